@@ -1,0 +1,17 @@
+//! What should there be for a tenant control plane, given all that is known about it?
+//!
+//! Pure code: no client, no clock, no randomness, no logging. The operator observes, this crate
+//! plans, the operator applies. See `docs/architecture.md`.
+
+pub mod binding;
+pub mod checksum;
+pub mod endpoint;
+pub mod entropy;
+pub mod inside;
+pub mod names;
+pub mod object;
+pub mod pki;
+pub mod render;
+pub mod settings;
+pub mod store;
+pub mod tenant;

@@ -1,0 +1,57 @@
+//! What is each object of a tenant called? (management-cluster specification, table 0.5)
+
+/// Names every object that belongs to one tenant, from the tenant's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(String);
+
+macro_rules! suffixed {
+    ($($(#[$doc:meta])* $name:ident => $suffix:literal,)*) => {
+        impl Names {
+            $($(#[$doc])* pub fn $name(&self) -> String { format!("{}{}", self.0, $suffix) })*
+        }
+    };
+}
+
+impl Names {
+    /// Of the tenant of this name.
+    pub fn of(tenant: &str) -> Self {
+        Self(tenant.to_owned())
+    }
+}
+
+suffixed! {
+    /// Service, Deployment, Ingress and `TLSRoute` of the control plane.
+    control_plane => "",
+    /// `ConfigMap` with the kubeadm configuration.
+    kubeadm_config => "-kubeadmconfig",
+    /// Secret with the CA.
+    ca => "-ca",
+    /// Secret with the front-proxy CA.
+    front_proxy_ca => "-front-proxy-ca-certificate",
+    /// Secret with the service-account key pair.
+    service_account => "-sa-certificate",
+    /// Secret with the API server's certificate.
+    api_server => "-api-server-certificate",
+    /// Secret with the API server's client certificate for kubelets.
+    kubelet_client => "-api-server-kubelet-client-certificate",
+    /// Secret with the front-proxy client certificate.
+    front_proxy_client => "-front-proxy-client-certificate",
+    /// Secret with the administrators' kubeconfigs.
+    admin_kubeconfig => "-admin-kubeconfig",
+    /// Secret with the controller manager's kubeconfig.
+    controller_manager_kubeconfig => "-controller-manager-kubeconfig",
+    /// Secret with the scheduler's kubeconfig.
+    scheduler_kubeconfig => "-scheduler-kubeconfig",
+    /// Secret with the datastore's connection data.
+    datastore_config => "-datastore-config",
+    /// Secret with the datastore's client certificate.
+    datastore_certificate => "-datastore-certificate",
+    /// `ConfigMap` with the API server's egress selector.
+    konnectivity_egress => "-konnectivity-egress-selector-configuration",
+    /// Secret with the konnectivity server's certificate.
+    konnectivity_certificate => "-konnectivity-certificate",
+    /// Secret with the konnectivity server's kubeconfig.
+    konnectivity_kubeconfig => "-konnectivity-kubeconfig",
+    /// `TLSRoute` of the konnectivity server.
+    konnectivity_route => "-konnectivity",
+}

@@ -1,0 +1,252 @@
+//! What is a planned object, and when are two of them the same?
+//!
+//! A planned object is the complete JSON that server-side apply will send, stamped with the hash
+//! of its own content, so that the shell can tell "already as planned" without a request.
+
+use k8s_openapi::{Metadata, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::checksum;
+
+/// Annotation that carries the hash of what was planned; see `docs/architecture.md`.
+pub const CONTENT_HASH: &str = "kamaji.clastix.io/content-hash";
+
+/// Every kind that the operator writes, in the management cluster or inside a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// core/v1 `ConfigMap`
+    ConfigMap,
+    /// core/v1 `Secret`
+    Secret,
+    /// core/v1 `Service`
+    Service,
+    /// core/v1 `ServiceAccount`
+    ServiceAccount,
+    /// apps/v1 `Deployment`
+    Deployment,
+    /// apps/v1 `DaemonSet`
+    DaemonSet,
+    /// networking.k8s.io/v1 `Ingress`
+    Ingress,
+    /// gateway.networking.k8s.io/v1 `TLSRoute`
+    TlsRoute,
+    /// rbac.authorization.k8s.io/v1 `ClusterRole`
+    ClusterRole,
+    /// rbac.authorization.k8s.io/v1 `ClusterRoleBinding`
+    ClusterRoleBinding,
+    /// rbac.authorization.k8s.io/v1 `Role`
+    Role,
+    /// rbac.authorization.k8s.io/v1 `RoleBinding`
+    RoleBinding,
+    /// admissionregistration.k8s.io/v1 `ValidatingWebhookConfiguration`
+    ValidatingWebhookConfiguration,
+}
+
+impl Kind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Self; 13] = [
+        Self::ConfigMap,
+        Self::Secret,
+        Self::Service,
+        Self::ServiceAccount,
+        Self::Deployment,
+        Self::DaemonSet,
+        Self::Ingress,
+        Self::TlsRoute,
+        Self::ClusterRole,
+        Self::ClusterRoleBinding,
+        Self::Role,
+        Self::RoleBinding,
+        Self::ValidatingWebhookConfiguration,
+    ];
+
+    /// Group, version, kind and plural, as the API server spells them.
+    pub fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
+            Self::Secret => ("", "v1", "Secret", "secrets"),
+            Self::Service => ("", "v1", "Service", "services"),
+            Self::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Self::DaemonSet => ("apps", "v1", "DaemonSet", "daemonsets"),
+            Self::Ingress => ("networking.k8s.io", "v1", "Ingress", "ingresses"),
+            Self::TlsRoute => ("gateway.networking.k8s.io", "v1", "TLSRoute", "tlsroutes"),
+            Self::ClusterRole => {
+                ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
+            }
+            Self::ClusterRoleBinding => (
+                "rbac.authorization.k8s.io",
+                "v1",
+                "ClusterRoleBinding",
+                "clusterrolebindings",
+            ),
+            Self::Role => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
+            Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+            Self::ValidatingWebhookConfiguration => (
+                "admissionregistration.k8s.io",
+                "v1",
+                "ValidatingWebhookConfiguration",
+                "validatingwebhookconfigurations",
+            ),
+        }
+    }
+
+    /// `apiVersion` of the kind.
+    pub fn api_version(self) -> String {
+        match self.names() {
+            ("", version, ..) => version.to_owned(),
+            (group, version, ..) => format!("{group}/{version}"),
+        }
+    }
+
+    fn of(api_version: &str, kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.names().2 == kind && k.api_version() == api_version)
+    }
+}
+
+/// Names one object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// What it is called.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference to a namespaced object.
+    pub fn namespaced(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: Some(namespace.to_owned()), name: name.to_owned() }
+    }
+
+    /// A reference to a cluster-scoped object.
+    pub fn cluster(kind: Kind, name: &str) -> Self {
+        Self { kind, namespace: None, name: name.to_owned() }
+    }
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind.names().2, self.name),
+            None => write!(f, "{} {}", self.kind.names().2, self.name),
+        }
+    }
+}
+
+/// How an object is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Server-side apply: create it or make it so.
+    Apply,
+    /// Create only. For keys that must never be made twice: if it exists already, whoever made it
+    /// was first, and the next pass adopts what is there.
+    Create,
+}
+
+/// One object of a plan: what is to be there, completely.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its name.
+    pub key: ObjectRef,
+    /// How it is written.
+    pub intent: Intent,
+    /// The uid of the live object this plan is about, where the intent is "update this one".
+    pub uid: Option<String>,
+    /// The JSON to send, with apiVersion, kind and the content-hash annotation.
+    pub body: Value,
+    /// Hash of the planned content, as stamped.
+    pub hash: String,
+}
+
+impl Object {
+    /// Takes a typed object to be applied. Its kind must be one of [`Kind`].
+    ///
+    /// # Panics
+    /// For a type that is not in [`Kind`] or an object without a name: both are mistakes of a
+    /// renderer that its first test shows.
+    pub fn of<K>(object: &K) -> Self
+    where
+        K: Resource + Metadata<Ty = ObjectMeta> + Serialize,
+    {
+        let mut body = serde_json::to_value(object).expect("Kubernetes types serialise to JSON");
+        body["apiVersion"] = K::API_VERSION.into();
+        body["kind"] = K::KIND.into();
+        Self::from_value(body)
+    }
+
+    /// Takes complete JSON with apiVersion, kind and metadata.name.
+    ///
+    /// # Panics
+    /// As [`Object::of`].
+    pub fn from_value(mut body: Value) -> Self {
+        prune(&mut body);
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let kind = Kind::of(&text(&body["apiVersion"]), &text(&body["kind"]))
+            .expect("renderers make only the kinds that Kind lists");
+        let name = text(&body["metadata"]["name"]);
+        assert!(!name.is_empty(), "a rendered {} has no name", kind.names().2);
+        let namespace = body["metadata"]["namespace"].as_str().map(str::to_owned);
+        let hash = checksum::content(&body);
+        body["metadata"]["annotations"][CONTENT_HASH] = hash.clone().into();
+        Self {
+            key: ObjectRef { kind, namespace, name },
+            intent: Intent::Apply,
+            uid: None,
+            body,
+            hash,
+        }
+    }
+
+    /// The same object, to be created only.
+    #[must_use]
+    pub fn create_only(mut self) -> Self {
+        self.intent = Intent::Create;
+        self
+    }
+}
+
+/// Drops what typed serialisation adds but nobody planned: nulls and empty metadata maps.
+fn prune(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(prune);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune),
+        _ => {}
+    }
+}
+
+/// True if everything that `planned` says is so in `live`; what `live` has beyond it does not
+/// matter. Lists must agree item by item, since the API server keeps their order.
+pub fn holds(planned: &Value, live: &Value) -> bool {
+    match (planned, live) {
+        (Value::Object(p), Value::Object(l)) => p.iter().all(|(key, value)| match l.get(key) {
+            Some(have) => holds(value, have),
+            None => empty(value),
+        }),
+        (Value::Array(p), Value::Array(l)) => {
+            p.len() == l.len() && p.iter().zip(l).all(|(p, l)| holds(p, l))
+        }
+        (p, l) => p == l || (empty(p) && empty(l)),
+    }
+}
+
+fn empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().all(empty),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+    }
+}
+
+#[cfg(test)]
+#[path = "object_tests.rs"]
+mod tests;

@@ -1,0 +1,35 @@
+//! Which of the operator's own settings may a plan look at?
+
+use std::time::Duration;
+
+use crate::pki::key::KeyAlgorithm;
+
+/// The operator's settings that decide what is rendered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `DataStore` of tenants that name none (`--datastore`).
+    pub default_data_store: Option<String>,
+    /// Image of the kine container (`--kine-image`).
+    pub kine_image: String,
+    /// What new keys are (`--key-algorithm`); keys that exist are kept.
+    pub key_algorithm: KeyAlgorithm,
+    /// Leaf certificates that end within this are issued anew (`--certificate-expiration-deadline`).
+    pub expiration_deadline: Duration,
+    /// URL of the operator's webhook service as a tenant's API server reaches it.
+    pub webhook_url: String,
+    /// CA bundle that signs that service's certificate; empty until it is known.
+    pub webhook_ca: Vec<u8>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_data_store: None,
+            kine_image: "rancher/kine:v0.11.10-amd64".to_owned(),
+            key_algorithm: KeyAlgorithm::EcdsaP256,
+            expiration_deadline: Duration::from_secs(24 * 3600),
+            webhook_url: "https://kamaji-webhook-service.kamaji-system.svc:443".to_owned(),
+            webhook_ca: Vec::new(),
+        }
+    }
+}

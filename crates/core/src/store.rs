@@ -1,0 +1,283 @@
+//! What does a `DataStore` say, once its references are resolved? (tenant-cluster specification 1.2)
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
+use kamaji_api::datastore::{ContentRef, DataStore, Driver};
+
+use crate::pki::{authority::Authority, certificate::Certificate, key::Key};
+
+/// Secrets by namespace and name, as far as a `DataStore` names them.
+pub type Secrets = BTreeMap<(String, String), Secret>;
+
+/// A `DataStore` with its certificates and credentials at hand.
+#[derive(Clone)]
+pub struct Store {
+    /// Name of the object.
+    pub name: String,
+    /// Which database it is.
+    pub driver: Driver,
+    /// `host:port`, as written.
+    pub endpoints: Vec<String>,
+    /// TLS material, where it has any.
+    pub tls: Option<StoreTls>,
+    /// User and password, where it has any.
+    pub basic_auth: Option<(String, String)>,
+}
+
+/// TLS material of a `DataStore`, as PEM.
+#[derive(Clone)]
+pub struct StoreTls {
+    /// Certificate of the CA.
+    pub ca: Vec<u8>,
+    /// Key of the CA; etcd's must be there, tenants' client certificates are signed with it.
+    pub ca_key: Option<Vec<u8>>,
+    /// The operator's own client certificate and key.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Store {
+    /// Without credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} DataStore {} at {}", self.driver, self.name, self.endpoints.join(","))
+    }
+}
+
+/// Why a `DataStore` cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A Secret it names is not there.
+    #[error("{field} names the Secret {namespace}/{name}, which does not exist: create it or correct the reference")]
+    SecretMissing {
+        /// Which field.
+        field: &'static str,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The Secret is there without that key.
+    #[error("{field} names the key {key:?} of Secret {namespace}/{name}, which has only {has}: correct keyPath or the Secret")]
+    KeyMissing {
+        /// Which field.
+        field: &'static str,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The key.
+        key: String,
+        /// Keys that are there.
+        has: String,
+    },
+    /// Neither content nor reference.
+    #[error("{field} has neither content nor a complete secretReference (name, namespace, keyPath): give one")]
+    Nothing {
+        /// Which field.
+        field: &'static str,
+    },
+    /// Bytes that are not what they should be.
+    #[error("{field} {problem}")]
+    Material {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Endpoints must be dialled.
+    #[error("spec.endpoints has {text:?}, which is not host:port: write it without a scheme, for example 10.0.0.5:2379")]
+    Endpoint {
+        /// What was written.
+        text: String,
+    },
+    /// NATS has no way to log in without it.
+    #[error("spec.basicAuth is required for the driver NATS: give username and password")]
+    NoBasicAuth,
+}
+
+impl StoreError {
+    /// Reason of the Valid condition, as in the reference.
+    pub fn reason(&self) -> &'static str {
+        let field = match self {
+            Self::SecretMissing { field, .. }
+            | Self::KeyMissing { field, .. }
+            | Self::Nothing { field }
+            | Self::Material { field, .. } => field,
+            Self::Endpoint { .. } => return "EndpointsValidationFailed",
+            Self::NoBasicAuth => "spec.basicAuth",
+        };
+        if field.starts_with("spec.basicAuth") {
+            "BasicAuthValidationFailed"
+        } else {
+            "TLSConfigurationValidationFailed"
+        }
+    }
+}
+
+/// Every Secret that `store` names, as (namespace, name).
+pub fn references(store: &DataStore) -> Vec<(String, String)> {
+    let spec = &store.spec;
+    let mut refs: Vec<&ContentRef> = Vec::new();
+    if let Some(auth) = &spec.basic_auth {
+        refs.extend([&auth.username, &auth.password]);
+    }
+    if let Some(tls) = &spec.tls_config {
+        refs.push(&tls.certificate_authority.certificate);
+        refs.extend(&tls.certificate_authority.private_key);
+        if let Some(client) = &tls.client_certificate {
+            refs.extend([&client.certificate, &client.private_key]);
+        }
+    }
+    let mut out: Vec<_> = refs
+        .into_iter()
+        .filter(|r| r.content.as_ref().is_none_or(|c| c.0.is_empty()))
+        .filter_map(|r| r.secret_reference.as_ref())
+        .filter_map(|r| Some((r.namespace.clone()?, r.name.clone()?)))
+        .collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Resolves and checks `store`: every reference is there, every pair matches, no CA has ended.
+pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<Store, StoreError> {
+    let spec = &store.spec;
+    for text in &spec.endpoints {
+        let port = text.rsplit_once(':').and_then(|(host, port)| {
+            (!host.is_empty() && !host.contains("//")).then(|| port.parse::<u16>().ok()).flatten()
+        });
+        if port.is_none() {
+            return Err(StoreError::Endpoint { text: text.clone() });
+        }
+    }
+    let basic_auth = match &spec.basic_auth {
+        Some(auth) => Some((
+            text(&content(&auth.username, "spec.basicAuth.username", secrets)?, "spec.basicAuth.username")?,
+            text(&content(&auth.password, "spec.basicAuth.password", secrets)?, "spec.basicAuth.password")?,
+        )),
+        None if spec.driver == Driver::Nats => return Err(StoreError::NoBasicAuth),
+        None => None,
+    };
+    Ok(Store {
+        name: store.metadata.name.clone().unwrap_or_default(),
+        driver: spec.driver,
+        endpoints: spec.endpoints.clone(),
+        tls: tls(store, secrets, now)?,
+        basic_auth,
+    })
+}
+
+const CA: &str = "spec.tlsConfig.certificateAuthority.certificate";
+const CA_KEY: &str = "spec.tlsConfig.certificateAuthority.privateKey";
+const CLIENT: &str = "spec.tlsConfig.clientCertificate.certificate";
+const CLIENT_KEY: &str = "spec.tlsConfig.clientCertificate.privateKey";
+
+fn tls(
+    store: &DataStore,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<Option<StoreTls>, StoreError> {
+    let etcd = store.spec.driver == Driver::Etcd;
+    let Some(tls) = &store.spec.tls_config else {
+        return if etcd { Err(StoreError::Nothing { field: CA }) } else { Ok(None) };
+    };
+    let ca = content(&tls.certificate_authority.certificate, CA, secrets)?;
+    let certificate = certificate(&ca, CA)?;
+    if certificate.not_after <= now {
+        return Err(StoreError::Material {
+            field: CA,
+            problem: format!("ended at {}: renew the datastore's CA and update the reference", certificate.not_after),
+        });
+    }
+    let ca_key = match &tls.certificate_authority.private_key {
+        Some(key) => Some(content(key, CA_KEY, secrets)?),
+        None if etcd => return Err(StoreError::Nothing { field: CA_KEY }),
+        None => None,
+    };
+    if let Some(key) = &ca_key {
+        Authority::load(&ca, key, now).map_err(|source| StoreError::Material {
+            field: CA_KEY,
+            problem: format!("does not go with the CA certificate: {source}"),
+        })?;
+    }
+    let client = match &tls.client_certificate {
+        Some(pair) => {
+            let cert = content(&pair.certificate, CLIENT, secrets)?;
+            let key = content(&pair.private_key, CLIENT_KEY, secrets)?;
+            client_pair(&cert, &key, now)?;
+            Some((cert, key))
+        }
+        None if etcd => return Err(StoreError::Nothing { field: CLIENT }),
+        None => None,
+    };
+    Ok(Some(StoreTls { ca, ca_key, client }))
+}
+
+fn client_pair(cert: &[u8], key: &[u8], now: Timestamp) -> Result<(), StoreError> {
+    let certificate = certificate(cert, CLIENT)?;
+    if certificate.not_after <= now {
+        return Err(StoreError::Material {
+            field: CLIENT,
+            problem: format!("ended at {}: renew the operator's client certificate", certificate.not_after),
+        });
+    }
+    let parsed = Key::from_pem(key).map_err(|source| StoreError::Material {
+        field: CLIENT_KEY,
+        problem: format!("cannot be read: {source}"),
+    })?;
+    if parsed.matches(&certificate) {
+        Ok(())
+    } else {
+        Err(StoreError::Material {
+            field: CLIENT_KEY,
+            problem: "is not the key of the client certificate: give the pair that belongs together".to_owned(),
+        })
+    }
+}
+
+fn certificate(pem: &[u8], field: &'static str) -> Result<Certificate, StoreError> {
+    Certificate::from_pem(pem).map_err(|source| StoreError::Material {
+        field,
+        problem: format!("is not a PEM certificate: {source}"),
+    })
+}
+
+fn text(bytes: &[u8], field: &'static str) -> Result<String, StoreError> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| StoreError::Material {
+        field,
+        problem: "is not UTF-8 text: write it as text".to_owned(),
+    })
+}
+
+fn content(
+    reference: &ContentRef,
+    field: &'static str,
+    secrets: &Secrets,
+) -> Result<Vec<u8>, StoreError> {
+    if let Some(bytes) = reference.content.as_ref().filter(|c| !c.0.is_empty()) {
+        return Ok(bytes.0.clone());
+    }
+    let (namespace, name, key) = reference
+        .secret_reference
+        .as_ref()
+        .and_then(|r| Some((r.namespace.clone()?, r.name.clone()?, r.key_path.clone())))
+        .ok_or(StoreError::Nothing { field })?;
+    let secret = secrets.get(&(namespace.clone(), name.clone())).ok_or_else(|| {
+        StoreError::SecretMissing { field, namespace: namespace.clone(), name: name.clone() }
+    })?;
+    let data = secret.data.clone().unwrap_or_default();
+    match data.get(&key) {
+        Some(bytes) => Ok(bytes.0.clone()),
+        None => Err(StoreError::KeyMissing {
+            field,
+            namespace,
+            name,
+            key,
+            has: data.keys().cloned().collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
