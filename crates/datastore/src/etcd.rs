@@ -1,43 +1,314 @@
 //! How is a tenant kept in etcd?
+//!
+//! A user without password, known by the common name of its certificate; a role named like the
+//! schema; one permission, to read and write the keys under `/<schema>/`; and nothing else.
+
+mod answer;
+mod diagnosis;
+mod material;
+mod members;
+mod plan;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use etcd_client::{
+    DeleteOptions, GetOptions, Permission, PermissionType, RoleRevokePermissionOptions,
+    UserAddOptions,
+};
 
-use crate::{Change, Connection, DataStore, Error, Site, Tenancy};
+use crate::DataStore;
+use crate::change::{Change, Step};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::tenancy::{Schema, Tenancy, User};
+
+use answer::{
+    NOT_GRANTED, ROLE_EXISTS, ROLE_MISSING, USER_EXISTS, USER_MISSING, auth_is_on, unless,
+};
+use members::Members;
+use plan::{ADMINISTRATOR, Access, Observed, Range, Write};
+
+/// Keys deleted at once: one delete of a big tenant would hold up its neighbours.
+const BATCH: i64 = 1000;
+/// A user that nobody creates; logging in as it tells whether access control is on.
+const NOBODY: &str = "kamaji-asks-whether-auth-is-on";
 
 /// An etcd cluster, reached as its administrator.
 pub(crate) struct Etcd {
-    connection: Connection,
+    members: Members,
+    /// Whether this connection has seen that access control is on.
+    guarded: AtomicBool,
 }
 
 impl Etcd {
-    #[expect(clippy::unused_async, reason = "the driver is being written")]
+    /// Prepares the clients; nothing is dialled yet.
     pub(crate) async fn open(connection: &Connection) -> Result<Self, Error> {
+        let members = Members::prepare(connection).await?;
         Ok(Self {
-            connection: connection.clone(),
+            members,
+            guarded: AtomicBool::new(false),
         })
     }
 
-    fn unfinished(&self) -> Error {
-        let cause = "the driver is being written".to_owned();
-        Error::Protocol {
-            site: Site::new(&self.connection, "nothing"),
-            cause,
+    /// Refuses a store that would let every tenant read every other.
+    async fn require_auth(&self) -> Result<(), Error> {
+        if self.guarded.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        let ask = |client: etcd_client::Client| async move {
+            let mut auth = client.auth_client();
+            auth_is_on(auth.authenticate(NOBODY.to_owned(), String::new()).await)
+        };
+        self.members
+            .call("asking whether access control is on", ask)
+            .await?;
+        self.guarded.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn observe(&self, tenancy: &Tenancy) -> Result<Observed, Error> {
+        let observed = Observed {
+            role: self.role(&tenancy.schema).await?,
+            user: self.user(&tenancy.user).await?,
+        };
+        observed.guard().map_err(|_| Error::Refused {
+            site: self.members.site(format!("reading user {}", tenancy.user)),
+            reason: format!(
+                "user {} holds the role {ADMINISTRATOR} and so is an administrator of the store; \
+                 give the tenant another datastore user, or take the role from this one",
+                tenancy.user
+            ),
+        })?;
+        Ok(observed)
+    }
+
+    async fn role(&self, role: &Schema) -> Result<Option<Vec<(Access, Range)>>, Error> {
+        let found = self
+            .members
+            .call(format!("reading role {role}"), |mut client| async move {
+                unless(ROLE_MISSING, client.role_get(role.as_str()).await)
+            })
+            .await?;
+        Ok(found.map(|role| role.permissions().iter().map(permission).collect()))
+    }
+
+    async fn user(&self, user: &User) -> Result<Option<Vec<String>>, Error> {
+        let found = self
+            .members
+            .call(format!("reading user {user}"), |mut client| async move {
+                unless(USER_MISSING, client.user_get(user.as_str()).await)
+            })
+            .await?;
+        Ok(found.map(|user| user.roles().to_vec()))
+    }
+
+    async fn write(&self, write: Write, tenancy: &Tenancy) -> Result<Step, Error> {
+        match write {
+            Write::CreateRole => self.create_role(&tenancy.schema).await,
+            Write::GrantOwnRange => self.grant(&tenancy.schema).await,
+            Write::RevokeRange(range) => self.revoke(&tenancy.schema, range).await,
+            Write::CreateUser => self.create_user(&tenancy.user).await,
+            Write::Bind => self.bind(tenancy).await,
+            Write::Unbind(role) => self.unbind(&tenancy.user, role).await,
+        }
+    }
+
+    async fn create_role(&self, role: &Schema) -> Result<Step, Error> {
+        self.members
+            .call(format!("creating role {role}"), |mut client| async move {
+                unless(ROLE_EXISTS, client.role_add(role.as_str()).await)
+            })
+            .await?;
+        Ok(Step::RoleCreated(role.to_string()))
+    }
+
+    async fn grant(&self, role: &Schema) -> Result<Step, Error> {
+        let range = &Range::of(role);
+        self.members
+            .call(
+                format!("granting {range} to role {role}"),
+                |mut client| async move {
+                    let permission = Permission::read_write(range.start.clone())
+                        .with_range_end(range.end.clone());
+                    client
+                        .role_grant_permission(role.as_str(), permission)
+                        .await
+                },
+            )
+            .await?;
+        Ok(Step::RangeGranted(range.to_string()))
+    }
+
+    async fn revoke(&self, role: &Schema, range: Range) -> Result<Step, Error> {
+        let range = &range;
+        self.members
+            .call(
+                format!("revoking {range} from role {role}"),
+                |mut client| async move {
+                    let end = RoleRevokePermissionOptions::new().with_range_end(range.end.clone());
+                    let start = range.start.clone();
+                    let result = client
+                        .role_revoke_permission(role.as_str(), start, Some(end))
+                        .await;
+                    unless(NOT_GRANTED, result)
+                },
+            )
+            .await?;
+        Ok(Step::RangeRevoked(range.to_string()))
+    }
+
+    async fn create_user(&self, user: &User) -> Result<Step, Error> {
+        self.members
+            .call(format!("creating user {user}"), |mut client| async move {
+                let by_certificate = UserAddOptions::new().with_no_pwd();
+                unless(
+                    USER_EXISTS,
+                    client
+                        .user_add(user.as_str(), "", Some(by_certificate))
+                        .await,
+                )
+            })
+            .await?;
+        Ok(Step::UserCreated(user.to_string()))
+    }
+
+    async fn bind(&self, Tenancy { schema, user, .. }: &Tenancy) -> Result<Step, Error> {
+        self.members
+            .call(format!("binding user {user} to role {schema}"), |mut client| async move {
+                client.user_grant_role(user.as_str(), schema.as_str()).await
+            })
+            .await?;
+        Ok(Step::RoleBound(schema.to_string()))
+    }
+
+    async fn unbind(&self, user: &User, role: String) -> Result<Step, Error> {
+        let foreign = role.as_str();
+        self.members
+            .call(
+                format!("unbinding user {user} from role {role}"),
+                |mut client| async move {
+                    unless(
+                        NOT_GRANTED,
+                        client.user_revoke_role(user.as_str(), foreign).await,
+                    )
+                },
+            )
+            .await?;
+        Ok(Step::RoleUnbound(role))
+    }
+
+    async fn delete_role(&self, role: &Schema) -> Result<Step, Error> {
+        self.members
+            .call(format!("deleting role {role}"), |mut client| async move {
+                unless(ROLE_MISSING, client.role_delete(role.as_str()).await)
+            })
+            .await?;
+        Ok(Step::RoleRemoved(role.to_string()))
+    }
+
+    async fn delete_user(&self, user: &User) -> Result<Step, Error> {
+        self.members
+            .call(format!("deleting user {user}"), |mut client| async move {
+                unless(USER_MISSING, client.user_delete(user.as_str()).await)
+            })
+            .await?;
+        Ok(Step::UserRemoved(user.to_string()))
+    }
+
+    /// Deletes the tenant's keys, a batch at a time; gives their number.
+    async fn delete_keys(&self, schema: &Schema) -> Result<u64, Error> {
+        let own = &Range::of(schema);
+        let mut deleted = 0;
+        while let Some(last) = self.end_of_batch(own).await? {
+            // The key directly after the batch's last one, which is inside the range.
+            let end = &[last.as_slice(), b"\0"].concat();
+            let batch = self
+                .members
+                .call(format!("deleting keys of {own}"), |mut client| async move {
+                    let options = DeleteOptions::new().with_range(end.clone());
+                    client.delete(own.start.clone(), Some(options)).await
+                })
+                .await?;
+            deleted += batch.deleted().unsigned_abs();
+        }
+        Ok(deleted)
+    }
+
+    async fn end_of_batch(&self, own: &Range) -> Result<Option<Vec<u8>>, Error> {
+        let batch = self
+            .members
+            .call(format!("listing keys of {own}"), |mut client| async move {
+                let options = GetOptions::new().with_range(own.end.clone());
+                let options = options.with_keys_only().with_limit(BATCH);
+                client.get(own.start.clone(), Some(options)).await
+            })
+            .await?;
+        Ok(batch.kvs().last().map(|last| last.key().to_vec()))
     }
 }
 
 #[async_trait]
 impl DataStore for Etcd {
     async fn check(&self) -> Result<(), Error> {
-        Err(self.unfinished())
+        self.guarded.store(false, Ordering::Relaxed);
+        self.require_auth().await?;
+        let administrator =
+            |mut client: etcd_client::Client| async move { client.role_get(ADMINISTRATOR).await };
+        self.members
+            .call("asking whether we are an administrator", administrator)
+            .await?;
+        Ok(())
     }
-    async fn ensure(&self, _: &Tenancy) -> Result<Change, Error> {
-        Err(self.unfinished())
+
+    async fn ensure(&self, tenancy: &Tenancy) -> Result<Change, Error> {
+        self.require_auth().await?;
+        let observed = self.observe(tenancy).await?;
+        let mut change = Change::default();
+        for write in observed.repairs(tenancy) {
+            change.steps.push(self.write(write, tenancy).await?);
+        }
+        Ok(change)
     }
-    async fn remove(&self, _: &Tenancy) -> Result<Change, Error> {
-        Err(self.unfinished())
+
+    /// The role goes first, which ends everybody's access to the keys, and the user last, so that
+    /// whatever is left after a crash is found and removed by the next call.
+    async fn remove(&self, tenancy: &Tenancy) -> Result<Change, Error> {
+        let observed = self.observe(tenancy).await?;
+        let mut change = Change::default();
+        if observed.role.is_some() {
+            change.steps.push(self.delete_role(&tenancy.schema).await?);
+        }
+        match self.delete_keys(&tenancy.schema).await? {
+            0 => {}
+            count => change.steps.push(Step::KeysRemoved(count)),
+        }
+        if observed.user.is_some() {
+            change.steps.push(self.delete_user(&tenancy.user).await?);
+        }
+        Ok(change)
     }
-    async fn usage(&self, _: &Tenancy) -> Result<u64, Error> {
-        Err(self.unfinished())
+
+    async fn usage(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        let own = &Range::of(&tenancy.schema);
+        let counted = self
+            .members
+            .call(format!("counting keys of {own}"), |mut client| async move {
+                let options = GetOptions::new()
+                    .with_range(own.end.clone())
+                    .with_count_only();
+                client.get(own.start.clone(), Some(options)).await
+            })
+            .await?;
+        Ok(counted.count().unsigned_abs())
     }
+}
+
+fn permission(permission: &Permission) -> (Access, Range) {
+    let full = permission.get_type() == PermissionType::Readwrite as i32;
+    let range = Range {
+        start: permission.key().to_vec(),
+        end: permission.range_end().to_vec(),
+    };
+    (if full { Access::Full } else { Access::Partial }, range)
 }

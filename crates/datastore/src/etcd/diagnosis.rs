@@ -1,0 +1,89 @@
+//! Why does this endpoint not talk to us?
+//!
+//! gRPC reports most refusals as a closed connection. This repeats the handshake by hand, up to
+//! the first byte of the answer, because under TLS 1.3 a server refuses a client certificate only
+//! after the client believes the handshake to be over.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::connection::Endpoint;
+
+/// The start of an HTTP/2 conversation: the fixed preface and an empty SETTINGS frame.
+const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// What is the matter with an endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Diagnosis {
+    /// Nothing: it talks to us (again).
+    Answers,
+    /// It can't be reached; why.
+    Unreachable(String),
+    /// One side refuses the other's certificate; who and why.
+    TlsRefused(String),
+}
+
+/// Talks to `endpoint` up to its first byte of HTTP/2.
+pub(super) async fn diagnose(
+    endpoint: &Endpoint,
+    config: Arc<ClientConfig>,
+    limit: Duration,
+) -> Diagnosis {
+    match timeout(limit, converse(endpoint, config)).await {
+        Ok(Ok(())) => Diagnosis::Answers,
+        Ok(Err(error)) => judge(endpoint, &error),
+        Err(_) => Diagnosis::Unreachable(format!("{endpoint} gave no answer within {limit:?}")),
+    }
+}
+
+async fn converse(endpoint: &Endpoint, config: Arc<ClientConfig>) -> io::Result<()> {
+    let name = ServerName::try_from(endpoint.host().to_owned())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let tcp = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
+    let mut tls = TlsConnector::from(config).connect(name, tcp).await?;
+    tls.write_all(GREETING).await?;
+    tls.flush().await?;
+    tls.read_u8().await.map(drop)
+}
+
+fn judge(endpoint: &Endpoint, error: &io::Error) -> Diagnosis {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let cause = match inner {
+        None => return Diagnosis::Unreachable(format!("{endpoint}: {error}")),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("{endpoint} refused our client certificate (its alert: {alert:?})")
+        }
+        Some(rustls::Error::InvalidCertificate(reason)) => distrust(endpoint, reason),
+        Some(rustls::Error::InvalidMessage(_)) => format!("{endpoint} does not speak TLS"),
+        Some(other) => format!("{endpoint}: {other}"),
+    };
+    Diagnosis::TlsRefused(cause)
+}
+
+fn distrust(endpoint: &Endpoint, reason: &CertificateError) -> String {
+    match reason {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            format!("the certificate of {endpoint} is not signed by the certificate authority")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of {endpoint} has expired")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!(
+                "the certificate of {endpoint} is not valid for the name {}",
+                endpoint.host()
+            )
+        }
+        other => format!("the certificate of {endpoint} is not accepted: {other}"),
+    }
+}

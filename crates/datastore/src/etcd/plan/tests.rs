@@ -1,0 +1,94 @@
+use super::*;
+
+fn tenancy() -> Tenancy {
+    Tenancy::parse("cp-a", "user-a").unwrap()
+}
+
+fn own() -> (Access, Range) {
+    (Access::Full, Range::of(&tenancy().schema))
+}
+
+fn range(start: &[u8], end: &[u8]) -> Range {
+    Range {
+        start: start.to_vec(),
+        end: end.to_vec(),
+    }
+}
+
+fn healthy() -> Observed {
+    Observed {
+        role: Some(vec![own()]),
+        user: Some(vec!["cp-a".to_owned()]),
+    }
+}
+
+#[test]
+fn the_range_of_a_schema_ends_before_every_other_schema() {
+    let own = Range::of(&tenancy().schema);
+    assert_eq!(own, range(b"/cp-a/", b"/cp-a0"));
+    for neighbour in ["cp-aa", "cp-", "cp", "cp-a0", "cp-a.", "cp-b"] {
+        let key = format!("/{neighbour}/x").into_bytes();
+        assert!(key < own.start || key >= own.end, "{neighbour}");
+    }
+}
+
+#[test]
+fn nothing_is_written_to_what_is_right() {
+    assert_eq!(healthy().repairs(&tenancy()), []);
+}
+
+#[test]
+fn a_new_tenant_gets_everything() {
+    let writes = Observed::default().repairs(&tenancy());
+    assert_eq!(
+        writes,
+        [
+            Write::CreateRole,
+            Write::GrantOwnRange,
+            Write::CreateUser,
+            Write::Bind
+        ]
+    );
+}
+
+#[test]
+fn own_access_comes_before_foreign_access_goes() {
+    let wide = range(b"/cp-a", b"/cp-b");
+    let observed = Observed {
+        role: Some(vec![(Access::Full, wide.clone())]),
+        user: Some(vec!["cp-b".to_owned()]),
+    };
+    assert_eq!(
+        observed.repairs(&tenancy()),
+        [
+            Write::GrantOwnRange,
+            Write::RevokeRange(wide),
+            Write::Bind,
+            Write::Unbind("cp-b".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn a_read_only_own_range_is_granted_again_and_not_revoked() {
+    let observed = Observed {
+        role: Some(vec![(Access::Partial, own().1)]),
+        ..healthy()
+    };
+    assert_eq!(observed.repairs(&tenancy()), [Write::GrantOwnRange]);
+}
+
+#[test]
+fn an_administrator_is_no_tenants_user() {
+    let roles = vec!["cp-a".to_owned(), "root".to_owned()];
+    assert_eq!(
+        Observed {
+            user: Some(roles),
+            ..healthy()
+        }
+        .guard(),
+        Err(IsAdministrator)
+    );
+    assert_eq!(healthy().guard(), Ok(()));
+    assert_eq!(Observed::default().guard(), Ok(()));
+}
