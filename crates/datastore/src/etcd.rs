@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use etcd_client::{
-    DeleteOptions, GetOptions, Permission, PermissionType, RoleRevokePermissionOptions,
-    UserAddOptions,
+    DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
+    RoleRevokePermissionOptions, UserAddOptions,
 };
 
 use crate::DataStore;
@@ -84,13 +84,26 @@ impl Etcd {
     }
 
     async fn role(&self, role: &Schema) -> Result<Option<Vec<(Access, Range)>>, Error> {
-        let found = self
+        let found = self.read_role(role.as_str()).await?;
+        Ok(found.map(|role| role.permissions().iter().map(permission).collect()))
+    }
+
+    async fn read_role(&self, role: &str) -> Result<Option<RoleGetResponse>, Error> {
+        let doing = format!("reading role {role}");
+        let answer = self
             .members
-            .call(format!("reading role {role}"), |mut client| async move {
-                unless(ROLE_MISSING, client.role_get(role.as_str()).await)
+            .call(doing.as_str(), |mut client| async move {
+                unless(
+                    USER_MISSING,
+                    unless(ROLE_MISSING, client.role_get(role).await),
+                )
             })
             .await?;
-        Ok(found.map(|role| role.permissions().iter().map(permission).collect()))
+        // No user is in question here but the one who asks.
+        answer.ok_or_else(|| Error::NotAuthorised {
+            site: self.members.site(doing),
+            cause: "the store has no user with the client certificate's common name".to_owned(),
+        })
     }
 
     async fn user(&self, user: &User) -> Result<Option<Vec<String>>, Error> {
@@ -253,11 +266,8 @@ impl DataStore for Etcd {
     async fn check(&self) -> Result<(), Error> {
         self.guarded.store(false, Ordering::Relaxed);
         self.require_auth().await?;
-        let administrator =
-            |mut client: etcd_client::Client| async move { client.role_get(ADMINISTRATOR).await };
-        self.members
-            .call("asking whether we are an administrator", administrator)
-            .await?;
+        // Whoever may read this role is an administrator.
+        self.read_role(ADMINISTRATOR).await?;
         Ok(())
     }
 

@@ -1,0 +1,186 @@
+use etcd_client::Permission;
+use kamaji_datastore::{Error, Step};
+
+use super::*;
+
+#[tokio::test]
+async fn a_new_tenant_gets_a_user_a_role_and_its_own_range() {
+    let server = Server::start().await;
+    let tenancy = tenancy("cp-a");
+    let change = server.store().await.ensure(&tenancy).await.unwrap();
+    assert_eq!(change.steps, created(&tenancy));
+    assert!(!change.closed_a_breach());
+
+    let admin = &mut server.client("root").await;
+    assert_eq!(roles_of(admin, "user-of-cp-a").await, ["cp-a"]);
+    assert_eq!(
+        ranges_of(admin, "cp-a").await,
+        [("/cp-a/".to_owned(), "/cp-a0".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_second_ensure_writes_nothing() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+    // Another process with its own connection finds the same.
+    assert!(
+        server
+            .store()
+            .await
+            .ensure(&tenancy)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_sound_store_passes_the_check_and_counts_keys() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    store.check().await.unwrap();
+    assert_eq!(store.usage(&tenancy).await.unwrap(), 0);
+    let mut tenant = client_of(&server, &tenancy).await;
+    for key in ["/cp-a/one", "/cp-a/two"] {
+        tenant.put(key, "x", None).await.unwrap();
+    }
+    server
+        .client("root")
+        .await
+        .put("/cp-aa/three", "x", None)
+        .await
+        .unwrap();
+    assert_eq!(store.usage(&tenancy).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_unbound_role_is_bound() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    admin
+        .user_revoke_role("user-of-cp-a", "cp-a")
+        .await
+        .unwrap();
+    let change = store.ensure(&tenancy).await.unwrap();
+    assert_eq!(change.steps, [Step::RoleBound("cp-a".to_owned())]);
+    assert_eq!(roles_of(admin, "user-of-cp-a").await, ["cp-a"]);
+}
+
+#[tokio::test]
+async fn a_role_without_its_range_or_user_is_completed() {
+    let server = Server::start().await;
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    server.client("root").await.role_add("cp-a").await.unwrap();
+    let change = store.ensure(&tenancy).await.unwrap();
+    assert_eq!(change.steps, created(&tenancy)[1..]);
+}
+
+#[tokio::test]
+async fn a_widened_range_is_narrowed_to_the_tenants_own() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    let widened = [
+        Permission::read_write("/cp-a").with_prefix(),
+        Permission::read("/cp-b/").with_prefix(),
+        Permission::read("").with_all_keys(),
+        Permission::write("/cp-c/only-this"),
+    ];
+    for permission in widened {
+        admin
+            .role_grant_permission("cp-a", permission)
+            .await
+            .unwrap();
+    }
+    let change = store.ensure(&tenancy).await.unwrap();
+    assert_eq!(change.steps.len(), 4, "{change}");
+    assert!(
+        change
+            .steps
+            .iter()
+            .all(|step| matches!(step, Step::RangeRevoked(_))),
+        "{change}"
+    );
+    assert!(change.closed_a_breach());
+    assert_eq!(
+        ranges_of(admin, "cp-a").await,
+        [("/cp-a/".to_owned(), "/cp-a0".to_owned())]
+    );
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_read_only_range_becomes_writable_again() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    let reading = Permission::read("/cp-a/").with_range_end("/cp-a0");
+    admin.role_grant_permission("cp-a", reading).await.unwrap();
+    let mut tenant = client_of(&server, &tenancy).await;
+    tenant.put("/cp-a/x", "y", None).await.unwrap_err();
+
+    let change = store.ensure(&tenancy).await.unwrap();
+    assert_eq!(
+        change.steps,
+        [Step::RangeGranted("[/cp-a/, /cp-a0)".to_owned())]
+    );
+    tenant.put("/cp-a/x", "y", None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_foreign_role_is_taken_from_the_tenants_user() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    store.ensure(&super::tenancy("cp-b")).await.unwrap();
+    let admin = &mut server.client("root").await;
+    admin.user_grant_role("user-of-cp-a", "cp-b").await.unwrap();
+    let change = store.ensure(&tenancy).await.unwrap();
+    assert_eq!(change.steps, [Step::RoleUnbound("cp-b".to_owned())]);
+    assert!(change.closed_a_breach());
+    assert_eq!(roles_of(admin, "user-of-cp-a").await, ["cp-a"]);
+    assert_eq!(roles_of(admin, "user-of-cp-b").await, ["cp-b"]);
+}
+
+#[tokio::test]
+async fn an_administrator_is_never_made_or_removed_as_a_tenants_user() {
+    let server = Server::start().await;
+    let (store, admin) = (server.store().await, &mut server.client("root").await);
+    admin
+        .user_add("backup", "long-password", None)
+        .await
+        .unwrap();
+    admin.user_grant_role("backup", "root").await.unwrap();
+    let tenancy = Tenancy::parse("cp-a", "backup").unwrap();
+    for error in [
+        store.ensure(&tenancy).await.unwrap_err(),
+        store.remove(&tenancy).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("administrator"), "{error}");
+        assert!(!error.is_transient());
+    }
+    assert_eq!(roles_of(admin, "backup").await, ["root"]);
+    assert_eq!(roles(admin).await, ["root"]);
+}
+
+#[tokio::test]
+async fn tenants_may_be_ensured_at_the_same_time() {
+    let server = Server::start().await;
+    let store = std::sync::Arc::<dyn DataStore>::from(server.store().await);
+    let tasks: Vec<_> = (0..16)
+        .map(|n| {
+            let store = std::sync::Arc::clone(&store);
+            let tenancy = tenancy(&format!("cp-{}", n % 8));
+            tokio::spawn(async move { store.ensure(&tenancy).await.map(drop) })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    for n in 0..8 {
+        assert!(
+            store
+                .ensure(&tenancy(&format!("cp-{n}")))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

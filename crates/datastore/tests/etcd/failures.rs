@@ -1,0 +1,271 @@
+use std::time::{Duration, Instant};
+
+use kamaji_datastore::{Connection, Driver, Error, Identity, Tls, connect};
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::pki::Pki;
+use crate::server::free_ports;
+
+/// The error of a check, which has to come quickly.
+async fn error_of(connection: &Connection) -> Error {
+    let since = Instant::now();
+    let store = connect(connection).await.unwrap();
+    let error = store.check().await.unwrap_err();
+    assert!(
+        since.elapsed() < Duration::from_secs(2),
+        "{error} took {:?}",
+        since.elapsed()
+    );
+    let words = error.to_string();
+    for endpoint in &connection.endpoints {
+        assert!(words.contains(&endpoint.to_string()), "{words}");
+    }
+    error
+}
+
+#[track_caller]
+fn assert_refused(error: &Error, words: &str) {
+    assert!(matches!(error, Error::TlsRefused { .. }), "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn a_wrong_authority_is_named() {
+    let server = Server::start().await;
+    let tls = Tls {
+        ca_pem: Pki::new().ca_pem(),
+        ..server.connection().tls.unwrap()
+    };
+    let connection = Connection {
+        tls: Some(tls),
+        ..server.connection()
+    };
+    let error = error_of(&connection).await;
+    assert_refused(&error, "is not signed by the certificate authority");
+}
+
+#[tokio::test]
+async fn a_client_certificate_of_another_authority_is_named() {
+    let server = Server::start().await;
+    let error = error_of(&server.connection_as(Pki::new().client("root"))).await;
+    assert_refused(&error, "refused our client certificate");
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_is_named() {
+    let server = Server::start().await;
+    let endpoints = vec![format!("localhost:{}", server.port).parse().unwrap()];
+    let error = error_of(&Connection {
+        endpoints,
+        ..server.connection()
+    })
+    .await;
+    assert_refused(&error, "is not valid for the name localhost");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_certificates_is_found_before_dialling() {
+    let pki = Pki::new();
+    let client = Identity {
+        key_pem: pki.client("root").key_pem,
+        ..pki.client("root")
+    };
+    let connection = Connection {
+        driver: Driver::Etcd,
+        endpoints: vec!["192.0.2.1:2379".parse().unwrap()],
+        tls: Some(Tls {
+            ca_pem: pki.ca_pem(),
+            client: Some(client),
+        }),
+        basic_auth: None,
+    };
+    let error = connect(&connection).await.err().unwrap();
+    assert!(
+        matches!(
+            error,
+            Error::InvalidMaterial {
+                what: "client key",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let other = Connection {
+        driver: Driver::Nats,
+        ..connection
+    };
+    let error = connect(&other).await.err().unwrap();
+    assert!(
+        matches!(
+            error,
+            Error::Unsupported {
+                driver: Driver::Nats,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn certificates_without_administrators_rights_are_not_authorised() {
+    let (server, _, tenancy) = with_tenant("cp-a").await;
+    for name in [tenancy.user.as_str(), "stranger"] {
+        let connection = server.connection_as(server.pki.client(name));
+        let error = error_of(&connection).await;
+        assert!(matches!(error, Error::NotAuthorised { .. }), "{error}");
+        let store = connect(&connection).await.unwrap();
+        let error = store.remove(&super::tenancy("cp-b")).await.unwrap_err();
+        assert!(matches!(error, Error::NotAuthorised { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_access_control_takes_no_tenant() {
+    let server = Server::start_open().await;
+    let error = error_of(&server.connection()).await;
+    assert!(matches!(error, Error::AuthDisabled { .. }), "{error}");
+    let error = server
+        .store()
+        .await
+        .ensure(&tenancy("cp-a"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::AuthDisabled { .. }), "{error}");
+    assert!(roles(&mut server.client("root").await).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_unreachable_at_once() {
+    let server = Server::start().await;
+    let dead = free_ports();
+    let error = error_of(&server.connection_through(&[dead.0, dead.1])).await;
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("refused"), "{error}");
+    assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn a_port_that_does_not_speak_tls_is_named() {
+    let server = Server::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let error = error_of(&server.connection_through(&[port])).await;
+    assert_refused(&error, "does not speak TLS");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_accepts_and_says_nothing_costs_seconds_and_no_more() {
+    let (server, _, tenancy) = with_tenant("cp-a").await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let since = Instant::now();
+    let alone = connect(&server.connection_through(&[port])).await.unwrap();
+    let error = alone.check().await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(
+        since.elapsed() < Duration::from_secs(6),
+        "{error} took {:?}",
+        since.elapsed()
+    );
+
+    let both = connect(&server.connection_through(&[port, server.port]))
+        .await
+        .unwrap();
+    both.check().await.unwrap();
+    let since = Instant::now();
+    assert!(both.ensure(&tenancy).await.unwrap().is_empty());
+    assert!(
+        since.elapsed() < Duration::from_secs(1),
+        "the one that answers is asked first"
+    );
+}
+
+#[tokio::test]
+async fn what_one_endpoint_can_serve_succeeds_whatever_the_others_do() {
+    let server = Server::start().await;
+    let (one, other) = free_ports();
+    for ports in [
+        [one, server.port, other],
+        [server.port, one, other],
+        [one, other, server.port],
+    ] {
+        let store = connect(&server.connection_through(&ports)).await.unwrap();
+        let tenancy = tenancy("cp-a");
+        store.check().await.unwrap();
+        assert_eq!(
+            store.ensure(&tenancy).await.unwrap().steps,
+            created(&tenancy)
+        );
+        assert_eq!(store.remove(&tenancy).await.unwrap().steps.len(), 2);
+    }
+}
+
+/// Passes connections on to `port` until it is dropped.
+async fn relay(port: u16) -> (u16, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut from, _)) = listener.accept().await {
+            let mut to = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            connections.spawn(async move { drop(copy_bidirectional(&mut from, &mut to).await) });
+        }
+    });
+    (own, tasks)
+}
+
+#[tokio::test]
+async fn an_endpoint_that_dies_between_two_calls_is_replaced_by_another() {
+    let server = Server::start().await;
+    let (port, tasks) = relay(server.port).await;
+    let store = connect(&server.connection_through(&[port, server.port]))
+        .await
+        .unwrap();
+    let tenancy = tenancy("cp-a");
+    store.ensure(&tenancy).await.unwrap();
+    drop(tasks);
+    let since = Instant::now();
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+    assert!(
+        since.elapsed() < Duration::from_secs(2),
+        "took {:?}",
+        since.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_comes_back_is_served_again() {
+    let server = Server::start().await;
+    let (port, tasks) = relay(server.port).await;
+    let store = connect(&server.connection_through(&[port])).await.unwrap();
+    store.check().await.unwrap();
+    drop(tasks);
+    assert!(store.check().await.unwrap_err().is_transient());
+    let listener = loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    let mut tasks = JoinSet::new();
+    let to = server.port;
+    tasks.spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let mut to = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+            tokio::spawn(async move { drop(copy_bidirectional(&mut from, &mut to).await) });
+        }
+    });
+    store.check().await.unwrap();
+}

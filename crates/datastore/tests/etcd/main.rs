@@ -1,0 +1,80 @@
+//! The etcd driver against a real etcd with TLS client certificates and access control.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests, their helpers included"
+)]
+
+mod ensure;
+mod failures;
+mod isolation;
+mod pki;
+mod remove;
+mod server;
+
+use etcd_client::{Client, GetOptions};
+use kamaji_datastore::{DataStore, Step, Tenancy};
+
+use server::Server;
+
+fn tenancy(schema: &str) -> Tenancy {
+    Tenancy::parse(schema, &format!("user-of-{schema}")).unwrap()
+}
+
+/// A server with one tenant in it, and the store as the operator sees it.
+async fn with_tenant(schema: &str) -> (Server, Box<dyn DataStore>, Tenancy) {
+    let server = Server::start().await;
+    let store = server.store().await;
+    let tenancy = tenancy(schema);
+    store.ensure(&tenancy).await.unwrap();
+    (server, store, tenancy)
+}
+
+/// A client with the certificate that the tenant's API server gets.
+async fn client_of(server: &Server, tenancy: &Tenancy) -> Client {
+    server.client(tenancy.user.as_str()).await
+}
+
+async fn all_keys(admin: &mut Client) -> Vec<String> {
+    let everything = GetOptions::new().with_all_keys().with_keys_only();
+    let answer = admin.get("", Some(everything)).await.unwrap();
+    answer
+        .kvs()
+        .iter()
+        .map(|kv| kv.key_str().unwrap().to_owned())
+        .collect()
+}
+
+async fn users(admin: &mut Client) -> Vec<String> {
+    admin.user_list().await.unwrap().users().to_vec()
+}
+
+async fn roles(admin: &mut Client) -> Vec<String> {
+    admin.role_list().await.unwrap().roles().to_vec()
+}
+
+async fn roles_of(admin: &mut Client, user: &str) -> Vec<String> {
+    admin.user_get(user).await.unwrap().roles().to_vec()
+}
+
+/// Start and end of everything a role may reach.
+async fn ranges_of(admin: &mut Client, role: &str) -> Vec<(String, String)> {
+    let answer = admin.role_get(role).await.unwrap();
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    answer
+        .permissions()
+        .iter()
+        .map(|p| (text(p.key()), text(p.range_end())))
+        .collect()
+}
+
+/// What a new tenant costs.
+fn created(tenancy: &Tenancy) -> Vec<Step> {
+    let schema = tenancy.schema.as_str();
+    vec![
+        Step::RoleCreated(schema.to_owned()),
+        Step::RangeGranted(format!("[/{schema}/, /{schema}0)")),
+        Step::UserCreated(tenancy.user.to_string()),
+        Step::RoleBound(schema.to_owned()),
+    ]
+}

@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use kamaji_datastore::Step;
+
+use super::*;
+
+async fn fill(admin: &mut Client, keys: &[&str]) {
+    for key in keys {
+        admin.put(*key, "x", None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn only_the_tenants_own_keys_role_and_user_are_removed() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let neighbour = super::tenancy("cp-aa");
+    store.ensure(&neighbour).await.unwrap();
+    let admin = &mut server.client("root").await;
+    fill(admin, &["/cp-a/", "/cp-a/x", "/cp-a/\u{ff}", "/cp-a/~/y"]).await;
+    let kept = [
+        "/cp", "/cp-a", "/cp-a.", "/cp-a0", "/cp-aa/x", "/cp-b/x", "cp-a/x",
+    ];
+    fill(admin, &kept).await;
+
+    let change = store.remove(&tenancy).await.unwrap();
+    let steps = [
+        Step::RoleRemoved("cp-a".to_owned()),
+        Step::KeysRemoved(4),
+        Step::UserRemoved("user-of-cp-a".to_owned()),
+    ];
+    assert_eq!(change.steps, steps);
+    assert_eq!(all_keys(admin).await, kept);
+    assert_eq!(users(admin).await, ["root", "user-of-cp-aa"]);
+    assert_eq!(roles(admin).await, ["cp-aa", "root"]);
+    let read = client_of(&server, &neighbour)
+        .await
+        .get("/cp-aa/x", None)
+        .await
+        .unwrap();
+    assert_eq!(read.count(), 1);
+}
+
+#[tokio::test]
+async fn removing_the_longer_name_leaves_the_shorter_alone() {
+    let (server, store, short) = with_tenant("cp-a").await;
+    let long = tenancy("cp-aa");
+    store.ensure(&long).await.unwrap();
+    let admin = &mut server.client("root").await;
+    fill(admin, &["/cp-a/x", "/cp-aa/x"]).await;
+    store.remove(&long).await.unwrap();
+    assert_eq!(all_keys(admin).await, ["/cp-a/x"]);
+    assert!(store.ensure(&short).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_remove_finds_nothing_and_so_does_one_of_a_tenant_that_never_was() {
+    let (_server, store, tenancy) = with_tenant("cp-a").await;
+    assert!(!store.remove(&tenancy).await.unwrap().is_empty());
+    assert!(store.remove(&tenancy).await.unwrap().is_empty());
+    assert!(
+        store
+            .remove(&super::tenancy("nobody"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_removed_tenants_certificate_opens_nothing() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let mut tenant = client_of(&server, &tenancy).await;
+    tenant.put("/cp-a/x", "y", None).await.unwrap();
+    store.remove(&tenancy).await.unwrap();
+    tenant.put("/cp-a/x", "y", None).await.unwrap_err();
+    tenant.get("/cp-a/x", None).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_remove_goes_on_from_every_state_a_crash_leaves() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    for (role, keys, user) in [
+        (false, true, true),
+        (false, false, true),
+        (false, true, false),
+        (true, true, false),
+        (true, false, false),
+        (true, false, true),
+    ] {
+        store.ensure(&tenancy).await.unwrap();
+        if keys {
+            fill(admin, &["/cp-a/x", "/cp-a/y"]).await;
+        }
+        if !role {
+            admin.role_delete("cp-a").await.unwrap();
+        }
+        if !user {
+            admin.user_delete("user-of-cp-a").await.unwrap();
+        }
+        let change = store.remove(&tenancy).await.unwrap();
+        let expected = usize::from(role) + usize::from(keys) + usize::from(user);
+        assert_eq!(change.steps.len(), expected, "{change}");
+        assert!(all_keys(admin).await.is_empty());
+        assert_eq!((users(admin).await, roles(admin).await), (root(), root()));
+    }
+}
+
+fn root() -> Vec<String> {
+    vec!["root".to_owned()]
+}
+
+#[tokio::test]
+async fn whatever_moment_a_call_is_dropped_at_the_next_one_finishes_it() {
+    let server = Server::start().await;
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    let admin = &mut server.client("root").await;
+    for tenths in 1..40 {
+        let moment = Duration::from_micros(tenths * 300);
+        let _ = tokio::time::timeout(moment, store.ensure(&tenancy)).await;
+        store.ensure(&tenancy).await.unwrap();
+        assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+        fill(admin, &["/cp-a/x"]).await;
+        let _ = tokio::time::timeout(moment, store.remove(&tenancy)).await;
+        store.remove(&tenancy).await.unwrap();
+        assert!(all_keys(admin).await.is_empty());
+        assert_eq!((users(admin).await, roles(admin).await), (root(), root()));
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_with_many_keys_is_removed_in_batches() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let mut tenant = client_of(&server, &tenancy).await;
+    for batch in 0..25 {
+        let puts: Vec<_> = (0..100)
+            .map(|n| etcd_client::TxnOp::put(format!("/cp-a/{batch:02}/{n:03}"), "x", None))
+            .collect();
+        tenant
+            .txn(etcd_client::Txn::new().and_then(puts))
+            .await
+            .unwrap();
+    }
+    let change = store.remove(&tenancy).await.unwrap();
+    assert!(change.steps.contains(&Step::KeysRemoved(2500)), "{change}");
+    assert_eq!(store.usage(&tenancy).await.unwrap(), 0);
+}
