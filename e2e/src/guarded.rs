@@ -1,0 +1,47 @@
+//! How is a process kept from outliving the test that started it, however the test ends?
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// Ends its process when its own input ends, which the kernel sees to when the test is gone.
+const WATCH: &str = "\"$@\" </dev/null & child=$!
+cat >/dev/null
+kill -KILL $child 2>/dev/null
+wait $child 2>/dev/null";
+
+/// A process that ends with the value, or with the program that holds it.
+#[derive(Debug)]
+pub struct Guarded {
+    watcher: Child,
+}
+
+impl Guarded {
+    /// Starts a process with its output in `log`.
+    pub fn spawn(command: &Command, log: &Path) -> Result<Self> {
+        let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
+        let mut watched = Command::new("sh");
+        watched
+            .args(["-c", WATCH, "sh"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        watched
+            .stdin(Stdio::piped())
+            .stdout(out.try_clone()?)
+            .stderr(out);
+        let watcher = watched
+            .spawn()
+            .with_context(|| format!("start {command:?}"))?;
+        Ok(Self { watcher })
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.watcher.stdin.take());
+        // Nothing is left to do for a watcher that cannot be waited for.
+        let _ = self.watcher.wait();
+    }
+}

@@ -1,0 +1,2 @@
+//! Brings a testbed up and down.
+fn main() {}

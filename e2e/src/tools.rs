@@ -1,0 +1,335 @@
+//! Where do the Kubernetes binaries come from?
+//!
+//! Each upstream is pinned by a Go module below `tools/`. A binary is taken from `KAMAJI_E2E_BIN` when it
+//! is there in the pinned version, else from the cache, whose folders are named by a hash of the lock
+//! files, else built into the cache.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, io};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::command::{command, output, words};
+use crate::layout::{cache_dir, crate_dir};
+
+/// One binary: its name, its Go package and how it tells its version, if it knows it.
+type Binary = (&'static str, &'static str, Option<&'static str>);
+
+/// One upstream: a Go module of ours that requires it, and what is built from it.
+#[derive(Debug)]
+pub struct Tool {
+    dir: &'static str,
+    module: &'static str,
+    binaries: &'static [Binary],
+}
+
+const VERSION_FLAG: Option<&str> = Some("--version");
+
+const ETCD: Tool = Tool {
+    dir: "etcd",
+    module: "go.etcd.io/etcd/server/v3",
+    binaries: &[("etcd", "go.etcd.io/etcd/server/v3", VERSION_FLAG)],
+};
+
+const KUBERNETES: Tool = Tool {
+    dir: "kubernetes",
+    module: "k8s.io/kubernetes",
+    binaries: &[
+        (
+            "kube-apiserver",
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+            VERSION_FLAG,
+        ),
+        ("kubeadm", "k8s.io/kubernetes/cmd/kubeadm", Some("version")),
+        (
+            "kubectl",
+            "k8s.io/kubernetes/cmd/kubectl",
+            Some("version --client"),
+        ),
+        (
+            "kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            VERSION_FLAG,
+        ),
+        (
+            "kube-scheduler",
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+            VERSION_FLAG,
+        ),
+        (
+            "kube-proxy",
+            "k8s.io/kubernetes/cmd/kube-proxy",
+            VERSION_FLAG,
+        ),
+        ("kubelet", "k8s.io/kubernetes/cmd/kubelet", VERSION_FLAG),
+    ],
+};
+
+const CONTAINERD: Tool = Tool {
+    dir: "containerd",
+    module: "github.com/containerd/containerd/v2",
+    binaries: &[
+        (
+            "containerd",
+            "github.com/containerd/containerd/v2/cmd/containerd",
+            VERSION_FLAG,
+        ),
+        (
+            "containerd-shim-runc-v2",
+            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            Some("-v"),
+        ),
+        (
+            "ctr",
+            "github.com/containerd/containerd/v2/cmd/ctr",
+            VERSION_FLAG,
+        ),
+    ],
+};
+
+const KONNECTIVITY: Tool = Tool {
+    dir: "konnectivity",
+    module: "sigs.k8s.io/apiserver-network-proxy",
+    binaries: &[
+        (
+            "proxy-server",
+            "sigs.k8s.io/apiserver-network-proxy/cmd/server",
+            None,
+        ),
+        (
+            "proxy-agent",
+            "sigs.k8s.io/apiserver-network-proxy/cmd/agent",
+            None,
+        ),
+    ],
+};
+
+const COREDNS: Tool = Tool {
+    dir: "coredns",
+    module: "github.com/coredns/coredns",
+    binaries: &[("coredns", "github.com/coredns/coredns", Some("-version"))],
+};
+
+/// Everything a testbed runs.
+const ALL: [&Tool; 5] = [&ETCD, &KUBERNETES, &CONTAINERD, &KONNECTIVITY, &COREDNS];
+
+/// Where each binary lies.
+#[derive(Debug, Clone, Default)]
+pub struct Tools {
+    paths: BTreeMap<&'static str, PathBuf>,
+}
+
+impl Tools {
+    /// All binaries of the testbed, built where none are at hand.
+    pub async fn all() -> Result<Self> {
+        let mut tools = Self::default();
+        for tool in ALL {
+            for binary in tool.binaries {
+                tools.provide(tool, binary).await?;
+            }
+        }
+        Ok(tools)
+    }
+
+    /// Only etcd and kube-apiserver, which `KUBEBUILDER_ASSETS` may name a folder of.
+    pub async fn api_server() -> Result<Self> {
+        let mut tools = Self::default();
+        let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+        for (tool, binary) in [
+            (&ETCD, &ETCD.binaries[0]),
+            (&KUBERNETES, &KUBERNETES.binaries[0]),
+        ] {
+            match assets.as_ref().map(|dir| dir.join(binary.0)) {
+                Some(path) if path.is_file() => {
+                    tools.paths.insert(binary.0, path);
+                }
+                _ => tools.provide(tool, binary).await?,
+            }
+        }
+        Ok(tools)
+    }
+
+    /// Path of a binary.
+    pub fn path(&self, binary: &str) -> Result<&Path> {
+        let found = self.paths.get(binary).map(PathBuf::as_path);
+        found.with_context(|| format!("{binary} is not one of the tools asked for"))
+    }
+
+    /// A command that runs a binary; arguments are added by the caller.
+    pub fn command(&self, binary: &str) -> Result<Command> {
+        Ok(Command::new(self.path(binary)?))
+    }
+
+    /// Folders of all binaries, for a `PATH` in which they find each other.
+    pub fn search_path(&self) -> String {
+        let mut dirs: Vec<&Path> = self
+            .paths
+            .values()
+            .filter_map(|path| path.parent())
+            .collect();
+        dirs.sort_unstable();
+        dirs.dedup();
+        let ours: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        format!(
+            "{}:{}",
+            ours.join(":"),
+            env::var("PATH").unwrap_or_default()
+        )
+    }
+
+    /// Names and paths of all binaries.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.paths
+            .iter()
+            .map(|(name, path)| (*name, path.as_path()))
+    }
+
+    async fn provide(&mut self, tool: &Tool, binary: &Binary) -> Result<()> {
+        let path = match tool.given(binary).await? {
+            Some(path) => path,
+            None => tool.cached_or_built(binary).await?,
+        };
+        self.paths.insert(binary.0, path);
+        Ok(())
+    }
+}
+
+impl Tool {
+    fn lock_file(&self, name: &str) -> PathBuf {
+        crate_dir().join("tools").join(self.dir).join(name)
+    }
+
+    /// Version that go.mod pins, with its leading v.
+    fn version(&self) -> Result<String> {
+        let path = self.lock_file("go.mod");
+        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let pinned = text.lines().find_map(|line| {
+            let words: Vec<&str> = line
+                .split_whitespace()
+                .filter(|word| *word != "require")
+                .collect();
+            (words.first() == Some(&self.module)).then(|| words.get(1).map(ToString::to_string))?
+        });
+        pinned.with_context(|| format!("{} does not require {}", path.display(), self.module))
+    }
+
+    /// The binary in `KAMAJI_E2E_BIN`, when it is there and of the pinned version.
+    async fn given(&self, (name, _, version): &Binary) -> Result<Option<PathBuf>> {
+        let Some(dir) = env::var_os("KAMAJI_E2E_BIN") else {
+            return Ok(None);
+        };
+        let path = Path::new(&dir).join(name);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        if let Some(version) = version {
+            let wanted = self.version()?;
+            let told = output(command(&path, version.split(' ')))
+                .await
+                .unwrap_or_default();
+            if !told.contains(wanted.trim_start_matches('v')) {
+                println!("{} is not {wanted}, so {name} is built", path.display());
+                return Ok(None);
+            }
+        }
+        Ok(Some(path))
+    }
+
+    /// Folder in the cache that belongs to exactly the pinned modules.
+    fn cache(&self) -> Result<PathBuf> {
+        let mut hash = Sha256::new();
+        for file in ["go.sum", "go.mod"] {
+            let path = self.lock_file(file);
+            hash.update(fs::read(&path).with_context(|| format!("read {}", path.display()))?);
+        }
+        let digest = format!("{:x}", hash.finalize());
+        Ok(cache_dir()?
+            .join(format!("{}-{}", self.dir, &digest[..16]))
+            .join("bin"))
+    }
+
+    async fn cached_or_built(&self, (name, package, _): &Binary) -> Result<PathBuf> {
+        let dir = self.cache()?;
+        let path = dir.join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        // One build at a time: they share two cores with everything else, and a second
+        // build of the same binary finds it in the cache when its turn comes.
+        let lock = File::create(cache_dir()?.join("build.lock"))?;
+        tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+        if !path.is_file() {
+            println!("building {name} {} (once)", self.version()?);
+            self.build(package, &path)
+                .await
+                .with_context(|| format!("build {name}"))?;
+        }
+        Ok(path)
+    }
+
+    async fn build(&self, package: &str, path: &Path) -> Result<()> {
+        if let Err(missing) = output(words("go version")).await {
+            bail!(
+                "{missing:#}: install Go 1.26 or newer (https://go.dev/dl), or name a folder with the \
+                 pinned binaries in KAMAJI_E2E_BIN"
+            );
+        }
+        let unfinished = path.with_extension("unfinished");
+        let mut go = words("nice -n 10 go build -mod=readonly -buildvcs=false -trimpath -ldflags");
+        go.arg(self.linker_flags()?)
+            .arg("-o")
+            .arg(&unfinished)
+            .arg(package);
+        go.current_dir(crate_dir().join("tools").join(self.dir));
+        // A build of this module alone, whatever work space the checkout may lie in.
+        go.env("CGO_ENABLED", "0")
+            .env("GOWORK", "off")
+            .env("GOFLAGS", "");
+        output(go).await?;
+        fs::rename(&unfinished, path).map_err(io::Error::into)
+    }
+
+    /// Upstream sets its version when it is linked.
+    fn linker_flags(&self) -> Result<String> {
+        let version = self.version()?;
+        let variables = match self.dir {
+            "kubernetes" => {
+                let package = "k8s.io/component-base/version";
+                let mut numbers = version.trim_start_matches('v').split('.');
+                let major = numbers.next().unwrap_or_default();
+                let minor = numbers.next().unwrap_or_default();
+                format!(
+                    "-X {package}.gitVersion={version} -X {package}.gitMajor={major} \
+                     -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean"
+                )
+            }
+            "containerd" => format!("-X {}/version.Version={version}", self.module),
+            _ => String::new(),
+        };
+        Ok(format!("-s -w {variables}"))
+    }
+}
+
+/// Version of Kubernetes that the testbed runs, with its leading v.
+pub fn kubernetes_version() -> Result<String> {
+    KUBERNETES.version()
+}
+
+/// Version of the konnectivity images, with its leading v.
+pub fn konnectivity_version() -> Result<String> {
+    KONNECTIVITY.version()
+}
+
+/// Version of the CoreDNS image, with its leading v.
+pub fn coredns_version() -> Result<String> {
+    COREDNS.version()
+}
+
+#[cfg(test)]
+#[path = "tools_tests.rs"]
+mod tests;
