@@ -9,11 +9,16 @@ use crate::{
     binding::Binding, endpoint::Endpoint, settings::Settings, store::Store, tenant::Tenant,
 };
 
+pub mod collisions;
 pub mod deployment;
+pub mod egress;
+#[cfg(test)]
+mod fixture;
 pub mod gateway;
 pub mod ingress;
 pub mod kubeadm_config;
 pub mod service;
+pub mod user;
 
 /// Everything that is settled before a control plane's pods can be rendered.
 #[derive(Clone, Debug)]
@@ -30,6 +35,9 @@ pub struct Facts<'a> {
     pub binding: &'a Binding,
     /// Where it is reached.
     pub endpoint: &'a Endpoint,
+    /// Image of the kine container that runs already: it is kept, so that a new operator restarts
+    /// nobody. `None` for a new tenant, which gets the operator's.
+    pub kine_image: Option<&'a str>,
 }
 
 /// Checksums that pod templates carry, so that a changed Secret rolls the pods (section 6.3).

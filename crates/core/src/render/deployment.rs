@@ -1,0 +1,78 @@
+//! What does the Deployment of a control plane look like?
+//! (management-cluster specification, sections 6 and 7)
+//!
+//! A change of the pod template restarts every control plane, so what is rendered here is frozen:
+//! it is renderer [`RENDERER`]. Whoever needs other pods copies this directory to one beside it,
+//! gives the copy the next number and moves tenants one at a time. Only corrections that leave
+//! the template of every running tenant as it is may be made in place.
+
+use k8s_openapi::{
+    api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use super::{Checksums, Facts, metadata, user};
+use crate::tenant::Tenant;
+
+pub mod api_server;
+pub mod args;
+pub mod controller_manager;
+mod core_container;
+pub mod kine;
+pub mod konnectivity;
+pub mod probes;
+pub mod scheduler;
+pub mod template;
+pub mod volumes;
+
+/// Number of this renderer, as a tenant's status records it.
+pub const RENDERER: &str = "1";
+
+/// The Deployment, complete: control plane, kine and konnectivity in one.
+pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
+    let tenant = facts.tenant;
+    let ours = metadata(tenant, tenant.names.control_plane(), "deployment");
+    Deployment {
+        metadata: user::metadata(
+            ours,
+            tenant.spec.control_plane.deployment.additional_metadata.as_ref(),
+        ),
+        spec: Some(DeploymentSpec {
+            replicas: Some(tenant.replicas()),
+            selector: template::selector(tenant),
+            strategy: Some(strategy(tenant)),
+            template: template::template(facts, checksums),
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+/// The tenant's strategy; by default new pods come up before old ones go.
+fn strategy(tenant: &Tenant) -> DeploymentStrategy {
+    let wanted = &tenant.spec.control_plane.deployment.strategy;
+    if wanted.type_.as_deref() == Some("Recreate") {
+        return DeploymentStrategy { type_: wanted.type_.clone(), rolling_update: None };
+    }
+    // What the API server would fill in is spelt out: a value that we do not own would stay behind
+    // and be refused when the tenant changes to Recreate.
+    let quarter = || Some(IntOrString::String("25%".to_owned()));
+    let rolling_update = match wanted.rolling_update.clone() {
+        Some(rolling) => RollingUpdateDeployment {
+            max_surge: rolling.max_surge.or_else(quarter),
+            max_unavailable: rolling.max_unavailable.or_else(quarter),
+        },
+        None => RollingUpdateDeployment {
+            max_surge: Some(IntOrString::String("100%".to_owned())),
+            max_unavailable: Some(IntOrString::Int(0)),
+        },
+    };
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".to_owned()),
+        rolling_update: Some(rolling_update),
+    }
+}
+
+#[cfg(test)]
+#[path = "deployment_tests.rs"]
+mod tests;

@@ -1,0 +1,180 @@
+//! What does the container `kube-apiserver` look like?
+//! (management-cluster specification, sections 6.5, 6.6 and 7.2)
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Container;
+use kamaji_api::datastore::Driver;
+
+use super::{
+    args::{flag, name},
+    core_container::{Core, image},
+    probes::{Check, Component},
+    volumes,
+};
+use crate::{render::Facts, store::Store};
+
+/// Name of the container.
+pub const NAME: &str = "kube-apiserver";
+
+/// Flag that konnectivity adds; ours only as long as the addon is on.
+pub const EGRESS_FLAG: &str = "--egress-selector-config-file";
+
+/// Flags that are always ours: a user's flag of the same name is left out.
+pub const MANAGED: [&str; 17] = [
+    "--advertise-address",
+    "--client-ca-file",
+    "--enable-admission-plugins",
+    "--etcd-servers",
+    "--kubelet-client-certificate",
+    "--kubelet-client-key",
+    "--kubelet-preferred-address-types",
+    "--proxy-client-cert-file",
+    "--proxy-client-key-file",
+    "--requestheader-allowed-names",
+    "--requestheader-client-ca-file",
+    "--secure-port",
+    "--service-account-key-file",
+    "--service-account-signing-key-file",
+    "--service-cluster-ip-range",
+    "--tls-cert-file",
+    "--tls-private-key-file",
+];
+
+/// Flags that are ours as well where the datastore is etcd.
+pub const MANAGED_WITH_ETCD: [&str; 5] = [
+    "--etcd-cafile",
+    "--etcd-certfile",
+    "--etcd-compaction-interval",
+    "--etcd-keyfile",
+    "--etcd-prefix",
+];
+
+/// Flag that is ours as well where resources have datastores of their own.
+pub const OVERRIDES_FLAG: &str = "--etcd-servers-overrides";
+
+/// Flags that are ours only until the user gives one of the same name.
+const SAFE_DEFAULTS: [&str; 7] = [
+    "--allow-privileged=true",
+    AUTHORIZATION_MODE,
+    "--enable-bootstrap-token-auth=true",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-username-headers=X-Remote-User",
+    "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+];
+
+const AUTHORIZATION_MODE: &str = "--authorization-mode=Node,RBAC";
+
+const EGRESS: &str = "--egress-selector-config-file=/etc/kubernetes/konnectivity/configurations/egress-selector-configuration.yaml";
+
+/// The container.
+pub fn container(facts: &Facts) -> Container {
+    let tenant = facts.tenant;
+    let deployment = &tenant.spec.control_plane.deployment;
+    let port = i32::from(tenant.network.port);
+    Core {
+        name: NAME,
+        component: Component::ApiServer,
+        image: image(tenant, NAME),
+        // Tags of kube-apiserver are re-pulled by the reference; changing it would roll the pods.
+        image_pull_policy: Some("Always"),
+        args: args(facts),
+        liveness: Check { path: "/livez", port },
+        readiness: Check { path: "/readyz", port },
+        resources: deployment.resources.as_ref().and_then(|r| r.api_server.clone()),
+        security_context: deployment
+            .container_security_contexts
+            .as_ref()
+            .and_then(|c| c.api_server.clone()),
+        volume_mounts: volumes::api_server_mounts(facts),
+    }
+    .container(deployment.probes.as_ref())
+}
+
+/// The flags: ours sorted, then the user's as they were written.
+pub fn args(facts: &Facts) -> Vec<String> {
+    let extra = facts.tenant.spec.control_plane.deployment.extra_args.as_ref();
+    let user = extra.map(|extra| extra.api_server.as_slice()).unwrap_or_default();
+    let mut ours = managed(facts);
+    let managed: BTreeSet<String> = ours.iter().map(|arg| name(arg).to_owned()).collect();
+    let given: BTreeSet<&str> = user.iter().map(|arg| name(arg)).collect();
+    ours.extend(
+        SAFE_DEFAULTS
+            .into_iter()
+            .filter(|arg| !given.contains(name(arg)))
+            .filter(|arg| *arg != AUTHORIZATION_MODE || !given.contains("--authorization-config"))
+            .map(str::to_owned),
+    );
+    ours.sort();
+    ours.extend(user.iter().filter(|arg| !managed.contains(name(arg))).cloned());
+    ours
+}
+
+fn managed(facts: &Facts) -> Vec<String> {
+    let tenant = facts.tenant;
+    let kubernetes = &tenant.spec.kubernetes;
+    let mut args = vec![
+        flag("--advertise-address", facts.endpoint.advertised),
+        "--client-ca-file=/etc/kubernetes/pki/ca.crt".to_owned(),
+        "--kubelet-client-certificate=/etc/kubernetes/pki/apiserver-kubelet-client.crt".to_owned(),
+        "--kubelet-client-key=/etc/kubernetes/pki/apiserver-kubelet-client.key".to_owned(),
+        "--proxy-client-cert-file=/etc/kubernetes/pki/front-proxy-client.crt".to_owned(),
+        "--proxy-client-key-file=/etc/kubernetes/pki/front-proxy-client.key".to_owned(),
+        "--requestheader-allowed-names=front-proxy-client".to_owned(),
+        "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt".to_owned(),
+        flag("--secure-port", tenant.network.port),
+        "--service-account-key-file=/etc/kubernetes/pki/sa.pub".to_owned(),
+        "--service-account-signing-key-file=/etc/kubernetes/pki/sa.key".to_owned(),
+        flag("--service-cluster-ip-range", tenant.network.service_subnet()),
+        "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt".to_owned(),
+        "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key".to_owned(),
+    ];
+    args.extend(listed("--enable-admission-plugins", &kubernetes.admission_controllers));
+    args.extend(listed(
+        "--kubelet-preferred-address-types",
+        &kubernetes.kubelet.preferred_address_types,
+    ));
+    args.extend(storage(facts));
+    if tenant.spec.addons.konnectivity.is_some() {
+        args.push(EGRESS.to_owned());
+    }
+    args
+}
+
+/// `--name=a,b`; nothing for an empty list, since a bare flag would take the next one as its value.
+fn listed<T: ToString>(flag_name: &str, items: &[T]) -> Option<String> {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    (!items.is_empty()).then(|| flag(flag_name, items.join(",")))
+}
+
+fn storage(facts: &Facts) -> Vec<String> {
+    let mut args = if facts.store.driver == Driver::Etcd {
+        vec![
+            flag("--etcd-servers", urls(facts.store, ",")),
+            "--etcd-cafile=/etc/kubernetes/pki/etcd/ca.crt".to_owned(),
+            "--etcd-certfile=/etc/kubernetes/pki/etcd/server.crt".to_owned(),
+            "--etcd-compaction-interval=0".to_owned(),
+            "--etcd-keyfile=/etc/kubernetes/pki/etcd/server.key".to_owned(),
+            flag("--etcd-prefix", format_args!("/{}", facts.binding.schema)),
+        ]
+    } else {
+        vec!["--etcd-servers=unix:///uds/kine".to_owned()]
+    };
+    let overrides: Vec<String> = facts
+        .overrides
+        .iter()
+        .map(|(resource, store)| format!("{resource}#{}", urls(store, ";")))
+        .collect();
+    args.extend(listed(OVERRIDES_FLAG, &overrides));
+    args
+}
+
+fn urls(store: &Store, separator: &str) -> String {
+    let urls: Vec<String> = store.endpoints.iter().map(|e| format!("https://{e}")).collect();
+    urls.join(separator)
+}
+
+#[cfg(test)]
+#[path = "api_server_tests.rs"]
+mod tests;

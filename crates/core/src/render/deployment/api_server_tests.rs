@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use crate::render::fixture::{World, store};
+
+fn with(extra: &[&str]) -> World {
+    World::with(json!({
+        "controlPlane": {"deployment": {"extraArgs": {"apiServer": extra}}},
+    }))
+}
+
+/// Our part of the flags and the user's, told apart by the end of the order.
+fn split(world: &World) -> (Vec<String>, Vec<String>) {
+    let args = args(&world.facts());
+    let ours = args.windows(2).position(|pair| pair[0] > pair[1]).map_or(args.len(), |at| at + 1);
+    (args[..ours].to_vec(), args[ours..].to_vec())
+}
+
+#[test]
+fn without_extra_args_all_flags_are_sorted_and_unique() {
+    let (ours, user) = split(&World::with(json!({})));
+    assert_eq!(user, Vec::<String>::new());
+    let names: BTreeSet<&str> = ours.iter().map(|arg| name(arg)).collect();
+    assert_eq!(names.len(), ours.len());
+    assert!(ours.contains(&"--etcd-servers=https://10.0.0.5:2379,https://10.0.0.6:2379".to_owned()));
+    assert!(ours.contains(&"--etcd-prefix=/5c8e4a9e-0d7c-4d0c-9a51-9c6c6f8f4c1e".to_owned()));
+}
+
+#[test]
+fn every_flag_is_either_a_default_or_listed_as_managed() {
+    let mut world = World::with(json!({"addons": {"konnectivity": {}}}));
+    world.overrides = vec![("/events".to_owned(), store("events", Driver::Etcd, &["a:1"]))];
+    let defaults: Vec<&str> = SAFE_DEFAULTS.iter().map(|arg| name(arg)).collect();
+    let listed: BTreeSet<&str> = MANAGED
+        .into_iter()
+        .chain(MANAGED_WITH_ETCD)
+        .chain([EGRESS_FLAG, OVERRIDES_FLAG])
+        .collect();
+    let args = args(&world.facts());
+    let rendered: BTreeSet<&str> =
+        args.iter().map(|arg| name(arg)).filter(|name| !defaults.contains(name)).collect();
+    assert_eq!(rendered, listed);
+}
+
+#[test]
+fn user_flags_follow_ours_verbatim_and_repeated() {
+    let given = ["--z=1", "--feature-gates=B=true", "--a", "--z=1"];
+    let (_, user) = split(&with(&given));
+    assert_eq!(user, given);
+}
+
+#[test]
+fn a_managed_flag_of_the_user_is_left_out() {
+    let (ours, user) = split(&with(&["--secure-port=1", "--v=2", "--etcd-prefix=/x"]));
+    assert_eq!(user, ["--v=2"]);
+    assert!(ours.contains(&"--secure-port=6443".to_owned()));
+}
+
+#[test]
+fn a_default_yields_to_the_user() {
+    let (ours, user) = split(&with(&["--allow-privileged=false"]));
+    assert_eq!(user, ["--allow-privileged=false"]);
+    assert!(!ours.iter().any(|arg| name(arg) == "--allow-privileged"));
+}
+
+#[test]
+fn the_authorization_mode_yields_to_an_authorization_config_too() {
+    let (ours, _) = split(&with(&["--authorization-config=/x"]));
+    assert!(!ours.iter().any(|arg| name(arg) == "--authorization-mode"));
+}
+
+#[test]
+fn the_egress_selector_is_ours_only_with_konnectivity() {
+    let user = ["--egress-selector-config-file=/mine"];
+    let (ours, kept) = split(&with(&user));
+    assert_eq!(kept, user);
+    assert!(!ours.contains(&EGRESS.to_owned()));
+    let (ours, kept) = split(&World::with(json!({
+        "addons": {"konnectivity": {}},
+        "controlPlane": {"deployment": {"extraArgs": {"apiServer": user}}},
+    })));
+    assert_eq!(kept, Vec::<String>::new());
+    assert!(ours.contains(&EGRESS.to_owned()));
+}
+
+#[test]
+fn an_empty_list_renders_no_bare_flag() {
+    let world = World::with(json!({"kubernetes": {"admissionControllers": []}}));
+    let args = args(&world.facts());
+    assert!(!args.iter().any(|arg| name(arg) == "--enable-admission-plugins"));
+}
+
+#[test]
+fn kine_needs_no_etcd_flags_and_leaves_them_to_the_user() {
+    let (ours, user) = split(&with(&["--etcd-compaction-interval=5m"]).on(store(
+        "pg",
+        Driver::PostgreSQL,
+        &["db:5432"],
+    )));
+    assert_eq!(user, ["--etcd-compaction-interval=5m"]);
+    let etcd: Vec<&String> = ours.iter().filter(|arg| arg.starts_with("--etcd")).collect();
+    assert_eq!(etcd, ["--etcd-servers=unix:///uds/kine"]);
+}
+
+#[test]
+fn overrides_name_resource_and_servers_and_sort_before_the_servers() {
+    let mut world = World::with(json!({}));
+    world.overrides = vec![
+        ("/events".to_owned(), store("events", Driver::Etcd, &["a:1", "b:2"])),
+        ("/leases".to_owned(), store("leases", Driver::Etcd, &["c:3"])),
+    ];
+    let (ours, _) = split(&world);
+    let at = ours.iter().position(|arg| name(arg) == OVERRIDES_FLAG).expect("the flag");
+    assert_eq!(
+        ours[at],
+        "--etcd-servers-overrides=/events#https://a:1;https://b:2,/leases#https://c:3"
+    );
+    assert_eq!(name(&ours[at + 1]), "--etcd-servers");
+}
+
+#[test]
+fn ipv6_is_advertised_without_brackets() {
+    let world = World::with(json!({"networkProfile": {"advertiseAddress": "2001:db8::10"}}));
+    assert!(args(&world.facts()).contains(&"--advertise-address=2001:db8::10".to_owned()));
+}

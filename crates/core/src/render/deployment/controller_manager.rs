@@ -1,0 +1,72 @@
+//! What does the container `kube-controller-manager` look like?
+//! (management-cluster specification, sections 6.5 and 6.7)
+
+use k8s_openapi::api::core::v1::Container;
+
+use super::{
+    args::{flag, merged},
+    core_container::{Core, image},
+    probes::{Check, Component},
+    volumes,
+};
+use crate::{render::Facts, tenant::Tenant};
+
+/// Name of the container.
+pub const NAME: &str = "kube-controller-manager";
+
+/// The container.
+pub fn container(facts: &Facts) -> Container {
+    let tenant = facts.tenant;
+    let deployment = &tenant.spec.control_plane.deployment;
+    let healthz = Check { path: "/healthz", port: 10257 };
+    Core {
+        name: NAME,
+        component: Component::ControllerManager,
+        image: image(tenant, NAME),
+        image_pull_policy: None,
+        args: args(tenant),
+        liveness: healthz,
+        readiness: healthz,
+        resources: deployment.resources.as_ref().and_then(|r| r.controller_manager.clone()),
+        security_context: deployment
+            .container_security_contexts
+            .as_ref()
+            .and_then(|c| c.controller_manager.clone()),
+        volume_mounts: volumes::controller_manager_mounts(tenant),
+    }
+    .container(deployment.probes.as_ref())
+}
+
+/// The flags, sorted; the user's win.
+pub fn args(tenant: &Tenant) -> Vec<String> {
+    let extra = tenant.spec.control_plane.deployment.extra_args.as_ref();
+    let user = extra.map(|extra| extra.controller_manager.as_slice()).unwrap_or_default();
+    merged([&defaults(tenant), user])
+}
+
+fn defaults(tenant: &Tenant) -> Vec<String> {
+    let pods = tenant.network.pod_subnet();
+    let mut args = vec![
+        // Without a range there is nothing to allocate from, and the controller would not start.
+        flag("--allocate-node-cidrs", !pods.is_empty()),
+        "--authentication-kubeconfig=/etc/kubernetes/controller-manager.conf".to_owned(),
+        "--authorization-kubeconfig=/etc/kubernetes/controller-manager.conf".to_owned(),
+        "--bind-address=0.0.0.0".to_owned(),
+        "--client-ca-file=/etc/kubernetes/pki/ca.crt".to_owned(),
+        flag("--cluster-name", &tenant.name),
+        "--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt".to_owned(),
+        "--cluster-signing-key-file=/etc/kubernetes/pki/ca.key".to_owned(),
+        "--controllers=*,bootstrapsigner,tokencleaner".to_owned(),
+        "--kubeconfig=/etc/kubernetes/controller-manager.conf".to_owned(),
+        "--leader-elect=true".to_owned(),
+        "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt".to_owned(),
+        "--root-ca-file=/etc/kubernetes/pki/ca.crt".to_owned(),
+        "--service-account-private-key-file=/etc/kubernetes/pki/sa.key".to_owned(),
+        flag("--service-cluster-ip-range", tenant.network.service_subnet()),
+        "--use-service-account-credentials=true".to_owned(),
+    ];
+    if !pods.is_empty() {
+        args.push(flag("--cluster-cidr", pods));
+    }
+    args
+}

@@ -1,0 +1,59 @@
+use super::*;
+
+const CHECK: Check = Check { path: "/livez", port: 6443 };
+
+fn numbers(probe: &Probe) -> [Option<i32>; 5] {
+    [
+        probe.initial_delay_seconds,
+        probe.timeout_seconds,
+        probe.period_seconds,
+        probe.success_threshold,
+        probe.failure_threshold,
+    ]
+}
+
+fn period(seconds: i32) -> Option<ProbeSpec> {
+    Some(ProbeSpec { period_seconds: Some(seconds), ..ProbeSpec::default() })
+}
+
+#[test]
+fn without_settings_the_numbers_are_the_reference_ones() {
+    let probe = probe(CHECK, Kind::Liveness, Component::ApiServer, None);
+    assert_eq!(numbers(&probe), [Some(0), Some(1), Some(10), Some(1), Some(3)]);
+    let get = probe.http_get.expect("core probes are HTTP");
+    assert_eq!(get.path.as_deref(), Some("/livez"));
+    assert_eq!(get.port, IntOrString::Int(6443));
+    assert_eq!(get.scheme.as_deref(), Some("HTTPS"));
+}
+
+#[test]
+fn every_number_can_be_set_by_itself() {
+    let spec = ProbeSpec {
+        initial_delay_seconds: Some(5),
+        failure_threshold: Some(30),
+        ..ProbeSpec::default()
+    };
+    let settings = Probes { startup: Some(spec), ..Probes::default() };
+    let probe = |kind| probe(CHECK, kind, Component::Scheduler, Some(&settings));
+    assert_eq!(numbers(&probe(Kind::Startup)), [Some(5), Some(1), Some(10), Some(1), Some(30)]);
+    assert_eq!(numbers(&probe(Kind::Liveness)), [Some(0), Some(1), Some(10), Some(1), Some(3)]);
+}
+
+#[test]
+fn a_component_overrides_what_is_set_for_all_of_them() {
+    let settings = Probes {
+        readiness: Some(ProbeSpec {
+            period_seconds: Some(20),
+            timeout_seconds: Some(2),
+            ..ProbeSpec::default()
+        }),
+        controller_manager: Some(ProbeSet { readiness: period(30), ..ProbeSet::default() }),
+        ..Probes::default()
+    };
+    let readiness =
+        |component| numbers(&probe(CHECK, Kind::Readiness, component, Some(&settings)));
+    let with_period = |seconds| [Some(0), Some(2), Some(seconds), Some(1), Some(3)];
+    assert_eq!(readiness(Component::ControllerManager), with_period(30));
+    assert_eq!(readiness(Component::ApiServer), with_period(20));
+    assert_eq!(readiness(Component::Scheduler), with_period(20));
+}

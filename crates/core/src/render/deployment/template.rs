@@ -1,0 +1,121 @@
+//! What does the pod template of a control plane look like?
+//! (management-cluster specification, sections 6.2 to 6.4)
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{Container, PodSpec, PodTemplateSpec, TopologySpreadConstraint},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+};
+use kamaji_api::labels;
+
+use super::{api_server, controller_manager, kine, konnectivity, scheduler, volumes};
+use crate::{
+    render::{Checksums, Facts, user},
+    tenant::Tenant,
+};
+
+/// The template.
+pub fn template(facts: &Facts, checksums: &Checksums) -> PodTemplateSpec {
+    PodTemplateSpec {
+        metadata: Some(metadata(facts, checksums)),
+        spec: Some(pod(facts)),
+    }
+}
+
+/// Selects the pods of a tenant's control plane.
+pub fn selector(tenant: &Tenant) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(BTreeMap::from([(labels::NAME.to_owned(), tenant.name.clone())])),
+        ..LabelSelector::default()
+    }
+}
+
+fn metadata(facts: &Facts, checksums: &Checksums) -> ObjectMeta {
+    let deployment = &facts.tenant.spec.control_plane.deployment;
+    let user = deployment.pod_additional_metadata.clone().unwrap_or_default();
+    let hashes = [
+        ("api-server-certificate", &checksums.api_server),
+        ("api-server-kubelet-client-certificate", &checksums.kubelet_client),
+        ("ca", &checksums.ca),
+        ("controller-manager-kubeconfig", &checksums.controller_manager_kubeconfig),
+        ("datastore", &facts.store.name),
+        ("front-proxy-ca-certificate", &checksums.front_proxy_ca),
+        ("front-proxy-client-certificate", &checksums.front_proxy_client),
+        ("scheduler-kubeconfig", &checksums.scheduler_kubeconfig),
+        ("service-account", &checksums.service_account),
+    ];
+    let mut ours: BTreeMap<String, String> = hashes
+        .into_iter()
+        .map(|(what, hash)| (format!("component.kamaji.clastix.io/{what}"), hash.clone()))
+        .collect();
+    ours.insert(labels::NAME.to_owned(), facts.tenant.name.clone());
+    ours.insert(labels::COMPONENT.to_owned(), "deployment".to_owned());
+    let mut annotations = user.annotations;
+    annotations.extend(
+        [
+            ("storage.kamaji.clastix.io/config", &checksums.storage_config),
+            ("storage.kamaji.clastix.io/certificate", &checksums.storage_certificate),
+        ]
+        .map(|(key, hash)| (key.to_owned(), hash.clone())),
+    );
+    ObjectMeta {
+        labels: Some(user::labels(ours, &user.labels)),
+        annotations: Some(annotations),
+        ..ObjectMeta::default()
+    }
+}
+
+fn pod(facts: &Facts) -> PodSpec {
+    let deployment = &facts.tenant.spec.control_plane.deployment;
+    PodSpec {
+        affinity: deployment.affinity.clone(),
+        automount_service_account_token: deployment.automount_service_account_token,
+        containers: containers(facts),
+        init_containers: Some(init_containers(facts)).filter(|list| !list.is_empty()),
+        node_selector: Some(deployment.node_selector.clone()).filter(|map| !map.is_empty()),
+        runtime_class_name: deployment.runtime_class_name.clone().filter(|name| !name.is_empty()),
+        security_context: deployment.pod_security_context.clone(),
+        service_account_name: deployment
+            .service_account_name
+            .clone()
+            .filter(|name| !name.is_empty())
+            .or_else(|| Some("default".to_owned())),
+        tolerations: Some(deployment.tolerations.clone()).filter(|list| !list.is_empty()),
+        topology_spread_constraints: Some(spread(facts.tenant)).filter(|list| !list.is_empty()),
+        volumes: Some(volumes::volumes(facts)),
+        ..PodSpec::default()
+    }
+}
+
+fn containers(facts: &Facts) -> Vec<Container> {
+    let mut containers =
+        facts.tenant.spec.control_plane.deployment.additional_containers.clone();
+    containers.extend([
+        api_server::container(facts),
+        scheduler::container(facts),
+        controller_manager::container(facts),
+    ]);
+    containers.extend(kine::container(facts));
+    containers.extend(konnectivity::container(facts.tenant));
+    containers
+}
+
+fn init_containers(facts: &Facts) -> Vec<Container> {
+    let mut containers =
+        facts.tenant.spec.control_plane.deployment.additional_init_containers.clone();
+    containers.extend(kine::init_container(facts));
+    containers
+}
+
+/// The user's constraints; those that select nothing select our pods.
+fn spread(tenant: &Tenant) -> Vec<TopologySpreadConstraint> {
+    let constraints = tenant.spec.control_plane.deployment.topology_spread_constraints.clone();
+    constraints
+        .into_iter()
+        .map(|constraint| TopologySpreadConstraint {
+            label_selector: constraint.label_selector.or_else(|| Some(selector(tenant))),
+            ..constraint
+        })
+        .collect()
+}

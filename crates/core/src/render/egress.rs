@@ -1,0 +1,39 @@
+//! How is the API server told to reach nodes through konnectivity?
+//! (management-cluster specification, section 5.11)
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kamaji_api::labels;
+
+use super::metadata;
+use crate::{checksum, tenant::Tenant};
+
+const SELECTOR: &str = "\
+apiVersion: apiserver.k8s.io/v1beta1
+egressSelections:
+- connection:
+    proxyProtocol: GRPC
+    transport:
+      uds:
+        udsName: /run/konnectivity/konnectivity-server.socket
+  name: cluster
+kind: EgressSelectorConfiguration
+";
+
+/// The `ConfigMap` with the egress selector; only wanted while the addon is on.
+pub fn config_map(tenant: &Tenant) -> ConfigMap {
+    let data = BTreeMap::from([(
+        "egress-selector-configuration.yaml".to_owned(),
+        SELECTOR.to_owned(),
+    )]);
+    let component = "konnectivity-egress-selector-configuration";
+    let mut metadata = metadata(tenant, tenant.names.konnectivity_egress(), component);
+    metadata.annotations =
+        Some(BTreeMap::from([(labels::CHECKSUM.to_owned(), checksum::map(&data))]));
+    ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }
+}
+
+#[cfg(test)]
+#[path = "egress_tests.rs"]
+mod tests;

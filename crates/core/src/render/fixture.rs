@@ -1,0 +1,128 @@
+//! Tenants and what is known about them, for the tests of the renderers.
+
+use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
+use serde_json::{Value, json};
+
+use super::{Checksums, Facts};
+use crate::{
+    binding::Binding,
+    endpoint::{Endpoint, HostPort},
+    settings::Settings,
+    store::{Store, StoreTls},
+    tenant::Tenant,
+};
+
+/// Everything that [`Facts`] borrows.
+pub struct World {
+    pub tenant: Tenant,
+    pub settings: Settings,
+    pub store: Store,
+    pub overrides: Vec<(String, Store)>,
+    pub binding: Binding,
+    pub endpoint: Endpoint,
+    pub kine_image: Option<String>,
+}
+
+impl World {
+    /// A tenant `demo` in `apps` whose spec is the smallest one with `changes` merged in.
+    pub fn with(changes: Value) -> Self {
+        let tenant = tenant(changes);
+        let endpoint = Endpoint {
+            assigned: [192, 0, 2, 10].into(),
+            advertised: tenant.network.advertise_address.unwrap_or([192, 0, 2, 10].into()),
+            port: tenant.network.port,
+            control_plane: HostPort { host: "192.0.2.10".to_owned(), port: tenant.network.port },
+        };
+        Self {
+            binding: Binding {
+                schema: tenant.schema().to_owned(),
+                user: tenant.data_store_user().to_owned(),
+                password: "secret".to_owned(),
+                connection: String::new(),
+            },
+            tenant,
+            settings: Settings::default(),
+            store: store("default", Driver::Etcd, &["10.0.0.5:2379", "10.0.0.6:2379"]),
+            overrides: Vec::new(),
+            endpoint,
+            kine_image: None,
+        }
+    }
+
+    /// The same on another datastore.
+    pub fn on(self, store: Store) -> Self {
+        Self { store, ..self }
+    }
+
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            tenant: &self.tenant,
+            settings: &self.settings,
+            store: &self.store,
+            overrides: &self.overrides,
+            binding: &self.binding,
+            endpoint: &self.endpoint,
+            kine_image: self.kine_image.as_deref(),
+        }
+    }
+}
+
+/// A datastore with TLS and a client certificate.
+pub fn store(name: &str, driver: Driver, endpoints: &[&str]) -> Store {
+    Store {
+        name: name.to_owned(),
+        driver,
+        endpoints: endpoints.iter().map(|e| (*e).to_owned()).collect(),
+        tls: Some(StoreTls { ca: Vec::new(), ca_key: None, client: Some((Vec::new(), Vec::new())) }),
+        basic_auth: None,
+    }
+}
+
+/// A tenant `demo` in `apps`.
+pub fn tenant(changes: Value) -> Tenant {
+    let mut object = json!({
+        "apiVersion": "kamaji.clastix.io/v1alpha1",
+        "kind": "TenantControlPlane",
+        "metadata": {
+            "name": "demo",
+            "namespace": "apps",
+            "uid": "5c8e4a9e-0d7c-4d0c-9a51-9c6c6f8f4c1e",
+            "generation": 1,
+        },
+        "spec": {
+            "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": "v1.36.3", "kubelet": {"cgroupfs": "systemd"}},
+        },
+    });
+    merge(&mut object["spec"], changes);
+    let object: TenantControlPlane = serde_json::from_value(object).expect("a tenant");
+    Tenant::parse(&object).expect("a tenant that can be read")
+}
+
+fn merge(into: &mut Value, changes: Value) {
+    match (into, changes) {
+        (Value::Object(into), Value::Object(changes)) => {
+            for (key, value) in changes {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, changes) => *into = changes,
+    }
+}
+
+/// Checksums that tell which is which.
+pub fn checksums() -> Checksums {
+    let sum = str::to_owned;
+    Checksums {
+        api_server: sum("sum-api-server"),
+        kubelet_client: sum("sum-kubelet-client"),
+        ca: sum("sum-ca"),
+        controller_manager_kubeconfig: sum("sum-controller-manager"),
+        front_proxy_ca: sum("sum-front-proxy-ca"),
+        front_proxy_client: sum("sum-front-proxy-client"),
+        service_account: sum("sum-service-account"),
+        scheduler_kubeconfig: sum("sum-scheduler"),
+        storage_config: sum("sum-storage-config"),
+        storage_certificate: sum("sum-storage-certificate"),
+    }
+}

@@ -1,0 +1,35 @@
+//! What may a user's own labels and annotations change on our objects?
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kamaji_api::{labels, tenant::AdditionalMetadata};
+
+/// Labels by which the operator and its Services find what is theirs.
+const RESERVED: [&str; 3] = [labels::PROJECT, labels::NAME, labels::COMPONENT];
+
+/// Our labels and the user's; the user's win, except where we would lose sight of the object.
+pub fn labels(
+    mut ours: BTreeMap<String, String>,
+    user: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let allowed = user.iter().filter(|(key, _)| !RESERVED.contains(&key.as_str()));
+    ours.extend(allowed.map(|(key, value)| (key.clone(), value.clone())));
+    ours
+}
+
+/// `ours` with the user's labels and annotations.
+pub fn metadata(ours: ObjectMeta, user: Option<&AdditionalMetadata>) -> ObjectMeta {
+    let Some(user) = user else { return ours };
+    let mut annotations = ours.annotations.unwrap_or_default();
+    annotations.extend(user.annotations.clone());
+    ObjectMeta {
+        labels: Some(labels(ours.labels.unwrap_or_default(), &user.labels)),
+        annotations: Some(annotations).filter(|map| !map.is_empty()),
+        ..ours
+    }
+}
+
+#[cfg(test)]
+#[path = "user_tests.rs"]
+mod tests;
