@@ -1,1 +1,8 @@
-//! TODO
+//! What do our objects look like? The types of our API groups, their labels and conditions, and our
+//! small views of other projects' kinds.
+
+pub mod condition;
+pub mod datastore;
+pub mod foreign;
+pub mod labels;
+pub mod tenant;

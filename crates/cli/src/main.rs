@@ -1,1 +1,36 @@
-fn main() {}
+//! The one binary of the project.
+
+mod crds;
+mod manager;
+mod render;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Hosted Kubernetes control planes.
+#[derive(Parser)]
+#[command(name = "kamaji", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator.
+    Manager(Box<manager::Arguments>),
+    /// Print the CustomResourceDefinitions as one YAML stream.
+    Crds,
+    /// Print what the operator would make of the given objects, without a cluster.
+    Render(render::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Manager(arguments) => manager::run(*arguments),
+        Command::Crds => crds::print(),
+        Command::Render(arguments) => render::run(&arguments),
+    }
+}

@@ -85,6 +85,18 @@ pub enum Unassigned {
     NodePort(String),
 }
 
+impl Unassigned {
+    /// Reason for a condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoService(_) | Self::NoClusterIp(_) => "ServicePending",
+            Self::NoLoadBalancer(_) => "LoadBalancerPending",
+            Self::OnlyHostname { .. } => "LoadBalancerHostnameOnly",
+            Self::NodePort(_) => "AddressMissing",
+        }
+    }
+}
+
 /// The endpoint of `tenant`, from its spec and its live Service.
 pub fn resolve(tenant: &Tenant, service: Option<&Service>) -> Result<Endpoint, Unassigned> {
     let assigned = assigned(tenant, service)?;
@@ -102,10 +114,10 @@ pub fn resolve(tenant: &Tenant, service: Option<&Service>) -> Result<Endpoint, U
 
 fn assigned(tenant: &Tenant, service: Option<&Service>) -> Result<IpAddr, Unassigned> {
     let name = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
-    let service = service.ok_or_else(|| Unassigned::NoService(name.clone()))?;
     if let Some(address) = tenant.network.address {
         return Ok(address);
     }
+    let service = service.ok_or_else(|| Unassigned::NoService(name.clone()))?;
     match tenant.spec.control_plane.service.service_type {
         ServiceType::ClusterIP => service
             .spec

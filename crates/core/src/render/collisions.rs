@@ -105,7 +105,7 @@ fn ports(tenant: &Tenant) -> Vec<String> {
     );
     let mut found = Vec::new();
     for port in &tenant.spec.control_plane.service.additional_ports {
-        let key = (port.port, port.protocol.to_string());
+        let key = (port.port, port.protocol.as_str().to_owned());
         if taken.contains(&key) {
             found.push(format!(
                 "spec.controlPlane.service.additionalPorts has {} with port {}/{}, which is taken: choose another port",

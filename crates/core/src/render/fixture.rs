@@ -37,7 +37,7 @@ impl World {
             binding: Binding {
                 schema: tenant.schema().to_owned(),
                 user: tenant.data_store_user().to_owned(),
-                password: "secret".to_owned(),
+                password: "do-not-show".to_owned(),
                 connection: String::new(),
             },
             tenant,

@@ -7,7 +7,7 @@ use kamaji_api::{
         BackendRef, Gateway, Listener, ParentReference, RouteParentStatus, TlsRoute, TlsRouteRule,
         TlsRouteSpec,
     },
-    tenant::{AccessPoint, Gateway as Wanted},
+    tenant::{AccessPoint, GatewaySpec},
 };
 
 use super::{metadata, user};
@@ -35,7 +35,7 @@ pub fn routes(tenant: &Tenant) -> Vec<TlsRoute> {
     [Some(api_server), konnectivity(tenant, wanted, hostname)].into_iter().flatten().collect()
 }
 
-fn konnectivity(tenant: &Tenant, wanted: &Wanted, hostname: &str) -> Option<TlsRoute> {
+fn konnectivity(tenant: &Tenant, wanted: &GatewaySpec, hostname: &str) -> Option<TlsRoute> {
     let port = tenant.spec.addons.konnectivity.as_ref()?.server.port;
     if wanted.parent_refs.is_empty() {
         return None;

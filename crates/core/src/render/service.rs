@@ -65,7 +65,7 @@ fn allocates_node_ports(tenant: &Tenant) -> bool {
 }
 
 fn external_ips(tenant: &Tenant, assigned: Option<IpAddr>) -> Option<Vec<String>> {
-    if !tenant.spec.network_profile.allow_address_as_external_ip {
+    if tenant.spec.network_profile.allow_address_as_external_ip != Some(true) {
         return None;
     }
     tenant.network.address.or(assigned).map(|address| vec![address.to_string()])
@@ -106,7 +106,7 @@ fn managed(tenant: &Tenant, name: &str, port: i32) -> ServicePort {
 fn additional(port: &AdditionalPort) -> ServicePort {
     ServicePort {
         name: Some(port.name.clone()),
-        protocol: Some(port.protocol.to_string()),
+        protocol: Some(port.protocol.as_str().to_owned()),
         app_protocol: port.app_protocol.clone(),
         port: port.port,
         target_port: Some(port.target_port.clone()),

@@ -130,11 +130,10 @@ fn managed(facts: &Facts) -> Vec<String> {
         "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt".to_owned(),
         "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key".to_owned(),
     ];
-    args.extend(listed("--enable-admission-plugins", &kubernetes.admission_controllers));
-    args.extend(listed(
-        "--kubelet-preferred-address-types",
-        &kubernetes.kubelet.preferred_address_types,
-    ));
+    let plugins = kubernetes.admission_controllers.iter().map(|plugin| plugin.as_str());
+    args.extend(listed("--enable-admission-plugins", plugins));
+    let types = kubernetes.kubelet.preferred_address_types.iter().map(|kind| kind.as_str());
+    args.extend(listed("--kubelet-preferred-address-types", types));
     args.extend(storage(facts));
     if tenant.spec.addons.konnectivity.is_some() {
         args.push(EGRESS.to_owned());
@@ -143,8 +142,8 @@ fn managed(facts: &Facts) -> Vec<String> {
 }
 
 /// `--name=a,b`; nothing for an empty list, since a bare flag would take the next one as its value.
-fn listed<T: ToString>(flag_name: &str, items: &[T]) -> Option<String> {
-    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+fn listed<'a>(flag_name: &str, items: impl Iterator<Item = &'a str>) -> Option<String> {
+    let items: Vec<&str> = items.collect();
     (!items.is_empty()).then(|| flag(flag_name, items.join(",")))
 }
 
@@ -166,7 +165,7 @@ fn storage(facts: &Facts) -> Vec<String> {
         .iter()
         .map(|(resource, store)| format!("{resource}#{}", urls(store, ";")))
         .collect();
-    args.extend(listed(OVERRIDES_FLAG, &overrides));
+    args.extend(listed(OVERRIDES_FLAG, overrides.iter().map(String::as_str)));
     args
 }
 

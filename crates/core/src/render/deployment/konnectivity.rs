@@ -5,7 +5,7 @@ use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, HTTPGetAction, Probe, VolumeMount},
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use kamaji_api::tenant::KonnectivityServer;
+use kamaji_api::tenant::KonnectivityServerSpec;
 
 use super::{
     args::{flag, merged},
@@ -52,7 +52,7 @@ pub fn container(tenant: &Tenant) -> Option<Container> {
 }
 
 /// The tag that the tenant chose, else the release that goes with its Kubernetes minor.
-fn tag(tenant: &Tenant, server: &KonnectivityServer) -> String {
+fn tag(tenant: &Tenant, server: &KonnectivityServerSpec) -> String {
     match server.version.as_deref().filter(|version| !version.is_empty()) {
         Some(version) => version.to_owned(),
         None => format!("v0.{}.0", tenant.version.minor()),
@@ -60,12 +60,12 @@ fn tag(tenant: &Tenant, server: &KonnectivityServer) -> String {
 }
 
 /// The flags, sorted; ours win.
-pub fn args(tenant: &Tenant, server: &KonnectivityServer) -> Vec<String> {
+pub fn args(tenant: &Tenant, server: &KonnectivityServerSpec) -> Vec<String> {
     merged([server.extra_args.as_slice(), &managed(tenant, server)])
 }
 
 /// Flags that are always ours.
-pub fn managed(tenant: &Tenant, server: &KonnectivityServer) -> [String; 13] {
+pub fn managed(tenant: &Tenant, server: &KonnectivityServerSpec) -> [String; 13] {
     [
         flag("--admin-port", ADMIN_PORT),
         "--agent-namespace=kube-system".to_owned(),

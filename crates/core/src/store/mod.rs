@@ -1,5 +1,7 @@
 //! What does a `DataStore` say, once its references are resolved? (tenant-cluster specification 1.2)
 
+pub mod status;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
@@ -279,5 +281,5 @@ fn content(
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
+#[path = "tests.rs"]
 mod tests;

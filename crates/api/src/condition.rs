@@ -1,0 +1,105 @@
+//! What can be waited for, and since when?
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// DataStore condition: its references resolve.
+pub const DATA_STORE_VALID: &str = "kamaji.clastix.io/DataStoreValidation";
+/// DataStore condition: nobody uses it any more.
+pub const DATA_STORE_ALLOWED_DELETION: &str = "kamaji.clastix.io/DataStoreAllowedDeletion";
+
+/// Conditions of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// All of the others, and the control plane serves.
+    Ready,
+    /// The datastore can be used and the tenant has its place in it.
+    DataStoreReady,
+    /// The control plane has an address.
+    EndpointAssigned,
+    /// Authorities are readable, leaves valid.
+    CertificatesValid,
+    /// At least one replica is ready.
+    ControlPlaneAvailable,
+    /// The inside is as planned.
+    InsideReady,
+    /// The version asked for can be reached.
+    UpgradeAllowed,
+    /// The last pass could do all that it planned.
+    Reconciled,
+}
+
+impl ConditionType {
+    /// Every type.
+    pub const ALL: [Self; 8] = [
+        Self::Ready,
+        Self::DataStoreReady,
+        Self::EndpointAssigned,
+        Self::CertificatesValid,
+        Self::ControlPlaneAvailable,
+        Self::InsideReady,
+        Self::UpgradeAllowed,
+        Self::Reconciled,
+    ];
+
+    /// The type as it is written in a status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::DataStoreReady => "DataStoreReady",
+            Self::EndpointAssigned => "EndpointAssigned",
+            Self::CertificatesValid => "CertificatesValid",
+            Self::ControlPlaneAvailable => "ControlPlaneAvailable",
+            Self::InsideReady => "InsideReady",
+            Self::UpgradeAllowed => "UpgradeAllowed",
+            Self::Reconciled => "Reconciled",
+        }
+    }
+}
+
+/// Finds the condition of a type.
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// True if the condition of a type is there and True.
+pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    find(conditions, type_).is_some_and(|condition| condition.status == "True")
+}
+
+/// Puts `new` in its place. Its transition time is the old one's unless the status changed: the
+/// only code that decides about that. Returns true if status or reason changed.
+pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) -> bool {
+    match conditions.binary_search_by(|c| c.type_.as_str().cmp(&new.type_)) {
+        Ok(at) => replace(&mut conditions[at], new),
+        Err(_) if find(conditions, &new.type_).is_some() => {
+            conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+            conditions.dedup_by(|a, b| a.type_ == b.type_);
+            set(conditions, new)
+        }
+        Err(_) => {
+            new.message.truncate(floor(&new.message));
+            conditions.push(new);
+            conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+            true
+        }
+    }
+}
+
+fn replace(old: &mut Condition, mut new: Condition) -> bool {
+    let transition = old.status != new.status || old.reason != new.reason;
+    if old.status == new.status {
+        new.last_transition_time = old.last_transition_time.clone();
+    }
+    new.message.truncate(floor(&new.message));
+    *old = new;
+    transition
+}
+
+/// The API server refuses messages of more than 32 KiB.
+fn floor(message: &str) -> usize {
+    let mut at = message.len().min(32_768);
+    while !message.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

@@ -1,0 +1,46 @@
+//! Which labels, annotations and finalizers do we read and write?
+//! (management-cluster specification 0.2 to 0.4)
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// Label of every object of ours; its value is `kamaji`.
+pub const PROJECT: &str = "kamaji.clastix.io/project";
+/// Label with the name of the tenant.
+pub const NAME: &str = "kamaji.clastix.io/name";
+/// Label with the step that made the object.
+pub const COMPONENT: &str = "kamaji.clastix.io/component";
+/// Label of Secrets with something that ends: `x509` or `kubeconfig`.
+pub const LIFECYCLE: &str = "kamaji.clastix.io/certificate_lifecycle_controller";
+/// Label with the generator of a kubeconfig.
+pub const MANAGED_BY: &str = "kamaji.clastix.io/managed-by";
+/// Label with the tenant of a generated kubeconfig.
+pub const MANAGED_FOR: &str = "kamaji.clastix.io/managed-for";
+/// Prefix of the pod template's labels with checksums.
+pub const COMPONENT_CHECKSUM: &str = "component.kamaji.clastix.io/";
+
+/// Annotation with the checksum of a Secret's or ConfigMap's data.
+pub const CHECKSUM: &str = "kamaji.clastix.io/checksum";
+/// Annotation that asks for new keys, if empty; else the time of the last rotation.
+pub const ROTATE: &str = "certs.kamaji.clastix.io/rotate";
+/// Annotation that pauses an object, whatever its value.
+pub const PAUSED: &str = "kamaji.clastix.io/paused";
+/// Annotation with the key of the admin Secret that the operator itself uses.
+pub const KUBECONFIG_SECRET_KEY: &str = "kamaji.clastix.io/kubeconfig-secret-key";
+/// Pod template annotation with the checksum of the datastore configuration.
+pub const STORAGE_CONFIG: &str = "storage.kamaji.clastix.io/config";
+/// Pod template annotation with the checksum of the datastore certificate.
+pub const STORAGE_CERTIFICATE: &str = "storage.kamaji.clastix.io/certificate";
+
+/// Finalizer of a tenant that has data in a datastore.
+pub const FINALIZER: &str = "finalizer.kamaji.clastix.io";
+/// Finalizer that the reference keeps while it manages a tenant's inside.
+pub const SOOT_FINALIZER: &str = "finalizer.kamaji.clastix.io/soot";
+/// Finalizer of the Secret that says where a tenant's data is.
+pub const DATASTORE_SECRET_FINALIZER: &str = "finalizer.kamaji.clastix.io/datastore-secret";
+/// Finalizer of a DataStore.
+pub const DATASTORE_FINALIZER: &str = "kamaji.clastix.io/TenantControlPlane";
+
+/// True if a person asked to leave the object alone.
+pub fn is_paused(metadata: &ObjectMeta) -> bool {
+    metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(PAUSED))
+}

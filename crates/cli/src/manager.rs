@@ -1,0 +1,249 @@
+//! `kamaji manager`: the operator, with the flags of the reference.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use kamaji_core::pki::key::KeyAlgorithm;
+use kamaji_operator::settings::Settings;
+
+/// Flags that the reference has keep their names and defaults; the ones of our own come last.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Address that /metrics is served on; 0 switches it off
+    #[arg(long, default_value = ":8080")]
+    metrics_bind_address: String,
+    /// Address that /healthz and /readyz are served on
+    #[arg(long, default_value = ":8081")]
+    health_probe_bind_address: String,
+    /// Accepted for compatibility; there is no pprof endpoint
+    #[arg(long, default_value = "", hide = true)]
+    pprof_bind_address: String,
+    /// Agree with other replicas on the one that writes
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    leader_elect: bool,
+    /// Accepted for compatibility; nothing is written to disk
+    #[arg(long, default_value = "/tmp/kamaji", hide = true)]
+    tmp_directory: PathBuf,
+    /// Image of the kine container
+    #[arg(long, default_value = "rancher/kine:v0.11.10-amd64")]
+    kine_image: String,
+    /// DataStore of tenants that name none
+    #[arg(long, default_value = "")]
+    datastore: String,
+    /// Accepted for compatibility until migrations are built
+    #[arg(long, default_value = "docker.io/clastix/kamaji:dev", hide = true)]
+    migrate_image: String,
+    /// Tenants that are reconciled at the same time
+    #[arg(long, default_value_t = 64)]
+    max_concurrent_tcp_reconciles: usize,
+    /// Namespace that the operator runs in
+    #[arg(long, env = "POD_NAMESPACE")]
+    pod_namespace: String,
+    /// Service that the API server reaches the webhooks through
+    #[arg(long, default_value = "kamaji-webhook-service")]
+    webhook_service_name: String,
+    /// Accepted for compatibility until migrations are built
+    #[arg(long, env = "SERVICE_ACCOUNT", default_value = "", hide = true)]
+    serviceaccount_name: String,
+    /// CA of a mounted serving certificate (tls.crt and tls.key beside it); without such a file the
+    /// operator makes and rotates certificates of its own
+    #[arg(long, default_value = "/tmp/k8s-webhook-server/serving-certs/ca.crt")]
+    webhook_ca_path: PathBuf,
+    /// Longest time of one reconcile
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    controller_reconcile_timeout: Duration,
+    /// Look at every tenant anew after this, although nothing has changed
+    #[arg(long, default_value = "10h", value_parser = duration)]
+    cache_resync_period: Duration,
+    /// Accepted for compatibility; there is no telemetry
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    disable_telemetry: Option<bool>,
+    /// Leaf certificates that end within this are issued anew; at least 24h
+    #[arg(long, default_value = "24h", value_parser = duration)]
+    certificate_expiration_deadline: Duration,
+    /// Accepted for compatibility: log lines are for people with true, JSON with false
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    zap_devel: bool,
+    /// json or console; wins over --zap-devel
+    #[arg(long)]
+    zap_encoder: Option<String>,
+    /// error, info, debug or a number
+    #[arg(long, default_value = "info")]
+    zap_log_level: String,
+    /// Accepted for compatibility
+    #[arg(long, hide = true)]
+    zap_stacktrace_level: Option<String>,
+    /// Accepted for compatibility
+    #[arg(long, hide = true)]
+    zap_time_encoding: Option<String>,
+
+    /// What new keys are: ECDSA-P256 or RSA-2048; keys that exist are kept
+    #[arg(long, default_value = "ECDSA-P256")]
+    key_algorithm: KeyAlgorithm,
+    /// Address that the admission webhooks are served on; 0 switches them off
+    #[arg(long, default_value = ":9443")]
+    webhook_bind_address: String,
+    /// Tenants whose inside is visited at the same time
+    #[arg(long, default_value_t = 32)]
+    inside_concurrency: usize,
+    /// Compare a tenant's inside anew after this, and up to half as much again
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    inside_resync_period: Duration,
+    /// Dial tenants at the cluster IP of their Service instead of its DNS name, for an operator
+    /// that runs outside of the management cluster
+    #[arg(long)]
+    dial_cluster_ip: bool,
+}
+
+/// Runs the operator until it is told to stop or loses its lease.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    log(&arguments)?;
+    let settings = settings(arguments)?;
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a second crypto provider is linked in"))?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(async {
+            kamaji_operator::run(settings).await.context("the operator ended")?;
+            Ok(())
+        })
+}
+
+fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
+    if arguments.certificate_expiration_deadline < Duration::from_secs(24 * 3600) {
+        bail!("--certificate-expiration-deadline must be at least 24h");
+    }
+    if arguments.controller_reconcile_timeout.is_zero() {
+        bail!("--controller-reconcile-timeout must be more than 0");
+    }
+    for (flag, value) in [
+        ("--kine-image", &arguments.kine_image),
+        ("--pod-namespace", &arguments.pod_namespace),
+        ("--webhook-service-name", &arguments.webhook_service_name),
+    ] {
+        if value.is_empty() {
+            bail!("{flag} must not be empty");
+        }
+    }
+    let mounted = arguments.webhook_ca_path.exists();
+    let certificates = arguments.webhook_ca_path.parent().map(PathBuf::from);
+    let (service, namespace) = (&arguments.webhook_service_name, &arguments.pod_namespace);
+    Ok(Settings {
+        core: kamaji_core::settings::Settings {
+            default_data_store: Some(arguments.datastore).filter(|name| !name.is_empty()),
+            kine_image: arguments.kine_image,
+            key_algorithm: arguments.key_algorithm,
+            expiration_deadline: arguments.certificate_expiration_deadline,
+            webhook_url: format!("https://{service}.{namespace}.svc:443"),
+            webhook_ca: Vec::new(),
+        },
+        metrics: address("--metrics-bind-address", &arguments.metrics_bind_address)?,
+        health: address("--health-probe-bind-address", &arguments.health_probe_bind_address)?,
+        webhooks: address("--webhook-bind-address", &arguments.webhook_bind_address)?,
+        leader_elect: arguments.leader_elect,
+        identity: identity(),
+        webhook_service: arguments.webhook_service_name,
+        namespace: arguments.pod_namespace,
+        webhook_certificates: certificates.filter(|_| mounted),
+        concurrency: arguments.max_concurrent_tcp_reconciles.max(1),
+        inside_concurrency: arguments.inside_concurrency.max(1),
+        time_limit: arguments.controller_reconcile_timeout,
+        resync: arguments.cache_resync_period,
+        inside_resync: arguments.inside_resync_period,
+        dial_cluster_ip: arguments.dial_cluster_ip,
+    })
+}
+
+/// Host name (the pod's name in a cluster) and process id: two replicas on one host differ.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME")
+        .ok()
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .unwrap_or_default();
+    format!("{}_{}", host.trim(), std::process::id())
+}
+
+/// `:8080` is every interface; `0` or nothing is none.
+fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
+    match text {
+        "" | "0" => Ok(None),
+        port if port.starts_with(':') => format!("[::]{port}").parse().map(Some),
+        other => other.parse().map(Some),
+    }
+    .with_context(|| format!("{flag} {text:?} is not an address such as :8080 or 10.0.0.1:8080"))
+}
+
+/// Go's duration syntax: `1h30m`, `250ms`, `10s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration such as 30s, 10m or 1h30m");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = &rest[digits..];
+        let end = unit.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(unit.len());
+        total += number
+            * match &unit[..end] {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "us" | "µs" => 1e-6,
+                "ns" => 1e-9,
+                _ => return Err(wrong()),
+            };
+        rest = &unit[end..];
+    }
+    Duration::try_from_secs_f64(total).map_err(|_| wrong())
+}
+
+fn log(arguments: &Arguments) -> anyhow::Result<()> {
+    let level = match arguments.zap_log_level.as_str() {
+        "error" => "error",
+        "info" | "0" => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{level},hyper=warn,tower=warn,kube=warn")))
+        .context("reading the log filter")?;
+    let json = match arguments.zap_encoder.as_deref() {
+        Some(encoder) => encoder == "json",
+        None => !arguments.zap_devel,
+    };
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        subscriber.json().init();
+    } else {
+        subscriber.with_ansi(false).init();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["", "5", "1d", "h", "-1s"] {
+            assert!(wrong.is_empty() || duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_every_interface_and_zero_is_none() {
+        let all = address("--x", ":8080").unwrap();
+        assert_eq!(all.map(|a| a.port()), Some(8080));
+        assert_eq!(address("--x", "0").unwrap(), None);
+        assert!(address("--x", "nonsense").is_err());
+    }
+}

@@ -1,0 +1,265 @@
+//! What should there be for one tenant, and in which order is it made?
+//!
+//! [`plan`] is the one place that knows the order; each step lives in a module of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
+use kamaji_api::{condition::ConditionType, labels, tenant::TenantControlPlaneStatus};
+
+use crate::{
+    binding::Binding,
+    endpoint::{self, Endpoint},
+    names::Names,
+    object::{Kind, Object, ObjectRef},
+    render::{self, Checksums, Facts},
+    snapshot::Snapshot,
+    store::Store,
+    tenant::{ParseError, Tenant},
+};
+
+use secret::Settled;
+use storage::Storage;
+
+mod deletion;
+mod keys;
+mod kubeconfigs;
+mod secret;
+mod status;
+mod storage;
+mod upgrade;
+
+pub use deletion::{Deletion, deletion};
+
+/// One thing to do, in order.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Write an object.
+    Write(Object),
+    /// See to it that the tenant has its schema, user and grants in the datastore.
+    Bind(Store, Binding),
+}
+
+/// A reason why a tenant is not as it should be: it becomes a condition and an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The condition that is not true.
+    pub condition: ConditionType,
+    /// `CamelCase` reason.
+    pub reason: &'static str,
+    /// Object, cause and next action.
+    pub message: String,
+}
+
+impl Wait {
+    fn new(condition: ConditionType, reason: &'static str, message: impl ToString) -> Self {
+        Self { condition, reason, message: message.to_string() }
+    }
+}
+
+/// The complete desired state of one tenant.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+    /// What to remove, last.
+    pub prunes: Vec<ObjectRef>,
+    /// The finalizers to set first, where they differ from the live ones.
+    pub finalizers: Option<Vec<String>>,
+    /// The next status.
+    pub status: TenantControlPlaneStatus,
+    /// When to look again although nothing has changed.
+    pub wake: Option<Timestamp>,
+    /// What is being waited for.
+    pub waits: Vec<Wait>,
+}
+
+impl Plan {
+    /// Every object of the plan, in order.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Write(object) => Some(object),
+            Step::Bind(..) => None,
+        })
+    }
+}
+
+/// Plans one tenant. Fails only if the tenant's own text cannot be read.
+pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
+    let mut tenant = Tenant::parse(&snapshot.object)?;
+    let mut draft = Draft::new(snapshot);
+    upgrade::gate(&mut tenant, &mut draft);
+    let endpoint = endpoint::resolve(&tenant, snapshot.service.as_ref());
+    let endpoint = match endpoint {
+        Ok(endpoint) => Some(endpoint),
+        Err(wait) => {
+            draft.wait(Wait::new(ConditionType::EndpointAssigned, wait.reason(), wait));
+            None
+        }
+    };
+    let assigned = endpoint.as_ref().map(|e| e.assigned);
+    draft.write(Object::of(&render::service::service(&tenant, assigned)));
+    let authorities = keys::authorities(&tenant, &mut draft);
+    let storage = storage::settle(&tenant, &mut draft);
+    if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
+        keys::leaves(&tenant, authorities, endpoint, &mut draft);
+        kubeconfigs::settle(&tenant, authorities, endpoint, &mut draft);
+        if let Some(storage) = &storage {
+            workload(&tenant, storage, endpoint, &mut draft);
+        }
+    }
+    Ok(draft.finish(&tenant, endpoint.as_ref()))
+}
+
+/// Pods and the ways to them, once everything that they mount is settled.
+fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut Draft) {
+    let facts = Facts {
+        tenant,
+        settings: &draft.snapshot.settings,
+        store: &storage.store,
+        overrides: &storage.overrides,
+        binding: &storage.binding,
+        endpoint,
+    };
+    draft.config_map(&render::kubeadm_config::config_map(&facts));
+    if tenant.spec.addons.konnectivity.is_some() {
+        draft.config_map(&render::egress::config_map(tenant));
+    }
+    let stores = std::iter::once(&storage.store).chain(storage.overrides.iter().map(|(_, s)| s));
+    for store in stores {
+        draft.steps.push(Step::Bind(store.clone(), storage.binding.clone()));
+    }
+    let checksums = draft.checksums(tenant);
+    draft.write(Object::of(&render::deployment::deployment(&facts, &checksums)));
+    if let Some(ingress) = render::ingress::ingress(tenant) {
+        draft.write(Object::of(&ingress));
+    }
+    if draft.snapshot.gateway_api {
+        for route in render::gateway::routes(tenant) {
+            draft.write(Object::of(&route));
+        }
+    }
+    draft.complete = true;
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    snapshot: &'a Snapshot,
+    steps: Vec<Step>,
+    waits: Vec<Wait>,
+    settled: BTreeMap<String, Settled>,
+    due: Option<Timestamp>,
+    ca_rotating: bool,
+    /// True once everything is planned: only then is anything removed.
+    complete: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        Self {
+            snapshot,
+            steps: Vec::new(),
+            waits: Vec::new(),
+            settled: BTreeMap::new(),
+            due: None,
+            ca_rotating: false,
+            complete: false,
+        }
+    }
+
+    fn write(&mut self, object: Object) {
+        self.steps.push(Step::Write(object));
+    }
+
+    fn wait(&mut self, wait: Wait) {
+        self.waits.push(wait);
+    }
+
+    fn due(&mut self, at: Timestamp) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Plans a `ConfigMap` and remembers its checksum annotation.
+    fn config_map(&mut self, config: &ConfigMap) {
+        let name = config.metadata.name.clone().unwrap_or_default();
+        let annotated = config
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(labels::CHECKSUM).cloned())
+            .unwrap_or_default();
+        self.settled.insert(name, Settled { data: annotated.clone(), annotated });
+        self.write(Object::of(config));
+    }
+
+    /// What pod templates carry (section 6.3).
+    fn checksums(&self, tenant: &Tenant) -> Checksums {
+        let settled = |name: String| self.settled.get(&name).cloned().unwrap_or_default();
+        let names = &tenant.names;
+        Checksums {
+            api_server: settled(names.api_server()).data,
+            kubelet_client: settled(names.kubelet_client()).data,
+            ca: settled(names.ca()).data,
+            controller_manager_kubeconfig: settled(names.controller_manager_kubeconfig()).data,
+            front_proxy_ca: settled(names.front_proxy_ca()).data,
+            front_proxy_client: settled(names.front_proxy_client()).data,
+            service_account: settled(names.service_account()).data,
+            scheduler_kubeconfig: settled(names.scheduler_kubeconfig()).data,
+            storage_config: settled(names.datastore_config()).annotated,
+            storage_certificate: settled(names.datastore_certificate()).annotated,
+        }
+    }
+
+    fn finish(self, tenant: &Tenant, endpoint: Option<&Endpoint>) -> Plan {
+        let status = status::next(tenant, endpoint, &self);
+        Plan {
+            prunes: if self.complete { self.prunes() } else { Vec::new() },
+            finalizers: self.finalizers(),
+            status,
+            wake: self.due,
+            waits: self.waits,
+            steps: self.steps,
+        }
+    }
+
+    /// Children of kinds that settings switch on and off, which are no longer wanted.
+    fn prunes(&self) -> Vec<ObjectRef> {
+        let planned: BTreeSet<_> = self
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Write(object) => Some(&object.key),
+                Step::Bind(..) => None,
+            })
+            .collect();
+        let name = self.snapshot.object.metadata.name.as_deref().unwrap_or_default();
+        let names = Names::of(name);
+        let namespace = self.snapshot.object.metadata.namespace.as_deref().unwrap_or_default();
+        [
+            (Kind::Ingress, names.control_plane()),
+            (Kind::TlsRoute, names.control_plane()),
+            (Kind::TlsRoute, names.konnectivity_route()),
+            (Kind::ConfigMap, names.konnectivity_egress()),
+            (Kind::Secret, names.konnectivity_certificate()),
+            (Kind::Secret, names.konnectivity_kubeconfig()),
+        ]
+        .into_iter()
+        .map(|(kind, name)| ObjectRef::namespaced(kind, namespace, &name))
+        .filter(|key| self.snapshot.children.contains(key) && !planned.contains(key))
+        .collect()
+    }
+
+    /// Our finalizer must be there before anything is in the datastore.
+    fn finalizers(&self) -> Option<Vec<String>> {
+        let mut finalizers = self.snapshot.object.metadata.finalizers.clone().unwrap_or_default();
+        if finalizers.iter().any(|f| f == labels::FINALIZER) {
+            return None;
+        }
+        finalizers.push(labels::FINALIZER.to_owned());
+        Some(finalizers)
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

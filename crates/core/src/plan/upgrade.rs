@@ -1,0 +1,77 @@
+//! May this tenant go to the version that its spec asks for? (tenant-cluster specification, section 4)
+
+use kamaji_api::condition::ConditionType;
+
+use super::{Draft, Wait};
+use crate::tenant::{Tenant, Version};
+
+/// Why a version is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Kubernetes does not go back.
+    #[error("a downgrade from {from} to {to} is not supported: set spec.kubernetes.version to {from} or newer")]
+    Downgrade {
+        /// Installed.
+        from: String,
+        /// Asked for.
+        to: String,
+    },
+    /// Kubernetes goes minor by minor.
+    #[error("from {from} to {to} is more than one minor: upgrade to v{major}.{next} first")]
+    Skips {
+        /// Installed.
+        from: String,
+        /// Asked for.
+        to: String,
+        /// Major of the next step.
+        major: u64,
+        /// Minor of the next step.
+        next: u64,
+    },
+}
+
+impl Refusal {
+    /// Reason for a condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Downgrade { .. } => "DowngradeRefused",
+            Self::Skips { .. } => "MinorSkipped",
+        }
+    }
+}
+
+/// Judges a change of version. Patches may go both ways, as in the reference.
+pub fn judge(from: &Version, to: &Version) -> Result<(), Refusal> {
+    let minor = |v: &Version| (v.semver.major, v.semver.minor);
+    let (installed, wanted) = (minor(from), minor(to));
+    let texts = || (from.text.clone(), to.text.clone());
+    if wanted < installed {
+        let (from, to) = texts();
+        return Err(Refusal::Downgrade { from, to });
+    }
+    if wanted.0 != installed.0 || wanted.1 > installed.1 + 1 {
+        let (from, to) = texts();
+        return Err(Refusal::Skips { from, to, major: installed.0, next: installed.1 + 1 });
+    }
+    Ok(())
+}
+
+/// The version that is installed, as far as the status knows.
+pub fn installed(tenant: &Tenant) -> Option<Version> {
+    let text = tenant.status.kubernetes_resources.as_ref()?.version.as_ref()?.version.as_ref()?;
+    Version::parse(text).ok()
+}
+
+/// Keeps a tenant at its installed version while the one asked for is refused, so that everything
+/// else about it is still looked after.
+pub(super) fn gate(tenant: &mut Tenant, draft: &mut Draft) {
+    let Some(from) = installed(tenant) else { return };
+    if let Err(refusal) = judge(&from, &tenant.version) {
+        draft.wait(Wait::new(ConditionType::UpgradeAllowed, refusal.reason(), &refusal));
+        tenant.version = from;
+    }
+}
+
+#[cfg(test)]
+#[path = "upgrade_tests.rs"]
+mod tests;

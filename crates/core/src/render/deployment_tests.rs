@@ -1,0 +1,220 @@
+use k8s_openapi::api::core::v1::PodSpec;
+use kamaji_api::datastore::Driver;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    object::Object,
+    render::fixture::{World, checksums, store},
+};
+
+fn rendered(world: &World) -> Deployment {
+    deployment(&world.facts(), &checksums())
+}
+
+/// What would be sent, as the snapshots show it.
+fn body(world: &World) -> Value {
+    let mut body = Object::of(&rendered(world)).body;
+    body["metadata"]["annotations"]
+        .as_object_mut()
+        .expect("annotations")
+        .remove(crate::object::CONTENT_HASH);
+    body
+}
+
+fn pod(world: &World) -> PodSpec {
+    rendered(world).spec.and_then(|spec| spec.template.spec).expect("a pod")
+}
+
+fn containers(world: &World) -> Vec<String> {
+    pod(world).containers.into_iter().map(|container| container.name).collect()
+}
+
+fn strategy_of(wanted: Value) -> Value {
+    let world = World::with(json!({"controlPlane": {"deployment": {"strategy": wanted}}}));
+    serde_json::to_value(strategy(&world.tenant)).expect("JSON")
+}
+
+fn everything() -> World {
+    let probe = |seconds| json!({"periodSeconds": seconds});
+    let cpu = |amount| json!({"requests": {"cpu": amount}, "limits": {"memory": "1Gi"}});
+    let mut world = World::with(json!({
+        "addons": {"konnectivity": {"server": {
+            "port": 31132,
+            "version": "v0.30.0",
+            "image": "mirror.example/proxy-server",
+            "extraArgs": ["--v=4", "--mode=http-connect"],
+            "resources": cpu("50m"),
+            "securityContext": {"runAsNonRoot": true},
+        }}},
+        "controlPlane": {"deployment": {
+            "replicas": 3,
+            "additionalMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}},
+            "podAdditionalMetadata": {
+                "labels": {"team": "a", "kamaji.clastix.io/name": "stolen"},
+                "annotations": {"note": "b", "storage.kamaji.clastix.io/config": "stolen"},
+            },
+            "additionalContainers": [{"name": "sidecar", "image": "sidecar:1"}],
+            "additionalInitContainers": [{"name": "first", "image": "first:1"}],
+            "additionalVolumes": [{"name": "mine", "emptyDir": {}}],
+            "additionalVolumeMounts": {
+                "apiServer": [{"name": "mine", "mountPath": "/mine"}],
+                "controllerManager": [{"name": "mine", "mountPath": "/mine"}],
+                "scheduler": [{"name": "mine", "mountPath": "/mine"}],
+            },
+            "affinity": {"nodeAffinity": {}},
+            "nodeSelector": {"pool": "control"},
+            "tolerations": [{"key": "control", "operator": "Exists"}],
+            "topologySpreadConstraints": [{
+                "maxSkew": 1,
+                "topologyKey": "zone",
+                "whenUnsatisfiable": "DoNotSchedule",
+            }],
+            "automountServiceAccountToken": false,
+            "runtimeClassName": "gvisor",
+            "serviceAccountName": "tenant",
+            "podSecurityContext": {"fsGroup": 1000},
+            "containerSecurityContexts": {
+                "apiServer": {"runAsUser": 1},
+                "controllerManager": {"runAsUser": 2},
+                "scheduler": {"runAsUser": 3},
+            },
+            "extraArgs": {
+                "apiServer": ["--v=4", "--secure-port=1"],
+                "controllerManager": ["--leader-elect=false"],
+                "scheduler": ["--v=5", "--leader-elect=false"],
+                "kine": ["--debug"],
+            },
+            "probes": {
+                "liveness": probe(11), "readiness": probe(12), "startup": probe(13),
+                "apiServer": {"startup": {"failureThreshold": 60}},
+                "scheduler": {"liveness": probe(21)},
+            },
+            "registrySettings": {
+                "registry": "mirror.example",
+                "apiServerImage": "api",
+                "controllerManagerImage": "cm",
+                "schedulerImage": "sched",
+                "tagSuffix": "-hardened",
+            },
+            "resources": {
+                "apiServer": cpu("100m"), "controllerManager": cpu("200m"),
+                "scheduler": cpu("300m"), "kine": cpu("400m"),
+            },
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+        }},
+        "networkProfile": {
+            "port": 31443,
+            "advertiseAddress": "2001:db8::10",
+            "serviceCidrs": ["10.96.0.0/16", "2001:db8:1::/112"],
+            "podCidrs": ["10.244.0.0/16", "2001:db8:2::/64"],
+        },
+    }))
+    .on(store("mysql", Driver::MySQL, &["db:3306"]));
+    world.overrides = vec![("/events".to_owned(), store("events", Driver::Etcd, &["a:1", "b:2"]))];
+    world
+}
+
+#[test]
+fn the_smallest_tenant_on_etcd() {
+    insta::assert_yaml_snapshot!(body(&World::with(json!({}))));
+}
+
+#[test]
+fn a_tenant_with_konnectivity() {
+    insta::assert_yaml_snapshot!(body(&World::with(json!({"addons": {"konnectivity": {}}}))));
+}
+
+#[test]
+fn a_tenant_on_postgresql() {
+    let world = World::with(json!({})).on(store("pg", Driver::PostgreSQL, &["db:5432"]));
+    insta::assert_yaml_snapshot!(body(&world));
+}
+
+#[test]
+fn a_tenant_with_everything_set() {
+    insta::assert_yaml_snapshot!(body(&everything()));
+}
+
+#[test]
+fn containers_come_in_the_settled_order() {
+    let core = ["kube-apiserver", "kube-scheduler", "kube-controller-manager"];
+    assert_eq!(containers(&World::with(json!({}))), core);
+    let all = [&["sidecar"], core.as_slice(), &["kine", "konnectivity-server"]].concat();
+    assert_eq!(containers(&everything()), all);
+    let inits = pod(&everything()).init_containers.expect("init containers");
+    let inits: Vec<_> = inits.into_iter().map(|container| container.name).collect();
+    assert_eq!(inits, ["first", "chmod"]);
+}
+
+#[test]
+fn every_port_names_its_protocol_since_it_is_part_of_its_key() {
+    for container in pod(&everything()).containers {
+        for port in container.ports.unwrap_or_default() {
+            assert_eq!(port.protocol.as_deref(), Some("TCP"), "{}", container.name);
+        }
+    }
+}
+
+#[test]
+fn the_template_always_matches_the_selector() {
+    let spec = rendered(&everything()).spec.expect("a spec");
+    let labels = spec.template.metadata.and_then(|m| m.labels).expect("labels");
+    for (key, value) in spec.selector.match_labels.expect("labels to match") {
+        assert_eq!(labels.get(&key), Some(&value));
+    }
+}
+
+#[test]
+fn a_constraint_with_a_selector_of_its_own_keeps_it() {
+    let constraint = |selector: Value| {
+        json!({"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+               "labelSelector": selector})
+    };
+    let world = World::with(json!({"controlPlane": {"deployment": {"topologySpreadConstraints": [
+        constraint(json!({"matchLabels": {"mine": "yes"}})),
+        constraint(Value::Null),
+    ]}}}));
+    let selectors: Vec<_> = pod(&world)
+        .topology_spread_constraints
+        .expect("constraints")
+        .into_iter()
+        .filter_map(|constraint| constraint.label_selector?.match_labels)
+        .map(|labels| labels.into_keys().collect::<Vec<_>>())
+        .collect();
+    assert_eq!(selectors, [["mine"], ["kamaji.clastix.io/name"]]);
+}
+
+#[test]
+fn strategies_are_complete_so_that_nothing_of_them_stays_behind() {
+    let rolling = |surge: Value, unavailable: Value| {
+        json!({"type": "RollingUpdate",
+               "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}})
+    };
+    let cases = [
+        (json!({"type": "Recreate"}), json!({"type": "Recreate"})),
+        (
+            json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
+            json!({"type": "Recreate"}),
+        ),
+        (json!({"type": "RollingUpdate"}), rolling(json!("100%"), json!(0))),
+        (json!({}), rolling(json!("100%"), json!(0))),
+        (json!({"rollingUpdate": {"maxSurge": 1}}), rolling(json!(1), json!("25%"))),
+        (json!({"rollingUpdate": {"maxUnavailable": 1}}), rolling(json!("25%"), json!(1))),
+    ];
+    for (wanted, expected) in cases {
+        assert_eq!(strategy_of(wanted), expected);
+    }
+}
+
+#[test]
+fn a_sleeping_tenant_has_no_replicas() {
+    let world = World::with(json!({"controlPlane": {"deployment": {"replicas": 0}}}));
+    assert_eq!(rendered(&world).spec.and_then(|spec| spec.replicas), Some(0));
+}
+
+#[test]
+fn no_secret_is_in_the_rendered_text() {
+    let text = body(&everything()).to_string();
+    assert!(!text.contains(&everything().binding.password));
+}

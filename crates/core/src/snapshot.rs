@@ -1,0 +1,115 @@
+//! What may a plan look at? Everything in here, and nothing else.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::DeploymentStatus,
+        core::v1::{Secret, Service},
+        networking::v1::IngressStatus,
+    },
+    apimachinery::pkg::apis::meta::v1::Condition,
+    jiff::Timestamp,
+};
+use kamaji_api::{
+    foreign::{Gateway, TlsRoute},
+    tenant::{AddonsStatus, KubeadmPhaseStatus, TenantControlPlane},
+};
+
+use crate::{entropy::Seed, object::ObjectRef, settings::Settings, store::Store};
+
+/// One observation of one tenant.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The object as the API server served it.
+    pub object: TenantControlPlane,
+    /// The operator's settings.
+    pub settings: Settings,
+    /// The datastore that holds (or will hold) the tenant's data, or why it cannot be used.
+    pub store: Result<Store, StoreWait>,
+    /// Datastores of single resources, by resource prefix.
+    pub overrides: Result<Vec<(String, Store)>, StoreWait>,
+    /// Live Secrets of the tenant by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Live Service, as far as addresses go.
+    pub service: Option<Service>,
+    /// Live Deployment's generation and status.
+    pub deployment: Option<DeploymentView>,
+    /// Live Ingress' status.
+    pub ingress: Option<IngressStatus>,
+    /// Live `TLSRoute`s by name.
+    pub routes: BTreeMap<String, TlsRoute>,
+    /// Gateways that the routes name.
+    pub gateways: Vec<Gateway>,
+    /// True if the API server serves `TLSRoute` v1.
+    pub gateway_api: bool,
+    /// Names of everything that is there for the tenant.
+    pub children: Vec<ObjectRef>,
+    /// What the last visit to the tenant's inside brought; `None` before the first one.
+    pub inside: Option<InsideReport>,
+    /// The time.
+    pub now: Timestamp,
+    /// Randomness for whatever must be issued.
+    pub seed: Seed,
+}
+
+/// A Deployment as far as status goes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentView {
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `status`.
+    pub status: DeploymentStatus,
+    /// Image of its kine container, which is kept (specification 6.10).
+    pub kine_image: Option<String>,
+}
+
+/// Why a datastore cannot be used now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreWait {
+    /// Nothing says which one.
+    #[error(
+        "spec.dataStore is empty and the operator has no default: set spec.dataStore, or start the operator with --datastore"
+    )]
+    Unnamed,
+    /// It does not exist.
+    #[error("the DataStore {0} does not exist: create it, or correct spec.dataStore")]
+    Missing(String),
+    /// It exists and is not usable.
+    #[error("the DataStore {name} is not ready: {why}")]
+    NotReady {
+        /// Its name.
+        name: String,
+        /// Its own message.
+        why: String,
+    },
+    /// Overrides are for etcd.
+    #[error(
+        "spec.dataStoreOverrides names the DataStore {0}, whose driver is not etcd: only etcd can hold single resources"
+    )]
+    OverrideDriver(String),
+}
+
+impl StoreWait {
+    /// Reason for a condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unnamed => "DataStoreUnnamed",
+            Self::Missing(_) => "DataStoreMissing",
+            Self::NotReady { .. } => "DataStoreNotReady",
+            Self::OverrideDriver(_) => "OverrideDriverNotEtcd",
+        }
+    }
+}
+
+/// What a visit to a tenant's inside brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InsideReport {
+    /// The InsideReady condition, without its transition time.
+    pub ready: Condition,
+    /// `status.addons`, where the visit came that far. The konnectivity part holds only what is
+    /// inside the tenant.
+    pub addons: Option<AddonsStatus>,
+    /// `status.kubeadmPhase`, likewise.
+    pub kubeadm_phase: Option<KubeadmPhaseStatus>,
+}

@@ -1,0 +1,198 @@
+//! How does a tenant get its place in a datastore, without asking the datastore each time?
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use kamaji_core::{binding::Binding, store::Store};
+use kamaji_datastore::{self as datastore, Connection, DataStore, Secret, Tenancy};
+use tokio::sync::Semaphore;
+
+use crate::{context::Key, shell::clock};
+
+/// Operations at one datastore at the same time.
+const AT_ONCE: usize = 16;
+/// Longest time of one whole operation at a datastore.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// Open datastores and what was ensured in them.
+pub struct Databases {
+    open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
+    ensured: Mutex<HashMap<(Key, String), (u64, Instant)>>,
+    /// After this, what was ensured is looked at again.
+    trust: Duration,
+}
+
+struct Open {
+    digest: u64,
+    store: Box<dyn DataStore>,
+    permits: Semaphore,
+}
+
+/// Why a datastore did not do its part.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The driver is not there.
+    #[error("the DataStore {store}: {source}")]
+    Driver {
+        /// Which one.
+        store: String,
+        /// Why.
+        #[source]
+        source: datastore::Error,
+    },
+    /// It does not answer.
+    #[error(
+        "the DataStore {0} did not finish within 20 s: is it overloaded, or has it lost its quorum?"
+    )]
+    TimeOut(String),
+    /// Its text cannot be used.
+    #[error("the DataStore {store}: {problem}")]
+    Unusable {
+        /// Which one.
+        store: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Databases {
+    /// Trusts what was ensured for `trust`.
+    pub fn new(trust: Duration) -> Self {
+        Self { open: tokio::sync::Mutex::default(), ensured: Mutex::default(), trust }
+    }
+
+    /// Sees to it that `key` has its binding in `store`.
+    pub async fn ensure(
+        &self,
+        key: &Key,
+        store: &Store,
+        binding: &Binding,
+    ) -> Result<(), DatabaseError> {
+        let digest = digest(store, Some(binding));
+        let entry = (key.clone(), store.name.clone());
+        let known = self.locked().get(&entry).copied();
+        if known.is_some_and(|(had, at)| had == digest && at.elapsed() < self.trust) {
+            return Ok(());
+        }
+        let tenancy = tenancy(store, binding)?;
+        let open = self.open(store).await?;
+        let change = open.within(&store.name, open.store.ensure(&tenancy)).await?;
+        tracing::debug!(tenant = %key, store = %store.name, ?change, "ensured");
+        self.locked().insert(entry, (digest, clock::instant()));
+        Ok(())
+    }
+
+    /// Removes the data of `key` from `store`, exactly its own.
+    pub async fn remove(
+        &self,
+        key: &Key,
+        store: &Store,
+        binding: &Binding,
+    ) -> Result<(), DatabaseError> {
+        let tenancy = tenancy(store, binding)?;
+        let open = self.open(store).await?;
+        let change = open.within(&store.name, open.store.remove(&tenancy)).await?;
+        tracing::info!(tenant = %key, store = %store.name, ?change, "removed");
+        self.locked().remove(&(key.clone(), store.name.clone()));
+        Ok(())
+    }
+
+    /// Nothing is known of `key` any more.
+    pub fn forget(&self, key: &Key) {
+        self.locked().retain(|(tenant, _), _| tenant != key);
+    }
+
+    async fn open(&self, store: &Store) -> Result<Arc<Open>, DatabaseError> {
+        let digest = digest(store, None);
+        let mut open = self.open.lock().await;
+        if let Some(found) = open.get(&store.name).filter(|o| o.digest == digest) {
+            return Ok(found.clone());
+        }
+        let connection = connection(store)?;
+        let store_ = datastore::connect(&connection).await.map_err(|source| {
+            DatabaseError::Driver { store: store.name.clone(), source }
+        })?;
+        let fresh = Arc::new(Open { digest, store: store_, permits: Semaphore::new(AT_ONCE) });
+        open.insert(store.name.clone(), fresh.clone());
+        Ok(fresh)
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(Key, String), (u64, Instant)>> {
+        self.ensured.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// Bounds an operation in time and number.
+    async fn within<T>(
+        &self,
+        name: &str,
+        operation: impl Future<Output = Result<T, datastore::Error>>,
+    ) -> Result<T, DatabaseError> {
+        let bounded = async {
+            let _permit = self.permits.acquire().await;
+            operation.await
+        };
+        match tokio::time::timeout(TIME_LIMIT, bounded).await {
+            Ok(done) => {
+                done.map_err(|source| DatabaseError::Driver { store: name.to_owned(), source })
+            }
+            Err(_) => Err(DatabaseError::TimeOut(name.to_owned())),
+        }
+    }
+}
+
+fn unusable(store: &Store, problem: impl ToString) -> DatabaseError {
+    DatabaseError::Unusable { store: store.name.clone(), problem: problem.to_string() }
+}
+
+fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
+    let tenancy =
+        Tenancy::parse(&binding.schema, &binding.user).map_err(|e| unusable(store, e))?;
+    Ok(tenancy.with_password(Secret::new(binding.password.clone())))
+}
+
+fn connection(store: &Store) -> Result<Connection, DatabaseError> {
+    let driver = match store.driver {
+        kamaji_api::datastore::Driver::Etcd => datastore::Driver::Etcd,
+        kamaji_api::datastore::Driver::MySql => datastore::Driver::MySql,
+        kamaji_api::datastore::Driver::PostgreSql => datastore::Driver::PostgreSql,
+        kamaji_api::datastore::Driver::Nats => datastore::Driver::Nats,
+    };
+    let endpoints = store
+        .endpoints
+        .iter()
+        .map(|text| text.parse().map_err(|e| unusable(store, e)))
+        .collect::<Result<_, _>>()?;
+    Ok(Connection {
+        driver,
+        endpoints,
+        tls: store.tls.as_ref().map(|tls| datastore::Tls {
+            ca_pem: tls.ca.clone(),
+            client: tls.client.as_ref().map(|(certificate, key)| datastore::Identity {
+                cert_pem: certificate.clone(),
+                key_pem: key.clone(),
+            }),
+        }),
+        basic_auth: store.basic_auth.as_ref().map(|(user, password)| datastore::BasicAuth {
+            user: user.clone(),
+            password: Secret::new(password.clone()),
+        }),
+    })
+}
+
+fn digest(store: &Store, binding: Option<&Binding>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&store.name, store.driver.as_str(), &store.endpoints, &store.basic_auth).hash(&mut hasher);
+    if let Some(tls) = &store.tls {
+        (&tls.ca, &tls.ca_key, &tls.client).hash(&mut hasher);
+    }
+    if let Some(binding) = binding {
+        (&binding.schema, &binding.user, &binding.password).hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -1,0 +1,39 @@
+//! How is the operator started?
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Everything that `kamaji manager` is told on its command line.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What plans look at.
+    pub core: kamaji_core::settings::Settings,
+    /// Where `/metrics` is served; `None` for nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Where `/healthz` and `/readyz` are served.
+    pub health: Option<SocketAddr>,
+    /// Where the admission webhooks are served; `None` for nowhere.
+    pub webhooks: Option<SocketAddr>,
+    /// True if several replicas must agree on one that writes.
+    pub leader_elect: bool,
+    /// Namespace that the operator lives in: its lease and its serving certificate.
+    pub namespace: String,
+    /// Name of this replica in the lease.
+    pub identity: String,
+    /// Service that the API server reaches the webhooks through.
+    pub webhook_service: String,
+    /// Folder with `tls.crt`, `tls.key` and `ca.crt`, used instead of certificates of our own.
+    pub webhook_certificates: Option<PathBuf>,
+    /// Tenants that are reconciled at the same time.
+    pub concurrency: usize,
+    /// Tenants whose inside is visited at the same time.
+    pub inside_concurrency: usize,
+    /// Longest time of one reconcile.
+    pub time_limit: Duration,
+    /// A tenant is looked at anew after this, although nothing has changed.
+    pub resync: Duration,
+    /// A tenant's inside is compared anew after this (and up to half as much again).
+    pub inside_resync: Duration,
+    /// Dial tenants at their Service's cluster IP instead of its DNS name: for an operator that
+    /// runs outside of the management cluster.
+    pub dial_cluster_ip: bool,
+}
