@@ -4,13 +4,28 @@
 //! one crate may need alone.
 
 pub mod audit;
+pub mod bed;
+pub mod catalogue;
+pub mod certs;
+pub mod cgroup;
 pub mod command;
+pub mod control_plane;
+pub mod datastore;
 pub mod envtest;
 pub mod guarded;
+pub mod image;
 pub mod kubeconfig;
+pub mod kubectl;
 pub mod layout;
+pub mod management;
+pub mod network;
+pub mod node;
 pub mod pki;
+pub mod prerequisites;
 pub mod process;
+pub mod step;
+pub mod sysctl;
+pub mod testbed;
 pub mod tls_etcd;
 pub mod tools;
 pub mod wait;

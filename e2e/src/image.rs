@@ -1,0 +1,277 @@
+//! How does a binary become a container image without a container builder or a registry?
+//!
+//! An image is one layer with the binary, the libraries it is linked to at their own paths, and what
+//! else is asked for, in the archive format of `docker save`, which containerd imports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+/// What an image is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Image {
+    names: Vec<String>,
+    entrypoint: Vec<String>,
+    entries: BTreeMap<String, Content>,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    File(PathBuf),
+    Link(String),
+    Text(String),
+    Folder(u32),
+}
+
+impl Image {
+    /// An image with this full name: registry, repository and tag.
+    pub fn named(name: impl Into<String>) -> Self {
+        let image = Self {
+            names: vec![name.into()],
+            ..Self::default()
+        };
+        image
+            .folder("/tmp", 0o1777)
+            .text("/etc/passwd", "root:x:0:0::/:/sbin/nologin\n")
+    }
+
+    /// A further name of the same image.
+    pub fn tag(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
+    /// What a container runs when its pod does not say.
+    pub fn entrypoint(mut self, words: &[&str]) -> Self {
+        self.entrypoint = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// A file of this machine at a path of the image.
+    pub fn file(mut self, from: impl Into<PathBuf>, to: &str) -> Self {
+        self.entries.insert(to.into(), Content::File(from.into()));
+        self
+    }
+
+    /// A binary of this machine with the libraries it is linked to.
+    pub fn binary(self, from: &Path, to: &str) -> Result<Self> {
+        let libraries = libraries(from)?;
+        Ok(libraries
+            .into_iter()
+            .fold(self.file(from, to), |image, library| {
+                let path = library.display().to_string();
+                image.file(library, &path)
+            }))
+    }
+
+    /// A symbolic link.
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.entries
+            .insert(path.into(), Content::Link(target.into()));
+        self
+    }
+
+    /// A file with this text.
+    pub fn text(mut self, path: &str, text: &str) -> Self {
+        self.entries.insert(path.into(), Content::Text(text.into()));
+        self
+    }
+
+    /// A folder.
+    pub fn folder(mut self, path: &str, mode: u32) -> Self {
+        self.entries.insert(path.into(), Content::Folder(mode));
+        self
+    }
+
+    /// Its first name.
+    pub fn name(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// Path of the archive in a folder, written if the folder has none of exactly this content.
+    pub fn archive(&self, dir: &Path) -> Result<PathBuf> {
+        let digest = format!("{:x}", Sha256::digest(self.description()?));
+        let short = self
+            .name()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .replace([':', '@'], "-");
+        let path = dir.join(format!("{short}-{}.tar", &digest[..16]));
+        if !path.exists() {
+            fs::create_dir_all(dir)?;
+            let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
+            self.write(&unfinished)
+                .with_context(|| format!("write image {}", self.name()))?;
+            fs::rename(unfinished, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// Everything the archive depends on; files stand there by size and time.
+    fn description(&self) -> Result<String> {
+        let mut text = format!("{:?} {:?}", self.names, self.entrypoint);
+        for (path, content) in &self.entries {
+            text += &format!("\n{path} {content:?}");
+            if let Content::File(from) = content {
+                let data =
+                    fs::metadata(from).with_context(|| format!("read {}", from.display()))?;
+                text += &format!(" {} {}.{}", data.size(), data.mtime(), data.mtime_nsec());
+            }
+        }
+        Ok(text)
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let layer = path.with_extension("layer");
+        self.write_layer(&layer)?;
+        let diff = sha256(&layer)?;
+        let config = json!({
+            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            "os": "linux",
+            "config": {"Entrypoint": self.entrypoint,
+                "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"]},
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff}")]},
+        })
+        .to_string();
+        let config_name = format!("{:x}.json", Sha256::digest(&config));
+        let manifest = json!([{
+            "Config": config_name, "RepoTags": self.names, "Layers": ["layer.tar"]}])
+        .to_string();
+        let mut archive = Builder::new(File::create(path)?);
+        text_entry(&mut archive, "manifest.json", &manifest)?;
+        text_entry(&mut archive, &config_name, &config)?;
+        archive.append_path_with_name(&layer, "layer.tar")?;
+        archive.into_inner()?.flush()?;
+        fs::remove_file(layer)?;
+        Ok(())
+    }
+
+    fn write_layer(&self, path: &Path) -> Result<()> {
+        let mut layer = Builder::new(File::create(path)?);
+        for folder in self.folders() {
+            let mode = match self.entries.get(&folder) {
+                Some(Content::Folder(mode)) => *mode,
+                _ => 0o755,
+            };
+            entry(
+                &mut layer,
+                &folder,
+                (EntryType::Directory, mode),
+                (0, io::empty()),
+            )?;
+        }
+        for (path, content) in &self.entries {
+            match content {
+                Content::Folder(_) => {}
+                Content::Text(text) => text_entry(&mut layer, path, text)?,
+                Content::Link(target) => {
+                    let mut header = header(EntryType::Symlink, 0o777, 0);
+                    layer.append_link(&mut header, path.trim_start_matches('/'), target)?;
+                }
+                Content::File(from) => {
+                    let file =
+                        File::open(from).with_context(|| format!("open {}", from.display()))?;
+                    let size = file.metadata()?.len();
+                    entry(&mut layer, path, (EntryType::Regular, 0o755), (size, file))?;
+                }
+            }
+        }
+        layer.into_inner()?.flush()?;
+        Ok(())
+    }
+
+    /// All folders of the image, parents before children.
+    fn folders(&self) -> BTreeSet<String> {
+        let mut folders = BTreeSet::new();
+        for (path, content) in &self.entries {
+            let own = matches!(content, Content::Folder(_)).then_some(Path::new(path));
+            let parents = Path::new(path).ancestors().skip(1);
+            for folder in own
+                .into_iter()
+                .chain(parents)
+                .filter(|folder| folder.parent().is_some())
+            {
+                folders.insert(folder.display().to_string());
+            }
+        }
+        folders
+    }
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_mtime(0);
+    header
+}
+
+fn entry<W: Write>(
+    archive: &mut Builder<W>,
+    path: &str,
+    (kind, mode): (EntryType, u32),
+    (size, content): (u64, impl Read),
+) -> Result<()> {
+    let mut header = header(kind, mode, size);
+    archive
+        .append_data(&mut header, path.trim_start_matches('/'), content)
+        .with_context(|| format!("add {path}"))
+}
+
+fn text_entry<W: Write>(archive: &mut Builder<W>, path: &str, text: &str) -> Result<()> {
+    let size = u64::try_from(text.len())?;
+    entry(
+        archive,
+        path,
+        (EntryType::Regular, 0o644),
+        (size, text.as_bytes()),
+    )
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path)?;
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            return Ok(format!("{:x}", hash.finalize()));
+        }
+        hash.update(&block[..read]);
+    }
+}
+
+/// The libraries and the loader that a binary is linked to; none for a static one.
+fn libraries(binary: &Path) -> Result<Vec<PathBuf>> {
+    let ldd = Command::new("ldd")
+        .arg(binary)
+        .output()
+        .context("run ldd")?;
+    let text = String::from_utf8_lossy(&ldd.stdout);
+    if let Some(missing) = text.lines().find(|line| line.contains("not found")) {
+        anyhow::bail!(
+            "{} needs a library that is not installed: {missing}",
+            binary.display()
+        );
+    }
+    let paths = text.lines().filter_map(|line| {
+        let place = line.split_once("=>").map_or(line, |(_, place)| place);
+        let path = place.trim().split(" (").next()?;
+        path.starts_with('/').then(|| PathBuf::from(path))
+    });
+    Ok(paths.collect())
+}
+
+#[cfg(test)]
+#[path = "image_tests.rs"]
+mod tests;

@@ -1,0 +1,85 @@
+//! How does a story do what a user does with kubectl?
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use kube::Client;
+use serde_json::Value;
+
+use crate::command::{feed, output};
+use crate::kubeconfig::client;
+use crate::tools::Tools;
+
+/// kubectl with the kubeconfig of one cluster.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    binary: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Kubectl {
+    /// kubectl for this kubeconfig file.
+    pub fn new(tools: &Tools, kubeconfig: &Path) -> Result<Self> {
+        Ok(Self {
+            binary: tools.path("kubectl")?.into(),
+            kubeconfig: kubeconfig.into(),
+        })
+    }
+
+    /// The kubeconfig file.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A client with the same kubeconfig.
+    pub async fn client(&self) -> Result<Client> {
+        client(&self.kubeconfig).await
+    }
+
+    /// The command itself; arguments are added by the caller.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        // The testbed's addresses lie behind no proxy.
+        for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    /// Runs a line, split at blanks, and returns what it prints.
+    pub async fn run(&self, line: &str) -> Result<String> {
+        self.args(line.split_whitespace()).await
+    }
+
+    /// Runs with these arguments and returns what it prints.
+    pub async fn args<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<String> {
+        let mut command = self.command();
+        command.args(args);
+        output(command).await
+    }
+
+    /// Runs a line with `-o json` and parses what it prints.
+    pub async fn json(&self, line: &str) -> Result<Value> {
+        let text = self.run(&format!("{line} -o json")).await?;
+        serde_json::from_str(&text).with_context(|| format!("parse the answer to `{line}`"))
+    }
+
+    /// Applies manifests (YAML or JSON), server-side as the testbed.
+    pub async fn apply(&self, manifests: &str) -> Result<()> {
+        let mut command = self.command();
+        command.args([
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=testbed",
+        ]);
+        command.args(["-f", "-"]);
+        feed(command, manifests).await?;
+        Ok(())
+    }
+}

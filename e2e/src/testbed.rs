@@ -1,0 +1,106 @@
+//! How does a testbed come up as a whole, and go without a trace?
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use kube::Client;
+
+use crate::audit::Audit;
+use crate::bed::Bed;
+use crate::cgroup::Cgroup;
+use crate::kubeconfig::client;
+use crate::kubectl::Kubectl;
+use crate::layout::Layout;
+use crate::network::Netns;
+use crate::node::Node;
+use crate::process::Processes;
+use crate::step::step;
+use crate::tools::Tools;
+use crate::{datastore, management, prerequisites, sysctl};
+
+/// A running testbed.
+#[derive(Debug, Clone)]
+pub struct Testbed {
+    /// Its names, binaries and processes.
+    pub bed: Bed,
+}
+
+impl Testbed {
+    /// Brings up the management cluster and the DataStore `default`'s etcd. What an earlier testbed
+    /// of the same layout has left behind is removed first.
+    pub async fn up(layout: Layout) -> Result<Self> {
+        prerequisites::check()?;
+        let tools = step("binaries", Tools::all()).await?;
+        Self::down(&layout).await?;
+        fs::create_dir_all(&layout.state)
+            .with_context(|| format!("create {}", layout.state.display()))?;
+        sysctl::raise(&layout.state)?;
+        let bed = Bed::new(layout, tools);
+        management::start(&bed).await?;
+        step("etcd of the tenants", datastore::start(&bed)).await?;
+        Ok(Self { bed })
+    }
+
+    /// The testbed of this layout if it is up.
+    pub async fn running(layout: Layout) -> Result<Option<Self>> {
+        let processes = Processes::below(&layout.state);
+        if !processes.is_alive("kube-apiserver") || !processes.is_alive("mgmt-kubelet") {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            bed: Bed::new(layout, Tools::all().await?),
+        }))
+    }
+
+    /// Ends every process of a testbed and removes everything it made. Does nothing when there is none.
+    pub async fn down(layout: &Layout) -> Result<()> {
+        if !layout.state.exists() {
+            return Ok(());
+        }
+        let bed = Bed::new(layout.clone(), Tools::default());
+        bed.processes.stop_all().await?;
+        for node in nodes(&layout.state)? {
+            Cgroup::named(&layout.named(&node))?.remove().await?;
+            Netns::of(layout, &node).remove().await?;
+        }
+        sysctl::restore(&layout.state)?;
+        bed.remove_mount_points();
+        fs::remove_dir_all(&layout.state)
+            .with_context(|| format!("remove {}", layout.state.display()))
+    }
+
+    /// Client of an administrator of the management cluster.
+    pub async fn client(&self) -> Result<Client> {
+        client(&self.bed.layout.kubeconfig()).await
+    }
+
+    /// kubectl for the management cluster.
+    pub fn kubectl(&self) -> Result<Kubectl> {
+        Kubectl::new(&self.bed.tools, &self.bed.layout.kubeconfig())
+    }
+
+    /// What the management API server has been asked.
+    pub fn audit(&self) -> Audit {
+        Audit::at(self.bed.layout.audit_log())
+    }
+
+    /// The management node, for instance to load further images.
+    pub fn node(&self) -> Result<Node> {
+        Node::named(&self.bed, management::NODE)
+    }
+}
+
+/// Nodes that a state folder knows of; each has a folder with its hosts file.
+fn nodes(state: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(state)? {
+        let path = entry?.path();
+        if path.join("hosts").exists()
+            && let Some(name) = path.file_name()
+        {
+            found.push(name.to_string_lossy().into_owned());
+        }
+    }
+    Ok(found)
+}
