@@ -56,7 +56,8 @@ pub struct RouteParentStatus {
 #[kube(
     group = "gateway.networking.k8s.io",
     version = "v1",
-    kind = "TlsRoute",
+    kind = "TLSRoute",
+    root = "TlsRoute",
     plural = "tlsroutes",
     namespaced,
     status = "TlsRouteStatus",
