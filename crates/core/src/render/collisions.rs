@@ -5,7 +5,9 @@
 
 use kamaji_api::tenant::TenantControlPlaneSpec;
 
-use super::deployment::{api_server, args, controller_manager, kine, konnectivity, scheduler, volumes};
+use super::deployment::{
+    api_server, args, controller_manager, kine, konnectivity, scheduler, volumes,
+};
 use crate::tenant::Tenant;
 
 /// Every finding, in the order of the fields.
@@ -21,12 +23,20 @@ fn flags(tenant: &Tenant) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(extra) = &spec.control_plane.deployment.extra_args {
         let field = |name| format!("spec.controlPlane.deployment.extraArgs.{name}");
-        found.extend(ignored(&field("apiServer"), &extra.api_server, |n| owned(tenant, n)));
-        found.extend(ignored(&field("controllerManager"), &extra.controller_manager, |_| false));
+        found.extend(ignored(&field("apiServer"), &extra.api_server, |n| {
+            owned(tenant, n)
+        }));
+        found.extend(ignored(
+            &field("controllerManager"),
+            &extra.controller_manager,
+            |_| false,
+        ));
         found.extend(ignored(&field("scheduler"), &extra.scheduler, |name| {
             scheduler::MANAGED.iter().any(|arg| args::name(arg) == name)
         }));
-        found.extend(ignored(&field("kine"), &extra.kine, |name| name == kine::ENDPOINT_FLAG));
+        found.extend(ignored(&field("kine"), &extra.kine, |name| {
+            name == kine::ENDPOINT_FLAG
+        }));
     }
     if let Some(addon) = &spec.addons.konnectivity {
         let managed = konnectivity::managed(tenant, &addon.server);
@@ -41,7 +51,11 @@ fn flags(tenant: &Tenant) -> Vec<String> {
 
 /// True if kube-apiserver's flag of this name is ours.
 fn owned(tenant: &Tenant, name: &str) -> bool {
-    let driver = tenant.status.storage.as_ref().and_then(|s| s.driver.as_deref());
+    let driver = tenant
+        .status
+        .storage
+        .as_ref()
+        .and_then(|s| s.driver.as_deref());
     api_server::MANAGED.contains(&name)
         || (driver.is_none_or(|driver| driver == "etcd")
             && api_server::MANAGED_WITH_ETCD.contains(&name))
@@ -69,9 +83,14 @@ fn ignored(field: &str, user: &[String], managed: impl Fn(&str) -> bool) -> Vec<
 /// Names that the API server refuses to see twice.
 fn containers(spec: &TenantControlPlaneSpec) -> Vec<String> {
     let deployment = &spec.control_plane.deployment;
-    let containers = deployment.additional_containers.iter().map(|c| ("additionalContainers", &c.name));
-    let inits =
-        deployment.additional_init_containers.iter().map(|c| ("additionalInitContainers", &c.name));
+    let containers = deployment
+        .additional_containers
+        .iter()
+        .map(|c| ("additionalContainers", &c.name));
+    let inits = deployment
+        .additional_init_containers
+        .iter()
+        .map(|c| ("additionalInitContainers", &c.name));
     let reserved = [
         api_server::NAME,
         scheduler::NAME,
@@ -101,7 +120,12 @@ fn containers(spec: &TenantControlPlaneSpec) -> Vec<String> {
 fn ports(tenant: &Tenant) -> Vec<String> {
     let mut taken = vec![(i32::from(tenant.network.port), "TCP".to_owned())];
     taken.extend(
-        tenant.spec.addons.konnectivity.iter().map(|k| (k.server.port, "TCP".to_owned())),
+        tenant
+            .spec
+            .addons
+            .konnectivity
+            .iter()
+            .map(|k| (k.server.port, "TCP".to_owned())),
     );
     let mut found = Vec::new();
     for port in &tenant.spec.control_plane.service.additional_ports {

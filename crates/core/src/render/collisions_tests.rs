@@ -13,9 +13,18 @@ fn extra(component: &str, args: &[&str]) -> Value {
 
 #[test]
 fn a_tenant_that_keeps_to_itself_has_none() {
-    assert_eq!(found(json!({"addons": {"konnectivity": {}}})), Vec::<String>::new());
-    assert_eq!(found(extra("apiServer", &["--v=4", "--allow-privileged=false"])), [""; 0]);
-    assert_eq!(found(extra("controllerManager", &["--leader-elect=false"])), [""; 0]);
+    assert_eq!(
+        found(json!({"addons": {"konnectivity": {}}})),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        found(extra("apiServer", &["--v=4", "--allow-privileged=false"])),
+        [""; 0]
+    );
+    assert_eq!(
+        found(extra("controllerManager", &["--leader-elect=false"])),
+        [""; 0]
+    );
     assert_eq!(found(extra("kine", &["--listen-address=x"])), [""; 0]);
 }
 

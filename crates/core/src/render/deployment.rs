@@ -6,13 +6,15 @@
 //! gives the copy the next number and moves tenants one at a time. Only corrections that leave
 //! the template of every running tenant as it is may be made in place.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
 use super::{Checksums, Facts, metadata, user};
-use crate::tenant::Tenant;
+use crate::{checksum, tenant::Tenant};
 
 pub mod api_server;
 pub mod args;
@@ -28,15 +30,21 @@ pub mod volumes;
 /// Number of this renderer, as a tenant's status records it.
 pub const RENDERER: &str = "1";
 
+/// Annotation with the checksum of the user's flags for kube-apiserver; the reference discards
+/// what runs if it does not match.
+const ARGS: &str = "kube-apiserver.kamaji.clastix.io/args";
+
 /// The Deployment, complete: control plane, kine and konnectivity in one.
 pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
     let tenant = facts.tenant;
-    let ours = metadata(tenant, tenant.names.control_plane(), "deployment");
+    let wanted = &tenant.spec.control_plane.deployment;
+    let mut ours = metadata(tenant, tenant.names.control_plane(), "deployment");
+    ours.annotations = wanted
+        .extra_args
+        .as_ref()
+        .map(|extra| BTreeMap::from([(ARGS.to_owned(), checksum::slice(&extra.api_server))]));
     Deployment {
-        metadata: user::metadata(
-            ours,
-            tenant.spec.control_plane.deployment.additional_metadata.as_ref(),
-        ),
+        metadata: user::metadata(ours, wanted.additional_metadata.as_ref()),
         spec: Some(DeploymentSpec {
             replicas: Some(tenant.replicas()),
             selector: template::selector(tenant),
@@ -52,7 +60,10 @@ pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
 fn strategy(tenant: &Tenant) -> DeploymentStrategy {
     let wanted = &tenant.spec.control_plane.deployment.strategy;
     if wanted.type_.as_deref() == Some("Recreate") {
-        return DeploymentStrategy { type_: wanted.type_.clone(), rolling_update: None };
+        return DeploymentStrategy {
+            type_: wanted.type_.clone(),
+            rolling_update: None,
+        };
     }
     // What the API server would fill in is spelt out: a value that we do not own would stay behind
     // and be refused when the tenant changes to Recreate.

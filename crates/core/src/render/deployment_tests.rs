@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    object::Object,
+    object::{CONTENT_HASH, Object},
     render::fixture::{World, checksums, store},
 };
 
@@ -15,103 +15,41 @@ fn rendered(world: &World) -> Deployment {
 /// What would be sent, as the snapshots show it.
 fn body(world: &World) -> Value {
     let mut body = Object::of(&rendered(world)).body;
-    body["metadata"]["annotations"]
+    let annotations = body["metadata"]["annotations"]
         .as_object_mut()
-        .expect("annotations")
-        .remove(crate::object::CONTENT_HASH);
+        .expect("annotations");
+    annotations.remove(CONTENT_HASH);
     body
 }
 
 fn pod(world: &World) -> PodSpec {
-    rendered(world).spec.and_then(|spec| spec.template.spec).expect("a pod")
+    rendered(world)
+        .spec
+        .and_then(|spec| spec.template.spec)
+        .expect("a pod")
 }
 
 fn containers(world: &World) -> Vec<String> {
-    pod(world).containers.into_iter().map(|container| container.name).collect()
+    pod(world)
+        .containers
+        .into_iter()
+        .map(|container| container.name)
+        .collect()
 }
 
-fn strategy_of(wanted: Value) -> Value {
+fn strategy_of(wanted: &Value) -> Value {
     let world = World::with(json!({"controlPlane": {"deployment": {"strategy": wanted}}}));
     serde_json::to_value(strategy(&world.tenant)).expect("JSON")
 }
 
+/// A tenant that uses every field of its spec that reaches the pods.
 fn everything() -> World {
-    let probe = |seconds| json!({"periodSeconds": seconds});
-    let cpu = |amount| json!({"requests": {"cpu": amount}, "limits": {"memory": "1Gi"}});
-    let mut world = World::with(json!({
-        "addons": {"konnectivity": {"server": {
-            "port": 31132,
-            "version": "v0.30.0",
-            "image": "mirror.example/proxy-server",
-            "extraArgs": ["--v=4", "--mode=http-connect"],
-            "resources": cpu("50m"),
-            "securityContext": {"runAsNonRoot": true},
-        }}},
-        "controlPlane": {"deployment": {
-            "replicas": 3,
-            "additionalMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}},
-            "podAdditionalMetadata": {
-                "labels": {"team": "a", "kamaji.clastix.io/name": "stolen"},
-                "annotations": {"note": "b", "storage.kamaji.clastix.io/config": "stolen"},
-            },
-            "additionalContainers": [{"name": "sidecar", "image": "sidecar:1"}],
-            "additionalInitContainers": [{"name": "first", "image": "first:1"}],
-            "additionalVolumes": [{"name": "mine", "emptyDir": {}}],
-            "additionalVolumeMounts": {
-                "apiServer": [{"name": "mine", "mountPath": "/mine"}],
-                "controllerManager": [{"name": "mine", "mountPath": "/mine"}],
-                "scheduler": [{"name": "mine", "mountPath": "/mine"}],
-            },
-            "affinity": {"nodeAffinity": {}},
-            "nodeSelector": {"pool": "control"},
-            "tolerations": [{"key": "control", "operator": "Exists"}],
-            "topologySpreadConstraints": [{
-                "maxSkew": 1,
-                "topologyKey": "zone",
-                "whenUnsatisfiable": "DoNotSchedule",
-            }],
-            "automountServiceAccountToken": false,
-            "runtimeClassName": "gvisor",
-            "serviceAccountName": "tenant",
-            "podSecurityContext": {"fsGroup": 1000},
-            "containerSecurityContexts": {
-                "apiServer": {"runAsUser": 1},
-                "controllerManager": {"runAsUser": 2},
-                "scheduler": {"runAsUser": 3},
-            },
-            "extraArgs": {
-                "apiServer": ["--v=4", "--secure-port=1"],
-                "controllerManager": ["--leader-elect=false"],
-                "scheduler": ["--v=5", "--leader-elect=false"],
-                "kine": ["--debug"],
-            },
-            "probes": {
-                "liveness": probe(11), "readiness": probe(12), "startup": probe(13),
-                "apiServer": {"startup": {"failureThreshold": 60}},
-                "scheduler": {"liveness": probe(21)},
-            },
-            "registrySettings": {
-                "registry": "mirror.example",
-                "apiServerImage": "api",
-                "controllerManagerImage": "cm",
-                "schedulerImage": "sched",
-                "tagSuffix": "-hardened",
-            },
-            "resources": {
-                "apiServer": cpu("100m"), "controllerManager": cpu("200m"),
-                "scheduler": cpu("300m"), "kine": cpu("400m"),
-            },
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
-        }},
-        "networkProfile": {
-            "port": 31443,
-            "advertiseAddress": "2001:db8::10",
-            "serviceCidrs": ["10.96.0.0/16", "2001:db8:1::/112"],
-            "podCidrs": ["10.244.0.0/16", "2001:db8:2::/64"],
-        },
-    }))
-    .on(store("mysql", Driver::MySQL, &["db:3306"]));
-    world.overrides = vec![("/events".to_owned(), store("events", Driver::Etcd, &["a:1", "b:2"]))];
+    let spec = serde_json::from_str(include_str!("everything.json")).expect("JSON");
+    let mut world = World::with(spec).on(store("mysql", Driver::MySql, &["db:3306"]));
+    world.overrides = vec![(
+        "/events".to_owned(),
+        store("events", Driver::Etcd, &["a:1", "b:2"]),
+    )];
     world
 }
 
@@ -127,7 +65,7 @@ fn a_tenant_with_konnectivity() {
 
 #[test]
 fn a_tenant_on_postgresql() {
-    let world = World::with(json!({})).on(store("pg", Driver::PostgreSQL, &["db:5432"]));
+    let world = World::with(json!({})).on(store("pg", Driver::PostgreSql, &["db:5432"]));
     insta::assert_yaml_snapshot!(body(&world));
 }
 
@@ -138,9 +76,18 @@ fn a_tenant_with_everything_set() {
 
 #[test]
 fn containers_come_in_the_settled_order() {
-    let core = ["kube-apiserver", "kube-scheduler", "kube-controller-manager"];
+    let core = [
+        "kube-apiserver",
+        "kube-scheduler",
+        "kube-controller-manager",
+    ];
     assert_eq!(containers(&World::with(json!({}))), core);
-    let all = [&["sidecar"], core.as_slice(), &["kine", "konnectivity-server"]].concat();
+    let all = [
+        &["sidecar"],
+        core.as_slice(),
+        &["kine", "konnectivity-server"],
+    ]
+    .concat();
     assert_eq!(containers(&everything()), all);
     let inits = pod(&everything()).init_containers.expect("init containers");
     let inits: Vec<_> = inits.into_iter().map(|container| container.name).collect();
@@ -159,7 +106,11 @@ fn every_port_names_its_protocol_since_it_is_part_of_its_key() {
 #[test]
 fn the_template_always_matches_the_selector() {
     let spec = rendered(&everything()).spec.expect("a spec");
-    let labels = spec.template.metadata.and_then(|m| m.labels).expect("labels");
+    let labels = spec
+        .template
+        .metadata
+        .and_then(|m| m.labels)
+        .expect("labels");
     for (key, value) in spec.selector.match_labels.expect("labels to match") {
         assert_eq!(labels.get(&key), Some(&value));
     }
@@ -171,10 +122,12 @@ fn a_constraint_with_a_selector_of_its_own_keeps_it() {
         json!({"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
                "labelSelector": selector})
     };
-    let world = World::with(json!({"controlPlane": {"deployment": {"topologySpreadConstraints": [
-        constraint(json!({"matchLabels": {"mine": "yes"}})),
-        constraint(Value::Null),
-    ]}}}));
+    let world = World::with(
+        json!({"controlPlane": {"deployment": {"topologySpreadConstraints": [
+            constraint(json!({"matchLabels": {"mine": "yes"}})),
+            constraint(Value::Null),
+        ]}}}),
+    );
     let selectors: Vec<_> = pod(&world)
         .topology_spread_constraints
         .expect("constraints")
@@ -197,20 +150,48 @@ fn strategies_are_complete_so_that_nothing_of_them_stays_behind() {
             json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
             json!({"type": "Recreate"}),
         ),
-        (json!({"type": "RollingUpdate"}), rolling(json!("100%"), json!(0))),
+        (
+            json!({"type": "RollingUpdate"}),
+            rolling(json!("100%"), json!(0)),
+        ),
         (json!({}), rolling(json!("100%"), json!(0))),
-        (json!({"rollingUpdate": {"maxSurge": 1}}), rolling(json!(1), json!("25%"))),
-        (json!({"rollingUpdate": {"maxUnavailable": 1}}), rolling(json!("25%"), json!(1))),
+        (
+            json!({"rollingUpdate": {"maxSurge": 1}}),
+            rolling(json!(1), json!("25%")),
+        ),
+        (
+            json!({"rollingUpdate": {"maxUnavailable": 1}}),
+            rolling(json!("25%"), json!(1)),
+        ),
     ];
     for (wanted, expected) in cases {
-        assert_eq!(strategy_of(wanted), expected);
+        assert_eq!(strategy_of(&wanted), expected);
     }
+}
+
+#[test]
+fn the_users_flags_leave_their_checksum_as_in_the_reference() {
+    let extra = |extra: Value| {
+        let world = World::with(json!({"controlPlane": {"deployment": {"extraArgs": extra}}}));
+        rendered(&world)
+            .metadata
+            .annotations
+            .and_then(|map| map.get(ARGS).cloned())
+    };
+    assert_eq!(extra(Value::Null), None);
+    assert_eq!(
+        extra(json!({})).as_deref(),
+        Some("d41d8cd98f00b204e9800998ecf8427e")
+    );
 }
 
 #[test]
 fn a_sleeping_tenant_has_no_replicas() {
     let world = World::with(json!({"controlPlane": {"deployment": {"replicas": 0}}}));
-    assert_eq!(rendered(&world).spec.and_then(|spec| spec.replicas), Some(0));
+    assert_eq!(
+        rendered(&world).spec.and_then(|spec| spec.replicas),
+        Some(0)
+    );
 }
 
 #[test]

@@ -29,9 +29,15 @@ pub fn config_map(tenant: &Tenant) -> ConfigMap {
     )]);
     let component = "konnectivity-egress-selector-configuration";
     let mut metadata = metadata(tenant, tenant.names.konnectivity_egress(), component);
-    metadata.annotations =
-        Some(BTreeMap::from([(labels::CHECKSUM.to_owned(), checksum::map(&data))]));
-    ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }
+    metadata.annotations = Some(BTreeMap::from([(
+        labels::CHECKSUM.to_owned(),
+        checksum::map(&data),
+    )]));
+    ConfigMap {
+        metadata,
+        data: Some(data),
+        ..ConfigMap::default()
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use crate::render::fixture::tenant;
 fn the_content_is_the_references_to_the_byte() {
     let config = config_map(&tenant(json!({"addons": {"konnectivity": {}}})));
     let annotations = config.metadata.annotations.expect("a checksum");
-    assert_eq!(annotations[labels::CHECKSUM], "e8b426b27a2452d0137b14cfbbd10a0d");
+    assert_eq!(
+        annotations[labels::CHECKSUM],
+        "e8b426b27a2452d0137b14cfbbd10a0d"
+    );
     assert_eq!(
         config.metadata.name.as_deref(),
         Some("demo-konnectivity-egress-selector-configuration")

@@ -29,9 +29,15 @@ impl World {
         let tenant = tenant(changes);
         let endpoint = Endpoint {
             assigned: [192, 0, 2, 10].into(),
-            advertised: tenant.network.advertise_address.unwrap_or([192, 0, 2, 10].into()),
+            advertised: tenant
+                .network
+                .advertise_address
+                .unwrap_or([192, 0, 2, 10].into()),
             port: tenant.network.port,
-            control_plane: HostPort { host: "192.0.2.10".to_owned(), port: tenant.network.port },
+            control_plane: HostPort {
+                host: "192.0.2.10".to_owned(),
+                port: tenant.network.port,
+            },
         };
         Self {
             binding: Binding {
@@ -73,7 +79,11 @@ pub fn store(name: &str, driver: Driver, endpoints: &[&str]) -> Store {
         name: name.to_owned(),
         driver,
         endpoints: endpoints.iter().map(|e| (*e).to_owned()).collect(),
-        tls: Some(StoreTls { ca: Vec::new(), ca_key: None, client: Some((Vec::new(), Vec::new())) }),
+        tls: Some(StoreTls {
+            ca: Vec::new(),
+            ca_key: None,
+            client: Some((Vec::new(), Vec::new())),
+        }),
         basic_auth: None,
     }
 }

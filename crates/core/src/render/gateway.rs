@@ -4,14 +4,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_api::{
     foreign::{
-        BackendRef, Gateway, Listener, ParentReference, RouteParentStatus, TlsRoute, TlsRouteRule,
-        TlsRouteSpec,
+        BackendReference, Gateway, Listener, ParentReference, RouteParentStatus, TlsRoute,
+        TlsRouteRule, TlsRouteSpec,
     },
     tenant::{AccessPoint, GatewaySpec},
 };
 
 use super::{metadata, user};
-use crate::tenant::Tenant;
+use crate::{object::Object, tenant::Tenant};
 
 /// Listener that konnectivity's route attaches to; the gateway's owner must give it this name.
 const KONNECTIVITY_LISTENER: &str = "konnectivity-server";
@@ -19,7 +19,9 @@ const KONNECTIVITY_LISTENER: &str = "konnectivity-server";
 /// The routes of a tenant: its API server's, then konnectivity's while the addon is on. None
 /// without a gateway or a host name.
 pub fn routes(tenant: &Tenant) -> Vec<TlsRoute> {
-    let Some(wanted) = &tenant.spec.control_plane.gateway else { return Vec::new() };
+    let Some(wanted) = &tenant.spec.control_plane.gateway else {
+        return Vec::new();
+    };
     let Some(hostname) = wanted.hostname.as_deref().filter(|name| !name.is_empty()) else {
         return Vec::new();
     };
@@ -32,7 +34,10 @@ pub fn routes(tenant: &Tenant) -> Vec<TlsRoute> {
         spec: spec(tenant, hostname, wanted.parent_refs.clone(), port),
         status: None,
     };
-    [Some(api_server), konnectivity(tenant, wanted, hostname)].into_iter().flatten().collect()
+    [Some(api_server), konnectivity(tenant, wanted, hostname)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn konnectivity(tenant: &Tenant, wanted: &GatewaySpec, hostname: &str) -> Option<TlsRoute> {
@@ -51,7 +56,11 @@ fn konnectivity(tenant: &Tenant, wanted: &GatewaySpec, hostname: &str) -> Option
         .collect();
     Some(TlsRoute {
         metadata: user::metadata(
-            metadata(tenant, tenant.names.konnectivity_route(), "konnectivity_gateway_routes"),
+            metadata(
+                tenant,
+                tenant.names.konnectivity_route(),
+                "konnectivity_gateway_routes",
+            ),
             wanted.additional_metadata.as_ref(),
         ),
         spec: spec(tenant, hostname, parents, port),
@@ -64,14 +73,20 @@ fn spec(tenant: &Tenant, hostname: &str, parents: Vec<ParentReference>, port: i3
         parent_refs: parents,
         hostnames: vec![hostname.to_owned()],
         rules: vec![TlsRouteRule {
-            backend_refs: vec![BackendRef {
+            backend_refs: vec![BackendReference {
                 name: tenant.names.control_plane(),
-                port: Some(port),
-                ..BackendRef::default()
+                port,
             }],
-            ..TlsRouteRule::default()
         }],
     }
+}
+
+/// A route as it is planned.
+///
+/// # Panics
+/// Never: a route is plain data with a kind and a name.
+pub fn object(route: &TlsRoute) -> Object {
+    Object::from_value(serde_json::to_value(route).expect("routes are plain data"))
 }
 
 /// Where clients can connect through `route`: a place for each listener of each gateway that has
@@ -93,7 +108,13 @@ pub fn access_points(route: &TlsRoute, gateways: &[Gateway]) -> Vec<AccessPoint>
     }
     ports
         .into_iter()
-        .flat_map(|port| route.spec.hostnames.iter().map(move |name| access_point(name, port)))
+        .flat_map(|port| {
+            route
+                .spec
+                .hostnames
+                .iter()
+                .map(move |name| access_point(name, port))
+        })
         .collect()
 }
 
@@ -107,23 +128,32 @@ fn access_point(hostname: &str, port: i32) -> AccessPoint {
 }
 
 fn is_meant(route: &TlsRoute, parent: &RouteParentStatus, gateway: &Gateway) -> bool {
-    let namespace = parent.parent_ref.namespace.as_ref().or(route.metadata.namespace.as_ref());
+    let namespace = parent
+        .parent_ref
+        .namespace
+        .as_ref()
+        .or(route.metadata.namespace.as_ref());
     gateway.metadata.name.as_deref() == Some(parent.parent_ref.name.as_str())
         && gateway.metadata.namespace.as_ref() == namespace
 }
 
 fn is_programmed(gateway: &Gateway) -> bool {
-    gateway.status.as_ref().is_some_and(|status| is_true(&status.conditions, "Programmed"))
+    is_true(&gateway.status.conditions, "Programmed")
 }
 
 fn carries(parent: &ParentReference, listener: &Listener) -> bool {
     listener.protocol == "TLS"
         && parent.port.is_none_or(|port| port == listener.port)
-        && parent.section_name.as_ref().is_none_or(|name| *name == listener.name)
+        && parent
+            .section_name
+            .as_ref()
+            .is_none_or(|name| *name == listener.name)
 }
 
 fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    conditions.iter().any(|c| c.type_ == type_ && c.status == "True")
+    conditions
+        .iter()
+        .any(|c| c.type_ == type_ && c.status == "True")
 }
 
 #[cfg(test)]

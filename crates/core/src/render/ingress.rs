@@ -25,7 +25,9 @@ pub fn ingress(tenant: &Tenant) -> Option<Ingress> {
                 .filter(|name| !name.is_empty()),
             rules: Some(vec![IngressRule {
                 host: Some(HostPort::parse(hostname, tenant.network.port).host),
-                http: Some(HTTPIngressRuleValue { paths: vec![path(tenant)] }),
+                http: Some(HTTPIngressRuleValue {
+                    paths: vec![path(tenant)],
+                }),
             }]),
             ..IngressSpec::default()
         }),

@@ -37,7 +37,10 @@ fn class_and_annotations_are_the_users() {
         "additionalMetadata": {"annotations": {"passthrough": "true"}},
     }}}));
     let ingress = ingress(&tenant).expect("an ingress");
-    assert_eq!(ingress.metadata.annotations.expect("annotations")["passthrough"], "true");
+    assert_eq!(
+        ingress.metadata.annotations.expect("annotations")["passthrough"],
+        "true"
+    );
     let class = ingress.spec.and_then(|spec| spec.ingress_class_name);
     assert_eq!(class.as_deref(), Some("nginx"));
 }

@@ -10,19 +10,31 @@ use kamaji_api::{datastore::Driver, labels};
 use serde::Serialize;
 
 use super::{Facts, metadata};
-use crate::{checksum, endpoint::Endpoint, pki::key::KeyAlgorithm, tenant::Tenant};
+use crate::{checksum, endpoint::Endpoint, tenant::Tenant};
 
 /// The `ConfigMap`.
 pub fn config_map(facts: &Facts) -> ConfigMap {
     let tenant = facts.tenant;
     let data = BTreeMap::from([
-        ("InitConfiguration".to_owned(), init_configuration(facts.endpoint)),
-        ("ClusterConfiguration".to_owned(), cluster_configuration(facts)),
+        (
+            "InitConfiguration".to_owned(),
+            init_configuration(facts.endpoint),
+        ),
+        (
+            "ClusterConfiguration".to_owned(),
+            cluster_configuration(facts),
+        ),
     ]);
     let mut metadata = metadata(tenant, tenant.names.kubeadm_config(), "kubeadmconfig");
-    metadata.annotations =
-        Some(BTreeMap::from([(labels::CHECKSUM.to_owned(), checksum::map(&data))]));
-    ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }
+    metadata.annotations = Some(BTreeMap::from([(
+        labels::CHECKSUM.to_owned(),
+        checksum::map(&data),
+    )]));
+    ConfigMap {
+        metadata,
+        data: Some(data),
+        ..ConfigMap::default()
+    }
 }
 
 /// Names and addresses of the API server's certificate, in the reference's order.
@@ -92,7 +104,10 @@ fn cluster_configuration(facts: &Facts) -> String {
         format!(r#""Networking":{networking}"#),
         format!(r#""KubernetesVersion":{}"#, json(&tenant.version.text)),
         r#""CIKubernetesVersion":"""#.to_owned(),
-        format!(r#""ControlPlaneEndpoint":{}"#, json(&facts.endpoint.control_plane.to_string())),
+        format!(
+            r#""ControlPlaneEndpoint":{}"#,
+            json(&facts.endpoint.control_plane.to_string())
+        ),
         format!(r#""APIServer":{api_server}"#),
         format!(r#""ControllerManager":{{"ExtraArgs":null,{NO_EXTRAS}}}"#),
         format!(r#""Scheduler":{{"ExtraArgs":null,{NO_EXTRAS}}}"#),
@@ -101,7 +116,10 @@ fn cluster_configuration(facts: &Facts) -> String {
         r#""CertificatesDir":"/etc/kubernetes/pki","ImageRepository":"registry.k8s.io""#.to_owned(),
         r#""CIImageRepository":"","FeatureGates":null"#.to_owned(),
         format!(r#""ClusterName":{}"#, json(&tenant.name)),
-        format!(r#""EncryptionAlgorithm":{}"#, json(algorithm(facts.settings.key_algorithm))),
+        format!(
+            r#""EncryptionAlgorithm":{}"#,
+            json(facts.settings.key_algorithm.as_str())
+        ),
         r#""CertificateValidityPeriod":"8760h0m0s""#.to_owned(),
         r#""CACertificateValidityPeriod":"87600h0m0s""#.to_owned(),
     ];
@@ -109,14 +127,6 @@ fn cluster_configuration(facts: &Facts) -> String {
 }
 
 const NO_EXTRAS: &str = r#""ExtraVolumes":null,"ExtraEnvs":null"#;
-
-/// The algorithm as kubeadm calls it.
-fn algorithm(algorithm: KeyAlgorithm) -> &'static str {
-    match algorithm {
-        KeyAlgorithm::Rsa2048 => "RSA-2048",
-        KeyAlgorithm::EcdsaP256 => "ECDSA-P256",
-    }
-}
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("text and lists of text are always JSON")

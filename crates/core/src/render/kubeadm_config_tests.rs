@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     endpoint::HostPort,
+    pki::key::KeyAlgorithm,
     render::fixture::{World, store},
 };
 
@@ -58,9 +59,15 @@ fn names_of_the_certificate_come_in_the_references_order() {
 #[test]
 fn the_advertised_name_is_the_control_planes_and_the_assigned_address_the_local_one() {
     let mut world = World::with(json!({}));
-    world.endpoint.control_plane = HostPort { host: "api.example.com".to_owned(), port: 443 };
+    world.endpoint.control_plane = HostPort {
+        host: "api.example.com".to_owned(),
+        port: 443,
+    };
     world.endpoint.assigned = "2001:db8::10".parse().expect("an address");
-    assert_eq!(cluster(&world)["ControlPlaneEndpoint"], "api.example.com:443");
+    assert_eq!(
+        cluster(&world)["ControlPlaneEndpoint"],
+        "api.example.com:443"
+    );
     let data = config_map(&world.facts()).data.expect("data");
     let init: Value = serde_json::from_str(&data["InitConfiguration"]).expect("JSON");
     assert_eq!(
@@ -74,16 +81,17 @@ fn databases_other_than_etcd_have_a_placeholder() {
     let world = World::with(json!({}));
     let endpoints = |world: &World| cluster(world)["Etcd"]["External"]["Endpoints"].clone();
     assert_eq!(endpoints(&world), json!(["10.0.0.5:2379", "10.0.0.6:2379"]));
-    let world = world.on(store("pg", Driver::PostgreSQL, &["db:5432"]));
+    let world = world.on(store("pg", Driver::PostgreSql, &["db:5432"]));
     assert_eq!(endpoints(&world), json!(["127.0.0.1:2379"]));
 }
 
 #[test]
 fn the_algorithm_is_named_as_kubeadm_does() {
     let mut world = World::with(json!({}));
-    for (algorithm, name) in
-        [(KeyAlgorithm::Rsa2048, "RSA-2048"), (KeyAlgorithm::EcdsaP256, "ECDSA-P256")]
-    {
+    for (algorithm, name) in [
+        (KeyAlgorithm::Rsa2048, "RSA-2048"),
+        (KeyAlgorithm::EcdsaP256, "ECDSA-P256"),
+    ] {
         world.settings.key_algorithm = algorithm;
         assert_eq!(cluster(&world)["EncryptionAlgorithm"], name);
     }

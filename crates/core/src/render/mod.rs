@@ -67,10 +67,14 @@ pub struct Checksums {
 
 /// Labels that every object of a tenant carries; `component` is the step that makes it.
 pub fn labels(tenant: &str, component: &str) -> BTreeMap<String, String> {
-    [(labels::PROJECT, "kamaji"), (labels::NAME, tenant), (labels::COMPONENT, component)]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    [
+        (labels::PROJECT, "kamaji"),
+        (labels::NAME, tenant),
+        (labels::COMPONENT, component),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
 }
 
 /// Metadata of an object of `tenant`: name, namespace, labels and owner.

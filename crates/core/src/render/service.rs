@@ -61,22 +61,48 @@ fn load_balancer(tenant: &Tenant, common: ServiceSpec) -> ServiceSpec {
 }
 
 fn allocates_node_ports(tenant: &Tenant) -> bool {
-    tenant.spec.control_plane.service.allocate_load_balancer_node_ports.unwrap_or(true)
+    tenant
+        .spec
+        .control_plane
+        .service
+        .allocate_load_balancer_node_ports
+        .unwrap_or(true)
 }
 
 fn external_ips(tenant: &Tenant, assigned: Option<IpAddr>) -> Option<Vec<String>> {
     if tenant.spec.network_profile.allow_address_as_external_ip != Some(true) {
         return None;
     }
-    tenant.network.address.or(assigned).map(|address| vec![address.to_string()])
+    tenant
+        .network
+        .address
+        .or(assigned)
+        .map(|address| vec![address.to_string()])
 }
 
 /// The API server's port, konnectivity's while the addon is on, then the user's.
 fn ports(tenant: &Tenant) -> Vec<ServicePort> {
-    let konnectivity = tenant.spec.addons.konnectivity.as_ref().map(|k| k.server.port);
-    let mut ports = vec![managed(tenant, "kube-apiserver", tenant.network.port.into())];
+    let konnectivity = tenant
+        .spec
+        .addons
+        .konnectivity
+        .as_ref()
+        .map(|k| k.server.port);
+    let mut ports = vec![managed(
+        tenant,
+        "kube-apiserver",
+        tenant.network.port.into(),
+    )];
     ports.extend(konnectivity.map(|port| managed(tenant, "konnectivity-server", port)));
-    ports.extend(tenant.spec.control_plane.service.additional_ports.iter().map(additional));
+    ports.extend(
+        tenant
+            .spec
+            .control_plane
+            .service
+            .additional_ports
+            .iter()
+            .map(additional),
+    );
     if released(tenant) {
         for port in &mut ports {
             port.node_port = Some(0);

@@ -17,7 +17,11 @@ fn ports(spec: &Value) -> Vec<(String, i64, Option<i64>)> {
         .map(|port| {
             assert_eq!(port["protocol"].as_str().map(str::is_empty), Some(false));
             let name = port["name"].as_str().expect("a name").to_owned();
-            (name, port["port"].as_i64().expect("a port"), port["nodePort"].as_i64())
+            (
+                name,
+                port["port"].as_i64().expect("a port"),
+                port["nodePort"].as_i64(),
+            )
         })
         .collect()
 }
@@ -32,9 +36,11 @@ fn named(name: &str, port: i64, node_port: Option<i64>) -> (String, i64, Option<
 
 #[test]
 fn only_a_node_port_service_asks_for_node_ports() {
-    for (kind, node_port) in
-        [("ClusterIP", None), ("LoadBalancer", None), ("NodePort", Some(6443))]
-    {
+    for (kind, node_port) in [
+        ("ClusterIP", None),
+        ("LoadBalancer", None),
+        ("NodePort", Some(6443)),
+    ] {
         let spec = spec(of_type(kind));
         assert_eq!(spec["type"], kind);
         assert_eq!(spec["selector"], json!({"kamaji.clastix.io/name": "demo"}));
@@ -98,9 +104,11 @@ fn load_balancer_settings_do_not_reach_other_types() {
         "loadBalancerSourceRanges": ["198.51.100.0/24"],
     });
     let spec = spec(changes);
-    for field in
-        ["allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerSourceRanges"]
-    {
+    for field in [
+        "allocateLoadBalancerNodePorts",
+        "loadBalancerClass",
+        "loadBalancerSourceRanges",
+    ] {
         assert_eq!(spec[field], Value::Null);
     }
 }

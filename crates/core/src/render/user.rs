@@ -13,7 +13,9 @@ pub fn labels(
     mut ours: BTreeMap<String, String>,
     user: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let allowed = user.iter().filter(|(key, _)| !RESERVED.contains(&key.as_str()));
+    let allowed = user
+        .iter()
+        .filter(|(key, _)| !RESERVED.contains(&key.as_str()));
     ours.extend(allowed.map(|(key, value)| (key.clone(), value.clone())));
     ours
 }

@@ -80,9 +80,18 @@ pub fn container(facts: &Facts) -> Container {
         // Tags of kube-apiserver are re-pulled by the reference; changing it would roll the pods.
         image_pull_policy: Some("Always"),
         args: args(facts),
-        liveness: Check { path: "/livez", port },
-        readiness: Check { path: "/readyz", port },
-        resources: deployment.resources.as_ref().and_then(|r| r.api_server.clone()),
+        liveness: Check {
+            path: "/livez",
+            port,
+        },
+        readiness: Check {
+            path: "/readyz",
+            port,
+        },
+        resources: deployment
+            .resources
+            .as_ref()
+            .and_then(|r| r.api_server.clone()),
         security_context: deployment
             .container_security_contexts
             .as_ref()
@@ -94,8 +103,16 @@ pub fn container(facts: &Facts) -> Container {
 
 /// The flags: ours sorted, then the user's as they were written.
 pub fn args(facts: &Facts) -> Vec<String> {
-    let extra = facts.tenant.spec.control_plane.deployment.extra_args.as_ref();
-    let user = extra.map(|extra| extra.api_server.as_slice()).unwrap_or_default();
+    let extra = facts
+        .tenant
+        .spec
+        .control_plane
+        .deployment
+        .extra_args
+        .as_ref();
+    let user = extra
+        .map(|extra| extra.api_server.as_slice())
+        .unwrap_or_default();
     let mut ours = managed(facts);
     let managed: BTreeSet<String> = ours.iter().map(|arg| name(arg).to_owned()).collect();
     let given: BTreeSet<&str> = user.iter().map(|arg| name(arg)).collect();
@@ -107,7 +124,11 @@ pub fn args(facts: &Facts) -> Vec<String> {
             .map(str::to_owned),
     );
     ours.sort();
-    ours.extend(user.iter().filter(|arg| !managed.contains(name(arg))).cloned());
+    ours.extend(
+        user.iter()
+            .filter(|arg| !managed.contains(name(arg)))
+            .cloned(),
+    );
     ours
 }
 
@@ -126,13 +147,23 @@ fn managed(facts: &Facts) -> Vec<String> {
         flag("--secure-port", tenant.network.port),
         "--service-account-key-file=/etc/kubernetes/pki/sa.pub".to_owned(),
         "--service-account-signing-key-file=/etc/kubernetes/pki/sa.key".to_owned(),
-        flag("--service-cluster-ip-range", tenant.network.service_subnet()),
+        flag(
+            "--service-cluster-ip-range",
+            tenant.network.service_subnet(),
+        ),
         "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt".to_owned(),
         "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key".to_owned(),
     ];
-    let plugins = kubernetes.admission_controllers.iter().map(|plugin| plugin.as_str());
+    let plugins = kubernetes
+        .admission_controllers
+        .iter()
+        .map(|plugin| plugin.as_str());
     args.extend(listed("--enable-admission-plugins", plugins));
-    let types = kubernetes.kubelet.preferred_address_types.iter().map(|kind| kind.as_str());
+    let types = kubernetes
+        .kubelet
+        .preferred_address_types
+        .iter()
+        .map(|kind| kind.as_str());
     args.extend(listed("--kubelet-preferred-address-types", types));
     args.extend(storage(facts));
     if tenant.spec.addons.konnectivity.is_some() {
@@ -170,7 +201,11 @@ fn storage(facts: &Facts) -> Vec<String> {
 }
 
 fn urls(store: &Store, separator: &str) -> String {
-    let urls: Vec<String> = store.endpoints.iter().map(|e| format!("https://{e}")).collect();
+    let urls: Vec<String> = store
+        .endpoints
+        .iter()
+        .map(|e| format!("https://{e}"))
+        .collect();
     urls.join(separator)
 }
 

@@ -11,11 +11,15 @@ fn with(extra: &[&str]) -> World {
     }))
 }
 
-/// Our part of the flags and the user's, told apart by the end of the order.
+/// Our part of the flags and the user's; ours is sorted and ends with the TLS key.
 fn split(world: &World) -> (Vec<String>, Vec<String>) {
     let args = args(&world.facts());
-    let ours = args.windows(2).position(|pair| pair[0] > pair[1]).map_or(args.len(), |at| at + 1);
-    (args[..ours].to_vec(), args[ours..].to_vec())
+    let last = args
+        .iter()
+        .position(|arg| name(arg) == "--tls-private-key-file");
+    let (ours, user) = args.split_at(last.expect("a managed flag") + 1);
+    assert!(ours.is_sorted());
+    (ours.to_vec(), user.to_vec())
 }
 
 #[test]
@@ -24,14 +28,19 @@ fn without_extra_args_all_flags_are_sorted_and_unique() {
     assert_eq!(user, Vec::<String>::new());
     let names: BTreeSet<&str> = ours.iter().map(|arg| name(arg)).collect();
     assert_eq!(names.len(), ours.len());
-    assert!(ours.contains(&"--etcd-servers=https://10.0.0.5:2379,https://10.0.0.6:2379".to_owned()));
+    assert!(
+        ours.contains(&"--etcd-servers=https://10.0.0.5:2379,https://10.0.0.6:2379".to_owned())
+    );
     assert!(ours.contains(&"--etcd-prefix=/5c8e4a9e-0d7c-4d0c-9a51-9c6c6f8f4c1e".to_owned()));
 }
 
 #[test]
 fn every_flag_is_either_a_default_or_listed_as_managed() {
     let mut world = World::with(json!({"addons": {"konnectivity": {}}}));
-    world.overrides = vec![("/events".to_owned(), store("events", Driver::Etcd, &["a:1"]))];
+    world.overrides = vec![(
+        "/events".to_owned(),
+        store("events", Driver::Etcd, &["a:1"]),
+    )];
     let defaults: Vec<&str> = SAFE_DEFAULTS.iter().map(|arg| name(arg)).collect();
     let listed: BTreeSet<&str> = MANAGED
         .into_iter()
@@ -39,8 +48,11 @@ fn every_flag_is_either_a_default_or_listed_as_managed() {
         .chain([EGRESS_FLAG, OVERRIDES_FLAG])
         .collect();
     let args = args(&world.facts());
-    let rendered: BTreeSet<&str> =
-        args.iter().map(|arg| name(arg)).filter(|name| !defaults.contains(name)).collect();
+    let rendered: BTreeSet<&str> = args
+        .iter()
+        .map(|arg| name(arg))
+        .filter(|name| !defaults.contains(name))
+        .collect();
     assert_eq!(rendered, listed);
 }
 
@@ -89,18 +101,25 @@ fn the_egress_selector_is_ours_only_with_konnectivity() {
 fn an_empty_list_renders_no_bare_flag() {
     let world = World::with(json!({"kubernetes": {"admissionControllers": []}}));
     let args = args(&world.facts());
-    assert!(!args.iter().any(|arg| name(arg) == "--enable-admission-plugins"));
+    assert!(
+        !args
+            .iter()
+            .any(|arg| name(arg) == "--enable-admission-plugins")
+    );
 }
 
 #[test]
 fn kine_needs_no_etcd_flags_and_leaves_them_to_the_user() {
     let (ours, user) = split(&with(&["--etcd-compaction-interval=5m"]).on(store(
         "pg",
-        Driver::PostgreSQL,
+        Driver::PostgreSql,
         &["db:5432"],
     )));
     assert_eq!(user, ["--etcd-compaction-interval=5m"]);
-    let etcd: Vec<&String> = ours.iter().filter(|arg| arg.starts_with("--etcd")).collect();
+    let etcd: Vec<&String> = ours
+        .iter()
+        .filter(|arg| arg.starts_with("--etcd"))
+        .collect();
     assert_eq!(etcd, ["--etcd-servers=unix:///uds/kine"]);
 }
 
@@ -108,11 +127,20 @@ fn kine_needs_no_etcd_flags_and_leaves_them_to_the_user() {
 fn overrides_name_resource_and_servers_and_sort_before_the_servers() {
     let mut world = World::with(json!({}));
     world.overrides = vec![
-        ("/events".to_owned(), store("events", Driver::Etcd, &["a:1", "b:2"])),
-        ("/leases".to_owned(), store("leases", Driver::Etcd, &["c:3"])),
+        (
+            "/events".to_owned(),
+            store("events", Driver::Etcd, &["a:1", "b:2"]),
+        ),
+        (
+            "/leases".to_owned(),
+            store("leases", Driver::Etcd, &["c:3"]),
+        ),
     ];
     let (ours, _) = split(&world);
-    let at = ours.iter().position(|arg| name(arg) == OVERRIDES_FLAG).expect("the flag");
+    let at = ours
+        .iter()
+        .position(|arg| name(arg) == OVERRIDES_FLAG)
+        .expect("the flag");
     assert_eq!(
         ours[at],
         "--etcd-servers-overrides=/events#https://a:1;https://b:2,/leases#https://c:3"

@@ -15,8 +15,11 @@ pub fn flag(name: &str, value: impl std::fmt::Display) -> String {
 /// All layers as one list, sorted, with one flag of each name: later layers win, and within a
 /// layer the last one.
 pub fn merged<'a>(layers: impl IntoIterator<Item = &'a [String]>) -> Vec<String> {
-    let by_name: BTreeMap<&str, &String> =
-        layers.into_iter().flatten().map(|arg| (name(arg), arg)).collect();
+    let by_name: BTreeMap<&str, &String> = layers
+        .into_iter()
+        .flatten()
+        .map(|arg| (name(arg), arg))
+        .collect();
     let mut args: Vec<String> = by_name.into_values().cloned().collect();
     args.sort();
     args

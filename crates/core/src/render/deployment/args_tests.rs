@@ -6,7 +6,12 @@ fn owned(args: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_name_of_a_flag_ends_at_the_first_equals_sign() {
-    for (arg, expected) in [("--a=b=c", "--a"), ("--a", "--a"), ("--a=", "--a"), ("", "")] {
+    for (arg, expected) in [
+        ("--a=b=c", "--a"),
+        ("--a", "--a"),
+        ("--a=", "--a"),
+        ("", ""),
+    ] {
         assert_eq!(name(arg), expected);
     }
 }
@@ -16,11 +21,18 @@ fn later_layers_win_and_the_result_is_sorted_as_whole_text() {
     let cases: [(&[&str], &[&str], &[&str]); 5] = [
         (&["--b=1", "--a=1"], &[], &["--a=1", "--b=1"]),
         (&["--a=1"], &["--a=2"], &["--a=2"]),
-        (&["--a=1", "--b=1"], &["--c", "--b=2", "--b=3"], &["--a=1", "--b=3", "--c"]),
+        (
+            &["--a=1", "--b=1"],
+            &["--c", "--b=2", "--b=3"],
+            &["--a=1", "--b=3", "--c"],
+        ),
         (&["--etcd=1"], &["--etcd-x=1"], &["--etcd-x=1", "--etcd=1"]),
         (&[], &["--empty="], &["--empty="]),
     ];
     for (below, above, expected) in cases {
-        assert_eq!(merged([owned(below).as_slice(), &owned(above)]), owned(expected));
+        assert_eq!(
+            merged([owned(below).as_slice(), &owned(above)]),
+            owned(expected)
+        );
     }
 }

@@ -18,7 +18,10 @@ pub const NAME: &str = "kube-controller-manager";
 pub fn container(facts: &Facts) -> Container {
     let tenant = facts.tenant;
     let deployment = &tenant.spec.control_plane.deployment;
-    let healthz = Check { path: "/healthz", port: 10257 };
+    let healthz = Check {
+        path: "/healthz",
+        port: 10257,
+    };
     Core {
         name: NAME,
         component: Component::ControllerManager,
@@ -27,7 +30,10 @@ pub fn container(facts: &Facts) -> Container {
         args: args(tenant),
         liveness: healthz,
         readiness: healthz,
-        resources: deployment.resources.as_ref().and_then(|r| r.controller_manager.clone()),
+        resources: deployment
+            .resources
+            .as_ref()
+            .and_then(|r| r.controller_manager.clone()),
         security_context: deployment
             .container_security_contexts
             .as_ref()
@@ -40,7 +46,9 @@ pub fn container(facts: &Facts) -> Container {
 /// The flags, sorted; the user's win.
 pub fn args(tenant: &Tenant) -> Vec<String> {
     let extra = tenant.spec.control_plane.deployment.extra_args.as_ref();
-    let user = extra.map(|extra| extra.controller_manager.as_slice()).unwrap_or_default();
+    let user = extra
+        .map(|extra| extra.controller_manager.as_slice())
+        .unwrap_or_default();
     merged([&defaults(tenant), user])
 }
 
@@ -62,7 +70,10 @@ fn defaults(tenant: &Tenant) -> Vec<String> {
         "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt".to_owned(),
         "--root-ca-file=/etc/kubernetes/pki/ca.crt".to_owned(),
         "--service-account-private-key-file=/etc/kubernetes/pki/sa.key".to_owned(),
-        flag("--service-cluster-ip-range", tenant.network.service_subnet()),
+        flag(
+            "--service-cluster-ip-range",
+            tenant.network.service_subnet(),
+        ),
         "--use-service-account-credentials=true".to_owned(),
     ];
     if !pods.is_empty() {

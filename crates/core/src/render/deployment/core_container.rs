@@ -60,5 +60,8 @@ pub fn image(tenant: &Tenant, component: &str) -> String {
         _ => &settings.controller_manager_image,
     };
     let suffix = settings.tag_suffix.as_deref().unwrap_or_default();
-    format!("{}/{repository}:{}{suffix}", settings.registry, tenant.version.text)
+    format!(
+        "{}/{repository}:{}{suffix}",
+        settings.registry, tenant.version.text
+    )
 }

@@ -51,7 +51,10 @@ pub fn container(facts: &Facts) -> Option<Container> {
             ..ContainerPort::default()
         }]),
         resources: resources.and_then(|r| r.kine.clone()),
-        volume_mounts: Some(vec![mount("kine-certs", "/certs"), mount("kine-uds", "/uds")]),
+        volume_mounts: Some(vec![
+            mount("kine-certs", "/certs"),
+            mount("kine-uds", "/uds"),
+        ]),
         ..Container::default()
     })
 }
@@ -70,24 +73,30 @@ pub fn init_container(facts: &Facts) -> Option<Container> {
             "-c".to_owned(),
             "cp /kine/*.* /certs && chmod -R 600 /certs/*.*".to_owned(),
         ]),
-        volume_mounts: Some(vec![read_only("kine-config", "/kine"), mount("kine-certs", "/certs")]),
+        volume_mounts: Some(vec![
+            read_only("kine-config", "/kine"),
+            mount("kine-certs", "/certs"),
+        ]),
         ..Container::default()
     })
 }
 
 /// The image that runs already, so that a new operator restarts nobody; else the operator's.
 fn image(facts: &Facts) -> String {
-    facts.kine_image.unwrap_or(&facts.settings.kine_image).to_owned()
+    facts
+        .kine_image
+        .unwrap_or(&facts.settings.kine_image)
+        .to_owned()
 }
 
 /// The flags, sorted; the user's win except for the endpoint. `None` for etcd.
 pub fn args(facts: &Facts) -> Option<Vec<String>> {
     let endpoint = match facts.store.driver {
         Driver::Etcd => return None,
-        Driver::MySQL => {
+        Driver::MySql => {
             "mysql://$(DB_USER):$(DB_PASSWORD)@tcp($(DB_CONNECTION_STRING))/$(DB_SCHEMA)"
         }
-        Driver::PostgreSQL => {
+        Driver::PostgreSql => {
             "postgres://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)/$(DB_SCHEMA)"
         }
         Driver::Nats => {
@@ -102,7 +111,13 @@ pub fn args(facts: &Facts) -> Option<Vec<String>> {
             defaults.push("--key-file=/certs/server.key".to_owned());
         }
     }
-    let extra = facts.tenant.spec.control_plane.deployment.extra_args.as_ref();
+    let extra = facts
+        .tenant
+        .spec
+        .control_plane
+        .deployment
+        .extra_args
+        .as_ref();
     let user = extra.map(|extra| extra.kine.as_slice()).unwrap_or_default();
     let ours = [flag(ENDPOINT_FLAG, endpoint)];
     Some(merged([defaults.as_slice(), user, &ours]))

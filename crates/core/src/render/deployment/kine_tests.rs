@@ -11,23 +11,31 @@ fn world(driver: Driver) -> World {
 }
 
 fn endpoint(driver: Driver) -> Option<String> {
-    args(&world(driver).facts())?.into_iter().find(|arg| arg.starts_with(ENDPOINT_FLAG))
+    args(&world(driver).facts())?
+        .into_iter()
+        .find(|arg| arg.starts_with(ENDPOINT_FLAG))
 }
 
 #[test]
 fn the_endpoint_names_only_variables_and_no_secret() {
     let expected = [
         (
-            Driver::MySQL,
-            Some("--endpoint=mysql://$(DB_USER):$(DB_PASSWORD)@tcp($(DB_CONNECTION_STRING))/$(DB_SCHEMA)"),
+            Driver::MySql,
+            Some(
+                "--endpoint=mysql://$(DB_USER):$(DB_PASSWORD)@tcp($(DB_CONNECTION_STRING))/$(DB_SCHEMA)",
+            ),
         ),
         (
-            Driver::PostgreSQL,
-            Some("--endpoint=postgres://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)/$(DB_SCHEMA)"),
+            Driver::PostgreSql,
+            Some(
+                "--endpoint=postgres://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)/$(DB_SCHEMA)",
+            ),
         ),
         (
             Driver::Nats,
-            Some("--endpoint=nats://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)?bucket=$(DB_SCHEMA)&noEmbed"),
+            Some(
+                "--endpoint=nats://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)?bucket=$(DB_SCHEMA)&noEmbed",
+            ),
         ),
         (Driver::Etcd, None),
     ];
@@ -38,17 +46,28 @@ fn the_endpoint_names_only_variables_and_no_secret() {
 
 #[test]
 fn tls_flags_follow_what_the_store_has() {
-    let mut world = world(Driver::MySQL);
+    let mut world = world(Driver::MySql);
     let flags = |world: &World| -> Vec<String> {
         let args = args(&world.facts()).expect("kine runs");
-        args.iter().map(|arg| crate::render::deployment::args::name(arg).to_owned()).collect()
+        args.iter()
+            .map(|arg| crate::render::deployment::args::name(arg).to_owned())
+            .collect()
     };
     assert_eq!(
         flags(&world),
-        ["--ca-file", "--cert-file", "--endpoint", "--key-file", "--listen-address"]
+        [
+            "--ca-file",
+            "--cert-file",
+            "--endpoint",
+            "--key-file",
+            "--listen-address"
+        ]
     );
     world.store.tls.as_mut().expect("TLS").client = None;
-    assert_eq!(flags(&world), ["--ca-file", "--endpoint", "--listen-address"]);
+    assert_eq!(
+        flags(&world),
+        ["--ca-file", "--endpoint", "--listen-address"]
+    );
     assert!(init_container(&world.facts()).is_some());
     world.store.tls = None;
     assert_eq!(flags(&world), ["--endpoint", "--listen-address"]);
@@ -60,7 +79,10 @@ fn the_user_overrides_everything_but_the_endpoint() {
     let world = World::with(json!({"controlPlane": {"deployment": {"extraArgs": {
         "kine": ["--endpoint=evil", "--listen-address=0.0.0.0:2379", "--debug"],
     }}}}))
-    .on(Store { tls: None, ..store("db", Driver::PostgreSQL, &["db:5432"]) });
+    .on(Store {
+        tls: None,
+        ..store("db", Driver::PostgreSql, &["db:5432"])
+    });
     let args = args(&world.facts()).expect("kine runs");
     assert_eq!(args[0], "--debug");
     assert!(args[1].starts_with("--endpoint=postgres://"));
@@ -69,9 +91,12 @@ fn the_user_overrides_everything_but_the_endpoint() {
 
 #[test]
 fn the_image_that_runs_is_kept() {
-    let mut world = world(Driver::MySQL);
+    let mut world = world(Driver::MySql);
     let image = |world: &World| container(&world.facts()).and_then(|kine| kine.image);
-    assert_eq!(image(&world).as_deref(), Some(world.settings.kine_image.as_str()));
+    assert_eq!(
+        image(&world).as_deref(),
+        Some(world.settings.kine_image.as_str())
+    );
     world.kine_image = Some("kine:old".to_owned());
     assert_eq!(image(&world).as_deref(), Some("kine:old"));
     let init = init_container(&world.facts()).and_then(|init| init.image);

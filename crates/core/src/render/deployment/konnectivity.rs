@@ -53,7 +53,11 @@ pub fn container(tenant: &Tenant) -> Option<Container> {
 
 /// The tag that the tenant chose, else the release that goes with its Kubernetes minor.
 fn tag(tenant: &Tenant, server: &KonnectivityServerSpec) -> String {
-    match server.version.as_deref().filter(|version| !version.is_empty()) {
+    match server
+        .version
+        .as_deref()
+        .filter(|version| !version.is_empty())
+    {
         Some(version) => version.to_owned(),
         None => format!("v0.{}.0", tenant.version.minor()),
     }

@@ -65,7 +65,10 @@ pub fn probe(check: Check, kind: Kind, component: Component, tenant: Option<&Pro
         Component::ControllerManager => tenant.controller_manager.as_ref(),
         Component::Scheduler => tenant.scheduler.as_ref(),
     };
-    [every, own.and_then(|set| of_kind(set, kind))].into_iter().flatten().fold(start, overridden)
+    [every, own.and_then(|set| of_kind(set, kind))]
+        .into_iter()
+        .flatten()
+        .fold(start, overridden)
 }
 
 fn of_kind(set: &ProbeSet, kind: Kind) -> Option<&ProbeSpec> {

@@ -1,6 +1,9 @@
 use super::*;
 
-const CHECK: Check = Check { path: "/livez", port: 6443 };
+const CHECK: Check = Check {
+    path: "/livez",
+    port: 6443,
+};
 
 fn numbers(probe: &Probe) -> [Option<i32>; 5] {
     [
@@ -12,14 +15,20 @@ fn numbers(probe: &Probe) -> [Option<i32>; 5] {
     ]
 }
 
-fn period(seconds: i32) -> Option<ProbeSpec> {
-    Some(ProbeSpec { period_seconds: Some(seconds), ..ProbeSpec::default() })
+fn period(seconds: i32) -> ProbeSpec {
+    ProbeSpec {
+        period_seconds: Some(seconds),
+        ..ProbeSpec::default()
+    }
 }
 
 #[test]
 fn without_settings_the_numbers_are_the_reference_ones() {
     let probe = probe(CHECK, Kind::Liveness, Component::ApiServer, None);
-    assert_eq!(numbers(&probe), [Some(0), Some(1), Some(10), Some(1), Some(3)]);
+    assert_eq!(
+        numbers(&probe),
+        [Some(0), Some(1), Some(10), Some(1), Some(3)]
+    );
     let get = probe.http_get.expect("core probes are HTTP");
     assert_eq!(get.path.as_deref(), Some("/livez"));
     assert_eq!(get.port, IntOrString::Int(6443));
@@ -33,10 +42,19 @@ fn every_number_can_be_set_by_itself() {
         failure_threshold: Some(30),
         ..ProbeSpec::default()
     };
-    let settings = Probes { startup: Some(spec), ..Probes::default() };
+    let settings = Probes {
+        startup: Some(spec),
+        ..Probes::default()
+    };
     let probe = |kind| probe(CHECK, kind, Component::Scheduler, Some(&settings));
-    assert_eq!(numbers(&probe(Kind::Startup)), [Some(5), Some(1), Some(10), Some(1), Some(30)]);
-    assert_eq!(numbers(&probe(Kind::Liveness)), [Some(0), Some(1), Some(10), Some(1), Some(3)]);
+    assert_eq!(
+        numbers(&probe(Kind::Startup)),
+        [Some(5), Some(1), Some(10), Some(1), Some(30)]
+    );
+    assert_eq!(
+        numbers(&probe(Kind::Liveness)),
+        [Some(0), Some(1), Some(10), Some(1), Some(3)]
+    );
 }
 
 #[test]
@@ -47,11 +65,13 @@ fn a_component_overrides_what_is_set_for_all_of_them() {
             timeout_seconds: Some(2),
             ..ProbeSpec::default()
         }),
-        controller_manager: Some(ProbeSet { readiness: period(30), ..ProbeSet::default() }),
+        controller_manager: Some(ProbeSet {
+            readiness: Some(period(30)),
+            ..ProbeSet::default()
+        }),
         ..Probes::default()
     };
-    let readiness =
-        |component| numbers(&probe(CHECK, Kind::Readiness, component, Some(&settings)));
+    let readiness = |component| numbers(&probe(CHECK, Kind::Readiness, component, Some(&settings)));
     let with_period = |seconds| [Some(0), Some(2), Some(seconds), Some(1), Some(3)];
     assert_eq!(readiness(Component::ControllerManager), with_period(30));
     assert_eq!(readiness(Component::ApiServer), with_period(20));

@@ -27,7 +27,10 @@ pub const MANAGED: [&str; 5] = [
 pub fn container(facts: &Facts) -> Container {
     let tenant = facts.tenant;
     let deployment = &tenant.spec.control_plane.deployment;
-    let healthz = Check { path: "/healthz", port: 10259 };
+    let healthz = Check {
+        path: "/healthz",
+        port: 10259,
+    };
     Core {
         name: NAME,
         component: Component::Scheduler,
@@ -36,7 +39,10 @@ pub fn container(facts: &Facts) -> Container {
         args: args(tenant),
         liveness: healthz,
         readiness: healthz,
-        resources: deployment.resources.as_ref().and_then(|r| r.scheduler.clone()),
+        resources: deployment
+            .resources
+            .as_ref()
+            .and_then(|r| r.scheduler.clone()),
         security_context: deployment
             .container_security_contexts
             .as_ref()
@@ -49,7 +55,9 @@ pub fn container(facts: &Facts) -> Container {
 /// The flags, sorted; ours win.
 pub fn args(tenant: &Tenant) -> Vec<String> {
     let extra = tenant.spec.control_plane.deployment.extra_args.as_ref();
-    let user = extra.map(|extra| extra.scheduler.as_slice()).unwrap_or_default();
+    let user = extra
+        .map(|extra| extra.scheduler.as_slice())
+        .unwrap_or_default();
     let ours = MANAGED.map(str::to_owned);
     merged([user, &ours])
 }

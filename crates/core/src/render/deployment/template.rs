@@ -26,36 +26,56 @@ pub fn template(facts: &Facts, checksums: &Checksums) -> PodTemplateSpec {
 /// Selects the pods of a tenant's control plane.
 pub fn selector(tenant: &Tenant) -> LabelSelector {
     LabelSelector {
-        match_labels: Some(BTreeMap::from([(labels::NAME.to_owned(), tenant.name.clone())])),
+        match_labels: Some(BTreeMap::from([(
+            labels::NAME.to_owned(),
+            tenant.name.clone(),
+        )])),
         ..LabelSelector::default()
     }
 }
 
 fn metadata(facts: &Facts, checksums: &Checksums) -> ObjectMeta {
     let deployment = &facts.tenant.spec.control_plane.deployment;
-    let user = deployment.pod_additional_metadata.clone().unwrap_or_default();
+    let user = deployment
+        .pod_additional_metadata
+        .clone()
+        .unwrap_or_default();
     let hashes = [
         ("api-server-certificate", &checksums.api_server),
-        ("api-server-kubelet-client-certificate", &checksums.kubelet_client),
+        (
+            "api-server-kubelet-client-certificate",
+            &checksums.kubelet_client,
+        ),
         ("ca", &checksums.ca),
-        ("controller-manager-kubeconfig", &checksums.controller_manager_kubeconfig),
+        (
+            "controller-manager-kubeconfig",
+            &checksums.controller_manager_kubeconfig,
+        ),
         ("datastore", &facts.store.name),
         ("front-proxy-ca-certificate", &checksums.front_proxy_ca),
-        ("front-proxy-client-certificate", &checksums.front_proxy_client),
+        (
+            "front-proxy-client-certificate",
+            &checksums.front_proxy_client,
+        ),
         ("scheduler-kubeconfig", &checksums.scheduler_kubeconfig),
         ("service-account", &checksums.service_account),
     ];
     let mut ours: BTreeMap<String, String> = hashes
         .into_iter()
-        .map(|(what, hash)| (format!("component.kamaji.clastix.io/{what}"), hash.clone()))
+        .map(|(what, hash)| {
+            (
+                format!("{}{what}", labels::COMPONENT_CHECKSUM),
+                hash.clone(),
+            )
+        })
         .collect();
     ours.insert(labels::NAME.to_owned(), facts.tenant.name.clone());
     ours.insert(labels::COMPONENT.to_owned(), "deployment".to_owned());
     let mut annotations = user.annotations;
     annotations.extend(
         [
-            ("storage.kamaji.clastix.io/config", &checksums.storage_config),
-            ("storage.kamaji.clastix.io/certificate", &checksums.storage_certificate),
+            (labels::STORAGE_CONFIG, &checksums.storage_config),
+            (labels::STORAGE_CERTIFICATE, &checksums.storage_certificate),
         ]
         .map(|(key, hash)| (key.to_owned(), hash.clone())),
     );
@@ -74,7 +94,10 @@ fn pod(facts: &Facts) -> PodSpec {
         containers: containers(facts),
         init_containers: Some(init_containers(facts)).filter(|list| !list.is_empty()),
         node_selector: Some(deployment.node_selector.clone()).filter(|map| !map.is_empty()),
-        runtime_class_name: deployment.runtime_class_name.clone().filter(|name| !name.is_empty()),
+        runtime_class_name: deployment
+            .runtime_class_name
+            .clone()
+            .filter(|name| !name.is_empty()),
         security_context: deployment.pod_security_context.clone(),
         service_account_name: deployment
             .service_account_name
@@ -89,8 +112,13 @@ fn pod(facts: &Facts) -> PodSpec {
 }
 
 fn containers(facts: &Facts) -> Vec<Container> {
-    let mut containers =
-        facts.tenant.spec.control_plane.deployment.additional_containers.clone();
+    let user = &facts
+        .tenant
+        .spec
+        .control_plane
+        .deployment
+        .additional_containers;
+    let mut containers: Vec<Container> = user.iter().cloned().map(complete).collect();
     containers.extend([
         api_server::container(facts),
         scheduler::container(facts),
@@ -102,15 +130,33 @@ fn containers(facts: &Facts) -> Vec<Container> {
 }
 
 fn init_containers(facts: &Facts) -> Vec<Container> {
-    let mut containers =
-        facts.tenant.spec.control_plane.deployment.additional_init_containers.clone();
+    let user = &facts
+        .tenant
+        .spec
+        .control_plane
+        .deployment
+        .additional_init_containers;
+    let mut containers: Vec<Container> = user.iter().cloned().map(complete).collect();
     containers.extend(kine::init_container(facts));
     containers
 }
 
+/// A user's container with the protocol of each port: server-side apply needs it as a key.
+fn complete(mut container: Container) -> Container {
+    for port in container.ports.iter_mut().flatten() {
+        port.protocol.get_or_insert_with(|| "TCP".to_owned());
+    }
+    container
+}
+
 /// The user's constraints; those that select nothing select our pods.
 fn spread(tenant: &Tenant) -> Vec<TopologySpreadConstraint> {
-    let constraints = tenant.spec.control_plane.deployment.topology_spread_constraints.clone();
+    let constraints = tenant
+        .spec
+        .control_plane
+        .deployment
+        .topology_spread_constraints
+        .clone();
     constraints
         .into_iter()
         .map(|constraint| TopologySpreadConstraint {

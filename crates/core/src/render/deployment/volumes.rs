@@ -26,12 +26,21 @@ pub fn mount(name: &str, path: &str) -> VolumeMount {
 
 /// A mount that the container may only read.
 pub fn read_only(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { read_only: Some(true), ..mount(name, path) }
+    VolumeMount {
+        read_only: Some(true),
+        ..mount(name, path)
+    }
 }
 
 /// Mounts of kube-apiserver.
 pub fn api_server_mounts(facts: &Facts) -> Vec<VolumeMount> {
-    let user = facts.tenant.spec.control_plane.deployment.additional_volume_mounts.as_ref();
+    let user = facts
+        .tenant
+        .spec
+        .control_plane
+        .deployment
+        .additional_volume_mounts
+        .as_ref();
     let mut mounts = user.map(|m| m.api_server.clone()).unwrap_or_default();
     mounts.extend(pki_mounts());
     if facts.tenant.spec.addons.konnectivity.is_some() {
@@ -49,16 +58,31 @@ pub fn api_server_mounts(facts: &Facts) -> Vec<VolumeMount> {
 
 /// Mounts of kube-controller-manager.
 pub fn controller_manager_mounts(tenant: &Tenant) -> Vec<VolumeMount> {
-    let user = tenant.spec.control_plane.deployment.additional_volume_mounts.as_ref();
-    let mut mounts = user.map(|m| m.controller_manager.clone()).unwrap_or_default();
-    mounts.push(read_only("controller-manager-kubeconfig", "/etc/kubernetes"));
+    let user = tenant
+        .spec
+        .control_plane
+        .deployment
+        .additional_volume_mounts
+        .as_ref();
+    let mut mounts = user
+        .map(|m| m.controller_manager.clone())
+        .unwrap_or_default();
+    mounts.push(read_only(
+        "controller-manager-kubeconfig",
+        "/etc/kubernetes",
+    ));
     mounts.extend(pki_mounts());
     mounts
 }
 
 /// Mounts of kube-scheduler.
 pub fn scheduler_mounts(tenant: &Tenant) -> Vec<VolumeMount> {
-    let user = tenant.spec.control_plane.deployment.additional_volume_mounts.as_ref();
+    let user = tenant
+        .spec
+        .control_plane
+        .deployment
+        .additional_volume_mounts
+        .as_ref();
     let mut mounts = user.map(|m| m.scheduler.clone()).unwrap_or_default();
     mounts.push(read_only("scheduler-kubeconfig", "/etc/kubernetes"));
     mounts
@@ -69,7 +93,10 @@ fn pki_mounts() -> [VolumeMount; 4] {
         read_only("etc-kubernetes-pki", "/etc/kubernetes/pki"),
         read_only("etc-ca-certificates", "/etc/ca-certificates"),
         read_only("usr-share-ca-certificates", "/usr/share/ca-certificates"),
-        read_only("usr-local-share-ca-certificates", "/usr/local/share/ca-certificates"),
+        read_only(
+            "usr-local-share-ca-certificates",
+            "/usr/local/share/ca-certificates",
+        ),
     ]
 }
 
@@ -93,27 +120,38 @@ pub const NAMES: [&str; 12] = [
 pub fn volumes(facts: &Facts) -> Vec<Volume> {
     let tenant = facts.tenant;
     let names = &tenant.names;
-    let mut volumes = tenant.spec.control_plane.deployment.additional_volumes.clone();
-    volumes.extend([
+    let mut volumes = tenant
+        .spec
+        .control_plane
+        .deployment
+        .additional_volumes
+        .clone();
+    volumes.extend(vec![
         pki(facts),
         secret("etc-ca-certificates", names.ca()),
         secret("usr-share-ca-certificates", names.ca()),
         secret("usr-local-share-ca-certificates", names.ca()),
         secret("scheduler-kubeconfig", names.scheduler_kubeconfig()),
-        secret("controller-manager-kubeconfig", names.controller_manager_kubeconfig()),
+        secret(
+            "controller-manager-kubeconfig",
+            names.controller_manager_kubeconfig(),
+        ),
     ]);
     if facts.store.driver != Driver::Etcd {
-        volumes.extend([
+        volumes.extend(vec![
             empty_dir("kine-uds", Some("Memory")),
             secret("kine-config", names.datastore_certificate()),
             empty_dir("kine-certs", None),
         ]);
     }
     if tenant.spec.addons.konnectivity.is_some() {
-        volumes.extend([
+        volumes.extend(vec![
             empty_dir("konnectivity-uds", Some("Memory")),
             config_map("egress-selector-configuration", names.konnectivity_egress()),
-            secret("konnectivity-server-kubeconfig", names.konnectivity_kubeconfig()),
+            secret(
+                "konnectivity-server-kubeconfig",
+                names.konnectivity_kubeconfig(),
+            ),
         ]);
     }
     volumes
@@ -123,28 +161,47 @@ pub fn volumes(facts: &Facts) -> Vec<Volume> {
 fn pki(facts: &Facts) -> Volume {
     let names = &facts.tenant.names;
     let mut sources = vec![
-        projection(names.api_server(), &[("apiserver.crt", ""), ("apiserver.key", "")]),
+        projection(
+            names.api_server(),
+            &[("apiserver.crt", ""), ("apiserver.key", "")],
+        ),
         projection(names.ca(), &[("ca.crt", ""), ("ca.key", "")]),
         projection(
             names.kubelet_client(),
-            &[("apiserver-kubelet-client.crt", ""), ("apiserver-kubelet-client.key", "")],
+            &[
+                ("apiserver-kubelet-client.crt", ""),
+                ("apiserver-kubelet-client.key", ""),
+            ],
         ),
-        projection(names.front_proxy_ca(), &[("front-proxy-ca.crt", ""), ("front-proxy-ca.key", "")]),
+        projection(
+            names.front_proxy_ca(),
+            &[("front-proxy-ca.crt", ""), ("front-proxy-ca.key", "")],
+        ),
         projection(
             names.front_proxy_client(),
-            &[("front-proxy-client.crt", ""), ("front-proxy-client.key", "")],
+            &[
+                ("front-proxy-client.crt", ""),
+                ("front-proxy-client.key", ""),
+            ],
         ),
         projection(names.service_account(), &[("sa.pub", ""), ("sa.key", "")]),
     ];
     if facts.store.driver == Driver::Etcd {
         sources.push(projection(
             names.datastore_certificate(),
-            &[("ca.crt", "etcd/"), ("server.crt", "etcd/"), ("server.key", "etcd/")],
+            &[
+                ("ca.crt", "etcd/"),
+                ("server.crt", "etcd/"),
+                ("server.key", "etcd/"),
+            ],
         ));
     }
     Volume {
         name: "etc-kubernetes-pki".to_owned(),
-        projected: Some(ProjectedVolumeSource { default_mode: Some(MODE), sources: Some(sources) }),
+        projected: Some(ProjectedVolumeSource {
+            default_mode: Some(MODE),
+            sources: Some(sources),
+        }),
         ..Volume::default()
     }
 }
