@@ -42,5 +42,8 @@ pub const DATASTORE_FINALIZER: &str = "kamaji.clastix.io/TenantControlPlane";
 
 /// True if a person asked to leave the object alone.
 pub fn is_paused(metadata: &ObjectMeta) -> bool {
-    metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(PAUSED))
+    metadata
+        .annotations
+        .as_ref()
+        .is_some_and(|annotations| annotations.contains_key(PAUSED))
 }

@@ -23,7 +23,11 @@ pub struct Binding {
 impl std::fmt::Debug for Binding {
     /// Without the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "schema {} for user {} at {:?}", self.schema, self.user, self.connection)
+        write!(
+            f,
+            "schema {} for user {} at {:?}",
+            self.schema, self.user, self.connection
+        )
     }
 }
 
@@ -49,7 +53,12 @@ pub fn bind(tenant: &Tenant, store: &Store, live: Option<(&Data, &str)>, seed: &
             kept.unwrap_or_else(|| seed.for_purpose("datastore-password").uuid_v4()),
         ),
     };
-    Binding { schema: tenant.schema().to_owned(), user, password, connection }
+    Binding {
+        schema: tenant.schema().to_owned(),
+        user,
+        password,
+        connection,
+    }
 }
 
 impl Binding {

@@ -45,12 +45,19 @@ impl HostPort {
     /// Reads `host`, `host:port` or `[v6]:port`; a port that is absent or no port is `default`.
     pub fn parse(text: &str, default: u16) -> Self {
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.starts_with('[') => {
-                (host, port.parse().ok().filter(|p| *p > 0).unwrap_or(default))
-            }
+            Some((host, port)) if !host.contains(':') || host.starts_with('[') => (
+                host,
+                port.parse().ok().filter(|p| *p > 0).unwrap_or(default),
+            ),
             _ => (text, default),
         };
-        Self { host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port }
+        Self {
+            host: host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
+            port,
+        }
     }
 }
 
@@ -103,13 +110,27 @@ pub fn resolve(tenant: &Tenant, service: Option<&Service>) -> Result<Endpoint, U
     let port = tenant.network.port;
     let advertised = tenant.network.advertise_address.unwrap_or(assigned);
     let control_plane = &tenant.spec.control_plane;
-    let gateway = control_plane.gateway.as_ref().and_then(|g| g.hostname.clone());
-    let ingress = control_plane.ingress.as_ref().and_then(|i| i.hostname.clone());
+    let gateway = control_plane
+        .gateway
+        .as_ref()
+        .and_then(|g| g.hostname.clone());
+    let ingress = control_plane
+        .ingress
+        .as_ref()
+        .and_then(|i| i.hostname.clone());
     let control_plane = match ingress.or(gateway).filter(|name| !name.is_empty()) {
         Some(name) => HostPort::parse(&name, port),
-        None => HostPort { host: advertised.to_string(), port },
+        None => HostPort {
+            host: advertised.to_string(),
+            port,
+        },
     };
-    Ok(Endpoint { assigned, advertised, port, control_plane })
+    Ok(Endpoint {
+        assigned,
+        advertised,
+        port,
+        control_plane,
+    })
 }
 
 fn assigned(tenant: &Tenant, service: Option<&Service>) -> Result<IpAddr, Unassigned> {
@@ -145,7 +166,10 @@ fn load_balancer(name: String, service: &Service) -> Result<IpAddr, Unassigned> 
         hostname = hostname.or_else(|| entry.hostname.clone());
     }
     match hostname {
-        Some(hostname) => Err(Unassigned::OnlyHostname { service: name, hostname }),
+        Some(hostname) => Err(Unassigned::OnlyHostname {
+            service: name,
+            hostname,
+        }),
         None => Err(Unassigned::NoLoadBalancer(name)),
     }
 }

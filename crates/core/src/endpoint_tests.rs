@@ -10,11 +10,25 @@ fn host_names_take_their_own_port_or_the_default() {
         ("2001:db8::1", "2001:db8::1", 6443),
         ("[2001:db8::1]:8443", "2001:db8::1", 8443),
     ] {
-        assert_eq!(HostPort::parse(text, 6443), HostPort { host: host.into(), port }, "{text}");
+        assert_eq!(
+            HostPort::parse(text, 6443),
+            HostPort {
+                host: host.into(),
+                port
+            },
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn an_ipv6_host_is_written_in_brackets() {
-    assert_eq!(HostPort { host: "2001:db8::1".into(), port: 6443 }.to_string(), "[2001:db8::1]:6443");
+    assert_eq!(
+        HostPort {
+            host: "2001:db8::1".into(),
+            port: 6443
+        }
+        .to_string(),
+        "[2001:db8::1]:6443"
+    );
 }

@@ -72,9 +72,12 @@ impl Kind {
             Self::DaemonSet => ("apps", "v1", "DaemonSet", "daemonsets"),
             Self::Ingress => ("networking.k8s.io", "v1", "Ingress", "ingresses"),
             Self::TlsRoute => ("gateway.networking.k8s.io", "v1", "TLSRoute", "tlsroutes"),
-            Self::ClusterRole => {
-                ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
-            }
+            Self::ClusterRole => (
+                "rbac.authorization.k8s.io",
+                "v1",
+                "ClusterRole",
+                "clusterroles",
+            ),
             Self::ClusterRoleBinding => (
                 "rbac.authorization.k8s.io",
                 "v1",
@@ -82,7 +85,12 @@ impl Kind {
                 "clusterrolebindings",
             ),
             Self::Role => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
-            Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+            Self::RoleBinding => (
+                "rbac.authorization.k8s.io",
+                "v1",
+                "RoleBinding",
+                "rolebindings",
+            ),
             Self::ValidatingWebhookConfiguration => (
                 "admissionregistration.k8s.io",
                 "v1",
@@ -101,7 +109,9 @@ impl Kind {
     }
 
     fn of(api_version: &str, kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.names().2 == kind && k.api_version() == api_version)
+        Self::ALL
+            .into_iter()
+            .find(|k| k.names().2 == kind && k.api_version() == api_version)
     }
 }
 
@@ -119,12 +129,20 @@ pub struct ObjectRef {
 impl ObjectRef {
     /// A reference to a namespaced object.
     pub fn namespaced(kind: Kind, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: Some(namespace.to_owned()), name: name.to_owned() }
+        Self {
+            kind,
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
     }
 
     /// A reference to a cluster-scoped object.
     pub fn cluster(kind: Kind, name: &str) -> Self {
-        Self { kind, namespace: None, name: name.to_owned() }
+        Self {
+            kind,
+            namespace: None,
+            name: name.to_owned(),
+        }
     }
 }
 
@@ -178,6 +196,14 @@ impl Object {
         Self::from_value(body)
     }
 
+    /// Takes an object that serialises with apiVersion and kind: our views of foreign kinds.
+    ///
+    /// # Panics
+    /// As [`Object::of`].
+    pub fn of_json<K: Serialize>(object: &K) -> Self {
+        Self::from_value(serde_json::to_value(object).expect("our views serialise to JSON"))
+    }
+
     /// Takes complete JSON with apiVersion, kind and metadata.name.
     ///
     /// # Panics
@@ -188,12 +214,20 @@ impl Object {
         let kind = Kind::of(&text(&body["apiVersion"]), &text(&body["kind"]))
             .expect("renderers make only the kinds that Kind lists");
         let name = text(&body["metadata"]["name"]);
-        assert!(!name.is_empty(), "a rendered {} has no name", kind.names().2);
+        assert!(
+            !name.is_empty(),
+            "a rendered {} has no name",
+            kind.names().2
+        );
         let namespace = body["metadata"]["namespace"].as_str().map(str::to_owned);
         let hash = checksum::content(&body);
         body["metadata"]["annotations"][CONTENT_HASH] = hash.clone().into();
         Self {
-            key: ObjectRef { kind, namespace, name },
+            key: ObjectRef {
+                kind,
+                namespace,
+                name,
+            },
             intent: Intent::Apply,
             uid: None,
             body,

@@ -20,7 +20,10 @@ fn the_hash_follows_the_content_and_is_stamped() {
     let one = Object::of(&config_map("1"));
     assert_eq!(one.hash, Object::of(&config_map("1")).hash);
     assert_ne!(one.hash, Object::of(&config_map("2")).hash);
-    assert_eq!(one.body["metadata"]["annotations"][CONTENT_HASH], json!(one.hash));
+    assert_eq!(
+        one.body["metadata"]["annotations"][CONTENT_HASH],
+        json!(one.hash)
+    );
     assert_eq!(one.key.to_string(), "ConfigMap n/a");
 }
 
@@ -36,7 +39,10 @@ fn a_changed_value_a_missing_key_and_a_longer_list_do_not_hold() {
     let planned = json!({"a": [{"b": 1}], "c": "x"});
     assert!(!holds(&planned, &json!({"a": [{"b": 2}], "c": "x"})));
     assert!(!holds(&planned, &json!({"a": [{"b": 1}]})));
-    assert!(!holds(&planned, &json!({"a": [{"b": 1}, {"b": 1}], "c": "x"})));
+    assert!(!holds(
+        &planned,
+        &json!({"a": [{"b": 1}, {"b": 1}], "c": "x"})
+    ));
 }
 
 #[test]

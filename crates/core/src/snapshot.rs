@@ -60,6 +60,8 @@ pub struct DeploymentView {
     pub generation: i64,
     /// `status`.
     pub status: DeploymentStatus,
+    /// The content hash that it was last written with.
+    pub stamped: Option<String>,
     /// Image of its kine container, which is kept (specification 6.10).
     pub kine_image: Option<String>,
 }

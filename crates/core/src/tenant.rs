@@ -7,9 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kamaji_api::tenant::{
-    TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus,
-};
+use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus};
 
 use crate::names::Names;
 
@@ -52,8 +50,14 @@ impl Version {
     /// Reads `v1.36.3` or `1.36.3`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         semver::Version::parse(text.strip_prefix('v').unwrap_or(text))
-            .map(|semver| Self { text: text.to_owned(), semver })
-            .map_err(|source| ParseError::Version { text: text.to_owned(), source })
+            .map(|semver| Self {
+                text: text.to_owned(),
+                semver,
+            })
+            .map_err(|source| ParseError::Version {
+                text: text.to_owned(),
+                source,
+            })
     }
 
     /// The minor, 36 for v1.36.3.
@@ -96,7 +100,11 @@ impl Network {
 }
 
 fn join(cidrs: &[IpNet]) -> String {
-    cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    cidrs
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// What is wrong with a tenant's text.
@@ -159,7 +167,9 @@ pub enum ParseError {
         ranges: String,
     },
     /// A range of one or two addresses has no tenth.
-    #[error("the service range {range} is too small to hold the DNS address: use /28 (IPv4) or /123 (IPv6) or larger")]
+    #[error(
+        "the service range {range} is too small to hold the DNS address: use /28 (IPv4) or /123 (IPv6) or larger"
+    )]
     TooSmall {
         /// The range.
         range: IpNet,
@@ -191,7 +201,10 @@ impl Tenant {
         Ok(Self {
             names: Names::of(&name),
             name,
-            namespace: meta.namespace.clone().ok_or(ParseError::Metadata("namespace"))?,
+            namespace: meta
+                .namespace
+                .clone()
+                .ok_or(ParseError::Metadata("namespace"))?,
             uid: meta.uid.clone().ok_or(ParseError::Metadata("uid"))?,
             generation: meta.generation.unwrap_or_default(),
             version: Version::parse(&object.spec.kubernetes.version)?,
@@ -245,7 +258,11 @@ impl Tenant {
 }
 
 fn first_filled<'a, const N: usize>(candidates: [Option<&'a str>; N]) -> &'a str {
-    candidates.into_iter().flatten().find(|text| !text.is_empty()).unwrap_or_default()
+    candidates
+        .into_iter()
+        .flatten()
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
 }
 
 fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseError> {
@@ -259,8 +276,11 @@ fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseError> {
         profile.service_cidr.as_deref(),
         "spec.networkProfile.serviceCidrs",
     )?;
-    let pod_cidrs =
-        effective(&profile.pod_cidrs, profile.pod_cidr.as_deref(), "spec.networkProfile.podCidrs")?;
+    let pod_cidrs = effective(
+        &profile.pod_cidrs,
+        profile.pod_cidr.as_deref(),
+        "spec.networkProfile.podCidrs",
+    )?;
     if service_cidrs.is_empty() {
         return Err(ParseError::NoServiceCidr);
     }
@@ -289,10 +309,10 @@ fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseError> {
 fn address(text: Option<&str>, field: &'static str) -> Result<Option<IpAddr>, ParseError> {
     match text {
         None | Some("") => Ok(None),
-        Some(text) => text
-            .parse()
-            .map(Some)
-            .map_err(|_| ParseError::Address { field, text: text.to_owned() }),
+        Some(text) => text.parse().map(Some).map_err(|_| ParseError::Address {
+            field,
+            text: text.to_owned(),
+        }),
     }
 }
 
@@ -309,8 +329,10 @@ fn effective(
         plural.iter().map(String::as_str).collect()
     };
     for text in texts {
-        let cidr =
-            text.parse().map_err(|_| ParseError::Cidr { field, text: text.to_owned() })?;
+        let cidr = text.parse().map_err(|_| ParseError::Cidr {
+            field,
+            text: text.to_owned(),
+        })?;
         if !out.contains(&cidr) {
             out.push(cidr);
         }
@@ -346,12 +368,17 @@ fn dns_addresses(given: &[String], ranges: &[IpNet]) -> Result<Vec<IpAddr>, Pars
         .iter()
         .map(|text| {
             let field = "spec.networkProfile.dnsServiceIPs";
-            let address: IpAddr =
-                text.parse().map_err(|_| ParseError::Address { field, text: text.clone() })?;
+            let address: IpAddr = text.parse().map_err(|_| ParseError::Address {
+                field,
+                text: text.clone(),
+            })?;
             if ranges.iter().any(|range| range.contains(&address)) {
                 Ok(address)
             } else {
-                Err(ParseError::DnsOutside { address, ranges: join(ranges) })
+                Err(ParseError::DnsOutside {
+                    address,
+                    ranges: join(ranges),
+                })
             }
         })
         .collect()
@@ -378,7 +405,9 @@ fn is_dns_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// RFC 1123 subdomain, case kept as browsers do.

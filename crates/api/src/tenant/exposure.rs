@@ -113,7 +113,10 @@ pub struct GatewaySpec {
     pub additional_metadata: Option<AdditionalMetadata>,
     /// Host name, without a port.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), pattern(r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        pattern(r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub hostname: Option<String>,
     /// Gateways that the routes attach to.
     #[serde(rename = "parentRefs", default, skip_serializing_if = "Vec::is_empty")]

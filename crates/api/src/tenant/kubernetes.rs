@@ -24,7 +24,11 @@ pub struct KubeletSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroupfs: Option<CgroupDriver>,
     /// Changes to the kubelet configuration that workers get, RFC 6902.
-    #[serde(rename = "configurationJSONPatches", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        rename = "configurationJSONPatches",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub configuration_json_patches: Vec<JsonPatch>,
     /// Order of the addresses at which the API server tries kubelets.
     #[serde(default = "preferred_address_types")]
@@ -157,5 +161,9 @@ fn admission_controllers() -> Vec<AdmissionController> {
 }
 
 fn preferred_address_types() -> Vec<AddressType> {
-    vec![AddressType::InternalIp, AddressType::ExternalIp, AddressType::Hostname]
+    vec![
+        AddressType::InternalIp,
+        AddressType::ExternalIp,
+        AddressType::Hostname,
+    ]
 }

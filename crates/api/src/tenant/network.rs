@@ -15,7 +15,10 @@ pub struct NetworkProfile {
     #[x_kube(validation = Rule::new("self == '' || isIP(self)").message("advertiseAddress must be an IP address, for example 192.0.2.10; leave it out to advertise the assigned address"))]
     pub advertise_address: Option<String>,
     /// Whether `address` becomes an external IP of the Service.
-    #[serde(rename = "allowAddressAsExternalIP", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "allowAddressAsExternalIP",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub allow_address_as_external_ip: Option<bool>,
     /// Further names and addresses in the API server's certificate.
     #[serde(rename = "certSANs", default, skip_serializing_if = "Vec::is_empty")]
@@ -26,7 +29,11 @@ pub struct NetworkProfile {
     #[x_kube(validation = Rule::new("self == oldSelf").message("clusterDomain cannot change once it is set: certificates and DNS depend on it"))]
     pub cluster_domain: String,
     /// Addresses of the DNS service, in the service ranges; at most 8.
-    #[serde(rename = "dnsServiceIPs", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        rename = "dnsServiceIPs",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 8))]
     pub dns_service_ips: Vec<String>,
     /// Class of the load balancer; it cannot change.

@@ -29,12 +29,27 @@ pub struct Deletion {
 
 /// Plans the deletion of `tenant`, or says what it waits for.
 pub fn deletion(tenant: &Tenant, snapshot: &Snapshot) -> Result<Deletion, Wait> {
-    let live = snapshot.object.metadata.finalizers.clone().unwrap_or_default();
+    let live = snapshot
+        .object
+        .metadata
+        .finalizers
+        .clone()
+        .unwrap_or_default();
     let bound = live.iter().any(|f| f == labels::FINALIZER);
-    let finalizers =
-        live.into_iter().filter(|f| f != labels::FINALIZER && f != labels::SOOT_FINALIZER).collect();
-    let unbind = if bound { unbind(tenant, snapshot)? } else { Vec::new() };
-    Ok(Deletion { unbind, release: release(tenant, snapshot), finalizers })
+    let finalizers = live
+        .into_iter()
+        .filter(|f| f != labels::FINALIZER && f != labels::SOOT_FINALIZER)
+        .collect();
+    let unbind = if bound {
+        unbind(tenant, snapshot)?
+    } else {
+        Vec::new()
+    };
+    Ok(Deletion {
+        unbind,
+        release: release(tenant, snapshot),
+        finalizers,
+    })
 }
 
 fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>, Wait> {
@@ -45,11 +60,22 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
             "the deletion waits, since the tenant's data cannot be removed: {why}. It goes on by itself once the datastore is back"
         ),
     };
-    let store = snapshot.store.as_ref().map_err(|e| wait(e.reason(), e.to_string()))?;
-    let overrides = snapshot.overrides.as_ref().map_err(|e| wait(e.reason(), e.to_string()))?;
+    let store = snapshot
+        .store
+        .as_ref()
+        .map_err(|e| wait(e.reason(), e.to_string()))?;
+    let overrides = snapshot
+        .overrides
+        .as_ref()
+        .map_err(|e| wait(e.reason(), e.to_string()))?;
     Ok(std::iter::once(store)
         .chain(overrides.iter().map(|(_, store)| store))
-        .map(|store| (store.clone(), binding::bind(tenant, store, None, &snapshot.seed)))
+        .map(|store| {
+            (
+                store.clone(),
+                binding::bind(tenant, store, None, &snapshot.seed),
+            )
+        })
         .collect())
 }
 
@@ -57,7 +83,10 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
 fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
     let name = tenant.names.datastore_config();
     let live = snapshot.secrets.get(&name)?;
-    live.metadata.finalizers.as_ref().filter(|f| !f.is_empty())?;
+    live.metadata
+        .finalizers
+        .as_ref()
+        .filter(|f| !f.is_empty())?;
     Some(Object {
         key: ObjectRef::namespaced(Kind::Secret, &tenant.namespace, &name),
         uid: live.metadata.uid.clone(),

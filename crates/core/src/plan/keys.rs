@@ -40,7 +40,10 @@ pub(super) fn authorities(tenant: &Tenant, draft: &mut Draft) -> Option<Authorit
     let front_proxy = one(tenant, FRONT_PROXY.named(names.front_proxy_ca()), draft);
     let service_account = service_account(tenant, draft);
     service_account?;
-    Some(Authorities { ca: ca?, front_proxy: front_proxy? })
+    Some(Authorities {
+        ca: ca?,
+        front_proxy: front_proxy?,
+    })
 }
 
 /// What distinguishes one authority from the other.
@@ -50,7 +53,11 @@ struct Kind {
     files: (&'static str, &'static str),
 }
 
-const CA: Kind = Kind { component: "ca", common_name: "kubernetes", files: ("ca.crt", "ca.key") };
+const CA: Kind = Kind {
+    component: "ca",
+    common_name: "kubernetes",
+    files: ("ca.crt", "ca.key"),
+};
 const FRONT_PROXY: Kind = Kind {
     component: "front-proxy-ca-certificate",
     common_name: "front-proxy-ca",
@@ -87,7 +94,10 @@ fn one(tenant: &Tenant, (kind, name): (&Kind, String), draft: &mut Draft) -> Opt
     };
     draft.ca_rotating |= rotated && kind.component == CA.component;
     let mut data = Data::from([
-        (kind.files.0.to_owned(), authority.certificate_pem().to_vec()),
+        (
+            kind.files.0.to_owned(),
+            authority.certificate_pem().to_vec(),
+        ),
         (kind.files.1.to_owned(), authority.key_pem().to_vec()),
     ]);
     if kind.component == CA.component {
@@ -95,8 +105,11 @@ fn one(tenant: &Tenant, (kind, name): (&Kind, String), draft: &mut Draft) -> Opt
         data.insert("tls.crt".to_owned(), authority.certificate_pem().to_vec());
         data.insert("tls.key".to_owned(), authority.key_pem().to_vec());
     }
-    let planned =
-        Planned { rotated, create_only, ..Planned::new(name, kind.component, data) };
+    let planned = Planned {
+        rotated,
+        create_only,
+        ..Planned::new(name, kind.component, data)
+    };
     draft.secret(tenant, planned);
     Some(authority)
 }
@@ -126,8 +139,11 @@ fn service_account(tenant: &Tenant, draft: &mut Draft) -> Option<()> {
             ])
         }
     };
-    let planned =
-        Planned { rotated, create_only, ..Planned::new(name, "sa-certificate", data) };
+    let planned = Planned {
+        rotated,
+        create_only,
+        ..Planned::new(name, "sa-certificate", data)
+    };
     draft.secret(tenant, planned);
     Some(())
 }
@@ -163,7 +179,10 @@ pub(super) fn leaves(
         Row {
             component: "api-server-kubelet-client-certificate",
             name: names.kubelet_client(),
-            files: ("apiserver-kubelet-client.crt", "apiserver-kubelet-client.key"),
+            files: (
+                "apiserver-kubelet-client.crt",
+                "apiserver-kubelet-client.key",
+            ),
             authority: &authorities.ca,
             request: leaves::kubelet_client(algorithm),
         },
@@ -229,7 +248,7 @@ pub(super) fn api_server_names(tenant: &Tenant, endpoint: &Endpoint) -> leaves::
         tenant: tenant.name.clone(),
         namespace: tenant.namespace.clone(),
         cluster_domain: tenant.network.cluster_domain.clone(),
-        service_cidr: tenant.network.service_cidrs.clone(),
+        service_cidrs: tenant.network.service_cidrs.clone(),
         assigned: endpoint.assigned,
         advertised: endpoint.advertised,
         control_plane_host: endpoint.control_plane.host.clone(),
@@ -250,7 +269,11 @@ impl Draft<'_> {
                 fresh: false,
             };
         }
-        let Pair { certificate_pem, key_pem, not_after } = subject.authority.sign(
+        let Pair {
+            certificate_pem,
+            key_pem,
+            not_after,
+        } = subject.authority.sign(
             subject.request,
             now,
             &mut self.snapshot.seed.for_purpose(subject.purpose),

@@ -53,7 +53,11 @@ pub struct Wait {
 
 impl Wait {
     fn new(condition: ConditionType, reason: &'static str, message: impl ToString) -> Self {
-        Self { condition, reason, message: message.to_string() }
+        Self {
+            condition,
+            reason,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -93,7 +97,11 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
     let endpoint = match endpoint {
         Ok(endpoint) => Some(endpoint),
         Err(wait) => {
-            draft.wait(Wait::new(ConditionType::EndpointAssigned, wait.reason(), wait));
+            draft.wait(Wait::new(
+                ConditionType::EndpointAssigned,
+                wait.reason(),
+                wait,
+            ));
             None
         }
     };
@@ -120,6 +128,11 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
         overrides: &storage.overrides,
         binding: &storage.binding,
         endpoint,
+        kine_image: draft
+            .snapshot
+            .deployment
+            .as_ref()
+            .and_then(|d| d.kine_image.as_deref()),
     };
     draft.config_map(&render::kubeadm_config::config_map(&facts));
     if tenant.spec.addons.konnectivity.is_some() {
@@ -127,16 +140,20 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
     }
     let stores = std::iter::once(&storage.store).chain(storage.overrides.iter().map(|(_, s)| s));
     for store in stores {
-        draft.steps.push(Step::Bind(store.clone(), storage.binding.clone()));
+        draft
+            .steps
+            .push(Step::Bind(store.clone(), storage.binding.clone()));
     }
     let checksums = draft.checksums(tenant);
-    draft.write(Object::of(&render::deployment::deployment(&facts, &checksums)));
+    draft.write(Object::of(&render::deployment::deployment(
+        &facts, &checksums,
+    )));
     if let Some(ingress) = render::ingress::ingress(tenant) {
         draft.write(Object::of(&ingress));
     }
     if draft.snapshot.gateway_api {
         for route in render::gateway::routes(tenant) {
-            draft.write(Object::of(&route));
+            draft.write(Object::of_json(&route));
         }
     }
     draft.complete = true;
@@ -188,7 +205,13 @@ impl<'a> Draft<'a> {
             .as_ref()
             .and_then(|a| a.get(labels::CHECKSUM).cloned())
             .unwrap_or_default();
-        self.settled.insert(name, Settled { data: annotated.clone(), annotated });
+        self.settled.insert(
+            name,
+            Settled {
+                data: annotated.clone(),
+                annotated,
+            },
+        );
         self.write(Object::of(config));
     }
 
@@ -213,7 +236,11 @@ impl<'a> Draft<'a> {
     fn finish(self, tenant: &Tenant, endpoint: Option<&Endpoint>) -> Plan {
         let status = status::next(tenant, endpoint, &self);
         Plan {
-            prunes: if self.complete { self.prunes() } else { Vec::new() },
+            prunes: if self.complete {
+                self.prunes()
+            } else {
+                Vec::new()
+            },
             finalizers: self.finalizers(),
             status,
             wake: self.due,
@@ -232,9 +259,21 @@ impl<'a> Draft<'a> {
                 Step::Bind(..) => None,
             })
             .collect();
-        let name = self.snapshot.object.metadata.name.as_deref().unwrap_or_default();
+        let name = self
+            .snapshot
+            .object
+            .metadata
+            .name
+            .as_deref()
+            .unwrap_or_default();
         let names = Names::of(name);
-        let namespace = self.snapshot.object.metadata.namespace.as_deref().unwrap_or_default();
+        let namespace = self
+            .snapshot
+            .object
+            .metadata
+            .namespace
+            .as_deref()
+            .unwrap_or_default();
         [
             (Kind::Ingress, names.control_plane()),
             (Kind::TlsRoute, names.control_plane()),
@@ -251,7 +290,13 @@ impl<'a> Draft<'a> {
 
     /// Our finalizer must be there before anything is in the datastore.
     fn finalizers(&self) -> Option<Vec<String>> {
-        let mut finalizers = self.snapshot.object.metadata.finalizers.clone().unwrap_or_default();
+        let mut finalizers = self
+            .snapshot
+            .object
+            .metadata
+            .finalizers
+            .clone()
+            .unwrap_or_default();
         if finalizers.iter().any(|f| f == labels::FINALIZER) {
             return None;
         }

@@ -7,7 +7,13 @@ use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::labels;
 
 use super::{Draft, Step};
-use crate::{binding::Data, checksum, object::Object, render, tenant::Tenant};
+use crate::{
+    binding::Data,
+    checksum,
+    object::{Kind, Object},
+    render,
+    tenant::Tenant,
+};
 
 /// What a certificate lifecycle watcher may find in a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +77,33 @@ impl Draft<'_> {
         self.snapshot.secrets.get(name).map(data)
     }
 
+    /// The data of a Secret as it was planned earlier in this pass.
+    pub(super) fn planned(&self, name: &str) -> Option<Data> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Write(object) if object.key.kind == Kind::Secret && object.key.name == name => {
+                serde_json::from_value::<Secret>(object.body.clone())
+                    .ok()
+                    .map(|s| data(&s))
+            }
+            _ => None,
+        })
+    }
+
     /// An annotation of a live Secret.
     pub(super) fn annotation(&self, name: &str, key: &str) -> Option<&str> {
-        let annotations = self.snapshot.secrets.get(name)?.metadata.annotations.as_ref()?;
+        let annotations = self
+            .snapshot
+            .secrets
+            .get(name)?
+            .metadata
+            .annotations
+            .as_ref()?;
         annotations.get(key).map(String::as_str)
     }
 
     /// True if a person asked for new material by an empty rotate annotation.
     pub(super) fn rotation_requested(&self, name: &str) -> bool {
-        self.annotation(name, labels::ROTATE) == Some("")
+        self.annotation(name, labels::ROTATE) == Some("") && !self.paused(name)
     }
 
     /// True if a person asked to leave the Secret alone.
@@ -95,8 +119,7 @@ impl Draft<'_> {
         if let Some(stamp) = self.rotate_stamp(&planned) {
             annotations.insert(labels::ROTATE.to_owned(), stamp);
         }
-        let mut metadata =
-            render::metadata(tenant, planned.name.clone(), planned.component);
+        let mut metadata = render::metadata(tenant, planned.name.clone(), planned.component);
         metadata.annotations = Some(annotations);
         if let Some(text) = lifecycle_label(planned.lifecycle) {
             metadata
@@ -116,7 +139,11 @@ impl Draft<'_> {
             metadata,
             type_: Some(kind.to_owned()),
             data: Some(
-                planned.data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect(),
+                planned
+                    .data
+                    .into_iter()
+                    .map(|(key, bytes)| (key, ByteString(bytes)))
+                    .collect(),
             ),
             ..Secret::default()
         };
@@ -127,7 +154,13 @@ impl Draft<'_> {
         } else {
             object
         };
-        self.settled.insert(planned.name, Settled { annotated, data: sum });
+        self.settled.insert(
+            planned.name,
+            Settled {
+                annotated,
+                data: sum,
+            },
+        );
         self.steps.push(Step::Write(object));
     }
 

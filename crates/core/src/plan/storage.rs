@@ -36,12 +36,21 @@ pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
     }
     let name = tenant.names.datastore_config();
     let live = draft.live(&name);
-    let stamped = draft.annotation(&name, kamaji_api::labels::CHECKSUM).map(str::to_owned);
+    let stamped = draft
+        .annotation(&name, kamaji_api::labels::CHECKSUM)
+        .map(str::to_owned);
     let known = live.as_ref().zip(stamped.as_deref());
     let binding = binding::bind(tenant, &store, known, &draft.snapshot.seed);
-    draft.secret(tenant, Planned::new(name, "datastore-config", binding.data()));
+    draft.secret(
+        tenant,
+        Planned::new(name, "datastore-config", binding.data()),
+    );
     certificate(tenant, &store, &binding, draft)?;
-    Some(Storage { store, overrides, binding })
+    Some(Storage {
+        store,
+        overrides,
+        binding,
+    })
 }
 
 /// Moving data between datastores is not built yet: say so and stay.
@@ -110,7 +119,9 @@ fn etcd(
             draft.wait(Wait::new(
                 ConditionType::DataStoreReady,
                 "DataStoreCertificateAuthorityUnusable",
-                format!("the CA of the datastore cannot sign the tenant's client certificate: {source}"),
+                format!(
+                    "the CA of the datastore cannot sign the tenant's client certificate: {source}"
+                ),
             ));
             return None;
         }

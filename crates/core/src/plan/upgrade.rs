@@ -9,7 +9,9 @@ use crate::tenant::{Tenant, Version};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Kubernetes does not go back.
-    #[error("a downgrade from {from} to {to} is not supported: set spec.kubernetes.version to {from} or newer")]
+    #[error(
+        "a downgrade from {from} to {to} is not supported: set spec.kubernetes.version to {from} or newer"
+    )]
     Downgrade {
         /// Installed.
         from: String,
@@ -51,23 +53,41 @@ pub fn judge(from: &Version, to: &Version) -> Result<(), Refusal> {
     }
     if wanted.0 != installed.0 || wanted.1 > installed.1 + 1 {
         let (from, to) = texts();
-        return Err(Refusal::Skips { from, to, major: installed.0, next: installed.1 + 1 });
+        return Err(Refusal::Skips {
+            from,
+            to,
+            major: installed.0,
+            next: installed.1 + 1,
+        });
     }
     Ok(())
 }
 
 /// The version that is installed, as far as the status knows.
 pub fn installed(tenant: &Tenant) -> Option<Version> {
-    let text = tenant.status.kubernetes_resources.as_ref()?.version.as_ref()?.version.as_ref()?;
+    let text = tenant
+        .status
+        .kubernetes_resources
+        .as_ref()?
+        .version
+        .as_ref()?
+        .version
+        .as_ref()?;
     Version::parse(text).ok()
 }
 
 /// Keeps a tenant at its installed version while the one asked for is refused, so that everything
 /// else about it is still looked after.
 pub(super) fn gate(tenant: &mut Tenant, draft: &mut Draft) {
-    let Some(from) = installed(tenant) else { return };
+    let Some(from) = installed(tenant) else {
+        return;
+    };
     if let Err(refusal) = judge(&from, &tenant.version) {
-        draft.wait(Wait::new(ConditionType::UpgradeAllowed, refusal.reason(), &refusal));
+        draft.wait(Wait::new(
+            ConditionType::UpgradeAllowed,
+            refusal.reason(),
+            &refusal,
+        ));
         tenant.version = from;
     }
 }

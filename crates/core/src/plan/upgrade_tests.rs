@@ -6,15 +6,29 @@ fn version(text: &str) -> Version {
 
 #[test]
 fn patches_and_the_next_minor_are_allowed() {
-    for (from, to) in [("v1.35.1", "v1.35.7"), ("v1.35.7", "v1.35.1"), ("v1.35.7", "v1.36.0")] {
-        assert_eq!(judge(&version(from), &version(to)), Ok(()), "{from} to {to}");
+    for (from, to) in [
+        ("v1.35.1", "v1.35.7"),
+        ("v1.35.7", "v1.35.1"),
+        ("v1.35.7", "v1.36.0"),
+    ] {
+        assert_eq!(
+            judge(&version(from), &version(to)),
+            Ok(()),
+            "{from} to {to}"
+        );
     }
 }
 
 #[test]
 fn an_older_minor_and_a_skipped_one_are_refused_with_the_way_out() {
     let down = judge(&version("v1.36.0"), &version("v1.35.9")).unwrap_err();
-    assert!(down.to_string().contains("downgrade from v1.36.0 to v1.35.9"));
+    assert!(
+        down.to_string()
+            .contains("downgrade from v1.36.0 to v1.35.9")
+    );
     let skip = judge(&version("v1.34.0"), &version("v1.36.0")).unwrap_err();
-    assert!(skip.to_string().contains("upgrade to v1.35 first"), "{skip}");
+    assert!(
+        skip.to_string().contains("upgrade to v1.35 first"),
+        "{skip}"
+    );
 }

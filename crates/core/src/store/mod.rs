@@ -41,7 +41,13 @@ pub struct StoreTls {
 impl std::fmt::Debug for Store {
     /// Without credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} DataStore {} at {}", self.driver, self.name, self.endpoints.join(","))
+        write!(
+            f,
+            "{:?} DataStore {} at {}",
+            self.driver,
+            self.name,
+            self.endpoints.join(",")
+        )
     }
 }
 
@@ -49,7 +55,9 @@ impl std::fmt::Debug for Store {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A Secret it names is not there.
-    #[error("{field} names the Secret {namespace}/{name}, which does not exist: create it or correct the reference")]
+    #[error(
+        "{field} names the Secret {namespace}/{name}, which does not exist: create it or correct the reference"
+    )]
     SecretMissing {
         /// Which field.
         field: &'static str,
@@ -59,7 +67,9 @@ pub enum StoreError {
         name: String,
     },
     /// The Secret is there without that key.
-    #[error("{field} names the key {key:?} of Secret {namespace}/{name}, which has only {has}: correct keyPath or the Secret")]
+    #[error(
+        "{field} names the key {key:?} of Secret {namespace}/{name}, which has only {has}: correct keyPath or the Secret"
+    )]
     KeyMissing {
         /// Which field.
         field: &'static str,
@@ -73,7 +83,9 @@ pub enum StoreError {
         has: String,
     },
     /// Neither content nor reference.
-    #[error("{field} has neither content nor a complete secretReference (name, namespace, keyPath): give one")]
+    #[error(
+        "{field} has neither content nor a complete secretReference (name, namespace, keyPath): give one"
+    )]
     Nothing {
         /// Which field.
         field: &'static str,
@@ -87,7 +99,9 @@ pub enum StoreError {
         problem: String,
     },
     /// Endpoints must be dialled.
-    #[error("spec.endpoints has {text:?}, which is not host:port: write it without a scheme, for example 10.0.0.5:2379")]
+    #[error(
+        "spec.endpoints has {text:?}, which is not host:port: write it without a scheme, for example 10.0.0.5:2379"
+    )]
     Endpoint {
         /// What was written.
         text: String,
@@ -146,7 +160,9 @@ pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<S
     let spec = &store.spec;
     for text in &spec.endpoints {
         let port = text.rsplit_once(':').and_then(|(host, port)| {
-            (!host.is_empty() && !host.contains("//")).then(|| port.parse::<u16>().ok()).flatten()
+            (!host.is_empty() && !host.contains("//"))
+                .then(|| port.parse::<u16>().ok())
+                .flatten()
         });
         if port.is_none() {
             return Err(StoreError::Endpoint { text: text.clone() });
@@ -154,8 +170,14 @@ pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<S
     }
     let basic_auth = match &spec.basic_auth {
         Some(auth) => Some((
-            text(&content(&auth.username, "spec.basicAuth.username", secrets)?, "spec.basicAuth.username")?,
-            text(&content(&auth.password, "spec.basicAuth.password", secrets)?, "spec.basicAuth.password")?,
+            text(
+                &content(&auth.username, "spec.basicAuth.username", secrets)?,
+                "spec.basicAuth.username",
+            )?,
+            text(
+                &content(&auth.password, "spec.basicAuth.password", secrets)?,
+                "spec.basicAuth.password",
+            )?,
         )),
         None if spec.driver == Driver::Nats => return Err(StoreError::NoBasicAuth),
         None => None,
@@ -181,14 +203,21 @@ fn tls(
 ) -> Result<Option<StoreTls>, StoreError> {
     let etcd = store.spec.driver == Driver::Etcd;
     let Some(tls) = &store.spec.tls_config else {
-        return if etcd { Err(StoreError::Nothing { field: CA }) } else { Ok(None) };
+        return if etcd {
+            Err(StoreError::Nothing { field: CA })
+        } else {
+            Ok(None)
+        };
     };
     let ca = content(&tls.certificate_authority.certificate, CA, secrets)?;
     let certificate = certificate(&ca, CA)?;
     if certificate.not_after <= now {
         return Err(StoreError::Material {
             field: CA,
-            problem: format!("ended at {}: renew the datastore's CA and update the reference", certificate.not_after),
+            problem: format!(
+                "ended at {}: renew the datastore's CA and update the reference",
+                certificate.not_after
+            ),
         });
     }
     let ca_key = match &tls.certificate_authority.private_key {
@@ -220,7 +249,10 @@ fn client_pair(cert: &[u8], key: &[u8], now: Timestamp) -> Result<(), StoreError
     if certificate.not_after <= now {
         return Err(StoreError::Material {
             field: CLIENT,
-            problem: format!("ended at {}: renew the operator's client certificate", certificate.not_after),
+            problem: format!(
+                "ended at {}: renew the operator's client certificate",
+                certificate.not_after
+            ),
         });
     }
     let parsed = Key::from_pem(key).map_err(|source| StoreError::Material {
@@ -232,7 +264,9 @@ fn client_pair(cert: &[u8], key: &[u8], now: Timestamp) -> Result<(), StoreError
     } else {
         Err(StoreError::Material {
             field: CLIENT_KEY,
-            problem: "is not the key of the client certificate: give the pair that belongs together".to_owned(),
+            problem:
+                "is not the key of the client certificate: give the pair that belongs together"
+                    .to_owned(),
         })
     }
 }
@@ -264,9 +298,13 @@ fn content(
         .as_ref()
         .and_then(|r| Some((r.namespace.clone()?, r.name.clone()?, r.key_path.clone())))
         .ok_or(StoreError::Nothing { field })?;
-    let secret = secrets.get(&(namespace.clone(), name.clone())).ok_or_else(|| {
-        StoreError::SecretMissing { field, namespace: namespace.clone(), name: name.clone() }
-    })?;
+    let secret = secrets
+        .get(&(namespace.clone(), name.clone()))
+        .ok_or_else(|| StoreError::SecretMissing {
+            field,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        })?;
     let data = secret.data.clone().unwrap_or_default();
     match data.get(&key) {
         Some(bytes) => Ok(bytes.0.clone()),

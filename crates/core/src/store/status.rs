@@ -41,10 +41,18 @@ pub fn plan(
         last_transition_time: Time(now),
     };
     let valid = match resolved {
-        Ok(_) => condition(condition::DATA_STORE_VALID, true, "DataStoreIsValid", String::new()),
-        Err(why) => {
-            condition(condition::DATA_STORE_VALID, false, why.reason(), why.to_string())
-        }
+        Ok(_) => condition(
+            condition::DATA_STORE_VALID,
+            true,
+            "DataStoreIsValid",
+            String::new(),
+        ),
+        Err(why) => condition(
+            condition::DATA_STORE_VALID,
+            false,
+            why.reason(),
+            why.to_string(),
+        ),
     };
     status.ready = resolved.is_ok();
     condition::set(&mut status.conditions, valid);
@@ -58,16 +66,28 @@ pub fn plan(
         } else {
             ("DataStoreStillUsed", still_used(used_by))
         };
-        let allowed = condition(condition::DATA_STORE_ALLOWED_DELETION, free, reason, message);
+        let allowed = condition(
+            condition::DATA_STORE_ALLOWED_DELETION,
+            free,
+            reason,
+            message,
+        );
         condition::set(&mut status.conditions, allowed);
     }
-    StorePlan { finalizers: finalizers(store, deleting && used_by.is_empty()), status }
+    StorePlan {
+        finalizers: finalizers(store, deleting && used_by.is_empty()),
+        status,
+    }
 }
 
 fn still_used(used_by: &BTreeSet<String>) -> String {
     let some: Vec<_> = used_by.iter().take(5).map(String::as_str).collect();
     let more = used_by.len().saturating_sub(some.len());
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!(
         "it still holds the data of {}{rest}: delete those TenantControlPlanes or move them first",
         some.join(", ")

@@ -1,0 +1,73 @@
+//! Which checksums do clients see, and which one is our own? (management-cluster specification 5.1)
+
+use std::collections::BTreeMap;
+
+use md5::{Digest, Md5};
+use serde_json::Value;
+use sha2::Sha256;
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    use std::fmt::Write;
+    bytes.as_ref().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The checksum of a Secret's or ConfigMap's data: md5 over its values in the order of its keys.
+pub fn map<V: AsRef<[u8]>>(data: &BTreeMap<String, V>) -> String {
+    let mut digest = Md5::new();
+    for value in data.values() {
+        digest.update(value);
+    }
+    hex(digest.finalize())
+}
+
+/// The checksum of a list of arguments: md5 over each of them and a NUL.
+pub fn slice(items: &[String]) -> String {
+    let mut digest = Md5::new();
+    for item in items {
+        digest.update(item);
+        digest.update([0]);
+    }
+    hex(digest.finalize())
+}
+
+/// md5 over several pieces.
+pub fn pieces(pieces: &[&[u8]]) -> String {
+    let mut digest = Md5::new();
+    for piece in pieces {
+        digest.update(piece);
+    }
+    hex(digest.finalize())
+}
+
+/// Our own hash of a whole object: 16 hexadecimal digits. JSON objects are sorted by key.
+pub fn content(body: &Value) -> String {
+    let mut text = hex(Sha256::digest(body.to_string()));
+    text.truncate(16);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_do_not_count_and_nothing_is_the_md5_of_nothing() {
+        let data = |key: &str| BTreeMap::from([(key.to_owned(), b"ab".to_vec())]);
+        assert_eq!(map(&data("x")), "187ef4436122d1cc2f40dc2b92f0eba0");
+        assert_eq!(map(&data("x")), map(&data("y")));
+        assert_eq!(
+            map(&BTreeMap::<String, Vec<u8>>::new()),
+            "d41d8cd98f00b204e9800998ecf8427e"
+        );
+    }
+
+    #[test]
+    fn arguments_are_separated() {
+        let list = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_ne!(slice(&list(&["ab", "c"])), slice(&list(&["a", "bc"])));
+    }
+}

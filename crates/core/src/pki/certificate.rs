@@ -1,0 +1,210 @@
+//! What does a certificate say?
+
+use std::net::IpAddr;
+
+use k8s_openapi::jiff::Timestamp;
+use rsa::{pkcs1::DecodeRsaPublicKey, pkcs1v15, signature::Verifier};
+use sha2::{Sha256, Sha384, Sha512};
+use x509_parser::{
+    extensions::{GeneralName, ParsedExtension},
+    prelude::{FromDer, X509Certificate},
+};
+
+/// A certificate as far as we look at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate {
+    /// Its DER.
+    pub der: Vec<u8>,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// Common name of the subject.
+    pub common_name: String,
+    /// Organisations of the subject.
+    pub organizations: Vec<String>,
+    /// DNS names.
+    pub dns_names: Vec<String>,
+    /// IP addresses.
+    pub ip_addresses: Vec<IpAddr>,
+    /// True if it may sign certificates.
+    pub is_ca: bool,
+    /// Extended key usages.
+    pub usages: Vec<Usage>,
+    /// The public key, without its header.
+    pub raw_public: Vec<u8>,
+    /// Identifier of its key, if it has one.
+    pub key_identifier: Option<Vec<u8>>,
+}
+
+/// What a certificate may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// By a client.
+    Client,
+    /// By a server.
+    Server,
+    /// To sign code; the reference's etcd and konnectivity certificates have it.
+    CodeSigning,
+}
+
+/// Why text is not a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// Nothing there.
+    #[error("the certificate is missing")]
+    Missing,
+    /// No PEM.
+    #[error("the certificate is not PEM: {0}")]
+    NotPem(String),
+    /// No X.509.
+    #[error("the certificate is not X.509: {0}")]
+    NotX509(String),
+}
+
+impl Certificate {
+    /// Reads the first certificate in PEM that may hold a chain and comments.
+    pub fn from_pem(bytes: &[u8]) -> Result<Self, CertificateError> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(CertificateError::Missing);
+        }
+        let blocks = pem::parse_many(bytes).map_err(|e| CertificateError::NotPem(e.to_string()))?;
+        let block = blocks
+            .into_iter()
+            .find(|block| block.tag() == "CERTIFICATE")
+            .ok_or_else(|| CertificateError::NotPem("no block CERTIFICATE".to_owned()))?;
+        Self::from_der(block.contents())
+    }
+
+    /// Reads DER.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let wrong = |text: String| CertificateError::NotX509(text);
+        let (_, x509) = X509Certificate::from_der(der).map_err(|e| wrong(e.to_string()))?;
+        let time = |at: x509_parser::time::ASN1Time| {
+            Timestamp::from_second(at.timestamp()).map_err(|e| wrong(e.to_string()))
+        };
+        let mut certificate = Self {
+            der: der.to_vec(),
+            not_before: time(x509.validity().not_before)?,
+            not_after: time(x509.validity().not_after)?,
+            common_name: texts(x509.subject().iter_common_name())
+                .pop()
+                .unwrap_or_default(),
+            organizations: texts(x509.subject().iter_organization()),
+            dns_names: Vec::new(),
+            ip_addresses: Vec::new(),
+            is_ca: x509.is_ca(),
+            usages: Vec::new(),
+            raw_public: x509.public_key().subject_public_key.data.to_vec(),
+            key_identifier: None,
+        };
+        for extension in x509.extensions() {
+            certificate.take(extension.parsed_extension());
+        }
+        Ok(certificate)
+    }
+
+    fn take(&mut self, extension: &ParsedExtension) {
+        match extension {
+            ParsedExtension::SubjectAlternativeName(names) => {
+                for name in &names.general_names {
+                    match name {
+                        GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
+                        GeneralName::IPAddress(bytes) => self.ip_addresses.extend(ip(bytes)),
+                        _ => {}
+                    }
+                }
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                self.usages.extend(
+                    [
+                        (usage.client_auth, Usage::Client),
+                        (usage.server_auth, Usage::Server),
+                        (usage.code_signing, Usage::CodeSigning),
+                    ]
+                    .into_iter()
+                    .filter_map(|(has, usage)| has.then_some(usage)),
+                );
+            }
+            ParsedExtension::SubjectKeyIdentifier(id) => self.key_identifier = Some(id.0.to_vec()),
+            _ => {}
+        }
+    }
+
+    /// True if `issuer` signed this certificate.
+    pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
+        let (Ok((_, mine)), Ok((_, theirs))) = (
+            X509Certificate::from_der(&self.der),
+            X509Certificate::from_der(&issuer.der),
+        ) else {
+            return false;
+        };
+        if mine.issuer().as_raw() != theirs.subject().as_raw() {
+            return false;
+        }
+        let message = mine.tbs_certificate.as_ref();
+        let signature = &mine.signature_value.data;
+        let key = &issuer.raw_public;
+        match mine.signature_algorithm.algorithm.to_id_string().as_str() {
+            "1.2.840.113549.1.1.11" => rsa(key, message, signature, Hash::Sha256),
+            "1.2.840.113549.1.1.12" => rsa(key, message, signature, Hash::Sha384),
+            "1.2.840.113549.1.1.13" => rsa(key, message, signature, Hash::Sha512),
+            "1.2.840.10045.4.3.2" | "1.2.840.10045.4.3.3" | "1.2.840.10045.4.3.4" => {
+                ecdsa(key, message, signature)
+            }
+            _ => false,
+        }
+    }
+}
+
+enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+fn rsa(key: &[u8], message: &[u8], signature: &[u8], hash: Hash) -> bool {
+    let (Ok(key), Ok(signature)) = (
+        rsa::RsaPublicKey::from_pkcs1_der(key),
+        pkcs1v15::Signature::try_from(signature),
+    ) else {
+        return false;
+    };
+    match hash {
+        Hash::Sha256 => pkcs1v15::VerifyingKey::<Sha256>::new(key).verify(message, &signature),
+        Hash::Sha384 => pkcs1v15::VerifyingKey::<Sha384>::new(key).verify(message, &signature),
+        Hash::Sha512 => pkcs1v15::VerifyingKey::<Sha512>::new(key).verify(message, &signature),
+    }
+    .is_ok()
+}
+
+/// With the hash that goes with the curve, which is what every signer of Kubernetes uses.
+fn ecdsa(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let p256 = || {
+        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
+        let signature = p256::ecdsa::Signature::from_der(signature).ok()?;
+        key.verify(message, &signature).ok()
+    };
+    let p384 = || {
+        let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
+        let signature = p384::ecdsa::Signature::from_der(signature).ok()?;
+        key.verify(message, &signature).ok()
+    };
+    p256().or_else(p384).is_some()
+}
+
+fn texts<'a>(
+    attributes: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+) -> Vec<String> {
+    attributes
+        .filter_map(|a| a.as_str().ok())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}

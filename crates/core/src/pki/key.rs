@@ -1,0 +1,242 @@
+//! What is a private key, and what can be done with it?
+
+use p256::pkcs8::{DecodePrivateKey, EncodePublicKey, LineEnding};
+use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
+use rsa::{
+    pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey},
+    pkcs1v15,
+    signature::{SignatureEncoding, Signer},
+};
+use sha2::{Digest, Sha256};
+
+use super::certificate::Certificate;
+use crate::entropy::Entropy;
+
+/// What new keys are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// Small and quick to make.
+    #[default]
+    EcdsaP256,
+    /// What the reference makes; seconds of CPU a tenant.
+    Rsa2048,
+}
+
+impl KeyAlgorithm {
+    /// The name that kubeadm uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ECDSA-P256",
+            Self::Rsa2048 => "RSA-2048",
+        }
+    }
+}
+
+impl std::fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for KeyAlgorithm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::EcdsaP256, Self::Rsa2048]
+            .into_iter()
+            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| format!("{text:?} is not a key algorithm: use ECDSA-P256 or RSA-2048"))
+    }
+}
+
+/// A private key.
+#[derive(Clone)]
+pub struct Key {
+    inner: Inner,
+    /// The public key as certificates carry it, without its header.
+    raw_public: Vec<u8>,
+}
+
+#[derive(Clone)]
+enum Inner {
+    P256(Box<p256::ecdsa::SigningKey>),
+    P384(Box<p384::ecdsa::SigningKey>),
+    Rsa(Box<rsa::RsaPrivateKey>),
+}
+
+/// Why text is not a private key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing there.
+    #[error("the private key is missing")]
+    Missing,
+    /// No PEM.
+    #[error("the private key is not PEM: {0}")]
+    NotPem(String),
+    /// A kind of key that we cannot use.
+    #[error("the private key of PEM kind {0:?} is neither RSA nor ECDSA P-256 or P-384")]
+    Unsupported(String),
+}
+
+impl Key {
+    /// Makes a new key.
+    pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> Self {
+        match algorithm {
+            KeyAlgorithm::EcdsaP256 => Self::new(Inner::P256(Box::new(
+                p256::ecdsa::SigningKey::random(entropy),
+            ))),
+            KeyAlgorithm::Rsa2048 => {
+                let key = rsa::RsaPrivateKey::new(entropy, 2048)
+                    .expect("2048 bits are enough for an RSA key with the default exponent");
+                Self::new(Inner::Rsa(Box::new(key)))
+            }
+        }
+    }
+
+    fn new(inner: Inner) -> Self {
+        let raw_public = match &inner {
+            Inner::P256(key) => key
+                .verifying_key()
+                .to_encoded_point(false)
+                .as_bytes()
+                .to_vec(),
+            Inner::P384(key) => key
+                .verifying_key()
+                .to_encoded_point(false)
+                .as_bytes()
+                .to_vec(),
+            Inner::Rsa(key) => key
+                .to_public_key()
+                .to_pkcs1_der()
+                .expect("a public key has an encoding")
+                .as_bytes()
+                .to_vec(),
+        };
+        Self { inner, raw_public }
+    }
+
+    /// Reads PEM of any of the kinds RSA PRIVATE KEY, EC PRIVATE KEY and PRIVATE KEY.
+    pub fn from_pem(bytes: &[u8]) -> Result<Self, KeyError> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(KeyError::Missing);
+        }
+        let blocks = pem::parse_many(bytes).map_err(|e| KeyError::NotPem(e.to_string()))?;
+        // openssl puts an EC PARAMETERS block before the key.
+        let block = blocks
+            .iter()
+            .find(|block| block.tag().ends_with("PRIVATE KEY"))
+            .ok_or_else(|| KeyError::NotPem("no block of a private key".to_owned()))?;
+        Self::from_der(block.contents())
+            .ok_or_else(|| KeyError::Unsupported(block.tag().to_owned()))
+    }
+
+    fn from_der(der: &[u8]) -> Option<Self> {
+        let rsa = rsa::RsaPrivateKey::from_pkcs1_der(der)
+            .or_else(|_| rsa::RsaPrivateKey::from_pkcs8_der(der))
+            .map(|key| Inner::Rsa(Box::new(key)));
+        let p256 = p256::SecretKey::from_sec1_der(der)
+            .ok()
+            .or_else(|| p256::SecretKey::from_pkcs8_der(der).ok())
+            .map(|key| Inner::P256(Box::new(key.into())));
+        let p384 = || {
+            p384::SecretKey::from_sec1_der(der)
+                .ok()
+                .or_else(|| p384::SecretKey::from_pkcs8_der(der).ok())
+                .map(|key| Inner::P384(Box::new(key.into())))
+        };
+        rsa.ok().or(p256).or_else(p384).map(Self::new)
+    }
+
+    /// The key as PEM: RSA PRIVATE KEY or EC PRIVATE KEY.
+    pub fn to_pem(&self) -> String {
+        const WHY: &str = "a private key has an encoding";
+        match &self.inner {
+            Inner::P256(key) => p256::SecretKey::from(key.as_ref())
+                .to_sec1_pem(LineEnding::LF)
+                .expect(WHY)
+                .to_string(),
+            Inner::P384(key) => p384::SecretKey::from(key.as_ref())
+                .to_sec1_pem(LineEnding::LF)
+                .expect(WHY)
+                .to_string(),
+            Inner::Rsa(key) => key.to_pkcs1_pem(LineEnding::LF).expect(WHY).to_string(),
+        }
+    }
+
+    /// The public key as PEM: PUBLIC KEY.
+    pub fn public_pem(&self) -> String {
+        const WHY: &str = "a public key has an encoding";
+        match &self.inner {
+            Inner::P256(key) => key
+                .verifying_key()
+                .to_public_key_pem(LineEnding::LF)
+                .expect(WHY),
+            Inner::P384(key) => key
+                .verifying_key()
+                .to_public_key_pem(LineEnding::LF)
+                .expect(WHY),
+            Inner::Rsa(key) => key
+                .to_public_key()
+                .to_public_key_pem(LineEnding::LF)
+                .expect(WHY),
+        }
+    }
+
+    /// True if `certificate` is about this key.
+    pub fn matches(&self, certificate: &Certificate) -> bool {
+        self.raw_public == certificate.raw_public
+    }
+
+    /// What kind of key it is, for summaries.
+    pub fn kind(&self) -> String {
+        match &self.inner {
+            Inner::P256(_) => "EC-secp256r1".to_owned(),
+            Inner::P384(_) => "EC-secp384r1".to_owned(),
+            Inner::Rsa(key) => {
+                format!(
+                    "RSA-{}",
+                    rsa::traits::PublicKeyParts::size(key.as_ref()) * 8
+                )
+            }
+        }
+    }
+
+    /// The identifier that certificates name the key by: the first 20 bytes of the SHA-256 of the
+    /// public key (RFC 7093, method 1).
+    pub fn identifier(&self) -> Vec<u8> {
+        Sha256::digest(&self.raw_public)[..20].to_vec()
+    }
+}
+
+impl PublicKeyData for Key {
+    fn der_bytes(&self) -> &[u8] {
+        &self.raw_public
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        match &self.inner {
+            Inner::P256(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Inner::P384(_) => &rcgen::PKCS_ECDSA_P384_SHA384,
+            Inner::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
+        }
+    }
+}
+
+impl SigningKey for Key {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(match &self.inner {
+            Inner::P256(key) => {
+                let signature: p256::ecdsa::DerSignature = key.sign(message);
+                signature.as_bytes().to_vec()
+            }
+            Inner::P384(key) => {
+                let signature: p384::ecdsa::DerSignature = key.sign(message);
+                signature.as_bytes().to_vec()
+            }
+            Inner::Rsa(key) => {
+                let signer = pkcs1v15::SigningKey::<Sha256>::new(key.as_ref().clone());
+                signer.sign(message).to_vec()
+            }
+        })
+    }
+}

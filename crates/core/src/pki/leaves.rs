@@ -1,0 +1,134 @@
+//! Which leaf certificates does a control plane have? (management-cluster specification 5.7 to 5.11)
+
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{certificate::Usage, key::KeyAlgorithm, leaf::LeafRequest};
+use crate::tenant::first_address;
+
+/// Validity of leaves that kubeadm would make: one year.
+const YEAR: Duration = Duration::from_secs(8_760 * 3600);
+/// Validity of the certificates for datastores and konnectivity: ten years.
+const TEN_YEARS: Duration = Duration::from_secs(87_600 * 3600);
+
+/// What the API server is called.
+#[derive(Clone, Debug)]
+pub struct ApiServerNames {
+    /// Name of the tenant.
+    pub tenant: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Domain of its cluster.
+    pub cluster_domain: String,
+    /// Its service ranges; the first address of each is `default/kubernetes`.
+    pub service_cidrs: Vec<IpNet>,
+    /// Its assigned address.
+    pub assigned: IpAddr,
+    /// Its advertised address.
+    pub advertised: IpAddr,
+    /// Host that users and workers dial.
+    pub control_plane_host: String,
+    /// What the user adds.
+    pub cert_sans: Vec<String>,
+}
+
+fn leaf(common_name: &str, usages: &[Usage], algorithm: KeyAlgorithm) -> LeafRequest {
+    LeafRequest {
+        common_name: common_name.to_owned(),
+        organizations: Vec::new(),
+        usages: usages.to_vec(),
+        dns_names: Vec::new(),
+        ip_addresses: Vec::new(),
+        validity: YEAR,
+        algorithm,
+    }
+}
+
+/// The API server's certificate.
+pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafRequest {
+    let ApiServerNames {
+        tenant,
+        namespace,
+        cluster_domain,
+        ..
+    } = names;
+    let mut dns: BTreeSet<String> = [
+        "kubernetes".to_owned(),
+        "kubernetes.default".to_owned(),
+        "kubernetes.default.svc".to_owned(),
+        format!("kubernetes.default.svc.{cluster_domain}"),
+        // What kubeadm calls a node whose name it is not told; the reference has it, too.
+        "node".to_owned(),
+        "localhost".to_owned(),
+        tenant.clone(),
+        format!("{tenant}.{namespace}.svc"),
+        format!("{tenant}.{namespace}.svc.cluster.local"),
+    ]
+    .into();
+    let mut ips: Vec<IpAddr> = names.service_cidrs.iter().map(first_address).collect();
+    ips.push(names.assigned);
+    let loopback = [IpAddr::from([127, 0, 0, 1])];
+    let mut given: Vec<IpAddr> = Vec::new();
+    for name in std::iter::once(&names.control_plane_host).chain(&names.cert_sans) {
+        match name.parse() {
+            Ok(ip) => given.push(ip),
+            Err(_) => {
+                dns.insert(name.clone());
+            }
+        }
+    }
+    let host: Option<IpAddr> = names.control_plane_host.parse().ok();
+    ips.extend(host);
+    ips.extend(loopback);
+    ips.extend(given);
+    ips.push(names.advertised);
+    let mut seen = BTreeSet::new();
+    ips.retain(|ip| seen.insert(*ip));
+    LeafRequest {
+        dns_names: dns.into_iter().collect(),
+        ip_addresses: ips,
+        ..leaf("kube-apiserver", &[Usage::Server], algorithm)
+    }
+}
+
+/// The API server's certificate for kubelets.
+pub fn kubelet_client(algorithm: KeyAlgorithm) -> LeafRequest {
+    leaf("kube-apiserver-kubelet-client", &[Usage::Client], algorithm)
+}
+
+/// The aggregation layer's client certificate.
+pub fn front_proxy_client(algorithm: KeyAlgorithm) -> LeafRequest {
+    leaf("front-proxy-client", &[Usage::Client], algorithm)
+}
+
+/// A user's client certificate.
+pub fn user(name: &str, group: Option<&str>, algorithm: KeyAlgorithm) -> LeafRequest {
+    LeafRequest {
+        organizations: group.into_iter().map(str::to_owned).collect(),
+        ..leaf(name, &[Usage::Client], algorithm)
+    }
+}
+
+/// A tenant's client certificate for etcd; its common name is the user there.
+pub fn datastore_client(user: &str, algorithm: KeyAlgorithm) -> LeafRequest {
+    ten_years(user, algorithm)
+}
+
+/// The konnectivity server's certificate.
+pub fn konnectivity_server(algorithm: KeyAlgorithm) -> LeafRequest {
+    ten_years("system:konnectivity-server", algorithm)
+}
+
+fn ten_years(common_name: &str, algorithm: KeyAlgorithm) -> LeafRequest {
+    let usages = [Usage::Client, Usage::Server, Usage::CodeSigning];
+    LeafRequest {
+        organizations: vec!["system:masters".to_owned()],
+        validity: TEN_YEARS,
+        ..leaf(common_name, &usages, algorithm)
+    }
+}
+
+#[cfg(test)]
+#[path = "leaves_tests.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+//! Is a leaf certificate due? An ordered list of rules; the first that is violated says why.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{authority::Authority, certificate::Certificate, key::Key, leaf::LeafRequest};
+
+/// A leaf and what it should be.
+pub struct Subject<'a> {
+    /// What it is for: the name of its stream of randomness.
+    pub purpose: &'static str,
+    /// What it should say.
+    pub request: &'a LeafRequest,
+    /// Who should have signed it.
+    pub authority: &'a Authority,
+    /// The certificate that is there, PEM.
+    pub certificate: Option<&'a [u8]>,
+    /// The key that is there, PEM.
+    pub key: Option<&'a [u8]>,
+    /// True if a person asked for a new one.
+    pub rotate: bool,
+}
+
+/// What is to be done with a leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as it should be until then.
+    Keep {
+        /// When it is to be looked at again.
+        due: Timestamp,
+    },
+    /// It must be issued anew.
+    Renew(Reason),
+}
+
+/// Why a leaf is issued anew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// There is none.
+    #[error("there is none yet")]
+    Missing,
+    /// A person asked.
+    #[error("rotation was requested")]
+    RotationRequested,
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// Two halves of different pairs.
+    #[error("its key belongs to another certificate")]
+    KeyMismatch,
+    /// The CA has changed.
+    #[error("another authority signed it")]
+    IssuedByAnother,
+    /// A usage is missing.
+    #[error("it may not be used as it should")]
+    UsageMissing,
+    /// It is about somebody else.
+    #[error("its subject is {0}")]
+    SubjectDiffers(String),
+    /// A name is missing.
+    #[error("it lacks the name {0}")]
+    NameMissing(String),
+    /// Clocks.
+    #[error("it is not valid before {0}")]
+    NotYetValid(Timestamp),
+    /// It ends.
+    #[error("it ends at {0}")]
+    Ends(Timestamp),
+}
+
+/// Judges a leaf.
+pub fn judge(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
+    match examine(subject, now, threshold) {
+        Ok(certificate) => Verdict::Keep {
+            due: next_deadline(certificate.not_after, threshold),
+        },
+        Err(reason) => Verdict::Renew(reason),
+    }
+}
+
+/// When a leaf that ends at `not_after` is to be looked at again.
+pub fn next_deadline(not_after: Timestamp, threshold: Duration) -> Timestamp {
+    not_after - threshold
+}
+
+fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Certificate, Reason> {
+    if subject.rotate {
+        return Err(Reason::RotationRequested);
+    }
+    let (Some(pem), Some(key)) = (subject.certificate, subject.key) else {
+        return Err(Reason::Missing);
+    };
+    let certificate = Certificate::from_pem(pem).map_err(|e| Reason::Unreadable(e.to_string()))?;
+    let key = Key::from_pem(key).map_err(|e| Reason::Unreadable(e.to_string()))?;
+    if !key.matches(&certificate) {
+        return Err(Reason::KeyMismatch);
+    }
+    if !certificate.is_signed_by(subject.authority.certificate()) {
+        return Err(Reason::IssuedByAnother);
+    }
+    says(&certificate, subject.request)?;
+    if certificate.not_before > now {
+        return Err(Reason::NotYetValid(certificate.not_before));
+    }
+    // A leaf never outlives its authority: near the authority's end a new leaf would be no better.
+    let limit = subject.authority.certificate().not_after;
+    if certificate.not_after <= now + threshold && certificate.not_after < limit {
+        return Err(Reason::Ends(certificate.not_after));
+    }
+    Ok(certificate)
+}
+
+fn says(certificate: &Certificate, request: &LeafRequest) -> Result<(), Reason> {
+    if !request
+        .usages
+        .iter()
+        .all(|usage| certificate.usages.contains(usage))
+    {
+        return Err(Reason::UsageMissing);
+    }
+    if certificate.common_name != request.common_name
+        || certificate.organizations != request.organizations
+    {
+        return Err(Reason::SubjectDiffers(certificate.common_name.clone()));
+    }
+    let dns = request
+        .dns_names
+        .iter()
+        .find(|name| !certificate.dns_names.contains(name));
+    let ip = request
+        .ip_addresses
+        .iter()
+        .find(|ip| !certificate.ip_addresses.contains(ip));
+    match dns.cloned().or_else(|| ip.map(ToString::to_string)) {
+        Some(name) => Err(Reason::NameMissing(name)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "renew_tests.rs"]
+mod tests;

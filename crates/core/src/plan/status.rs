@@ -1,0 +1,508 @@
+//! What does a tenant's status say next? (management-cluster specification, section 11)
+
+use k8s_openapi::{
+    api::apps::v1::DeploymentStatus as LiveDeploymentStatus,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
+use kamaji_api::{
+    condition::{self, ConditionType},
+    tenant::{
+        AddonStatus, AddonsStatus, CertificatesStatus, ConfigMapStatus, DeploymentStatus,
+        IngressStatus, KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus,
+        KubernetesResourcesStatus, RouteReference, RouteStatus, SecretStatus, ServiceStatus,
+        StorageConfigStatus, StorageSetupStatus, StorageStatus, TenantControlPlaneStatus,
+        VersionPhase, VersionStatus, WritePermissions,
+    },
+};
+
+use super::{Draft, Step, upgrade};
+use crate::{endpoint::Endpoint, object::Kind, render, tenant::Tenant};
+
+/// The next status. What this pass could not settle stays as it was.
+pub(super) fn next(
+    tenant: &Tenant,
+    endpoint: Option<&Endpoint>,
+    draft: &Draft,
+) -> TenantControlPlaneStatus {
+    let mut status = tenant.status.clone();
+    if draft.waits.is_empty() {
+        status.observed_generation = Some(tenant.generation);
+    }
+    if let Some(endpoint) = endpoint {
+        let host = endpoint.assigned.to_string();
+        status.control_plane_endpoint = Some(
+            crate::endpoint::HostPort {
+                host,
+                port: endpoint.port,
+            }
+            .to_string(),
+        );
+    }
+    certificates(&mut status, tenant, draft);
+    kubeconfigs(&mut status, tenant, draft);
+    storage(&mut status, tenant, draft);
+    if draft.complete {
+        status.renderer = Some(render::deployment::RENDERER.to_owned());
+    }
+    resources(&mut status, tenant, draft);
+    addons(&mut status, tenant, draft);
+    conditions(&mut status, tenant, draft);
+    status
+}
+
+impl Draft<'_> {
+    fn time(&self) -> Time {
+        Time(self.snapshot.now)
+    }
+
+    /// The status of a planned Secret; its time is carried over unless the content changed.
+    fn secret_status(&self, name: String, old: Option<&SecretStatus>) -> Option<SecretStatus> {
+        let Some(settled) = self.settled.get(&name) else {
+            return old.cloned();
+        };
+        let same = old.filter(|old| {
+            old.checksum.as_ref() == Some(&settled.annotated)
+                && old.secret_name.as_ref() == Some(&name)
+        });
+        Some(SecretStatus {
+            checksum: Some(settled.annotated.clone()),
+            last_update: same.map_or_else(|| Some(self.time()), |old| old.last_update.clone()),
+            secret_name: Some(name),
+        })
+    }
+}
+
+fn certificates(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    let old = status.certificates.take().unwrap_or_default();
+    let names = &tenant.names;
+    status.certificates = Some(CertificatesStatus {
+        api_server: draft.secret_status(names.api_server(), old.api_server.as_ref()),
+        api_server_kubelet_client: draft.secret_status(
+            names.kubelet_client(),
+            old.api_server_kubelet_client.as_ref(),
+        ),
+        ca: draft.secret_status(names.ca(), old.ca.as_ref()),
+        etcd: old.etcd,
+        front_proxy_ca: draft.secret_status(names.front_proxy_ca(), old.front_proxy_ca.as_ref()),
+        front_proxy_client: draft
+            .secret_status(names.front_proxy_client(), old.front_proxy_client.as_ref()),
+        sa: draft.secret_status(names.service_account(), old.sa.as_ref()),
+    });
+}
+
+fn kubeconfigs(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    let old = status.kubeconfig.take().unwrap_or_default();
+    let names = &tenant.names;
+    status.kubeconfig = Some(KubeconfigsStatus {
+        admin: draft.secret_status(names.admin_kubeconfig(), old.admin.as_ref()),
+        controller_manager: draft.secret_status(
+            names.controller_manager_kubeconfig(),
+            old.controller_manager.as_ref(),
+        ),
+        scheduler: draft.secret_status(names.scheduler_kubeconfig(), old.scheduler.as_ref()),
+    });
+    if let Some(settled) = draft.settled.get(&names.kubeadm_config()) {
+        let old = status.kubeadmconfig.take().unwrap_or_default();
+        let same = old.checksum.as_ref() == Some(&settled.annotated);
+        status.kubeadmconfig = Some(KubeadmConfigStatus {
+            checksum: Some(settled.annotated.clone()),
+            configmap_name: Some(names.kubeadm_config()),
+            last_update: if same {
+                old.last_update
+            } else {
+                Some(draft.time())
+            },
+        });
+    }
+}
+
+fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    let (Ok(store), Some(config)) = (
+        &draft.snapshot.store,
+        draft.settled.get(&tenant.names.datastore_config()),
+    ) else {
+        return;
+    };
+    let old = status.storage.take().unwrap_or_default();
+    let certificate = tenant.names.datastore_certificate();
+    let bound = draft
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Bind(..)));
+    let setup = if bound {
+        let before = old.setup.unwrap_or_default();
+        let same = before.checksum.as_ref() == Some(&config.annotated);
+        Some(StorageSetupStatus {
+            checksum: Some(config.annotated.clone()),
+            last_update: if same {
+                before.last_update
+            } else {
+                Some(draft.time())
+            },
+            schema: Some(tenant.schema().to_owned()),
+            user: Some(draft.user(tenant)),
+        })
+    } else {
+        old.setup
+    };
+    status.storage = Some(StorageStatus {
+        certificate: draft.secret_status(certificate, old.certificate.as_ref()),
+        config: Some(StorageConfigStatus {
+            checksum: Some(config.annotated.clone()),
+            secret_name: Some(tenant.names.datastore_config()),
+        }),
+        data_store_name: Some(store.name.clone()),
+        driver: Some(store.driver.as_str().to_owned()),
+        setup,
+    });
+}
+
+impl Draft<'_> {
+    /// The user that was bound: NATS has one of its own.
+    fn user(&self, tenant: &Tenant) -> String {
+        self.steps
+            .iter()
+            .find_map(|step| match step {
+                Step::Bind(_, binding) => Some(binding.user.clone()),
+                Step::Write(_) => None,
+            })
+            .unwrap_or_else(|| tenant.data_store_user().to_owned())
+    }
+}
+
+fn resources(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    let old = status.kubernetes_resources.take().unwrap_or_default();
+    let snapshot = draft.snapshot;
+    let live = snapshot.deployment.as_ref();
+    let deployment = match live {
+        Some(view) => Some(deployment(
+            tenant,
+            draft,
+            &view.status,
+            old.deployment.as_ref(),
+        )),
+        None if draft.complete => Some(deployment(
+            tenant,
+            draft,
+            &LiveDeploymentStatus::default(),
+            old.deployment.as_ref(),
+        )),
+        None => old.deployment,
+    };
+    let version = version(tenant, draft, old.version.unwrap_or_default());
+    status.kubernetes_resources = Some(KubernetesResourcesStatus {
+        deployment,
+        gateway: route(draft, &tenant.names.control_plane()),
+        ingress: snapshot
+            .ingress
+            .as_ref()
+            .filter(|_| wants_ingress(tenant))
+            .map(|live| IngressStatus {
+                load_balancer: live.load_balancer.clone().unwrap_or_default(),
+                name: tenant.names.control_plane(),
+                namespace: tenant.namespace.clone(),
+            }),
+        service: Some(service(tenant, draft, i32::from(tenant.network.port))),
+        version: Some(version),
+    });
+}
+
+fn wants_ingress(tenant: &Tenant) -> bool {
+    tenant.spec.control_plane.ingress.is_some()
+}
+
+fn deployment(
+    tenant: &Tenant,
+    draft: &Draft,
+    live: &LiveDeploymentStatus,
+    old: Option<&DeploymentStatus>,
+) -> DeploymentStatus {
+    let mut next = DeploymentStatus {
+        available_replicas: live.available_replicas,
+        collision_count: live.collision_count,
+        conditions: live.conditions.clone().unwrap_or_default(),
+        last_update: old.and_then(|old| old.last_update.clone()),
+        name: tenant.names.control_plane(),
+        namespace: tenant.namespace.clone(),
+        observed_generation: live.observed_generation,
+        ready_replicas: live.ready_replicas,
+        replicas: live.replicas,
+        selector: format!("{}={}", kamaji_api::labels::NAME, tenant.name),
+        terminating_replicas: old.and_then(|old| old.terminating_replicas),
+        unavailable_replicas: live.unavailable_replicas,
+        updated_replicas: live.updated_replicas,
+    };
+    if old != Some(&next) {
+        next.last_update = Some(draft.time());
+    }
+    next
+}
+
+fn service(tenant: &Tenant, draft: &Draft, port: i32) -> ServiceStatus {
+    let live = draft
+        .snapshot
+        .service
+        .as_ref()
+        .and_then(|s| s.status.as_ref());
+    let mut load_balancer = live
+        .and_then(|s| s.load_balancer.clone())
+        .unwrap_or_default();
+    for ingress in load_balancer.ingress.iter_mut().flatten() {
+        ingress.ports = None;
+    }
+    ServiceStatus {
+        conditions: live.and_then(|s| s.conditions.clone()).unwrap_or_default(),
+        load_balancer,
+        name: tenant.names.control_plane(),
+        namespace: tenant.namespace.clone(),
+        port,
+    }
+}
+
+fn route(draft: &Draft, name: &str) -> Option<RouteStatus> {
+    let route = draft.snapshot.routes.get(name)?;
+    Some(RouteStatus {
+        access_points: render::gateway::access_points(route, &draft.snapshot.gateways),
+        parents: route
+            .status
+            .as_ref()
+            .map(|s| s.parents.clone())
+            .unwrap_or_default(),
+        route_ref: Some(RouteReference {
+            name: name.to_owned(),
+        }),
+    })
+}
+
+/// Section 11.3, first match wins.
+fn version(tenant: &Tenant, draft: &Draft, old: VersionStatus) -> VersionStatus {
+    let installed = upgrade::installed(tenant);
+    let wanted = tenant.replicas();
+    let live = draft.snapshot.deployment.as_ref();
+    let ready = live
+        .and_then(|view| view.status.ready_replicas)
+        .unwrap_or_default();
+    let phase = if draft.ca_rotating && old.status.is_some_and(|s| s != VersionPhase::Provisioning)
+    {
+        VersionPhase::CertificateAuthorityRotating
+    } else if live.is_none() {
+        old.status.unwrap_or_default()
+    } else if wanted == 0 {
+        VersionPhase::Sleeping
+    } else if ready == 0 {
+        VersionPhase::NotReady
+    } else if writes_limited(tenant.spec.write_permissions) {
+        VersionPhase::WriteLimited
+    } else if !draft.progressing(wanted) {
+        VersionPhase::Ready
+    } else {
+        match &installed {
+            None => VersionPhase::Provisioning,
+            Some(installed) if installed.text != tenant.version.text => VersionPhase::Upgrading,
+            Some(_) => VersionPhase::Unknown,
+        }
+    };
+    let settled = matches!(phase, VersionPhase::Ready | VersionPhase::Sleeping)
+        || (phase == VersionPhase::WriteLimited && !draft.progressing(wanted));
+    VersionStatus {
+        status: Some(phase),
+        version: if settled && draft.complete {
+            Some(tenant.version.text.clone())
+        } else {
+            old.version
+        },
+    }
+}
+
+fn writes_limited(permissions: Option<WritePermissions>) -> bool {
+    permissions.is_some_and(|p| p.block_creation || p.block_update || p.block_deletion)
+}
+
+impl Draft<'_> {
+    /// True while a rollout is under way, or is about to be: this pass changes the pod template.
+    fn progressing(&self, wanted: i32) -> bool {
+        let Some(view) = &self.snapshot.deployment else {
+            return true;
+        };
+        let status = &view.status;
+        let count = |value: Option<i32>| value.unwrap_or_default();
+        let planned = self.steps.iter().find_map(|step| match step {
+            Step::Write(object) if object.key.kind == Kind::Deployment => Some(&object.hash),
+            _ => None,
+        });
+        planned.is_some_and(|hash| view.stamped.as_ref() != Some(hash))
+            || status.observed_generation != Some(view.generation)
+            || count(status.unavailable_replicas) > 0
+            || [
+                status.updated_replicas,
+                status.ready_replicas,
+                status.replicas,
+            ]
+            .into_iter()
+            .any(|value| count(value) != wanted)
+    }
+}
+
+fn addons(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    let old = status.addons.take().unwrap_or_default();
+    let inside = draft
+        .snapshot
+        .inside
+        .as_ref()
+        .and_then(|report| report.addons.clone());
+    let seen = inside.unwrap_or_else(|| old.clone());
+    let konnectivity = konnectivity(tenant, draft, &old, &seen);
+    status.addons = Some(AddonsStatus {
+        core_dns: Some(seen.core_dns.unwrap_or_else(AddonStatus::default)),
+        konnectivity: Some(konnectivity),
+        kube_proxy: Some(seen.kube_proxy.unwrap_or_else(AddonStatus::default)),
+    });
+    if let Some(phase) = draft
+        .snapshot
+        .inside
+        .as_ref()
+        .and_then(|r| r.kubeadm_phase.clone())
+    {
+        status.kubeadm_phase = Some(phase);
+    }
+}
+
+fn konnectivity(
+    tenant: &Tenant,
+    draft: &Draft,
+    old: &AddonsStatus,
+    seen: &AddonsStatus,
+) -> KonnectivityStatus {
+    let old = old.konnectivity.clone().unwrap_or_default();
+    let seen = seen.konnectivity.clone().unwrap_or_default();
+    let inside = KonnectivityStatus {
+        agent: seen.agent,
+        clusterrolebinding: seen.clusterrolebinding,
+        sa: seen.sa,
+        ..KonnectivityStatus::default()
+    };
+    let Some(spec) = &tenant.spec.addons.konnectivity else {
+        return inside;
+    };
+    let names = &tenant.names;
+    let egress = names.konnectivity_egress();
+    KonnectivityStatus {
+        certificate: draft
+            .secret_status(names.konnectivity_certificate(), Some(&old.certificate))
+            .unwrap_or_default(),
+        config_map: match draft.settled.get(&egress) {
+            Some(settled) => ConfigMapStatus {
+                checksum: Some(settled.annotated.clone()),
+                name: Some(egress),
+            },
+            None => old.config_map,
+        },
+        enabled: draft.complete || old.enabled,
+        gateway: route(draft, &names.konnectivity_route()),
+        kubeconfig: draft
+            .secret_status(names.konnectivity_kubeconfig(), Some(&old.kubeconfig))
+            .unwrap_or_default(),
+        service: service(tenant, draft, spec.server.port),
+        ..inside
+    }
+}
+
+fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    use ConditionType as C;
+    let mut next = Vec::new();
+    for type_ in [
+        C::DataStoreReady,
+        C::EndpointAssigned,
+        C::CertificatesValid,
+        C::UpgradeAllowed,
+    ] {
+        next.push(
+            match draft.waits.iter().find(|wait| wait.condition == type_) {
+                Some(wait) => draft.condition(type_, Err((wait.reason, wait.message.clone()))),
+                None => draft.condition(type_, Ok("AsPlanned")),
+            },
+        );
+    }
+    next.push(draft.condition(C::Reconciled, Ok("AsPlanned")));
+    next.push(available(tenant, draft));
+    next.push(inside(&status.conditions, draft));
+    let first = next.iter().find(|c| c.status != "True");
+    let ready = match first {
+        Some(c) => draft.condition(C::Ready, Err((&c.reason, c.message.clone()))),
+        None => draft.condition(C::Ready, Ok("AsPlanned")),
+    };
+    for mut condition in next.into_iter().chain([ready]) {
+        condition.observed_generation = Some(tenant.generation);
+        condition::set(&mut status.conditions, condition);
+    }
+}
+
+impl Draft<'_> {
+    fn condition(&self, type_: ConditionType, result: Result<&str, (&str, String)>) -> Condition {
+        let (status, reason, message) = match result {
+            Ok(reason) => ("True", reason, String::new()),
+            Err((reason, message)) => ("False", reason, message),
+        };
+        Condition {
+            type_: type_.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message,
+            observed_generation: None,
+            last_transition_time: self.time(),
+        }
+    }
+}
+
+fn available(tenant: &Tenant, draft: &Draft) -> Condition {
+    let no = |reason: &str, message: String| {
+        draft.condition(ConditionType::ControlPlaneAvailable, Err((reason, message)))
+    };
+    let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
+    if tenant.replicas() == 0 {
+        return no(
+            "Sleeping",
+            "spec.controlPlane.deployment.replicas is 0: set it to 1 or more to wake the control plane"
+                .to_owned(),
+        );
+    }
+    let Some(view) = &draft.snapshot.deployment else {
+        return no(
+            "DeploymentPending",
+            format!("the Deployment {deployment} does not exist yet"),
+        );
+    };
+    let ready = view.status.ready_replicas.unwrap_or_default();
+    if ready > 0 {
+        return draft.condition(ConditionType::ControlPlaneAvailable, Ok("ReplicasReady"));
+    }
+    let why = view.status.conditions.iter().flatten().find(|c| {
+        c.status != "True" && matches!(c.type_.as_str(), "Available" | "Progressing")
+            || c.type_ == "ReplicaFailure" && c.status == "True"
+    });
+    let why = why.and_then(|c| c.message.clone()).unwrap_or_default();
+    no(
+        "NoReplicaReady",
+        format!(
+            "none of {} replicas of the Deployment {deployment} is ready: {why} (look at its pods: are they scheduled, do their images come, what do their logs say?)",
+            tenant.replicas()
+        ),
+    )
+}
+
+fn inside(old: &[Condition], draft: &Draft) -> Condition {
+    if let Some(report) = &draft.snapshot.inside {
+        return report.ready.clone();
+    }
+    condition::find(old, ConditionType::InsideReady.as_str())
+        .cloned()
+        .unwrap_or_else(|| {
+            draft.condition(
+                ConditionType::InsideReady,
+                Err((
+                    "NotVisited",
+                    "the inside is set up once the control plane is available".to_owned(),
+                )),
+            )
+        })
+}
