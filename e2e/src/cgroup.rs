@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::process::Identity;
+use crate::wait::until;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -32,8 +33,8 @@ impl Cgroup {
             let mut found = Vec::new();
             for entry in fs::read_dir(root).with_context(|| format!("read {ROOT}"))? {
                 let path = entry?.path();
-                // A second hierarchy without controllers is of no use to a kubelet; links name one twice.
-                if path.is_dir() && !path.is_symlink() && path.join("tasks").exists() {
+                // Links name a hierarchy twice.
+                if path.is_dir() && !path.is_symlink() && path.join("cgroup.procs").exists() {
                     found.push(path);
                 }
             }
@@ -91,20 +92,20 @@ impl Cgroup {
 
     /// Ends every process in the group and removes it.
     pub async fn remove(&self) -> Result<()> {
-        for _ in 0..200 {
-            let living = self.processes()?;
-            if living.is_empty() {
-                break;
-            }
-            living
-                .iter()
-                .for_each(|process| process.signal(Signal::KILL));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        for hierarchy in &self.hierarchies {
-            remove_tree(&hierarchy.join(&self.name))?;
-        }
-        Ok(())
+        // A process that has just ended may keep its group busy for a moment.
+        until(
+            "the control group is empty",
+            Duration::from_secs(10),
+            || async {
+                self.processes()?
+                    .iter()
+                    .for_each(|process| process.signal(Signal::KILL));
+                self.hierarchies
+                    .iter()
+                    .try_for_each(|path| remove_tree(&path.join(&self.name)))
+            },
+        )
+        .await
     }
 
     /// The processes in the group and below it.

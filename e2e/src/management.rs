@@ -26,6 +26,7 @@ pub async fn start(bed: &Bed) -> Result<()> {
     step(
         "network, folders and certificates of the management cluster",
         async {
+            node.announce()?;
             connect_management(&bed.layout).await?;
             node.open().await?;
             Certs::of(bed).make(bed).await

@@ -145,7 +145,7 @@ pub async fn connect_worker(layout: &Layout, name: &str, index: u8) -> Result<()
     // Nobody outside knows the way to the worker's pods, so they go out under its own address.
     let masquerade = format!(
         "table ip testbed {{ chain out {{ type nat hook postrouting priority srcnat; \
-         ip saddr != {own} oifname eth0 masquerade; }} }}"
+         ip saddr != {own} oifname eth0 masquerade; }}; }}"
     );
     feed(netns.command("nft -f -"), &masquerade).await?;
     Ok(())

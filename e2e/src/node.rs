@@ -30,6 +30,9 @@ pub const OWN_FOLDERS: [&str; 9] = [
     "/usr/libexec/kubernetes",
 ];
 
+/// File by which a node's folder is known.
+const NOTE: &str = "node";
+
 /// Socket of each node's containerd, as seen by the node.
 pub const CRI_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 
@@ -106,11 +109,25 @@ impl Node {
         Ok(command)
     }
 
+    /// Makes a note of the node before anything of it exists, so that it can be removed however far
+    /// it gets.
+    pub fn announce(&self) -> Result<()> {
+        fs::create_dir_all(self.dir())?;
+        Ok(fs::write(self.dir().join(NOTE), &self.name)?)
+    }
+
+    /// Names of the nodes that were announced below a state folder.
+    pub fn announced(state: &Path) -> Result<Vec<String>> {
+        let entries = fs::read_dir(state)?.filter_map(|entry| entry.ok());
+        Ok(entries
+            .filter_map(|entry| fs::read_to_string(entry.path().join(NOTE)).ok())
+            .collect())
+    }
+
     /// Makes the control group and the mount namespace. The network namespace must be there.
     pub async fn open(&self) -> Result<()> {
         self.cgroup.create()?;
         let dir = self.dir();
-        fs::create_dir_all(&dir)?;
         let resolv = format!(
             "nameserver {}\noptions ndots:1\n",
             self.bed.layout.management_ip()

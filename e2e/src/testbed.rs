@@ -1,7 +1,6 @@
 //! How does a testbed come up as a whole, and go without a trace?
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use kube::Client;
@@ -60,7 +59,7 @@ impl Testbed {
         }
         let bed = Bed::new(layout.clone(), Tools::default());
         bed.processes.stop_all().await?;
-        for node in nodes(&layout.state)? {
+        for node in Node::announced(&layout.state)? {
             Cgroup::named(&layout.named(&node))?.remove().await?;
             Netns::of(layout, &node).remove().await?;
         }
@@ -89,18 +88,4 @@ impl Testbed {
     pub fn node(&self) -> Result<Node> {
         Node::named(&self.bed, management::NODE)
     }
-}
-
-/// Nodes that a state folder knows of; each has a folder with its hosts file.
-fn nodes(state: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(state)? {
-        let path = entry?.path();
-        if path.join("hosts").exists()
-            && let Some(name) = path.file_name()
-        {
-            found.push(name.to_string_lossy().into_owned());
-        }
-    }
-    Ok(found)
 }

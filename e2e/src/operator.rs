@@ -1,0 +1,106 @@
+//! How does the operator get into the management cluster? The way a user puts it there.
+//!
+//! The image holds the `kamaji` binary of this checkout; the manifests are `config/default` as
+//! `kubectl kustomize` renders it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::audit::OPERATOR_NAMESPACE;
+use crate::catalogue;
+use crate::command::{output, words};
+use crate::datastore;
+use crate::layout::checkout;
+use crate::step::step;
+use crate::testbed::Testbed;
+use crate::wait::until;
+
+/// Deploys the operator with the DataStore `default` and waits until it is available.
+pub async fn deploy(testbed: &Testbed) -> Result<()> {
+    let binary = step("kamaji binary", binary()).await?;
+    let manifests = step("config/default", render(testbed)).await?;
+    step("operator, until it is available", async {
+        let kubectl = testbed.kubectl()?;
+        for name in images(&manifests)? {
+            load(testbed, &binary, &name).await?;
+        }
+        kubectl.apply(&manifests).await?;
+        kubectl
+            .run("wait --for=condition=Established crd --all --timeout=30s")
+            .await?;
+        let deployments = format!("-n {OPERATOR_NAMESPACE} deployment --all --timeout=120s");
+        kubectl
+            .run(&format!("wait --for=condition=Available {deployments}"))
+            .await?;
+        // A webhook may take its first calls a moment after its pod is ready.
+        until("the DataStore is accepted", Duration::from_secs(60), || {
+            datastore::apply(&testbed.bed, &kubectl)
+        })
+        .await
+    })
+    .await
+}
+
+/// Whether there is something to deploy yet.
+pub fn is_deployable() -> bool {
+    kustomization().join("kustomization.yaml").exists()
+}
+
+/// Loads the operator's image under a name, for instance for a Deployment with another tag.
+pub async fn load(testbed: &Testbed, binary: &Path, name: &str) -> Result<()> {
+    let dir = testbed.bed.layout.dir("images");
+    let archive = catalogue::operator(binary, name)?.archive(&dir)?;
+    testbed.node()?.import(&[archive]).await
+}
+
+/// The `kamaji` binary: the one `KAMAJI_BIN` names, else the checkout's, built if need be in the
+/// profile that `KAMAJI_E2E_PROFILE` names (`dev` if unset).
+pub async fn binary() -> Result<PathBuf> {
+    if let Some(given) = env::var_os("KAMAJI_BIN") {
+        return Ok(PathBuf::from(given));
+    }
+    let profile = env::var("KAMAJI_E2E_PROFILE").unwrap_or_else(|_| "dev".into());
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut build = words(&cargo);
+    build.args(["build", "--quiet", "--bin", "kamaji", "--profile", &profile]);
+    build.arg("--message-format=json").current_dir(checkout());
+    let messages = output(build).await?;
+    let built = messages.lines().rev().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message["executable"].as_str()?))
+    });
+    built.context("cargo built no kamaji binary")
+}
+
+/// The manifests of `config/default`.
+pub async fn render(testbed: &Testbed) -> Result<String> {
+    if !is_deployable() {
+        bail!("no kustomization.yaml in {}", kustomization().display());
+    }
+    let mut kustomize = testbed.kubectl()?.command();
+    kustomize.arg("kustomize").arg(kustomization());
+    output(kustomize).await
+}
+
+fn kustomization() -> PathBuf {
+    checkout().join("config/default")
+}
+
+/// Names of the images that the Deployments in the manifests run.
+fn images(manifests: &str) -> Result<Vec<String>> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(manifests).context("parse manifests")?;
+    let mut names: Vec<String> = objects
+        .iter()
+        .filter(|object| object["kind"] == "Deployment")
+        .filter_map(|object| object["spec"]["template"]["spec"]["containers"].as_array())
+        .flatten()
+        .filter_map(|container| Some(container["image"].as_str()?.to_string()))
+        .collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}

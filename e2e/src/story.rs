@@ -1,0 +1,248 @@
+//! How are stories told one after another on one testbed?
+//!
+//! The main function of a test binary without libtest's own: it brings a testbed up, tells the stories
+//! that were asked for, and takes the testbed down, also after a panic or an interrupt. With
+//! `KAMAJI_E2E_KEEP=1` a testbed that is up is used, and left as it is.
+
+use std::env;
+use std::fs;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+
+use crate::layout::{Layout, checkout};
+use crate::operator;
+use crate::testbed::Testbed;
+
+/// What a story is told with.
+type Tell = Box<dyn Fn(Testbed) -> LocalBoxFuture<'static, Result<()>>>;
+
+/// One story: a sentence that holds, and the deeds that show it.
+pub struct Story {
+    name: &'static str,
+    needs_operator: bool,
+    tell: Tell,
+}
+
+impl Story {
+    /// A story about the testbed itself, without the operator.
+    pub fn of_testbed<F, W>(name: &'static str, tell: F) -> Self
+    where
+        F: Fn(Testbed) -> W + 'static,
+        W: Future<Output = Result<()>> + 'static,
+    {
+        Self {
+            name,
+            needs_operator: false,
+            tell: Box::new(move |bed| tell(bed).boxed_local()),
+        }
+    }
+
+    /// A story about tenants; the operator is deployed and the DataStore `default` is there.
+    pub fn of_tenants<F, W>(name: &'static str, tell: F) -> Self
+    where
+        F: Fn(Testbed) -> W + 'static,
+        W: Future<Output = Result<()>> + 'static,
+    {
+        Self {
+            needs_operator: true,
+            ..Self::of_testbed(name, tell)
+        }
+    }
+}
+
+/// Which stories the command line asks for, in the words of `cargo test`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Choice {
+    filters: Vec<String>,
+    skips: Vec<String>,
+    exact: bool,
+    list: bool,
+}
+
+impl Choice {
+    fn parse(arguments: impl Iterator<Item = String>) -> Self {
+        let mut choice = Self::default();
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--list" => choice.list = true,
+                "--exact" => choice.exact = true,
+                "--skip" => choice.skips.extend(arguments.next()),
+                // libtest's other options that have a value of their own.
+                "--test-threads" | "--color" | "--format" | "-Z" | "--logfile" => {
+                    arguments.next();
+                }
+                option if option.starts_with('-') => {}
+                _ => choice.filters.push(argument),
+            }
+        }
+        choice
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        let matches = |filter: &String| {
+            if self.exact {
+                filter == name
+            } else {
+                name.contains(filter.as_str())
+            }
+        };
+        (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.skips.iter().any(matches)
+    }
+}
+
+/// Tells the stories that the command line asks for.
+pub fn main(stories: Vec<Story>) -> ExitCode {
+    let choice = Choice::parse(env::args().skip(1));
+    let chosen: Vec<Story> = stories
+        .into_iter()
+        .filter(|story| choice.takes(story.name))
+        .collect();
+    if choice.list {
+        chosen
+            .iter()
+            .for_each(|story| println!("{}: test", story.name));
+        return ExitCode::SUCCESS;
+    }
+    if chosen.is_empty() {
+        println!("0 passed, 0 failed");
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(tell_all(chosen)) {
+        Ok(failed) if failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns how many stories have failed.
+async fn tell_all(stories: Vec<Story>) -> Result<usize> {
+    let layout = Layout::from_env()?;
+    let keep = env::var_os("KAMAJI_E2E_KEEP").is_some_and(|value| value == "1");
+    let told = tokio::select! {
+        told = AssertUnwindSafe(tell(&layout, stories, keep)).catch_unwind() => {
+            told.unwrap_or_else(|_| Err(anyhow!("the testbed panicked")))
+        }
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+    };
+    if !matches!(told, Ok(0)) {
+        save_logs(&layout.state).context("keep the logs")?;
+    }
+    if !keep {
+        Testbed::down(&layout).await?;
+    }
+    told
+}
+
+async fn tell(layout: &Layout, stories: Vec<Story>, keep: bool) -> Result<usize> {
+    let running = if keep {
+        Testbed::running(layout.clone()).await?
+    } else {
+        None
+    };
+    let testbed = match running {
+        Some(testbed) => testbed,
+        None => Testbed::up(layout.clone()).await?,
+    };
+    let (of_tenants, of_testbed): (Vec<_>, Vec<_>) =
+        stories.into_iter().partition(|story| story.needs_operator);
+    let (mut passed, mut failed) = (0, 0);
+    let deploy = !of_tenants.is_empty();
+    for part in [of_testbed, of_tenants] {
+        if deploy && part.first().is_some_and(|story| story.needs_operator) {
+            operator::deploy(&testbed).await?;
+        }
+        for story in part {
+            if tell_one(&testbed, &story).await {
+                passed += 1
+            } else {
+                failed += 1
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(failed)
+}
+
+/// Tells one story and prints how it went.
+async fn tell_one(testbed: &Testbed, story: &Story) -> bool {
+    let begin = Instant::now();
+    let result = AssertUnwindSafe((story.tell)(testbed.clone()))
+        .catch_unwind()
+        .await;
+    let result = result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("panic: {}", text.unwrap_or("of an unknown kind")))
+    });
+    let seconds = begin.elapsed().as_secs_f32();
+    match &result {
+        Ok(()) => println!("test {} ... ok ({seconds:.1} s)", story.name),
+        Err(error) => {
+            println!(
+                "test {} ... FAILED ({seconds:.1} s)\n  {error:#}",
+                story.name
+            );
+            println!("{}", circumstances(testbed).await);
+        }
+    }
+    result.is_ok()
+}
+
+/// What the management cluster looked like when a story failed.
+async fn circumstances(testbed: &Testbed) -> String {
+    let Ok(kubectl) = testbed.kubectl() else {
+        return String::new();
+    };
+    let mut text = String::new();
+    let namespace = crate::audit::OPERATOR_NAMESPACE;
+    for line in [
+        "get pods -A -o wide".to_string(),
+        "get events -A --sort-by=.lastTimestamp --field-selector type=Warning".to_string(),
+        format!("logs -n {namespace} --all-containers --tail=40 -l app.kubernetes.io/name=kamaji"),
+    ] {
+        let told = kubectl
+            .run(&line)
+            .await
+            .unwrap_or_else(|error| format!("{error:#}"));
+        text += &format!("--- kubectl {line}\n{}\n", crate::command::tail(&told, 40));
+    }
+    text
+}
+
+/// Copies the logs of all processes into the checkout's build folder before the testbed goes.
+fn save_logs(state: &Path) -> Result<()> {
+    let Ok(logs) = fs::read_dir(state.join("logs")) else {
+        return Ok(());
+    };
+    let kept = checkout().join("target/stories-logs");
+    fs::create_dir_all(&kept)?;
+    for log in logs {
+        let log = log?;
+        fs::copy(log.path(), kept.join(log.file_name()))?;
+    }
+    println!("logs of all processes: {}", kept.display());
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "story_tests.rs"]
+mod tests;

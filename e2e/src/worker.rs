@@ -1,0 +1,224 @@
+//! How does a real kubelet, in namespaces of its own, join a cluster as a user would have it join?
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::bed::Bed;
+use crate::catalogue;
+use crate::command::{output, words};
+use crate::control_plane::KUBELET_ESSENTIALS;
+use crate::kubectl::Kubectl;
+use crate::management::{archives, wait_node_ready};
+use crate::network::connect_worker;
+use crate::node::{CRI_SOCKET, Node};
+use crate::step::step;
+use crate::wait::until;
+
+/// Starts the kubelet each time kubeadm has written what it needs, as an init system would.
+const KUBELET_LOOP: &str = r#"cd /
+while :; do
+  if [ -f /var/lib/kubelet/config.yaml ] && [ -f /var/lib/kubelet/kubeadm-flags.env ]; then
+    . /var/lib/kubelet/kubeadm-flags.env
+    "$0" --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
+      --kubeconfig=/etc/kubernetes/kubelet.conf \
+      --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+  fi
+  sleep 0.2
+done"#;
+
+/// A worker of some cluster.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    bed: Bed,
+    index: u8,
+    node: Node,
+}
+
+/// What `kubeadm token create --print-join-command` tells a user.
+#[derive(Debug, PartialEq, Eq)]
+struct Invitation {
+    endpoint: String,
+    token: String,
+    ca_hash: String,
+}
+
+impl Worker {
+    /// The worker of this number, whether it runs or not.
+    pub fn numbered(bed: &Bed, index: u8) -> Result<Self> {
+        let node = Node::named(bed, &format!("worker{index}"))?;
+        Ok(Self {
+            bed: bed.clone(),
+            index,
+            node,
+        })
+    }
+
+    /// Brings a worker up and joins it to the cluster of this kubeconfig; it is Ready when this returns.
+    pub async fn join(bed: &Bed, index: u8, cluster: &Kubectl) -> Result<Self> {
+        let worker = Self::numbered(bed, index)?;
+        let name = worker.name();
+        step(
+            &format!("{name}: namespaces, containerd and images"),
+            worker.open(),
+        )
+        .await?;
+        step(
+            &format!("{name}: kubeadm join"),
+            worker.kubeadm_join(cluster),
+        )
+        .await?;
+        step(
+            &format!("{name}: network, until it is Ready"),
+            worker.complete(cluster),
+        )
+        .await?;
+        Ok(worker)
+    }
+
+    /// Its name as a Node.
+    pub fn name(&self) -> &str {
+        self.node.name()
+    }
+
+    /// Its namespaces and its containerd.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Namespaces, containerd and images, without a kubelet.
+    pub async fn open(&self) -> Result<()> {
+        self.node.announce()?;
+        connect_worker(&self.bed.layout, self.name(), self.index).await?;
+        self.node.open().await?;
+        let images = archives(catalogue::worker(&self.bed.tools)?);
+        let (images, ()) = futures::try_join!(images, self.node.start_containerd())?;
+        self.node.import(&images).await
+    }
+
+    /// Starts the loop that runs the kubelet as soon as it is configured.
+    pub fn start_kubelet(&self) -> Result<()> {
+        let mut kubelet = self.node.command("/bin/sh")?;
+        kubelet
+            .args(["-c", KUBELET_LOOP])
+            .arg(self.bed.tools.path("kubelet")?);
+        self.bed
+            .processes
+            .spawn(&self.node.process("kubelet"), kubelet)?;
+        Ok(())
+    }
+
+    async fn kubeadm_join(&self, cluster: &Kubectl) -> Result<()> {
+        let mut invite = self.bed.tools.command("kubeadm")?;
+        invite.args(["token", "create", "--print-join-command", "--kubeconfig"]);
+        let invitation = Invitation::parse(
+            &output({
+                invite.arg(cluster.kubeconfig());
+                invite
+            })
+            .await?,
+        )?;
+        let config = self.write_config(&invitation)?;
+        self.start_kubelet()?;
+        let mut join = self.node.command(self.bed.tools.path("kubeadm")?)?;
+        join.args(["join", "--ignore-preflight-errors=all", "--config"])
+            .arg(config);
+        let told = output(join).await;
+        told.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))?;
+        Ok(())
+    }
+
+    fn write_config(&self, invitation: &Invitation) -> Result<PathBuf> {
+        let patches = self.node.dir().join("patches");
+        fs::create_dir_all(&patches)?;
+        let kubelet = format!(
+            "{KUBELET_ESSENTIALS}resolvConf: {}\n",
+            self.node.resolv_conf().display()
+        );
+        fs::write(patches.join("kubeletconfiguration0+merge.yaml"), kubelet)?;
+        let config = self.node.dir().join("join.yaml");
+        let text = format!(
+            "apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery:
+  bootstrapToken: {{token: {token}, apiServerEndpoint: '{endpoint}', caCertHashes: ['{hash}']}}
+nodeRegistration:
+  name: {name}
+  criSocket: {CRI_SOCKET}
+  kubeletExtraArgs:
+  - {{name: node-ip, value: {ip}}}
+  - {{name: cgroup-root, value: {cgroup}}}
+patches: {{directory: {patches}}}
+",
+            token = invitation.token,
+            endpoint = invitation.endpoint,
+            hash = invitation.ca_hash,
+            name = self.name(),
+            ip = self.bed.layout.worker_ip(self.index),
+            cgroup = self.node.cgroup_root(),
+            patches = patches.display(),
+        );
+        fs::write(&config, text)?;
+        Ok(config)
+    }
+
+    /// Gives its pods a network from what the cluster has assigned, and waits until it is Ready.
+    pub async fn complete(&self, cluster: &Kubectl) -> Result<()> {
+        let line = format!("get node {} -o jsonpath={{.spec.podCIDR}}", self.name());
+        let cidr = until(
+            "the node has addresses for pods",
+            Duration::from_secs(60),
+            || async {
+                let cidr = cluster.run(&line).await?;
+                if cidr.is_empty() {
+                    bail!("spec.podCIDR of node {} is empty", self.name());
+                }
+                Ok(cidr)
+            },
+        )
+        .await?;
+        self.node.write_cni(&cidr)?;
+        let ready = wait_node_ready(cluster, self.name()).await;
+        ready.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))
+    }
+
+    /// Switches the worker off as if its plug had been pulled, and removes everything of it. The Node
+    /// object stays in its cluster.
+    pub async fn remove(&self) -> Result<()> {
+        self.node.close().await?;
+        match fs::remove_dir_all(self.node.dir()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a line, split at blanks, in the worker's namespaces, as a login on that machine would.
+    pub async fn run(&self, line: &str) -> Result<String> {
+        let line = words(line);
+        let mut command = self.node.command(line.get_program())?;
+        command.args(line.get_args());
+        output(command).await
+    }
+}
+
+impl Invitation {
+    fn parse(line: &str) -> Result<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let after = |word: &str| {
+            let at = words.iter().position(|candidate| *candidate == word);
+            let found = at.and_then(|at| words.get(at + 1)).map(ToString::to_string);
+            found.with_context(|| format!("kubeadm's join command has no {word}: {line}"))
+        };
+        Ok(Self {
+            endpoint: after("join")?,
+            token: after("--token")?,
+            ca_hash: after("--discovery-token-ca-cert-hash")?,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;
