@@ -2,7 +2,10 @@
 //! small views of other projects' kinds.
 
 pub mod condition;
+pub mod control_plane;
+pub mod crd;
 pub mod datastore;
 pub mod foreign;
+pub mod kubeconfig;
 pub mod labels;
 pub mod tenant;
