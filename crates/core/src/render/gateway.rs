@@ -11,7 +11,7 @@ use kamaji_api::{
 };
 
 use super::{metadata, user};
-use crate::{object::Object, tenant::Tenant};
+use crate::tenant::Tenant;
 
 /// Listener that konnectivity's route attaches to; the gateway's owner must give it this name.
 const KONNECTIVITY_LISTENER: &str = "konnectivity-server";
@@ -79,14 +79,6 @@ fn spec(tenant: &Tenant, hostname: &str, parents: Vec<ParentReference>, port: i3
             }],
         }],
     }
-}
-
-/// A route as it is planned.
-///
-/// # Panics
-/// Never: a route is plain data with a kind and a name.
-pub fn object(route: &TlsRoute) -> Object {
-    Object::from_value(serde_json::to_value(route).expect("routes are plain data"))
 }
 
 /// Where clients can connect through `route`: a place for each listener of each gateway that has

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    object::{Kind, ObjectRef},
+    object::{Kind, Object, ObjectRef},
     render::fixture::tenant,
 };
 
@@ -52,7 +52,7 @@ fn the_api_servers_route_keeps_the_users_parents() {
 #[test]
 fn a_route_is_an_object_like_any_other() {
     let tenant = tenant(json!({"controlPlane": {"gateway": edge()}}));
-    let object = object(&routes(&tenant)[0]);
+    let object = Object::of_json(&routes(&tenant)[0]);
     assert_eq!(
         object.key,
         ObjectRef::namespaced(Kind::TlsRoute, "apps", "demo")
