@@ -44,7 +44,7 @@ impl<'a> ControlPlane<'a> {
         let client = client(&self.bed.layout.kubeconfig()).await?;
         until(
             "the management API server is ready",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || async {
                 let ready = client
                     .request_text(http::Request::get("/readyz").body(Vec::new())?)

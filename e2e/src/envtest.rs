@@ -70,7 +70,7 @@ impl ApiServer {
         let client = self.client().await?;
         let ready = until(
             "the API server is ready",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || async {
                 let request = http_get("/readyz")?;
                 Ok(client.request_text(request).await?)

@@ -22,16 +22,16 @@ impl Guarded {
     /// Starts a process with its output in `log`.
     pub fn spawn(command: &Command, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
-        let mut watched = Command::new("sh");
-        watched
+        let mut shell = Command::new("sh");
+        shell
             .args(["-c", WATCH, "sh"])
             .arg(command.get_program())
             .args(command.get_args());
-        watched
+        shell
             .stdin(Stdio::piped())
             .stdout(out.try_clone()?)
             .stderr(out);
-        let watcher = watched
+        let watcher = shell
             .spawn()
             .with_context(|| format!("start {command:?}"))?;
         Ok(Self { watcher })

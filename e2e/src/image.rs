@@ -4,6 +4,7 @@
 //! else is asked for, in the archive format of `docker save`, which containerd imports.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -44,18 +45,21 @@ impl Image {
     }
 
     /// A further name of the same image.
+    #[must_use]
     pub fn tag(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
     }
 
     /// What a container runs when its pod does not say.
+    #[must_use]
     pub fn entrypoint(mut self, words: &[&str]) -> Self {
         self.entrypoint = words.iter().map(ToString::to_string).collect();
         self
     }
 
     /// A file of this machine at a path of the image.
+    #[must_use]
     pub fn file(mut self, from: impl Into<PathBuf>, to: &str) -> Self {
         self.entries.insert(to.into(), Content::File(from.into()));
         self
@@ -73,6 +77,7 @@ impl Image {
     }
 
     /// A symbolic link.
+    #[must_use]
     pub fn link(mut self, path: &str, target: &str) -> Self {
         self.entries
             .insert(path.into(), Content::Link(target.into()));
@@ -80,12 +85,14 @@ impl Image {
     }
 
     /// A file with this text.
+    #[must_use]
     pub fn text(mut self, path: &str, text: &str) -> Self {
         self.entries.insert(path.into(), Content::Text(text.into()));
         self
     }
 
     /// A folder.
+    #[must_use]
     pub fn folder(mut self, path: &str, mode: u32) -> Self {
         self.entries.insert(path.into(), Content::Folder(mode));
         self
@@ -96,8 +103,9 @@ impl Image {
         &self.names[0]
     }
 
-    /// Path of the archive in a folder, written if the folder has none of exactly this content.
-    pub fn archive(&self, dir: &Path) -> Result<PathBuf> {
+    /// Path of the archive in a folder, and whether it was written now since the folder had none of
+    /// exactly this content.
+    pub fn archive(&self, dir: &Path) -> Result<(PathBuf, bool)> {
         let digest = format!("{:x}", Sha256::digest(self.description()?));
         let short = self
             .name()
@@ -106,25 +114,32 @@ impl Image {
             .unwrap_or_default()
             .replace([':', '@'], "-");
         let path = dir.join(format!("{short}-{}.tar", &digest[..16]));
-        if !path.exists() {
+        let missing = !path.exists();
+        if missing {
             fs::create_dir_all(dir)?;
             let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
             self.write(&unfinished)
                 .with_context(|| format!("write image {}", self.name()))?;
             fs::rename(unfinished, &path)?;
         }
-        Ok(path)
+        Ok((path, missing))
     }
 
     /// Everything the archive depends on; files stand there by size and time.
     fn description(&self) -> Result<String> {
         let mut text = format!("{:?} {:?}", self.names, self.entrypoint);
         for (path, content) in &self.entries {
-            text += &format!("\n{path} {content:?}");
+            let _ = write!(text, "\n{path} {content:?}");
             if let Content::File(from) = content {
                 let data =
                     fs::metadata(from).with_context(|| format!("read {}", from.display()))?;
-                text += &format!(" {} {}.{}", data.size(), data.mtime(), data.mtime_nsec());
+                let _ = write!(
+                    text,
+                    " {} {}.{}",
+                    data.size(),
+                    data.mtime(),
+                    data.mtime_nsec()
+                );
             }
         }
         Ok(text)

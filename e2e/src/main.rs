@@ -1,13 +1,19 @@
 //! Brings a testbed up and down.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use kamaji_e2e::demo;
+use kamaji_e2e::interrupt::unless_interrupted;
+use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::layout::Layout;
 use kamaji_e2e::step::step;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::Tools;
+use kamaji_e2e::worker::Worker;
 
 /// A real management cluster, tenants and workers on this machine.
 #[derive(Debug, Parser)]
@@ -20,8 +26,22 @@ struct Arguments {
 enum Command {
     /// Find or build the binaries and print where they are.
     Tools,
-    /// Bring everything up.
-    Up,
+    /// Bring everything up: the management cluster, the operator, the tenant `demo` with workers.
+    Up {
+        /// How many workers join the tenant `demo`.
+        #[arg(long, default_value_t = 1)]
+        workers: u8,
+        /// Only the management cluster and the datastore.
+        #[arg(long)]
+        bare: bool,
+    },
+    /// Join a worker to the cluster of a kubeconfig.
+    Join {
+        /// Number of the worker, from 0 to 15.
+        index: u8,
+        /// Kubeconfig of an administrator of that cluster.
+        kubeconfig: PathBuf,
+    },
     /// Remove everything.
     Down,
 }
@@ -44,10 +64,34 @@ async fn run(command: Command) -> Result<()> {
                 println!("{name:24} {}", path.display());
             }
         }
-        Command::Up => {
-            Testbed::up(Layout::from_env()?).await?;
+        Command::Up { workers, bare } => {
+            let begin = Instant::now();
+            let layout = Layout::from_env()?;
+            let was_up = Testbed::is_up(&layout);
+            if let Err(error) = unless_interrupted(up(&layout, workers, bare)).await {
+                Testbed::save_logs(&layout)?;
+                if !was_up {
+                    Testbed::down(&layout).await?;
+                }
+                return Err(error);
+            }
+            println!("up after {:.0} s", begin.elapsed().as_secs_f32());
+        }
+        Command::Join { index, kubeconfig } => {
+            let testbed = Testbed::running_or_up(Layout::from_env()?).await?;
+            let cluster = Kubectl::new(&testbed.bed.tools, &kubeconfig)?;
+            Worker::join(&testbed.bed, index, &cluster).await?;
         }
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
     }
     Ok(())
+}
+
+async fn up(layout: &Layout, workers: u8, bare: bool) -> Result<()> {
+    let testbed = Testbed::running_or_up(layout.clone()).await?;
+    if bare {
+        Ok(())
+    } else {
+        demo::up(&testbed, workers).await
+    }
 }

@@ -57,7 +57,7 @@ pub async fn start(bed: &Bed) -> Result<()> {
         control_plane.start_kubelet()?;
         let cidr = until(
             "the node has addresses for pods",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || async {
                 let cidr = kubectl
                     .run("get node mgmt -o jsonpath={.spec.podCIDR}")
@@ -88,7 +88,12 @@ pub async fn wait_node_ready(kubectl: &Kubectl, node: &str) -> Result<()> {
 /// Archives of images in the cache, written where they are missing.
 pub async fn archives(images: Vec<Image>) -> Result<Vec<PathBuf>> {
     let dir = cache_dir()?.join("images");
-    let write = move || images.iter().map(|image| image.archive(&dir)).collect();
+    let write = move || {
+        images
+            .iter()
+            .map(|image| Ok(image.archive(&dir)?.0))
+            .collect()
+    };
     tokio::task::spawn_blocking(write).await?
 }
 

@@ -118,7 +118,7 @@ impl Node {
 
     /// Names of the nodes that were announced below a state folder.
     pub fn announced(state: &Path) -> Result<Vec<String>> {
-        let entries = fs::read_dir(state)?.filter_map(|entry| entry.ok());
+        let entries = fs::read_dir(state)?.filter_map(Result::ok);
         Ok(entries
             .filter_map(|entry| fs::read_to_string(entry.path().join(NOTE)).ok())
             .collect())

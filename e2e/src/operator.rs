@@ -25,10 +25,22 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
     let manifests = step("config/default", render(testbed)).await?;
     step("operator, until it is available", async {
         let kubectl = testbed.kubectl()?;
+        let before = kubectl
+            .run(&format!("-n {OPERATOR_NAMESPACE} get deployment -o name"))
+            .await?;
+        let mut changed = false;
         for name in images(&manifests)? {
-            load(testbed, &binary, &name).await?;
+            changed |= load(testbed, &binary, &name).await?;
         }
         kubectl.apply(&manifests).await?;
+        if changed && !before.is_empty() {
+            // The tag is the same, so only a restart brings the new binary in.
+            kubectl
+                .run(&format!(
+                    "-n {OPERATOR_NAMESPACE} rollout restart deployment"
+                ))
+                .await?;
+        }
         kubectl
             .run("wait --for=condition=Established crd --all --timeout=30s")
             .await?;
@@ -37,7 +49,7 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
             .run(&format!("wait --for=condition=Available {deployments}"))
             .await?;
         // A webhook may take its first calls a moment after its pod is ready.
-        until("the DataStore is accepted", Duration::from_secs(60), || {
+        until("the DataStore is accepted", Duration::from_mins(1), || {
             datastore::apply(&testbed.bed, &kubectl)
         })
         .await
@@ -50,11 +62,16 @@ pub fn is_deployable() -> bool {
     kustomization().join("kustomization.yaml").exists()
 }
 
-/// Loads the operator's image under a name, for instance for a Deployment with another tag.
-pub async fn load(testbed: &Testbed, binary: &Path, name: &str) -> Result<()> {
+/// Loads the operator's image under a name, for instance for a Deployment with another tag. Returns
+/// whether the node had another binary under that name, or none.
+pub async fn load(testbed: &Testbed, binary: &Path, name: &str) -> Result<bool> {
     let dir = testbed.bed.layout.dir("images");
-    let archive = catalogue::operator(binary, name)?.archive(&dir)?;
-    testbed.node()?.import(&[archive]).await
+    let image = catalogue::operator(binary, name)?;
+    let (archive, written) = tokio::task::spawn_blocking(move || image.archive(&dir)).await??;
+    if written {
+        testbed.node()?.import(&[archive]).await?;
+    }
+    Ok(written)
 }
 
 /// The `kamaji` binary: the one `KAMAJI_BIN` names, else the checkout's, built if need be in the
@@ -69,11 +86,11 @@ pub async fn binary() -> Result<PathBuf> {
     build.args(["build", "--quiet", "--bin", "kamaji", "--profile", &profile]);
     build.arg("--message-format=json").current_dir(checkout());
     let messages = output(build).await?;
-    let built = messages.lines().rev().find_map(|line| {
+    let executable = messages.lines().rev().find_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message["executable"].as_str()?))
     });
-    built.context("cargo built no kamaji binary")
+    executable.context("cargo built no kamaji binary")
 }
 
 /// The manifests of `config/default`.

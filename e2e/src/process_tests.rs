@@ -30,7 +30,7 @@ async fn a_pid_that_now_belongs_to_another_process_is_not_signalled() {
 
 #[test]
 fn the_remains_of_a_process_do_not_count_as_alive() {
-    let child = Command::new("true").spawn().unwrap();
+    let mut child = Command::new("true").spawn().unwrap();
     while let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", child.id())) {
         if stat.contains(") Z ") {
             break;
@@ -38,4 +38,5 @@ fn the_remains_of_a_process_do_not_count_as_alive() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(Identity::of(child.id()), None);
+    child.wait().unwrap();
 }

@@ -5,18 +5,18 @@
 //! `KAMAJI_E2E_KEEP=1` a testbed that is up is used, and left as it is.
 
 use std::env;
-use std::fs;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-use crate::layout::{Layout, checkout};
+use crate::interrupt::unless_interrupted;
+use crate::layout::Layout;
 use crate::operator;
 use crate::testbed::Testbed;
 
@@ -107,9 +107,9 @@ pub fn main(stories: Vec<Story>) -> ExitCode {
         .filter(|story| choice.takes(story.name))
         .collect();
     if choice.list {
-        chosen
-            .iter()
-            .for_each(|story| println!("{}: test", story.name));
+        for story in &chosen {
+            println!("{}: test", story.name);
+        }
         return ExitCode::SUCCESS;
     }
     if chosen.is_empty() {
@@ -124,7 +124,7 @@ pub fn main(stories: Vec<Story>) -> ExitCode {
         }
     };
     match runtime.block_on(tell_all(chosen)) {
-        Ok(failed) if failed == 0 => ExitCode::SUCCESS,
+        Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -137,14 +137,14 @@ pub fn main(stories: Vec<Story>) -> ExitCode {
 async fn tell_all(stories: Vec<Story>) -> Result<usize> {
     let layout = Layout::from_env()?;
     let keep = env::var_os("KAMAJI_E2E_KEEP").is_some_and(|value| value == "1");
-    let told = tokio::select! {
-        told = AssertUnwindSafe(tell(&layout, stories, keep)).catch_unwind() => {
-            told.unwrap_or_else(|_| Err(anyhow!("the testbed panicked")))
-        }
-        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
-    };
+    let work = AssertUnwindSafe(tell(&layout, stories, keep)).catch_unwind();
+    let told = unless_interrupted(async {
+        work.await
+            .unwrap_or_else(|_| Err(anyhow!("the testbed panicked")))
+    })
+    .await;
     if !matches!(told, Ok(0)) {
-        save_logs(&layout.state).context("keep the logs")?;
+        Testbed::save_logs(&layout)?;
     }
     if !keep {
         Testbed::down(&layout).await?;
@@ -172,9 +172,9 @@ async fn tell(layout: &Layout, stories: Vec<Story>, keep: bool) -> Result<usize>
         }
         for story in part {
             if tell_one(&testbed, &story).await {
-                passed += 1
+                passed += 1;
             } else {
-                failed += 1
+                failed += 1;
             }
         }
     }
@@ -223,24 +223,13 @@ async fn circumstances(testbed: &Testbed) -> String {
             .run(&line)
             .await
             .unwrap_or_else(|error| format!("{error:#}"));
-        text += &format!("--- kubectl {line}\n{}\n", crate::command::tail(&told, 40));
+        let _ = write!(
+            text,
+            "--- kubectl {line}\n{}\n",
+            crate::command::tail(&told, 40)
+        );
     }
     text
-}
-
-/// Copies the logs of all processes into the checkout's build folder before the testbed goes.
-fn save_logs(state: &Path) -> Result<()> {
-    let Ok(logs) = fs::read_dir(state.join("logs")) else {
-        return Ok(());
-    };
-    let kept = checkout().join("target/stories-logs");
-    fs::create_dir_all(&kept)?;
-    for log in logs {
-        let log = log?;
-        fs::copy(log.path(), kept.join(log.file_name()))?;
-    }
-    println!("logs of all processes: {}", kept.display());
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::bed::Bed;
 use crate::cgroup::Cgroup;
 use crate::kubeconfig::client;
 use crate::kubectl::Kubectl;
-use crate::layout::Layout;
+use crate::layout::{Layout, checkout};
 use crate::network::Netns;
 use crate::node::Node;
 use crate::process::Processes;
@@ -41,15 +41,29 @@ impl Testbed {
         Ok(Self { bed })
     }
 
+    /// The testbed of this layout, brought up unless it is.
+    pub async fn running_or_up(layout: Layout) -> Result<Self> {
+        prerequisites::check()?;
+        match Self::running(layout.clone()).await? {
+            Some(testbed) => Ok(testbed),
+            None => Self::up(layout).await,
+        }
+    }
+
     /// The testbed of this layout if it is up.
     pub async fn running(layout: Layout) -> Result<Option<Self>> {
-        let processes = Processes::below(&layout.state);
-        if !processes.is_alive("kube-apiserver") || !processes.is_alive("mgmt-kubelet") {
+        if !Self::is_up(&layout) {
             return Ok(None);
         }
         Ok(Some(Self {
             bed: Bed::new(layout, Tools::all().await?),
         }))
+    }
+
+    /// Whether the last process of a testbed that [`Testbed::up`] starts runs, and the first.
+    pub fn is_up(layout: &Layout) -> bool {
+        let processes = Processes::below(&layout.state);
+        processes.is_alive(datastore::PROCESS) && processes.is_alive("mgmt-containerd")
     }
 
     /// Ends every process of a testbed and removes everything it made. Does nothing when there is none.
@@ -67,6 +81,21 @@ impl Testbed {
         bed.remove_mount_points();
         fs::remove_dir_all(&layout.state)
             .with_context(|| format!("remove {}", layout.state.display()))
+    }
+
+    /// Copies the logs of all processes into the checkout's build folder, where they outlive the testbed.
+    pub fn save_logs(layout: &Layout) -> Result<()> {
+        let Ok(logs) = fs::read_dir(layout.dir("logs")) else {
+            return Ok(());
+        };
+        let kept = checkout().join("target/testbed-logs");
+        fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
+        for log in logs {
+            let log = log?;
+            fs::copy(log.path(), kept.join(log.file_name()))?;
+        }
+        println!("logs of all processes: {}", kept.display());
+        Ok(())
     }
 
     /// Client of an administrator of the management cluster.

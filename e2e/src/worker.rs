@@ -83,6 +83,14 @@ impl Worker {
         self.node.name()
     }
 
+    /// Whether its containerd and its kubelet run.
+    pub fn is_up(&self) -> bool {
+        let processes = &self.bed.processes;
+        ["containerd", "kubelet"]
+            .iter()
+            .all(|what| processes.is_alive(&self.node.process(what)))
+    }
+
     /// Its namespaces and its containerd.
     pub fn node(&self) -> &Node {
         &self.node
@@ -169,7 +177,7 @@ patches: {{directory: {patches}}}
         let line = format!("get node {} -o jsonpath={{.spec.podCIDR}}", self.name());
         let cidr = until(
             "the node has addresses for pods",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || async {
                 let cidr = cluster.run(&line).await?;
                 if cidr.is_empty() {

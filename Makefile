@@ -1,0 +1,58 @@
+# Calls, no logic: each line can be typed by hand. `make help` lists the targets.
+
+PACKAGES := protobuf-compiler busybox-static iptables nftables conntrack ipset runc \
+	containernetworking-plugins iproute2 curl procps
+STORIES := cargo test -p kamaji-e2e --test stories -- --test-threads=1
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
+
+deps: ## Install what building and the testbed need (Debian and Ubuntu, root).
+	@test "$$(uname -s)" = Linux || { echo 'the testbed needs Linux; use a Linux machine or a VM'; exit 1; }
+	@test "$$(id -u)" = 0 || { echo 'installing packages and the testbed need root: sudo -E make deps'; exit 1; }
+	@command -v apt-get >/dev/null || { echo 'no apt-get here; install by hand: $(PACKAGES)'; exit 1; }
+	@command -v cargo >/dev/null || { echo 'no cargo here; install Rust from https://rustup.rs'; exit 1; }
+	@dpkg -s $(PACKAGES) >/dev/null 2>&1 || \
+		{ apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); }
+
+build: ## Build the kamaji binary.
+	cargo build --release --bin kamaji
+
+tools: ## Find or build the Kubernetes binaries of the testbed.
+	cargo run -q -p kamaji-e2e --bin testbed -- tools
+
+up: deps tools ## A management cluster with the operator, tenant demo and a worker on this machine.
+	cargo run -q -p kamaji-e2e --bin testbed -- up
+
+down: ## Remove everything that `make up` made.
+	cargo run -q -p kamaji-e2e --bin testbed -- down
+
+test: deps tools ## Every test, the stories of the testbed included.
+	cargo test --workspace --exclude kamaji-e2e
+	cargo test -p kamaji-e2e --lib --bins --test envtest
+	$(STORIES)
+
+stories: tools ## Only the stories; `make stories WORDS=dns` those with these words in their name.
+	$(STORIES) $(WORDS)
+
+check: ## Format, lints and the dependency policy.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check; \
+	else echo 'cargo-deny is not installed, so deny.toml was not checked: cargo install cargo-deny'; fi
+
+crds: ## Print the CustomResourceDefinitions.
+	@cargo run -q --bin kamaji -- crds
+
+soak: tools ## The stories that run for long.
+	$(STORIES) soak
+
+bench: tools ## Measure the budgets.
+	$(STORIES) bench
+
+compat: tools ## Compare what we make with what the reference made.
+	$(STORIES) compat
+
+.PHONY: help deps build tools up down test stories check crds soak bench compat
