@@ -59,23 +59,21 @@ impl Worker {
     /// Brings a worker up and joins it to the cluster of this kubeconfig; it is Ready when this returns.
     pub async fn join(bed: &Bed, index: u8, cluster: &Kubectl) -> Result<Self> {
         let worker = Self::numbered(bed, index)?;
-        let name = worker.name();
-        step(
-            &format!("{name}: namespaces, containerd and images"),
-            worker.open(),
-        )
-        .await?;
-        step(
-            &format!("{name}: kubeadm join"),
-            worker.kubeadm_join(cluster),
-        )
-        .await?;
+        let title = format!("{}: namespaces, containerd and images", worker.name());
+        step(&title, worker.open()).await?;
+        worker.join_opened(cluster).await?;
+        Ok(worker)
+    }
+
+    /// Joins a worker that is open already.
+    pub async fn join_opened(&self, cluster: &Kubectl) -> Result<()> {
+        let name = self.name();
+        step(&format!("{name}: kubeadm join"), self.kubeadm_join(cluster)).await?;
         step(
             &format!("{name}: network, until it is Ready"),
-            worker.complete(cluster),
+            self.complete(cluster),
         )
-        .await?;
-        Ok(worker)
+        .await
     }
 
     /// Its name as a Node.
