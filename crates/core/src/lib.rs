@@ -3,6 +3,7 @@
 //! Pure code: no client, no clock, no randomness, no logging. The operator observes, this crate
 //! plans, the operator applies. See `docs/architecture.md`.
 
+pub mod admission;
 pub mod binding;
 pub mod checksum;
 pub mod endpoint;

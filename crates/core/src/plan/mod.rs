@@ -27,7 +27,7 @@ mod kubeconfigs;
 mod secret;
 mod status;
 mod storage;
-mod upgrade;
+pub mod upgrade;
 
 pub use deletion::{Deletion, deletion};
 

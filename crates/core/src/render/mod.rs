@@ -13,7 +13,7 @@ pub mod collisions;
 pub mod deployment;
 pub mod egress;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod gateway;
 pub mod ingress;
 pub mod kubeadm_config;

@@ -1,0 +1,159 @@
+//! Can this DataStore be used? Only what its schema cannot say; whether Secrets are there is the
+//! store's own condition, since they may come later.
+
+use std::collections::BTreeSet;
+
+use kamaji_api::datastore::{ContentRef, DataStore, Driver};
+
+use super::Warning;
+
+/// Why a DataStore is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DataStoreRefusal {
+    /// It cannot be dialled.
+    #[error(
+        "spec.endpoints has {text:?}, which is not host:port: write it without a scheme, for example etcd-0.etcd.svc:2379 or [2001:db8::5]:2379"
+    )]
+    Endpoint {
+        /// What was written.
+        text: String,
+    },
+    /// NATS has no way to log in without it.
+    #[error(
+        "spec.basicAuth is missing, and the driver NATS logs in with it: give username and password"
+    )]
+    NoBasicAuth,
+    /// Neither bytes nor a reference to some.
+    #[error("{field} has neither content nor a secretReference with name and namespace: give one")]
+    Nothing {
+        /// Which field.
+        field: &'static str,
+    },
+}
+
+/// Judges a DataStore: warnings if it may be stored, else every reason why not.
+///
+/// As for tenants, deletion and whatever leaves the spec alone pass.
+pub fn validate_data_store(
+    new: &DataStore,
+    old: Option<&DataStore>,
+) -> Result<Vec<Warning>, Vec<DataStoreRefusal>> {
+    if new.metadata.deletion_timestamp.is_some() || old.is_some_and(|old| old.spec == new.spec) {
+        return Ok(Vec::new());
+    }
+    let before: Vec<_> = old.map(refusals).unwrap_or_default();
+    let (known, fresh): (Vec<_>, Vec<_>) = refusals(new)
+        .into_iter()
+        .partition(|refusal| before.contains(refusal));
+    if !fresh.is_empty() {
+        return Err(fresh);
+    }
+    let mut warnings: Vec<Warning> = known
+        .iter()
+        .map(|refusal| format!("was so before: {refusal}"))
+        .collect();
+    warnings.extend(warn(new));
+    Ok(warnings)
+}
+
+fn refusals(store: &DataStore) -> Vec<DataStoreRefusal> {
+    let spec = &store.spec;
+    let mut found: Vec<_> = spec
+        .endpoints
+        .iter()
+        .filter(|text| !is_endpoint(text))
+        .map(|text| DataStoreRefusal::Endpoint { text: text.clone() })
+        .collect();
+    if spec.driver == Driver::Nats && spec.basic_auth.is_none() {
+        found.push(DataStoreRefusal::NoBasicAuth);
+    }
+    found.extend(
+        references(store)
+            .into_iter()
+            .filter(|(_, reference)| !says_something(reference))
+            .map(|(field, _)| DataStoreRefusal::Nothing { field }),
+    );
+    found
+}
+
+fn references(store: &DataStore) -> Vec<(&'static str, &ContentRef)> {
+    let mut found = Vec::new();
+    if let Some(auth) = &store.spec.basic_auth {
+        found.push(("spec.basicAuth.username", &auth.username));
+        found.push(("spec.basicAuth.password", &auth.password));
+    }
+    if let Some(tls) = &store.spec.tls_config {
+        let authority = &tls.certificate_authority;
+        found.push((
+            "spec.tlsConfig.certificateAuthority.certificate",
+            &authority.certificate,
+        ));
+        let key = authority.private_key.as_ref();
+        found.extend(key.map(|key| ("spec.tlsConfig.certificateAuthority.privateKey", key)));
+        if let Some(client) = &tls.client_certificate {
+            found.push((
+                "spec.tlsConfig.clientCertificate.certificate",
+                &client.certificate,
+            ));
+            found.push((
+                "spec.tlsConfig.clientCertificate.privateKey",
+                &client.private_key,
+            ));
+        }
+    }
+    found
+}
+
+fn says_something(reference: &ContentRef) -> bool {
+    let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    reference
+        .content
+        .as_ref()
+        .is_some_and(|bytes| !bytes.0.is_empty())
+        || reference.secret_reference.as_ref().is_some_and(|secret| {
+            filled(&secret.name) && filled(&secret.namespace) && !secret.key_path.is_empty()
+        })
+}
+
+/// `host:port`, `192.0.2.5:2379` or `[2001:db8::5]:2379`.
+fn is_endpoint(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return false;
+    }
+    match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.len() <= 253
+                && host
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+        }
+    }
+}
+
+fn warn(store: &DataStore) -> Vec<Warning> {
+    let spec = &store.spec;
+    let mut found = Vec::new();
+    let distinct: BTreeSet<&String> = spec.endpoints.iter().collect();
+    if distinct.len() < spec.endpoints.len() {
+        found.push("spec.endpoints has the same endpoint twice: remove one".to_owned());
+    }
+    if spec.driver != Driver::Etcd && distinct.len() > 1 {
+        found.push(format!(
+            "spec.endpoints: with the driver {} only the first endpoint is dialled: put a load balancer before the others",
+            spec.driver.as_str()
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+#[path = "data_store_tests.rs"]
+mod tests;

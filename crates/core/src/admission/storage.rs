@@ -1,0 +1,236 @@
+//! Can the tenant's data be kept where it says? (sections 1.5 and 1.10)
+
+use std::collections::BTreeSet;
+
+use kamaji_api::{
+    datastore::Driver,
+    tenant::{DataStoreOverride, TenantControlPlane},
+};
+
+use super::{Claim, Facts, Findings, Refusal};
+
+/// The DataStores and names by themselves.
+pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
+    match effective(object, facts) {
+        Some(name) => exists("spec.dataStore", name, facts, found),
+        None => found.warn(
+            "spec.dataStore is not set and the operator has no default (--datastore): the tenant waits until one is named",
+        ),
+    }
+    overrides(object, facts, found);
+    let spec = &object.spec;
+    let names = [
+        (
+            "spec.dataStoreSchema",
+            &spec.data_store_schema,
+            Part::Schema,
+        ),
+        (
+            "spec.dataStoreUsername",
+            &spec.data_store_username,
+            Part::User,
+        ),
+    ];
+    let driver = effective(object, facts)
+        .and_then(|name| facts.data_stores.get(name))
+        .copied();
+    for (field, text, part) in names {
+        if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
+            name(field, text, (part, driver), found);
+            claimed(field, text, (object, part, facts), found);
+        }
+    }
+}
+
+/// What the operator would take.
+fn effective<'a>(object: &'a TenantControlPlane, facts: &'a Facts) -> Option<&'a str> {
+    let named = object
+        .spec
+        .data_store
+        .as_deref()
+        .filter(|name| !name.is_empty());
+    named.or(facts.default_data_store.as_deref())
+}
+
+fn exists(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
+    if facts.data_stores.contains_key(name) {
+        return;
+    }
+    let names: Vec<&str> = facts.data_stores.keys().map(String::as_str).collect();
+    let there = match names.as_slice() {
+        [] => "is none".to_owned(),
+        [one] => format!("is {one}"),
+        many => format!("are {}", many.join(", ")),
+    };
+    found.refuse(Refusal::NoDataStore {
+        field: field.to_owned(),
+        name: name.to_owned(),
+        there,
+    });
+}
+
+fn overrides(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
+    let mut seen = BTreeSet::new();
+    for (index, item) in object.spec.data_store_overrides.iter().enumerate() {
+        let field = format!("spec.dataStoreOverrides[{index}]");
+        override_store(&field, item, facts, found);
+        let resource = item.resource.as_deref().unwrap_or_default();
+        if !is_resource(resource) {
+            found.refuse(Refusal::OverrideResource {
+                field: format!("{field}.resource"),
+                text: resource.to_owned(),
+            });
+        }
+        if !seen.insert(resource.trim_start_matches('/')) {
+            found.refuse(Refusal::OverrideTwice(resource.to_owned()));
+        }
+    }
+}
+
+fn override_store(field: &str, item: &DataStoreOverride, facts: &Facts, found: &mut Findings) {
+    let field = format!("{field}.dataStore");
+    let name = item.data_store.as_deref().unwrap_or_default();
+    match facts.data_stores.get(name) {
+        None => exists(&field, name, facts, found),
+        Some(Driver::Etcd) => {}
+        Some(driver) => found.refuse(Refusal::OverrideDriver {
+            field,
+            name: name.to_owned(),
+            driver: driver.as_str(),
+        }),
+    }
+}
+
+/// `/events`, `events` or `group/resource`: nothing that would end the flag's value early.
+fn is_resource(text: &str) -> bool {
+    let text = text.strip_prefix('/').unwrap_or(text);
+    let parts: Vec<&str> = text.split('/').collect();
+    parts.len() <= 2
+        && parts.iter().all(|part| {
+            !part.is_empty()
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+        })
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Schema,
+    User,
+}
+
+/// The shortest limit of each database, and characters that every one of them takes.
+fn name(
+    field: &'static str,
+    text: &str,
+    (part, driver): (Part, Option<Driver>),
+    found: &mut Findings,
+) {
+    let most = match (driver, part) {
+        (Some(Driver::MySql), Part::User) => 32,
+        (Some(Driver::MySql), Part::Schema) => 64,
+        (Some(Driver::PostgreSql), _) => 63,
+        _ => 253,
+    };
+    let on = driver.map_or("the datastore", Driver::as_str);
+    let problem = if text == "root" {
+        "is the administrator's: choose another name".to_owned()
+    } else if let Some(c) = text
+        .chars()
+        .find(|c| *c == '/' || c.is_control() || c.is_whitespace())
+    {
+        format!("contains {c:?}: use letters, digits, _ and -")
+    } else if text.len() > most {
+        format!(
+            "has {} bytes, {on} takes {most}: choose a shorter name",
+            text.len()
+        )
+    } else {
+        return;
+    };
+    found.refuse(Refusal::DataName {
+        field,
+        text: text.to_owned(),
+        problem,
+    });
+}
+
+/// Two tenants with one schema or user would read each other's data.
+fn claimed(
+    field: &'static str,
+    text: &str,
+    (object, part, facts): (&TenantControlPlane, Part, &Facts),
+    found: &mut Findings,
+) {
+    let meta = &object.metadata;
+    let other = |claim: &&Claim| {
+        Some(&claim.namespace) != meta.namespace.as_ref() || Some(&claim.name) != meta.name.as_ref()
+    };
+    let has = |claim: &&Claim| match part {
+        Part::Schema => claim.schema == text,
+        Part::User => claim.user == text,
+    };
+    if let Some(claim) = facts.claims.iter().filter(other).find(has) {
+        found.refuse(Refusal::Claimed {
+            field,
+            text: text.to_owned(),
+            owner: format!("{}/{}", claim.namespace, claim.name),
+        });
+    }
+}
+
+/// A tenant that has data already stays where it is.
+pub(super) fn compare(
+    new: &TenantControlPlane,
+    old: &TenantControlPlane,
+    facts: &Facts,
+    found: &mut Findings,
+) {
+    let storage = |object: &TenantControlPlane| object.status.as_ref()?.storage.clone();
+    let Some(storage) = storage(new).or_else(|| storage(old)) else {
+        return;
+    };
+    let Some(here) = storage.data_store_name.filter(|name| !name.is_empty()) else {
+        return;
+    };
+    let moved = new.spec.data_store != old.spec.data_store;
+    let there = effective(new, facts).unwrap_or_default();
+    if moved && there != here {
+        let driver = facts.data_stores.get(there).map(|driver| driver.as_str());
+        let other = driver.filter(|driver| storage.driver.as_deref().is_some_and(|d| d != *driver));
+        let drivers = match other {
+            Some(driver) => format!(
+                " Data does not move from {} to {driver}.",
+                storage.driver.unwrap_or_default()
+            ),
+            None => String::new(),
+        };
+        found.warn(format!(
+            "spec.dataStore: the data stays in {here}, since this version cannot move it to {there} yet.{drivers}"
+        ));
+    }
+    if let Some(setup) = storage.setup {
+        let late = [
+            ("dataStoreSchema", &new.spec.data_store_schema, setup.schema),
+            (
+                "dataStoreUsername",
+                &new.spec.data_store_username,
+                setup.user,
+            ),
+        ];
+        for (field, wanted, has) in late {
+            if let (Some(wanted), Some(has)) = (wanted, has)
+                && *wanted != has
+            {
+                found.warn(format!(
+                    "spec.{field} {wanted:?} is ignored: the tenant has {has:?}"
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "storage_tests.rs"]
+mod tests;

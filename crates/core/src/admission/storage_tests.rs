@@ -1,0 +1,151 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "json! makes values, not references"
+)]
+
+use serde_json::{Value, json};
+
+use crate::admission::{
+    Facts, Request,
+    fixture::{all_pass, all_refused, judge, running, tenant, update},
+    validate,
+};
+
+fn overrides(items: Value) -> Value {
+    json!({ "dataStore": "default", "dataStoreOverrides": items })
+}
+
+#[test]
+fn data_stores_that_exist_pass() {
+    all_pass([
+        json!({"dataStore": "pg"}),
+        json!({"dataStore": ""}),
+        overrides(json!([{"resource": "/events", "dataStore": "events"}])),
+        overrides(json!([
+            {"resource": "events", "dataStore": "events"},
+            {"resource": "coordination.k8s.io/leases", "dataStore": "events"},
+        ])),
+        json!({"dataStore": "pg", "dataStoreSchema": "a_b", "dataStoreUsername": "a_b"}),
+        json!({"dataStore": "my", "dataStoreUsername": "u".repeat(32)}),
+    ]);
+}
+
+#[test]
+fn data_stores_and_names_that_cannot_work_are_refused() {
+    all_refused([
+        (
+            json!({"dataStore": "nowhere"}),
+            "there are default, events, my, pg",
+        ),
+        (
+            overrides(json!([{"resource": "/events", "dataStore": "nowhere"}])),
+            "dataStoreOverrides[0].dataStore",
+        ),
+        (
+            overrides(json!([{"resource": "/events"}])),
+            "dataStoreOverrides[0].dataStore",
+        ),
+        (
+            overrides(json!([{"resource": "/events", "dataStore": "pg"}])),
+            "whose driver is PostgreSQL",
+        ),
+        (
+            overrides(json!([{"dataStore": "events"}])),
+            "dataStoreOverrides[0].resource",
+        ),
+        (
+            overrides(json!([{"resource": "a#b", "dataStore": "events"}])),
+            "\"a#b\" is not a resource",
+        ),
+        (
+            overrides(json!([{"resource": "a,b", "dataStore": "events"}])),
+            "\"a,b\" is not a resource",
+        ),
+        (
+            overrides(json!([
+                {"resource": "/events", "dataStore": "events"},
+                {"resource": "events", "dataStore": "default"},
+            ])),
+            "twice",
+        ),
+        (json!({"dataStoreSchema": "a/b"}), "contains '/'"),
+        (json!({"dataStoreUsername": "root"}), "administrator"),
+        (
+            json!({"dataStore": "my", "dataStoreUsername": "u".repeat(33)}),
+            "MySQL takes 32",
+        ),
+        (
+            json!({"dataStore": "pg", "dataStoreSchema": "s".repeat(64)}),
+            "PostgreSQL takes 63",
+        ),
+        (
+            json!({"dataStoreSchema": "theirs"}),
+            "belongs to the TenantControlPlane apps/neighbour",
+        ),
+        (
+            json!({"dataStoreUsername": "them"}),
+            "belongs to the TenantControlPlane apps/neighbour",
+        ),
+    ]);
+}
+
+#[test]
+fn overrides_are_checked_on_update_too() {
+    let bad = overrides(json!([{"resource": "/events", "dataStore": "nowhere"}]));
+    update(overrides(json!([])), bad).expect_err("it does not exist");
+}
+
+#[test]
+fn a_tenants_own_claim_is_not_held_against_it() {
+    let mut new = tenant(json!({"dataStoreSchema": "theirs", "dataStoreUsername": "them"}));
+    new.metadata.name = Some("neighbour".to_owned());
+    assert_eq!(judge(&new, Some(&tenant(json!({})))), Ok(Vec::new()));
+}
+
+#[test]
+fn without_any_data_store_a_tenant_is_accepted_and_told_that_it_waits() {
+    let new = tenant(json!({}));
+    let request = Request {
+        new: &new,
+        old: None,
+        facts: &Facts::default(),
+    };
+    let warnings = validate(&request).expect("accepted");
+    assert!(warnings[0].contains("--datastore"), "{warnings:?}");
+}
+
+#[test]
+fn a_tenant_with_data_is_told_that_it_stays_where_it_is() {
+    let status = json!({"storage": {"dataStoreName": "default", "driver": "etcd"}});
+    let old = running(json!({"dataStore": "default"}), status.clone());
+    let moved = |to: &str| {
+        let new = running(json!({ "dataStore": to }), status.clone());
+        judge(&new, Some(&old)).expect("accepted")
+    };
+    let [same] = moved("events").try_into().expect("one warning");
+    assert!(
+        same.contains("stays in default") && !same.contains("Data does not move"),
+        "{same}"
+    );
+    let [other] = moved("pg").try_into().expect("one warning");
+    assert!(
+        other.contains("does not move from etcd to PostgreSQL"),
+        "{other}"
+    );
+}
+
+#[test]
+fn a_schema_that_comes_too_late_is_told_to_be_ignored() {
+    let status = json!({"storage": {
+        "dataStoreName": "default", "driver": "etcd", "setup": {"schema": "uid", "user": "uid"},
+    }});
+    let new = running(
+        json!({"dataStoreSchema": "mine", "dataStoreUsername": "uid"}),
+        status.clone(),
+    );
+    let warnings = judge(&new, Some(&running(json!({}), status))).expect("accepted");
+    assert_eq!(
+        warnings,
+        ["spec.dataStoreSchema \"mine\" is ignored: the tenant has \"uid\""]
+    );
+}

@@ -1,0 +1,117 @@
+use serde_json::json;
+
+use super::{
+    Facts, Request,
+    fixture::{create, facts, judge, raw, tenant, update},
+    validate,
+};
+
+#[test]
+fn the_smallest_tenant_passes_without_a_word() {
+    assert_eq!(create(json!({})), Ok(Vec::new()));
+}
+
+#[test]
+fn every_reason_is_told_at_once() {
+    let refusals = create(json!({
+        "dataStore": "nowhere",
+        "kubernetes": {"version": "1.99.0"},
+        "networkProfile": {
+            "port": 0,
+            "address": "home",
+            "serviceCidrs": ["10.96.0.0/16"],
+            "podCidrs": ["10.96.0.0/12"],
+            "certSANs": ["https://x", "also/bad"],
+        },
+        "controlPlane": {"ingress": {}},
+    }))
+    .expect_err("much is wrong");
+    for words in [
+        "\"nowhere\"",
+        "newer than",
+        "networkProfile.port",
+        "\"home\"",
+        "overlaps",
+        "https://x",
+        "also/bad",
+        "ingress.hostname",
+    ] {
+        assert!(
+            refusals.iter().any(|text| text.contains(words)),
+            "{words}: {refusals:#?}"
+        );
+    }
+}
+
+#[test]
+fn an_update_that_leaves_the_spec_alone_is_never_refused() {
+    let broken = json!({"dataStore": "nowhere", "kubernetes": {"version": "?"}});
+    assert_eq!(update(broken.clone(), broken), Ok(Vec::new()));
+}
+
+#[test]
+fn a_tenant_that_is_being_deleted_is_never_refused() {
+    let mut object = tenant(json!({"dataStore": "nowhere"}));
+    object.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).ok();
+    assert_eq!(judge(&object, Some(&tenant(json!({})))), Ok(Vec::new()));
+}
+
+#[test]
+fn an_old_mistake_does_not_hinder_another_change_but_is_told() {
+    let old = json!({"dataStore": "nowhere"});
+    let new = json!({"dataStore": "nowhere", "controlPlane": {"deployment": {"replicas": 3}}});
+    let warnings = update(old.clone(), new).expect("it may scale");
+    assert!(
+        warnings[0].starts_with("was so before: spec.dataStore"),
+        "{warnings:?}"
+    );
+    update(old.clone(), json!({"dataStore": "elsewhere"})).expect_err("a new mistake");
+    assert_eq!(
+        update(old, json!({"dataStore": "default"})),
+        Ok(Vec::new()),
+        "mended"
+    );
+}
+
+#[test]
+fn bad_new_dns_addresses_are_refused_and_bad_old_ones_can_be_mended() {
+    let good = json!({"networkProfile": {"dnsServiceIPs": ["10.96.0.10"]}});
+    let bad = json!({"networkProfile": {"dnsServiceIPs": ["10.1.0.10"]}});
+    let refusals = update(good.clone(), bad.clone()).expect_err("outside");
+    assert!(refusals[0].contains("10.1.0.10"), "{refusals:?}");
+    assert_eq!(update(bad, good), Ok(Vec::new()));
+}
+
+#[test]
+fn ignored_flags_are_warned_of() {
+    let args = json!({"controlPlane": {"deployment": {"extraArgs": {"apiServer": ["nonsense"]}}}});
+    let warnings = create(args).expect("accepted");
+    assert!(warnings[0].contains("not a flag"), "{warnings:?}");
+}
+
+#[test]
+fn the_kubelet_check_is_asked() {
+    let facts = Facts {
+        kubelet: |_| Err("does not apply".to_owned()),
+        ..facts()
+    };
+    let new = tenant(json!({}));
+    let refusals = validate(&Request {
+        new: &new,
+        old: None,
+        facts: &facts,
+    })
+    .expect_err("refused");
+    assert_eq!(
+        refusals[0].to_string(),
+        "spec.kubernetes.kubelet: does not apply"
+    );
+}
+
+#[test]
+fn a_tenant_whose_name_the_api_server_will_make_up_passes() {
+    let mut object = raw(json!({}));
+    object["metadata"] = json!({"generateName": "demo-", "namespace": "apps"});
+    let object = serde_json::from_value(object).expect("a tenant");
+    assert_eq!(judge(&object, None), Ok(Vec::new()));
+}
