@@ -15,6 +15,13 @@ pub const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
 /// The image of the stories' own pods: a busybox whose `httpd`, `nslookup`, `nc` and `sh` work.
 pub const BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.36";
 
+/// Components of a tenant's control plane that are Kubernetes' own.
+pub const CONTROL_PLANE: [&str; 3] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+];
+
 const APPLETS: [&str; 24] = [
     "cat", "chmod", "cp", "date", "echo", "env", "false", "hostname", "httpd", "id", "ip", "ls",
     "mkdir", "nc", "nslookup", "ping", "printf", "rm", "sh", "sleep", "tail", "test", "touch",

@@ -108,6 +108,8 @@ impl<'a> ControlPlane<'a> {
             file("service-account-signing-key-file", "sa.key"),
             flag("audit-policy-file", &layout.dir("audit-policy.yaml")),
             flag("audit-log-path", &layout.audit_log()),
+            // Marks are places in one file, so it must not be rotated.
+            "--audit-log-maxsize=4096".into(),
         ]
     }
 

@@ -48,7 +48,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
+    match Box::pin(run(Arguments::parse().command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -68,7 +68,7 @@ async fn run(command: Command) -> Result<()> {
             let begin = Instant::now();
             let layout = Layout::from_env()?;
             let was_up = Testbed::is_up(&layout);
-            if let Err(error) = unless_interrupted(up(&layout, workers, bare)).await {
+            if let Err(error) = unless_interrupted(Box::pin(up(&layout, workers, bare))).await {
                 Testbed::save_logs(&layout)?;
                 if !was_up {
                     Testbed::down(&layout).await?;

@@ -137,7 +137,7 @@ pub fn main(stories: Vec<Story>) -> ExitCode {
 async fn tell_all(stories: Vec<Story>) -> Result<usize> {
     let layout = Layout::from_env()?;
     let keep = env::var_os("KAMAJI_E2E_KEEP").is_some_and(|value| value == "1");
-    let work = AssertUnwindSafe(tell(&layout, stories, keep)).catch_unwind();
+    let work = Box::pin(AssertUnwindSafe(tell(&layout, stories, keep)).catch_unwind());
     let told = unless_interrupted(async {
         work.await
             .unwrap_or_else(|_| Err(anyhow!("the testbed panicked")))

@@ -7,6 +7,7 @@ use kube::Client;
 
 use crate::audit::Audit;
 use crate::bed::Bed;
+use crate::catalogue::CONTROL_PLANE;
 use crate::cgroup::Cgroup;
 use crate::kubeconfig::client;
 use crate::kubectl::Kubectl;
@@ -15,7 +16,7 @@ use crate::network::Netns;
 use crate::node::Node;
 use crate::process::Processes;
 use crate::step::step;
-use crate::tools::Tools;
+use crate::tools::{Tools, kubernetes_version};
 use crate::{datastore, management, prerequisites, sysctl};
 
 /// A running testbed.
@@ -111,6 +112,17 @@ impl Testbed {
     /// What the management API server has been asked.
     pub fn audit(&self) -> Audit {
         Audit::at(self.bed.layout.audit_log())
+    }
+
+    /// Makes the control plane images pass for another version of Kubernetes, for upgrades that are not
+    /// about Kubernetes itself. kube-apiserver goes on telling its true version.
+    pub async fn pretend_version(&self, version: &str) -> Result<()> {
+        let (node, own) = (self.node()?, kubernetes_version()?);
+        for component in CONTROL_PLANE {
+            let image = |tag: &str| format!("registry.k8s.io/{component}:{tag}");
+            node.tag(&image(&own), &image(version)).await?;
+        }
+        Ok(())
     }
 
     /// The management node, for instance to load further images.

@@ -232,7 +232,7 @@ impl Tool {
                 .await
                 .unwrap_or_default();
             if !told.contains(wanted.trim_start_matches('v')) {
-                println!("{} is not {wanted}, so {name} is built", path.display());
+                println!("{} is not {wanted} and is not used", path.display());
                 return Ok(None);
             }
         }
@@ -262,7 +262,7 @@ impl Tool {
         // One build at a time: they share two cores with everything else, and a second
         // build of the same binary finds it in the cache when its turn comes.
         let lock = File::create(cache_dir()?.join("build.lock"))?;
-        tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+        let _turn = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
         if !path.is_file() {
             println!("building {name} {} (once)", self.version()?);
             self.build(package, &path)
