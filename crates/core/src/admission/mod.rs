@@ -10,6 +10,7 @@ mod defaults;
 mod exposure;
 mod pods;
 mod refusal;
+pub mod serving;
 mod storage;
 mod text;
 mod version;

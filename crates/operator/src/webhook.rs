@@ -1,0 +1,176 @@
+//! What is the API server told when it asks about an object? (tenant-cluster specification, 5)
+//!
+//! Every replica answers, whether it leads or not. What is right is decided by
+//! [`kamaji_core::admission`]; here it is only read and written.
+
+pub mod directory;
+pub mod review;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use kamaji_api::{datastore::DataStore, tenant::TenantControlPlane};
+use kamaji_core::{
+    admission::{
+        self, Facts, Request,
+        writes::{Gate, Operation, denial},
+    },
+    settings::Settings,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use review::{Answer, Question, Review};
+
+/// Where defaults of a TenantControlPlane are asked for.
+pub const MUTATE_TENANT: &str = "/mutate-kamaji-clastix-io-v1alpha1-tenantcontrolplane";
+/// Where a TenantControlPlane is judged.
+pub const VALIDATE_TENANT: &str = "/validate-kamaji-clastix-io-v1alpha1-tenantcontrolplane";
+/// Where a DataStore is judged.
+pub const VALIDATE_DATA_STORE: &str = "/validate-kamaji-clastix-io-v1alpha1-datastore";
+/// Where API servers of tenants ask while writes are limited.
+pub const WRITE_PERMISSION: &str = "/write-permission";
+/// Where API servers of tenants ask while data is moved.
+pub const MIGRATE: &str = "/migrate";
+
+/// An object and the one that it replaces, with all that is between them in a review.
+const LARGEST_REVIEW: usize = 16 << 20;
+
+/// What has to be known to answer.
+pub trait Knowledge: Send + Sync + 'static {
+    /// What rules look at; or why it is not known yet.
+    fn facts(&self) -> Result<Facts, String>;
+
+    /// The operator's settings.
+    fn settings(&self) -> &Settings;
+}
+
+/// Answers on all paths.
+pub fn router(knowledge: Arc<dyn Knowledge>) -> Router {
+    Router::new()
+        .route(MUTATE_TENANT, post(respond(mutate_tenant)))
+        .route(VALIDATE_TENANT, post(respond(validate_tenant)))
+        .route(VALIDATE_DATA_STORE, post(respond(validate_data_store)))
+        .route(
+            WRITE_PERMISSION,
+            post(respond(|_, question| {
+                gate(Gate::WritePermissions, question)
+            })),
+        )
+        .route(
+            MIGRATE,
+            post(respond(|_, question| gate(Gate::Migration, question))),
+        )
+        .layer(DefaultBodyLimit::max(LARGEST_REVIEW))
+        .with_state(knowledge)
+}
+
+type Judge = fn(&dyn Knowledge, &Question) -> Answer;
+type Known = State<Arc<dyn Knowledge>>;
+
+fn respond(
+    judge: Judge,
+) -> impl Fn(Known, Bytes) -> std::future::Ready<Response> + Clone + Send + Sync + 'static {
+    move |State(knowledge), body| std::future::ready(response(judge, knowledge.as_ref(), &body))
+}
+
+fn response(judge: Judge, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
+    let review: Review = match serde_json::from_slice(body) {
+        Ok(review) => review,
+        Err(error) => {
+            let text =
+                format!("the body is not an AdmissionReview of admission.k8s.io/v1: {error}");
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    let question = review.request;
+    let judged = catch_unwind(AssertUnwindSafe(|| judge(knowledge, &question)));
+    let answer = judged.unwrap_or_else(|_| {
+        tracing::error!(object = %question.described(), "a panic while judging");
+        Answer::deny(500, "the operator met a mistake of its own: see its log")
+    });
+    if let Some(reason) = answer.refusal() {
+        tracing::info!(object = %question.described(), reason, "refused");
+    }
+    Json(answer.to_review(&question.uid)).into_response()
+}
+
+fn mutate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {
+    if question.operation != Operation::Create {
+        return Answer::allow(Vec::new());
+    }
+    match read::<TenantControlPlane>(&question.object) {
+        Ok(object) => {
+            let whole = admission::default(&object, knowledge.settings());
+            Answer::patch(&admission::patch(&question.object, &whole))
+        }
+        Err(answer) => *answer,
+    }
+}
+
+fn validate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {
+    if question.leaves_the_spec_alone() {
+        return Answer::allow(Vec::new());
+    }
+    let mut new = match read::<TenantControlPlane>(&question.object) {
+        Ok(object) => object,
+        Err(answer) => return *answer,
+    };
+    new.metadata.namespace = new
+        .metadata
+        .namespace
+        .or_else(|| question.namespace.clone());
+    let facts = match knowledge.facts() {
+        Ok(facts) => facts,
+        Err(why) => return Answer::deny(503, &format!("{why}: try again in a few seconds")),
+    };
+    // An old object that cannot be read any more must not keep anybody from mending it.
+    let old: Option<TenantControlPlane> = serde_json::from_value(question.old_object.clone()).ok();
+    let request = Request {
+        new: &new,
+        old: old.as_ref(),
+        facts: &facts,
+    };
+    Answer::of(admission::validate(&request))
+}
+
+fn validate_data_store(_: &dyn Knowledge, question: &Question) -> Answer {
+    if question.leaves_the_spec_alone() {
+        return Answer::allow(Vec::new());
+    }
+    match read::<DataStore>(&question.object) {
+        Ok(new) => {
+            let old: Option<DataStore> = serde_json::from_value(question.old_object.clone()).ok();
+            Answer::of(admission::validate_data_store(&new, old.as_ref()))
+        }
+        Err(answer) => *answer,
+    }
+}
+
+fn gate(gate: Gate, question: &Question) -> Answer {
+    match denial(gate, question.operation) {
+        Some(text) => Answer::deny(403, &text),
+        None => Answer::allow(Vec::new()),
+    }
+}
+
+fn read<K: DeserializeOwned>(object: &Value) -> Result<K, Box<Answer>> {
+    K::deserialize(object).map_err(|error| {
+        let text = format!("the object cannot be read: {error}; compare it with the definition");
+        Box::new(Answer::deny(400, &text))
+    })
+}
+
+#[cfg(test)]
+#[path = "webhook/tests.rs"]
+mod tests;

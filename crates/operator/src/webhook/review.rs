@@ -1,0 +1,169 @@
+//! How do an API server's question and our answer look? (AdmissionReview of admission.k8s.io/v1)
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use json_patch::Patch;
+use kamaji_core::admission::{Warning, writes::Operation};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Value, json};
+
+/// What the API server sends.
+#[derive(Debug, Deserialize)]
+pub struct Review {
+    /// The question.
+    pub request: Question,
+}
+
+/// What it asks.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    /// Names the question; the answer repeats it.
+    pub uid: String,
+    /// What is to be done.
+    #[serde(deserialize_with = "operation")]
+    pub operation: Operation,
+    /// Where; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// To what; unknown while a name is made up.
+    #[serde(default)]
+    pub name: String,
+    /// The object as it shall be; null on deletion.
+    #[serde(default)]
+    pub object: Value,
+    /// The object as it is; null on creation.
+    #[serde(default)]
+    pub old_object: Value,
+}
+
+fn operation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Operation, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "CREATE" => Ok(Operation::Create),
+        "UPDATE" => Ok(Operation::Update),
+        "DELETE" => Ok(Operation::Delete),
+        "CONNECT" => Ok(Operation::Connect),
+        other => Err(D::Error::custom(format!(
+            "the operation {other:?} is not known"
+        ))),
+    }
+}
+
+impl Question {
+    /// True for what is never refused: deletion, and whatever leaves the spec as it is. Looked at
+    /// before the object is read, so that one that cannot be read can be got rid of.
+    pub fn leaves_the_spec_alone(&self) -> bool {
+        match self.operation {
+            Operation::Create => false,
+            Operation::Update => {
+                !self.object["metadata"]["deletionTimestamp"].is_null()
+                    || self.object["spec"] == self.old_object["spec"]
+            }
+            Operation::Delete | Operation::Connect => true,
+        }
+    }
+
+    /// The object, for the log.
+    pub fn described(&self) -> String {
+        let kind = self.object["kind"].as_str().unwrap_or("object");
+        format!(
+            "{kind} {}/{}",
+            self.namespace.as_deref().unwrap_or_default(),
+            self.name
+        )
+    }
+}
+
+/// What we say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It may be done.
+    Allow {
+        /// Changes to make before; empty for none.
+        patch: Patch,
+        /// What its author should know.
+        warnings: Vec<Warning>,
+    },
+    /// It may not.
+    Deny {
+        /// HTTP code of what the client gets.
+        code: u16,
+        /// Why not, and what instead.
+        message: String,
+    },
+}
+
+impl Answer {
+    /// It may be done.
+    pub fn allow(warnings: Vec<Warning>) -> Self {
+        Self::Allow {
+            patch: Patch::default(),
+            warnings,
+        }
+    }
+
+    /// It may be done with these changes.
+    pub fn patch(patch: &Patch) -> Self {
+        Self::Allow {
+            patch: patch.clone(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// It may not be done.
+    pub fn deny(code: u16, message: &str) -> Self {
+        Self::Deny {
+            code,
+            message: message.to_owned(),
+        }
+    }
+
+    /// A verdict: warnings, or every reason why not.
+    pub fn of<R: std::fmt::Display>(verdict: Result<Vec<Warning>, Vec<R>>) -> Self {
+        match verdict {
+            Ok(warnings) => Self::allow(warnings),
+            Err(refusals) => match refusals.as_slice() {
+                [one] => Self::deny(403, &one.to_string()),
+                many => {
+                    let lines: Vec<_> = many.iter().map(|one| format!("\n- {one}")).collect();
+                    Self::deny(403, &format!("{} reasons:{}", many.len(), lines.concat()))
+                }
+            },
+        }
+    }
+
+    /// Why it may not be done.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Allow { .. } => None,
+            Self::Deny { message, .. } => Some(message),
+        }
+    }
+
+    /// The answer to the question of this uid, as the API server reads it.
+    pub fn to_review(&self, uid: &str) -> Value {
+        let mut response = json!({"uid": uid, "allowed": self.refusal().is_none()});
+        match self {
+            Self::Allow { patch, warnings } => {
+                if !patch.0.is_empty() {
+                    let text = json!(patch).to_string();
+                    response["patchType"] = json!("JSONPatch");
+                    response["patch"] = json!(STANDARD.encode(text));
+                }
+                if !warnings.is_empty() {
+                    response["warnings"] = json!(warnings);
+                }
+            }
+            Self::Deny { code, message } => {
+                let reason = match code {
+                    400 => "BadRequest",
+                    403 => "Forbidden",
+                    503 => "ServiceUnavailable",
+                    _ => "InternalError",
+                };
+                response["status"] = json!({
+                    "status": "Failure", "code": code, "reason": reason, "message": message,
+                });
+            }
+        }
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
+    }
+}

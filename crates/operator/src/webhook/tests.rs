@@ -1,0 +1,303 @@
+use std::sync::Arc;
+
+use axum::{body::Body, http};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use kamaji_api::datastore::Driver;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+
+struct Known {
+    settings: Settings,
+    facts: Result<Facts, String>,
+}
+
+impl Knowledge for Known {
+    fn facts(&self) -> Result<Facts, String> {
+        self.facts.clone()
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+fn known() -> Known {
+    Known {
+        settings: Settings {
+            default_data_store: Some("default".to_owned()),
+            ..Settings::default()
+        },
+        facts: Ok(Facts {
+            data_stores: [("default".to_owned(), Driver::Etcd)].into(),
+            ..Facts::default()
+        }),
+    }
+}
+
+/// Asks as an API server does; the HTTP status and the body.
+async fn post(known: Known, path: &str, body: String) -> (u16, String) {
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    let response = router(Arc::new(known)).oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
+        .await
+        .unwrap();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+async fn ask(path: &str, operation: &str, object: Value, old: Value) -> Value {
+    ask_knowing(known(), path, (operation, object, old)).await
+}
+
+async fn ask_knowing(
+    known: Known,
+    path: &str,
+    (operation, object, old): (&str, Value, Value),
+) -> Value {
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "question",
+            "kind": {"group": "kamaji.clastix.io", "version": "v1alpha1", "kind": "Any"},
+            "operation": operation,
+            "namespace": "apps",
+            "name": "demo",
+            "userInfo": {},
+            "object": object,
+            "oldObject": old,
+            "dryRun": false,
+        },
+    });
+    let (status, body) = post(known, path, review.to_string()).await;
+    assert_eq!(status, 200, "{body}");
+    let mut answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+    assert_eq!(answer["kind"], "AdmissionReview");
+    assert_eq!(answer["response"]["uid"], "question");
+    answer["response"].take()
+}
+
+fn tenant(version: &str) -> Value {
+    json!({
+        "apiVersion": "kamaji.clastix.io/v1alpha1",
+        "kind": "TenantControlPlane",
+        "metadata": {"name": "demo", "namespace": "apps"},
+        "spec": {
+            "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": version, "kubelet": {}},
+            "fromTheFuture": true,
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_new_tenant_gets_its_defaults_and_keeps_what_we_do_not_know() {
+    let mut object = tenant("v1.35.0");
+    let answer = ask(MUTATE_TENANT, "CREATE", object.clone(), Value::Null).await;
+    assert_eq!(
+        (&answer["allowed"], &answer["patchType"]),
+        (&json!(true), &json!("JSONPatch"))
+    );
+    let patch = STANDARD.decode(answer["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+    json_patch::patch(&mut object, &patch).unwrap();
+    assert_eq!(object["spec"]["dataStore"], "default");
+    assert_eq!(
+        object["spec"]["networkProfile"]["dnsServiceIPs"],
+        json!(["10.96.0.10"])
+    );
+    assert_eq!(object["spec"]["fromTheFuture"], true);
+    let again = ask(MUTATE_TENANT, "CREATE", object.clone(), Value::Null).await;
+    assert_eq!(again, json!({"uid": "question", "allowed": true}));
+}
+
+#[tokio::test]
+async fn updates_are_not_defaulted() {
+    let answer = ask(
+        MUTATE_TENANT,
+        "UPDATE",
+        tenant("v1.35.0"),
+        tenant("v1.35.0"),
+    )
+    .await;
+    assert_eq!(answer, json!({"uid": "question", "allowed": true}));
+}
+
+#[tokio::test]
+async fn refusals_say_every_reason_and_warnings_are_passed_on() {
+    let mut bad = tenant("v1.99.0");
+    bad["spec"]["dataStore"] = json!("nowhere");
+    let answer = ask(VALIDATE_TENANT, "CREATE", bad, Value::Null).await;
+    assert_eq!(
+        (&answer["allowed"], &answer["status"]["code"]),
+        (&json!(false), &json!(403))
+    );
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert!(message.starts_with("2 reasons:\n- "), "{message}");
+    assert!(
+        message.contains("v1.99.0") && message.contains("nowhere"),
+        "{message}"
+    );
+
+    let answer = ask(VALIDATE_TENANT, "CREATE", tenant("1.35.0"), Value::Null).await;
+    assert_eq!(answer["allowed"], true);
+    assert!(answer["warnings"][0].as_str().unwrap().contains("has no v"));
+
+    let answer = ask(
+        VALIDATE_TENANT,
+        "UPDATE",
+        tenant("v1.34.0"),
+        tenant("v1.35.0"),
+    )
+    .await;
+    assert!(
+        answer["status"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("downgrade")
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_refused_unless_it_only_has_to_go() {
+    let mut odd = tenant("v1.35.0");
+    odd["spec"]["kubernetes"] = json!("latest");
+    let answer = ask(VALIDATE_TENANT, "CREATE", odd.clone(), Value::Null).await;
+    assert_eq!(
+        (&answer["allowed"], &answer["status"]["code"]),
+        (&json!(false), &json!(400))
+    );
+    let answer = ask(MUTATE_TENANT, "CREATE", odd.clone(), Value::Null).await;
+    assert_eq!(answer["allowed"], false);
+
+    let mut freed = odd.clone();
+    freed["metadata"]["finalizers"] = json!([]);
+    assert_eq!(
+        ask(VALIDATE_TENANT, "UPDATE", freed, odd.clone()).await["allowed"],
+        true
+    );
+    let mut going = tenant("v1.99.0");
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(
+        ask(VALIDATE_TENANT, "UPDATE", going, odd.clone()).await["allowed"],
+        true
+    );
+    assert_eq!(
+        ask(VALIDATE_TENANT, "UPDATE", tenant("v1.35.0"), odd.clone()).await["allowed"],
+        true
+    );
+    assert_eq!(
+        ask(VALIDATE_TENANT, "DELETE", Value::Null, odd).await["allowed"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_judged_before_the_facts_are_known() {
+    let unknown = || Known {
+        facts: Err("the DataStores are not listed yet".to_owned()),
+        ..known()
+    };
+    let create = ("CREATE", tenant("v1.35.0"), Value::Null);
+    let answer = ask_knowing(unknown(), VALIDATE_TENANT, create).await;
+    assert_eq!(
+        (&answer["allowed"], &answer["status"]["code"]),
+        (&json!(false), &json!(503))
+    );
+    let same = ("UPDATE", tenant("v1.35.0"), tenant("v1.35.0"));
+    assert_eq!(
+        ask_knowing(unknown(), VALIDATE_TENANT, same).await["allowed"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer() {
+    fn panics() -> Known {
+        let kubelet =
+            |_: &kamaji_core::tenant::Tenant| -> Result<(), String> { panic!("a mistake") };
+        let facts = known().facts.map(|facts| Facts { kubelet, ..facts });
+        Known { facts, ..known() }
+    }
+    let create = ("CREATE", tenant("v1.35.0"), Value::Null);
+    let answer = ask_knowing(panics(), VALIDATE_TENANT, create).await;
+    assert_eq!(
+        (&answer["allowed"], &answer["status"]["code"]),
+        (&json!(false), &json!(500))
+    );
+}
+
+#[tokio::test]
+async fn data_stores_are_judged() {
+    let store = |endpoint: &str| json!({"metadata": {"name": "default"}, "spec": {"driver": "etcd", "endpoints": [endpoint]}});
+    let answer = ask(
+        VALIDATE_DATA_STORE,
+        "CREATE",
+        store("etcd:2379"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(answer["allowed"], true);
+    let answer = ask(
+        VALIDATE_DATA_STORE,
+        "UPDATE",
+        store("https://etcd"),
+        store("etcd:2379"),
+    )
+    .await;
+    assert!(
+        answer["status"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("host:port")
+    );
+    assert_eq!(
+        ask(VALIDATE_DATA_STORE, "DELETE", Value::Null, store("x")).await["allowed"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn writes_of_a_tenants_clients_are_denied_with_a_reason() {
+    for (path, words) in [
+        (WRITE_PERMISSION, "spec.writePermissions"),
+        (MIGRATE, "being moved"),
+    ] {
+        for operation in ["CREATE", "UPDATE", "DELETE"] {
+            let answer = ask(path, operation, json!({"kind": "Pod"}), Value::Null).await;
+            assert_eq!(
+                (&answer["allowed"], &answer["status"]["code"]),
+                (&json!(false), &json!(403))
+            );
+            assert!(
+                answer["status"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains(words)
+            );
+        }
+        assert_eq!(
+            ask(path, "CONNECT", Value::Null, Value::Null).await["allowed"],
+            true
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_review_is_a_bad_request() {
+    for body in [
+        "",
+        "{}",
+        r#"{"request": {"uid": "a", "operation": "PATCH"}}"#,
+    ] {
+        let (status, text) = post(known(), VALIDATE_TENANT, body.to_owned()).await;
+        assert_eq!(status, 400);
+        assert!(text.contains("AdmissionReview"), "{text}");
+    }
+}
