@@ -22,6 +22,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 pub struct Databases {
     open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
     ensured: Mutex<HashMap<(Key, String), (u64, Instant)>>,
+    /// DataStore, what kind of name, name: whose it is.
+    claims: Mutex<HashMap<(String, &'static str, String), Key>>,
     /// After this, what was ensured is looked at again.
     trust: Duration,
 }
@@ -62,7 +64,12 @@ pub enum DatabaseError {
 impl Databases {
     /// Trusts what was ensured for `trust`.
     pub fn new(trust: Duration) -> Self {
-        Self { open: tokio::sync::Mutex::default(), ensured: Mutex::default(), trust }
+        Self {
+            open: tokio::sync::Mutex::default(),
+            ensured: Mutex::default(),
+            claims: Mutex::default(),
+            trust,
+        }
     }
 
     /// Sees to it that `key` has its binding in `store`.
@@ -80,7 +87,9 @@ impl Databases {
         }
         let tenancy = tenancy(store, binding)?;
         let open = self.open(store).await?;
-        let change = open.within(&store.name, open.store.ensure(&tenancy)).await?;
+        let change = open
+            .within(&store.name, open.store.ensure(&tenancy))
+            .await?;
         tracing::debug!(tenant = %key, store = %store.name, ?change, "ensured");
         self.locked().insert(entry, (digest, clock::instant()));
         Ok(())
@@ -95,15 +104,43 @@ impl Databases {
     ) -> Result<(), DatabaseError> {
         let tenancy = tenancy(store, binding)?;
         let open = self.open(store).await?;
-        let change = open.within(&store.name, open.store.remove(&tenancy)).await?;
+        let change = open
+            .within(&store.name, open.store.remove(&tenancy))
+            .await?;
         tracing::info!(tenant = %key, store = %store.name, ?change, "removed");
         self.locked().remove(&(key.clone(), store.name.clone()));
         Ok(())
     }
 
+    /// Claims the schema and user of `binding` for `key`; the tenant that has claimed either of
+    /// them before, if another has.
+    pub fn claim(&self, key: &Key, store: &str, binding: &Binding) -> Option<Key> {
+        let mut claims = self
+            .claims
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let names = [("schema", &binding.schema), ("user", &binding.user)]
+            .map(|(what, name)| (store.to_owned(), what, name.clone()));
+        let other = names
+            .iter()
+            .find_map(|name| claims.get(name).filter(|had| *had != key));
+        if let Some(other) = other {
+            return Some(other.clone());
+        }
+        for name in names {
+            claims.insert(name, key.clone());
+        }
+        None
+    }
+
     /// Nothing is known of `key` any more.
     pub fn forget(&self, key: &Key) {
         self.locked().retain(|(tenant, _), _| tenant != key);
+        let mut claims = self
+            .claims
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        claims.retain(|_, tenant| tenant != key);
     }
 
     async fn open(&self, store: &Store) -> Result<Arc<Open>, DatabaseError> {
@@ -113,16 +150,26 @@ impl Databases {
             return Ok(found.clone());
         }
         let connection = connection(store)?;
-        let store_ = datastore::connect(&connection).await.map_err(|source| {
-            DatabaseError::Driver { store: store.name.clone(), source }
-        })?;
-        let fresh = Arc::new(Open { digest, store: store_, permits: Semaphore::new(AT_ONCE) });
+        let store_ =
+            datastore::connect(&connection)
+                .await
+                .map_err(|source| DatabaseError::Driver {
+                    store: store.name.clone(),
+                    source,
+                })?;
+        let fresh = Arc::new(Open {
+            digest,
+            store: store_,
+            permits: Semaphore::new(AT_ONCE),
+        });
         open.insert(store.name.clone(), fresh.clone());
         Ok(fresh)
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(Key, String), (u64, Instant)>> {
-        self.ensured.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.ensured
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -138,21 +185,24 @@ impl Open {
             operation.await
         };
         match tokio::time::timeout(TIME_LIMIT, bounded).await {
-            Ok(done) => {
-                done.map_err(|source| DatabaseError::Driver { store: name.to_owned(), source })
-            }
+            Ok(done) => done.map_err(|source| DatabaseError::Driver {
+                store: name.to_owned(),
+                source,
+            }),
             Err(_) => Err(DatabaseError::TimeOut(name.to_owned())),
         }
     }
 }
 
 fn unusable(store: &Store, problem: impl ToString) -> DatabaseError {
-    DatabaseError::Unusable { store: store.name.clone(), problem: problem.to_string() }
+    DatabaseError::Unusable {
+        store: store.name.clone(),
+        problem: problem.to_string(),
+    }
 }
 
 fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
-    let tenancy =
-        Tenancy::parse(&binding.schema, &binding.user).map_err(|e| unusable(store, e))?;
+    let tenancy = Tenancy::parse(&binding.schema, &binding.user).map_err(|e| unusable(store, e))?;
     Ok(tenancy.with_password(Secret::new(binding.password.clone())))
 }
 
@@ -173,21 +223,33 @@ fn connection(store: &Store) -> Result<Connection, DatabaseError> {
         endpoints,
         tls: store.tls.as_ref().map(|tls| datastore::Tls {
             ca_pem: tls.ca.clone(),
-            client: tls.client.as_ref().map(|(certificate, key)| datastore::Identity {
-                cert_pem: certificate.clone(),
-                key_pem: key.clone(),
+            client: tls
+                .client
+                .as_ref()
+                .map(|(certificate, key)| datastore::Identity {
+                    cert_pem: certificate.clone(),
+                    key_pem: key.clone(),
+                }),
+        }),
+        basic_auth: store
+            .basic_auth
+            .as_ref()
+            .map(|(user, password)| datastore::BasicAuth {
+                user: user.clone(),
+                password: Secret::new(password.clone()),
             }),
-        }),
-        basic_auth: store.basic_auth.as_ref().map(|(user, password)| datastore::BasicAuth {
-            user: user.clone(),
-            password: Secret::new(password.clone()),
-        }),
     })
 }
 
 fn digest(store: &Store, binding: Option<&Binding>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&store.name, store.driver.as_str(), &store.endpoints, &store.basic_auth).hash(&mut hasher);
+    (
+        &store.name,
+        store.driver.as_str(),
+        &store.endpoints,
+        &store.basic_auth,
+    )
+        .hash(&mut hasher);
     if let Some(tls) = &store.tls {
         (&tls.ca, &tls.ca_key, &tls.client).hash(&mut hasher);
     }

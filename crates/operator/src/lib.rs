@@ -1,1 +1,320 @@
-//! TODO
+//! When is something to be done for a tenant, and how is it done? See `docs/architecture.md`.
+
+pub mod context;
+mod databases;
+mod deletion;
+mod inside;
+mod memo;
+mod observe;
+mod report;
+pub mod settings;
+pub mod shell;
+mod store;
+mod tenant;
+pub mod webhook;
+
+use std::{sync::Arc, time::Duration};
+
+use kamaji_core::object::Kind;
+use kube::Client;
+use tokio::{sync::watch as channel, task::JoinSet};
+
+use context::Context;
+use settings::Settings;
+use shell::{
+    apply::Writer,
+    events::Events,
+    lease::{self, Leadership},
+    queue::Limits,
+    serve::{self, ServeError},
+    telemetry::Metrics,
+    watch,
+};
+use store::SecretWatches;
+
+/// Longest visit to a tenant's inside.
+const VISIT: Duration = Duration::from_secs(20);
+/// DataStores that are looked at at the same time.
+const STORES: usize = 4;
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No management cluster.
+    #[error(
+        "the management cluster cannot be reached: {0}; is KUBECONFIG right, or does the operator run in a pod?"
+    )]
+    Cluster(#[source] Box<kube::Error>),
+    /// How to reach it is not known.
+    #[error("no way to the management cluster is configured: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    /// A listener.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Another replica took over.
+    #[error("the lease is lost: another replica may lead, this one must start anew")]
+    LeaseLost,
+    /// A task that should never end.
+    #[error("an essential part of the operator ended: {0}")]
+    Ended(String),
+}
+
+/// Runs the operator until it is told to stop or loses its lease.
+pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let mut config = kube::Config::infer().await?;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    let client = Client::try_from(config).map_err(|e| RunError::Cluster(Box::new(e)))?;
+    run_with(client, settings, stop()).await
+}
+
+/// As [`run`], in the management cluster of `client`, until `stop` completes.
+pub async fn run_with(
+    client: Client,
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let leadership = if settings.leader_elect {
+        Leadership::none()
+    } else {
+        Leadership::always()
+    };
+    let context = Arc::new(context(client.clone(), settings, leadership.clone()).await);
+    let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
+    let ready = watches(&context, &mut tasks);
+    listeners(&context, ready.clone(), &mut tasks);
+    if context.settings.leader_elect {
+        let (client, leadership) = (client.clone(), leadership.clone());
+        let settings = context.settings.clone();
+        tasks.spawn(async move {
+            lease::keep(client, &settings.namespace, &settings.identity, &leadership).await;
+            Err(RunError::LeaseLost)
+        });
+    }
+    tasks.spawn(lead(context.clone(), ready));
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        Some(ended) = tasks.join_next() => match ended {
+            Ok(Ok(())) => Err(RunError::Ended("a task returned".to_owned())),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(RunError::Ended(error.to_string())),
+        },
+    };
+    tasks.shutdown().await;
+    let settings = &context.settings;
+    lease::release(client, &settings.namespace, &settings.identity, &leadership).await;
+    ended
+}
+
+async fn stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}
+
+async fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
+    let metrics = Metrics::default();
+    let gateway_api = serves_routes(&client).await;
+    Context {
+        writer: Writer::new(client.clone(), leadership.clone(), metrics.counters.clone()),
+        events: Events::new(client.clone(), &settings.identity, leadership),
+        databases: databases::Databases::new(settings.resync),
+        client,
+        settings,
+        index: shell::index::Index::default(),
+        tenants: watch::Objects::default(),
+        data_stores: watch::Objects::default(),
+        stores: context::Stores::default(),
+        remote: shell::remote::Remote::default(),
+        inside: context::Reports::default(),
+        memo: memo::Memo::default(),
+        metrics,
+        tenant_queue: shell::queue::Queue::default(),
+        inside_queue: shell::queue::Queue::default(),
+        store_queue: shell::queue::Queue::default(),
+        gateway_api,
+        labels: std::sync::Mutex::default(),
+    }
+}
+
+/// Whether the API server serves TLSRoute v1. Gateway API that is installed later is seen after a
+/// restart.
+async fn serves_routes(client: &Client) -> bool {
+    let resources = client
+        .list_api_group_resources("gateway.networking.k8s.io/v1")
+        .await;
+    resources.is_ok_and(|list| {
+        list.resources
+            .iter()
+            .any(|resource| resource.kind == "TLSRoute")
+    })
+}
+
+/// Kinds whose objects are folded into the index.
+fn kinds(context: &Context) -> Vec<Kind> {
+    let mut kinds = vec![
+        Kind::Secret,
+        Kind::ConfigMap,
+        Kind::Service,
+        Kind::Deployment,
+        Kind::Ingress,
+    ];
+    kinds.extend(context.gateway_api.then_some(Kind::TlsRoute));
+    kinds
+}
+
+type Ready = Vec<channel::Receiver<bool>>;
+
+/// Starts every watch; each says when its first list is complete.
+fn watches(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) -> Ready {
+    let ended = |what: &str| Err(RunError::Ended(format!("the watch of {what}")));
+    let mut ready = Vec::new();
+    for kind in kinds(context) {
+        let (sender, receiver) = channel::channel(false);
+        ready.push(receiver);
+        let context = context.clone();
+        tasks.spawn(async move {
+            let queue = context.tenant_queue.clone();
+            let wake = (sender, move |key| queue.wake(key));
+            watch::children(context.client.clone(), kind, context.index.clone(), wake).await;
+            ended(kind.names().3)
+        });
+    }
+    let tenants = context.clone();
+    tasks.spawn(async move {
+        let queue = tenants.tenant_queue.clone();
+        let objects = tenants.tenants.clone();
+        watch::own(tenants.client.clone(), objects, move |key| queue.wake(key)).await;
+        ended("TenantControlPlanes")
+    });
+    let stores = context.clone();
+    tasks.spawn(async move {
+        let queue = stores.store_queue.clone();
+        let objects = stores.data_stores.clone();
+        watch::own(stores.client.clone(), objects, move |name| queue.wake(name)).await;
+        ended("DataStores")
+    });
+    ready
+}
+
+fn listeners(context: &Arc<Context>, ready: Ready, tasks: &mut JoinSet<Result<(), RunError>>) {
+    if let Some(address) = context.settings.metrics {
+        let metrics = context.metrics.clone();
+        tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
+    }
+    if let Some(address) = context.settings.health {
+        let context = context.clone();
+        let ready = move || {
+            context.tenants.is_ready()
+                && context.data_stores.is_ready()
+                && ready.iter().all(|ready| *ready.borrow())
+        };
+        tasks.spawn(async move { Ok(serve::health(address, ready).await?) });
+    }
+}
+
+/// Works on tenants and DataStores as long as this replica leads.
+async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
+    for receiver in &mut ready {
+        if receiver.wait_for(|ready| *ready).await.is_err() {
+            return Err(RunError::Ended("a watch".to_owned()));
+        }
+    }
+    context.tenants.ready().await;
+    context.data_stores.ready().await;
+    context.writer.leading().await;
+    // Tenants must not hear that a DataStore is missing only because nobody has looked at it yet.
+    for (name, object) in context.data_stores.all() {
+        if let Err(error) = store::look(&context, &name, &object).await {
+            tracing::warn!(store = %name, %error, "its Secrets cannot be read");
+        }
+    }
+    tracing::info!(tenants = context.tenants.all().len(), "at work");
+    let (tenants, stores, insides) = (tenants(&context), stores(&context), insides(&context));
+    tokio::join!(tenants, stores, insides);
+    Err(RunError::Ended("a queue".to_owned()))
+}
+
+async fn tenants(context: &Arc<Context>) {
+    let limits = Limits {
+        concurrency: context.settings.concurrency,
+        time: context.settings.time_limit,
+    };
+    let work = |key: context::Key| {
+        let context = context.clone();
+        async move {
+            let started = shell::clock::instant();
+            let outcome = tenant::reconcile(context.clone(), key).await;
+            let result = match outcome {
+                shell::queue::Outcome::Done { .. } => "success",
+                shell::queue::Outcome::Retry => "error",
+                shell::queue::Outcome::Wait(_) => "requeue",
+            };
+            let seconds = started.elapsed().as_secs_f64();
+            context
+                .metrics
+                .reconciled("tenantcontrolplane", result, seconds);
+            context.metrics.depth(context.tenant_queue.depth());
+            outcome
+        }
+    };
+    let accident = |key: &context::Key, what: &str| {
+        tracing::error!(tenant = %key, "the reconcile failed: {what}");
+        let (context, key, failure) = (
+            context.clone(),
+            key.clone(),
+            report::Failure::accident(what),
+        );
+        tokio::spawn(async move {
+            if let Some(object) = context.tenants.get(&key) {
+                report::failed(&context, &key, &object, &failure).await;
+            }
+        });
+    };
+    context
+        .tenant_queue
+        .clone()
+        .run(limits, work, accident)
+        .await;
+}
+
+async fn stores(context: &Arc<Context>) {
+    let limits = Limits {
+        concurrency: STORES,
+        time: context.settings.time_limit,
+    };
+    let watches = Arc::new(SecretWatches::default());
+    let work = |name| store::reconcile(context.clone(), watches.clone(), name);
+    let accident = |name: &String, what: &str| {
+        tracing::error!(store = %name, "the reconcile failed: {what}");
+    };
+    context
+        .store_queue
+        .clone()
+        .run(limits, work, accident)
+        .await;
+}
+
+async fn insides(context: &Arc<Context>) {
+    let limits = Limits {
+        concurrency: context.settings.inside_concurrency,
+        time: VISIT,
+    };
+    let work = |key| inside::visit(context.clone(), key);
+    let accident = |key: &context::Key, what: &str| {
+        tracing::error!(tenant = %key, "the visit inside failed: {what}");
+    };
+    context
+        .inside_queue
+        .clone()
+        .run(limits, work, accident)
+        .await;
+}

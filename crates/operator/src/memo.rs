@@ -60,5 +60,7 @@ impl Memo {
 /// The data even if another task panicked while it held the lock: each write is a single insert
 /// or remove, so nothing can be half done.
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -10,14 +10,14 @@ use kamaji_core::{
     object::Object,
     plan::{self, Plan, Step},
     snapshot::Snapshot,
-    tenant::Tenant,
 };
 
 use crate::{
     context::{Context, Key},
-    observe,
+    inside, observe,
     report::{self, Failure},
     shell::{clock, queue::Outcome},
+    store,
 };
 
 /// One reconcile of the tenant `key`.
@@ -38,15 +38,20 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     }
     let snapshot = match observe::snapshot(&context, &key, &object).await {
         Ok(snapshot) => snapshot,
-        Err(failure) => return Outcome::retry(&failure),
+        Err(failure) => {
+            report::failed(&context, &key, &object, &failure).await;
+            return Outcome::Retry;
+        }
     };
     match plan::plan(&snapshot) {
         Ok(plan) => pass(&context, &key, &snapshot, plan).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
-            report::failed(&context, &snapshot.object, &failure).await;
-            context.memo.settle(&key, fingerprint(&context, &key, &object), None);
+            report::failed(&context, &key, &object, &failure).await;
+            context
+                .memo
+                .settle(&key, fingerprint(&context, &key, &object), None);
             Outcome::Done { wake: None }
         }
     }
@@ -54,21 +59,31 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
 
 async fn pass(context: &Context, key: &Key, snapshot: &Snapshot, plan: Plan) -> Outcome {
     if let Err(failure) = apply(context, key, snapshot, &plan).await {
-        report::failed(context, &snapshot.object, &failure).await;
+        report::failed(context, key, &snapshot.object, &failure).await;
         if failure.adopt {
             context.memo.adopt(key);
             return Outcome::Wait(Duration::ZERO);
         }
-        return Outcome::retry(&failure);
+        return Outcome::Retry;
     }
-    let wake = plan.wake.map(|at| clock::until(at).min(context.settings.resync));
-    match report::planned(context, &snapshot.object, &plan).await {
+    let resync = clock::jitter(
+        context.settings.resync.mul_f64(0.9),
+        context.settings.resync,
+    );
+    let wake = plan.wake.map_or(resync, |at| clock::until(at).min(resync));
+    match report::planned(context, key, &snapshot.object, &plan).await {
         Ok(object) => {
-            context.memo.settle(key, fingerprint(context, key, &object), wake);
-            context.inside_if_due(key, &object);
-            Outcome::Done { wake: wake.or(Some(context.settings.resync)) }
+            context
+                .memo
+                .settle(key, fingerprint(context, key, &object), Some(wake));
+            inside::wake_if_due(context, key, &object);
+            wake_store(context, &object);
+            Outcome::Done { wake: Some(wake) }
         }
-        Err(failure) => Outcome::retry(&failure),
+        Err(failure) => {
+            tracing::debug!(tenant = %key, "{}", failure.message);
+            Outcome::Retry
+        }
     }
 }
 
@@ -80,29 +95,68 @@ async fn apply(
     plan: &Plan,
 ) -> Result<(), Failure> {
     if let Some(finalizers) = &plan.finalizers {
-        context.writer.set_finalizers(&snapshot.object, finalizers).await?;
+        context
+            .writer
+            .set_finalizers(&snapshot.object, finalizers)
+            .await?;
     }
+    unshared(context, key, plan)?;
     for step in &plan.steps {
         match step {
-            Step::Write(object) => write(context, snapshot, object).await?,
+            Step::Write(object) => write(context, key, object).await?,
             Step::Bind(store, binding) => {
                 context.databases.ensure(key, store, binding).await?;
             }
         }
     }
     for object in &plan.prunes {
-        let uid = context.index.entry(object).map(|entry| entry.uid.to_string());
+        let uid = context
+            .index
+            .entry(object)
+            .map(|entry| entry.uid.to_string());
         context.writer.delete(object, uid.as_deref()).await?;
     }
     Ok(())
 }
 
-async fn write(context: &Context, snapshot: &Snapshot, object: &Object) -> Result<(), Failure> {
-    if context.index.as_planned(object) || observe::holds(context, snapshot, object).await? {
+async fn write(context: &Context, key: &Key, object: &Object) -> Result<(), Failure> {
+    if context.index.as_planned(object) || observe::holds(context, key, object).await? {
         return Ok(());
     }
     let live = context.writer.write(object).await?;
-    context.index.remember(&object.key, &object.hash, &live);
+    context.index.remember(key, object, &live);
+    Ok(())
+}
+
+/// Who uses a DataStore is written down there, too.
+fn wake_store(context: &Context, object: &TenantControlPlane) {
+    for name in observe::store_names(context, object) {
+        let key = format!(
+            "{}/{}",
+            object.metadata.namespace.as_deref().unwrap_or_default(),
+            object.metadata.name.as_deref().unwrap_or_default()
+        );
+        let status = context
+            .data_stores
+            .get(&name)
+            .and_then(|store| store.status.clone());
+        if !status.is_some_and(|status| status.used_by.contains(&key)) {
+            context.store_queue.wake_after(name, store::SETTLE);
+        }
+    }
+}
+
+/// Two tenants in one place would read each other's data: whoever was there first keeps it.
+fn unshared(context: &Context, key: &Key, plan: &Plan) -> Result<(), Failure> {
+    for step in &plan.steps {
+        let Step::Bind(store, binding) = step else {
+            continue;
+        };
+        let claimed = context.databases.claim(key, &store.name, binding);
+        if let Some(other) = claimed {
+            return Err(Failure::shared(&store.name, binding, &other));
+        }
+    }
     Ok(())
 }
 
@@ -111,15 +165,18 @@ fn fingerprint(context: &Context, key: &Key, object: &TenantControlPlane) -> u64
     let mut hasher = DefaultHasher::new();
     let meta = &object.metadata;
     for part in [
-        serde_json::to_vec(&(&meta.uid, &meta.generation, &meta.annotations, &meta.finalizers)),
+        serde_json::to_vec(&(
+            &meta.uid,
+            &meta.generation,
+            &meta.annotations,
+            &meta.finalizers,
+        )),
         serde_json::to_vec(&object.status),
     ] {
         hasher.write(&part.unwrap_or_default());
     }
-    for child in context.index.children(key) {
-        if let Some(entry) = context.index.entry(&child) {
-            hasher.write_u64(entry.digest());
-        }
+    for (_, entry) in context.index.children(key) {
+        hasher.write_u64(entry.digest());
     }
     for store in observe::store_names(context, object) {
         hasher.write_u64(context.stores.digest(&store));

@@ -1,13 +1,39 @@
 //! What should there be inside a tenant, that kubeadm or an administrator would have put there?
 //! (tenant-cluster specification, section 3)
+//!
+//! [`plan`] lists everything in the order in which it is written: RBAC and configuration first,
+//! addons last. No object has an owner: what is switched off is pruned by name, where it carries our
+//! label.
+
+mod bootstrap;
+mod coredns;
+pub mod images;
+mod konnectivity;
+mod kube_proxy;
+mod kubeadm_config;
+pub mod kubelet_config;
+mod rbac;
+pub mod status;
+mod write_permissions;
+
+use kamaji_api::labels;
+use serde_json::{Map, Value, json};
 
 use crate::{
+    checksum,
     endpoint::Endpoint,
     object::{Object, ObjectRef},
     settings::Settings,
     store::Store,
     tenant::Tenant,
 };
+
+/// Namespace of most of it.
+const SYSTEM: &str = "kube-system";
+/// Namespace of what strangers may read.
+const PUBLIC: &str = "kube-public";
+/// Group of workers that join with a bootstrap token.
+const JOINING: &str = "system:bootstrappers:kubeadm:default-node-token";
 
 /// Everything that is settled before a tenant's inside can be rendered.
 #[derive(Clone, Debug)]
@@ -32,3 +58,81 @@ pub struct InsidePlan {
     /// To delete, only where they carry our project label.
     pub prunes: Vec<ObjectRef>,
 }
+
+/// Why a tenant's inside cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InsideError {
+    /// A change to the kubelet configuration does not apply.
+    #[error(transparent)]
+    KubeletPatch(#[from] kubelet_config::PatchError),
+}
+
+/// Plans a tenant's inside.
+pub fn plan(facts: &InsideFacts) -> Result<InsidePlan, InsideError> {
+    let mut plan = InsidePlan::default();
+    plan.objects.extend(rbac::cluster_admins());
+    plan.objects.extend(kubeadm_config::objects(facts));
+    plan.objects.extend(kubelet_config::objects(facts)?);
+    plan.objects.extend(bootstrap::objects(facts));
+    let spec = &facts.tenant.spec;
+    match &spec.addons.core_dns {
+        Some(addon) => plan.objects.extend(coredns::objects(facts, addon)),
+        None => plan.prunes.extend(coredns::names()),
+    }
+    match &spec.addons.kube_proxy {
+        Some(addon) => plan.objects.extend(kube_proxy::objects(facts, addon)),
+        None => plan.prunes.extend(kube_proxy::names()),
+    }
+    match &spec.addons.konnectivity {
+        Some(addon) => {
+            plan.objects.extend(konnectivity::objects(facts, addon));
+            plan.prunes
+                .push(konnectivity::other_workload(addon.agent.mode));
+        }
+        None => plan.prunes.extend(konnectivity::names()),
+    }
+    match write_permissions::webhooks(facts) {
+        Some(webhooks) => plan.objects.push(webhooks),
+        None => plan.prunes.push(write_permissions::name()),
+    }
+    Ok(plan)
+}
+
+/// One hash over everything that should and should not be there.
+pub fn content_hash(plan: &InsidePlan) -> String {
+    let objects: Vec<_> = plan
+        .objects
+        .iter()
+        .map(|o| (o.key.to_string(), &o.hash))
+        .collect();
+    let prunes: Vec<_> = plan.prunes.iter().map(ToString::to_string).collect();
+    checksum::content(&json!([objects, prunes]))
+}
+
+/// Metadata of an object of ours: name, namespace, our project label and further ones.
+fn ours(namespace: Option<&str>, name: &str, further: &[(&str, &str)]) -> Value {
+    let mut metadata = plain(namespace, name);
+    metadata["labels"][labels::PROJECT] = json!("kamaji");
+    for (key, value) in further {
+        metadata["labels"][*key] = json!(value);
+    }
+    metadata
+}
+
+/// Metadata of an object that kubeadm would have made: no label of ours.
+fn plain(namespace: Option<&str>, name: &str) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("name".to_owned(), json!(name));
+    if let Some(namespace) = namespace {
+        metadata.insert("namespace".to_owned(), json!(namespace));
+    }
+    metadata.into()
+}
+
+fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(value).expect("JSON values have a YAML form")
+}
+
+#[cfg(test)]
+#[path = "inside_tests.rs"]
+mod tests;

@@ -79,6 +79,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The tenant's CA certificate as this plan has it, PEM.
+    pub fn ca(&self) -> Option<String> {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let secret = self.objects().find(|object| {
+            let component = &object.body["metadata"]["labels"][labels::COMPONENT];
+            object.key.kind == Kind::Secret && component == "ca"
+        })?;
+        let encoded = secret.body["data"]["ca.crt"].as_str()?;
+        String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
+    }
+
     /// Every object of the plan, in order.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.steps.iter().filter_map(|step| match step {

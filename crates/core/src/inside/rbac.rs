@@ -1,0 +1,69 @@
+//! How is a permission written? And who administers a tenant?
+
+use serde_json::{Value, json};
+
+use super::plain;
+use crate::object::Object;
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// A ClusterRole or, with a namespace in its metadata, a Role.
+pub(super) fn role(metadata: Value, rules: Value) -> Object {
+    let kind = if metadata["namespace"].is_null() {
+        "ClusterRole"
+    } else {
+        "Role"
+    };
+    Object::from_value(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": metadata,
+        "rules": rules,
+    }))
+}
+
+/// A ClusterRoleBinding or, with a namespace in its metadata, a RoleBinding; `role` is the kind and
+/// name of the role.
+pub(super) fn binding(metadata: Value, role: (&str, &str), subjects: Value) -> Object {
+    let kind = if metadata["namespace"].is_null() {
+        "ClusterRoleBinding"
+    } else {
+        "RoleBinding"
+    };
+    Object::from_value(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": metadata,
+        "roleRef": {"apiGroup": GROUP, "kind": role.0, "name": role.1},
+        "subjects": subjects,
+    }))
+}
+
+/// A group or user as a subject.
+pub(super) fn subject(kind: &str, name: &str) -> Value {
+    json!({"apiGroup": GROUP, "kind": kind, "name": name})
+}
+
+/// A ServiceAccount as a subject.
+pub(super) fn account(namespace: &str, name: &str) -> Value {
+    json!({"kind": "ServiceAccount", "name": name, "namespace": namespace})
+}
+
+/// A rule to read one ConfigMap.
+pub(super) fn reads(config_map: &str) -> Value {
+    json!([{
+        "apiGroups": [""],
+        "resourceNames": [config_map],
+        "resources": ["configmaps"],
+        "verbs": ["get"],
+    }])
+}
+
+/// The group of `admin.conf` may do everything (section 3.6).
+pub(super) fn cluster_admins() -> Vec<Object> {
+    vec![binding(
+        plain(None, "kubeadm:cluster-admins"),
+        ("ClusterRole", "cluster-admin"),
+        json!([subject("Group", "kubeadm:cluster-admins")]),
+    )]
+}

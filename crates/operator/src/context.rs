@@ -1,0 +1,304 @@
+//! What do all controllers share?
+
+use std::{collections::HashMap, sync::Mutex};
+
+use k8s_openapi::jiff::Timestamp;
+use kamaji_api::{
+    datastore::DataStore,
+    tenant::{TenantControlPlane, VersionPhase},
+};
+use kamaji_core::{
+    snapshot::{InsideReport, StoreWait},
+    store::Store,
+};
+use kube::Client;
+
+use crate::{
+    databases::Databases,
+    memo::Memo,
+    settings::Settings,
+    shell::{
+        apply::Writer,
+        events::Events,
+        index::Index,
+        queue::Queue,
+        remote::Remote,
+        telemetry::{Metrics, TenantInfo, TenantStatus},
+        watch::Objects,
+    },
+};
+
+/// Names a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// The tenant `name` in `namespace`.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What all controllers share.
+pub struct Context {
+    /// The management cluster.
+    pub client: Client,
+    /// The command line.
+    pub settings: Settings,
+    /// The one write door.
+    pub writer: Writer,
+    /// What is there for each tenant.
+    pub index: Index,
+    /// Every tenant.
+    pub tenants: Objects<Key, TenantControlPlane>,
+    /// Every DataStore.
+    pub data_stores: Objects<String, DataStore>,
+    /// DataStores with their references resolved.
+    pub stores: Stores,
+    /// Open datastores.
+    pub databases: Databases,
+    /// Tenants' API servers.
+    pub remote: Remote,
+    /// What the last visits inside brought.
+    pub inside: Reports,
+    /// What was found last.
+    pub memo: Memo,
+    /// Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Tenants to look at.
+    pub tenant_queue: Queue<Key>,
+    /// Tenants whose inside is to be visited.
+    pub inside_queue: Queue<Key>,
+    /// DataStores to look at.
+    pub store_queue: Queue<String>,
+    /// True if the API server serves TLSRoute v1.
+    pub gateway_api: bool,
+    /// Metrics' labels of each tenant, to take them away again.
+    pub labels: Mutex<HashMap<Key, (TenantInfo, TenantStatus)>>,
+}
+
+impl Context {
+    /// A tenant is gone.
+    pub fn forget(&self, key: &Key) {
+        self.memo.forget(key);
+        self.databases.forget(key);
+        self.inside.forget(key);
+        if let Some((info, status)) = self.locked_labels().remove(key) {
+            self.metrics.tenant_info.remove(&info);
+            self.metrics.tenant_status.remove(&status);
+        }
+        self.count();
+    }
+
+    /// Puts a tenant's metrics right.
+    pub fn measure(&self, key: &Key, object: &TenantControlPlane) {
+        let status = object.status.clone().unwrap_or_default();
+        let phase = status
+            .kubernetes_resources
+            .and_then(|r| r.version?.status)
+            .unwrap_or(VersionPhase::Unknown);
+        let control_plane = &object.spec.control_plane;
+        let info = TenantInfo {
+            tcp_namespace: key.namespace.clone(),
+            tcp_name: key.name.clone(),
+            kubernetes_version: object.spec.kubernetes.version.clone(),
+            datastore_driver: status
+                .storage
+                .and_then(|s| s.driver)
+                .unwrap_or_else(|| "unknown".to_owned()),
+            address: status
+                .control_plane_endpoint
+                .map(|endpoint| format!("https://{endpoint}"))
+                .unwrap_or_default(),
+            exposure_strategy: if control_plane.gateway.is_some() {
+                "gateway"
+            } else {
+                "service"
+            },
+        };
+        let status = TenantStatus {
+            tcp_namespace: key.namespace.clone(),
+            tcp_name: key.name.clone(),
+            status: format!("{phase:?}"),
+            ready: if phase == VersionPhase::Ready {
+                "true"
+            } else {
+                "false"
+            },
+        };
+        let next = (info, status);
+        let mut labels = self.locked_labels();
+        if labels.get(key) == Some(&next) {
+            return;
+        }
+        if let Some((info, status)) = labels.insert(key.clone(), next.clone()) {
+            self.metrics.tenant_info.remove(&info);
+            self.metrics.tenant_status.remove(&status);
+        }
+        drop(labels);
+        self.metrics.tenant_info.get_or_create(&next.0).set(1);
+        self.metrics.tenant_status.get_or_create(&next.1).set(1);
+        self.count();
+    }
+
+    /// What plans of a tenant's inside look at.
+    pub fn inside_settings(&self) -> kamaji_core::settings::Settings {
+        self.settings.core.clone()
+    }
+
+    fn count(&self) {
+        let labels = self.locked_labels();
+        let ready = labels
+            .values()
+            .filter(|(_, status)| status.ready == "true")
+            .count();
+        let others = labels.len() - ready;
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.metrics.tenants(number(ready), number(others));
+    }
+
+    fn locked_labels(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (TenantInfo, TenantStatus)>> {
+        self.labels
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// DataStores with their references resolved, as the DataStore controller last found them.
+#[derive(Default)]
+pub struct Stores {
+    resolved: Mutex<HashMap<String, (u64, Result<Store, String>)>>,
+}
+
+impl Stores {
+    /// The DataStore of a name, or why it cannot be used.
+    pub fn get(&self, name: &str) -> Result<Store, StoreWait> {
+        match self.locked().get(name) {
+            Some((_, Ok(store))) => Ok(store.clone()),
+            Some((_, Err(why))) => Err(StoreWait::NotReady {
+                name: name.to_owned(),
+                why: why.clone(),
+            }),
+            None => Err(StoreWait::Missing(name.to_owned())),
+        }
+    }
+
+    /// Everything about it, in eight bytes.
+    pub fn digest(&self, name: &str) -> u64 {
+        self.locked().get(name).map_or(0, |(digest, _)| *digest)
+    }
+
+    /// What was found; true if that is news.
+    pub fn set(&self, name: &str, digest: u64, resolved: Result<Store, String>) -> bool {
+        let old = self.locked().insert(name.to_owned(), (digest, resolved));
+        old.is_none_or(|(had, _)| had != digest)
+    }
+
+    /// It is gone; true if that is news.
+    pub fn remove(&self, name: &str) -> bool {
+        self.locked().remove(name).is_some()
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u64, Result<Store, String>)>> {
+        self.resolved
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What the last visits inside brought, until the status says so, too.
+#[derive(Default)]
+pub struct Reports {
+    reports: Mutex<HashMap<Key, Visit>>,
+    authorities: Mutex<HashMap<Key, Vec<u8>>>,
+}
+
+/// A visit to a tenant's inside.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// What it brought.
+    pub report: InsideReport,
+    /// Hash of everything that was to be there; empty if it did not come that far.
+    pub content: String,
+    /// Counts the visits of this process.
+    pub number: u64,
+    /// When it was.
+    pub at: Timestamp,
+}
+
+impl Reports {
+    /// The last visit to a tenant.
+    pub fn get(&self, key: &Key) -> Option<Visit> {
+        self.locked().get(key).cloned()
+    }
+
+    /// Everything about it that a plan looks at, in eight bytes.
+    pub fn digest(&self, key: &Key) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let Some(visit) = self.get(key) else { return 0 };
+        let mut hasher = DefaultHasher::new();
+        let report = visit.report;
+        (
+            report.ready.status,
+            report.ready.reason,
+            report.ready.message,
+        )
+            .hash(&mut hasher);
+        let rest = serde_json::to_string(&(report.addons, report.kubeadm_phase));
+        rest.unwrap_or_default().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The CA that the last visit found.
+    pub fn ca(&self, key: &Key) -> Option<Vec<u8>> {
+        let authorities = self.authorities.lock();
+        authorities
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(key)
+            .cloned()
+    }
+
+    /// Keeps the CA that a visit found: with it, what should be inside is known without a request.
+    pub fn remember_ca(&self, key: &Key, ca: &[u8]) {
+        let authorities = self.authorities.lock();
+        authorities
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(key.clone(), ca.to_vec());
+    }
+
+    /// A visit is over.
+    pub fn set(&self, key: &Key, visit: Visit) {
+        self.locked().insert(key.clone(), visit);
+    }
+
+    /// The tenant is gone.
+    pub fn forget(&self, key: &Key) {
+        self.locked().remove(key);
+        let authorities = self.authorities.lock();
+        authorities
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(key);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Visit>> {
+        self.reports
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,73 @@
+//! What happens when a tenant is being deleted?
+
+use std::sync::Arc;
+
+use kamaji_api::tenant::{KubernetesSpec, NetworkProfile, TenantControlPlane};
+use kamaji_core::{plan, snapshot::Snapshot, tenant::Tenant};
+
+use crate::{
+    context::{Context, Key},
+    observe,
+    report::{self, Failure},
+    shell::{apply::WriteError, queue::Outcome},
+};
+
+/// One pass over a tenant that is being deleted.
+pub async fn reconcile(context: &Context, key: &Key, object: &Arc<TenantControlPlane>) -> Outcome {
+    match pass(context, key, object).await {
+        Ok(()) => Outcome::Done { wake: None },
+        Err(failure) => {
+            report::failed(context, key, object, &failure).await;
+            Outcome::Retry
+        }
+    }
+}
+
+async fn pass(
+    context: &Context,
+    key: &Key,
+    object: &Arc<TenantControlPlane>,
+) -> Result<(), Failure> {
+    let live = object.metadata.finalizers.clone().unwrap_or_default();
+    let snapshot = observe::snapshot(context, key, object).await?;
+    let tenant = readable(&snapshot)?;
+    let todo = plan::deletion(&tenant, &snapshot).map_err(|wait| Failure {
+        condition: wait.condition,
+        reason: wait.reason,
+        message: wait.message,
+        adopt: false,
+        silent: false,
+    })?;
+    for (store, binding) in &todo.unbind {
+        context.databases.remove(key, store, binding).await?;
+    }
+    if let Some(secret) = &todo.release {
+        match context.writer.write(secret).await {
+            // It is gone or another one by that name: then there is nothing to release.
+            Ok(_) | Err(WriteError::Conflict { .. } | WriteError::Invalid { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if todo.finalizers != live {
+        context
+            .writer
+            .set_finalizers(object.as_ref(), &todo.finalizers)
+            .await?;
+        tracing::info!(tenant = %key, "its data is removed and it is let go");
+    }
+    Ok(())
+}
+
+/// A tenant whose text became unreadable must be deletable, too: what deletion needs of it is in its
+/// status and its uid.
+fn readable(snapshot: &Snapshot) -> Result<Tenant, Failure> {
+    Tenant::parse(&snapshot.object).or_else(|_| {
+        let mut object = snapshot.object.clone();
+        object.spec.network_profile = NetworkProfile::default();
+        object.spec.kubernetes = KubernetesSpec {
+            version: "v0.0.0".to_owned(),
+            ..object.spec.kubernetes
+        };
+        Tenant::parse(&object).map_err(|error| Failure::unreadable(&error))
+    })
+}

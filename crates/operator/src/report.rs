@@ -1,0 +1,204 @@
+//! What is a person told about a pass? One status patch if it differs, events on transitions.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kamaji_api::{
+    condition::{self, ConditionType},
+    tenant::{TenantControlPlane, TenantControlPlaneStatus},
+};
+use kamaji_core::{binding::Binding, plan::Plan, tenant::ParseError};
+
+use crate::{
+    context::{Context, Key},
+    databases::DatabaseError,
+    shell::{apply::WriteError, clock, events::Happening},
+};
+
+/// Why a pass could not do all that it planned.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The condition that is not true.
+    pub condition: ConditionType,
+    /// `CamelCase` reason.
+    pub reason: &'static str,
+    /// Object, cause and next action.
+    pub message: String,
+    /// True if an authority was there that carries no label of ours: look for it by name.
+    pub adopt: bool,
+    /// True if it is nobody's fault and worth no word: another look will do.
+    pub silent: bool,
+}
+
+impl Failure {
+    fn new(reason: &'static str, message: impl ToString) -> Self {
+        Self {
+            condition: ConditionType::Reconciled,
+            reason,
+            message: message.to_string(),
+            adopt: false,
+            silent: false,
+        }
+    }
+
+    /// The tenant's own text.
+    pub fn unreadable(error: &ParseError) -> Self {
+        Self::new("SpecInvalid", error)
+    }
+
+    /// The management cluster does not answer.
+    pub fn reading(key: &Key, what: &str, error: &kube::Error) -> Self {
+        Self::new(
+            "ReadFailed",
+            format!("{what} of {key} cannot be read: {error}; it is tried again by itself"),
+        )
+    }
+
+    /// Two tenants ask for one place in a datastore.
+    pub fn shared(store: &str, binding: &Binding, other: &Key) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(
+                "DataStoreShared",
+                format!(
+                    "schema {} and user {} of the DataStore {store} belong to the TenantControlPlane {other}: two tenants must not share them; recreate this one with another spec.dataStoreSchema and spec.dataStoreUsername",
+                    binding.schema, binding.user
+                ),
+            )
+        }
+    }
+
+    /// A panic or a time-out.
+    pub fn accident(what: &str) -> Self {
+        Self::new(
+            "InternalError",
+            format!(
+                "the operator failed on this object alone: {what}; please report it, with this object's YAML"
+            ),
+        )
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Self {
+            adopt: matches!(error, WriteError::AlreadyExists(_)),
+            silent: matches!(
+                error,
+                WriteError::AlreadyExists(_)
+                    | WriteError::Conflict { .. }
+                    | WriteError::NotLeading(_)
+            ),
+            ..Self::new(error.reason(), error)
+        }
+    }
+}
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new("DataStoreFailed", error)
+        }
+    }
+}
+
+/// Publishes the status that was planned.
+pub async fn planned(
+    context: &Context,
+    key: &Key,
+    object: &TenantControlPlane,
+    plan: &Plan,
+) -> Result<TenantControlPlane, Failure> {
+    publish(context, key, object, &plan.status).await
+}
+
+/// Publishes why a pass could not do all that it planned; what cannot be published is tried again
+/// with the pass.
+pub async fn failed(context: &Context, key: &Key, object: &TenantControlPlane, failure: &Failure) {
+    if failure.silent {
+        tracing::debug!(tenant = %key, reason = failure.reason, "{}", failure.message);
+        return;
+    }
+    let mut status = object.status.clone().unwrap_or_default();
+    for type_ in [failure.condition, ConditionType::Ready] {
+        let condition = Condition {
+            type_: type_.as_str().to_owned(),
+            status: "False".to_owned(),
+            reason: failure.reason.to_owned(),
+            message: failure.message.clone(),
+            observed_generation: object.metadata.generation,
+            last_transition_time: Time(clock::now()),
+        };
+        condition::set(&mut status.conditions, condition);
+    }
+    if let Err(error) = publish(context, key, object, &status).await {
+        tracing::warn!(tenant = %key, reason = failure.reason, "{} (and {})", failure.message, error.message);
+    }
+}
+
+async fn publish(
+    context: &Context,
+    key: &Key,
+    object: &TenantControlPlane,
+    status: &TenantControlPlaneStatus,
+) -> Result<TenantControlPlane, Failure> {
+    if object.status.as_ref() == Some(status) {
+        context.measure(key, object);
+        return Ok(object.clone());
+    }
+    let live = context.writer.patch_status(object, status).await?;
+    let old = object.status.clone().unwrap_or_default().conditions;
+    for happening in transitions(&old, &status.conditions) {
+        log(key, &happening);
+        context.events.tell(object, happening).await;
+    }
+    context.measure(key, &live);
+    context
+        .tenants
+        .replace(key.clone(), std::sync::Arc::new(live.clone()));
+    Ok(live)
+}
+
+fn log(key: &Key, what: &Happening) {
+    if what.warning {
+        tracing::warn!(tenant = %key, reason = %what.reason, "{}", what.note);
+    } else {
+        tracing::info!(tenant = %key, reason = %what.reason, "{}", what.note);
+    }
+}
+
+/// What a person should hear of: conditions that went from one reason to another.
+fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
+    let changed = new.iter().filter(|next| {
+        let before = condition::find(old, &next.type_);
+        before.is_none_or(|was| was.status != next.status || was.reason != next.reason)
+    });
+    let mut told: Vec<Happening> = Vec::new();
+    for condition in changed {
+        let fine = condition.status == "True";
+        let first = condition::find(old, &condition.type_).is_none();
+        // Ready repeats what another condition says, and what is fine from the start is no news.
+        if condition.type_ == "Ready" && !fine || fine && first {
+            continue;
+        }
+        let note = if condition.message.is_empty() {
+            format!("{} is {}", condition.type_, condition.status)
+        } else {
+            condition.message.clone()
+        };
+        let waiting = matches!(
+            condition.reason.as_str(),
+            "ServicePending" | "DeploymentPending" | "NotVisited" | "NoReplicaReady" | "Sleeping"
+        );
+        let reason = if fine {
+            condition.type_.clone()
+        } else {
+            condition.reason.clone()
+        };
+        told.push(Happening {
+            warning: !fine && !waiting,
+            reason,
+            note,
+        });
+    }
+    told
+}

@@ -1,0 +1,371 @@
+//! How is anything written? Through this one door, and through no other.
+//!
+//! It writes only while this replica leads, counts what it writes, and refuses to write the same
+//! object over and over: a field that two managers fight for becomes an error that names it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use kamaji_core::object::{Intent, Object, ObjectRef};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{clock, index::fingerprint, lease::Leadership, telemetry::Counters};
+
+/// Who we are to the API server.
+pub const MANAGER: &str = "kamaji";
+
+/// Writes of one object in [`WINDOW`] after which it is a storm. A tenant that is created, rolled
+/// out and rotated writes its busiest object less than half as often.
+const STORM: usize = 20;
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// The door.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    leadership: Leadership,
+    counters: Counters,
+    recent: Arc<Mutex<HashMap<String, VecDeque<Instant>>>>,
+}
+
+/// An object as the API server returned it.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Its uid.
+    pub uid: String,
+    /// Hash of what it says, status and bookkeeping aside.
+    pub fingerprint: u64,
+    /// All of it.
+    pub body: Value,
+}
+
+/// Why something was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It was to be created and is there.
+    #[error("{0} exists already: it is looked at anew before anything is written")]
+    AlreadyExists(ObjectRef),
+    /// Somebody was faster.
+    #[error("{object} changed while it was written: it is tried again ({message})")]
+    Conflict {
+        /// What.
+        object: String,
+        /// What the API server said.
+        message: String,
+    },
+    /// RBAC.
+    #[error("the operator may not write {object}: {message}; grant it what config/rbac lists")]
+    Forbidden {
+        /// What.
+        object: String,
+        /// What the API server said.
+        message: String,
+    },
+    /// The object cannot be.
+    #[error(
+        "the API server refuses {object}: {message}; correct what the message names in the spec"
+    )]
+    Invalid {
+        /// What.
+        object: String,
+        /// What the API server said.
+        message: String,
+    },
+    /// A standby must not write.
+    #[error("{0} is not written, since this replica does not lead")]
+    NotLeading(String),
+    /// Two managers fight.
+    #[error(
+        "{object} was written {STORM} times within a minute and does not stay as it is written: another controller or webhook changes it back; find it in metadata.managedFields"
+    )]
+    Storm {
+        /// What.
+        object: String,
+    },
+    /// Anything else.
+    #[error("{object} could not be written: {source}")]
+    Api {
+        /// What.
+        object: String,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl WriteError {
+    fn of(object: String, error: kube::Error) -> Self {
+        match &error {
+            kube::Error::Api(status) => {
+                let message = status.message.clone();
+                match status.code {
+                    409 => Self::Conflict { object, message },
+                    403 => Self::Forbidden { object, message },
+                    400 | 422 => Self::Invalid { object, message },
+                    _ => Self::Api {
+                        object,
+                        source: Box::new(error),
+                    },
+                }
+            }
+            _ => Self::Api {
+                object,
+                source: Box::new(error),
+            },
+        }
+    }
+
+    /// Reason for a condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists(_) | Self::Conflict { .. } => "WriteConflict",
+            Self::Forbidden { .. } => "WriteForbidden",
+            Self::Invalid { .. } => "WriteRefused",
+            Self::NotLeading(_) => "NotLeading",
+            Self::Storm { .. } => "WriteStorm",
+            Self::Api { .. } => "WriteFailed",
+        }
+    }
+}
+
+impl Writer {
+    /// A door to the API server behind `client`, open while `leadership` holds.
+    pub fn new(client: Client, leadership: Leadership, counters: Counters) -> Self {
+        Self {
+            client,
+            leadership,
+            counters,
+            recent: Arc::default(),
+        }
+    }
+
+    /// The same door to another API server: a tenant's.
+    #[must_use]
+    pub fn towards(&self, client: Client) -> Self {
+        Self {
+            client,
+            ..self.clone()
+        }
+    }
+
+    /// Waits until this replica may write.
+    pub async fn leading(&self) {
+        self.leadership.acquired().await;
+    }
+
+    /// Writes an object as it was planned.
+    pub async fn write(&self, object: &Object) -> Result<Live, WriteError> {
+        let name = object.key.to_string();
+        let uid = object.body["metadata"]["ownerReferences"][0]["uid"]
+            .as_str()
+            .unwrap_or_default();
+        self.admit(&name, &format!("{uid} {name}"))?;
+        let api = self.api(&object.key);
+        let result = match object.intent {
+            Intent::Create => {
+                self.counters.request("create", object.key.kind.names().3);
+                let body: DynamicObject = typed(&name, object.body.clone())?;
+                let params = PostParams {
+                    field_manager: Some(MANAGER.to_owned()),
+                    ..PostParams::default()
+                };
+                api.create(&params, &body).await
+            }
+            Intent::Apply => {
+                self.counters.request("apply", object.key.kind.names().3);
+                let mut body = object.body.clone();
+                if let Some(uid) = &object.uid {
+                    body["metadata"]["uid"] = json!(uid);
+                }
+                let params = PatchParams::apply(MANAGER).force();
+                api.patch(&object.key.name, &params, &Patch::Apply(body))
+                    .await
+            }
+        };
+        match result {
+            Ok(live) => Ok(Live::of(&live)),
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+                Err(WriteError::AlreadyExists(object.key.clone()))
+            }
+            Err(error) => Err(WriteError::of(name, error)),
+        }
+    }
+
+    /// Deletes an object, only the one with `uid` if that is known. What is gone stays gone.
+    pub async fn delete(&self, key: &ObjectRef, uid: Option<&str>) -> Result<(), WriteError> {
+        let name = key.to_string();
+        self.admit(&name, &format!("delete {name}"))?;
+        self.counters.request("delete", key.kind.names().3);
+        let mut params = DeleteParams::background();
+        params.preconditions = uid.map(|uid| Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        });
+        match self.api(key).delete(&key.name, &params).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(WriteError::of(name, error)),
+        }
+    }
+
+    /// Reads an object; `None` if it is not there.
+    pub async fn read(&self, key: &ObjectRef) -> Result<Option<Live>, WriteError> {
+        self.counters.request("get", key.kind.names().3);
+        match self.api(key).get_opt(&key.name).await {
+            Ok(found) => Ok(found.as_ref().map(Live::of)),
+            Err(error) => Err(WriteError::of(key.to_string(), error)),
+        }
+    }
+
+    /// Sets the finalizers of one of our own objects; refused if it changed in between.
+    pub async fn set_finalizers<K>(
+        &self,
+        object: &K,
+        finalizers: &[String],
+    ) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let patch = json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": object.meta().resource_version,
+        }});
+        self.patch(object, None, patch).await
+    }
+
+    /// Replaces the status of one of our own objects.
+    pub async fn patch_status<K, S>(&self, object: &K, status: &S) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+        S: Serialize + Sync,
+    {
+        // A JSON patch replaces all of it; a merge patch would leave what is no longer said.
+        let patch: json_patch::Patch = serde_json::from_value(json!([
+            {"op": "test", "path": "/metadata/uid", "value": object.meta().uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]))
+        .expect("two operations that are written down here");
+        let name = described(object);
+        self.admit(&name, &format!("status {name}"))?;
+        self.counters.request("patch_status", &K::plural(&()));
+        let result = self
+            .dynamic(object)
+            .patch_status(
+                &object.name_any(),
+                &PatchParams::default(),
+                &Patch::Json::<()>(patch),
+            )
+            .await;
+        typed(&name, result.map_err(|e| WriteError::of(name.clone(), e))?)
+    }
+
+    async fn patch<K>(&self, object: &K, sub: Option<&str>, patch: Value) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let name = described(object);
+        self.admit(&name, &format!("{} {name}", sub.unwrap_or("finalizers")))?;
+        self.counters.request("patch", &K::plural(&()));
+        let result = self
+            .dynamic(object)
+            .patch(
+                &object.name_any(),
+                &PatchParams::default(),
+                &Patch::Merge(patch),
+            )
+            .await;
+        typed(&name, result.map_err(|e| WriteError::of(name.clone(), e))?)
+    }
+
+    fn dynamic<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
+        let resource = ApiResource::erase::<K>(&());
+        match object.meta().namespace.as_deref() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    fn api(&self, key: &ObjectRef) -> Api<DynamicObject> {
+        let (group, version, kind, plural) = key.kind.names();
+        let resource = ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: key.kind.api_version(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        };
+        match &key.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// May `object` be written now?
+    fn admit(&self, object: &str, key: &str) -> Result<(), WriteError> {
+        if !self.leadership.is_leading() {
+            return Err(WriteError::NotLeading(object.to_owned()));
+        }
+        let now = clock::instant();
+        let mut recent = self
+            .recent
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if recent.len() > 50_000 {
+            recent.retain(|_, times| times.back().is_some_and(|at| now - *at < WINDOW));
+        }
+        let times = recent.entry(key.to_owned()).or_default();
+        while times
+            .front()
+            .is_some_and(|at| now.duration_since(*at) >= WINDOW)
+        {
+            times.pop_front();
+        }
+        if times.len() >= STORM {
+            return Err(WriteError::Storm {
+                object: object.to_owned(),
+            });
+        }
+        times.push_back(now);
+        Ok(())
+    }
+}
+
+impl Live {
+    /// What the API server returned.
+    pub fn of(object: &DynamicObject) -> Self {
+        let body = serde_json::to_value(object).unwrap_or_default();
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            fingerprint: fingerprint(&body),
+            body,
+        }
+    }
+}
+
+fn described<K: Resource<DynamicType = ()>>(object: &K) -> String {
+    let meta = object.meta();
+    let name = meta.name.as_deref().unwrap_or_default();
+    match &meta.namespace {
+        Some(namespace) => format!("{} {namespace}/{name}", K::kind(&())),
+        None => format!("{} {name}", K::kind(&())),
+    }
+}
+
+fn typed<K: DeserializeOwned>(name: &str, value: impl Serialize) -> Result<K, WriteError> {
+    serde_json::to_value(value)
+        .and_then(serde_json::from_value)
+        .map_err(|error| WriteError::Api {
+            object: name.to_owned(),
+            source: Box::new(kube::Error::SerdeError(error)),
+        })
+}

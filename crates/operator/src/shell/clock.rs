@@ -1,0 +1,34 @@
+//! What time is it, and what is random? The only place that asks.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+use rand_core::{OsRng, RngCore};
+
+/// The time of day.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The monotonic clock.
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// How long it is until `at`; nothing if it has passed.
+pub fn until(at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now())).unwrap_or_default()
+}
+
+/// Random bytes for a seed.
+pub fn seed() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
+}
+
+/// A random duration between `least` and `most`.
+pub fn jitter(least: Duration, most: Duration) -> Duration {
+    let share = f64::from(OsRng.next_u32()) / f64::from(u32::MAX);
+    least + most.saturating_sub(least).mul_f64(share)
+}

@@ -1,0 +1,13 @@
+//! How is the world observed and changed? Whatever has to do with time, the network and other
+//! processes is in here; the controllers beside it only order it.
+
+pub mod apply;
+pub mod clock;
+pub mod events;
+pub mod index;
+pub mod lease;
+pub mod queue;
+pub mod remote;
+pub mod serve;
+pub mod telemetry;
+pub mod watch;

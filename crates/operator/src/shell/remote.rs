@@ -1,0 +1,136 @@
+//! How is a tenant's API server reached? By a connection that is made when it is needed; few are
+//! kept.
+
+use std::{
+    collections::VecDeque,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use kube::{Client, Config, config::AuthInfo};
+
+/// Connections that are kept at most.
+const KEPT: usize = 256;
+
+/// Where a tenant is and who we are to it.
+#[derive(Clone)]
+pub struct Target {
+    /// Uid of the tenant.
+    pub uid: String,
+    /// Name that its certificate has.
+    pub host: String,
+    /// Address to dial instead of looking the name up.
+    pub address: Option<IpAddr>,
+    /// Port.
+    pub port: u16,
+    /// CA, PEM.
+    pub ca: Vec<u8>,
+    /// Client certificate, PEM.
+    pub certificate: Vec<u8>,
+    /// Its key, PEM.
+    pub key: Vec<u8>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// The URL.
+    #[error("{0} is not the URL of an API server")]
+    Url(String),
+    /// Certificates.
+    #[error("the tenant's kubeconfig cannot be used: {0}")]
+    Material(String),
+}
+
+/// Connections to tenants.
+#[derive(Clone, Default)]
+pub struct Remote {
+    kept: Arc<Mutex<VecDeque<Kept>>>,
+}
+
+struct Kept {
+    uid: String,
+    digest: u64,
+    client: Client,
+}
+
+impl Remote {
+    /// A client of the tenant at `target`.
+    pub fn client(&self, target: &Target) -> Result<Client, RemoteError> {
+        let digest = digest(target);
+        let mut kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(at) = kept.iter().position(|k| k.uid == target.uid)
+            && let Some(found) = kept.remove(at)
+            && found.digest == digest
+        {
+            let client = found.client.clone();
+            kept.push_back(found);
+            return Ok(client);
+        }
+        let client = connect(target)?;
+        kept.push_back(Kept {
+            uid: target.uid.clone(),
+            digest,
+            client: client.clone(),
+        });
+        if kept.len() > KEPT {
+            kept.pop_front();
+        }
+        Ok(client)
+    }
+
+    /// The tenant is gone.
+    pub fn forget(&self, uid: &str) {
+        let mut kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        kept.retain(|k| k.uid != uid);
+    }
+}
+
+fn digest(target: &Target) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (&target.host, target.address, target.port).hash(&mut hasher);
+    (&target.ca, &target.certificate, &target.key).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn connect(target: &Target) -> Result<Client, RemoteError> {
+    let host = match target.address {
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        None => target.host.clone(),
+    };
+    let url = format!("https://{host}:{}", target.port);
+    let mut config = Config::new(url.parse().map_err(|_| RemoteError::Url(url))?);
+    let ca = pem_blocks(&target.ca)?;
+    config.root_cert = Some(ca);
+    config.auth_info = AuthInfo {
+        client_certificate_data: Some(STANDARD.encode(&target.certificate)),
+        client_key_data: Some(STANDARD.encode(&target.key).into()),
+        ..AuthInfo::default()
+    };
+    config.connect_timeout = Some(Duration::from_secs(3));
+    config.read_timeout = Some(Duration::from_secs(10));
+    config.write_timeout = Some(Duration::from_secs(10));
+    config.tls_server_name = target.address.map(|_| target.host.clone());
+    // A tenant's API server that answers 503 must not hold a visit for minutes.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|e| RemoteError::Material(e.to_string()))
+}
+
+/// DER of each certificate.
+fn pem_blocks(pem: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    CertificateDer::pem_slice_iter(pem)
+        .map(|der| der.map(|der| der.to_vec()))
+        .collect::<Result<_, _>>()
+        .map_err(|e| RemoteError::Material(e.to_string()))
+}

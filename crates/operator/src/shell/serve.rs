@@ -1,0 +1,148 @@
+//! What does the operator answer? Metrics, health, and admission reviews over TLS.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, RwLock},
+};
+
+use axum::{Router, http::StatusCode, routing::get};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::telemetry::Metrics;
+
+/// Why nothing is answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; choose another address with the flag")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificate.
+    #[error("the serving certificate cannot be used: {0}")]
+    Certificate(String),
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Serves `/metrics` for ever.
+pub async fn metrics(address: SocketAddr, metrics: Metrics) -> Result<(), ServeError> {
+    let router = Router::new().route("/metrics", get(move || async move { metrics.text() }));
+    plain(address, router).await
+}
+
+/// Serves `/healthz`, which is fine as long as the process lives, and `/readyz`, for ever.
+pub async fn health<F>(address: SocketAddr, ready: F) -> Result<(), ServeError>
+where
+    F: Fn() -> bool + Clone + Send + Sync + 'static,
+{
+    let readyz = move || async move {
+        if ready() {
+            (StatusCode::OK, "ok")
+        } else {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the first lists are not complete yet",
+            )
+        }
+    };
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(readyz));
+    plain(address, router).await
+}
+
+async fn plain(address: SocketAddr, router: Router) -> Result<(), ServeError> {
+    let listener = listen(address).await?;
+    axum::serve(listener, router)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
+}
+
+/// A serving certificate that can be exchanged while connections come in.
+#[derive(Clone, Debug, Default)]
+pub struct Certificates {
+    current: Arc<RwLock<Option<Arc<CertifiedKey>>>>,
+}
+
+impl Certificates {
+    /// Serves with this pair from now on.
+    pub fn set(&self, certificate: &[u8], key: &[u8]) -> Result<(), ServeError> {
+        let wrong = |text: String| ServeError::Certificate(text);
+        let chain: Vec<CertificateDer> = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|e| wrong(e.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| wrong(e.to_string()))?;
+        let key = rustls::crypto::ring::sign::any_supported_type(&key)
+            .map_err(|e| wrong(e.to_string()))?;
+        let pair = CertifiedKey::new(chain, key);
+        pair.keys_match().map_err(|e| wrong(e.to_string()))?;
+        *self
+            .current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(pair));
+        Ok(())
+    }
+
+    /// True once there is one.
+    pub fn is_set(&self) -> bool {
+        self.current
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .is_some()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.current
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Serves `router` over TLS for ever.
+pub async fn tls(
+    address: SocketAddr,
+    router: Router,
+    certificates: Certificates,
+) -> Result<(), ServeError> {
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certificates));
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = listen(address).await?;
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let (acceptor, router) = (acceptor.clone(), router.clone());
+        tokio::spawn(async move {
+            // Whoever breaks a handshake off hears of it; the operator need not.
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let service = hyper_util::service::TowerToHyperService::new(router);
+            let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}

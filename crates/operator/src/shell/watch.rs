@@ -1,0 +1,274 @@
+//! What has changed in the management cluster? One watch a kind; each event wakes somebody.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kamaji_api::labels;
+use kamaji_core::object::{Kind, ObjectRef};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::{clock, index::Index};
+use crate::context::Key;
+
+/// Objects of one of our own kinds, as the API server last told.
+pub struct Objects<N, K> {
+    objects: Arc<RwLock<HashMap<N, Arc<K>>>>,
+    ready: watch::Sender<bool>,
+}
+
+impl<N, K> Clone for Objects<N, K> {
+    fn clone(&self) -> Self {
+        Self {
+            objects: self.objects.clone(),
+            ready: self.ready.clone(),
+        }
+    }
+}
+
+impl<N, K> Default for Objects<N, K> {
+    fn default() -> Self {
+        Self {
+            objects: Arc::default(),
+            ready: watch::Sender::new(false),
+        }
+    }
+}
+
+/// How an object of ours is called.
+pub trait Named: Hash + Eq + Clone + Send + Sync + 'static {
+    /// From its metadata.
+    fn named(namespace: Option<&str>, name: &str) -> Self;
+}
+
+impl Named for String {
+    fn named(_: Option<&str>, name: &str) -> Self {
+        name.to_owned()
+    }
+}
+
+impl Named for Key {
+    fn named(namespace: Option<&str>, name: &str) -> Self {
+        Self::new(namespace.unwrap_or_default(), name)
+    }
+}
+
+impl<N: Named, K: Clone> Objects<N, K> {
+    /// The object of a name.
+    pub fn get(&self, name: &N) -> Option<Arc<K>> {
+        self.read().get(name).cloned()
+    }
+
+    /// Every object.
+    pub fn all(&self) -> Vec<(N, Arc<K>)> {
+        self.read()
+            .iter()
+            .map(|(name, object)| (name.clone(), object.clone()))
+            .collect()
+    }
+
+    /// The first list is complete.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Waits for the first complete list.
+    pub async fn ready(&self) {
+        let mut ready = self.ready.subscribe();
+        // The sender lives as long as self.
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
+    /// An object that a write of ours returned: newer than what the watch has told so far.
+    pub fn replace(&self, name: N, object: Arc<K>) {
+        self.write().insert(name, object);
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<N, Arc<K>>> {
+        self.objects
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<N, Arc<K>>> {
+        self.objects
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn config() -> watcher::Config {
+    // A dead connection is noticed after this and 5 s.
+    watcher::Config::default().timeout(240)
+}
+
+/// Follows every object of one of our own kinds for ever; `wake` is told of each change. An object
+/// that cannot be read is reported by name and left alone; a missing definition is waited for.
+pub async fn own<N, K>(client: Client, objects: Objects<N, K>, wake: impl Fn(N) + Send)
+where
+    N: Named,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
+{
+    let resource = ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let mut pending: HashMap<N, Arc<K>> = HashMap::new();
+    let mut stream = std::pin::pin!(watcher::watcher(api, config()).default_backoff());
+    let mut complained = false;
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::Init) => pending.clear(),
+            Ok(Event::InitApply(object)) => {
+                if let Some((name, object)) = read::<N, K>(object) {
+                    pending.insert(name, object);
+                }
+            }
+            Ok(Event::InitDone) => {
+                complained = false;
+                let fresh = std::mem::take(&mut pending);
+                let old = std::mem::replace(&mut *objects.write(), fresh);
+                objects.ready.send_replace(true);
+                let names: std::collections::HashSet<N> = old
+                    .into_keys()
+                    .chain(objects.read().keys().cloned())
+                    .collect();
+                names.into_iter().for_each(&wake);
+            }
+            Ok(Event::Apply(object)) => {
+                if let Some((name, object)) = read::<N, K>(object) {
+                    objects.write().insert(name.clone(), object);
+                    wake(name);
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                let name = N::named(object.namespace().as_deref(), &object.name_any());
+                objects.write().remove(&name);
+                wake(name);
+            }
+            Err(error) if !complained => {
+                complained = true;
+                tracing::warn!(
+                    kind = %resource.kind,
+                    %error,
+                    "cannot watch, trying again; are the definitions installed (kamaji crds | kubectl apply --server-side -f -)?"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn read<N, K>(mut object: DynamicObject) -> Option<(N, Arc<K>)>
+where
+    N: Named,
+    K: DeserializeOwned,
+{
+    object.metadata.managed_fields = None;
+    let name = N::named(object.namespace().as_deref(), &object.name_any());
+    let described = format!(
+        "{}/{}",
+        object.namespace().unwrap_or_default(),
+        object.name_any()
+    );
+    match serde_json::to_value(object).and_then(serde_json::from_value) {
+        Ok(read) => Some((name, Arc::new(read))),
+        Err(error) => {
+            tracing::error!(object = %described, %error, "cannot be read and is left alone");
+            None
+        }
+    }
+}
+
+/// Follows the children of one kind for ever and folds them into the index.
+pub async fn children(
+    client: Client,
+    kind: Kind,
+    index: Index,
+    (ready, wake): (watch::Sender<bool>, impl Fn(Key) + Send),
+) {
+    let (group, version, name, plural) = kind.names();
+    let resource = ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: kind.api_version(),
+        kind: name.to_owned(),
+        plural: plural.to_owned(),
+    };
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let selector = format!("{}=kamaji", labels::PROJECT);
+    let stream = watcher::watcher(api, config().labels(&selector)).default_backoff();
+    let mut stream = std::pin::pin!(stream);
+    let mut seen = BTreeSet::new();
+    let mut complained = false;
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::Init) => seen.clear(),
+            Ok(Event::InitApply(object)) => {
+                seen.insert(key(kind, &object));
+                index.seen(kind, &object).into_iter().for_each(&wake);
+            }
+            Ok(Event::InitDone) => {
+                complained = false;
+                index.keep_only(kind, &seen).into_iter().for_each(&wake);
+                ready.send_replace(true);
+            }
+            Ok(Event::Apply(object)) => {
+                index.seen(kind, &object).into_iter().for_each(&wake);
+            }
+            Ok(Event::Delete(object)) => {
+                index.gone(&key(kind, &object)).into_iter().for_each(&wake);
+            }
+            Err(error) if !complained => {
+                complained = true;
+                tracing::warn!(kind = name, %error, "cannot watch, trying again");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn key(kind: Kind, object: &DynamicObject) -> ObjectRef {
+    ObjectRef {
+        kind,
+        namespace: object.metadata.namespace.clone(),
+        name: object.name_any(),
+    }
+}
+
+/// Follows one Secret for ever, the one that a DataStore names.
+pub async fn secret(client: Client, (namespace, name): (String, String), wake: impl Fn() + Send) {
+    let api: Api<Secret> = Api::namespaced(client, &namespace);
+    let config = config().fields(&format!("metadata.name={name}"));
+    let stream = watcher::watcher(api, config).default_backoff();
+    let mut stream = std::pin::pin!(stream);
+    let mut first = true;
+    loop {
+        match stream.try_next().await {
+            Ok(Some(Event::InitDone)) if first => first = false,
+            Ok(Some(Event::Init | Event::InitApply(_))) if first => {}
+            Ok(Some(_)) => wake(),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%namespace, %name, %error, "cannot watch the Secret, trying again");
+                tokio::time::sleep(clock::jitter(
+                    Duration::from_secs(1),
+                    Duration::from_secs(5),
+                ))
+                .await;
+            }
+        }
+    }
+}
