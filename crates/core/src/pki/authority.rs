@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, Issuer,
-    KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
-};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
     certificate::{Certificate, CertificateError},
     key::{Key, KeyAlgorithm, KeyError},
     leaf::{self, LeafRequest, Pair},
+    x509::{self, Body, Extension},
 };
 use crate::entropy::Entropy;
 
@@ -42,8 +38,8 @@ pub enum AuthorityError {
     /// Two halves of different pairs.
     #[error("the private key does not belong to the certificate")]
     Mismatch,
-    /// A leaf.
-    #[error("the certificate {0:?} is not a CA")]
+    /// A leaf, or an authority for other things than certificates.
+    #[error("the certificate {0:?} is not that of a CA: it may not sign certificates")]
     NotCa(String),
     /// Over.
     #[error("the certificate ended at {0}")]
@@ -58,44 +54,33 @@ pub fn issue(
     entropy: &mut Entropy,
 ) -> Authority {
     let key = Key::generate(algorithm, entropy);
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
-    params.subject_alt_names = leaf::dns_name(common_name)
-        .map(SanType::DnsName)
-        .into_iter()
-        .collect();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::DigitalSignature,
-        KeyUsagePurpose::KeyEncipherment,
-        KeyUsagePurpose::KeyCertSign,
+    let subject = x509::name(&[], common_name);
+    let mut extensions = vec![
+        Extension::key_usage(true),
+        Extension::basic_constraints(true),
+        Extension::key_identifier(&key.identifier()),
     ];
-    params.not_before = leaf::time(now - BACKDATE);
-    params.not_after = leaf::time(now + VALIDITY);
-    params.serial_number = Some(serial(entropy));
-    params.key_identifier_method = KeyIdMethod::PreSpecified(key.identifier());
-    let made = params
-        .self_signed(&key)
-        .expect("parameters of our own are complete");
-    let certificate_pem = made.pem().replace("\r\n", "\n").into_bytes();
+    if leaf::is_dns_name(common_name) {
+        extensions.push(Extension::alternative_names([common_name].into_iter(), &[]));
+    }
+    let body = Body {
+        issuer: &subject,
+        subject: &subject,
+        not_before: leaf::before(now, BACKDATE),
+        not_after: leaf::after(now, VALIDITY),
+        key: &key,
+        extensions,
+    };
+    let der = x509::sign(body, &key, entropy);
     let certificate =
-        Certificate::from_der(made.der()).expect("a certificate that was just made can be read");
+        Certificate::from_der(&der).expect("a certificate that was just made can be read");
     let key_pem = key.to_pem().into_bytes();
     Authority {
         certificate,
-        certificate_pem,
+        certificate_pem: x509::pem(der).into_bytes(),
         key,
         key_pem,
     }
-}
-
-/// A random serial of 63 bits, never 0.
-pub(super) fn serial(entropy: &mut Entropy) -> SerialNumber {
-    use rand_core::RngCore;
-    SerialNumber::from((entropy.next_u64() >> 1) | 1)
 }
 
 impl Authority {
@@ -144,44 +129,25 @@ impl Authority {
         leaf::issue(self, request, now, entropy)
     }
 
-    /// How rcgen knows us: the subject byte for byte, since verifiers compare it so.
-    pub(super) fn issuer(&self) -> Issuer<'static, &Key> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = subject(&self.certificate);
-        params.key_identifier_method = KeyIdMethod::PreSpecified(
-            self.certificate
-                .key_identifier
-                .clone()
-                .unwrap_or_else(|| self.key.identifier()),
-        );
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        Issuer::new(params, &self.key)
+    /// The key that signs.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// How leaves name the key that signed them.
+    pub(super) fn identifier(&self) -> Vec<u8> {
+        self.certificate
+            .key_identifier
+            .clone()
+            .unwrap_or_else(|| self.key.identifier())
     }
 }
 
-fn subject(certificate: &Certificate) -> DistinguishedName {
-    use x509_parser::der_parser::asn1_rs::Tag;
-    let mut name = DistinguishedName::new();
-    let Ok((_, x509)) = X509Certificate::from_der(&certificate.der) else {
-        return name;
-    };
-    for attribute in x509.subject().iter_attributes() {
-        let oid: Vec<u64> = attribute.attr_type().iter().into_iter().flatten().collect();
-        let Ok(text) = attribute.as_str() else {
-            continue;
-        };
-        let value = match attribute.attr_value().tag() {
-            Tag::PrintableString => text.try_into().map(DnValue::PrintableString),
-            Tag::Ia5String => text.try_into().map(DnValue::Ia5String),
-            Tag::TeletexString => text.try_into().map(DnValue::TeletexString),
-            _ => Ok(DnValue::Utf8String(text.to_owned())),
-        };
-        name.push(
-            DnType::from_oid(&oid),
-            value.unwrap_or_else(|_| DnValue::Utf8String(text.to_owned())),
-        );
+impl std::fmt::Debug for Authority {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Authority({:?})", self.certificate.common_name)
     }
-    name
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use k8s_openapi::jiff::Timestamp;
-use rsa::{pkcs1::DecodeRsaPublicKey, pkcs1v15, signature::Verifier};
-use sha2::{Sha256, Sha384, Sha512};
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use rsa::{Pkcs1v15Sign, RsaPublicKey, pkcs1::DecodeRsaPublicKey};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_parser::{
     extensions::{GeneralName, ParsedExtension},
     prelude::{FromDer, X509Certificate},
@@ -19,6 +20,8 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// Valid until.
     pub not_after: Timestamp,
+    /// The subject as it is encoded: issuers are compared byte for byte.
+    pub subject: Vec<u8>,
     /// Common name of the subject.
     pub common_name: String,
     /// Organisations of the subject.
@@ -79,21 +82,22 @@ impl Certificate {
     /// Reads DER.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let wrong = |text: String| CertificateError::NotX509(text);
-        let (_, x509) = X509Certificate::from_der(der).map_err(|e| wrong(e.to_string()))?;
-        let time = |at: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(at.timestamp()).map_err(|e| wrong(e.to_string()))
-        };
+        let (rest, x509) = X509Certificate::from_der(der).map_err(|e| wrong(e.to_string()))?;
+        if !rest.is_empty() {
+            return Err(wrong(format!("{} bytes follow it", rest.len())));
+        }
         let mut certificate = Self {
             der: der.to_vec(),
-            not_before: time(x509.validity().not_before)?,
-            not_after: time(x509.validity().not_after)?,
+            not_before: time(&x509.validity().not_before),
+            not_after: time(&x509.validity().not_after),
+            subject: x509.subject().as_raw().to_vec(),
             common_name: texts(x509.subject().iter_common_name())
                 .pop()
                 .unwrap_or_default(),
             organizations: texts(x509.subject().iter_organization()),
             dns_names: Vec::new(),
             ip_addresses: Vec::new(),
-            is_ca: x509.is_ca(),
+            is_ca: x509.is_ca() && may_sign(&x509),
             usages: Vec::new(),
             raw_public: x509.public_key().subject_public_key.data.to_vec(),
             key_identifier: None,
@@ -142,55 +146,75 @@ impl Certificate {
         if mine.issuer().as_raw() != theirs.subject().as_raw() {
             return false;
         }
+        if mine.signature_algorithm != mine.tbs_certificate.signature {
+            return false;
+        }
         let message = mine.tbs_certificate.as_ref();
         let signature = &mine.signature_value.data;
         let key = &issuer.raw_public;
         match mine.signature_algorithm.algorithm.to_id_string().as_str() {
-            "1.2.840.113549.1.1.11" => rsa(key, message, signature, Hash::Sha256),
-            "1.2.840.113549.1.1.12" => rsa(key, message, signature, Hash::Sha384),
-            "1.2.840.113549.1.1.13" => rsa(key, message, signature, Hash::Sha512),
-            "1.2.840.10045.4.3.2" | "1.2.840.10045.4.3.3" | "1.2.840.10045.4.3.4" => {
-                ecdsa(key, message, signature)
+            "1.2.840.113549.1.1.11" => {
+                let padding = Pkcs1v15Sign::new::<Sha256>();
+                rsa(key, padding, &Sha256::digest(message), signature)
             }
+            "1.2.840.113549.1.1.12" => {
+                let padding = Pkcs1v15Sign::new::<Sha384>();
+                rsa(key, padding, &Sha384::digest(message), signature)
+            }
+            "1.2.840.113549.1.1.13" => {
+                let padding = Pkcs1v15Sign::new::<Sha512>();
+                rsa(key, padding, &Sha512::digest(message), signature)
+            }
+            "1.2.840.10045.4.3.2" => ecdsa(key, &Sha256::digest(message), signature),
+            "1.2.840.10045.4.3.3" => ecdsa(key, &Sha384::digest(message), signature),
+            "1.2.840.10045.4.3.4" => ecdsa(key, &Sha512::digest(message), signature),
             _ => false,
         }
     }
 }
 
-enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
+/// Largest RSA key whose signatures are checked.
+const MAX_RSA_BITS: usize = 16_384;
+
+fn rsa(key: &[u8], padding: Pkcs1v15Sign, digest: &[u8], signature: &[u8]) -> bool {
+    use rsa::traits::PublicKeyParts;
+    RsaPublicKey::from_pkcs1_der(key)
+        .ok()
+        .filter(|key| key.n().bits() <= MAX_RSA_BITS)
+        .is_some_and(|key| key.verify(padding, digest, signature).is_ok())
 }
 
-fn rsa(key: &[u8], message: &[u8], signature: &[u8], hash: Hash) -> bool {
-    let (Ok(key), Ok(signature)) = (
-        rsa::RsaPublicKey::from_pkcs1_der(key),
-        pkcs1v15::Signature::try_from(signature),
-    ) else {
-        return false;
-    };
-    match hash {
-        Hash::Sha256 => pkcs1v15::VerifyingKey::<Sha256>::new(key).verify(message, &signature),
-        Hash::Sha384 => pkcs1v15::VerifyingKey::<Sha384>::new(key).verify(message, &signature),
-        Hash::Sha512 => pkcs1v15::VerifyingKey::<Sha512>::new(key).verify(message, &signature),
-    }
-    .is_ok()
-}
-
-/// With the hash that goes with the curve, which is what every signer of Kubernetes uses.
-fn ecdsa(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+/// Either curve with either hash: openssl signs with SHA-256 on P-384 unless it is told otherwise.
+fn ecdsa(key: &[u8], digest: &[u8], signature: &[u8]) -> bool {
     let p256 = || {
         let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
         let signature = p256::ecdsa::Signature::from_der(signature).ok()?;
-        key.verify(message, &signature).ok()
+        key.verify_prehash(digest, &signature).ok()
     };
     let p384 = || {
         let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
         let signature = p384::ecdsa::Signature::from_der(signature).ok()?;
-        key.verify(message, &signature).ok()
+        key.verify_prehash(digest, &signature).ok()
     };
     p256().or_else(p384).is_some()
+}
+
+/// A key usage that leaves out certificates forbids them; none at all allows everything.
+fn may_sign(x509: &X509Certificate) -> bool {
+    x509.key_usage()
+        .ok()
+        .flatten()
+        .is_none_or(|usage| usage.value.key_cert_sign())
+}
+
+/// "Never" is 9999-12-31T23:59:59Z in certificates, which is later than a timestamp can be.
+fn time(at: &x509_parser::time::ASN1Time) -> Timestamp {
+    let end = if at.timestamp() < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_second(at.timestamp()).unwrap_or(end)
 }
 
 fn texts<'a>(
@@ -208,3 +232,7 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
         .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
         .ok()
 }
+
+#[cfg(test)]
+#[path = "certificate_tests.rs"]
+mod tests;

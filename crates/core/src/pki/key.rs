@@ -1,15 +1,14 @@
 //! What is a private key, and what can be done with it?
 
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey, LineEnding};
-use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 use rsa::{
     pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey},
     pkcs1v15,
-    signature::{SignatureEncoding, Signer},
+    signature::{RandomizedSigner, SignatureEncoding, Signer},
 };
 use sha2::{Digest, Sha256};
 
-use super::certificate::Certificate;
+use super::{certificate::Certificate, der};
 use crate::entropy::Entropy;
 
 /// What new keys are.
@@ -49,6 +48,10 @@ impl std::str::FromStr for KeyAlgorithm {
     }
 }
 
+const ECDSA_WITH_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+const ECDSA_WITH_SHA384: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+const RSA_WITH_SHA256: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+
 /// A private key.
 #[derive(Clone)]
 pub struct Key {
@@ -73,8 +76,8 @@ pub enum KeyError {
     /// No PEM.
     #[error("the private key is not PEM: {0}")]
     NotPem(String),
-    /// A kind of key that we cannot use.
-    #[error("the private key of PEM kind {0:?} is neither RSA nor ECDSA P-256 or P-384")]
+    /// A key that we cannot use.
+    #[error("the private key ({0}) is damaged, encrypted, or neither RSA nor ECDSA P-256 or P-384")]
     Unsupported(String),
 }
 
@@ -165,21 +168,8 @@ impl Key {
 
     /// The public key as PEM: PUBLIC KEY.
     pub fn public_pem(&self) -> String {
-        const WHY: &str = "a public key has an encoding";
-        match &self.inner {
-            Inner::P256(key) => key
-                .verifying_key()
-                .to_public_key_pem(LineEnding::LF)
-                .expect(WHY),
-            Inner::P384(key) => key
-                .verifying_key()
-                .to_public_key_pem(LineEnding::LF)
-                .expect(WHY),
-            Inner::Rsa(key) => key
-                .to_public_key()
-                .to_public_key_pem(LineEnding::LF)
-                .expect(WHY),
-        }
+        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        pem::encode_config(&pem::Pem::new("PUBLIC KEY", self.public_der()), config)
     }
 
     /// True if `certificate` is about this key.
@@ -208,23 +198,31 @@ impl Key {
     }
 }
 
-impl PublicKeyData for Key {
-    fn der_bytes(&self) -> &[u8] {
-        &self.raw_public
+/// The parts of a signature.
+impl Key {
+    /// The public key as certificates carry it (SubjectPublicKeyInfo), DER.
+    pub(super) fn public_der(&self) -> Vec<u8> {
+        const WHY: &str = "a public key has an encoding";
+        match &self.inner {
+            Inner::P256(key) => key.verifying_key().to_public_key_der().expect(WHY),
+            Inner::P384(key) => key.verifying_key().to_public_key_der().expect(WHY),
+            Inner::Rsa(key) => key.to_public_key().to_public_key_der().expect(WHY),
+        }
+        .into_vec()
     }
 
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
+    /// How this key signs (AlgorithmIdentifier), DER.
+    pub(super) fn signature_algorithm(&self) -> Vec<u8> {
         match &self.inner {
-            Inner::P256(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
-            Inner::P384(_) => &rcgen::PKCS_ECDSA_P384_SHA384,
-            Inner::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
+            Inner::P256(_) => der::sequence(&[der::oid(&ECDSA_WITH_SHA256)]),
+            Inner::P384(_) => der::sequence(&[der::oid(&ECDSA_WITH_SHA384)]),
+            Inner::Rsa(_) => der::sequence(&[der::oid(&RSA_WITH_SHA256), der::value(0x05, &[])]),
         }
     }
-}
 
-impl SigningKey for Key {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        Ok(match &self.inner {
+    /// Signs. The signature is the same each time; randomness only blinds the arithmetic of RSA.
+    pub(super) fn sign(&self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {
+        match &self.inner {
             Inner::P256(key) => {
                 let signature: p256::ecdsa::DerSignature = key.sign(message);
                 signature.as_bytes().to_vec()
@@ -233,10 +231,20 @@ impl SigningKey for Key {
                 let signature: p384::ecdsa::DerSignature = key.sign(message);
                 signature.as_bytes().to_vec()
             }
-            Inner::Rsa(key) => {
-                let signer = pkcs1v15::SigningKey::<Sha256>::new(key.as_ref().clone());
-                signer.sign(message).to_vec()
-            }
-        })
+            Inner::Rsa(key) => pkcs1v15::SigningKey::<Sha256>::new(key.as_ref().clone())
+                .sign_with_rng(entropy, message)
+                .to_vec(),
+        }
     }
 }
+
+impl std::fmt::Debug for Key {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.kind())
+    }
+}
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

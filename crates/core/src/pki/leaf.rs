@@ -3,16 +3,12 @@
 use std::{net::IpAddr, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
-use rcgen::{
-    CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyIdMethod, KeyUsagePurpose, SanType,
-};
-use time::OffsetDateTime;
 
 use super::{
-    authority::{Authority, BACKDATE, serial},
+    authority::{Authority, BACKDATE},
     certificate::Usage,
     key::{Key, KeyAlgorithm},
+    x509::{self, Body, Extension},
 };
 use crate::entropy::Entropy;
 
@@ -25,7 +21,7 @@ pub struct LeafRequest {
     pub organizations: Vec<String>,
     /// What it is for.
     pub usages: Vec<Usage>,
-    /// DNS names, in order.
+    /// DNS names, in order. What is none is left out of certificates.
     pub dns_names: Vec<String>,
     /// IP addresses, in order.
     pub ip_addresses: Vec<IpAddr>,
@@ -35,8 +31,16 @@ pub struct LeafRequest {
     pub algorithm: KeyAlgorithm,
 }
 
+impl LeafRequest {
+    /// The DNS names that a certificate can carry: Go refuses to read one with any other.
+    pub(super) fn dns_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.dns_names.iter().map(String::as_str);
+        names.filter(|name| is_dns_name(name))
+    }
+}
+
 /// A certificate and its key, as PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The certificate.
     pub certificate_pem: String,
@@ -44,6 +48,16 @@ pub struct Pair {
     pub key_pem: String,
     /// When the certificate ends.
     pub not_after: Timestamp,
+}
+
+impl std::fmt::Debug for Pair {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pair")
+            .field("certificate_pem", &self.certificate_pem)
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Issues a leaf; it never outlives its authority.
@@ -54,68 +68,63 @@ pub(super) fn issue(
     entropy: &mut Entropy,
 ) -> Pair {
     let key = Key::generate(request.algorithm, entropy);
-    let not_after = (now + request.validity).min(authority.certificate().not_after);
-    let mut params = CertificateParams::default();
-    params.distinguished_name = name(request);
-    params.subject_alt_names = request
-        .dns_names
-        .iter()
-        .filter_map(|name| dns_name(name).map(SanType::DnsName))
-        .chain(request.ip_addresses.iter().copied().map(SanType::IpAddress))
-        .collect();
-    params.is_ca = IsCa::NoCa;
-    params.key_usages = vec![
-        KeyUsagePurpose::DigitalSignature,
-        KeyUsagePurpose::KeyEncipherment,
+    let signer = authority.certificate();
+    let not_after = after(now, request.validity).min(signer.not_after);
+    let mut extensions = vec![
+        Extension::key_usage(false),
+        Extension::extended_key_usage(&request.usages),
+        Extension::basic_constraints(false),
+        Extension::authority_key_identifier(&authority.identifier()),
     ];
-    params.extended_key_usages = request.usages.iter().map(|usage| purpose(*usage)).collect();
-    params.custom_extensions = vec![not_a_ca()];
-    params.use_authority_key_identifier_extension = true;
-    params.not_before = time((now - BACKDATE).max(authority.certificate().not_before));
-    params.not_after = time(not_after);
-    params.serial_number = Some(serial(entropy));
-    params.key_identifier_method = KeyIdMethod::PreSpecified(key.identifier());
-    let made = params
-        .signed_by(&key, &authority.issuer())
-        .expect("parameters of our own are complete");
+    // An empty list is not allowed.
+    if request.dns_names().next().is_some() || !request.ip_addresses.is_empty() {
+        let names = Extension::alternative_names(request.dns_names(), &request.ip_addresses);
+        extensions.push(names);
+    }
+    let body = Body {
+        issuer: &signer.subject,
+        subject: &x509::name(&request.organizations, &request.common_name),
+        not_before: before(now, BACKDATE).max(signer.not_before),
+        not_after,
+        key: &key,
+        extensions,
+    };
+    let der = x509::sign(body, authority.key(), entropy);
     Pair {
-        certificate_pem: made.pem().replace("\r\n", "\n"),
+        certificate_pem: x509::pem(der),
         key_pem: key.to_pem(),
         not_after,
     }
 }
 
-/// Organisations before the common name, as Go writes them.
-fn name(request: &LeafRequest) -> DistinguishedName {
-    let mut name = DistinguishedName::new();
-    for organization in &request.organizations {
-        name.push(DnType::OrganizationName, organization.as_str());
-    }
-    name.push(DnType::CommonName, request.common_name.as_str());
-    name
+/// True for a DNS name (RFC 1123, in any case), which may start with `*.`.
+pub(super) fn is_dns_name(text: &str) -> bool {
+    let inner = u8::is_ascii_alphanumeric;
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(|byte| inner(byte) || *byte == b'-')
+            && bytes.first().is_some_and(inner)
+            && bytes.last().is_some_and(inner)
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    text.len() <= 253 && name.split('.').all(is_label)
 }
 
-fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
-    match usage {
-        Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
-        Usage::Server => ExtendedKeyUsagePurpose::ServerAuth,
-        Usage::CodeSigning => ExtendedKeyUsagePurpose::CodeSigning,
-    }
+/// Later by `span`, in whole seconds, which is all that certificates have.
+pub(super) fn after(at: Timestamp, span: Duration) -> Timestamp {
+    whole(at.checked_add(span).unwrap_or(Timestamp::MAX))
 }
 
-/// Critical basic constraints without the CA flag: an empty sequence, as kubeadm's leaves have.
-fn not_a_ca() -> CustomExtension {
-    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 0x00]);
-    extension.set_criticality(true);
-    extension
+/// Earlier by `span`, in whole seconds.
+pub(super) fn before(at: Timestamp, span: Duration) -> Timestamp {
+    whole(at.checked_sub(span).unwrap_or(Timestamp::MIN))
 }
 
-/// A DNS name, if certificates can carry it.
-pub(super) fn dns_name(text: &str) -> Option<rcgen::string::Ia5String> {
-    text.try_into().ok()
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// Whole seconds, which is all that certificates have.
-pub(super) fn time(at: Timestamp) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(at.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
+#[cfg(test)]
+#[path = "leaf_tests.rs"]
+mod tests;

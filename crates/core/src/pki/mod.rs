@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod certificate;
+mod der;
 pub mod key;
 pub mod kubeconfig;
 pub mod leaf;
@@ -10,3 +11,4 @@ pub mod leaves;
 pub mod renew;
 pub mod service_account;
 pub mod summary;
+mod x509;
