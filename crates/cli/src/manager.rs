@@ -211,7 +211,7 @@ fn log(arguments: &Arguments) -> anyhow::Result<()> {
         _ => "debug",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{level},hyper=warn,tower=warn,kube=warn")))
+        .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{level},hyper=warn,tower=warn,kube=warn,h2=warn,rustls=warn,tonic=warn")))
         .context("reading the log filter")?;
     let json = match arguments.zap_encoder.as_deref() {
         Some(encoder) => encoder == "json",

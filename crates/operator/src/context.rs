@@ -89,6 +89,8 @@ pub struct Context {
     pub store_queue: Queue<String>,
     /// True if the API server serves TLSRoute v1.
     pub gateway_api: bool,
+    /// Who signed the webhooks' certificate, PEM.
+    pub authorities: Mutex<Vec<u8>>,
     /// Metrics' labels of each tenant, to take them away again.
     pub labels: Mutex<HashMap<Key, (TenantInfo, TenantStatus)>>,
 }
@@ -157,9 +159,19 @@ impl Context {
         self.count();
     }
 
-    /// What plans of a tenant's inside look at.
+    /// What plans of a tenant's inside look at: the settings, and whom tenants' API servers must
+    /// trust to ask us.
     pub fn inside_settings(&self) -> kamaji_core::settings::Settings {
-        self.settings.core.clone()
+        let authorities = self.authorities.lock();
+        let authorities = authorities.unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        kamaji_core::settings::Settings { webhook_ca: authorities, ..self.settings.core.clone() }
+    }
+
+    /// The webhooks are served by a certificate of these authorities.
+    pub fn trust(&self, authorities: &[u8]) {
+        let mut known =
+            self.authorities.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        authorities.clone_into(&mut known);
     }
 
     fn count(&self) {

@@ -7,6 +7,7 @@ mod inside;
 mod memo;
 mod observe;
 mod report;
+mod serving;
 pub mod settings;
 pub mod shell;
 mod store;
@@ -26,7 +27,7 @@ use shell::{
     events::Events,
     lease::{self, Leadership},
     queue::Limits,
-    serve::{self, ServeError},
+    serve::{self, Certificates, ServeError},
     telemetry::Metrics,
     watch,
 };
@@ -141,6 +142,7 @@ async fn context(client: Client, settings: Settings, leadership: Leadership) -> 
         inside_queue: shell::queue::Queue::default(),
         store_queue: shell::queue::Queue::default(),
         gateway_api,
+        authorities: std::sync::Mutex::default(),
         labels: std::sync::Mutex::default(),
     }
 }
@@ -210,12 +212,25 @@ fn listeners(context: &Arc<Context>, ready: Ready, tasks: &mut JoinSet<Result<()
         let metrics = context.metrics.clone();
         tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
     }
+    let certificates = Certificates::default();
+    let serves = context.settings.webhooks;
+    if let Some(address) = serves {
+        let router = webhook::router(Arc::new(serving::Known(context.clone())));
+        let served = certificates.clone();
+        tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });
+        let (context, kept) = (context.clone(), certificates.clone());
+        tasks.spawn(async move {
+            serving::keep(context, kept).await;
+            Err(RunError::Ended("the webhooks' certificate".to_owned()))
+        });
+    }
     if let Some(address) = context.settings.health {
         let context = context.clone();
         let ready = move || {
             context.tenants.is_ready()
                 && context.data_stores.is_ready()
                 && ready.iter().all(|ready| *ready.borrow())
+                && (serves.is_none() || certificates.is_set())
         };
         tasks.spawn(async move { Ok(serve::health(address, ready).await?) });
     }

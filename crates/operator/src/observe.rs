@@ -19,7 +19,11 @@ use kube::{
 use crate::{
     context::{Context, Key},
     report::Failure,
-    shell::{clock, index::Facts},
+    shell::{
+        apply::Live,
+        clock,
+        index::{Facts, fingerprint},
+    },
 };
 
 /// One observation of one tenant.
@@ -194,23 +198,41 @@ fn overrides(
 
 /// True if the live object is as planned already; then the index is told, so that the next look
 /// needs no request. This is how a restarted operator finds out without writing.
-pub async fn holds(context: &Context, key: &Key, object: &Object) -> Result<bool, Failure> {
-    let stamped = context
-        .index
-        .entry(&object.key)
-        .and_then(|entry| entry.stamped);
+pub async fn holds(
+    context: &Context,
+    key: &Key,
+    (snapshot, object): (&Snapshot, &Object),
+) -> Result<bool, Failure> {
+    let stamped = context.index.entry(&object.key).and_then(|entry| entry.stamped);
     if stamped.as_deref() != Some(object.hash.as_str()) {
         return Ok(false);
     }
-    let Some(live) = context.writer.read(&object.key).await? else {
-        return Ok(false);
+    let listed = (object.key.kind == Kind::Secret)
+        .then(|| snapshot.secrets.get(&object.key.name))
+        .flatten();
+    let live = match listed {
+        Some(secret) => Some(listed_live(secret)),
+        None => context.writer.read(&object.key).await?,
     };
+    let Some(live) = live else { return Ok(false) };
     let same = live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
         && content_holds(&object.body, &live.body);
     if same {
         context.index.remember(key, object, &live);
     }
     Ok(same)
+}
+
+/// A Secret of a list, as if it had been read alone: items of lists do not say what they are.
+fn listed_live(secret: &Secret) -> Live {
+    let mut body = serde_json::to_value(secret).unwrap_or_default();
+    body["apiVersion"] = "v1".into();
+    body["kind"] = "Secret".into();
+    Live {
+        uid: secret.metadata.uid.clone().unwrap_or_default(),
+        fingerprint: fingerprint(&body),
+        body,
+    }
 }
 
 /// The Secret with the administrators' kubeconfigs.

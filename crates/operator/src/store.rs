@@ -10,7 +10,7 @@ use std::{
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{datastore::DataStore, labels};
 use kamaji_core::store::{self, Secrets};
-use kube::Api;
+use kube::{Api, api::ApiResource};
 use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
@@ -64,7 +64,10 @@ impl SecretWatches {
                         }
                     }
                 };
-                watch::secret(watching.client.clone(), secret.clone(), wake).await;
+                let (namespace, name) = secret.clone();
+                let resource = ApiResource::erase::<Secret>(&());
+                let api = Api::namespaced_with(watching.client.clone(), &namespace, &resource);
+                watch::one(api, name, wake).await;
             });
             running.insert(reference, task.abort_handle());
         }

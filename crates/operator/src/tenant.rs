@@ -32,7 +32,8 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     if object.metadata.deletion_timestamp.is_some() {
         return crate::deletion::reconcile(&context, &key, &object).await;
     }
-    let seen = fingerprint(&context, &key, &object);
+    let facts = facts(&context, &key);
+    let seen = fingerprint(&context, &key, &object, facts);
     if let Some(wake) = context.memo.unchanged(&key, seen) {
         return Outcome::Done { wake };
     }
@@ -44,20 +45,25 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         }
     };
     match plan::plan(&snapshot) {
-        Ok(plan) => pass(&context, &key, &snapshot, plan).await,
+        Ok(plan) => pass(&context, &key, (&snapshot, facts), plan).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
             report::failed(&context, &key, &object, &failure).await;
             context
                 .memo
-                .settle(&key, fingerprint(&context, &key, &object), None);
+                .settle(&key, seen, None);
             Outcome::Done { wake: None }
         }
     }
 }
 
-async fn pass(context: &Context, key: &Key, snapshot: &Snapshot, plan: Plan) -> Outcome {
+async fn pass(
+    context: &Context,
+    key: &Key,
+    (snapshot, facts): (&Snapshot, u64),
+    plan: Plan,
+) -> Outcome {
     if let Err(failure) = apply(context, key, snapshot, &plan).await {
         report::failed(context, key, &snapshot.object, &failure).await;
         if failure.adopt {
@@ -75,7 +81,7 @@ async fn pass(context: &Context, key: &Key, snapshot: &Snapshot, plan: Plan) -> 
         Ok(object) => {
             context
                 .memo
-                .settle(key, fingerprint(context, key, &object), Some(wake));
+                .settle(key, fingerprint(context, key, &object, facts), Some(wake));
             inside::wake_if_due(context, key, &object);
             wake_store(context, &object);
             Outcome::Done { wake: Some(wake) }
@@ -103,7 +109,7 @@ async fn apply(
     unshared(context, key, plan)?;
     for step in &plan.steps {
         match step {
-            Step::Write(object) => write(context, key, object).await?,
+            Step::Write(object) => write(context, key, (snapshot, object)).await?,
             Step::Bind(store, binding) => {
                 context.databases.ensure(key, store, binding).await?;
             }
@@ -119,8 +125,12 @@ async fn apply(
     Ok(())
 }
 
-async fn write(context: &Context, key: &Key, object: &Object) -> Result<(), Failure> {
-    if context.index.as_planned(object) || observe::holds(context, key, object).await? {
+async fn write(
+    context: &Context,
+    key: &Key,
+    (snapshot, object): (&Snapshot, &Object),
+) -> Result<(), Failure> {
+    if context.index.as_planned(object) || observe::holds(context, key, (snapshot, object)).await? {
         return Ok(());
     }
     let live = context.writer.write(object).await?;
@@ -160,23 +170,29 @@ fn unshared(context: &Context, key: &Key, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Everything that a plan may look at, in eight bytes.
-fn fingerprint(context: &Context, key: &Key, object: &TenantControlPlane) -> u64 {
+/// What children say by themselves, in eight bytes.
+fn facts(context: &Context, key: &Key) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (_, entry) in context.index.children(key) {
+        hasher.write_u64(entry.facts_digest());
+    }
+    hasher.finish()
+}
+
+/// Everything that a plan may look at, in eight bytes. What children say is as it was observed: if
+/// our own writes changed it, another look is due, and nothing else they change is news.
+fn fingerprint(context: &Context, key: &Key, object: &TenantControlPlane, facts: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = &object.metadata;
     for part in [
-        serde_json::to_vec(&(
-            &meta.uid,
-            &meta.generation,
-            &meta.annotations,
-            &meta.finalizers,
-        )),
+        serde_json::to_vec(&(&meta.uid, &meta.generation, &meta.annotations, &meta.finalizers)),
         serde_json::to_vec(&object.status),
     ] {
         hasher.write(&part.unwrap_or_default());
     }
+    hasher.write_u64(facts);
     for (_, entry) in context.index.children(key) {
-        hasher.write_u64(entry.digest());
+        hasher.write_u64(entry.content_digest());
     }
     for store in observe::store_names(context, object) {
         hasher.write_u64(context.stores.digest(&store));

@@ -163,6 +163,28 @@ impl Writer {
         self.leadership.acquired().await;
     }
 
+    /// True if this replica may write now.
+    pub fn is_leading(&self) -> bool {
+        self.leadership.is_leading()
+    }
+
+    /// Changes single fields of somebody else's cluster-scoped object.
+    pub async fn json_patch(
+        &self,
+        resource: &ApiResource,
+        name: &str,
+        patch: json_patch::Patch,
+    ) -> Result<(), WriteError> {
+        let object = format!("{} {name}", resource.kind);
+        self.admit(&object, &object)?;
+        self.counters.request("patch", &resource.plural);
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
+        api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
+            .await
+            .map(drop)
+            .map_err(|error| WriteError::of(object, error))
+    }
+
     /// Writes an object as it was planned.
     pub async fn write(&self, object: &Object) -> Result<Live, WriteError> {
         let name = object.key.to_string();

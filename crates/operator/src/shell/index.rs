@@ -60,20 +60,26 @@ pub enum Facts {
 }
 
 impl Entry {
-    /// Everything about it, in eight bytes.
-    pub fn digest(&self) -> u64 {
+    /// What was written to it, in eight bytes.
+    pub fn content_digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.uid, self.fingerprint, &self.stamped).hash(&mut hasher);
-        let text = match &self.facts {
-            Facts::None => Value::Null,
+        hasher.finish()
+    }
+
+    /// What it says by itself (status, addresses), in eight bytes.
+    pub fn facts_digest(&self) -> u64 {
+        let value = match &self.facts {
+            Facts::None => return 0,
             Facts::Deployment(view) => {
-                serde_json::json!([view.generation, view.status, view.kine_image])
+                serde_json::json!([view.generation, view.status, view.stamped, view.kine_image])
             }
             Facts::Service(service) => serde_json::json!([service.spec, service.status]),
             Facts::Ingress(status) => serde_json::json!(status),
             Facts::Route(route) => serde_json::json!(route.status),
         };
-        text.to_string().hash(&mut hasher);
+        let mut hasher = DefaultHasher::new();
+        value.to_string().hash(&mut hasher);
         hasher.finish()
     }
 }

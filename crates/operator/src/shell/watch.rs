@@ -4,11 +4,9 @@ use std::{
     collections::{BTreeSet, HashMap},
     hash::Hash,
     sync::{Arc, RwLock},
-    time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Secret;
+use futures::StreamExt;
 use kamaji_api::labels;
 use kamaji_core::object::{Kind, ObjectRef};
 use kube::{
@@ -22,7 +20,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::{clock, index::Index};
+use super::index::Index;
 use crate::context::Key;
 
 /// Objects of one of our own kinds, as the API server last told.
@@ -248,27 +246,23 @@ fn key(kind: Kind, object: &DynamicObject) -> ObjectRef {
     }
 }
 
-/// Follows one Secret for ever, the one that a DataStore names.
-pub async fn secret(client: Client, (namespace, name): (String, String), wake: impl Fn() + Send) {
-    let api: Api<Secret> = Api::namespaced(client, &namespace);
+/// Follows one object of a name for ever; `wake` is told of each change after the first look.
+pub async fn one(api: Api<DynamicObject>, name: String, wake: impl Fn() + Send) {
     let config = config().fields(&format!("metadata.name={name}"));
     let stream = watcher::watcher(api, config).default_backoff();
     let mut stream = std::pin::pin!(stream);
     let mut first = true;
-    loop {
-        match stream.try_next().await {
-            Ok(Some(Event::InitDone)) if first => first = false,
-            Ok(Some(Event::Init | Event::InitApply(_))) if first => {}
-            Ok(Some(_)) => wake(),
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%namespace, %name, %error, "cannot watch the Secret, trying again");
-                tokio::time::sleep(clock::jitter(
-                    Duration::from_secs(1),
-                    Duration::from_secs(5),
-                ))
-                .await;
+    let mut complained = false;
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::InitDone) if first => (first, complained) = (false, false),
+            Ok(Event::Init | Event::InitApply(_)) if first => {}
+            Ok(_) => wake(),
+            Err(error) if !complained => {
+                complained = true;
+                tracing::warn!(%name, %error, "cannot watch this object, trying again");
             }
+            Err(_) => {}
         }
     }
 }
