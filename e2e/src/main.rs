@@ -42,6 +42,11 @@ enum Command {
         /// Kubeconfig of an administrator of that cluster.
         kubeconfig: PathBuf,
     },
+    /// Pull a worker's plug and remove all of it but its Node object.
+    Leave {
+        /// Number of the worker, from 0 to 15.
+        index: u8,
+    },
     /// Remove everything.
     Down,
 }
@@ -81,6 +86,10 @@ async fn run(command: Command) -> Result<()> {
             let testbed = Testbed::running_or_up(Layout::from_env()?).await?;
             let cluster = Kubectl::new(&testbed.bed.tools, &kubeconfig)?;
             Worker::join(&testbed.bed, index, &cluster).await?;
+        }
+        Command::Leave { index } => {
+            let testbed = Testbed::running_or_up(Layout::from_env()?).await?;
+            Worker::numbered(&testbed.bed, index)?.remove().await?;
         }
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::bed::Bed;
 use crate::catalogue;
@@ -127,6 +127,7 @@ impl Worker {
             .await?,
         )?;
         let config = self.write_config(&invitation)?;
+        wait_signed(cluster, &invitation).await?;
         self.start_kubelet()?;
         let mut join = self.node.command(self.bed.tools.path("kubeadm")?)?;
         join.args(["join", "--ignore-preflight-errors=all", "--config"])
@@ -139,6 +140,7 @@ impl Worker {
     fn write_config(&self, invitation: &Invitation) -> Result<PathBuf> {
         let patches = self.node.dir().join("patches");
         fs::create_dir_all(&patches)?;
+        fs::create_dir_all(self.node.own("/etc/kubernetes").join("manifests"))?;
         let kubelet = format!(
             "{KUBELET_ESSENTIALS}resolvConf: {}\n",
             self.node.resolv_conf().display()
@@ -207,6 +209,28 @@ patches: {{directory: {patches}}}
         command.args(line.get_args());
         output(command).await
     }
+}
+
+/// Waits until the cluster vouches for the token, which takes its controllers a moment; kubeadm would
+/// find no signature and ask again only after several seconds.
+async fn wait_signed(cluster: &Kubectl, invitation: &Invitation) -> Result<()> {
+    let id = invitation.token.split('.').next().unwrap_or_default();
+    let key = format!("jws-kubeconfig-{id}");
+    until(
+        "cluster-info is signed for the token",
+        Duration::from_mins(1),
+        || async {
+            let info = cluster
+                .json("-n kube-public get configmap cluster-info")
+                .await?;
+            ensure!(
+                info["data"][&key].is_string(),
+                "kube-public/cluster-info has no {key}"
+            );
+            Ok(())
+        },
+    )
+    .await
 }
 
 impl Invitation {

@@ -7,13 +7,15 @@ mod stories {
     pub mod management_logs_and_exec;
     pub mod management_pod;
     pub mod pod;
+    pub mod tenant_with_worker;
     pub mod worker_joins_kubeadm;
 }
 
 use std::process::ExitCode;
 
 use kamaji_e2e::story::{Story, main as tell};
-use stories::{management_dns, management_logs_and_exec, management_pod, worker_joins_kubeadm};
+use stories::{management_dns, management_logs_and_exec, management_pod};
+use stories::{tenant_with_worker, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
     tell(vec![
@@ -27,5 +29,6 @@ fn main() -> ExitCode {
             "a worker joins a cluster of kubeadm's",
             worker_joins_kubeadm::tell,
         ),
+        Story::of_tenants("a tenant with a worker runs pods", tenant_with_worker::tell),
     ])
 }
