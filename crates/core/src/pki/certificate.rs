@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::jiff::Timestamp;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use rsa::{Pkcs1v15Sign, RsaPublicKey, pkcs1::DecodeRsaPublicKey};
+use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey, pkcs1};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_parser::{
     extensions::{GeneralName, ParsedExtension},
@@ -177,11 +177,13 @@ impl Certificate {
 const MAX_RSA_BITS: usize = 16_384;
 
 fn rsa(key: &[u8], padding: Pkcs1v15Sign, digest: &[u8], signature: &[u8]) -> bool {
-    use rsa::traits::PublicKeyParts;
-    RsaPublicKey::from_pkcs1_der(key)
-        .ok()
-        .filter(|key| key.n().bits() <= MAX_RSA_BITS)
-        .is_some_and(|key| key.verify(padding, digest, signature).is_ok())
+    let Ok(key) = pkcs1::RsaPublicKey::try_from(key) else {
+        return false;
+    };
+    let number = |number: pkcs1::UintRef| BigUint::from_bytes_be(number.as_bytes());
+    let (modulus, exponent) = (number(key.modulus), number(key.public_exponent));
+    RsaPublicKey::new_with_max_size(modulus, exponent, MAX_RSA_BITS)
+        .is_ok_and(|key| key.verify(padding, digest, signature).is_ok())
 }
 
 /// Either curve with either hash: openssl signs with SHA-256 on P-384 unless it is told otherwise.

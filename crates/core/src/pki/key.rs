@@ -1,6 +1,6 @@
 //! What is a private key, and what can be done with it?
 
-use p256::pkcs8::{DecodePrivateKey, EncodePublicKey, LineEnding};
+use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::{
     pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey},
     pkcs1v15,
@@ -48,6 +48,8 @@ impl std::str::FromStr for KeyAlgorithm {
     }
 }
 
+const SECP256R1: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const SECP384R1: [u8; 5] = [0x2b, 0x81, 0x04, 0x00, 0x22];
 const ECDSA_WITH_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 const ECDSA_WITH_SHA384: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
 const RSA_WITH_SHA256: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
@@ -152,24 +154,30 @@ impl Key {
 
     /// The key as PEM: RSA PRIVATE KEY or EC PRIVATE KEY.
     pub fn to_pem(&self) -> String {
-        const WHY: &str = "a private key has an encoding";
-        match &self.inner {
-            Inner::P256(key) => p256::SecretKey::from(key.as_ref())
-                .to_sec1_pem(LineEnding::LF)
-                .expect(WHY)
-                .to_string(),
-            Inner::P384(key) => p384::SecretKey::from(key.as_ref())
-                .to_sec1_pem(LineEnding::LF)
-                .expect(WHY)
-                .to_string(),
-            Inner::Rsa(key) => key.to_pkcs1_pem(LineEnding::LF).expect(WHY).to_string(),
-        }
+        let (tag, der) = match &self.inner {
+            Inner::P256(key) => ("EC PRIVATE KEY", self.sec1(&key.to_bytes(), &SECP256R1)),
+            Inner::P384(key) => ("EC PRIVATE KEY", self.sec1(&key.to_bytes(), &SECP384R1)),
+            Inner::Rsa(key) => {
+                let der = key.to_pkcs1_der().expect("a private key has an encoding");
+                ("RSA PRIVATE KEY", der.as_bytes().to_vec())
+            }
+        };
+        text(tag, der)
+    }
+
+    /// SEC 1 with the name of the curve, which Go and openssl insist on and RustCrypto leaves out.
+    fn sec1(&self, secret: &[u8], curve: &[u8]) -> Vec<u8> {
+        der::sequence(&[
+            der::integer(1),
+            der::octets(secret),
+            der::value(0xa0, &der::oid(curve)),
+            der::value(0xa1, &der::bits(0, &self.raw_public)),
+        ])
     }
 
     /// The public key as PEM: PUBLIC KEY.
     pub fn public_pem(&self) -> String {
-        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        pem::encode_config(&pem::Pem::new("PUBLIC KEY", self.public_der()), config)
+        text("PUBLIC KEY", self.public_der())
     }
 
     /// True if `certificate` is about this key.
@@ -196,6 +204,11 @@ impl Key {
     pub fn identifier(&self) -> Vec<u8> {
         Sha256::digest(&self.raw_public)[..20].to_vec()
     }
+}
+
+fn text(tag: &str, der: Vec<u8>) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
 }
 
 /// The parts of a signature.
