@@ -44,7 +44,10 @@ async fn pass(
     if let Some(secret) = &todo.release {
         match context.writer.write(secret).await {
             // It is gone or another one by that name: then there is nothing to release.
-            Ok(_) | Err(WriteError::Conflict { .. } | WriteError::Invalid { .. }) => {}
+            Ok(_)
+            | Err(
+                WriteError::Conflict { .. } | WriteError::Invalid { .. } | WriteError::Gone(_),
+            ) => {}
             Err(error) => return Err(error.into()),
         }
     }

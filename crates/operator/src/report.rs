@@ -85,6 +85,7 @@ impl From<WriteError> for Failure {
                 error,
                 WriteError::AlreadyExists(_)
                     | WriteError::Conflict { .. }
+                    | WriteError::Gone(_)
                     | WriteError::NotLeading(_)
             ),
             ..Self::new(error.reason(), error)

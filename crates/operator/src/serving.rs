@@ -13,7 +13,6 @@ use kamaji_core::{
         serving::{Material, Moment, ServingPlan, WebhookService, inject, plan_serving},
     },
     entropy::Seed,
-    inside::kubelet_config,
     settings::Settings,
 };
 use kube::{
@@ -59,9 +58,6 @@ impl Knowledge for Known {
                 .iter()
                 .filter_map(|(_, tenant): &(_, Arc<TenantControlPlane>)| Claim::of(tenant))
                 .collect(),
-            kubelet: |tenant| {
-                kubelet_config::configuration(tenant).map(drop).map_err(|e| e.to_string())
-            },
         })
     }
 

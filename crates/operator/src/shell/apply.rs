@@ -81,6 +81,9 @@ pub enum WriteError {
         /// What the API server said.
         message: String,
     },
+    /// It is not there any more.
+    #[error("{0} is gone: there is nothing to write")]
+    Gone(String),
     /// A standby must not write.
     #[error("{0} is not written, since this replica does not lead")]
     NotLeading(String),
@@ -93,42 +96,34 @@ pub enum WriteError {
         object: String,
     },
     /// Anything else.
-    #[error("{object} could not be written: {source}")]
+    #[error("{object} could not be read or written: {problem}; it is tried again by itself")]
     Api {
         /// What.
         object: String,
-        /// Why.
-        #[source]
-        source: Box<kube::Error>,
+        /// What the API server or the way to it said.
+        problem: String,
     },
 }
 
 impl WriteError {
-    fn of(object: String, error: kube::Error) -> Self {
-        match &error {
-            kube::Error::Api(status) => {
-                let message = status.message.clone();
-                match status.code {
-                    409 => Self::Conflict { object, message },
-                    403 => Self::Forbidden { object, message },
-                    400 | 422 => Self::Invalid { object, message },
-                    _ => Self::Api {
-                        object,
-                        source: Box::new(error),
-                    },
-                }
-            }
-            _ => Self::Api {
-                object,
-                source: Box::new(error),
-            },
+    fn of(object: String, error: &kube::Error) -> Self {
+        let kube::Error::Api(status) = error else {
+            return Self::Api { object, problem: chain(error) };
+        };
+        let message = status.message.clone();
+        match status.code {
+            404 => Self::Gone(object),
+            409 => Self::Conflict { object, message },
+            403 => Self::Forbidden { object, message },
+            400 | 422 => Self::Invalid { object, message },
+            _ => Self::Api { object, problem: message },
         }
     }
 
     /// Reason for a condition.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::AlreadyExists(_) | Self::Conflict { .. } => "WriteConflict",
+            Self::AlreadyExists(_) | Self::Conflict { .. } | Self::Gone(_) => "WriteConflict",
             Self::Forbidden { .. } => "WriteForbidden",
             Self::Invalid { .. } => "WriteRefused",
             Self::NotLeading(_) => "NotLeading",
@@ -182,7 +177,7 @@ impl Writer {
         api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
             .await
             .map(drop)
-            .map_err(|error| WriteError::of(object, error))
+            .map_err(|error| WriteError::of(object, &error))
     }
 
     /// Writes an object as it was planned.
@@ -219,7 +214,7 @@ impl Writer {
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
                 Err(WriteError::AlreadyExists(object.key.clone()))
             }
-            Err(error) => Err(WriteError::of(name, error)),
+            Err(error) => Err(WriteError::of(name, &error)),
         }
     }
 
@@ -236,7 +231,7 @@ impl Writer {
         match self.api(key).delete(&key.name, &params).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(WriteError::of(name, error)),
+            Err(error) => Err(WriteError::of(name, &error)),
         }
     }
 
@@ -245,7 +240,7 @@ impl Writer {
         self.counters.request("get", key.kind.names().3);
         match self.api(key).get_opt(&key.name).await {
             Ok(found) => Ok(found.as_ref().map(Live::of)),
-            Err(error) => Err(WriteError::of(key.to_string(), error)),
+            Err(error) => Err(WriteError::of(key.to_string(), &error)),
         }
     }
 
@@ -288,7 +283,7 @@ impl Writer {
                 &Patch::Json::<()>(patch),
             )
             .await;
-        typed(&name, result.map_err(|e| WriteError::of(name.clone(), e))?)
+        typed(&name, result.map_err(|e| WriteError::of(name.clone(), &e))?)
     }
 
     async fn patch<K>(&self, object: &K, sub: Option<&str>, patch: Value) -> Result<K, WriteError>
@@ -306,7 +301,7 @@ impl Writer {
                 &Patch::Merge(patch),
             )
             .await;
-        typed(&name, result.map_err(|e| WriteError::of(name.clone(), e))?)
+        typed(&name, result.map_err(|e| WriteError::of(name.clone(), &e))?)
     }
 
     fn dynamic<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
@@ -374,6 +369,20 @@ impl Live {
     }
 }
 
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 fn described<K: Resource<DynamicType = ()>>(object: &K) -> String {
     let meta = object.meta();
     let name = meta.name.as_deref().unwrap_or_default();
@@ -388,6 +397,6 @@ fn typed<K: DeserializeOwned>(name: &str, value: impl Serialize) -> Result<K, Wr
         .and_then(serde_json::from_value)
         .map_err(|error| WriteError::Api {
             object: name.to_owned(),
-            source: Box::new(kube::Error::SerdeError(error)),
+            problem: error.to_string(),
         })
 }

@@ -37,7 +37,7 @@ fn known() -> Known {
 }
 
 /// Asks as an API server does; the HTTP status and the body.
-async fn post(known: Known, path: &str, body: String) -> (u16, String) {
+async fn post(known: impl Knowledge, path: &str, body: String) -> (u16, String) {
     let request = http::Request::post(path)
         .header("content-type", "application/json")
         .body(Body::from(body))
@@ -55,7 +55,7 @@ async fn ask(path: &str, operation: &str, object: Value, old: Value) -> Value {
 }
 
 async fn ask_knowing(
-    known: Known,
+    known: impl Knowledge,
     path: &str,
     (operation, object, old): (&str, Value, Value),
 ) -> Value {
@@ -219,14 +219,17 @@ async fn nothing_is_judged_before_the_facts_are_known() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer() {
-    fn panics() -> Known {
-        let kubelet =
-            |_: &kamaji_core::tenant::Tenant| -> Result<(), String> { panic!("a mistake") };
-        let facts = known().facts.map(|facts| Facts { kubelet, ..facts });
-        Known { facts, ..known() }
+    struct Mistaken(Settings);
+    impl Knowledge for Mistaken {
+        fn facts(&self) -> Result<Facts, String> {
+            panic!("a mistake")
+        }
+        fn settings(&self) -> &Settings {
+            &self.0
+        }
     }
     let create = ("CREATE", tenant("v1.35.0"), Value::Null);
-    let answer = ask_knowing(panics(), VALIDATE_TENANT, create).await;
+    let answer = ask_knowing(Mistaken(Settings::default()), VALIDATE_TENANT, create).await;
     assert_eq!(
         (&answer["allowed"], &answer["status"]["code"]),
         (&json!(false), &json!(500))
