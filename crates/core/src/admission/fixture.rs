@@ -63,7 +63,6 @@ pub fn facts() -> Facts {
             schema: "theirs".to_owned(),
             user: "them".to_owned(),
         }],
-        ..Facts::default()
     }
 }
 

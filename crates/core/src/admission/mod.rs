@@ -27,10 +27,10 @@ pub use data_store::validate_data_store;
 pub use defaults::{default, patch};
 pub use refusal::Refusal;
 
-use crate::{render::collisions, tenant::Tenant};
+use crate::{inside::kubelet_config, render::collisions};
 
 /// What is known beside the object itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Every DataStore by name, with its driver.
     pub data_stores: BTreeMap<String, Driver>,
@@ -40,20 +40,6 @@ pub struct Facts {
     pub tls_routes: bool,
     /// What other tenants have in the datastores.
     pub claims: Vec<Claim>,
-    /// Says what is wrong with the tenant's kubelet configuration, if anything is.
-    pub kubelet: fn(&Tenant) -> Result<(), String>,
-}
-
-impl Default for Facts {
-    fn default() -> Self {
-        Self {
-            data_stores: BTreeMap::new(),
-            default_data_store: None,
-            tls_routes: false,
-            claims: Vec::new(),
-            kubelet: |_| Ok(()),
-        }
-    }
 }
 
 /// What a tenant has in the datastores.
@@ -71,13 +57,35 @@ pub struct Claim {
 
 impl Claim {
     /// The claim of a tenant that exists; `None` for one that the API server has not stored yet.
+    /// Quick, since it is asked of every tenant.
     pub fn of(object: &TenantControlPlane) -> Option<Self> {
-        let tenant = Tenant::parse(object).ok()?;
+        let meta = &object.metadata;
+        let set_up = object
+            .status
+            .as_ref()
+            .and_then(|s| s.storage.as_ref()?.setup.as_ref());
+        let first = |candidates: [Option<&String>; 3]| {
+            candidates
+                .into_iter()
+                .flatten()
+                .find(|text| !text.is_empty())
+                .cloned()
+        };
+        let uid = meta.uid.as_ref();
+        let spec = &object.spec;
         Some(Self {
-            schema: tenant.schema().to_owned(),
-            user: tenant.data_store_user().to_owned(),
-            namespace: tenant.namespace,
-            name: tenant.name,
+            namespace: meta.namespace.clone()?,
+            name: meta.name.clone()?,
+            schema: first([
+                set_up.and_then(|s| s.schema.as_ref()),
+                spec.data_store_schema.as_ref(),
+                uid,
+            ])?,
+            user: first([
+                set_up.and_then(|s| s.user.as_ref()),
+                spec.data_store_username.as_ref(),
+                uid,
+            ])?,
         })
     }
 }
@@ -145,8 +153,11 @@ fn examine(object: &TenantControlPlane, facts: &Facts) -> Findings {
     pods::examine(object, &mut found);
     if let Some(tenant) = tenant {
         found.warnings.extend(collisions::collisions(&tenant));
-        if let Err(problem) = (facts.kubelet)(&tenant) {
-            found.refuse(Refusal::Kubelet { problem });
+        let malformed = |refusal: &Refusal| matches!(refusal, Refusal::JsonPatch { .. });
+        if !found.refusals.iter().any(malformed)
+            && let Err(problem) = kubelet_config::configuration(&tenant)
+        {
+            found.refuse(problem);
         }
     }
     found

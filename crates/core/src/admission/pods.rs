@@ -195,9 +195,7 @@ fn patches(object: &TenantControlPlane, found: &mut Findings) {
         } else {
             continue;
         };
-        found.refuse(Refusal::Kubelet {
-            problem: format!("configurationJSONPatches[{index}]: {problem}"),
-        });
+        found.refuse(Refusal::JsonPatch { index, problem });
     }
 }
 

@@ -47,8 +47,8 @@ fn additions_that_fit_pass() {
             },
         })),
         patch(json!({"op": "add", "path": "/a", "value": false})),
-        patch(json!({"op": "remove", "path": "/a"})),
-        patch(json!({"op": "move", "from": "/a", "path": "/b"})),
+        patch(json!({"op": "remove", "path": "/maxPods"})),
+        patch(json!({"op": "move", "from": "/maxPods", "path": "/b"})),
     ]);
 }
 
@@ -155,6 +155,10 @@ fn mounts_and_patches_that_cannot_work_are_refused() {
             "does not begin with /",
         ),
         (patch(json!({"op": "add", "path": "/a"})), "add needs value"),
+        (
+            patch(json!({"op": "remove", "path": "/a"})),
+            "does not apply",
+        ),
         (
             patch(json!({"op": "copy", "path": "/a"})),
             "copy needs from",

@@ -1,6 +1,6 @@
 //! Why is a tenant refused?
 
-use crate::{plan::upgrade, tenant::ParseError};
+use crate::{inside::kubelet_config::PatchError, plan::upgrade, tenant::ParseError};
 
 /// One reason: where it is, what is wrong, what to do instead.
 #[derive(Debug, thiserror::Error)]
@@ -169,10 +169,15 @@ pub enum Refusal {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// The workers' configuration.
-    #[error("spec.kubernetes.kubelet: {problem}")]
-    Kubelet {
+    /// No JSON patch.
+    #[error("spec.kubernetes.kubelet.configurationJSONPatches[{index}] {problem}")]
+    JsonPatch {
+        /// Which.
+        index: usize,
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A JSON patch of nothing that is there.
+    #[error(transparent)]
+    Kubelet(#[from] PatchError),
 }

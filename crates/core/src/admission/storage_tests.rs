@@ -6,10 +6,11 @@
 use serde_json::{Value, json};
 
 use crate::admission::{
-    Facts, Request,
+    Claim, Facts, Request,
     fixture::{all_pass, all_refused, judge, running, tenant, update},
     validate,
 };
+use crate::tenant::Tenant;
 
 fn overrides(items: Value) -> Value {
     json!({ "dataStore": "default", "dataStoreOverrides": items })
@@ -100,6 +101,30 @@ fn a_tenants_own_claim_is_not_held_against_it() {
     let mut new = tenant(json!({"dataStoreSchema": "theirs", "dataStoreUsername": "them"}));
     new.metadata.name = Some("neighbour".to_owned());
     assert_eq!(judge(&new, Some(&tenant(json!({})))), Ok(Vec::new()));
+}
+
+#[test]
+fn a_claim_says_what_the_plan_would() {
+    let setup = |schema: &str| json!({"storage": {"setup": {"schema": schema, "user": "u1"}}});
+    for (changes, status) in [
+        (json!({}), json!({})),
+        (
+            json!({"dataStoreSchema": "s", "dataStoreUsername": "u"}),
+            json!({}),
+        ),
+        (json!({"dataStoreSchema": "s"}), setup("s1")),
+        (json!({"dataStoreSchema": "s"}), setup("")),
+    ] {
+        let mut object = running(changes, status);
+        object.metadata.uid = Some("uid".to_owned());
+        let tenant = Tenant::parse(&object).expect("a tenant");
+        let claim = Claim::of(&object).expect("it is stored");
+        assert_eq!(
+            (claim.schema.as_str(), claim.user.as_str()),
+            (tenant.schema(), tenant.data_store_user())
+        );
+    }
+    assert_eq!(Claim::of(&tenant(json!({}))), None);
 }
 
 #[test]

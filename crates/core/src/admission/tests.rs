@@ -1,10 +1,6 @@
 use serde_json::json;
 
-use super::{
-    Facts, Request,
-    fixture::{create, facts, judge, raw, tenant, update},
-    validate,
-};
+use super::fixture::{create, judge, raw, tenant, update};
 
 #[test]
 fn the_smallest_tenant_passes_without_a_word() {
@@ -87,25 +83,6 @@ fn ignored_flags_are_warned_of() {
     let args = json!({"controlPlane": {"deployment": {"extraArgs": {"apiServer": ["nonsense"]}}}});
     let warnings = create(args).expect("accepted");
     assert!(warnings[0].contains("not a flag"), "{warnings:?}");
-}
-
-#[test]
-fn the_kubelet_check_is_asked() {
-    let facts = Facts {
-        kubelet: |_| Err("does not apply".to_owned()),
-        ..facts()
-    };
-    let new = tenant(json!({}));
-    let refusals = validate(&Request {
-        new: &new,
-        old: None,
-        facts: &facts,
-    })
-    .expect_err("refused");
-    assert_eq!(
-        refusals[0].to_string(),
-        "spec.kubernetes.kubelet: does not apply"
-    );
 }
 
 #[test]
