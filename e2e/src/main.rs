@@ -72,10 +72,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Up { workers, bare } => {
             let begin = Instant::now();
             let layout = Layout::from_env()?;
-            let was_up = Testbed::is_up(&layout);
+            let stays = Testbed::is_up(&layout) || Testbed::is_kept();
             if let Err(error) = unless_interrupted(Box::pin(up(&layout, workers, bare))).await {
                 Testbed::save_logs(&layout)?;
-                if !was_up {
+                if !stays {
                     Testbed::down(&layout).await?;
                 }
                 return Err(error);
@@ -99,8 +99,11 @@ async fn run(command: Command) -> Result<()> {
 async fn up(layout: &Layout, workers: u8, bare: bool) -> Result<()> {
     let testbed = Testbed::running_or_up(layout.clone()).await?;
     if bare {
-        Ok(())
-    } else {
-        demo::up(&testbed, workers).await
+        return Ok(());
     }
+    let done = demo::up(&testbed, workers).await;
+    if done.is_err() {
+        println!("{}", testbed.circumstances().await);
+    }
+    done
 }

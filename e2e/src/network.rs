@@ -3,7 +3,7 @@
 //! Each node has a network namespace. The management node's holds the bridge `node0`, the switch that
 //! this machine and all workers are plugged into; it also routes to pods, Services and tenants' addresses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -59,7 +59,7 @@ impl Netns {
         self.lines("ip link set lo up\nsysctl -qw net.ipv4.ip_forward=1")
             .await?;
         // Frames between nodes are nobody's business but the receiver's.
-        if std::path::Path::new("/proc/sys/net/bridge").exists() {
+        if Path::new("/proc/sys/net/bridge").exists() {
             self.lines("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
                 .await?;
         }
@@ -109,6 +109,16 @@ pub async fn connect_management(layout: &Layout) -> Result<()> {
     .await?;
     for range in layout.vip_ranges() {
         output(words(&format!("ip route add {range} via {node}"))).await?;
+    }
+    Ok(())
+}
+
+/// Unplugs this machine from the management node. A namespace may live on for minutes after it was
+/// removed, while the kernel tries to say good-bye to its last connections, and this device with it.
+pub async fn disconnect_management(layout: &Layout) -> Result<()> {
+    let link = layout.named("host");
+    if Path::new("/sys/class/net").join(&link).exists() {
+        output(command("ip", ["link", "del", &link])).await?;
     }
     Ok(())
 }

@@ -5,7 +5,6 @@
 //! `KAMAJI_E2E_KEEP=1` a testbed that is up is used, and left as it is.
 
 use std::env;
-use std::fmt::Write as _;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -136,7 +135,7 @@ pub fn main(stories: Vec<Story>) -> ExitCode {
 /// Returns how many stories have failed.
 async fn tell_all(stories: Vec<Story>) -> Result<usize> {
     let layout = Layout::from_env()?;
-    let keep = env::var_os("KAMAJI_E2E_KEEP").is_some_and(|value| value == "1");
+    let keep = Testbed::is_kept();
     let work = Box::pin(AssertUnwindSafe(tell(&layout, stories, keep)).catch_unwind());
     let told = unless_interrupted(async {
         work.await
@@ -201,35 +200,10 @@ async fn tell_one(testbed: &Testbed, story: &Story) -> bool {
                 "test {} ... FAILED ({seconds:.1} s)\n  {error:#}",
                 story.name
             );
-            println!("{}", circumstances(testbed).await);
+            println!("{}", testbed.circumstances().await);
         }
     }
     result.is_ok()
-}
-
-/// What the management cluster looked like when a story failed.
-async fn circumstances(testbed: &Testbed) -> String {
-    let Ok(kubectl) = testbed.kubectl() else {
-        return String::new();
-    };
-    let mut text = String::new();
-    let namespace = crate::audit::OPERATOR_NAMESPACE;
-    for line in [
-        "get pods -A -o wide".to_string(),
-        "get events -A --sort-by=.lastTimestamp --field-selector type=Warning".to_string(),
-        format!("logs -n {namespace} --all-containers --tail=40 -l app.kubernetes.io/name=kamaji"),
-    ] {
-        let told = kubectl
-            .run(&line)
-            .await
-            .unwrap_or_else(|error| format!("{error:#}"));
-        let _ = write!(
-            text,
-            "--- kubectl {line}\n{}\n",
-            crate::command::tail(&told, 40)
-        );
-    }
-    text
 }
 
 #[cfg(test)]

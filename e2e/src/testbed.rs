@@ -1,18 +1,21 @@
 //! How does a testbed come up as a whole, and go without a trace?
 
+use std::env;
+use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, Result};
 use kube::Client;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, OPERATOR_NAMESPACE};
 use crate::bed::Bed;
 use crate::catalogue::CONTROL_PLANE;
 use crate::cgroup::Cgroup;
+use crate::command::tail;
 use crate::kubeconfig::client;
 use crate::kubectl::Kubectl;
 use crate::layout::{Layout, checkout};
-use crate::network::Netns;
+use crate::network::{Netns, disconnect_management};
 use crate::node::Node;
 use crate::process::Processes;
 use crate::step::step;
@@ -78,6 +81,7 @@ impl Testbed {
             Cgroup::named(&layout.named(&node))?.remove().await?;
             Netns::of(layout, &node).remove().await?;
         }
+        disconnect_management(layout).await?;
         sysctl::restore(&layout.state)?;
         bed.remove_mount_points();
         fs::remove_dir_all(&layout.state)
@@ -97,6 +101,32 @@ impl Testbed {
         }
         println!("logs of all processes: {}", kept.display());
         Ok(())
+    }
+
+    /// Whether `KAMAJI_E2E_KEEP=1` asks for a testbed to be left up, after a failure, too.
+    pub fn is_kept() -> bool {
+        env::var_os("KAMAJI_E2E_KEEP").is_some_and(|value| value == "1")
+    }
+
+    /// What the management cluster looks like when something has failed.
+    pub async fn circumstances(&self) -> String {
+        let Ok(kubectl) = self.kubectl() else {
+            return String::new();
+        };
+        let mut text = String::new();
+        for line in [
+            "get pods -A -o wide".to_string(),
+            "get events -A --sort-by=.lastTimestamp --field-selector type=Warning".to_string(),
+            "get tcp,datastore -A".to_string(),
+            format!("logs -n {OPERATOR_NAMESPACE} --tail=40 --prefix deployment --all-pods"),
+        ] {
+            let told = kubectl
+                .run(&line)
+                .await
+                .unwrap_or_else(|error| format!("{error:#}"));
+            let _ = writeln!(text, "--- kubectl {line}\n{}", tail(&told, 40));
+        }
+        text
     }
 
     /// Client of an administrator of the management cluster.
