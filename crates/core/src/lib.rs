@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod binding;
+pub mod check;
 pub mod checksum;
 pub mod endpoint;
 pub mod entropy;

@@ -22,6 +22,8 @@ use secret::Settled;
 use storage::Storage;
 
 mod deletion;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod keys;
 mod kubeconfigs;
 mod secret;

@@ -1,1 +1,440 @@
-use super::*;
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use kamaji_api::{condition, tenant::VersionPhase};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{
+    fixture::{NOW, after, settled, snapshot},
+    *,
+};
+use crate::{
+    check::violations,
+    object::Intent,
+    pki::certificate::Certificate,
+    snapshot::{DeploymentView, StoreWait},
+};
+
+fn hashes(plan: &Plan) -> Vec<(String, String)> {
+    plan.objects()
+        .map(|object| (object.key.to_string(), object.hash.clone()))
+        .collect()
+}
+
+fn find<'a>(plan: &'a Plan, name: &str) -> &'a Object {
+    plan.objects()
+        .find(|object| object.key.name == name)
+        .unwrap_or_else(|| panic!("no {name} in {:?}", hashes(plan)))
+}
+
+fn status_of<'a>(plan: &'a Plan, type_: &str) -> (&'a str, &'a str, &'a str) {
+    let condition = condition::find(&plan.status.conditions, type_).unwrap();
+    (&condition.status, &condition.reason, &condition.message)
+}
+
+fn spoil(world: &mut Snapshot, name: &str, key: &str, bytes: &[u8]) {
+    let secret = world.secrets.get_mut(name).unwrap();
+    secret
+        .data
+        .as_mut()
+        .unwrap()
+        .insert(key.to_owned(), ByteString(bytes.to_vec()));
+}
+
+fn ask_for_rotation(world: &mut Snapshot, name: &str) {
+    let secret = world.secrets.get_mut(name).unwrap();
+    let annotations = secret.metadata.annotations.get_or_insert_default();
+    annotations.insert(labels::ROTATE.to_owned(), String::new());
+}
+
+#[test]
+fn a_new_tenant_gets_everything_in_one_plan() {
+    let plan = plan(&snapshot(json!({}))).unwrap();
+    assert_eq!(plan.objects().count(), 17, "{:?}", hashes(&plan));
+    assert_eq!(violations(&plan), Vec::<String>::new());
+    assert_eq!(plan.finalizers, Some(vec![labels::FINALIZER.to_owned()]));
+    assert!(plan.waits.is_empty(), "{:?}", plan.waits);
+}
+
+#[test]
+fn a_second_plan_changes_nothing() {
+    let world = settled(json!({}));
+    let again = plan(&world).unwrap();
+    let once_more = plan(&after(world, &again)).unwrap();
+    assert_eq!(hashes(&again), hashes(&once_more));
+    assert_eq!(again.status, once_more.status);
+    assert_eq!(once_more.finalizers, None);
+}
+
+#[test]
+fn the_same_snapshot_gives_the_same_plan() {
+    let world = snapshot(json!({}));
+    assert_eq!(
+        hashes(&plan(&world).unwrap()),
+        hashes(&plan(&world).unwrap())
+    );
+}
+
+#[test]
+fn authorities_are_created_and_never_applied_over_what_may_be_there() {
+    let first = plan(&snapshot(json!({}))).unwrap();
+    let intents = |plan: &Plan| {
+        [
+            "full-ca",
+            "full-front-proxy-ca-certificate",
+            "full-sa-certificate",
+        ]
+        .map(|name| find(plan, name).intent)
+    };
+    assert_eq!(intents(&first), [Intent::Create; 3]);
+    assert_eq!(
+        intents(&plan(&settled(json!({}))).unwrap()),
+        [Intent::Apply; 3]
+    );
+}
+
+#[test]
+fn a_damaged_authority_is_reported_and_nothing_is_made_in_its_place() {
+    for (name, key, bytes) in [
+        ("full-ca", "ca.crt", b"garbage".as_slice()),
+        ("full-ca", "ca.key", b""),
+        (
+            "full-front-proxy-ca-certificate",
+            "front-proxy-ca.key",
+            b"-----BEGIN",
+        ),
+        ("full-sa-certificate", "sa.pub", b"garbage"),
+    ] {
+        let mut world = settled(json!({}));
+        spoil(&mut world, name, key, bytes);
+        let plan = plan(&world).unwrap();
+        assert!(
+            plan.objects().all(|object| object.key.name != name),
+            "{name} is written"
+        );
+        assert!(
+            plan.objects()
+                .all(|object| object.key.kind != Kind::Deployment)
+        );
+        assert!(plan.prunes.is_empty());
+        let (status, reason, message) = status_of(&plan, "CertificatesValid");
+        assert_eq!((status, reason), ("False", "AuthorityDamaged"));
+        assert!(
+            message.contains(name) && message.contains("rotate"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_person_may_replace_a_damaged_authority() {
+    let mut world = settled(json!({}));
+    let before = world.secrets["full-ca"].data.clone();
+    spoil(&mut world, "full-ca", "ca.crt", b"garbage");
+    ask_for_rotation(&mut world, "full-ca");
+    let plan = plan(&world).unwrap();
+    let world = after(world, &plan);
+    assert_ne!(world.secrets["full-ca"].data, before);
+    let stamp = &world.secrets["full-ca"]
+        .metadata
+        .annotations
+        .as_ref()
+        .unwrap()[labels::ROTATE];
+    assert_eq!(stamp, NOW);
+    assert_eq!(status_of(&plan, "CertificatesValid").0, "True");
+}
+
+#[test]
+fn a_new_ca_brings_new_leaves_and_the_stamp_stays() {
+    let mut world = settled(json!({}));
+    let leaf = world.secrets["full-api-server-certificate"].data.clone();
+    ask_for_rotation(&mut world, "full-ca");
+    let rotated = plan(&world).unwrap();
+    let world = after(world, &rotated);
+    assert_ne!(world.secrets["full-api-server-certificate"].data, leaf);
+    let again = plan(&world).unwrap();
+    assert_eq!(hashes(&rotated), hashes(&again));
+}
+
+#[test]
+fn a_leaf_is_renewed_within_the_deadline_and_not_before() {
+    let world = settled(json!({}));
+    let name = "full-api-server-certificate";
+    let renewed = |ahead: Duration| {
+        let mut later = world.clone();
+        later.now = later.now + ahead;
+        let before = world.secrets[name].data.clone();
+        after(later.clone(), &plan(&later).unwrap()).secrets[name].data != before
+    };
+    assert!(!renewed(Duration::from_secs(363 * 86_400)));
+    assert!(renewed(Duration::from_secs(364 * 86_400 + 3600)));
+}
+
+#[test]
+fn the_next_wake_is_before_the_first_leaf_ends() {
+    let world = settled(json!({}));
+    let plan = plan(&world).unwrap();
+    let wake = plan.wake.unwrap();
+    let bytes = &world.secrets["full-api-server-certificate"]
+        .data
+        .as_ref()
+        .unwrap()["apiserver.crt"]
+        .0;
+    let end = Certificate::from_pem(bytes).unwrap().not_after;
+    assert!(wake < end && wake > world.now, "{wake} {end}");
+}
+
+#[test]
+fn a_changed_endpoint_changes_the_kubeconfigs_and_the_names_of_the_certificate() {
+    let world = settled(json!({}));
+    let mut moved = world.clone();
+    moved.object.spec.control_plane.ingress = Some(kamaji_api::tenant::IngressSpec {
+        hostname: Some("api.example.com:443".to_owned()),
+        ..Default::default()
+    });
+    let plan = plan(&moved).unwrap();
+    let world = after(moved, &plan);
+    let admin = &world.secrets["full-admin-kubeconfig"]
+        .data
+        .as_ref()
+        .unwrap()["admin.conf"]
+        .0;
+    assert!(String::from_utf8_lossy(admin).contains("https://api.example.com:443"));
+    let bytes = &world.secrets["full-api-server-certificate"]
+        .data
+        .as_ref()
+        .unwrap()["apiserver.crt"]
+        .0;
+    let certificate = Certificate::from_pem(bytes).unwrap();
+    assert!(
+        certificate
+            .dns_names
+            .contains(&"api.example.com".to_owned())
+    );
+}
+
+#[test]
+fn without_an_address_all_that_needs_none_is_made_and_the_condition_says_why() {
+    let plan = plan(&snapshot(json!({"spec": {
+        "controlPlane": {"service": {"serviceType": "LoadBalancer"}},
+        "networkProfile": {"address": null},
+    }})))
+    .unwrap();
+    assert!(plan.objects().any(|object| object.key.name == "full-ca"));
+    assert!(
+        plan.objects()
+            .all(|object| object.key.kind != Kind::Deployment)
+    );
+    assert_eq!(status_of(&plan, "EndpointAssigned").1, "ServicePending");
+    let version = plan
+        .status
+        .kubernetes_resources
+        .as_ref()
+        .unwrap()
+        .version
+        .as_ref()
+        .unwrap();
+    assert_eq!(version.status, Some(VersionPhase::Provisioning));
+}
+
+#[test]
+fn without_a_datastore_keys_are_made_and_the_condition_says_why() {
+    let mut world = snapshot(json!({}));
+    world.store = Err(StoreWait::Missing("gold".to_owned()));
+    let plan = plan(&world).unwrap();
+    assert!(plan.objects().any(|object| object.key.name == "full-ca"));
+    assert!(
+        plan.objects()
+            .all(|object| object.key.kind != Kind::Deployment)
+    );
+    let (_, reason, message) = status_of(&plan, "DataStoreReady");
+    assert_eq!(reason, "DataStoreMissing");
+    assert!(message.contains("gold"));
+}
+
+#[test]
+fn what_is_switched_off_is_pruned_once_everything_else_is_planned() {
+    let mut world = settled(json!({}));
+    world.object.spec.addons.konnectivity = None;
+    let off = plan(&world).unwrap();
+    assert_eq!(off.prunes.len(), 3, "{:?}", off.prunes);
+    let konnectivity = off
+        .status
+        .addons
+        .as_ref()
+        .unwrap()
+        .konnectivity
+        .as_ref()
+        .unwrap();
+    assert!(!konnectivity.enabled);
+    spoil(&mut world, "full-ca", "ca.crt", b"garbage");
+    assert!(plan(&world).unwrap().prunes.is_empty());
+}
+
+#[test]
+fn a_refused_upgrade_keeps_the_installed_version_and_everything_else_goes_on() {
+    let mut world = settled(json!({"spec": {"kubernetes": {"version": "v1.34.0"}}}));
+    let resources = world
+        .object
+        .status
+        .as_mut()
+        .unwrap()
+        .kubernetes_resources
+        .as_mut()
+        .unwrap();
+    resources.version.as_mut().unwrap().version = Some("v1.34.0".to_owned());
+    world.object.spec.kubernetes.version = "v1.36.3".to_owned();
+    let plan = plan(&world).unwrap();
+    let image = &find(&plan, "full").body["spec"]["template"]["spec"]["containers"][0]["image"];
+    let deployment = plan
+        .objects()
+        .find(|o| o.key.kind == Kind::Deployment)
+        .unwrap();
+    assert!(
+        deployment
+            .body
+            .to_string()
+            .contains("kube-apiserver:v1.34.0"),
+        "{image}"
+    );
+    assert_eq!(status_of(&plan, "UpgradeAllowed").1, "MinorSkipped");
+}
+
+fn running(world: &mut Snapshot, ready: i32) {
+    let planned = plan(world).unwrap();
+    let deployment = planned
+        .objects()
+        .find(|o| o.key.kind == Kind::Deployment)
+        .unwrap();
+    let status = json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2,
+        "readyReplicas": ready, "availableReplicas": ready, "unavailableReplicas": 2 - ready});
+    world.deployment = Some(DeploymentView {
+        generation: 1,
+        status: serde_json::from_value(status).unwrap(),
+        stamped: Some(deployment.hash.clone()),
+        kine_image: None,
+    });
+}
+
+#[test]
+fn the_phase_follows_the_deployment() {
+    let phase = |world: &Snapshot| {
+        let status = plan(world).unwrap().status;
+        let version = status.kubernetes_resources.unwrap().version.unwrap();
+        (version.status.unwrap(), version.version)
+    };
+    let mut world = settled(json!({}));
+    running(&mut world, 0);
+    assert_eq!(phase(&world), (VersionPhase::NotReady, None));
+    running(&mut world, 1);
+    assert_eq!(phase(&world), (VersionPhase::Provisioning, None));
+    running(&mut world, 2);
+    assert_eq!(
+        phase(&world),
+        (VersionPhase::Ready, Some("v1.36.3".to_owned()))
+    );
+}
+
+#[test]
+fn a_version_counts_as_installed_only_when_its_pods_run() {
+    let mut world = settled(json!({}));
+    running(&mut world, 2);
+    world.object.status = Some(plan(&world).unwrap().status);
+    world.object.spec.kubernetes.version = "v1.36.4".to_owned();
+    let upgraded = plan(&world).unwrap();
+    let version = upgraded
+        .status
+        .kubernetes_resources
+        .unwrap()
+        .version
+        .unwrap();
+    assert_eq!(version.status, Some(VersionPhase::Upgrading));
+    assert_eq!(version.version.as_deref(), Some("v1.36.3"));
+}
+
+#[test]
+fn asleep_means_no_replica_and_the_condition_says_how_to_wake_it() {
+    let mut world = settled(json!({"spec": {"controlPlane": {"deployment": {"replicas": 0}}}}));
+    world.deployment = Some(DeploymentView::default());
+    let plan = plan(&world).unwrap();
+    let version = plan
+        .status
+        .kubernetes_resources
+        .as_ref()
+        .unwrap()
+        .version
+        .as_ref()
+        .unwrap();
+    assert_eq!(version.status, Some(VersionPhase::Sleeping));
+    assert!(status_of(&plan, "Ready").2.contains("replicas"));
+}
+
+#[test]
+fn deletion_removes_the_data_before_it_lets_the_secret_and_the_tenant_go() {
+    let world = settled(json!({}));
+    let tenant = Tenant::parse(&world.object).unwrap();
+    let todo = deletion(&tenant, &world).unwrap();
+    assert_eq!(todo.unbind.len(), 1);
+    assert_eq!(
+        todo.unbind[0].1.schema,
+        "11111111-2222-3333-4444-555555555555"
+    );
+    assert_eq!(
+        todo.release.unwrap().body["metadata"]["finalizers"],
+        Value::Null
+    );
+    assert!(todo.finalizers.is_empty());
+}
+
+#[test]
+fn deletion_waits_for_the_datastore_and_says_so() {
+    let mut world = settled(json!({}));
+    world.store = Err(StoreWait::Missing("default".to_owned()));
+    let tenant = Tenant::parse(&world.object).unwrap();
+    let wait = deletion(&tenant, &world).unwrap_err();
+    assert!(
+        wait.message.contains("the deletion waits"),
+        "{}",
+        wait.message
+    );
+}
+
+fn changes() -> impl Strategy<Value = Value> {
+    let service = prop_oneof![Just("ClusterIP"), Just("NodePort"), Just("LoadBalancer")];
+    let name = "[a-z]([-a-z0-9]{0,30}[a-z0-9])?";
+    (service, name, 0..4_i32, 30_000..32_000_i32, any::<[bool; 3]>()).prop_map(
+        |(service, name, replicas, port, [konnectivity, dns, mounted])| {
+            json!({
+                "metadata": {"name": name},
+                "spec": {
+                    "controlPlane": {
+                        "service": {"serviceType": service},
+                        "deployment": {
+                            "replicas": replicas,
+                            "serviceAccountName": if mounted { "custom" } else { "default" },
+                        },
+                    },
+                    "networkProfile": {"port": port},
+                    "addons": {
+                        "coreDNS": if dns { json!({}) } else { Value::Null },
+                        "konnectivity": if konnectivity { json!({"server": {"port": 8132}}) } else { Value::Null },
+                    },
+                },
+            })
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn every_plan_keeps_the_invariants_and_settles_at_once(changes in changes()) {
+        let world = settled(changes);
+        let again = plan(&world).unwrap();
+        prop_assert_eq!(violations(&again), Vec::<String>::new());
+        let once_more = plan(&after(world, &again)).unwrap();
+        prop_assert_eq!(hashes(&again), hashes(&once_more));
+    }
+}

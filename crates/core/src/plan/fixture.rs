@@ -1,0 +1,108 @@
+//! A tenant and the world round it, for tests of whole plans.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
+use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
+use serde_json::{Value, json};
+
+use super::{Plan, plan};
+use crate::{
+    entropy::Seed,
+    object::Kind,
+    pki::{authority, key::KeyAlgorithm},
+    settings::Settings,
+    snapshot::Snapshot,
+    store::{Store, StoreTls},
+};
+
+/// The time of all tests.
+pub(crate) const NOW: &str = "2026-11-23T12:00:00Z";
+
+/// A tenant with everything switched on, changed by a JSON merge.
+pub(crate) fn tenant(changes: Value) -> TenantControlPlane {
+    let mut object = json!({
+        "apiVersion": "kamaji.clastix.io/v1alpha1",
+        "kind": "TenantControlPlane",
+        "metadata": {"name": "full", "namespace": "c2", "uid": "11111111-2222-3333-4444-555555555555", "generation": 1},
+        "spec": {
+            "controlPlane": {"deployment": {"replicas": 2}, "service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": "v1.36.3", "kubelet": {}},
+            "networkProfile": {"address": "172.30.0.60", "serviceCidr": "10.112.0.0/16", "podCidr": "10.113.0.0/16"},
+            "addons": {"coreDNS": {}, "kubeProxy": {}, "konnectivity": {"server": {"port": 8132}}},
+        },
+    });
+    json_patch::merge(&mut object, &changes);
+    serde_json::from_value(object).unwrap()
+}
+
+/// An etcd with a CA of its own.
+pub(crate) fn store() -> Store {
+    let now: Timestamp = NOW.parse().unwrap();
+    let mut entropy = Seed::from_text("store").for_purpose("ca");
+    let ca = authority::issue("etcd-ca", KeyAlgorithm::EcdsaP256, now, &mut entropy);
+    Store {
+        name: "default".to_owned(),
+        driver: Driver::Etcd,
+        endpoints: vec!["172.30.0.1:12379".to_owned()],
+        tls: Some(StoreTls {
+            ca: ca.certificate_pem().to_vec(),
+            ca_key: Some(ca.key_pem().to_vec()),
+            client: None,
+        }),
+        basic_auth: None,
+    }
+}
+
+/// A world in which nothing has been made yet.
+pub(crate) fn snapshot(changes: Value) -> Snapshot {
+    Snapshot {
+        object: tenant(changes),
+        settings: Settings::default(),
+        store: Ok(store()),
+        overrides: Ok(Vec::new()),
+        secrets: BTreeMap::new(),
+        service: None,
+        deployment: None,
+        ingress: None,
+        routes: BTreeMap::new(),
+        gateways: Vec::new(),
+        gateway_api: false,
+        children: Vec::new(),
+        inside: None,
+        now: NOW.parse().unwrap(),
+        seed: Seed::from_text("test"),
+    }
+}
+
+/// The world after `plan` was carried out in it; the next plan draws other random numbers.
+pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
+    for object in plan.objects() {
+        if object.key.kind == Kind::Secret {
+            let secret: Secret = serde_json::from_value(object.body.clone()).unwrap();
+            snapshot.secrets.insert(object.key.name.clone(), secret);
+        }
+        if !snapshot.children.contains(&object.key) {
+            snapshot.children.push(object.key.clone());
+        }
+    }
+    snapshot
+        .children
+        .retain(|child| !plan.prunes.contains(child));
+    for gone in plan.prunes.iter().filter(|gone| gone.kind == Kind::Secret) {
+        snapshot.secrets.remove(&gone.name);
+    }
+    if let Some(finalizers) = &plan.finalizers {
+        snapshot.object.metadata.finalizers = Some(finalizers.clone());
+    }
+    snapshot.object.status = Some(plan.status.clone());
+    snapshot.seed = Seed::from_text("another");
+    snapshot
+}
+
+/// A world in which everything is as planned.
+pub(crate) fn settled(changes: Value) -> Snapshot {
+    let first = snapshot(changes);
+    let made = plan(&first).unwrap();
+    after(first, &made)
+}
