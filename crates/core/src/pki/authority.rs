@@ -13,9 +13,9 @@ use super::{
 use crate::entropy::Entropy;
 
 /// Validity of a new CA: ten years, as kubeadm's.
-pub const VALIDITY: Duration = Duration::from_secs(87_600 * 3600);
+pub const VALIDITY: Duration = Duration::from_hours(87_600);
 /// Certificates are valid from this much before they are made, for clocks that are late.
-pub const BACKDATE: Duration = Duration::from_secs(300);
+pub const BACKDATE: Duration = Duration::from_mins(5);
 
 /// A CA that can sign.
 #[derive(Clone)]
@@ -47,6 +47,10 @@ pub enum AuthorityError {
 }
 
 /// Makes a CA.
+///
+/// # Panics
+///
+/// Never: what was just written can be read.
 pub fn issue(
     common_name: &str,
     algorithm: KeyAlgorithm,

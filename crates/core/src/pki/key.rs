@@ -85,6 +85,10 @@ pub enum KeyError {
 
 impl Key {
     /// Makes a new key.
+    ///
+    /// # Panics
+    ///
+    /// Never: the sizes of keys are fixed, and allowed.
     pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> Self {
         match algorithm {
             KeyAlgorithm::EcdsaP256 => Self::new(Inner::P256(Box::new(
@@ -153,6 +157,10 @@ impl Key {
     }
 
     /// The key as PEM: RSA PRIVATE KEY or EC PRIVATE KEY.
+    ///
+    /// # Panics
+    ///
+    /// Never: every key has an encoding.
     pub fn to_pem(&self) -> String {
         let (tag, der) = match &self.inner {
             Inner::P256(key) => ("EC PRIVATE KEY", self.sec1(&key.to_bytes(), &SECP256R1)),

@@ -1,7 +1,16 @@
 //! What is a kubeconfig, and does it still say what it should? (management-cluster specification 5.8)
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::{
+    authority::Authority,
+    leaf::LeafRequest,
+    renew::{self, Subject},
+};
 
 /// A kubeconfig of one cluster and one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,11 +56,20 @@ struct NamedUser {
     user: User,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct User {
     client_certificate_data: String,
     client_key_data: String,
+}
+
+impl std::fmt::Debug for User {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User")
+            .field("client_certificate_data", &self.client_certificate_data)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Names in a kubeconfig and where it leads.
@@ -66,7 +84,7 @@ pub struct Access {
 }
 
 /// What a kubeconfig carries, decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// URL of the API server.
     pub server: String,
@@ -76,6 +94,15 @@ pub struct Credentials {
     pub certificate: Vec<u8>,
     /// Its key, PEM.
     pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why text is not a kubeconfig of ours.
@@ -122,38 +149,149 @@ impl Kubeconfig {
     }
 
     /// The text of a kubeconfig file.
+    ///
+    /// # Panics
+    ///
+    /// Never: a kubeconfig is plain strings.
     pub fn to_yaml(&self) -> String {
-        serde_saphyr::to_string(self).expect("a kubeconfig is plain strings")
+        // Base64 on the line of its key, not in a block below.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        serde_saphyr::to_string_with_options(self, options).expect("a kubeconfig is plain strings")
+    }
+
+    /// Reads a kubeconfig file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KubeconfigError> {
+        let text =
+            std::str::from_utf8(bytes).map_err(|e| KubeconfigError::Unreadable(e.to_string()))?;
+        // The parser's own words come with an excerpt of the text, which has keys in it.
+        serde_saphyr::from_str(text)
+            .map_err(|e| KubeconfigError::Unreadable(e.without_snippet().to_string()))
+    }
+
+    /// What the current context leads to.
+    pub fn credentials(&self) -> Result<Credentials, KubeconfigError> {
+        let context = self
+            .contexts
+            .iter()
+            .find(|context| context.name == self.current_context)
+            .ok_or(KubeconfigError::Lacks("current context"))?;
+        let cluster = self
+            .clusters
+            .iter()
+            .find(|cluster| cluster.name == context.context.cluster)
+            .ok_or(KubeconfigError::Lacks("cluster of the current context"))?;
+        let user = self
+            .users
+            .iter()
+            .find(|user| user.name == context.context.user)
+            .ok_or(KubeconfigError::Lacks("user of the current context"))?;
+        let decode = |text: &String| {
+            STANDARD
+                .decode(text)
+                .map_err(|e| KubeconfigError::Unreadable(e.to_string()))
+        };
+        Ok(Credentials {
+            server: cluster.cluster.server.clone(),
+            ca: decode(&cluster.cluster.certificate_authority_data)?,
+            certificate: decode(&user.user.client_certificate_data)?,
+            key: decode(&user.user.client_key_data)?,
+        })
     }
 }
 
-/// Reads the first cluster and user of a kubeconfig.
+/// Reads what the current context of a kubeconfig file leads to.
 pub fn credentials(bytes: &[u8]) -> Result<Credentials, KubeconfigError> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|e| KubeconfigError::Unreadable(e.to_string()))?;
-    let config: Kubeconfig =
-        serde_saphyr::from_str(text).map_err(|e| KubeconfigError::Unreadable(e.to_string()))?;
-    let cluster = config
-        .clusters
-        .into_iter()
-        .next()
-        .ok_or(KubeconfigError::Lacks("cluster"))?;
-    let user = config
-        .users
-        .into_iter()
-        .next()
-        .ok_or(KubeconfigError::Lacks("user"))?;
-    let decode = |text: String| {
-        STANDARD
-            .decode(text)
-            .map_err(|e| KubeconfigError::Unreadable(e.to_string()))
+    Kubeconfig::parse(bytes)?.credentials()
+}
+
+/// What a kubeconfig should say.
+pub struct Expected<'a> {
+    /// Names, and where it leads.
+    pub access: &'a Access,
+    /// Its client certificate.
+    pub request: &'a LeafRequest,
+    /// Who should have signed that, and whom it should trust.
+    pub authority: &'a Authority,
+    /// True if a person asked for a new one.
+    pub rotate: bool,
+}
+
+/// What is to be done with a kubeconfig.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as it should be.
+    Keep {
+        /// When it is to be looked at again.
+        due: Timestamp,
+    },
+    /// It must be made anew.
+    Renew(Reason),
+}
+
+/// Why a kubeconfig is made anew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// There is none.
+    #[error("there is none yet")]
+    Missing,
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] KubeconfigError),
+    /// It trusts somebody else.
+    #[error("it trusts another authority")]
+    AuthorityDiffers,
+    /// It leads elsewhere.
+    #[error("it leads to {0}")]
+    ServerDiffers(String),
+    /// Its certificate is due.
+    #[error("its client certificate: {0}")]
+    Certificate(renew::Reason),
+}
+
+/// Judges a kubeconfig file: rules in order, the first that is violated says why.
+pub fn judge(
+    text: Option<&[u8]>,
+    expected: &Expected,
+    now: Timestamp,
+    threshold: Duration,
+) -> Verdict {
+    match examine(text, expected, now, threshold) {
+        Ok(due) => Verdict::Keep { due },
+        Err(reason) => Verdict::Renew(reason),
+    }
+}
+
+fn examine(
+    text: Option<&[u8]>,
+    expected: &Expected,
+    now: Timestamp,
+    threshold: Duration,
+) -> Result<Timestamp, Reason> {
+    if expected.rotate {
+        return Err(Reason::Certificate(renew::Reason::RotationRequested));
+    }
+    let text = text
+        .filter(|text| !text.is_empty())
+        .ok_or(Reason::Missing)?;
+    let have = credentials(text)?;
+    if have.ca != expected.authority.certificate_pem() {
+        return Err(Reason::AuthorityDiffers);
+    }
+    if have.server != expected.access.server {
+        return Err(Reason::ServerDiffers(have.server));
+    }
+    let subject = Subject {
+        purpose: "kubeconfig",
+        request: expected.request,
+        authority: expected.authority,
+        certificate: Some(&have.certificate),
+        key: Some(&have.key),
+        rotate: false,
     };
-    Ok(Credentials {
-        server: cluster.cluster.server,
-        ca: decode(cluster.cluster.certificate_authority_data)?,
-        certificate: decode(user.user.client_certificate_data)?,
-        key: decode(user.user.client_key_data)?,
-    })
+    match renew::judge(&subject, now, threshold) {
+        renew::Verdict::Keep { due } => Ok(due),
+        renew::Verdict::Renew(reason) => Err(Reason::Certificate(reason)),
+    }
 }
 
 #[cfg(test)]

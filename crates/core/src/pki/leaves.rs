@@ -4,13 +4,17 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{certificate::Usage, key::KeyAlgorithm, leaf::LeafRequest};
+use super::{
+    certificate::Usage,
+    key::KeyAlgorithm,
+    leaf::{LeafRequest, is_dns_name},
+};
 use crate::tenant::first_address;
 
 /// Validity of leaves that kubeadm would make: one year.
-const YEAR: Duration = Duration::from_secs(8_760 * 3600);
+const YEAR: Duration = Duration::from_hours(8_760);
 /// Validity of the certificates for datastores and konnectivity: ten years.
-const TEN_YEARS: Duration = Duration::from_secs(87_600 * 3600);
+const TEN_YEARS: Duration = Duration::from_hours(87_600);
 
 /// What the API server is called.
 #[derive(Clone, Debug)]
@@ -21,7 +25,7 @@ pub struct ApiServerNames {
     pub namespace: String,
     /// Domain of its cluster.
     pub cluster_domain: String,
-    /// Its service ranges; the first address of each is `default/kubernetes`.
+    /// Its service ranges; the first address of the first is `default/kubernetes`.
     pub service_cidrs: Vec<IpNet>,
     /// Its assigned address.
     pub assigned: IpAddr,
@@ -66,23 +70,24 @@ pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafReques
         format!("{tenant}.{namespace}.svc.cluster.local"),
     ]
     .into();
-    let mut ips: Vec<IpAddr> = names.service_cidrs.iter().map(first_address).collect();
-    ips.push(names.assigned);
-    let loopback = [IpAddr::from([127, 0, 0, 1])];
-    let mut given: Vec<IpAddr> = Vec::new();
-    for name in std::iter::once(&names.control_plane_host).chain(&names.cert_sans) {
-        match name.parse() {
-            Ok(ip) => given.push(ip),
-            Err(_) => {
-                dns.insert(name.clone());
-            }
-        }
-    }
-    let host: Option<IpAddr> = names.control_plane_host.parse().ok();
-    ips.extend(host);
-    ips.extend(loopback);
-    ips.extend(given);
-    ips.push(names.advertised);
+    // An IPv4 address may be written as an IPv6 one; clients ask for the former.
+    let ip = |text: &String| text.parse().ok().map(|ip: IpAddr| ip.to_canonical());
+    let host = &names.control_plane_host;
+    let given = names.cert_sans.iter();
+    dns.extend(
+        given
+            .clone()
+            .chain([host])
+            .filter(|name| ip(name).is_none() && is_dns_name(name))
+            .cloned(),
+    );
+    let service = names.service_cidrs.first().map(first_address);
+    let mut ips: Vec<IpAddr> = service.into_iter().collect();
+    ips.push(names.assigned.to_canonical());
+    ips.extend(ip(host));
+    ips.push(IpAddr::from([127, 0, 0, 1]));
+    ips.extend(given.filter_map(ip));
+    ips.push(names.advertised.to_canonical());
     let mut seen = BTreeSet::new();
     ips.retain(|ip| seen.insert(*ip));
     LeafRequest {

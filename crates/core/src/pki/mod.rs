@@ -4,6 +4,8 @@
 pub mod authority;
 pub mod certificate;
 mod der;
+#[cfg(test)]
+mod fixture;
 pub mod key;
 pub mod kubeconfig;
 pub mod leaf;

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{authority::Authority, certificate::Certificate, key::Key, leaf::LeafRequest};
+use super::{
+    authority::Authority,
+    certificate::{Certificate, CertificateError},
+    key::{Key, KeyError},
+    leaf::{LeafRequest, before},
+};
 
 /// A leaf and what it should be.
 pub struct Subject<'a> {
@@ -72,27 +77,33 @@ pub enum Reason {
 /// Judges a leaf.
 pub fn judge(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
     match examine(subject, now, threshold) {
-        Ok(certificate) => Verdict::Keep {
-            due: next_deadline(certificate.not_after, threshold),
-        },
+        Ok(due) => Verdict::Keep { due },
         Err(reason) => Verdict::Renew(reason),
     }
 }
 
 /// When a leaf that ends at `not_after` is to be looked at again.
 pub fn next_deadline(not_after: Timestamp, threshold: Duration) -> Timestamp {
-    not_after - threshold
+    before(not_after, threshold)
 }
 
-fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Certificate, Reason> {
+/// The rules: when the leaf is next due, or which of them it violates.
+fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Timestamp, Reason> {
     if subject.rotate {
         return Err(Reason::RotationRequested);
     }
     let (Some(pem), Some(key)) = (subject.certificate, subject.key) else {
         return Err(Reason::Missing);
     };
-    let certificate = Certificate::from_pem(pem).map_err(|e| Reason::Unreadable(e.to_string()))?;
-    let key = Key::from_pem(key).map_err(|e| Reason::Unreadable(e.to_string()))?;
+    let unreadable = |e: &dyn std::error::Error| Reason::Unreadable(e.to_string());
+    let certificate = match Certificate::from_pem(pem) {
+        Err(CertificateError::Missing) => return Err(Reason::Missing),
+        read => read.map_err(|e| unreadable(&e))?,
+    };
+    let key = match Key::from_pem(key) {
+        Err(KeyError::Missing) => return Err(Reason::Missing),
+        read => read.map_err(|e| unreadable(&e))?,
+    };
     if !key.matches(&certificate) {
         return Err(Reason::KeyMismatch);
     }
@@ -100,15 +111,36 @@ fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Cer
         return Err(Reason::IssuedByAnother);
     }
     says(&certificate, subject.request)?;
-    if certificate.not_before > now {
-        return Err(Reason::NotYetValid(certificate.not_before));
+    lasts(&certificate, subject.authority, now, threshold)
+}
+
+/// A rule about time holds where a new leaf would be no better, else leaves would be issued again in
+/// each pass: near the authority's end, on a clock that is before its beginning, and with a
+/// threshold that is longer than leaves are valid.
+fn lasts(
+    certificate: &Certificate,
+    authority: &Authority,
+    now: Timestamp,
+    threshold: Duration,
+) -> Result<Timestamp, Reason> {
+    let Certificate {
+        not_before,
+        not_after,
+        ..
+    } = *certificate;
+    let authority = authority.certificate();
+    if not_before > now && not_before > authority.not_before {
+        return Err(Reason::NotYetValid(not_before));
     }
-    // A leaf never outlives its authority: near the authority's end a new leaf would be no better.
-    let limit = subject.authority.certificate().not_after;
-    if certificate.not_after <= now + threshold && certificate.not_after < limit {
-        return Err(Reason::Ends(certificate.not_after));
+    if not_after >= authority.not_after {
+        return Ok(authority.not_after);
     }
-    Ok(certificate)
+    let life = Duration::try_from(not_after.duration_since(not_before)).unwrap_or_default();
+    let due = next_deadline(not_after, threshold.min(life / 2));
+    if due <= now {
+        return Err(Reason::Ends(not_after));
+    }
+    Ok(due)
 }
 
 fn says(certificate: &Certificate, request: &LeafRequest) -> Result<(), Reason> {
@@ -125,14 +157,14 @@ fn says(certificate: &Certificate, request: &LeafRequest) -> Result<(), Reason> 
         return Err(Reason::SubjectDiffers(certificate.common_name.clone()));
     }
     let dns = request
-        .dns_names
-        .iter()
-        .find(|name| !certificate.dns_names.contains(name));
+        .dns_names()
+        .find(|name| !certificate.dns_names.iter().any(|have| have == name))
+        .map(str::to_owned);
     let ip = request
         .ip_addresses
         .iter()
         .find(|ip| !certificate.ip_addresses.contains(ip));
-    match dns.cloned().or_else(|| ip.map(ToString::to_string)) {
+    match dns.or_else(|| ip.map(ToString::to_string)) {
         Some(name) => Err(Reason::NameMissing(name)),
         None => Ok(()),
     }

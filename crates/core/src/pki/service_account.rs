@@ -17,7 +17,13 @@ pub enum ServiceAccountError {
     /// The private half.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The public half.
+    /// No public half.
+    #[error("sa.pub is missing")]
+    PublicMissing,
+    /// A public half that cannot be read.
+    #[error("sa.pub holds no block PUBLIC KEY")]
+    PublicUnreadable,
+    /// Another public half.
     #[error("sa.pub is not the public half of sa.key")]
     Mismatch,
 }
@@ -31,17 +37,28 @@ pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> ServiceAccoun
     }
 }
 
-/// Checks a pair that exists.
+/// Checks a pair that exists. `sa.pub` may hold more keys: tokens signed by former ones stay valid.
 pub fn load(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
     let key = Key::from_pem(key)?;
-    let body = |bytes: &[u8]| {
-        pem::parse(bytes)
-            .ok()
-            .map(|block| block.contents().to_vec())
-    };
-    if body(public).is_some_and(|have| Some(have) == body(key.public_pem().as_bytes())) {
+    if public.iter().all(u8::is_ascii_whitespace) {
+        return Err(ServiceAccountError::PublicMissing);
+    }
+    let blocks = pem::parse_many(public).unwrap_or_default();
+    let mut known = blocks
+        .iter()
+        .filter(|block| block.tag() == "PUBLIC KEY")
+        .peekable();
+    if known.peek().is_none() {
+        return Err(ServiceAccountError::PublicUnreadable);
+    }
+    let own = key.public_der();
+    if known.any(|block| block.contents() == own) {
         Ok(())
     } else {
         Err(ServiceAccountError::Mismatch)
     }
 }
+
+#[cfg(test)]
+#[path = "service_account_tests.rs"]
+mod tests;

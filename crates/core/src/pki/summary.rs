@@ -8,7 +8,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::{certificate::Certificate, key::Key};
+use super::key::Key;
 
 /// The summary of one value of a Secret.
 pub fn value(key: &str, bytes: &[u8]) -> Value {
@@ -84,8 +84,21 @@ fn public_kind(info: &x509_parser::x509::SubjectPublicKeyInfo) -> String {
     use x509_parser::public_key::PublicKey;
     match info.parsed() {
         Ok(PublicKey::RSA(key)) => format!("RSA-{}", key.key_size()),
-        Ok(PublicKey::EC(point)) => format!("EC-secp{}r1", point.key_size()),
+        Ok(PublicKey::EC(_)) => curve(info).to_owned(),
         _ => "?".to_owned(),
+    }
+}
+
+fn curve(info: &x509_parser::x509::SubjectPublicKeyInfo) -> &'static str {
+    let parameters = info.algorithm.parameters.as_ref();
+    let oid = parameters
+        .and_then(|any| any.as_oid().ok())
+        .map(|oid| oid.to_id_string());
+    match oid.as_deref() {
+        Some("1.2.840.10045.3.1.7") => "EC-secp256r1",
+        Some("1.3.132.0.34") => "EC-secp384r1",
+        Some("1.3.132.0.35") => "EC-secp521r1",
+        _ => "EC-?",
     }
 }
 
@@ -97,7 +110,7 @@ fn certificate(der: &[u8]) -> Option<Value> {
     out.insert("issuer".to_owned(), name(x509.issuer()).into());
     out.insert("key".to_owned(), public_kind(x509.public_key()).into());
     out.insert("sigAlg".to_owned(), algorithm(&x509).into());
-    out.insert("version".to_owned(), "v3".into());
+    out.insert("version".to_owned(), version(&x509).into());
     out.insert("serialBits".to_owned(), x509.serial.bits().into());
     let validity = format!("{}d{}s", seconds / 86_400, seconds % 86_400);
     out.insert("validity".to_owned(), validity.into());
@@ -110,6 +123,10 @@ fn certificate(der: &[u8]) -> Option<Value> {
     Some(out.into())
 }
 
+fn version(x509: &X509Certificate) -> String {
+    format!("v{}", x509.version().0.saturating_add(1))
+}
+
 /// RFC 4514: the last attribute first.
 fn name(name: &x509_parser::x509::X509Name) -> String {
     let mut parts: Vec<String> = name
@@ -117,7 +134,13 @@ fn name(name: &x509_parser::x509::X509Name) -> String {
         .map(|a| {
             let key = match a.attr_type().to_id_string().as_str() {
                 "2.5.4.3" => "CN".to_owned(),
+                "2.5.4.6" => "C".to_owned(),
+                "2.5.4.7" => "L".to_owned(),
+                "2.5.4.8" => "ST".to_owned(),
+                "2.5.4.9" => "STREET".to_owned(),
                 "2.5.4.10" => "O".to_owned(),
+                "2.5.4.11" => "OU".to_owned(),
+                "0.9.2342.19200300.100.1.25" => "DC".to_owned(),
                 other => other.to_owned(),
             };
             format!("{key}={}", a.as_str().unwrap_or("?"))
@@ -130,6 +153,8 @@ fn name(name: &x509_parser::x509::X509Name) -> String {
 fn algorithm(x509: &X509Certificate) -> String {
     match x509.signature_algorithm.algorithm.to_id_string().as_str() {
         "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption".to_owned(),
+        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption".to_owned(),
+        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption".to_owned(),
         "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256".to_owned(),
         "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384".to_owned(),
         other => other.to_owned(),
@@ -141,7 +166,10 @@ fn shown(extension: &ParsedExtension) -> Option<(&'static str, Value)> {
         ParsedExtension::KeyUsage(usage) => {
             let all = [
                 (usage.digital_signature(), "digital_signature"),
+                (usage.non_repudiation(), "content_commitment"),
                 (usage.key_encipherment(), "key_encipherment"),
+                (usage.data_encipherment(), "data_encipherment"),
+                (usage.key_agreement(), "key_agreement"),
                 (usage.key_cert_sign(), "key_cert_sign"),
                 (usage.crl_sign(), "crl_sign"),
             ];
@@ -165,7 +193,12 @@ fn shown(extension: &ParsedExtension) -> Option<(&'static str, Value)> {
         }
         ParsedExtension::BasicConstraints(constraints) => {
             let ca = if constraints.ca { "True" } else { "False" };
-            ("basicConstraints", json!(format!("ca={ca} pathlen=None")))
+            let length = match constraints.path_len_constraint {
+                Some(length) => length.to_string(),
+                None => "None".to_owned(),
+            };
+            let text = format!("ca={ca} pathlen={length}");
+            ("basicConstraints", json!(text))
         }
         ParsedExtension::SubjectKeyIdentifier(_) => ("subjectKeyIdentifier", json!("present")),
         ParsedExtension::AuthorityKeyIdentifier(_) => ("authorityKeyIdentifier", json!("present")),
@@ -190,7 +223,6 @@ fn alternative(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// True if `bytes` holds a certificate that can be read; for tests of whole plans.
-pub fn is_certificate(bytes: &[u8]) -> bool {
-    Certificate::from_pem(bytes).is_ok()
-}
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;
