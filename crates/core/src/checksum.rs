@@ -69,5 +69,30 @@ mod tests {
     fn arguments_are_separated() {
         let list = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_ne!(slice(&list(&["ab", "c"])), slice(&list(&["a", "bc"])));
+        // printf 'a\0b\0' | md5sum
+        assert_eq!(
+            slice(&list(&["a", "b"])),
+            "aa3a791e273bce9cf4a2a7caa9028b36"
+        );
+        assert_eq!(slice(&[]), "d41d8cd98f00b204e9800998ecf8427e");
+    }
+
+    #[test]
+    fn values_count_in_the_order_of_their_keys() {
+        let data = BTreeMap::from([("b".to_owned(), "2"), ("a".to_owned(), "1")]);
+        assert_eq!(map(&data), pieces(&[b"1", b"2"]));
+        assert_eq!(pieces(&[b"1", b"2"]), pieces(&[b"12"]));
+    }
+
+    #[test]
+    fn content_is_the_same_in_whatever_order_it_was_put_together() {
+        let one: Value =
+            serde_json::from_str(r#"{"a": 1, "b": {"c": [1, 2], "d": null}}"#).unwrap();
+        let two: Value =
+            serde_json::from_str(r#"{"b": {"d": null, "c": [1, 2]}, "a": 1}"#).unwrap();
+        assert_eq!(content(&one), content(&two));
+        // printf '{"a":1,"b":{"c":[1,2],"d":null}}' | sha256sum
+        assert_eq!(content(&one), "6146dd4938e3bf91");
+        assert_ne!(content(&one), content(&serde_json::json!({"a": 1})));
     }
 }

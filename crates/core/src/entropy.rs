@@ -85,4 +85,25 @@ mod tests {
         assert_ne!(draw("ca"), draw("sa"));
         assert_ne!(draw("ca"), Seed::new([8; 32]).for_purpose("ca").uuid_v4());
     }
+    #[test]
+    fn one_purpose_more_changes_no_other() {
+        let seed = Seed::from_text("x");
+        let alone = seed.for_purpose("b").next_u64();
+        let mut before = seed.for_purpose("a");
+        before.fill_bytes(&mut [0; 100]);
+        assert_eq!(seed.for_purpose("b").next_u64(), alone);
+    }
+
+    #[test]
+    fn passwords_are_uuids_of_version_4() {
+        let text = Seed::from_text("x").for_purpose("password").uuid_v4();
+        let parsed = uuid::Uuid::parse_str(&text).unwrap();
+        assert_eq!(parsed.get_version_num(), 4);
+        assert_eq!(parsed.to_string(), text);
+    }
+
+    #[test]
+    fn debug_output_has_no_seed_in_it() {
+        assert_eq!(format!("{:?}", Seed::new([7; 32])), "Seed(..)");
+    }
 }

@@ -154,7 +154,10 @@ fn says(certificate: &Certificate, request: &LeafRequest) -> Result<(), Reason> 
     if certificate.common_name != request.common_name
         || certificate.organizations != request.organizations
     {
-        return Err(Reason::SubjectDiffers(certificate.common_name.clone()));
+        let parts = certificate.organizations.iter().map(|o| format!(", O={o}"));
+        let rest: String = parts.collect();
+        let subject = format!("CN={}{rest}", certificate.common_name);
+        return Err(Reason::SubjectDiffers(subject));
     }
     let dns = request
         .dns_names()

@@ -1,1 +1,222 @@
 use super::*;
+use crate::pki::{
+    authority,
+    certificate::Usage,
+    fixture::{DAY, Foreign, authority, entropy, now},
+    key::KeyAlgorithm,
+    leaf::Pair,
+    leaves,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn request() -> LeafRequest {
+    LeafRequest {
+        organizations: vec!["staff".into()],
+        dns_names: vec!["a.example".into()],
+        ip_addresses: vec!["10.0.0.1".parse().unwrap()],
+        ..leaves::user("jo", None, KeyAlgorithm::EcdsaP256)
+    }
+}
+
+/// What a test changes in a leaf that is as it should be.
+struct Case {
+    request: LeafRequest,
+    authority: Authority,
+    pair: Pair,
+    at: Timestamp,
+    threshold: Duration,
+    rotate: bool,
+}
+
+impl Case {
+    fn good() -> Self {
+        Self::by(authority())
+    }
+
+    fn by(authority: Authority) -> Self {
+        let pair = authority.sign(&request(), now(), &mut entropy("leaf"));
+        Self {
+            request: request(),
+            authority,
+            pair,
+            at: now(),
+            threshold: DAY,
+            rotate: false,
+        }
+    }
+
+    fn judge(&self) -> Verdict {
+        let subject = Subject {
+            purpose: "leaf",
+            request: &self.request,
+            authority: &self.authority,
+            certificate: Some(self.pair.certificate_pem.as_bytes()),
+            key: Some(self.pair.key_pem.as_bytes()),
+            rotate: self.rotate,
+        };
+        judge(&subject, self.at, self.threshold)
+    }
+}
+
+/// What the good leaf is judged to be after `change`.
+fn changed(change: impl FnOnce(&mut Case)) -> Verdict {
+    let mut case = Case::good();
+    change(&mut case);
+    case.judge()
+}
+
+#[test]
+fn a_good_leaf_is_kept_until_a_deadline_before_its_end() {
+    let due = now() + 364 * DAY;
+    assert_eq!(Case::good().judge(), Verdict::Keep { due });
+    assert_eq!(next_deadline(now() + 365 * DAY, DAY), due);
+    let late = changed(|case| case.at = due - Duration::from_secs(1));
+    assert_eq!(late, Verdict::Keep { due });
+}
+
+#[test]
+fn each_rule_has_its_reason() {
+    let other = |purpose| {
+        authority::issue(
+            "kubernetes",
+            KeyAlgorithm::EcdsaP256,
+            now(),
+            &mut entropy(purpose),
+        )
+    };
+    let end = now() + 365 * DAY;
+    let key = Foreign::new().pems().1;
+    let table = [
+        (
+            changed(|case| case.rotate = true),
+            Reason::RotationRequested,
+        ),
+        (
+            changed(|case| case.pair.certificate_pem.clear()),
+            Reason::Missing,
+        ),
+        (
+            changed(|case| case.pair.key_pem = "\n".into()),
+            Reason::Missing,
+        ),
+        (changed(|case| case.pair.key_pem = key), Reason::KeyMismatch),
+        (
+            changed(|case| case.authority = other("x")),
+            Reason::IssuedByAnother,
+        ),
+        (
+            changed(|case| case.request.usages.push(Usage::Server)),
+            Reason::UsageMissing,
+        ),
+        (
+            changed(|case| case.request.common_name = "al".into()),
+            Reason::SubjectDiffers("CN=jo, O=staff".into()),
+        ),
+        (
+            changed(|case| case.request.organizations.clear()),
+            Reason::SubjectDiffers("CN=jo, O=staff".into()),
+        ),
+        (
+            changed(|case| case.request.dns_names.push("b.example".into())),
+            Reason::NameMissing("b.example".into()),
+        ),
+        (
+            changed(|case| case.request.ip_addresses.push("10.0.0.2".parse().unwrap())),
+            Reason::NameMissing("10.0.0.2".into()),
+        ),
+        (changed(|case| case.at = end - DAY), Reason::Ends(end)),
+        (changed(|case| case.at = end + DAY), Reason::Ends(end)),
+    ];
+    for (have, want) in table {
+        assert_eq!(have, Verdict::Renew(want));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_renewed() {
+    for verdict in [
+        changed(|case| case.pair.certificate_pem = "x".into()),
+        changed(|case| case.pair.key_pem = "x".into()),
+    ] {
+        assert!(
+            matches!(verdict, Verdict::Renew(Reason::Unreadable(_))),
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_there_is_made() {
+    let case = Case::good();
+    let subject = Subject {
+        purpose: "leaf",
+        request: &case.request,
+        authority: &case.authority,
+        certificate: None,
+        key: None,
+        rotate: false,
+    };
+    assert_eq!(judge(&subject, now(), DAY), Verdict::Renew(Reason::Missing));
+}
+
+#[test]
+fn names_and_usages_beyond_what_is_asked_for_do_no_harm() {
+    let verdict = changed(|case| {
+        case.request.dns_names.clear();
+        case.request.ip_addresses.clear();
+        case.request.usages.clear();
+    });
+    assert!(matches!(verdict, Verdict::Keep { .. }));
+}
+
+#[test]
+fn names_that_no_certificate_can_carry_are_not_missed() {
+    let verdict = changed(|case| case.request.dns_names.push("a b".into()));
+    assert!(matches!(verdict, Verdict::Keep { .. }));
+}
+
+#[test]
+fn the_kind_of_key_alone_is_no_reason() {
+    let verdict = changed(|case| case.request.algorithm = KeyAlgorithm::Rsa2048);
+    assert!(matches!(verdict, Verdict::Keep { .. }));
+}
+
+#[test]
+fn a_leaf_that_ends_with_its_authority_is_kept() {
+    let end = now() + 10 * HOUR;
+    let ca = Foreign {
+        not_after: end,
+        ..Foreign::new()
+    };
+    let mut case = Case::by(ca.load());
+    assert_eq!(case.judge(), Verdict::Keep { due: end });
+    case.at = end - Duration::from_secs(1);
+    assert_eq!(case.judge(), Verdict::Keep { due: end });
+}
+
+#[test]
+fn a_leaf_from_the_future_is_renewed_unless_its_authority_is_from_there_too() {
+    let start = now() - Duration::from_mins(5);
+    let early = now() - HOUR;
+    let mut case = Case::by(Foreign::new().load());
+    case.at = early;
+    assert_eq!(case.judge(), Verdict::Renew(Reason::NotYetValid(start)));
+    let mut case = Case::good();
+    case.at = early;
+    assert!(matches!(case.judge(), Verdict::Keep { .. }));
+}
+
+#[test]
+fn a_threshold_longer_than_a_leaf_lives_does_not_renew_it_in_each_pass() {
+    let verdict = changed(|case| case.threshold = 1_000 * DAY);
+    let Verdict::Keep { due } = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert!(due > now() + 180 * DAY);
+    let later = changed(|case| {
+        case.threshold = 1_000 * DAY;
+        case.at = due;
+    });
+    assert!(matches!(later, Verdict::Renew(Reason::Ends(_))));
+}
