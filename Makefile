@@ -53,6 +53,6 @@ bench: tools ## Measure the budgets.
 	$(STORIES) bench
 
 compat: tools ## Compare what we make with what the reference made.
-	$(STORIES) compat
+	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
 
 .PHONY: help deps build tools up down test stories check crds soak bench compat
