@@ -27,7 +27,7 @@ pub const MANAGER: &str = "kamaji";
 /// Writes of one object in [`WINDOW`] after which it is a storm. A tenant that is created, rolled
 /// out and rotated writes its busiest object less than half as often.
 const STORM: usize = 20;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The door.
 #[derive(Clone)]
@@ -108,7 +108,10 @@ pub enum WriteError {
 impl WriteError {
     fn of(object: String, error: &kube::Error) -> Self {
         let kube::Error::Api(status) = error else {
-            return Self::Api { object, problem: chain(error) };
+            return Self::Api {
+                object,
+                problem: chain(error),
+            };
         };
         let message = status.message.clone();
         match status.code {
@@ -116,7 +119,10 @@ impl WriteError {
             409 => Self::Conflict { object, message },
             403 => Self::Forbidden { object, message },
             400 | 422 => Self::Invalid { object, message },
-            _ => Self::Api { object, problem: message },
+            _ => Self::Api {
+                object,
+                problem: message,
+            },
         }
     }
 
@@ -261,6 +267,9 @@ impl Writer {
     }
 
     /// Replaces the status of one of our own objects.
+    ///
+    /// # Panics
+    /// Never: the patch is written down here.
     pub async fn patch_status<K, S>(&self, object: &K, status: &S) -> Result<K, WriteError>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,

@@ -10,14 +10,19 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// The monotonic clock.
+/// The monotonic clock: the one that the runtime's timers follow, so that tests can turn it.
 pub fn instant() -> Instant {
-    Instant::now()
+    tokio::time::Instant::now().into_std()
 }
 
 /// How long it is until `at`; nothing if it has passed.
 pub fn until(at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now())).unwrap_or_default()
+}
+
+/// Waits until `at`; not at all if it has passed.
+pub async fn sleep_until(at: Instant) {
+    tokio::time::sleep_until(at.into()).await;
 }
 
 /// Random bytes for a seed.

@@ -9,9 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::Notify,
+    task::{Id, JoinError, JoinSet},
+};
 
-use super::clock;
+use super::{clock, telemetry::QueueMetrics};
 
 /// What became of one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +31,13 @@ pub enum Outcome {
 }
 
 /// Longest wait after failures.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// Keys that want to be looked at.
 pub struct Queue<K> {
     state: Arc<Mutex<State<K>>>,
     notify: Arc<Notify>,
+    metrics: QueueMetrics,
 }
 
 impl<K> Clone for Queue<K> {
@@ -41,13 +45,15 @@ impl<K> Clone for Queue<K> {
         Self {
             state: self.state.clone(),
             notify: self.notify.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
 
 struct State<K> {
     ready: VecDeque<K>,
-    queued: HashSet<K>,
+    /// Since when each key of `ready` waits.
+    queued: HashMap<K, Instant>,
     running: HashSet<K>,
     /// Woken while running: to be run again.
     again: HashSet<K>,
@@ -56,13 +62,14 @@ struct State<K> {
     due: HashMap<K, (Instant, u64)>,
     failures: HashMap<K, u32>,
     next: u64,
+    closed: bool,
 }
 
 impl<K: Hash + Eq + Clone> Default for Queue<K> {
     fn default() -> Self {
         let state = State {
             ready: VecDeque::new(),
-            queued: HashSet::new(),
+            queued: HashMap::new(),
             running: HashSet::new(),
             again: HashSet::new(),
             timers: BTreeSet::new(),
@@ -70,21 +77,28 @@ impl<K: Hash + Eq + Clone> Default for Queue<K> {
             due: HashMap::new(),
             failures: HashMap::new(),
             next: 0,
+            closed: false,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
             notify: Arc::new(Notify::new()),
+            metrics: QueueMetrics::default(),
         }
     }
 }
 
 impl<K: Hash + Eq + Clone> State<K> {
-    fn wake(&mut self, key: K) {
+    /// True if that is news.
+    fn wake(&mut self, key: K, now: Instant) -> bool {
         if self.running.contains(&key) {
-            self.again.insert(key);
-        } else if self.queued.insert(key.clone()) {
-            self.ready.push_back(key);
+            return self.again.insert(key);
         }
+        if self.queued.contains_key(&key) {
+            return false;
+        }
+        self.queued.insert(key.clone(), now);
+        self.ready.push_back(key);
+        true
     }
 
     /// The earlier of two times wins.
@@ -118,17 +132,21 @@ impl<K: Hash + Eq + Clone> State<K> {
             self.timers.remove(&(at, id));
             if let Some(key) = self.timed.remove(&id) {
                 self.due.remove(&key);
-                self.wake(key);
+                self.wake(key, now);
             }
         }
     }
 
-    fn take(&mut self) -> Option<K> {
+    /// The next key, and since when it waits.
+    fn take(&mut self) -> Option<(K, Instant)> {
+        if self.closed {
+            return None;
+        }
         let key = self.ready.pop_front()?;
-        self.queued.remove(&key);
+        let (_, since) = self.queued.remove_entry(&key)?;
         self.running.insert(key.clone());
         self.cancel(&key);
-        Some(key)
+        Some((key, since))
     }
 
     fn finish(&mut self, key: K, outcome: Outcome, now: Instant) {
@@ -144,15 +162,16 @@ impl<K: Hash + Eq + Clone> State<K> {
             Outcome::Wait(after) => self.wake_at(key.clone(), now + after),
             Outcome::Retry => {
                 let failures = self.failures.entry(key.clone()).or_insert(0);
-                let after = backoff(*failures);
-                *failures += 1;
-                // Events while it failed must not turn back-off into a hot loop.
+                // What happened meanwhile may be the remedy, and must not wait for minutes; nor may
+                // the events of its own writes turn back-off into a hot loop.
+                let after = backoff(if again { 0 } else { *failures });
+                *failures = failures.saturating_add(1);
                 self.wake_at(key, now + after);
                 return;
             }
         }
         if again {
-            self.wake(key);
+            self.wake(key, now);
         }
     }
 }
@@ -172,10 +191,22 @@ pub struct Limits {
     pub time: Duration,
 }
 
+/// Looks that go on; `None` is one that took too long.
+struct Looks<K> {
+    tasks: JoinSet<Option<Outcome>>,
+    keys: HashMap<Id, K>,
+}
+
 impl<K> Queue<K>
 where
     K: Hash + Eq + Clone + Display + Send + Sync + 'static,
 {
+    /// The same queue, which tells how it does.
+    #[must_use]
+    pub fn measured(self, metrics: QueueMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State<K>> {
         self.state
             .lock()
@@ -184,7 +215,9 @@ where
 
     /// Look at `key` as soon as possible.
     pub fn wake(&self, key: K) {
-        self.state().wake(key);
+        if self.state().wake(key, clock::instant()) {
+            self.metrics.added();
+        }
         self.notify.notify_one();
     }
 
@@ -200,18 +233,29 @@ where
         self.state().ready.len()
     }
 
-    /// Works for ever. A look that panics or takes too long is `accident`'s to report, and counts
-    /// as a failure of its key alone.
+    /// Starts no further look; [`Queue::run`] returns when those that go on have ended.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.notify.notify_one();
+    }
+
+    /// Works until the queue is closed. A look that panics or takes too long is `accident`'s to
+    /// report, and counts as a failure of its key alone.
     pub async fn run<W, F, A>(self, limits: Limits, work: W, accident: A)
     where
         W: Fn(K) -> F,
         F: Future<Output = Outcome> + Send + 'static,
         A: Fn(&K, &str),
     {
-        let mut tasks: JoinSet<Outcome> = JoinSet::new();
-        let mut keys: HashMap<tokio::task::Id, K> = HashMap::new();
+        let mut looks = Looks {
+            tasks: JoinSet::new(),
+            keys: HashMap::new(),
+        };
         loop {
-            let next_timer = self.start(limits, &work, (&mut tasks, &mut keys));
+            let next_timer = self.start(limits, &work, &mut looks);
+            if looks.tasks.is_empty() && self.state().closed {
+                return;
+            }
             let timer = async {
                 match next_timer {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -221,16 +265,20 @@ where
             tokio::select! {
                 () = self.notify.notified() => {}
                 () = timer => {}
-                Some(done) = tasks.join_next_with_id() => {
+                Some(done) = looks.tasks.join_next_with_id() => {
                     let (id, outcome) = match done {
-                        Ok((id, outcome)) => (id, Ok(outcome)),
-                        Err(error) => (error.id(), Err(error)),
+                        Ok((id, Some(outcome))) => (id, Ok(outcome)),
+                        Ok((id, None)) => {
+                            (id, Err(format!("it took longer than {:?} and was stopped", limits.time)))
+                        }
+                        Err(error) => (error.id(), Err(panic_message(error))),
                     };
-                    let Some(key) = keys.remove(&id) else { continue };
-                    let outcome = outcome.unwrap_or_else(|error| {
-                        accident(&key, &panic_message(error));
+                    let Some(key) = looks.keys.remove(&id) else { continue };
+                    let outcome = outcome.unwrap_or_else(|what| {
+                        accident(&key, &what);
                         Outcome::Retry
                     });
+                    self.metrics.finished(id, outcome == Outcome::Retry);
                     self.state().finish(key, outcome, clock::instant());
                 }
             }
@@ -238,38 +286,36 @@ where
     }
 
     /// Starts whatever is due and fits; the time of the next timer.
-    fn start<W, F>(
-        &self,
-        limits: Limits,
-        work: &W,
-        (tasks, keys): (&mut JoinSet<Outcome>, &mut HashMap<tokio::task::Id, K>),
-    ) -> Option<Instant>
+    fn start<W, F>(&self, limits: Limits, work: &W, looks: &mut Looks<K>) -> Option<Instant>
     where
         W: Fn(K) -> F,
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let mut state = self.state();
-        state.ring(clock::instant());
-        while tasks.len() < limits.concurrency {
-            let Some(key) = state.take() else { break };
-            let name = key.to_string();
+        let now = clock::instant();
+        self.state().ring(now);
+        while looks.tasks.len() < limits.concurrency {
+            // Its own statement: nobody may hold the lock while foreign code makes a future.
+            let taken = self.state().take();
+            let Some((key, since)) = taken else { break };
             let look = work(key.clone());
-            let handle = tasks.spawn(async move {
-                if let Ok(outcome) = tokio::time::timeout(limits.time, look).await {
-                    return outcome;
-                }
-                tracing::warn!(object = %name, limit = ?limits.time, "took too long, trying again later");
-                Outcome::Retry
-            });
-            keys.insert(handle.id(), key);
+            let handle = looks
+                .tasks
+                .spawn(async move { tokio::time::timeout(limits.time, look).await.ok() });
+            self.metrics.started(handle.id(), now.duration_since(since));
+            looks.keys.insert(handle.id(), key);
+        }
+        let state = self.state();
+        self.metrics.depth(state.ready.len());
+        if state.closed {
+            return None;
         }
         state.timers.first().map(|(at, _)| *at)
     }
 }
 
-fn panic_message(error: tokio::task::JoinError) -> String {
+fn panic_message(error: JoinError) -> String {
     let Ok(payload) = error.try_into_panic() else {
-        return "cancelled".to_owned();
+        return "it was cancelled".to_owned();
     };
     payload
         .downcast_ref::<&str>()

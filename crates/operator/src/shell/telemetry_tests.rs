@@ -1,0 +1,90 @@
+use super::*;
+
+fn value(metrics: &Metrics, series: &str) -> Option<String> {
+    let text = metrics.text();
+    let line = text.lines().find(|line| line.starts_with(series))?;
+    line.rsplit(' ').next().map(str::to_owned)
+}
+
+#[test]
+fn both_numbers_of_tenants_are_told_before_there_is_a_tenant() {
+    let metrics = Metrics::default();
+    for series in [
+        "kamaji_tenant_control_planes_current{ready=\"true\"}",
+        "kamaji_tenant_control_planes_current{ready=\"false\"}",
+    ] {
+        assert_eq!(value(&metrics, series).as_deref(), Some("0"), "{series}");
+    }
+}
+
+#[test]
+fn a_reconcile_that_failed_counts_as_an_error_too() {
+    let metrics = Metrics::default();
+    metrics.reconciled("datastore", "success", 0.1);
+    let errors = "controller_runtime_reconcile_errors_total{controller=\"datastore\"}";
+    assert_eq!(value(&metrics, errors).as_deref(), Some("0"));
+    metrics.reconciled("datastore", "error", 0.1);
+    assert_eq!(value(&metrics, errors).as_deref(), Some("1"));
+    let total = "controller_runtime_reconcile_total{controller=\"datastore\",result=\"error\"}";
+    assert_eq!(value(&metrics, total).as_deref(), Some("1"));
+    let count = "controller_runtime_reconcile_time_seconds_count{controller=\"datastore\"}";
+    assert_eq!(value(&metrics, count).as_deref(), Some("2"));
+}
+
+#[test]
+fn a_queue_has_every_metric_that_dashboards_of_the_reference_ask_for() {
+    let metrics = Metrics::default();
+    let queue = metrics.queue("tenantcontrolplane");
+    queue.added();
+    queue.depth(3);
+    let labels = "{name=\"tenantcontrolplane\",controller=\"tenantcontrolplane\"}";
+    for (name, expected) in [
+        ("workqueue_depth", "3"),
+        ("workqueue_adds_total", "1"),
+        ("workqueue_retries_total", "0"),
+        ("workqueue_queue_duration_seconds_count", "0"),
+        ("workqueue_work_duration_seconds_count", "0"),
+        ("workqueue_unfinished_work_seconds", "0.0"),
+        ("workqueue_longest_running_processor_seconds", "0.0"),
+    ] {
+        let series = format!("{name}{labels}");
+        assert_eq!(
+            value(&metrics, &series).as_deref(),
+            Some(expected),
+            "{series}"
+        );
+    }
+}
+
+#[test]
+fn a_tenant_has_six_numbers_of_certificates_until_it_is_gone() {
+    let metrics = Metrics::default();
+    let x509 = Certificates {
+        valid: 5,
+        expiring: 1,
+        invalid: 0,
+    };
+    metrics.certificates(("a", "t"), x509, Certificates::default());
+    let lines = || {
+        let text = metrics.text();
+        text.matches("\nkamaji_certificates_current{").count()
+    };
+    assert_eq!(lines(), 6);
+    metrics.forget_certificates(("a", "t"));
+    assert_eq!(lines(), 0);
+}
+
+#[test]
+fn a_datastore_has_a_one_at_the_answer_that_is_true() {
+    let metrics = Metrics::default();
+    metrics.store("default", "etcd", false);
+    let series = |ready| {
+        format!(
+            "kamaji_datastores_current{{datastore_name=\"default\",ready=\"{ready}\",driver=\"etcd\"}}"
+        )
+    };
+    assert_eq!(value(&metrics, &series("true")).as_deref(), Some("0"));
+    assert_eq!(value(&metrics, &series("false")).as_deref(), Some("1"));
+    metrics.forget_store("default", "etcd");
+    assert_eq!(value(&metrics, &series("false")), None);
+}
