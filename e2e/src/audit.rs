@@ -43,6 +43,9 @@ pub struct Entry {
     /// Path and query.
     #[serde(rename = "requestURI")]
     pub uri: String,
+    /// When it ended.
+    #[serde(rename = "stageTimestamp")]
+    pub at: k8s_openapi::jiff::Timestamp,
     /// Who did it.
     pub user: User,
     /// What it was done to; absent for requests that are not about an object.

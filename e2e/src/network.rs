@@ -79,6 +79,9 @@ impl Netns {
 pub async fn connect_management(layout: &Layout) -> Result<()> {
     let netns = Netns::of(layout, "mgmt");
     netns.create().await?;
+    // Services need a route to be looked up for before they are translated. There is no default
+    // route on purpose: what leads nowhere is refused at once instead of after half a minute, which
+    // a pod notices whose first connection is older than the rules of its node's kube-proxy.
     let (node, host, link) = (
         layout.management_ip(),
         layout.host_ip(),
@@ -89,7 +92,8 @@ pub async fn connect_management(layout: &Layout) -> Result<()> {
             "ip link add node0 type bridge
              ip addr add {node}/24 dev node0
              ip link set node0 up
-             ip route add default via {host}"
+             ip route add {services} dev node0",
+            services = layout.service_cidr,
         ))
         .await?;
     let own = &netns.name;

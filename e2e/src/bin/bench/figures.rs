@@ -1,0 +1,40 @@
+//! Where do the measured numbers go?
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Measured numbers by name.
+#[derive(Debug, Default)]
+pub struct Figures {
+    values: BTreeMap<String, f64>,
+}
+
+impl Figures {
+    /// Notes a number, with three digits behind the point.
+    pub fn set(&mut self, name: impl Into<String>, value: f64) {
+        self.values
+            .insert(name.into(), (value * 1000.0).round() / 1000.0);
+    }
+
+    /// A number that was noted.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.get(name).copied()
+    }
+
+    /// Writes them as one flat map.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let dir = path.parent().context("a file below a folder")?;
+        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        let text = serde_json::to_string_pretty(&self.values)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Prints them, one a line.
+    pub fn print(&self) {
+        for (name, value) in &self.values {
+            println!("{name:<36}{value:>12}");
+        }
+    }
+}

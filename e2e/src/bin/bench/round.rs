@@ -1,0 +1,198 @@
+//! What does one number of tenants cost?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::jiff::Timestamp;
+use kamaji_e2e::audit::{Audit, Entry, OPERATOR_NAMESPACE};
+use kamaji_e2e::tools::Tools;
+use tokio::time::sleep;
+
+use crate::figures::Figures;
+use crate::operator_process::Operator;
+use crate::world::World;
+use crate::{floor, world};
+
+/// Without a write for so long, it is over.
+const QUIET: Duration = Duration::from_secs(3);
+/// Time in which writes at rest are counted.
+const IDLE: Duration = Duration::from_mins(1);
+/// Longest wait for one number of tenants.
+const LIMIT: Duration = Duration::from_mins(20);
+
+/// Measures `number` tenants; the last round also counts writes at rest and restarts the operator.
+pub async fn play(
+    tools: &Tools,
+    kamaji: &Path,
+    (number, is_last): (usize, bool),
+    figures: &mut Figures,
+) -> Result<()> {
+    println!("== {number} tenants");
+    let world = World::new(tools, kamaji).await?;
+    let (user, dir) = (world.user().await?, world.dir.path());
+    let account = world.account(OPERATOR_NAMESPACE).await?;
+    let operator = Operator::start(kamaji, &account, dir).await?;
+    sleep(QUIET).await;
+    figures.set("rss_idle_mib", operator.memory("VmRSS")?);
+    let (audit, cpu) = (world.server.audit(), operator.cpu()?);
+    let (mark, begin) = (audit.mark()?, Timestamp::now());
+    floor::create_tenants(&user, number).await?;
+    settle(&audit, mark, number).await?;
+    let seen: Vec<Entry> = audit
+        .since(mark)?
+        .into_iter()
+        .filter(Entry::is_of_the_operator)
+        .collect();
+    count(&seen, (number, begin), figures)?;
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred tenants")]
+    let each = number as f64;
+    figures.set(
+        format!("cpu_s_per_tenant_n{number}"),
+        (operator.cpu()? - cpu) / each,
+    );
+    figures.set(format!("rss_peak_mib_n{number}"), operator.memory("VmHWM")?);
+    figures.set(
+        format!("rss_final_mib_n{number}"),
+        operator.memory("VmRSS")?,
+    );
+    let operator = if is_last {
+        let mark = audit.mark()?;
+        sleep(IDLE).await;
+        figures.set("idle_writes_60s", writes(&audit, mark)?);
+        drop(operator);
+        restart((&world, kamaji, &account), number, figures).await?
+    } else {
+        operator
+    };
+    drop(operator);
+    let floor = floor::measure(&user, kamaji, (number, dir))
+        .await?
+        .as_secs_f64();
+    figures.set(format!("converge_n{number}_floor_s"), floor);
+    let ours = figures
+        .get(&format!("converge_n{number}_s"))
+        .unwrap_or_default();
+    figures.set(format!("converge_n{number}_floor_ratio"), ours / floor);
+    Ok(())
+}
+
+/// Starts the operator anew over tenants that are all as they should be.
+async fn restart(
+    (world, kamaji, account): (&World, &Path, &Path),
+    number: usize,
+    figures: &mut Figures,
+) -> Result<Operator> {
+    let (audit, begin) = (world.server.audit(), Instant::now());
+    let mark = audit.mark()?;
+    let operator = Operator::start(kamaji, account, world.dir.path()).await?;
+    // Nothing is written by a good restart, so its end shows only in the CPU that is used.
+    let (mut used, mut busy) = (0.0, Instant::now());
+    while busy.elapsed() < QUIET {
+        sleep(Duration::from_millis(250)).await;
+        let now = operator.cpu()?;
+        if now - used > 0.02 {
+            (used, busy) = (now, Instant::now());
+        }
+    }
+    figures.set(format!("restart_n{number}_s"), (busy - begin).as_secs_f64());
+    figures.set(format!("restart_writes_n{number}"), writes(&audit, mark)?);
+    figures.set(format!("restart_cpu_s_n{number}"), operator.cpu()?);
+    figures.set(
+        format!("restart_rss_peak_mib_n{number}"),
+        operator.memory("VmHWM")?,
+    );
+    Ok(operator)
+}
+
+/// Waits until every tenant has its Deployment and nothing has been written for a while.
+async fn settle(audit: &Audit, mark: u64, number: usize) -> Result<()> {
+    let begin = Instant::now();
+    let (mut size, mut since) = (mark, Instant::now());
+    loop {
+        sleep(Duration::from_millis(200)).await;
+        let now = audit.mark()?;
+        if now != size {
+            (size, since) = (now, Instant::now());
+        } else if since.elapsed() >= QUIET {
+            let made = audit.since(mark)?;
+            let made = made.iter().filter(|entry| {
+                entry.object_ref.resource == "deployments" && entry.response_status.code == 201
+            });
+            let made = made.count();
+            if made >= number {
+                return Ok(());
+            }
+            if begin.elapsed() > LIMIT {
+                bail!("only {made} of {number} tenants have a Deployment: see the operator's log");
+            }
+        }
+    }
+}
+
+/// Writes of the operator since a mark.
+#[expect(clippy::cast_precision_loss, reason = "a few thousand requests")]
+fn writes(audit: &Audit, mark: u64) -> Result<f64> {
+    let seen = audit.since(mark)?;
+    let own = seen
+        .iter()
+        .filter(|entry| entry.is_of_the_operator() && entry.is_write());
+    Ok(own.count() as f64)
+}
+
+/// Notes what the audit log tells.
+#[expect(clippy::cast_precision_loss, reason = "a few thousand requests")]
+fn count(seen: &[Entry], (number, begin): (usize, Timestamp), figures: &mut Figures) -> Result<()> {
+    let each = number as f64;
+    let made: Vec<&Entry> = seen
+        .iter()
+        .filter(|entry| entry.response_status.code == 201)
+        .collect();
+    let objects: BTreeSet<(&str, &str)> = made
+        .iter()
+        .filter(|entry| entry.object_ref.namespace == world::TENANTS)
+        .filter(|entry| entry.object_ref.resource != "events")
+        .map(|entry| {
+            (
+                entry.object_ref.resource.as_str(),
+                entry.object_ref.name.as_str(),
+            )
+        })
+        .collect();
+    let last = made
+        .iter()
+        .filter(|entry| entry.object_ref.resource != "events");
+    let last = last
+        .map(|entry| entry.at)
+        .max()
+        .context("the operator made nothing")?;
+    let quiet = seen
+        .iter()
+        .filter(|entry| entry.is_write())
+        .map(|entry| entry.at)
+        .max();
+    let seconds = |at: Timestamp| (at.as_millisecond() - begin.as_millisecond()) as f64 / 1000.0;
+    figures.set(format!("converge_n{number}_s"), seconds(last));
+    figures.set(format!("quiet_n{number}_s"), seconds(quiet.unwrap_or(last)));
+    figures.set("objects_per_tenant", objects.len() as f64 / each);
+    figures.set(
+        format!("requests_per_tenant_n{number}"),
+        seen.len() as f64 / each,
+    );
+    let wrote = seen.iter().filter(|entry| entry.is_write()).count();
+    figures.set(format!("writes_per_tenant_n{number}"), wrote as f64 / each);
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in seen {
+        let (object, code) = (&entry.object_ref, entry.response_status.code);
+        let name = format!(
+            "{} {} {} {code}",
+            entry.verb, object.resource, object.subresource
+        );
+        *kinds.entry(name).or_default() += 1;
+    }
+    for (name, times) in kinds {
+        println!("{:>10.2} per tenant  {name}", times as f64 / each);
+    }
+    Ok(())
+}
