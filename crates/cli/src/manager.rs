@@ -107,13 +107,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .build()
         .context("starting the runtime")?
         .block_on(async {
-            kamaji_operator::run(settings).await.context("the operator ended")?;
+            kamaji_operator::run(settings)
+                .await
+                .context("the operator ended")?;
             Ok(())
         })
 }
 
 fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
-    if arguments.certificate_expiration_deadline < Duration::from_secs(24 * 3600) {
+    if arguments.certificate_expiration_deadline < Duration::from_hours(24) {
         bail!("--certificate-expiration-deadline must be at least 24h");
     }
     if arguments.controller_reconcile_timeout.is_zero() {
@@ -141,7 +143,10 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
             webhook_ca: Vec::new(),
         },
         metrics: address("--metrics-bind-address", &arguments.metrics_bind_address)?,
-        health: address("--health-probe-bind-address", &arguments.health_probe_bind_address)?,
+        health: address(
+            "--health-probe-bind-address",
+            &arguments.health_probe_bind_address,
+        )?,
         webhooks: address("--webhook-bind-address", &arguments.webhook_bind_address)?,
         leader_elect: arguments.leader_elect,
         identity: identity(),
@@ -185,10 +190,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     let mut total = 0.0;
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(wrong)?;
         let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
         let unit = &rest[digits..];
-        let end = unit.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(unit.len());
+        let end = unit
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(unit.len());
         total += number
             * match &unit[..end] {
                 "h" => 3600.0,
@@ -211,13 +220,19 @@ fn log(arguments: &Arguments) -> anyhow::Result<()> {
         _ => "debug",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{level},hyper=warn,tower=warn,kube=warn,h2=warn,rustls=warn,tonic=warn")))
+        .or_else(|_| {
+            tracing_subscriber::EnvFilter::try_new(format!(
+                "{level},hyper=warn,tower=warn,kube=warn,h2=warn,rustls=warn,tonic=warn"
+            ))
+        })
         .context("reading the log filter")?;
     let json = match arguments.zap_encoder.as_deref() {
         Some(encoder) => encoder == "json",
         None => !arguments.zap_devel,
     };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if json {
         subscriber.json().init();
     } else {

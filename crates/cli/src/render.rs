@@ -44,7 +44,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let documents = Documents::read(&arguments.files)?;
     if documents.tenants.is_empty() {
-        bail!("no TenantControlPlane in {}: give a file that has one", arguments.files.join(", "));
+        bail!(
+            "no TenantControlPlane in {}: give a file that has one",
+            arguments.files.join(", ")
+        );
     }
     for object in &documents.tenants {
         let mut notes = Vec::new();
@@ -66,7 +69,11 @@ fn one(
 ) -> anyhow::Result<Vec<Object>> {
     let snapshot = placeholder::snapshot(arguments, documents, object, notes)?;
     let plan = plan::plan(&snapshot)?;
-    notes.extend(plan.waits.iter().map(|wait| format!("{}: {}", wait.reason, wait.message)));
+    notes.extend(
+        plan.waits
+            .iter()
+            .map(|wait| format!("{}: {}", wait.reason, wait.message)),
+    );
     if !arguments.inside {
         return Ok(plan.objects().cloned().collect());
     }
@@ -77,7 +84,9 @@ fn inside_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
     let tenant = Tenant::parse(&snapshot.object)?;
     let endpoint = endpoint::resolve(&tenant, snapshot.service.as_ref())?;
     let store = snapshot.store.as_ref().map_err(Clone::clone)?;
-    let ca = plan.ca().context("the tenant has no usable CA, so its inside cannot be rendered")?;
+    let ca = plan
+        .ca()
+        .context("the tenant has no usable CA, so its inside cannot be rendered")?;
     let facts = InsideFacts {
         tenant: &tenant,
         settings: &snapshot.settings,

@@ -27,7 +27,7 @@ impl Default for Settings {
             default_data_store: None,
             kine_image: "rancher/kine:v0.11.10-amd64".to_owned(),
             key_algorithm: KeyAlgorithm::EcdsaP256,
-            expiration_deadline: Duration::from_secs(24 * 3600),
+            expiration_deadline: Duration::from_hours(24),
             webhook_url: "https://kamaji-webhook-service.kamaji-system.svc:443".to_owned(),
             webhook_ca: Vec::new(),
         }

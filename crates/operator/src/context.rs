@@ -92,7 +92,7 @@ pub struct Context {
     /// Who signed the webhooks' certificate, PEM.
     pub authorities: Mutex<Vec<u8>>,
     /// Metrics' labels of each tenant, to take them away again.
-    pub labels: Mutex<HashMap<Key, (TenantInfo, TenantStatus)>>,
+    pub labels: Mutex<Labels>,
 }
 
 impl Context {
@@ -163,14 +163,21 @@ impl Context {
     /// trust to ask us.
     pub fn inside_settings(&self) -> kamaji_core::settings::Settings {
         let authorities = self.authorities.lock();
-        let authorities = authorities.unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        kamaji_core::settings::Settings { webhook_ca: authorities, ..self.settings.core.clone() }
+        let authorities = authorities
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        kamaji_core::settings::Settings {
+            webhook_ca: authorities,
+            ..self.settings.core.clone()
+        }
     }
 
     /// The webhooks are served by a certificate of these authorities.
     pub fn trust(&self, authorities: &[u8]) {
-        let mut known =
-            self.authorities.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .authorities
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         authorities.clone_into(&mut known);
     }
 
@@ -192,10 +199,16 @@ impl Context {
     }
 }
 
+/// DataStores by name: everything about them in eight bytes, and what they resolve to.
+type Resolved = HashMap<String, (u64, Result<Store, String>)>;
+
+/// Metrics' labels by tenant.
+type Labels = HashMap<Key, (TenantInfo, TenantStatus)>;
+
 /// DataStores with their references resolved, as the DataStore controller last found them.
 #[derive(Default)]
 pub struct Stores {
-    resolved: Mutex<HashMap<String, (u64, Result<Store, String>)>>,
+    resolved: Mutex<Resolved>,
 }
 
 impl Stores {
@@ -227,7 +240,7 @@ impl Stores {
         self.locked().remove(name).is_some()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u64, Result<Store, String>)>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Resolved> {
         self.resolved
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -29,7 +29,7 @@ async fn pass(
     object: &Arc<TenantControlPlane>,
 ) -> Result<(), Failure> {
     let live = object.metadata.finalizers.clone().unwrap_or_default();
-    let snapshot = observe::snapshot(context, key, object).await?;
+    let snapshot = Box::pin(observe::snapshot(context, key, object)).await?;
     let tenant = readable(&snapshot)?;
     let todo = plan::deletion(&tenant, &snapshot).map_err(|wait| Failure {
         condition: wait.condition,
@@ -45,9 +45,8 @@ async fn pass(
         match context.writer.write(secret).await {
             // It is gone or another one by that name: then there is nothing to release.
             Ok(_)
-            | Err(
-                WriteError::Conflict { .. } | WriteError::Invalid { .. } | WriteError::Gone(_),
-            ) => {}
+            | Err(WriteError::Conflict { .. } | WriteError::Invalid { .. } | WriteError::Gone(_)) =>
+                {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -21,7 +21,6 @@ use kamaji_core::{
     tenant::Tenant,
 };
 use kube::Api;
-use serde_json::Value;
 
 use crate::{
     context::{Context, Key, Visit},
@@ -325,7 +324,7 @@ async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), Trouble> {
     let Some(live) = writer.read(object).await.map_err(unreachable)? else {
         return Ok(());
     };
-    let ours = live.body["metadata"]["labels"][labels::PROJECT] == Value::from("kamaji");
+    let ours = live.body["metadata"]["labels"][labels::PROJECT] == *"kamaji";
     if ours {
         writer
             .delete(object, Some(&live.uid))

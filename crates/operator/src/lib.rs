@@ -267,7 +267,7 @@ async fn tenants(context: &Arc<Context>) {
         let context = context.clone();
         async move {
             let started = shell::clock::instant();
-            let outcome = tenant::reconcile(context.clone(), key).await;
+            let outcome = Box::pin(tenant::reconcile(context.clone(), key)).await;
             let result = match outcome {
                 shell::queue::Outcome::Done { .. } => "success",
                 shell::queue::Outcome::Retry => "error",

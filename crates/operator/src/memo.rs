@@ -24,14 +24,15 @@ pub struct Memo {
 }
 
 impl Memo {
-    /// If nothing has changed since `key` was settled and no deadline has passed: the time to its
-    /// next deadline.
-    pub fn unchanged(&self, key: &Key, fingerprint: u64) -> Option<Option<Duration>> {
+    /// If nothing has changed since `key` was settled and its deadline has not passed: the time to
+    /// that. A tenant without a deadline is looked at again after `longest`.
+    pub fn unchanged(&self, key: &Key, fingerprint: u64, longest: Duration) -> Option<Duration> {
         let settled = *locked(&self.settled).get(key)?;
         let now = clock::instant();
-        let due = settled.wake.is_some_and(|at| at <= now);
-        (settled.fingerprint == fingerprint && !due)
-            .then(|| settled.wake.map(|at| at.saturating_duration_since(now)))
+        let left = settled
+            .wake
+            .map_or(longest, |at| at.saturating_duration_since(now));
+        (settled.fingerprint == fingerprint && !left.is_zero()).then_some(left)
     }
 
     /// `key` is as planned in the world of `fingerprint`, until `wake`.

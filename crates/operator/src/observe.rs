@@ -203,7 +203,10 @@ pub async fn holds(
     key: &Key,
     (snapshot, object): (&Snapshot, &Object),
 ) -> Result<bool, Failure> {
-    let stamped = context.index.entry(&object.key).and_then(|entry| entry.stamped);
+    let stamped = context
+        .index
+        .entry(&object.key)
+        .and_then(|entry| entry.stamped);
     if stamped.as_deref() != Some(object.hash.as_str()) {
         return Ok(false);
     }

@@ -28,11 +28,11 @@ use crate::{
 };
 
 /// A mounted certificate is read anew after this: kubelets replace such files without a word.
-const REREAD: Duration = Duration::from_secs(60);
+const REREAD: Duration = Duration::from_mins(1);
 /// After a failure, look again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// The longest time between two looks.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// What rules look at, as the watches told it.
 pub struct Known(pub Arc<Context>);
@@ -76,7 +76,10 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
     let mounted = context.settings.webhook_certificates.clone();
     let mut watches = Vec::new();
     for (resource, name) in configurations() {
-        watches.push((Api::all_with(context.client.clone(), &resource), name.to_owned()));
+        watches.push((
+            Api::all_with(context.client.clone(), &resource),
+            name.to_owned(),
+        ));
     }
     if mounted.is_none() {
         let secrets = ApiResource::erase::<Secret>(&());
@@ -115,11 +118,17 @@ fn configurations() -> [(ApiResource, &'static str); 2] {
     };
     [
         (
-            resource("MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
+            resource(
+                "MutatingWebhookConfiguration",
+                "mutatingwebhookconfigurations",
+            ),
             "kamaji-mutating-webhook-configuration",
         ),
         (
-            resource("ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+            resource(
+                "ValidatingWebhookConfiguration",
+                "validatingwebhookconfigurations",
+            ),
             "kamaji-validating-webhook-configuration",
         ),
     ]
@@ -132,9 +141,12 @@ async fn look(
     (service, mounted): (&WebhookService, Option<&Path>),
 ) -> Result<Duration, String> {
     let (material, wait) = match mounted {
-        Some(folder) => {
-            (directory::read(folder).await.map_err(|error| error.to_string())?, REREAD)
-        }
+        Some(folder) => (
+            directory::read(folder)
+                .await
+                .map_err(|error| error.to_string())?,
+            REREAD,
+        ),
         None => match own(context, service).await? {
             Some(found) => found,
             // Another replica leads and makes it; its Secret wakes us.
@@ -160,7 +172,10 @@ async fn own(
     // Written once, or read once more because another was faster.
     for _ in 0..3 {
         context.metrics.counters.request("get", "secrets");
-        let live = api.get_opt(&service.secret_name()).await.map_err(|error| error.to_string())?;
+        let live = api
+            .get_opt(&service.secret_name())
+            .await
+            .map_err(|error| error.to_string())?;
         let moment = Moment {
             now: clock::now(),
             threshold: context.settings.core.expiration_deadline,

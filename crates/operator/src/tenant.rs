@@ -30,14 +30,14 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         return Outcome::Done { wake: None };
     }
     if object.metadata.deletion_timestamp.is_some() {
-        return crate::deletion::reconcile(&context, &key, &object).await;
+        return Box::pin(crate::deletion::reconcile(&context, &key, &object)).await;
     }
     let facts = facts(&context, &key);
     let seen = fingerprint(&context, &key, &object, facts);
-    if let Some(wake) = context.memo.unchanged(&key, seen) {
-        return Outcome::Done { wake };
+    if let Some(wake) = context.memo.unchanged(&key, seen, context.settings.resync) {
+        return Outcome::Done { wake: Some(wake) };
     }
-    let snapshot = match observe::snapshot(&context, &key, &object).await {
+    let snapshot = match Box::pin(observe::snapshot(&context, &key, &object)).await {
         Ok(snapshot) => snapshot,
         Err(failure) => {
             report::failed(&context, &key, &object, &failure).await;
@@ -45,14 +45,12 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         }
     };
     match plan::plan(&snapshot) {
-        Ok(plan) => pass(&context, &key, (&snapshot, facts), plan).await,
+        Ok(plan) => Box::pin(pass(&context, &key, (&snapshot, facts), plan)).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
             report::failed(&context, &key, &object, &failure).await;
-            context
-                .memo
-                .settle(&key, seen, None);
+            context.memo.settle(&key, seen, None);
             Outcome::Done { wake: None }
         }
     }
@@ -185,7 +183,12 @@ fn fingerprint(context: &Context, key: &Key, object: &TenantControlPlane, facts:
     let mut hasher = DefaultHasher::new();
     let meta = &object.metadata;
     for part in [
-        serde_json::to_vec(&(&meta.uid, &meta.generation, &meta.annotations, &meta.finalizers)),
+        serde_json::to_vec(&(
+            &meta.uid,
+            &meta.generation,
+            &meta.annotations,
+            &meta.finalizers,
+        )),
         serde_json::to_vec(&object.status),
     ] {
         hasher.write(&part.unwrap_or_default());

@@ -23,14 +23,18 @@ impl Documents {
         for file in files {
             let mut text = String::new();
             if file == "-" {
-                std::io::stdin().read_to_string(&mut text).context("reading standard input")?;
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .context("reading standard input")?;
             } else {
                 text = std::fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
             }
             let values: Vec<Value> = serde_saphyr::from_multiple(&text)
                 .with_context(|| format!("reading {file} as YAML"))?;
             for value in values {
-                documents.take(value).with_context(|| format!("in {file}"))?;
+                documents
+                    .take(value)
+                    .with_context(|| format!("in {file}"))?;
             }
         }
         Ok(documents)
@@ -56,7 +60,11 @@ impl Documents {
 /// A Secret's stringData becomes data, as the API server does it.
 fn decoded(mut value: Value) -> Value {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    let texts = value.get("stringData").and_then(Value::as_object).cloned().unwrap_or_default();
+    let texts = value
+        .get("stringData")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     for (key, text) in texts {
         value["data"][key] = STANDARD.encode(text.as_str().unwrap_or_default()).into();
     }

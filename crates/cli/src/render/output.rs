@@ -21,8 +21,10 @@ pub fn print(objects: &[Object], summarise: bool) -> anyhow::Result<()> {
 fn summarised(body: &mut Value) -> anyhow::Result<()> {
     let secret: k8s_openapi::api::core::v1::Secret = serde_json::from_value(body.clone())?;
     let data = secret.data.unwrap_or_default();
-    let decoded: serde_json::Map<String, Value> =
-        data.iter().map(|(key, bytes)| (key.clone(), summary::value(key, &bytes.0))).collect();
+    let decoded: serde_json::Map<String, Value> = data
+        .iter()
+        .map(|(key, bytes)| (key.clone(), summary::value(key, &bytes.0)))
+        .collect();
     if let Some(map) = body.as_object_mut() {
         map.remove("data");
         map.insert("data_decoded".to_owned(), decoded.into());

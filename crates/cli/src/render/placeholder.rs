@@ -41,12 +41,18 @@ pub fn snapshot(
         object.metadata.namespace = Some("default".to_owned());
     }
     if object.metadata.uid.is_none() {
-        let uid = Seed::from_text(&format!("{:?}", object.metadata.name)).for_purpose("uid").uuid_v4();
+        let uid = Seed::from_text(&format!("{:?}", object.metadata.name))
+            .for_purpose("uid")
+            .uuid_v4();
         notes.push(format!("metadata.uid is not known: {uid} stands in for it"));
         object.metadata.uid = Some(uid);
     }
     let now = Timestamp::now();
-    let named = object.spec.data_store.clone().unwrap_or_else(|| arguments.datastore.clone());
+    let named = object
+        .spec
+        .data_store
+        .clone()
+        .unwrap_or_else(|| arguments.datastore.clone());
     let store = resolve(&named, documents, now, notes);
     let overrides = object
         .spec
@@ -54,7 +60,10 @@ pub fn snapshot(
         .iter()
         .map(|o| {
             let name = o.data_store.clone().unwrap_or_default();
-            Ok((o.resource.clone().unwrap_or_default(), resolve(&name, documents, now, notes)?))
+            Ok((
+                o.resource.clone().unwrap_or_default(),
+                resolve(&name, documents, now, notes)?,
+            ))
         })
         .collect();
     let namespace = object.metadata.namespace.clone();
@@ -103,7 +112,10 @@ fn resolve(
     now: Timestamp,
     notes: &mut Vec<String>,
 ) -> Result<Store, StoreWait> {
-    let found = documents.stores.iter().find(|s| s.metadata.name.as_deref() == Some(name));
+    let found = documents
+        .stores
+        .iter()
+        .find(|s| s.metadata.name.as_deref() == Some(name));
     let Some(found) = found else {
         notes.push(format!("the DataStore {name} is not among the files: an etcd with a CA made up for this output stands in for it"));
         return Ok(made_up(name, now));
@@ -117,7 +129,9 @@ fn resolve(
         })
         .collect();
     store::resolve(found, &secrets, now).or_else(|why| {
-        notes.push(format!("the DataStore {name}: {why}; certificates made up for this output stand in"));
+        notes.push(format!(
+            "the DataStore {name}: {why}; certificates made up for this output stand in"
+        ));
         Ok(like(found, now))
     })
 }
@@ -160,13 +174,23 @@ fn service(object: &TenantControlPlane, notes: &mut Vec<String>) -> Service {
         .and_then(|s| s.control_plane_endpoint.as_deref())
         .and_then(|endpoint| endpoint.rsplit_once(':'))
         .map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
-    let given = object.spec.network_profile.address.clone().filter(|a| !a.is_empty());
+    let given = object
+        .spec
+        .network_profile
+        .address
+        .clone()
+        .filter(|a| !a.is_empty());
     let address = given.or(known).unwrap_or_else(|| {
-        notes.push(format!("the address of the Service is not known: {ADDRESS} stands in for it"));
+        notes.push(format!(
+            "the address of the Service is not known: {ADDRESS} stands in for it"
+        ));
         ADDRESS.to_owned()
     });
     Service {
-        spec: Some(ServiceSpec { cluster_ip: Some(address.clone()), ..ServiceSpec::default() }),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some(address.clone()),
+            ..ServiceSpec::default()
+        }),
         status: Some(ServiceStatus {
             load_balancer: Some(LoadBalancerStatus {
                 ingress: Some(vec![LoadBalancerIngress {

@@ -7,11 +7,11 @@ use k8s_openapi::{
 use kamaji_api::{
     condition::{self, ConditionType},
     tenant::{
-        AddonStatus, AddonsStatus, CertificatesStatus, ConfigMapStatus, DeploymentStatus,
-        IngressStatus, KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus,
-        KubernetesResourcesStatus, RouteReference, RouteStatus, SecretStatus, ServiceStatus,
-        StorageConfigStatus, StorageSetupStatus, StorageStatus, TenantControlPlaneStatus,
-        VersionPhase, VersionStatus, WritePermissions,
+        AddonsStatus, CertificatesStatus, ConfigMapStatus, DeploymentStatus, IngressStatus,
+        KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus, KubernetesResourcesStatus,
+        RouteReference, RouteStatus, SecretStatus, ServiceStatus, StorageConfigStatus,
+        StorageSetupStatus, StorageStatus, TenantControlPlaneStatus, VersionPhase, VersionStatus,
+        WritePermissions,
     },
 };
 
@@ -353,9 +353,9 @@ fn addons(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft)
     let seen = inside.unwrap_or_else(|| old.clone());
     let konnectivity = konnectivity(tenant, draft, &old, &seen);
     status.addons = Some(AddonsStatus {
-        core_dns: Some(seen.core_dns.unwrap_or_else(AddonStatus::default)),
+        core_dns: Some(seen.core_dns.unwrap_or_default()),
         konnectivity: Some(konnectivity),
-        kube_proxy: Some(seen.kube_proxy.unwrap_or_else(AddonStatus::default)),
+        kube_proxy: Some(seen.kube_proxy.unwrap_or_default()),
     });
     if let Some(phase) = draft
         .snapshot

@@ -80,7 +80,7 @@ fn certificate(tenant: &Tenant, store: &Store, binding: &Binding, draft: &mut Dr
         None => Data::new(),
         Some(tls) if store.driver == Driver::Etcd => {
             let live = draft.live(&name).unwrap_or_default();
-            let (data, issued) = etcd(tls, binding, &live, rotated, draft)?;
+            let (data, issued) = etcd(tls, binding, (&live, rotated), draft)?;
             rotated &= issued;
             data
         }
@@ -108,8 +108,7 @@ fn copied(tls: &StoreTls) -> Data {
 fn etcd(
     tls: &StoreTls,
     binding: &Binding,
-    live: &Data,
-    rotate: bool,
+    (live, rotate): (&Data, bool),
     draft: &mut Draft,
 ) -> Option<(Data, bool)> {
     let key = tls.ca_key.as_deref().unwrap_or_default();
