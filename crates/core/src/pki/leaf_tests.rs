@@ -182,7 +182,7 @@ proptest! {
     #[test]
     fn names_are_written_as_other_parsers_read_them(organization in "\\PC{1,40}", common_name in "\\PC{1,40}") {
         use x509_parser::{prelude::FromDer, x509::X509Name};
-        let written = x509::name(&[organization.clone()], &common_name);
+        let written = x509::name(std::slice::from_ref(&organization), &common_name);
         let (rest, name) = X509Name::from_der(&written).unwrap();
         prop_assert!(rest.is_empty());
         let read = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue>| {
