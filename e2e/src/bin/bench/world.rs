@@ -46,8 +46,9 @@ impl World {
         for object in crds.iter().chain(&accounts()) {
             apply(&client, object).await?;
         }
+        let store = store(&etcd);
         kamaji_e2e::wait::until("the DataStore is accepted", Duration::from_secs(30), || {
-            apply(&client, &store(&etcd))
+            apply(&client, &store)
         })
         .await?;
         Ok(Self {
