@@ -1,4 +1,5 @@
-//! Writes every definition to the folder that is named: `make crds`.
+//! Writes every definition to the folder that is named:
+//! `cargo run -p kamaji-api --example crds -- config/crd`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("name the folder")?;

@@ -66,32 +66,21 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
-/// Puts `new` in its place. Its transition time is the old one's unless the status changed: the
-/// only code that decides about that. Returns true if status or reason changed.
+/// Puts `new` in its place; the list is sorted by type. Its transition time is the old one's unless
+/// the status changed: the only code that decides about that. Returns true if status or reason
+/// changed.
 pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) -> bool {
-    match conditions.binary_search_by(|c| c.type_.as_str().cmp(&new.type_)) {
-        Ok(at) => replace(&mut conditions[at], new),
-        Err(_) if find(conditions, &new.type_).is_some() => {
-            conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
-            conditions.dedup_by(|a, b| a.type_ == b.type_);
-            set(conditions, new)
-        }
-        Err(_) => {
-            new.message.truncate(floor(&new.message));
-            conditions.push(new);
-            conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
-            true
-        }
-    }
-}
-
-fn replace(old: &mut Condition, mut new: Condition) -> bool {
-    let transition = old.status != new.status || old.reason != new.reason;
-    if old.status == new.status {
-        new.last_transition_time = old.last_transition_time.clone();
-    }
     new.message.truncate(floor(&new.message));
-    *old = new;
+    let mut transition = true;
+    if let Some(old) = find(conditions, &new.type_) {
+        transition = old.status != new.status || old.reason != new.reason;
+        if old.status == new.status {
+            new.last_transition_time = old.last_transition_time.clone();
+        }
+    }
+    conditions.retain(|condition| condition.type_ != new.type_);
+    conditions.push(new);
+    conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
     transition
 }
 
@@ -103,3 +92,7 @@ fn floor(message: &str) -> usize {
     }
     at
 }
+
+#[cfg(test)]
+#[path = "condition_tests.rs"]
+mod tests;

@@ -5,12 +5,13 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A database that holds the data of tenants.
+/// Which database it is, and how it is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "kamaji.clastix.io",
     version = "v1alpha1",
     kind = "DataStore",
+    doc = "A database that holds the data of tenants.",
     plural = "datastores",
     status = "DataStoreStatus",
     derive = "PartialEq",

@@ -5,12 +5,13 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a kubeconfig for every tenant that it selects.
+/// Which tenants get a kubeconfig, and for whom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "kamaji.clastix.io",
     version = "v1alpha1",
     kind = "KubeconfigGenerator",
+    doc = "Makes a kubeconfig for every tenant that it selects.",
     plural = "kubeconfiggenerators",
     shortname = "kc",
     category = "kamaji",

@@ -15,6 +15,10 @@ pub const LIFECYCLE: &str = "kamaji.clastix.io/certificate_lifecycle_controller"
 pub const MANAGED_BY: &str = "kamaji.clastix.io/managed-by";
 /// Label with the tenant of a generated kubeconfig.
 pub const MANAGED_FOR: &str = "kamaji.clastix.io/managed-for";
+/// Label of a migration Job with the name of its tenant.
+pub const MIGRATION_TENANT_NAME: &str = "tcp.kamaji.clastix.io/name";
+/// Label of a migration Job with the namespace of its tenant.
+pub const MIGRATION_TENANT_NAMESPACE: &str = "tcp.kamaji.clastix.io/namespace";
 /// Prefix of the pod template's labels with checksums.
 pub const COMPONENT_CHECKSUM: &str = "component.kamaji.clastix.io/";
 
@@ -26,6 +30,14 @@ pub const ROTATE: &str = "certs.kamaji.clastix.io/rotate";
 pub const PAUSED: &str = "kamaji.clastix.io/paused";
 /// Annotation with the key of the admin Secret that the operator itself uses.
 pub const KUBECONFIG_SECRET_KEY: &str = "kamaji.clastix.io/kubeconfig-secret-key";
+/// Annotation of a tenant: whether the target of a migration is emptied first.
+pub const CLEANUP_PRIOR_MIGRATION: &str = "kamaji.clastix.io/cleanup-prior-migration";
+/// Annotation of a tenant: how long a migration may take.
+pub const MIGRATION_TIMEOUT: &str = "kamaji.clastix.io/migration-timeout";
+/// Annotation by which the reference says that it could not manage a tenant's inside.
+pub const SOOT: &str = "kamaji.clastix.io/soot";
+/// Annotation of a Deployment with the checksum of the API server's further arguments.
+pub const API_SERVER_ARGS: &str = "kube-apiserver.kamaji.clastix.io/args";
 /// Pod template annotation with the checksum of the datastore configuration.
 pub const STORAGE_CONFIG: &str = "storage.kamaji.clastix.io/config";
 /// Pod template annotation with the checksum of the datastore certificate.

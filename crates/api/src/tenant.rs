@@ -18,12 +18,13 @@ pub use kubernetes::*;
 pub use network::*;
 pub use status::*;
 
-/// A Kubernetes control plane that runs as pods.
+/// What is asked of a tenant control plane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "kamaji.clastix.io",
     version = "v1alpha1",
     kind = "TenantControlPlane",
+    doc = "A Kubernetes control plane that runs as pods.",
     plural = "tenantcontrolplanes",
     namespaced,
     shortname = "tcp",
@@ -119,12 +120,17 @@ pub struct DataStoreOverride {
 #[serde(rename_all = "camelCase")]
 pub struct WritePermissions {
     /// Refuse to create objects.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub block_creation: bool,
     /// Refuse to delete objects.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub block_deletion: bool,
     /// Refuse to change objects.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub block_update: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }

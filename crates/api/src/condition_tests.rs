@@ -1,0 +1,108 @@
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(second: i64) -> Time {
+    Time(Timestamp::from_second(second).unwrap())
+}
+
+fn condition(type_: &str, status: &str, second: i64) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: "Told".to_owned(),
+        message: format!("at {second}"),
+        last_transition_time: at(second),
+        observed_generation: Some(second),
+    }
+}
+
+#[test]
+fn a_first_condition_is_a_transition() {
+    let mut conditions = Vec::new();
+    assert!(set(&mut conditions, condition("Ready", "True", 1)));
+    assert!(is_true(&conditions, "Ready"));
+    assert!(find(&conditions, "Other").is_none());
+}
+
+#[test]
+fn the_time_stays_while_the_status_stays() {
+    let mut conditions = vec![condition("Ready", "False", 1)];
+    assert!(!set(&mut conditions, condition("Ready", "False", 2)));
+    let ready = find(&conditions, "Ready").unwrap();
+    assert_eq!(ready.last_transition_time, at(1));
+    assert_eq!(ready.message, "at 2");
+    assert_eq!(ready.observed_generation, Some(2));
+}
+
+#[test]
+fn another_status_takes_the_new_time() {
+    let mut conditions = vec![condition("Ready", "False", 1)];
+    assert!(set(&mut conditions, condition("Ready", "True", 2)));
+    assert_eq!(conditions, [condition("Ready", "True", 2)]);
+}
+
+#[test]
+fn another_reason_is_told_but_keeps_the_time() {
+    let mut conditions = vec![condition("Ready", "False", 1)];
+    let mut next = condition("Ready", "False", 2);
+    next.reason = "Else".to_owned();
+    assert!(set(&mut conditions, next));
+    assert_eq!(conditions[0].last_transition_time, at(1));
+}
+
+#[test]
+fn a_list_in_disorder_is_put_in_order() {
+    let mut conditions = vec![
+        condition("c", "True", 1),
+        condition("a", "True", 1),
+        condition("a", "True", 1),
+    ];
+    set(&mut conditions, condition("a", "True", 2));
+    let types: Vec<_> = conditions.iter().map(|c| c.type_.as_str()).collect();
+    assert_eq!(types, ["a", "c"]);
+}
+
+#[test]
+fn a_long_message_is_cut_between_characters() {
+    let mut conditions = Vec::new();
+    let mut long = condition("Ready", "True", 1);
+    long.message = format!("a{}", "é".repeat(40_000));
+    set(&mut conditions, long);
+    assert_eq!(conditions[0].message.len(), 32_767);
+}
+
+#[test]
+fn types_are_named_as_their_variants() {
+    for type_ in ConditionType::ALL {
+        assert_eq!(type_.as_str(), format!("{type_:?}"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_time_is_always_that_of_the_last_change(
+        steps in prop::collection::vec(("[abc]", "True|False|Unknown"), 1..40)
+    ) {
+        let mut conditions = Vec::new();
+        let mut changed = std::collections::BTreeMap::new();
+        for (second, (type_, status)) in (0..).zip(&steps) {
+            let before: Option<&(String, i64)> = changed.get(type_);
+            let transition = before.is_none_or(|(old, _)| old != status);
+            if transition {
+                changed.insert(type_.clone(), (status.clone(), second));
+            }
+            let next = condition(type_, status, second);
+            prop_assert_eq!(set(&mut conditions, next.clone()), transition);
+            let settled = conditions.clone();
+            prop_assert!(!set(&mut conditions, next));
+            prop_assert_eq!(&settled, &conditions);
+        }
+        let kept: Vec<_> = conditions
+            .iter()
+            .map(|c| (c.type_.clone(), (c.status.clone(), c.last_transition_time.0.as_second())))
+            .collect();
+        prop_assert_eq!(kept, changed.into_iter().collect::<Vec<_>>());
+    }
+}

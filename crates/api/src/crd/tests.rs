@@ -1,0 +1,128 @@
+use std::sync::LazyLock;
+
+use super::*;
+
+mod defaults;
+
+/// Made once: they take long without optimisation.
+fn definitions() -> &'static [(String, Value)] {
+    static ALL: LazyLock<Vec<(String, Value)>> = LazyLock::new(all);
+    &ALL
+}
+
+/// Where the generated files are kept.
+fn folder() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/crd")
+}
+
+fn schema(definition: &Value) -> &Value {
+    &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+}
+
+/// Visits every schema with its path.
+fn walk(node: &Value, path: &str, visit: &mut impl FnMut(&Map<String, Value>, &str)) {
+    let Some(map) = node.as_object() else { return };
+    visit(map, path);
+    let properties = map.get("properties").and_then(Value::as_object);
+    for (name, child) in properties.into_iter().flatten() {
+        walk(child, &format!("{path}.{name}"), visit);
+    }
+    for (key, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if let Some(child) = map.get(key) {
+            walk(child, &format!("{path}{mark}"), visit);
+        }
+    }
+}
+
+#[test]
+fn the_generated_crds_are_current() {
+    for (name, value) in definitions() {
+        let path = folder().join(format!("{name}.yaml"));
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            text == serde_saphyr::to_string(value).unwrap(),
+            "config/crd/{name}.yaml is out of date: run `cargo run -p kamaji-api --example crds -- config/crd`"
+        );
+    }
+}
+
+#[test]
+fn schemas_are_structural() {
+    for (name, value) in definitions() {
+        walk(schema(value), name, &mut |map, path| {
+            for banned in ["$ref", "oneOf", "anyOf", "allOf", "nullable", "title"] {
+                assert!(!map.contains_key(banned), "{path} has {banned}");
+            }
+            let open = map.contains_key("x-kubernetes-int-or-string")
+                || map.contains_key("x-kubernetes-preserve-unknown-fields");
+            assert!(map.contains_key("type") || open, "{path} has no type");
+            let format = map.get("format").and_then(Value::as_str);
+            assert!(
+                format.is_none_or(|f| ["int32", "int64", "date-time", "byte"].contains(&f)),
+                "{path} has format {format:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn amounts_of_resources_have_a_pattern_and_ports_have_none() {
+    let mut amounts = 0;
+    for (name, value) in definitions() {
+        walk(schema(value), name, &mut |map, path| {
+            if map.contains_key("x-kubernetes-int-or-string") {
+                let count = ["ort", ".maxSurge", ".maxUnavailable"];
+                let port = count.iter().any(|end| path.ends_with(end));
+                assert_ne!(map.contains_key("pattern"), port, "{path}");
+                amounts += usize::from(!port);
+            }
+        });
+    }
+    assert!(amounts > 0, "no amounts were found");
+}
+
+#[test]
+fn every_rule_is_of_use() {
+    let rules = rules::all();
+    let mut used = vec![false; rules.len()];
+    for (_, value) in definitions() {
+        walk(schema(value), "", &mut |map, path| {
+            for (rule, used) in rules.iter().zip(&mut used) {
+                let said = map.get(rule.key).unwrap_or(&Value::Null);
+                *used |= path.ends_with(rule.end) && said == &rule.value;
+            }
+        });
+    }
+    for (rule, used) in rules.iter().zip(used) {
+        assert!(used, "{} of {} is nowhere", rule.key, rule.end);
+    }
+}
+
+#[test]
+fn every_refusal_says_why() {
+    for (name, value) in definitions() {
+        walk(schema(value), name, &mut |map, path| {
+            let checks = map.get("x-kubernetes-validations");
+            for check in checks.and_then(Value::as_array).into_iter().flatten() {
+                assert!(check["message"].is_string(), "{path}: {check}");
+            }
+        });
+    }
+}
+
+#[test]
+fn definitions_are_small_enough_for_kubectl_apply() {
+    for (name, value) in definitions() {
+        let size = value.to_string().len();
+        assert!(size < 200_000, "{name} takes {size} bytes");
+    }
+}
+
+#[test]
+fn cluster_api_finds_the_version_that_keeps_its_contract() {
+    for (name, value) in definitions() {
+        let label = &value["metadata"]["labels"]["cluster.x-k8s.io/v1beta2"];
+        let provider = name.ends_with("controlplane.cluster.x-k8s.io");
+        assert_eq!(label == "v1alpha2", provider, "{name}");
+    }
+}
