@@ -3,12 +3,6 @@
 //! It writes only while this replica leads, counts what it writes, and refuses to write the same
 //! object over and over: a field that two managers fight for becomes an error that names it.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
-
 use kamaji_core::object::{Intent, Object, ObjectRef};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -19,15 +13,16 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{clock, index::fingerprint, lease::Leadership, telemetry::Counters};
+use super::{
+    clock,
+    index::fingerprint,
+    lease::Leadership,
+    storm::{self, Guard},
+    telemetry::Counters,
+};
 
 /// Who we are to the API server.
 pub const MANAGER: &str = "kamaji";
-
-/// Writes of one object in [`WINDOW`] after which it is a storm. A tenant that is created, rolled
-/// out and rotated writes its busiest object less than half as often.
-const STORM: usize = 20;
-const WINDOW: Duration = Duration::from_mins(1);
 
 /// The door.
 #[derive(Clone)]
@@ -35,7 +30,7 @@ pub struct Writer {
     client: Client,
     leadership: Leadership,
     counters: Counters,
-    recent: Arc<Mutex<HashMap<String, VecDeque<Instant>>>>,
+    guard: Guard,
 }
 
 /// An object as the API server returned it.
@@ -89,11 +84,13 @@ pub enum WriteError {
     NotLeading(String),
     /// Two managers fight.
     #[error(
-        "{object} was written {STORM} times within a minute and does not stay as it is written: another controller or webhook changes it back; find it in metadata.managedFields"
+        "{object} is written over and over and does not stay as it is written{detail}; it is left alone for some minutes"
     )]
     Storm {
         /// What.
         object: String,
+        /// Where it differs, who else writes it, and what to do.
+        detail: String,
     },
     /// Anything else.
     #[error("{object} could not be read or written: {problem}; it is tried again by itself")]
@@ -146,15 +143,17 @@ impl Writer {
             client,
             leadership,
             counters,
-            recent: Arc::default(),
+            guard: Guard::default(),
         }
     }
 
-    /// The same door to another API server: a tenant's.
+    /// The same door to another API server: a tenant's. It counts by itself, since objects of the
+    /// same name are in every tenant.
     #[must_use]
     pub fn towards(&self, client: Client) -> Self {
         Self {
             client,
+            guard: Guard::default(),
             ..self.clone()
         }
     }
@@ -177,13 +176,12 @@ impl Writer {
         patch: json_patch::Patch,
     ) -> Result<(), WriteError> {
         let object = format!("{} {name}", resource.kind);
-        self.admit(&object, &object)?;
+        self.admit(&object, &object, storm::OBJECT)?;
         self.counters.request("patch", &resource.plural);
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
-        api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
-            .await
-            .map(drop)
-            .map_err(|error| WriteError::of(object, &error))
+        let (params, patch) = (PatchParams::default(), Patch::Json::<()>(patch));
+        let request = api.patch(name, &params, &patch);
+        self.sent(&object, request).await.map(drop)
     }
 
     /// Writes an object as it was planned.
@@ -192,30 +190,24 @@ impl Writer {
         let uid = object.body["metadata"]["ownerReferences"][0]["uid"]
             .as_str()
             .unwrap_or_default();
-        self.admit(&name, &format!("{uid} {name}"))?;
-        let api = self.api(&object.key);
-        let result = match object.intent {
-            Intent::Create => {
-                self.counters.request("create", object.key.kind.names().3);
-                let body: DynamicObject = typed(&name, object.body.clone())?;
-                let params = PostParams {
-                    field_manager: Some(MANAGER.to_owned()),
-                    ..PostParams::default()
-                };
-                api.create(&params, &body).await
-            }
-            Intent::Apply => {
-                self.counters.request("apply", object.key.kind.names().3);
-                let mut body = object.body.clone();
-                if let Some(uid) = &object.uid {
-                    body["metadata"]["uid"] = json!(uid);
+        let key = format!("{uid} {name}");
+        match self.admit(&name, &key, storm::OBJECT) {
+            Err(WriteError::Storm {
+                object: name,
+                mut detail,
+            }) => {
+                if let Some(explained) = self.explained(object, &key).await {
+                    detail = explained;
                 }
-                let params = PatchParams::apply(MANAGER).force();
-                api.patch(&object.key.name, &params, &Patch::Apply(body))
-                    .await
+                return Err(WriteError::Storm {
+                    object: name,
+                    detail,
+                });
             }
-        };
-        match result {
+            admitted => admitted?,
+        }
+        self.guard.wrote(&key, &object.body);
+        match self.fenced(&name, self.send(object)).await? {
             Ok(live) => Ok(Live::of(&live)),
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
                 Err(WriteError::AlreadyExists(object.key.clone()))
@@ -224,17 +216,44 @@ impl Writer {
         }
     }
 
+    async fn send(&self, object: &Object) -> Result<DynamicObject, kube::Error> {
+        let (api, plural) = (self.api(&object.key), object.key.kind.names().3);
+        match object.intent {
+            Intent::Create => {
+                self.counters.request("create", plural);
+                let body =
+                    serde_json::from_value(object.body.clone()).map_err(kube::Error::SerdeError)?;
+                let params = PostParams {
+                    field_manager: Some(MANAGER.to_owned()),
+                    ..PostParams::default()
+                };
+                api.create(&params, &body).await
+            }
+            Intent::Apply => {
+                self.counters.request("apply", plural);
+                let mut body = object.body.clone();
+                if let Some(uid) = &object.uid {
+                    body["metadata"]["uid"] = json!(uid);
+                }
+                let params = PatchParams::apply(MANAGER).force();
+                api.patch(&object.key.name, &params, &Patch::Apply(body))
+                    .await
+            }
+        }
+    }
+
     /// Deletes an object, only the one with `uid` if that is known. What is gone stays gone.
     pub async fn delete(&self, key: &ObjectRef, uid: Option<&str>) -> Result<(), WriteError> {
         let name = key.to_string();
-        self.admit(&name, &format!("delete {name}"))?;
+        self.admit(&name, &format!("delete {name}"), storm::OBJECT)?;
         self.counters.request("delete", key.kind.names().3);
         let mut params = DeleteParams::background();
         params.preconditions = uid.map(|uid| Preconditions {
             uid: Some(uid.to_owned()),
             resource_version: None,
         });
-        match self.api(key).delete(&key.name, &params).await {
+        let api = self.api(key);
+        match self.fenced(&name, api.delete(&key.name, &params)).await? {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(WriteError::of(name, &error)),
@@ -263,7 +282,13 @@ impl Writer {
             "finalizers": finalizers,
             "resourceVersion": object.meta().resource_version,
         }});
-        self.patch(object, None, patch).await
+        let name = described(object);
+        self.admit(&name, &format!("finalizers {name}"), storm::OBJECT)?;
+        self.counters.request("patch", &K::plural(&()));
+        let (api, params) = (self.dynamic(object), PatchParams::default());
+        let (called, patch) = (object.name_any(), Patch::Merge(patch));
+        let request = api.patch(&called, &params, &patch);
+        typed(&name, self.sent(&name, request).await?)
     }
 
     /// Replaces the status of one of our own objects.
@@ -282,35 +307,12 @@ impl Writer {
         ]))
         .expect("two operations that are written down here");
         let name = described(object);
-        self.admit(&name, &format!("status {name}"))?;
+        self.admit(&name, &format!("status {name}"), storm::STATUS)?;
         self.counters.request("patch_status", &K::plural(&()));
-        let result = self
-            .dynamic(object)
-            .patch_status(
-                &object.name_any(),
-                &PatchParams::default(),
-                &Patch::Json::<()>(patch),
-            )
-            .await;
-        typed(&name, result.map_err(|e| WriteError::of(name.clone(), &e))?)
-    }
-
-    async fn patch<K>(&self, object: &K, sub: Option<&str>, patch: Value) -> Result<K, WriteError>
-    where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
-    {
-        let name = described(object);
-        self.admit(&name, &format!("{} {name}", sub.unwrap_or("finalizers")))?;
-        self.counters.request("patch", &K::plural(&()));
-        let result = self
-            .dynamic(object)
-            .patch(
-                &object.name_any(),
-                &PatchParams::default(),
-                &Patch::Merge(patch),
-            )
-            .await;
-        typed(&name, result.map_err(|e| WriteError::of(name.clone(), &e))?)
+        let (api, params) = (self.dynamic(object), PatchParams::default());
+        let (called, patch) = (object.name_any(), Patch::Json::<()>(patch));
+        let request = api.patch_status(&called, &params, &patch);
+        typed(&name, self.sent(&name, request).await?)
     }
 
     fn dynamic<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
@@ -336,33 +338,61 @@ impl Writer {
         }
     }
 
-    /// May `object` be written now?
-    fn admit(&self, object: &str, key: &str) -> Result<(), WriteError> {
+    /// May `object` be written now, if `limit` writes of `key` within a minute are a storm?
+    fn admit(&self, object: &str, key: &str, limit: usize) -> Result<(), WriteError> {
         if !self.leadership.is_leading() {
             return Err(WriteError::NotLeading(object.to_owned()));
         }
-        let now = clock::instant();
-        let mut recent = self
-            .recent
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if recent.len() > 50_000 {
-            recent.retain(|_, times| times.back().is_some_and(|at| now - *at < WINDOW));
+        if self.guard.admit(key, limit, clock::instant()) {
+            return Ok(());
         }
-        let times = recent.entry(key.to_owned()).or_default();
-        while times
-            .front()
-            .is_some_and(|at| now.duration_since(*at) >= WINDOW)
-        {
-            times.pop_front();
+        let detail =
+            ": another controller or webhook changes it back; find it in metadata.managedFields";
+        Err(WriteError::Storm {
+            object: object.to_owned(),
+            detail: detail.to_owned(),
+        })
+    }
+
+    /// Drops a request that outlives our leadership: the client may be about to repeat it.
+    async fn fenced<T>(
+        &self,
+        object: &str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<Result<T, kube::Error>, WriteError> {
+        tokio::select! {
+            biased;
+            () = self.leadership.lost() => Err(WriteError::NotLeading(object.to_owned())),
+            result = request => Ok(result),
         }
-        if times.len() >= STORM {
-            return Err(WriteError::Storm {
-                object: object.to_owned(),
-            });
+    }
+
+    async fn sent<T>(
+        &self,
+        object: &str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, WriteError> {
+        let result = self.fenced(object, request).await?;
+        result.map_err(|error| WriteError::of(object.to_owned(), &error))
+    }
+
+    /// Where the object in a storm differs from the plan, and whose work that may be.
+    async fn explained(&self, object: &Object, key: &str) -> Option<String> {
+        if let Some(field) = self.guard.flapping(key, &object.body) {
+            return Some(format!(
+                ": its plan flips {field}, which is a mistake of this operator; please report it"
+            ));
         }
-        times.push_back(now);
-        Ok(())
+        let live = self.read(&object.key).await.ok()??;
+        let field = storm::difference(&object.body, &live.body)?;
+        let others = storm::others(&live.body, MANAGER).join(", ");
+        let who = if others.is_empty() {
+            "a controller or webhook changes it back; find it in the API server's audit log"
+                .to_owned()
+        } else {
+            format!("{others} changes it back; keep that from writing this field")
+        };
+        Some(format!(": {field} differs, {who}"))
     }
 }
 

@@ -159,17 +159,38 @@ impl Index {
         state.insert(tenant.clone(), object.key.clone(), entry);
     }
 
-    /// An object was seen; the tenant to wake.
-    pub fn seen(&self, kind: Kind, object: &DynamicObject) -> Option<Key> {
-        let (tenant, key) = owner(kind, &object.metadata)?;
-        let body = serde_json::to_value(object).ok()?;
-        self.write().insert(tenant.clone(), key, entry(kind, &body));
-        Some(tenant)
+    /// An object was seen; the tenants to wake: whose it is, and whose it was if that changed.
+    pub fn seen(&self, kind: Kind, object: &DynamicObject) -> Vec<Key> {
+        let Some((tenant, key)) = owner(kind, &object.metadata) else {
+            // It lost the label with its tenant's name, or never had it.
+            let lost = object_ref(kind, &object.metadata);
+            return lost
+                .and_then(|key| self.write().remove(&key))
+                .into_iter()
+                .collect();
+        };
+        let Ok(body) = serde_json::to_value(object) else {
+            return Vec::new();
+        };
+        let mut state = self.write();
+        let had = state
+            .owners
+            .get(&key)
+            .filter(|had| **had != tenant)
+            .cloned();
+        state.insert(tenant.clone(), key, entry(kind, &body));
+        had.into_iter().chain([tenant]).collect()
     }
 
-    /// An object is gone; the tenant to wake.
-    pub fn gone(&self, key: &ObjectRef) -> Option<Key> {
-        self.write().remove(key)
+    /// An object is gone; the tenant to wake. One that was made anew under the same name stays.
+    pub fn gone(&self, key: &ObjectRef, uid: Option<&str>) -> Option<Key> {
+        let mut state = self.write();
+        let tenant = state.owners.get(key)?;
+        let known = state.tenants.get(tenant)?.get(key)?;
+        if uid.is_some_and(|uid| *uid != *known.uid) {
+            return None;
+        }
+        state.remove(key)
     }
 
     /// After a complete list of `kind`: whatever was not in it is gone. The tenants to wake.
@@ -187,12 +208,15 @@ impl Index {
 
 impl State {
     fn insert(&mut self, tenant: Key, key: ObjectRef, entry: Entry) {
-        let known = self
-            .tenants
-            .get(&tenant)
-            .and_then(|children| children.get(&key));
-        if known.is_some_and(|had| had.uid == entry.uid && had.revision > entry.revision) {
+        let had = self.owners.get(&key).cloned();
+        let known = had
+            .as_ref()
+            .and_then(|tenant| self.tenants.get(tenant)?.get(&key));
+        if known.is_some_and(|known| known.revision > entry.revision) {
             return;
+        }
+        if let Some(had) = had.filter(|had| *had != tenant) {
+            self.leave(&had, &key);
         }
         self.owners.insert(key.clone(), tenant.clone());
         self.tenants.entry(tenant).or_default().insert(key, entry);
@@ -201,25 +225,31 @@ impl State {
     fn remove(&mut self, key: &ObjectRef) -> Option<Key> {
         self.written.remove(key);
         let tenant = self.owners.remove(key)?;
-        if let Some(children) = self.tenants.get_mut(&tenant) {
+        self.leave(&tenant, key);
+        Some(tenant)
+    }
+
+    fn leave(&mut self, tenant: &Key, key: &ObjectRef) {
+        if let Some(children) = self.tenants.get_mut(tenant) {
             children.remove(key);
             if children.is_empty() {
-                self.tenants.remove(&tenant);
+                self.tenants.remove(tenant);
             }
         }
-        Some(tenant)
     }
 }
 
 /// Whose child is it? By our label, since adopted objects may have no owner yet.
 pub fn owner(kind: Kind, metadata: &ObjectMeta) -> Option<(Key, ObjectRef)> {
+    let key = object_ref(kind, metadata)?;
+    let tenant = metadata.labels.as_ref()?.get(labels::NAME)?;
+    Some((Key::new(key.namespace.as_deref()?, tenant), key))
+}
+
+fn object_ref(kind: Kind, metadata: &ObjectMeta) -> Option<ObjectRef> {
     let name = metadata.name.as_deref()?;
     let namespace = metadata.namespace.as_deref()?;
-    let tenant = metadata.labels.as_ref()?.get(labels::NAME)?;
-    Some((
-        Key::new(namespace, tenant),
-        ObjectRef::namespaced(kind, namespace, name),
-    ))
+    Some(ObjectRef::namespaced(kind, namespace, name))
 }
 
 fn entry(kind: Kind, body: &Value) -> Entry {
@@ -266,8 +296,12 @@ fn facts(kind: Kind, body: &Value) -> Facts {
         }
         Kind::Ingress => serde_json::from_value(status())
             .map_or(Facts::None, |status| Facts::Ingress(Box::new(status))),
-        Kind::TlsRoute => serde_json::from_value(body.clone())
-            .map_or(Facts::None, |route| Facts::Route(Box::new(route))),
+        Kind::TlsRoute => {
+            serde_json::from_value(body.clone()).map_or(Facts::None, |mut route: TlsRoute| {
+                route.metadata.managed_fields = None;
+                Facts::Route(Box::new(route))
+            })
+        }
         _ => Facts::None,
     }
 }

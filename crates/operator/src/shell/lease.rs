@@ -5,7 +5,7 @@
 //! monotonic clock before another may take over.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::clock;
 
@@ -30,58 +30,95 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Time between two attempts.
 const RETRY: Duration = Duration::from_secs(2);
+/// Longest attempt.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// Least time between two attempts.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Whether this replica may write.
 #[derive(Clone, Debug)]
 pub struct Leadership {
-    until: Arc<Mutex<Option<Instant>>>,
-    always: bool,
-    changed: Arc<Notify>,
+    held: Arc<watch::Sender<Held>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Held {
+    Always,
+    Until(Instant),
+    No,
+}
+
+impl Held {
+    fn now(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Until(at) => clock::instant() < at,
+            Self::No => false,
+        }
+    }
 }
 
 impl Leadership {
     /// For an operator that is alone.
     pub fn always() -> Self {
-        Self {
-            until: Arc::default(),
-            always: true,
-            changed: Arc::default(),
-        }
+        Self::of(Held::Always)
     }
 
     /// For an operator that must get the lease first.
     pub fn none() -> Self {
+        Self::of(Held::No)
+    }
+
+    fn of(held: Held) -> Self {
         Self {
-            until: Arc::default(),
-            always: false,
-            changed: Arc::default(),
+            held: Arc::new(watch::Sender::new(held)),
         }
     }
 
     /// True as long as nobody else can hold the lease.
     pub fn is_leading(&self) -> bool {
-        let until = *self
-            .until
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.always || until.is_some_and(|at| clock::instant() < at)
+        self.held.borrow().now()
     }
 
     /// Waits until this replica leads.
     pub async fn acquired(&self) {
-        while !self.is_leading() {
-            self.changed.notified().await;
+        let mut changes = self.held.subscribe();
+        // The sender lives as long as self.
+        let _ = changes.wait_for(|held| held.now()).await;
+    }
+
+    /// Waits until this replica does not lead, be it that it was told or that time has passed.
+    pub async fn lost(&self) {
+        let mut changes = self.held.subscribe();
+        loop {
+            let held = *changes.borrow_and_update();
+            match held {
+                Held::Always => std::future::pending().await,
+                Held::Until(at) if clock::instant() < at => {
+                    tokio::select! {
+                        () = clock::sleep_until(at) => {}
+                        _ = changes.changed() => {}
+                    }
+                }
+                Held::Until(_) | Held::No => return,
+            }
         }
     }
 
-    fn set(&self, until: Option<Instant>) {
-        *self
-            .until
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = until;
-        self.changed.notify_waiters();
-        self.changed.notify_one();
+    fn set(&self, held: Held) {
+        self.held.send_replace(held);
     }
+}
+
+/// What one attempt brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// It is ours.
+    Held,
+    /// It changed while we reached for it.
+    Raced,
+    /// It is another's, for that long at least.
+    Others(Duration),
 }
 
 /// Holds or reaches for the lease; ends when it was held and is lost.
@@ -91,48 +128,54 @@ pub async fn keep(client: Client, namespace: &str, identity: &str, leadership: &
     let mut leading = false;
     loop {
         let started = clock::instant();
-        let attempt =
-            tokio::time::timeout(Duration::from_secs(5), try_once(&api, identity, &mut seen));
-        match attempt.await {
-            Ok(Ok(true)) => {
-                leadership.set(Some(started + RENEW_DEADLINE));
+        let attempt = tokio::time::timeout(ATTEMPT, try_once(&api, identity, &mut seen)).await;
+        let mut wait = RETRY;
+        match attempt {
+            Ok(Ok(Attempt::Held)) => {
+                leadership.set(Held::Until(started + RENEW_DEADLINE));
                 if !leading {
                     tracing::info!(%identity, "leads");
                 }
                 leading = true;
             }
-            Ok(Ok(false)) if leading => {
-                leadership.set(None);
+            Ok(Ok(Attempt::Others(_))) if leading => {
+                leadership.set(Held::No);
                 return;
             }
-            Ok(Ok(false)) => {}
+            Ok(Ok(Attempt::Others(rest))) => wait = rest.clamp(PAUSE, RETRY),
+            Ok(Ok(Attempt::Raced)) => wait = clock::jitter(PAUSE, PAUSE * 3),
             Ok(Err(error)) => tracing::warn!(%error, "the lease could not be read or written"),
-            Err(_) => tracing::warn!("the lease could not be read or written within 5 s"),
+            Err(_) => tracing::warn!("the lease could not be read or written within {ATTEMPT:?}"),
         }
         if leading && !leadership.is_leading() {
+            leadership.set(Held::No);
             return;
         }
-        tokio::time::sleep(RETRY).await;
+        tokio::time::sleep(wait).await;
     }
 }
 
 /// Gives the lease back, so that another replica need not wait for its end.
 pub async fn release(client: Client, namespace: &str, identity: &str, leadership: &Leadership) {
     let leading = leadership.is_leading();
-    leadership.set(None);
+    leadership.set(Held::No);
     if !leading {
         return;
     }
     let api: Api<Lease> = Api::namespaced(client, namespace);
-    if let Ok(Some(mut lease)) = api.get_opt(NAME).await
-        && holder(&lease) == Some(identity)
-    {
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = Some(String::new());
+    let give_back = async {
+        if let Ok(Some(mut lease)) = api.get_opt(NAME).await
+            && holder(&lease) == Some(identity)
+        {
+            if let Some(spec) = &mut lease.spec {
+                spec.holder_identity = Some(String::new());
+            }
+            // Whoever comes next waits for the end of the lease if this fails.
+            let _ = api.replace(NAME, &PostParams::default(), &lease).await;
         }
-        // Whoever comes next waits for the end of the lease if this fails.
-        let _ = api.replace(NAME, &PostParams::default(), &lease).await;
-    }
+    };
+    // An operator that ends must not wait for an API server that does not answer.
+    let _ = tokio::time::timeout(ATTEMPT, give_back).await;
 }
 
 /// A version of the lease and since when it is known, by our own clock: clocks of machines differ.
@@ -145,33 +188,39 @@ async fn try_once(
     api: &Api<Lease>,
     identity: &str,
     seen: &mut Option<Seen>,
-) -> Result<bool, kube::Error> {
+) -> Result<Attempt, kube::Error> {
     let Some(lease) = api.get_opt(NAME).await? else {
-        return refused(
-            api.create(&PostParams::default(), &fresh(identity, None))
-                .await,
-        );
+        let first = fresh(identity, None);
+        return written(api.create(&PostParams::default(), &first).await);
     };
     let version = lease.metadata.resource_version.clone().unwrap_or_default();
-    if seen.as_ref().is_none_or(|seen| seen.version != version) {
-        *seen = Some(Seen {
-            version,
-            since: clock::instant(),
-        });
-    }
-    let since = seen.as_ref().map_or_else(clock::instant, |seen| seen.since);
-    if !may_take(holder(&lease), identity, since.elapsed()) {
-        return Ok(false);
+    let now = clock::instant();
+    let since = match seen {
+        Some(seen) if seen.version == version => seen.since,
+        _ => {
+            *seen = Some(Seen {
+                version,
+                since: now,
+            });
+            now
+        }
+    };
+    if let Some(rest) = others(holder(&lease), identity, now.duration_since(since)) {
+        return Ok(Attempt::Others(rest));
     }
     let next = fresh(identity, Some(&lease));
-    refused(api.replace(NAME, &PostParams::default(), &next).await)
+    written(api.replace(NAME, &PostParams::default(), &next).await)
 }
 
-/// A holder renews; an ended or released lease may be taken.
-fn may_take(holder: Option<&str>, identity: &str, unchanged: Duration) -> bool {
+/// How long the lease is another's, if it is: a holder renews, and one that is free or over may be
+/// taken.
+fn others(holder: Option<&str>, identity: &str, unchanged: Duration) -> Option<Duration> {
     match holder {
-        None | Some("") => true,
-        Some(holder) => holder == identity || unchanged >= DURATION,
+        None | Some("") => None,
+        Some(holder) if holder == identity => None,
+        Some(_) => DURATION
+            .checked_sub(unchanged)
+            .filter(|rest| !rest.is_zero()),
     }
 }
 
@@ -179,11 +228,10 @@ fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref()
 }
 
-/// Another replica was faster: that is no error.
-fn refused(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+fn written(result: Result<Lease, kube::Error>) -> Result<Attempt, kube::Error> {
     match result {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Ok(_) => Ok(Attempt::Held),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Attempt::Raced),
         Err(error) => Err(error),
     }
 }
@@ -215,31 +263,5 @@ fn fresh(identity: &str, old: Option<&Lease>) -> Lease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_taken_only_when_it_is_free_ours_or_over() {
-        let short = Duration::from_secs(3);
-        assert!(may_take(None, "a", short));
-        assert!(may_take(Some(""), "a", short));
-        assert!(may_take(Some("a"), "a", short));
-        assert!(!may_take(Some("b"), "a", short));
-        assert!(may_take(Some("b"), "a", DURATION));
-    }
-
-    #[test]
-    fn a_replica_that_never_got_the_lease_does_not_lead() {
-        assert!(!Leadership::none().is_leading());
-        assert!(Leadership::always().is_leading());
-    }
-
-    #[test]
-    fn leadership_ends_by_itself() {
-        let leadership = Leadership::none();
-        leadership.set(Some(clock::instant() + Duration::from_secs(60)));
-        assert!(leadership.is_leading());
-        leadership.set(Some(clock::instant()));
-        assert!(!leadership.is_leading());
-    }
-}
+#[path = "lease_tests.rs"]
+mod tests;

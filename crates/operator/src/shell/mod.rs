@@ -9,5 +9,6 @@ pub mod lease;
 pub mod queue;
 pub mod remote;
 pub mod serve;
+pub mod storm;
 pub mod telemetry;
 pub mod watch;

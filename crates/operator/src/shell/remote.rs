@@ -56,6 +56,12 @@ struct Kept {
     client: Client,
 }
 
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{} of {}", self.host, self.port, self.uid)
+    }
+}
+
 impl Remote {
     /// A client of the tenant at `target`.
     pub fn client(&self, target: &Target) -> Result<Client, RemoteError> {
@@ -119,6 +125,8 @@ fn connect(target: &Target) -> Result<Client, RemoteError> {
     };
     config.connect_timeout = Some(Duration::from_secs(3));
     config.read_timeout = Some(Duration::from_secs(10));
+    // Time that a connection idles in the pool must not count.
+    config.reset_reader_on_write = true;
     config.write_timeout = Some(Duration::from_secs(10));
     config.tls_server_name = target.address.map(|_| target.host.clone());
     // A tenant's API server that answers 503 must not hold a visit for minutes.
@@ -134,3 +142,7 @@ fn pem_blocks(pem: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
         .collect::<Result<_, _>>()
         .map_err(|e| RemoteError::Material(e.to_string()))
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

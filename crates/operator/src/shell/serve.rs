@@ -3,9 +3,14 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, RwLock},
+    time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ServerConfig,
@@ -35,6 +40,12 @@ pub enum ServeError {
     Certificate(String),
 }
 
+/// Longest handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What the text of the metrics is.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
@@ -43,8 +54,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 
 /// Serves `/metrics` for ever.
 pub async fn metrics(address: SocketAddr, metrics: Metrics) -> Result<(), ServeError> {
-    let router = Router::new().route("/metrics", get(move || async move { metrics.text() }));
-    plain(address, router).await
+    let text = move || async move { ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text()) };
+    plain(address, Router::new().route("/metrics", get(text))).await
 }
 
 /// Serves `/healthz`, which is fine as long as the process lives, and `/readyz`, for ever.
@@ -124,19 +135,37 @@ pub async fn tls(
     router: Router,
     certificates: Certificates,
 ) -> Result<(), ServeError> {
-    let config = ServerConfig::builder()
+    serve_tls(listen(address).await?, router, certificates).await
+}
+
+async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    certificates: Certificates,
+) -> Result<(), ServeError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ServeError::Certificate(error.to_string()))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = listen(address).await?;
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: some will be given back.
+                tracing::warn!(%error, "a connection to the webhooks could not be accepted");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
         };
         let (acceptor, router) = (acceptor.clone(), router.clone());
         tokio::spawn(async move {
             // Whoever breaks a handshake off hears of it; the operator need not.
-            let Ok(stream) = acceptor.accept(stream).await else {
+            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+            let Ok(Ok(stream)) = handshake else {
                 return;
             };
             let service = hyper_util::service::TowerToHyperService::new(router);
@@ -146,3 +175,7 @@ pub async fn tls(
         });
     }
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! What has changed in the management cluster? One watch a kind; each event wakes somebody.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
     sync::{Arc, RwLock},
 };
@@ -65,7 +65,7 @@ impl Named for Key {
     }
 }
 
-impl<N: Named, K: Clone> Objects<N, K> {
+impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
     /// The object of a name.
     pub fn get(&self, name: &N) -> Option<Arc<K>> {
         self.read().get(name).cloned()
@@ -93,7 +93,47 @@ impl<N: Named, K: Clone> Objects<N, K> {
 
     /// An object that a write of ours returned: newer than what the watch has told so far.
     pub fn replace(&self, name: N, object: Arc<K>) {
-        self.write().insert(name, object);
+        self.newer(name, object);
+    }
+
+    /// Puts in what is not older than what is there: a watch lags behind our own writes.
+    fn newer(&self, name: N, object: Arc<K>) {
+        let mut objects = self.write();
+        if objects
+            .get(&name)
+            .is_none_or(|had| revision(had.as_ref()) <= revision(object.as_ref()))
+        {
+            objects.insert(name, object);
+        }
+    }
+
+    /// One object is gone; one that was made anew under the same name stays.
+    fn gone(&self, name: &N, uid: Option<&str>) {
+        let mut objects = self.write();
+        let known = objects
+            .get(name)
+            .and_then(|known| known.meta().uid.as_deref());
+        if known.is_none() || uid.is_none() || known == uid {
+            objects.remove(name);
+        }
+    }
+
+    /// A complete list: of what cannot be read now, the last version that could be read stays. The
+    /// names of everything that is or was there.
+    fn complete(&self, mut fresh: HashMap<N, Arc<K>>, unreadable: &HashSet<N>) -> HashSet<N> {
+        let mut objects = self.write();
+        let mut names: HashSet<N> = fresh.keys().cloned().collect();
+        for (name, had) in std::mem::take(&mut *objects) {
+            names.insert(name.clone());
+            let ours_is_newer = fresh
+                .get(&name)
+                .is_some_and(|found| revision(found.as_ref()) < revision(had.as_ref()));
+            if ours_is_newer || unreadable.contains(&name) {
+                fresh.insert(name, had);
+            }
+        }
+        *objects = fresh;
+        names
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<N, Arc<K>>> {
@@ -124,36 +164,34 @@ where
     let resource = ApiResource::erase::<K>(&());
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut pending: HashMap<N, Arc<K>> = HashMap::new();
+    let mut unreadable = HashSet::new();
     let mut stream = std::pin::pin!(watcher::watcher(api, config()).default_backoff());
     let mut complained = false;
     while let Some(event) = stream.next().await {
+        complained &= matches!(event, Ok(Event::Init) | Err(_));
         match event {
-            Ok(Event::Init) => pending.clear(),
-            Ok(Event::InitApply(object)) => {
-                if let Some((name, object)) = read::<N, K>(object) {
-                    pending.insert(name, object);
-                }
+            Ok(Event::Init) => {
+                pending.clear();
+                unreadable.clear();
             }
+            Ok(Event::InitApply(object)) => match read::<N, K>(object) {
+                Ok((name, object)) => drop(pending.insert(name, object)),
+                Err(name) => drop(unreadable.insert(name)),
+            },
             Ok(Event::InitDone) => {
-                complained = false;
-                let fresh = std::mem::take(&mut pending);
-                let old = std::mem::replace(&mut *objects.write(), fresh);
+                let names = objects.complete(std::mem::take(&mut pending), &unreadable);
                 objects.ready.send_replace(true);
-                let names: std::collections::HashSet<N> = old
-                    .into_keys()
-                    .chain(objects.read().keys().cloned())
-                    .collect();
                 names.into_iter().for_each(&wake);
             }
             Ok(Event::Apply(object)) => {
-                if let Some((name, object)) = read::<N, K>(object) {
-                    objects.write().insert(name.clone(), object);
+                if let Ok((name, object)) = read::<N, K>(object) {
+                    objects.newer(name.clone(), object);
                     wake(name);
                 }
             }
             Ok(Event::Delete(object)) => {
                 let name = N::named(object.namespace().as_deref(), &object.name_any());
-                objects.write().remove(&name);
+                objects.gone(&name, object.metadata.uid.as_deref());
                 wake(name);
             }
             Err(error) if !complained => {
@@ -169,7 +207,14 @@ where
     }
 }
 
-fn read<N, K>(mut object: DynamicObject) -> Option<(N, Arc<K>)>
+/// Resource versions of one kind only grow.
+fn revision<K: Resource<DynamicType = ()>>(object: &K) -> u64 {
+    let version = object.meta().resource_version.as_deref();
+    version.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The object, or the name of one that cannot be read.
+fn read<N, K>(mut object: DynamicObject) -> Result<(N, Arc<K>), N>
 where
     N: Named,
     K: DeserializeOwned,
@@ -182,10 +227,10 @@ where
         object.name_any()
     );
     match serde_json::to_value(object).and_then(serde_json::from_value) {
-        Ok(read) => Some((name, Arc::new(read))),
+        Ok(read) => Ok((name, Arc::new(read))),
         Err(error) => {
-            tracing::error!(object = %described, %error, "cannot be read and is left alone");
-            None
+            tracing::error!(object = %described, %error, "cannot be read and is left as it is; correct the field that is named");
+            Err(name)
         }
     }
 }
@@ -212,6 +257,7 @@ pub async fn children(
     let mut seen = BTreeSet::new();
     let mut complained = false;
     while let Some(event) = stream.next().await {
+        complained &= matches!(event, Ok(Event::Init) | Err(_));
         match event {
             Ok(Event::Init) => seen.clear(),
             Ok(Event::InitApply(object)) => {
@@ -219,7 +265,6 @@ pub async fn children(
                 index.seen(kind, &object).into_iter().for_each(&wake);
             }
             Ok(Event::InitDone) => {
-                complained = false;
                 index.keep_only(kind, &seen).into_iter().for_each(&wake);
                 ready.send_replace(true);
             }
@@ -227,7 +272,9 @@ pub async fn children(
                 index.seen(kind, &object).into_iter().for_each(&wake);
             }
             Ok(Event::Delete(object)) => {
-                index.gone(&key(kind, &object)).into_iter().for_each(&wake);
+                let uid = object.metadata.uid.as_deref();
+                let gone = index.gone(&key(kind, &object), uid);
+                gone.into_iter().for_each(&wake);
             }
             Err(error) if !complained => {
                 complained = true;
@@ -266,3 +313,7 @@ pub async fn one(api: Api<DynamicObject>, name: String, wake: impl Fn() + Send) 
         }
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

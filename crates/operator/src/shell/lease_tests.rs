@@ -1,0 +1,88 @@
+use super::*;
+
+#[test]
+fn a_lease_is_taken_only_when_it_is_free_ours_or_over() {
+    let seconds = Duration::from_secs;
+    for (holder, unchanged, expected) in [
+        (None, 3, None),
+        (Some(""), 3, None),
+        (Some("us"), 3, None),
+        (Some("us"), 60, None),
+        (Some("them"), 0, Some(seconds(15))),
+        (Some("them"), 3, Some(seconds(12))),
+        (Some("them"), 14, Some(seconds(1))),
+        (Some("them"), 15, None),
+        (Some("them"), 60, None),
+    ] {
+        let rest = others(holder, "us", seconds(unchanged));
+        assert_eq!(rest, expected, "{holder:?} after {unchanged} s");
+    }
+}
+
+#[test]
+fn a_holder_stops_before_anybody_else_may_take_over() {
+    assert!(RENEW_DEADLINE + RETRY < DURATION);
+}
+
+#[test]
+fn renewing_keeps_the_time_of_acquisition_and_taking_over_counts() {
+    let ours = fresh("us", None);
+    let spec = |lease: &Lease| lease.spec.clone().unwrap();
+    assert_eq!(spec(&ours).lease_transitions, Some(0));
+    let renewed = fresh("us", Some(&ours));
+    assert_eq!(spec(&renewed).acquire_time, spec(&ours).acquire_time);
+    assert_eq!(spec(&renewed).lease_transitions, Some(0));
+    let taken = fresh("them", Some(&renewed));
+    assert_eq!(spec(&taken).lease_transitions, Some(1));
+    assert_eq!(spec(&taken).holder_identity.as_deref(), Some("them"));
+}
+
+#[tokio::test]
+async fn a_replica_that_never_got_the_lease_does_not_lead() {
+    assert!(!Leadership::none().is_leading());
+    assert!(Leadership::always().is_leading());
+    Leadership::none().lost().await;
+    Leadership::always().acquired().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn leadership_ends_by_itself() {
+    let leadership = Leadership::none();
+    leadership.set(Held::Until(clock::instant() + RENEW_DEADLINE));
+    assert!(leadership.is_leading());
+    let begin = clock::instant();
+    leadership.lost().await;
+    assert_eq!(clock::instant().duration_since(begin).as_secs(), 10);
+    assert!(!leadership.is_leading());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_puts_the_end_off() {
+    let leadership = Leadership::none();
+    let begin = clock::instant();
+    leadership.set(Held::Until(begin + RENEW_DEADLINE));
+    let waiting = tokio::spawn({
+        let leadership = leadership.clone();
+        async move { leadership.lost().await }
+    });
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    leadership.set(Held::Until(clock::instant() + RENEW_DEADLINE));
+    waiting.await.unwrap();
+    assert_eq!(clock::instant().duration_since(begin).as_secs(), 19);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_for_leadership_hears_of_it() {
+    let leadership = Leadership::none();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let leadership = leadership.clone();
+            tokio::spawn(async move { leadership.acquired().await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    leadership.set(Held::Until(clock::instant() + RENEW_DEADLINE));
+    for task in waiting {
+        task.await.unwrap();
+    }
+}

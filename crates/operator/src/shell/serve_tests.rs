@@ -1,0 +1,132 @@
+use kamaji_e2e::pki::Authority;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use super::*;
+
+/// What `/hello` answers to a client that trusts `authority`; `None` without a connection.
+async fn asked(address: SocketAddr, authority: &Authority) -> Option<String> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(authority.pair().cert.as_bytes()).unwrap();
+    roots.add(ca).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("webhook.ns.svc").unwrap();
+    let connected = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await;
+    let mut stream = connected.ok()?;
+    let request = b"GET /hello HTTP/1.1\r\nhost: webhook.ns.svc\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    Some(String::from_utf8(answer).unwrap())
+}
+
+fn served(certificates: &Certificates, authority: &Authority) {
+    let pair = authority.server("webhook", &["webhook.ns.svc"]).unwrap();
+    let set = certificates.set(pair.cert.as_bytes(), pair.key.as_bytes());
+    set.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_is_exchanged_while_it_serves() {
+    let (one, two) = (
+        Authority::new("one").unwrap(),
+        Authority::new("two").unwrap(),
+    );
+    let certificates = Certificates::default();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/hello", get(|| async { "good day" }));
+    tokio::spawn(serve_tls(listener, router, certificates.clone()));
+    assert!(!certificates.is_set());
+    assert_eq!(asked(address, &one).await, None, "nothing to serve with");
+    served(&certificates, &one);
+    assert!(asked(address, &one).await.unwrap().ends_with("good day"));
+    assert_eq!(asked(address, &two).await, None);
+    served(&certificates, &two);
+    assert!(asked(address, &two).await.unwrap().ends_with("good day"));
+    assert_eq!(asked(address, &one).await, None);
+}
+
+#[test]
+fn a_certificate_with_the_key_of_another_is_refused_and_the_old_one_stays() {
+    let authority = Authority::new("one").unwrap();
+    let certificates = Certificates::default();
+    served(&certificates, &authority);
+    let pair = authority.server("webhook", &["webhook.ns.svc"]).unwrap();
+    let other = authority.server("webhook", &["webhook.ns.svc"]).unwrap();
+    assert!(
+        certificates
+            .set(pair.cert.as_bytes(), other.key.as_bytes())
+            .is_err()
+    );
+    assert!(certificates.set(b"", pair.key.as_bytes()).is_err());
+    assert!(certificates.is_set());
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = health(address, || true).await.unwrap_err().to_string();
+    assert!(error.contains(&address.to_string()), "{error}");
+}
+
+async fn status(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_is_healthy_at_once_and_ready_only_when_the_lists_are_there() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static READY: AtomicBool = AtomicBool::new(false);
+    let address = free().await;
+    tokio::spawn(health(address, || READY.load(Ordering::SeqCst)));
+    reachable(address).await;
+    assert!(
+        status(address, "/healthz")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(status(address, "/readyz").await.starts_with("HTTP/1.1 503"));
+    READY.store(true, Ordering::SeqCst);
+    assert!(status(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn metrics_say_which_format_they_have() {
+    let address = free().await;
+    tokio::spawn(super::metrics(address, Metrics::default()));
+    reachable(address).await;
+    let answer = status(address, "/metrics").await;
+    assert!(answer.contains(OPEN_METRICS), "{answer}");
+    assert!(answer.contains("kamaji_build_info{"), "{answer}");
+    assert!(answer.trim_end().ends_with("# EOF"), "{answer}");
+}
+
+async fn free() -> SocketAddr {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+async fn reachable(address: SocketAddr) {
+    while TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

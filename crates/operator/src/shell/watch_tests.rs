@@ -1,0 +1,84 @@
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::json;
+
+use super::*;
+
+type Maps = Objects<Key, ConfigMap>;
+
+fn map(uid: &str, version: &str) -> Arc<ConfigMap> {
+    let mut map = ConfigMap::default();
+    map.metadata.uid = Some(uid.to_owned());
+    map.metadata.resource_version = Some(version.to_owned());
+    Arc::new(map)
+}
+
+fn version(maps: &Maps, key: &Key) -> Option<String> {
+    maps.get(key)?.metadata.resource_version.clone()
+}
+
+#[test]
+fn a_late_event_does_not_undo_what_our_own_write_returned() {
+    let (maps, key) = (Maps::default(), Key::new("a", "b"));
+    maps.newer(key.clone(), map("u", "9"));
+    maps.replace(key.clone(), map("u", "10"));
+    maps.newer(key.clone(), map("u", "9"));
+    assert_eq!(version(&maps, &key).as_deref(), Some("10"));
+    maps.complete(
+        HashMap::from([(key.clone(), map("u", "9"))]),
+        &HashSet::new(),
+    );
+    assert_eq!(version(&maps, &key).as_deref(), Some("10"));
+    maps.newer(key.clone(), map("u", "11"));
+    assert_eq!(version(&maps, &key).as_deref(), Some("11"));
+}
+
+#[test]
+fn whatever_is_not_in_a_complete_list_is_gone_and_is_told() {
+    let (maps, gone, kept) = (
+        Maps::default(),
+        Key::new("a", "gone"),
+        Key::new("a", "kept"),
+    );
+    maps.newer(gone.clone(), map("u", "1"));
+    let names = maps.complete(
+        HashMap::from([(kept.clone(), map("v", "2"))]),
+        &HashSet::new(),
+    );
+    assert!(maps.get(&gone).is_none());
+    assert!(maps.get(&kept).is_some());
+    assert_eq!(names, HashSet::from([gone, kept]));
+}
+
+#[test]
+fn an_object_that_cannot_be_read_any_more_stays_as_it_was() {
+    let (maps, key) = (Maps::default(), Key::new("a", "b"));
+    maps.newer(key.clone(), map("u", "1"));
+    maps.complete(HashMap::new(), &HashSet::from([key.clone()]));
+    assert_eq!(version(&maps, &key).as_deref(), Some("1"));
+}
+
+#[test]
+fn the_end_of_an_older_object_does_not_remove_its_successor() {
+    let (maps, key) = (Maps::default(), Key::new("a", "b"));
+    maps.newer(key.clone(), map("new", "5"));
+    maps.gone(&key, Some("old"));
+    assert!(maps.get(&key).is_some());
+    maps.gone(&key, Some("new"));
+    assert!(maps.get(&key).is_none());
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_told_by_name_and_fields_of_others_are_dropped() {
+    let object = |data: serde_json::Value| -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": data,
+            "metadata": {"name": "b", "namespace": "a", "managedFields": [{"manager": "x"}]},
+        }))
+        .unwrap()
+    };
+    let bad = read::<Key, ConfigMap>(object(json!(7)));
+    assert_eq!(bad.unwrap_err(), Key::new("a", "b"));
+    let (name, good) = read::<Key, ConfigMap>(object(json!({"k": "v"}))).unwrap();
+    assert_eq!(name, Key::new("a", "b"));
+    assert!(good.metadata.managed_fields.is_none());
+}
