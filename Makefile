@@ -43,8 +43,8 @@ check: ## Format, lints and the dependency policy.
 	@if command -v cargo-deny >/dev/null; then cargo deny check; \
 	else echo 'cargo-deny is not installed, so deny.toml was not checked: cargo install cargo-deny'; fi
 
-crds: ## Print the CustomResourceDefinitions.
-	@cargo run -q --bin kamaji -- crds
+crds: ## Write the CustomResourceDefinitions to config/crd.
+	cargo run -q -p kamaji-api --example crds -- config/crd
 
 soak: tools ## The stories that run for long.
 	$(STORIES) soak
