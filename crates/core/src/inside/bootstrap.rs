@@ -67,7 +67,7 @@ pub(super) fn objects(facts: &InsideFacts) -> Vec<Object> {
 /// What strangers are told: where the API server is and who signed its certificate.
 fn cluster_info(facts: &InsideFacts) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    yaml(&json!({
+    yaml::write(&json!({
         "apiVersion": "v1",
         "clusters": [{
             "cluster": {
@@ -93,3 +93,7 @@ pub(super) fn cluster_info_checksum(objects: &[Object]) -> Option<String> {
         &[("kubeconfig".to_owned(), text.as_bytes().to_vec())].into(),
     ))
 }
+
+#[cfg(test)]
+#[path = "bootstrap_tests.rs"]
+mod tests;

@@ -227,3 +227,7 @@ fn container(image: &str) -> Value {
         ],
     })
 }
+
+#[cfg(test)]
+#[path = "coredns_tests.rs"]
+mod tests;

@@ -9,7 +9,10 @@ use kamaji_api::{
 use serde_json::{Value, json};
 
 use super::{InsideFacts, SYSTEM, images, ours, rbac};
-use crate::object::{Kind, Object, ObjectRef};
+use crate::{
+    endpoint::HostPort,
+    object::{Kind, Object, ObjectRef},
+};
 
 /// The agent's workload and ServiceAccount.
 pub(super) const AGENT: &str = "konnectivity-agent";
@@ -139,8 +142,12 @@ fn container(facts: &InsideFacts, addon: &KonnectivitySpec) -> Value {
 fn arguments(facts: &InsideFacts, port: i32, agent: &KonnectivityAgentSpec) -> Vec<String> {
     let gateway = facts.tenant.spec.control_plane.gateway.as_ref();
     let host = gateway
-        .and_then(|gateway| gateway.hostname.clone())
-        .unwrap_or_else(|| facts.endpoint.advertised.to_string());
+        .and_then(|gateway| gateway.hostname.as_deref())
+        .filter(|name| !name.is_empty())
+        .map_or_else(
+            || facts.endpoint.advertised.to_string(),
+            |name| HostPort::parse(name, facts.endpoint.port).host,
+        );
     let mut arguments: BTreeMap<String, String> = [
         ("--admin-server-port", "8133".to_owned()),
         (
@@ -177,3 +184,7 @@ fn arguments(facts: &InsideFacts, port: i32, agent: &KonnectivityAgentSpec) -> V
     list.sort();
     list
 }
+
+#[cfg(test)]
+#[path = "konnectivity_tests.rs"]
+mod tests;

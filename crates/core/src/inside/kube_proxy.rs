@@ -45,8 +45,8 @@ pub(super) fn objects(facts: &InsideFacts, addon: &AddonSpec) -> Vec<Object> {
             "kind": "ConfigMap",
             "metadata": ours(Some(SYSTEM), NAME, &[("app", NAME)]),
             "data": {
-                "config.conf": yaml(&configuration()).trim_end(),
-                "kubeconfig.conf": yaml(&kubeconfig(&server)).trim_end(),
+                "config.conf": yaml::write(&configuration()).trim_end(),
+                "kubeconfig.conf": kubeconfig(&server),
             },
         })),
         daemon_set(&image(facts, addon)),
@@ -60,22 +60,30 @@ fn image(facts: &InsideFacts, addon: &AddonSpec) -> String {
     format!("{repository}/kube-proxy:{}", tag.replace('+', "_"))
 }
 
-fn kubeconfig(server: &str) -> Value {
+/// In the order in which kubeadm writes it; `server` is a URL and so needs no quotes.
+fn kubeconfig(server: &str) -> String {
     let account = "/var/run/secrets/kubernetes.io/serviceaccount";
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{
-            "cluster": {"certificate-authority": format!("{account}/ca.crt"), "server": server},
-            "name": "default",
-        }],
-        "contexts": [{
-            "context": {"cluster": "default", "namespace": "default", "user": "default"},
-            "name": "default",
-        }],
-        "current-context": "default",
-        "users": [{"name": "default", "user": {"tokenFile": format!("{account}/token")}}],
-    })
+    format!(
+        "\
+apiVersion: v1
+kind: Config
+clusters:
+- cluster:
+    certificate-authority: {account}/ca.crt
+    server: {server}
+  name: default
+contexts:
+- context:
+    cluster: default
+    namespace: default
+    user: default
+  name: default
+current-context: default
+users:
+- name: default
+  user:
+    tokenFile: {account}/token"
+    )
 }
 
 /// Zero values mean kube-proxy's own defaults; they are spelt out as kubeadm does.
@@ -205,3 +213,7 @@ fn container(image: &str) -> Value {
         ],
     })
 }
+
+#[cfg(test)]
+#[path = "kube_proxy_tests.rs"]
+mod tests;

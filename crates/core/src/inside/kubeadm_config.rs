@@ -33,7 +33,7 @@ fn configuration(facts: &InsideFacts) -> String {
         Driver::Etcd => facts.store.endpoints.clone(),
         _ => vec!["127.0.0.1:2379".to_owned()],
     };
-    yaml(&json!({
+    yaml::write(&json!({
         "apiServer": {
             "certSANs": render::kubeadm_config::cert_sans(tenant, facts.endpoint),
             "extraArgs": [
@@ -63,3 +63,7 @@ fn configuration(facts: &InsideFacts) -> String {
         "scheduler": {},
     }))
 }
+
+#[cfg(test)]
+#[path = "kubeadm_config_tests.rs"]
+mod tests;

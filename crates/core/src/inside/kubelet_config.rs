@@ -28,7 +28,7 @@ pub(super) fn objects(facts: &InsideFacts) -> Result<Vec<Object>, PatchError> {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": plain(Some(SYSTEM), "kubelet-config"),
-            "data": {"kubelet": yaml(&configuration(facts.tenant)?)},
+            "data": {"kubelet": yaml::write(&configuration(facts.tenant)?)},
         })),
         rbac::role(plain(Some(SYSTEM), name), rbac::reads("kubelet-config")),
         rbac::binding(
@@ -43,19 +43,62 @@ pub(super) fn objects(facts: &InsideFacts) -> Result<Vec<Object>, PatchError> {
 }
 
 /// The kubelet configuration of a tenant, with the changes that its spec asks for.
+///
+/// The changes apply to the same document whatever the tenant's version is, so that they need not be
+/// rewritten for an upgrade; what the tenant's kubelets would refuse is left out afterwards, unless
+/// the changes touched it.
 pub fn configuration(tenant: &Tenant) -> Result<Value, PatchError> {
-    let mut value = defaults(tenant);
-    for (index, patch) in tenant
-        .spec
-        .kubernetes
-        .kubelet
-        .configuration_json_patches
-        .iter()
-        .enumerate()
-    {
+    let untouched = defaults(tenant);
+    let mut value = untouched.clone();
+    let patches = &tenant.spec.kubernetes.kubelet.configuration_json_patches;
+    for (index, patch) in patches.iter().enumerate() {
         apply(&mut value, index, patch)?;
     }
+    leave_out(&mut value, &untouched, tenant.version.minor());
     Ok(value)
+}
+
+/// A field that not every kubelet accepts.
+struct Newer {
+    field: &'static str,
+    /// First minor whose kubelets accept it as it is here.
+    since: u64,
+    /// Feature gate without which even those refuse it.
+    gate: Option<&'static str>,
+}
+
+/// From the kubelet's own types and validation, 1.28 to 1.36. Before 1.35 the gates are off by
+/// default, and `failCgroupV1` was false.
+const NEWER: [Newer; 9] = [
+    newer("imageMaximumGCAge", 29, None),
+    newer("containerLogMaxWorkers", 30, None),
+    newer("containerLogMonitorInterval", 30, None),
+    newer("podLogsDir", 30, None),
+    newer("mergeDefaultEvictionSettings", 34, None),
+    newer("crashLoopBackOff", 35, Some("KubeletCrashLoopBackOffMax")),
+    newer("failCgroupV1", 35, None),
+    newer(
+        "imagePullCredentialsVerificationPolicy",
+        35,
+        Some("KubeletEnsureSecretPulledImages"),
+    ),
+    newer("memoryReservationPolicy", 36, None),
+];
+
+const fn newer(field: &'static str, since: u64, gate: Option<&'static str>) -> Newer {
+    Newer { field, since, gate }
+}
+
+fn leave_out(value: &mut Value, untouched: &Value, minor: u64) {
+    for Newer { field, since, gate } in NEWER {
+        let closed = gate.is_some_and(|gate| value["featureGates"][gate] == false);
+        if (minor < since || closed)
+            && value[field] == untouched[field]
+            && let Some(fields) = value.as_object_mut()
+        {
+            fields.remove(field);
+        }
+    }
 }
 
 fn apply(value: &mut Value, index: usize, patch: &JsonPatch) -> Result<(), PatchError> {
@@ -74,9 +117,15 @@ fn apply(value: &mut Value, index: usize, patch: &JsonPatch) -> Result<(), Patch
     }
     let operations: json_patch::Patch =
         serde_json::from_value(json!([operation])).map_err(|e| wrong(e.to_string()))?;
-    json_patch::patch(value, &operations).map_err(|e| wrong(e.to_string()))
+    json_patch::patch(value, &operations).map_err(|e| wrong(e.to_string()))?;
+    if value.is_object() {
+        Ok(())
+    } else {
+        Err(wrong("what is left is not an object".to_owned()))
+    }
 }
 
+/// The defaults of kubelets of 1.36.
 fn defaults(tenant: &Tenant) -> Value {
     let mut value = json!({
         "address": "0.0.0.0",
@@ -96,8 +145,6 @@ fn defaults(tenant: &Tenant) -> Value {
         "configMapAndSecretChangeDetectionStrategy": "Watch",
         "containerLogMaxFiles": 5,
         "containerLogMaxSize": "10Mi",
-        "containerLogMaxWorkers": 1,
-        "containerLogMonitorInterval": "10s",
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "contentType": "application/vnd.kubernetes.protobuf",
         "cpuCFSQuota": true,
@@ -122,14 +169,13 @@ fn defaults(tenant: &Tenant) -> Value {
         "httpCheckFrequency": "20s",
         "imageGCHighThresholdPercent": 85,
         "imageGCLowThresholdPercent": 80,
-        "imageMaximumGCAge": "0s",
         "imageMinimumGCAge": "2m0s",
         "iptablesDropBit": 15,
         "iptablesMasqueradeBit": 14,
         "kind": "KubeletConfiguration",
     });
     merge(&mut value, more_defaults());
-    merge(&mut value, newer(tenant.version.minor()));
+    merge(&mut value, newer_defaults());
     // Absent, the kubelet's own default counts.
     if let Some(driver) = tenant
         .spec
@@ -165,7 +211,6 @@ fn more_defaults() -> Value {
         "nodeStatusReportFrequency": "5m0s",
         "nodeStatusUpdateFrequency": "10s",
         "oomScoreAdj": -999,
-        "podLogsDir": "/var/log/pods",
         "podPidsLimit": -1,
         "port": 10250,
         "registerNode": true,
@@ -187,21 +232,19 @@ fn more_defaults() -> Value {
     })
 }
 
-/// What kubelets before that minor refuse, or know only behind a gate that is off.
-fn newer(minor: u64) -> Value {
-    let mut value = json!({});
-    if minor >= 34 {
-        value["mergeDefaultEvictionSettings"] = json!(false);
-    }
-    if minor >= 35 {
-        value["crashLoopBackOff"] = json!({"maxContainerRestartPeriod": "5m0s"});
-        value["failCgroupV1"] = json!(true);
-        value["imagePullCredentialsVerificationPolicy"] = json!("NeverVerifyPreloadedImages");
-    }
-    if minor >= 36 {
-        value["memoryReservationPolicy"] = json!("None");
-    }
-    value
+/// Those of [`NEWER`].
+fn newer_defaults() -> Value {
+    json!({
+        "containerLogMaxWorkers": 1,
+        "containerLogMonitorInterval": "10s",
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "5m0s"},
+        "failCgroupV1": true,
+        "imageMaximumGCAge": "0s",
+        "imagePullCredentialsVerificationPolicy": "NeverVerifyPreloadedImages",
+        "memoryReservationPolicy": "None",
+        "mergeDefaultEvictionSettings": false,
+        "podLogsDir": "/var/log/pods",
+    })
 }
 
 fn merge(into: &mut Value, from: Value) {
@@ -209,3 +252,7 @@ fn merge(into: &mut Value, from: Value) {
         into.extend(from);
     }
 }
+
+#[cfg(test)]
+#[path = "kubelet_config_tests.rs"]
+mod tests;

@@ -13,16 +13,19 @@ mod kube_proxy;
 mod kubeadm_config;
 pub mod kubelet_config;
 mod rbac;
+mod recreate;
 pub mod status;
 mod write_permissions;
+mod yaml;
 
 use kamaji_api::labels;
+pub use recreate::must_be_recreated;
 use serde_json::{Map, Value, json};
 
 use crate::{
     checksum,
     endpoint::Endpoint,
-    object::{Object, ObjectRef},
+    object::{Kind, Object, ObjectRef},
     settings::Settings,
     store::Store,
     tenant::Tenant,
@@ -91,11 +94,24 @@ pub fn plan(facts: &InsideFacts) -> Result<InsidePlan, InsideError> {
         }
         None => plan.prunes.extend(konnectivity::names()),
     }
-    match write_permissions::webhooks(facts) {
-        Some(webhooks) => plan.objects.push(webhooks),
-        None => plan.prunes.push(write_permissions::name()),
+    let blocked = write_permissions::blocked(&facts.tenant.spec);
+    if blocked.is_empty() {
+        plan.prunes.push(write_permissions::name());
+    } else if !facts.settings.webhook_ca.is_empty() {
+        plan.objects
+            .push(write_permissions::webhooks(facts, &blocked));
     }
     Ok(plan)
+}
+
+impl InsidePlan {
+    /// Those of the prunes that must go before anything is written: while they stand, they refuse
+    /// writes, the operator's own ones as well.
+    pub fn lifts(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.prunes
+            .iter()
+            .filter(|prune| prune.kind == Kind::ValidatingWebhookConfiguration)
+    }
 }
 
 /// One hash over everything that should and should not be there.
@@ -129,10 +145,8 @@ fn plain(namespace: Option<&str>, name: &str) -> Value {
     metadata.into()
 }
 
-fn yaml(value: &Value) -> String {
-    serde_saphyr::to_string(value).expect("JSON values have a YAML form")
-}
-
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 #[path = "inside_tests.rs"]
 mod tests;

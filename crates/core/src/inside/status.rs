@@ -93,3 +93,7 @@ fn bootstrap_token(tenant: &Tenant, plan: &InsidePlan, now: Timestamp) -> Kubead
         last_update: Some(Time(now)),
     }
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

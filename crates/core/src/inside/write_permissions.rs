@@ -1,6 +1,7 @@
 //! Which writes are refused inside a tenant? (sections 2.4 and 3.11)
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use kamaji_api::tenant::TenantControlPlaneSpec;
 use serde_json::{Value, json};
 
 use super::{InsideFacts, ours};
@@ -13,20 +14,22 @@ pub(super) fn name() -> ObjectRef {
     ObjectRef::cluster(Kind::ValidatingWebhookConfiguration, NAME)
 }
 
-/// The webhooks, if anything is refused and the operator can be asked.
-pub(super) fn webhooks(facts: &InsideFacts) -> Option<Object> {
-    let permissions = facts.tenant.spec.write_permissions?;
-    let operations: Vec<&str> = [
+/// The operations that the spec blocks; none in the ordinary case.
+pub(super) fn blocked(spec: &TenantControlPlaneSpec) -> Vec<&'static str> {
+    let permissions = spec.write_permissions.unwrap_or_default();
+    [
         (permissions.block_creation, "CREATE"),
         (permissions.block_update, "UPDATE"),
         (permissions.block_deletion, "DELETE"),
     ]
     .into_iter()
     .filter_map(|(blocked, operation)| blocked.then_some(operation))
-    .collect();
-    if operations.is_empty() || facts.settings.webhook_ca.is_empty() {
-        return None;
-    }
+    .collect()
+}
+
+/// The webhooks that refuse `operations`. To be asked for only once the CA of the operator's own
+/// service is known: until then whatever stands in the tenant is left alone.
+pub(super) fn webhooks(facts: &InsideFacts, operations: &[&str]) -> Object {
     // Renewing a node's lease is an update: blocking it would take every node away.
     let leases: Vec<&str> = operations
         .iter()
@@ -36,7 +39,7 @@ pub(super) fn webhooks(facts: &InsideFacts) -> Option<Object> {
     let mut webhooks = vec![webhook(
         facts,
         "catchall.write-permissions.kamaji.clastix.io",
-        (&operations, "*"),
+        (operations, "*"),
         json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "kube-node-lease"]}),
     )];
     if !leases.is_empty() {
@@ -47,12 +50,12 @@ pub(super) fn webhooks(facts: &InsideFacts) -> Option<Object> {
             json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["kube-node-lease"]}),
         ));
     }
-    Some(Object::from_value(json!({
+    Object::from_value(json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": ours(None, NAME, &[]),
         "webhooks": webhooks,
-    })))
+    }))
 }
 
 /// By URL, so that the API server dials the operator directly and not through the tenant's tunnel.
@@ -82,3 +85,7 @@ fn webhook(
         "sideEffects": "NoneOnDryRun",
     })
 }
+
+#[cfg(test)]
+#[path = "write_permissions_tests.rs"]
+mod tests;

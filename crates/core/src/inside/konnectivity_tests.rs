@@ -1,0 +1,79 @@
+use serde_json::{Value, json};
+
+use crate::inside::fixture::{find, planned, pruned};
+
+const DAEMON_SET: &str = "DaemonSet kube-system/konnectivity-agent";
+const DEPLOYMENT: &str = "Deployment kube-system/konnectivity-agent";
+
+fn container(spec: Value) -> Value {
+    let plan = planned(json!({"spec": spec}));
+    find(&plan, DAEMON_SET).body["spec"]["template"]["spec"]["containers"][0].clone()
+}
+
+fn arguments(spec: Value) -> Vec<String> {
+    serde_json::from_value(container(spec)["args"].clone()).unwrap()
+}
+
+#[test]
+fn either_workload_displaces_the_other() {
+    let plan = planned(json!({}));
+    assert!(pruned(&plan).contains(&DEPLOYMENT.to_owned()));
+    assert!(
+        find(&plan, DAEMON_SET).body["spec"]
+            .get("replicas")
+            .is_none()
+    );
+    let agent = json!({"mode": "Deployment", "replicas": 3});
+    let plan = planned(json!({"spec": {"addons": {"konnectivity": {"agent": agent}}}}));
+    assert!(pruned(&plan).contains(&DAEMON_SET.to_owned()));
+    assert_eq!(find(&plan, DEPLOYMENT).body["spec"]["replicas"], 3);
+}
+
+#[test]
+fn agents_dial_the_address_that_is_told_to_the_world() {
+    let host = |spec: Value| {
+        let flag = "--proxy-server-host=";
+        let list = arguments(spec);
+        let found = list.iter().find_map(|argument| argument.strip_prefix(flag));
+        found.unwrap().to_owned()
+    };
+    assert_eq!(host(json!({})), "172.30.0.60");
+    let advertised = json!({"networkProfile": {"advertiseAddress": "203.0.113.9"}});
+    assert_eq!(host(advertised), "203.0.113.9");
+    for (hostname, expected) in [
+        ("cp.example.com", "cp.example.com"),
+        ("cp.example.com:443", "cp.example.com"),
+        ("", "172.30.0.60"),
+    ] {
+        let gateway = json!({"controlPlane": {"gateway": {"hostname": hostname}}});
+        assert_eq!(host(gateway), expected);
+    }
+}
+
+#[test]
+fn arguments_of_the_user_win() {
+    let agent = json!({"extraArgs": ["-v=2", "--sync-forever"]});
+    let list = arguments(json!({"addons": {"konnectivity": {"agent": agent}}}));
+    assert!(list.contains(&"-v=2".to_owned()) && !list.contains(&"-v=8".to_owned()));
+    assert!(list.contains(&"--sync-forever".to_owned()));
+    assert!(list.is_sorted());
+}
+
+#[test]
+fn the_image_follows_the_tenant_unless_the_user_says_otherwise() {
+    let image = |spec: Value| container(spec)["image"].as_str().unwrap().to_owned();
+    let repository = "registry.k8s.io/kas-network-proxy/proxy-agent";
+    let older = json!({"kubernetes": {"version": "v1.33.2"}});
+    assert_eq!(image(older), format!("{repository}:v0.33.0"));
+    let agent = json!({"image": "example.com/agent", "version": "v9"});
+    let spec = json!({"addons": {"konnectivity": {"agent": agent}}});
+    assert_eq!(image(spec), "example.com/agent:v9");
+}
+
+#[test]
+fn the_token_is_for_the_server_from_the_start() {
+    let plan = planned(json!({}));
+    let volume = &find(&plan, DAEMON_SET).body["spec"]["template"]["spec"]["volumes"][0];
+    let token = &volume["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!(token["audience"], "system:konnectivity-server");
+}
