@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
     api::core::v1::Secret,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -15,7 +15,7 @@ use kamaji_api::{
 use kamaji_core::{
     endpoint,
     inside::{self, InsideFacts, InsidePlan},
-    object::{CONTENT_HASH, Object, ObjectRef, holds},
+    object::{CONTENT_HASH, Kind, Object, ObjectRef, holds},
     pki::kubeconfig::{self, Credentials},
     snapshot::InsideReport,
     tenant::Tenant,
@@ -25,7 +25,13 @@ use kube::Api;
 use crate::{
     context::{Context, Key, Visit},
     observe,
-    shell::{apply::Writer, clock, index::Facts, queue::Outcome, remote::Target},
+    shell::{
+        apply::{WriteError, Writer},
+        clock,
+        index::Facts,
+        queue::Outcome,
+        remote::Target,
+    },
 };
 
 /// Requests to one tenant at the same time.
@@ -159,15 +165,23 @@ async fn tour(
     let plan = planned(context, key, &tenant, &credentials.ca)?;
     let writer = writer(context, key, &tenant, credentials)?;
     let fresh = !was_visited(object);
-    let results: Vec<_> = stream::iter(plan.objects.clone())
-        .map(|object| put(writer.clone(), object, fresh))
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    for result in results {
-        result?;
+    for object in plan.lifts() {
+        remove(&writer, object).await?;
     }
-    for object in prunes(&plan, &tenant) {
+    // What limits writes comes last: while it stands, it refuses our own, too.
+    let (limits, others): (Vec<_>, Vec<_>) = plan
+        .objects
+        .iter()
+        .cloned()
+        .partition(|object| object.key.kind == Kind::ValidatingWebhookConfiguration);
+    for objects in [others, limits] {
+        stream::iter(objects)
+            .map(|object| Ok(put(writer.clone(), object, fresh)))
+            .try_buffered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+    }
+    for object in &plan.prunes {
         remove(&writer, object).await?;
     }
     let (addons, kubeadm_phase) = inside::status::status(&tenant, &plan, clock::now());
@@ -306,17 +320,35 @@ fn cluster_ip(context: &Context, key: &Key) -> Option<IpAddr> {
 
 /// Makes one object so, without a write if it is.
 async fn put(writer: Writer, object: Object, fresh: bool) -> Result<(), Trouble> {
-    if !fresh {
-        let live = writer.read(&object.key).await.map_err(unreachable)?;
-        let same = live.is_some_and(|live| {
-            live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
-                && holds(&object.body, &live.body)
-        });
-        if same {
-            return Ok(());
-        }
+    if !fresh && settled(&writer, &object).await? {
+        return Ok(());
     }
-    writer.write(&object).await.map(drop).map_err(unreachable)
+    match writer.write(&object).await {
+        Ok(_) => Ok(()),
+        // A field that never changes: found out only now, where nothing was read before.
+        Err(WriteError::Invalid { .. }) if !settled(&writer, &object).await? => {
+            writer.write(&object).await.map(drop).map_err(unreachable)
+        }
+        Err(error) => Err(unreachable(error)),
+    }
+}
+
+/// True if the live object is as planned. One of ours that can only be changed by making it anew is
+/// deleted.
+async fn settled(writer: &Writer, object: &Object) -> Result<bool, Trouble> {
+    let Some(live) = writer.read(&object.key).await.map_err(unreachable)? else {
+        return Ok(false);
+    };
+    let ours = live.body["metadata"]["labels"][labels::PROJECT] == *"kamaji";
+    if ours && inside::must_be_recreated(object, &live.body) {
+        let uid = Some(live.uid.as_str());
+        writer.delete(&object.key, uid).await.map_err(unreachable)?;
+        return Ok(false);
+    }
+    Ok(
+        live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
+            && holds(&object.body, &live.body),
+    )
 }
 
 /// Removes an object that is no longer wanted, if it is ours.
@@ -334,13 +366,8 @@ async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// What was switched off is looked for as long as the status says that it was on.
-fn prunes<'a>(plan: &'a InsidePlan, _: &Tenant) -> impl Iterator<Item = &'a ObjectRef> {
-    plan.prunes.iter()
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
-fn unreachable(error: crate::shell::apply::WriteError) -> Trouble {
+fn unreachable(error: WriteError) -> Trouble {
     Trouble::new(
         "InsideUnreachable",
         format!(

@@ -205,7 +205,12 @@ impl<'a> Draft<'a> {
         self.waits.push(wait);
     }
 
+    /// Something must be looked at by `at`. What a look cannot better, because an authority itself is
+    /// about to end, is no reason for one.
     fn due(&mut self, at: Timestamp) {
+        if at <= self.snapshot.now {
+            return;
+        }
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
