@@ -18,7 +18,7 @@ impl Figures {
             .insert(name.into(), (value * 1000.0).round() / 1000.0);
     }
 
-    /// A number that was noted.
+    /// A number that was noted before.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.values.get(name).copied()
     }
