@@ -18,41 +18,6 @@ const VOLATILE: [&str; 4] = [
     "creationTimestamp",
 ];
 
-/// Takes the reference's text where ours is the same YAML in other words, such as other quotes.
-pub fn adopt_texts(ours: &Path, reference: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(ours)? {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-        let Ok(theirs) = std::fs::read_to_string(reference.join(&name)) else {
-            continue;
-        };
-        if !name.to_string_lossy().starts_with("ConfigMap_") {
-            continue;
-        }
-        let theirs: Value = serde_saphyr::from_str(&theirs)?;
-        let mut object: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
-        let data = object.get_mut("data").and_then(Value::as_object_mut);
-        for (key, value) in data.into_iter().flatten() {
-            let text = theirs["data"][key.as_str()].as_str();
-            if let (Some(our), Some(text)) = (value.as_str(), text)
-                && is_same_yaml(our, text)
-            {
-                *value = text.into();
-            }
-        }
-        std::fs::write(&path, serde_json::to_string_pretty(&object)?)?;
-    }
-    Ok(())
-}
-
-fn is_same_yaml(one: &str, other: &str) -> bool {
-    let parse = |text| {
-        serde_saphyr::from_str::<Value>(text)
-            .ok()
-            .filter(Value::is_object)
-    };
-    parse(one).is_some_and(|one| parse(other) == Some(one))
-}
-
 /// Applies `objects`, so that the API server fills in its defaults, and writes its answers to `dir`.
 pub async fn write(client: &Client, objects: &[Value], dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
