@@ -21,6 +21,10 @@ use super::{
     telemetry::Counters,
 };
 
+mod error;
+
+pub use error::WriteError;
+
 /// Who we are to the API server.
 pub const MANAGER: &str = "kamaji";
 
@@ -42,98 +46,6 @@ pub struct Live {
     pub fingerprint: u64,
     /// All of it.
     pub body: Value,
-}
-
-/// Why something was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// It was to be created and is there.
-    #[error("{0} exists already: it is looked at anew before anything is written")]
-    AlreadyExists(ObjectRef),
-    /// Somebody was faster.
-    #[error("{object} changed while it was written: it is tried again ({message})")]
-    Conflict {
-        /// What.
-        object: String,
-        /// What the API server said.
-        message: String,
-    },
-    /// RBAC.
-    #[error("the operator may not write {object}: {message}; grant it what config/rbac lists")]
-    Forbidden {
-        /// What.
-        object: String,
-        /// What the API server said.
-        message: String,
-    },
-    /// The object cannot be.
-    #[error(
-        "the API server refuses {object}: {message}; correct what the message names in the spec"
-    )]
-    Invalid {
-        /// What.
-        object: String,
-        /// What the API server said.
-        message: String,
-    },
-    /// It is not there any more.
-    #[error("{0} is gone: there is nothing to write")]
-    Gone(String),
-    /// A standby must not write.
-    #[error("{0} is not written, since this replica does not lead")]
-    NotLeading(String),
-    /// Two managers fight.
-    #[error(
-        "{object} is written over and over and does not stay as it is written{detail}; it is left alone for some minutes"
-    )]
-    Storm {
-        /// What.
-        object: String,
-        /// Where it differs, who else writes it, and what to do.
-        detail: String,
-    },
-    /// Anything else.
-    #[error("{object} could not be read or written: {problem}; it is tried again by itself")]
-    Api {
-        /// What.
-        object: String,
-        /// What the API server or the way to it said.
-        problem: String,
-    },
-}
-
-impl WriteError {
-    fn of(object: String, error: &kube::Error) -> Self {
-        let kube::Error::Api(status) = error else {
-            return Self::Api {
-                object,
-                problem: chain(error),
-            };
-        };
-        let message = status.message.clone();
-        match status.code {
-            404 => Self::Gone(object),
-            409 => Self::Conflict { object, message },
-            403 => Self::Forbidden { object, message },
-            400 | 422 => Self::Invalid { object, message },
-            _ => Self::Api {
-                object,
-                problem: message,
-            },
-        }
-    }
-
-    /// Reason for a condition.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::AlreadyExists(_) | Self::Conflict { .. } | Self::Gone(_) => "WriteConflict",
-            Self::Forbidden { .. } => "WriteForbidden",
-            Self::Invalid { .. } => "WriteRefused",
-            Self::NotLeading(_) => "NotLeading",
-            Self::Storm { .. } => "WriteStorm",
-            Self::Api { .. } => "WriteFailed",
-        }
-    }
 }
 
 impl Writer {
@@ -406,20 +318,6 @@ impl Live {
             body,
         }
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 fn described<K: Resource<DynamicType = ()>>(object: &K) -> String {

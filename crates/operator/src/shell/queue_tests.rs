@@ -4,7 +4,7 @@ use super::*;
 
 const ONE: Limits = Limits {
     concurrency: 1,
-    time: Duration::from_secs(60),
+    time: Duration::from_mins(1),
 };
 
 type Seen = Arc<Mutex<Vec<(String, Duration)>>>;

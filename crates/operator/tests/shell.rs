@@ -1,0 +1,18 @@
+//! The shell against a real API server: etcd and kube-apiserver, nothing else.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests, and their helpers are, too"
+)]
+
+#[path = "shell/lease.rs"]
+mod lease;
+#[path = "shell/storm.rs"]
+mod storm;
+#[path = "shell/support.rs"]
+mod support;
+#[path = "shell/watch.rs"]
+mod watch;
+#[path = "shell/write.rs"]
+mod write;
