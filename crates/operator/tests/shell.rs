@@ -8,6 +8,8 @@
 
 #[path = "shell/lease.rs"]
 mod lease;
+#[path = "shell/remote.rs"]
+mod remote;
 #[path = "shell/storm.rs"]
 mod storm;
 #[path = "shell/support.rs"]

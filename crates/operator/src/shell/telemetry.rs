@@ -1,128 +1,21 @@
 //! What can be measured? Metrics with the names and labels of the reference, and our own counters.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, atomic::AtomicU64},
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use tokio::task::Id;
 
-use super::clock;
+mod labels;
+mod queues;
 
-/// Requests to API servers.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct RequestLabels {
-    verb: &'static str,
-    resource: String,
-}
-
-/// Reconciles by controller and result.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ReconcileLabels {
-    controller: &'static str,
-    result: &'static str,
-}
-
-/// Controllers.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ControllerLabels {
-    controller: &'static str,
-}
-
-/// Work queues.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct QueueLabels {
-    name: &'static str,
-    controller: &'static str,
-}
-
-/// Handlers.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct HandlerLabels {
-    handler: &'static str,
-}
-
-/// One tenant and what it is.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct TenantInfo {
-    /// Its namespace.
-    pub tcp_namespace: String,
-    /// Its name.
-    pub tcp_name: String,
-    /// Its version.
-    pub kubernetes_version: String,
-    /// Driver of its datastore.
-    pub datastore_driver: String,
-    /// URL of its API server.
-    pub address: String,
-    /// gateway, service or unknown.
-    pub exposure_strategy: &'static str,
-}
-
-/// One tenant and how it is.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct TenantStatus {
-    /// Its namespace.
-    pub tcp_namespace: String,
-    /// Its name.
-    pub tcp_name: String,
-    /// Its phase.
-    pub status: String,
-    /// true or false.
-    pub ready: &'static str,
-}
-
-/// Numbers of tenants.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ReadyLabels {
-    ready: &'static str,
-}
-
-/// One datastore and what it is.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct StoreInfo {
-    /// Its name.
-    pub datastore_name: String,
-    /// Its driver.
-    pub driver: &'static str,
-}
-
-/// One datastore and how it is.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct StoreStatus {
-    /// Its name.
-    pub datastore_name: String,
-    /// True, False or Unknown.
-    pub status: &'static str,
-    /// true or false.
-    pub ready: &'static str,
-}
-
-/// One datastore and whether it is ready: one series for each answer.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct StoreReady {
-    /// Its name.
-    pub datastore_name: String,
-    /// true or false.
-    pub ready: &'static str,
-    /// Its driver.
-    pub driver: &'static str,
-}
-
-/// Certificates of one tenant.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct CertificateLabels {
-    tcp_namespace: String,
-    tcp_name: String,
-    status: &'static str,
-    strategy: &'static str,
-}
+pub use labels::{
+    Build, CertificateLabels, ControllerLabels, HandlerLabels, QueueLabels, ReadyLabels,
+    ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo, TenantStatus,
+};
+pub use queues::QueueMetrics;
+use queues::Queues;
 
 /// How many certificates of a tenant there are of one kind of Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,16 +26,6 @@ pub struct Certificates {
     pub expiring: i64,
     /// They cannot be read, or are over.
     pub invalid: i64,
-}
-
-/// The build.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Build {
-    version: &'static str,
-    commit: &'static str,
-    dirty: &'static str,
-    repo: &'static str,
-    build_time: &'static str,
 }
 
 /// Counters that every write and read goes through.
@@ -186,154 +69,8 @@ pub struct Metrics {
     certificates: Family<CertificateLabels, Gauge<i64>>,
 }
 
-/// One queue under its name; by default one that nobody reads.
-#[derive(Clone, Default)]
-pub struct QueueMetrics {
-    depth: Gauge<u64, AtomicU64>,
-    adds: Counter,
-    retries: Counter,
-    waited: Option<Histogram>,
-    worked: Option<Histogram>,
-    unfinished: Gauge<f64, AtomicU64>,
-    longest: Gauge<f64, AtomicU64>,
-    running: Arc<Mutex<HashMap<Id, Instant>>>,
-}
-
-impl QueueMetrics {
-    /// A key came in.
-    pub fn added(&self) {
-        self.adds.inc();
-    }
-
-    /// So many keys wait.
-    pub fn depth(&self, depth: usize) {
-        self.depth.set(depth as u64);
-    }
-
-    /// A look began for a key that had waited.
-    pub fn started(&self, id: Id, waited: Duration) {
-        if let Some(histogram) = &self.waited {
-            histogram.observe(waited.as_secs_f64());
-        }
-        locked(&self.running).insert(id, clock::instant());
-    }
-
-    /// A look ended.
-    pub fn finished(&self, id: Id, retry: bool) {
-        if retry {
-            self.retries.inc();
-        }
-        let since = locked(&self.running).remove(&id);
-        if let (Some(since), Some(histogram)) = (since, &self.worked) {
-            histogram.observe(clock::instant().duration_since(since).as_secs_f64());
-        }
-    }
-
-    /// Puts right what time alone changes.
-    fn refresh(&self) {
-        let running = locked(&self.running);
-        let now = clock::instant();
-        let seconds = running
-            .values()
-            .map(|since| now.duration_since(*since).as_secs_f64());
-        self.unfinished
-            .set(seconds.clone().fold(0.0, |sum, one| sum + one));
-        self.longest.set(seconds.fold(0.0, f64::max));
-    }
-}
-
-/// Every queue by its name, and what each of their metrics is called.
-#[derive(Clone)]
-struct Queues {
-    named: Arc<Mutex<HashMap<&'static str, QueueMetrics>>>,
-    depth: Family<QueueLabels, Gauge<u64, AtomicU64>>,
-    adds: Family<QueueLabels, Counter>,
-    retries: Family<QueueLabels, Counter>,
-    waited: Family<QueueLabels, Histogram>,
-    worked: Family<QueueLabels, Histogram>,
-    unfinished: Family<QueueLabels, Gauge<f64, AtomicU64>>,
-    longest: Family<QueueLabels, Gauge<f64, AtomicU64>>,
-}
-
-impl Queues {
-    fn new() -> Self {
-        Self {
-            named: Arc::default(),
-            depth: Family::default(),
-            adds: Family::default(),
-            retries: Family::default(),
-            waited: Family::new_with_constructor(seconds),
-            worked: Family::new_with_constructor(seconds),
-            unfinished: Family::default(),
-            longest: Family::default(),
-        }
-    }
-
-    fn named(&self, name: &'static str) -> QueueMetrics {
-        let labels = QueueLabels {
-            name,
-            controller: name,
-        };
-        let make = || QueueMetrics {
-            depth: self.depth.get_or_create(&labels).clone(),
-            adds: self.adds.get_or_create(&labels).clone(),
-            retries: self.retries.get_or_create(&labels).clone(),
-            waited: Some(self.waited.get_or_create(&labels).clone()),
-            worked: Some(self.worked.get_or_create(&labels).clone()),
-            unfinished: self.unfinished.get_or_create(&labels).clone(),
-            longest: self.longest.get_or_create(&labels).clone(),
-            running: Arc::default(),
-        };
-        locked(&self.named).entry(name).or_insert_with(make).clone()
-    }
-
-    fn refresh(&self) {
-        locked(&self.named).values().for_each(QueueMetrics::refresh);
-    }
-
-    fn register(&self, all: &mut Registry) {
-        all.register(
-            "workqueue_depth",
-            "Keys that wait to be looked at",
-            self.depth.clone(),
-        );
-        all.register("workqueue_adds", "Keys that came in", self.adds.clone());
-        all.register(
-            "workqueue_retries",
-            "Looks that did not work",
-            self.retries.clone(),
-        );
-        all.register(
-            "workqueue_queue_duration_seconds",
-            "Seconds that a key waited for its look",
-            self.waited.clone(),
-        );
-        all.register(
-            "workqueue_work_duration_seconds",
-            "Seconds that a look took",
-            self.worked.clone(),
-        );
-        all.register(
-            "workqueue_unfinished_work_seconds",
-            "Seconds of all looks that go on, together",
-            self.unfinished.clone(),
-        );
-        all.register(
-            "workqueue_longest_running_processor_seconds",
-            "Seconds of the look that goes on for the longest",
-            self.longest.clone(),
-        );
-    }
-}
-
 fn seconds() -> Histogram {
     Histogram::new(BUCKETS)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 const BUCKETS: [f64; 40] = [
