@@ -79,7 +79,7 @@ fn secret_values(objects: &[&Object]) -> Vec<String> {
         .filter(|object| object.key.kind == Kind::Secret)
     {
         for (key, value) in object.body["data"].as_object().into_iter().flatten() {
-            let private = key.ends_with(".key") || key.contains("PASSWORD");
+            let private = key.rsplit('.').next() == Some("key") || key.contains("PASSWORD");
             let bytes = value.as_str().and_then(|text| STANDARD.decode(text).ok());
             if let (true, Some(Ok(text))) = (private, bytes.map(String::from_utf8)) {
                 // The bare base64 lines of a key, so that another wrapping does not hide it.

@@ -257,7 +257,7 @@ impl Tenant {
     }
 }
 
-fn first_filled<'a, const N: usize>(candidates: [Option<&'a str>; N]) -> &'a str {
+fn first_filled<const N: usize>(candidates: [Option<&str>; N]) -> &str {
     candidates
         .into_iter()
         .flatten()

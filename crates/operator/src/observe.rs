@@ -32,7 +32,6 @@ pub async fn snapshot(
     key: &Key,
     object: &Arc<TenantControlPlane>,
 ) -> Result<Snapshot, Failure> {
-    let children = context.index.children(key);
     let mut settings = context.settings.core.clone();
     settings.webhook_ca.clear();
     let mut snapshot = Snapshot {
@@ -47,25 +46,32 @@ pub async fn snapshot(
         routes: BTreeMap::new(),
         gateways: Vec::new(),
         gateway_api: context.gateway_api,
-        children: children.iter().map(|(child, _)| child.clone()).collect(),
+        children: Vec::new(),
         inside: context.inside.get(key).map(|visit| visit.report),
         now: clock::now(),
         seed: Seed::new(clock::seed()),
     };
-    for (child, entry) in children {
+    children(context, key, &mut snapshot);
+    secrets(context, key, &mut snapshot).await?;
+    gateways(context, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Brings what children say by themselves up to date; no request is made.
+pub fn children(context: &Context, key: &Key, snapshot: &mut Snapshot) {
+    snapshot.children.clear();
+    for (child, entry) in context.index.children(key) {
         match entry.facts {
             Facts::None => {}
             Facts::Deployment(view) => snapshot.deployment = Some(*view),
             Facts::Service(service) => snapshot.service = Some(*service),
             Facts::Ingress(status) => snapshot.ingress = Some(*status),
             Facts::Route(route) => {
-                snapshot.routes.insert(child.name, *route);
+                snapshot.routes.insert(child.name.clone(), *route);
             }
         }
+        snapshot.children.push(child);
     }
-    secrets(context, key, &mut snapshot).await?;
-    gateways(context, &mut snapshot).await?;
-    Ok(snapshot)
 }
 
 /// Lists the Secrets of a tenant that has any; looks for authorities by name where a person may have

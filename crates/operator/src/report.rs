@@ -167,7 +167,8 @@ fn log(key: &Key, what: &Happening) {
     }
 }
 
-/// What a person should hear of: conditions that went from one reason to another.
+/// What a person should hear of: conditions that went from one reason to another. What every tenant
+/// goes through while it starts is in its conditions and worth no event.
 fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
     let changed = new.iter().filter(|next| {
         let before = condition::find(old, &next.type_);
@@ -177,8 +178,17 @@ fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
     for condition in changed {
         let fine = condition.status == "True";
         let first = condition::find(old, &condition.type_).is_none();
+        let starting = matches!(
+            condition.reason.as_str(),
+            "ServicePending" | "DeploymentPending" | "NotVisited" | "NoReplicaReady" | "Sleeping"
+        );
         // Ready repeats what another condition says, and what is fine from the start is no news.
-        if condition.type_ == "Ready" && !fine || fine && first {
+        if condition.type_ == "Ready" && !fine || fine && first || starting && first {
+            continue;
+        }
+        let before = condition::find(old, &condition.type_);
+        let was_starting = before.is_some_and(|was| was.status != "True");
+        if starting && was_starting {
             continue;
         }
         let note = if condition.message.is_empty() {
@@ -186,20 +196,74 @@ fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
         } else {
             condition.message.clone()
         };
-        let waiting = matches!(
-            condition.reason.as_str(),
-            "ServicePending" | "DeploymentPending" | "NotVisited" | "NoReplicaReady" | "Sleeping"
-        );
         let reason = if fine {
             condition.type_.clone()
         } else {
             condition.reason.clone()
         };
+        let warning = !fine && condition.reason != "Sleeping";
         told.push(Happening {
-            warning: !fine && !waiting,
+            warning,
             reason,
             note,
         });
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(type_: &str, status: &str, reason: &str) -> Condition {
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: String::new(),
+            observed_generation: None,
+            last_transition_time: Time(clock::now()),
+        }
+    }
+
+    fn reasons(old: &[Condition], new: &[Condition]) -> Vec<String> {
+        transitions(old, new)
+            .into_iter()
+            .map(|told| told.reason)
+            .collect()
+    }
+
+    #[test]
+    fn a_tenant_that_starts_is_no_news_until_it_is_available() {
+        let none = reasons(
+            &[],
+            &[condition(
+                "ControlPlaneAvailable",
+                "False",
+                "DeploymentPending",
+            )],
+        );
+        assert!(none.is_empty());
+        let pending = [condition(
+            "ControlPlaneAvailable",
+            "False",
+            "DeploymentPending",
+        )];
+        let starting = [condition(
+            "ControlPlaneAvailable",
+            "False",
+            "NoReplicaReady",
+        )];
+        assert!(reasons(&pending, &starting).is_empty());
+        let available = [condition("ControlPlaneAvailable", "True", "ReplicasReady")];
+        assert_eq!(reasons(&starting, &available), ["ControlPlaneAvailable"]);
+        assert_eq!(reasons(&available, &starting), ["NoReplicaReady"]);
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_told_at_once_and_once() {
+        let damaged = [condition("CertificatesValid", "False", "AuthorityDamaged")];
+        assert_eq!(reasons(&[], &damaged), ["AuthorityDamaged"]);
+        assert!(reasons(&damaged, &damaged).is_empty());
+    }
 }

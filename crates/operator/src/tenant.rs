@@ -7,7 +7,7 @@ use std::{collections::hash_map::DefaultHasher, hash::Hasher, sync::Arc, time::D
 
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
-    object::Object,
+    object::{Kind, Object},
     plan::{self, Plan, Step},
     snapshot::Snapshot,
 };
@@ -45,7 +45,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         }
     };
     match plan::plan(&snapshot) {
-        Ok(plan) => Box::pin(pass(&context, &key, (&snapshot, facts), plan)).await,
+        Ok(plan) => Box::pin(pass(&context, &key, (snapshot, facts), plan)).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
@@ -56,13 +56,34 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     }
 }
 
+/// What was written may say something by itself that the plan waited for, an address for example:
+/// then it goes on at once, with what it knows already.
+const ROUNDS: usize = 3;
+
 async fn pass(
     context: &Context,
     key: &Key,
-    (snapshot, facts): (&Snapshot, u64),
-    plan: Plan,
+    (mut snapshot, mut facts): (Snapshot, u64),
+    mut plan: Plan,
 ) -> Outcome {
-    if let Err(failure) = apply(context, key, snapshot, &plan).await {
+    let mut result = Ok(());
+    let mut settled = false;
+    for _ in 0..ROUNDS {
+        result = apply(context, key, &mut snapshot, &plan).await;
+        let said = self::facts(context, key);
+        settled = said == facts;
+        if result.is_err() || settled {
+            break;
+        }
+        facts = said;
+        observe::children(context, key, &mut snapshot);
+        match plan::plan(&snapshot) {
+            Ok(next) => plan = next,
+            // It could be read a moment ago.
+            Err(_) => break,
+        }
+    }
+    if let Err(failure) = result {
         report::failed(context, key, &snapshot.object, &failure).await;
         if failure.adopt {
             context.memo.adopt(key);
@@ -76,6 +97,8 @@ async fn pass(
     );
     let wake = plan.wake.map_or(resync, |at| clock::until(at).min(resync));
     match report::planned(context, key, &snapshot.object, &plan).await {
+        // Its children go on changing: the last plan may not have been carried out yet.
+        Ok(_) if !settled => Outcome::Wait(Duration::ZERO),
         Ok(object) => {
             context
                 .memo
@@ -95,11 +118,11 @@ async fn pass(
 async fn apply(
     context: &Context,
     key: &Key,
-    snapshot: &Snapshot,
+    snapshot: &mut Snapshot,
     plan: &Plan,
 ) -> Result<(), Failure> {
     if let Some(finalizers) = &plan.finalizers {
-        context
+        snapshot.object = context
             .writer
             .set_finalizers(&snapshot.object, finalizers)
             .await?;
@@ -126,13 +149,18 @@ async fn apply(
 async fn write(
     context: &Context,
     key: &Key,
-    (snapshot, object): (&Snapshot, &Object),
+    (snapshot, object): (&mut Snapshot, &Object),
 ) -> Result<(), Failure> {
     if context.index.as_planned(object) || observe::holds(context, key, (snapshot, object)).await? {
         return Ok(());
     }
     let live = context.writer.write(object).await?;
     context.index.remember(key, object, &live);
+    if object.key.kind == Kind::Secret
+        && let Ok(secret) = serde_json::from_value(live.body)
+    {
+        snapshot.secrets.insert(object.key.name.clone(), secret);
+    }
     Ok(())
 }
 
