@@ -14,7 +14,7 @@ use crate::{
 
 /// One pass over a tenant that is being deleted.
 pub async fn reconcile(context: &Context, key: &Key, object: &Arc<TenantControlPlane>) -> Outcome {
-    match pass(context, key, object).await {
+    match Box::pin(pass(context, key, object)).await {
         Ok(()) => Outcome::Done { wake: None },
         Err(failure) => {
             report::failed(context, key, object, &failure).await;

@@ -26,7 +26,7 @@ use shell::{
     apply::Writer,
     events::Events,
     lease::{self, Leadership},
-    queue::Limits,
+    queue::{Limits, Queue},
     serve::{self, Certificates, ServeError},
     telemetry::Metrics,
     watch,
@@ -64,6 +64,8 @@ pub enum RunError {
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut config = kube::Config::infer().await?;
     config.connect_timeout = Some(Duration::from_secs(5));
+    // The queues try again, and they know for whom.
+    config.default_retry = false;
     let client = Client::try_from(config).map_err(|e| RunError::Cluster(Box::new(e)))?;
     run_with(client, settings, stop()).await
 }
@@ -137,10 +139,10 @@ async fn context(client: Client, settings: Settings, leadership: Leadership) -> 
         remote: shell::remote::Remote::default(),
         inside: context::Reports::default(),
         memo: memo::Memo::default(),
+        tenant_queue: Queue::default().measured(metrics.queue("tenantcontrolplane")),
+        inside_queue: Queue::default().measured(metrics.queue("inside")),
+        store_queue: Queue::default().measured(metrics.queue("datastore")),
         metrics,
-        tenant_queue: shell::queue::Queue::default(),
-        inside_queue: shell::queue::Queue::default(),
-        store_queue: shell::queue::Queue::default(),
         gateway_api,
         authorities: std::sync::Mutex::default(),
         labels: std::sync::Mutex::default(),

@@ -15,14 +15,7 @@ use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
     context::Context,
-    shell::{
-        apply::WriteError,
-        clock,
-        events::Happening,
-        queue::Outcome,
-        telemetry::{StoreInfo, StoreStatus},
-        watch,
-    },
+    shell::{apply::WriteError, clock, events::Happening, queue::Outcome, watch},
 };
 
 /// Tenants come and go in numbers: who uses a DataStore is written down at most this often.
@@ -82,6 +75,9 @@ pub async fn reconcile(
 ) -> Outcome {
     watches.follow(&context).await;
     let Some(object) = context.data_stores.get(&name) else {
+        if let Ok(store) = context.stores.get(&name) {
+            context.metrics.forget_store(&name, store.driver.as_str());
+        }
         if context.stores.remove(&name) {
             wake_users(&context, &name);
         }
@@ -135,7 +131,9 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
     let resolved = look(context, name, object).await.map_err(Box::new)?;
     let used_by = used_by(context, name);
     let plan = store::status::plan(object, &used_by, &resolved, clock::now());
-    measure(context, name, object, resolved.is_ok());
+    context
+        .metrics
+        .store(name, object.spec.driver.as_str(), resolved.is_ok());
     let mut live = object.clone();
     if let Some(finalizers) = &plan.finalizers {
         live = context.writer.set_finalizers(object, finalizers).await?;
@@ -211,27 +209,6 @@ fn wake_users(context: &Context, name: &str) {
         let names = crate::observe::store_names(context, &tenant);
         if names.iter().any(|used| used == name) {
             context.tenant_queue.wake(key);
-        }
-    }
-}
-
-fn measure(context: &Context, name: &str, object: &DataStore, ready: bool) {
-    let driver = object.spec.driver.as_str();
-    let info = StoreInfo {
-        datastore_name: name.to_owned(),
-        driver,
-    };
-    context.metrics.store_info.get_or_create(&info).set(1);
-    for (fine, status, text) in [(true, "True", "true"), (false, "False", "false")] {
-        let labels = StoreStatus {
-            datastore_name: name.to_owned(),
-            status,
-            ready: text,
-        };
-        if fine == ready {
-            context.metrics.store_status.get_or_create(&labels).set(1);
-        } else {
-            context.metrics.store_status.remove(&labels);
         }
     }
 }
