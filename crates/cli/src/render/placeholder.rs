@@ -92,18 +92,16 @@ pub fn snapshot(
 }
 
 fn seed(arguments: &Arguments) -> anyhow::Result<Seed> {
-    match &arguments.seed {
-        Some(text) => Ok(Seed::from_text(text)),
-        None => {
-            let mut bytes = [0; 32];
-            std::io::Read::read_exact(
-                &mut std::fs::File::open("/dev/urandom").context("opening the random device")?,
-                &mut bytes,
-            )
-            .context("reading the random device")?;
-            Ok(Seed::new(bytes))
-        }
+    if let Some(text) = &arguments.seed {
+        return Ok(Seed::from_text(text));
     }
+    let mut bytes = [0; 32];
+    std::io::Read::read_exact(
+        &mut std::fs::File::open("/dev/urandom").context("opening the random device")?,
+        &mut bytes,
+    )
+    .context("reading the random device")?;
+    Ok(Seed::new(bytes))
 }
 
 fn resolve(

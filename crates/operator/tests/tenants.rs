@@ -1,0 +1,21 @@
+//! Tenants against a real API server and a real etcd with access control: no pods run here, so a
+//! control plane never becomes available unless a test says so.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests, and their helpers are, too"
+)]
+
+#[path = "tenants/bad_input.rs"]
+mod bad_input;
+#[path = "tenants/convergence.rs"]
+mod convergence;
+#[path = "tenants/deletion.rs"]
+mod deletion;
+#[path = "tenants/drift.rs"]
+mod drift;
+#[path = "tenants/leadership.rs"]
+mod leadership;
+#[path = "tenants/world.rs"]
+mod world;

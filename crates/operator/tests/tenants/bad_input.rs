@@ -1,0 +1,91 @@
+use std::time::{Duration, Instant};
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_datastore_is_named_and_the_tenant_goes_on_when_it_appears() {
+    let world = World::bare().await;
+    let _operator = world.operator();
+    world.tenant("t", json!({"dataStore": "gold"})).await;
+    let why = world
+        .reason("t", "DataStoreReady", "DataStoreMissing")
+        .await;
+    assert!(why.contains("gold") && why.contains("create it"), "{why}");
+    world.data_store("gold").await;
+    world.written("t").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_authority_is_reported_and_left_as_it_is_until_a_person_restores_it() {
+    let world = World::new().await;
+    let _operator = world.operator();
+    world.tenant("t", json!({})).await;
+    world.written("t").await;
+    let whole = world.secret("t-ca").await.unwrap().data.unwrap()["ca.crt"].clone();
+    let put = async |text: &k8s_openapi::ByteString| {
+        let patch = json!({"data": {"ca.crt": text}});
+        let patched = world
+            .secrets()
+            .patch("t-ca", &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        patched.unwrap().metadata.resource_version
+    };
+    let version = put(&k8s_openapi::ByteString(b"garbage".to_vec())).await;
+    let why = world
+        .reason("t", "CertificatesValid", "AuthorityDamaged")
+        .await;
+    assert!(why.contains("t-ca") && why.contains("restore"), "{why}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let now = world.secret("t-ca").await.unwrap();
+    assert_eq!(now.metadata.resource_version, version, "nobody wrote it");
+    put(&whole).await;
+    world.reason("t", "CertificatesValid", "AsPlanned").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_asks_for_anothers_schema_gets_nothing() {
+    let world = World::new().await;
+    let _operator = world.operator();
+    world
+        .tenant(
+            "first",
+            json!({"dataStoreSchema": "shared", "dataStoreUsername": "one"}),
+        )
+        .await;
+    world.written("first").await;
+    world
+        .tenant(
+            "second",
+            json!({"dataStoreSchema": "shared", "dataStoreUsername": "two"}),
+        )
+        .await;
+    let why = world
+        .reason("second", "DataStoreReady", "DataStoreShared")
+        .await;
+    assert!(why.contains("tenants/first"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_poisoned_tenant_does_not_slow_its_neighbours() {
+    let world = World::new().await;
+    let _operator = world.operator();
+    world
+        .tenant("poisoned", json!({"kubernetes": {"version": "latest"}}))
+        .await;
+    world.reason("poisoned", "Reconciled", "SpecInvalid").await;
+    let started = Instant::now();
+    for index in 0..9 {
+        world.tenant(&format!("t{index}"), json!({})).await;
+    }
+    for index in 0..9 {
+        world.written(&format!("t{index}")).await;
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        started.elapsed()
+    );
+}

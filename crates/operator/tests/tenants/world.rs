@@ -1,0 +1,266 @@
+//! A management cluster without nodes, a datastore, and operators that come and go.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::api::core::v1::Secret;
+use kamaji_api::{condition, tenant::TenantControlPlane};
+use kamaji_e2e::{
+    audit::Entry,
+    envtest::{ApiServer, Options},
+    tls_etcd::TlsEtcd,
+    tools::Tools,
+};
+use kamaji_operator::{run_with, settings::Settings};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
+    core::GroupVersionKind,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+/// Namespace of all tenants.
+pub const NAMESPACE: &str = "tenants";
+
+pub struct World {
+    pub api: ApiServer,
+    pub etcd: TlsEtcd,
+    pub client: Client,
+}
+
+/// An operator that ends, without a farewell, when it is dropped.
+pub struct Operator(JoinHandle<()>);
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl World {
+    /// Everything but a DataStore.
+    pub async fn bare() -> Self {
+        // Whoever is first installs it; the same one is in the binary.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tools = Tools::api_server().await.unwrap();
+        let options = Options {
+            audit: true,
+            ..Options::default()
+        };
+        let api = ApiServer::start(&tools, options).await.unwrap();
+        let etcd = TlsEtcd::start(&tools).await.unwrap();
+        let client = api.client().await.unwrap();
+        let world = Self { api, etcd, client };
+        for (_, definition) in kamaji_api::crd::all() {
+            world.apply(definition).await;
+        }
+        for name in [NAMESPACE, "kamaji-system"] {
+            let meta = json!({"name": name});
+            world
+                .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta}))
+                .await;
+        }
+        world
+    }
+
+    /// With the DataStore `default`.
+    pub async fn new() -> Self {
+        let world = Self::bare().await;
+        world.data_store("default").await;
+        world
+    }
+
+    pub async fn data_store(&self, name: &str) {
+        let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
+        let ids = &self.etcd.identities;
+        self.apply(json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "DataStore",
+            "metadata": {"name": name},
+            "spec": {
+                "driver": "etcd",
+                "endpoints": [self.etcd.endpoint],
+                "tlsConfig": {
+                    "certificateAuthority": {
+                        "certificate": content(&ids.authority.cert),
+                        "privateKey": content(&ids.authority.key),
+                    },
+                    "clientCertificate": {
+                        "certificate": content(&ids.root.cert),
+                        "privateKey": content(&ids.root.key),
+                    },
+                },
+            },
+        }))
+        .await;
+    }
+
+    /// An operator that need not agree with anybody.
+    pub fn operator(&self) -> Operator {
+        self.replica("alone", false)
+    }
+
+    /// An operator that must hold the lease.
+    pub fn replica(&self, identity: &str, leader_elect: bool) -> Operator {
+        let settings = Settings {
+            core: kamaji_core::settings::Settings {
+                default_data_store: Some("default".to_owned()),
+                ..Default::default()
+            },
+            metrics: None,
+            health: None,
+            webhooks: None,
+            leader_elect,
+            namespace: "kamaji-system".to_owned(),
+            identity: identity.to_owned(),
+            webhook_service: "kamaji-webhook-service".to_owned(),
+            webhook_certificates: None,
+            concurrency: 16,
+            inside_concurrency: 4,
+            time_limit: Duration::from_secs(30),
+            resync: Duration::from_hours(10),
+            inside_resync: Duration::from_mins(10),
+            dial_cluster_ip: true,
+        };
+        let client = self.client.clone();
+        Operator(tokio::spawn(async move {
+            let ended = run_with(client, settings, std::future::pending()).await;
+            tracing::info!(?ended, "the operator ended");
+        }))
+    }
+
+    /// Applies an object as a person would.
+    pub async fn apply(&self, object: Value) -> DynamicObject {
+        let text = |key: &str| object[key].as_str().unwrap().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        // A definition that was just applied takes a moment to be served.
+        let started = Instant::now();
+        loop {
+            let params = PatchParams::apply("person").force();
+            match api.patch(&name, &params, &Patch::Apply(&object)).await {
+                Ok(live) => return live,
+                Err(error) if started.elapsed() > Duration::from_secs(10) => panic!("{error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    /// Makes a tenant; `spec` is merged over the least that one needs.
+    pub async fn tenant(&self, name: &str, spec: Value) {
+        let mut object = json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "TenantControlPlane",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {
+                "controlPlane": {"deployment": {"replicas": 1}, "service": {"serviceType": "ClusterIP"}},
+                "kubernetes": {"version": "v1.36.3", "kubelet": {}},
+                "networkProfile": {"serviceCidr": "10.98.0.0/16"},
+            },
+        });
+        merge(&mut object["spec"], &spec);
+        self.apply(object).await;
+    }
+
+    pub fn tenants(&self) -> Api<TenantControlPlane> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// Objects of one of our kinds, as JSON by name.
+    pub async fn owned(&self, resource: &ApiResource, tenant: &str) -> Vec<DynamicObject> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), NAMESPACE, resource);
+        let selector = format!("kamaji.clastix.io/name={tenant}");
+        api.list(&ListParams::default().labels(&selector))
+            .await
+            .unwrap()
+            .items
+    }
+
+    /// Waits until a condition of a tenant has that reason, and returns its message.
+    pub async fn reason(&self, tenant: &str, type_: &str, reason: &str) -> String {
+        let what = format!("{type_} of {tenant} to be {reason}");
+        let found = until(&what, async || {
+            let object = self.tenants().get_opt(tenant).await.ok()??;
+            let conditions = object.status?.conditions;
+            let found = condition::find(&conditions, type_)?.clone();
+            (found.reason == reason).then_some(found.message)
+        });
+        found.await
+    }
+
+    /// Waits until everything of a tenant is written that can be without nodes.
+    pub async fn written(&self, tenant: &str) {
+        self.reason(tenant, "ControlPlaneAvailable", "NoReplicaReady")
+            .await;
+        self.reason(tenant, "Reconciled", "AsPlanned").await;
+    }
+
+    /// Writes since `mark`, leases and events aside.
+    pub fn writes(&self, mark: u64) -> Vec<Entry> {
+        let entries = self.api.audit().since(mark).unwrap();
+        let written = entries.into_iter().filter(|entry| {
+            entry.is_write() && !entry.is_of_a_lease() && !entry.uri.contains("/events")
+        });
+        written.collect()
+    }
+
+    /// That nobody writes for a while.
+    pub async fn at_rest(&self, seconds: u64) {
+        let mark = self.api.audit().mark().unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let uris: Vec<_> = self
+            .writes(mark)
+            .into_iter()
+            .map(|entry| (entry.verb, entry.uri))
+            .collect();
+        assert!(uris.is_empty(), "{uris:?}");
+    }
+
+    /// The data of a Secret, if it is there.
+    pub async fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets().get_opt(name).await.unwrap()
+    }
+}
+
+/// Asks until there is an answer, for at most a minute.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "waited a minute for {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// The names of objects.
+pub fn names(objects: &[DynamicObject]) -> Vec<String> {
+    objects.iter().map(ResourceExt::name_any).collect()
+}
