@@ -97,12 +97,17 @@ async fn pass(
     );
     let wake = plan.wake.map_or(resync, |at| clock::until(at).min(resync));
     match report::planned(context, key, &snapshot.object, &plan).await {
-        // Its children go on changing: the last plan may not have been carried out yet.
-        Ok(_) if !settled => Outcome::Wait(Duration::ZERO),
         Ok(object) => {
-            context
-                .memo
-                .settle(key, fingerprint(context, key, &object, facts), Some(wake));
+            let seen = fingerprint(context, key, &object, facts);
+            // Whatever changed while we worked was not planned for: it must not count as seen.
+            let overtaken = !same_wish(&snapshot.object, &object)
+                || plan
+                    .objects()
+                    .any(|planned| !context.index.as_planned(planned));
+            if !settled || overtaken {
+                return Outcome::Wait(Duration::ZERO);
+            }
+            context.memo.settle(key, seen, Some(wake));
             inside::wake_if_due(context, key, &object);
             wake_store(context, &object);
             Outcome::Done { wake: Some(wake) }
@@ -112,6 +117,15 @@ async fn pass(
             Outcome::Retry
         }
     }
+}
+
+/// True if `live` asks for what `planned` asked for.
+fn same_wish(planned: &TenantControlPlane, live: &TenantControlPlane) -> bool {
+    let (planned, live) = (&planned.metadata, &live.metadata);
+    planned.generation == live.generation
+        && planned.annotations == live.annotations
+        && planned.finalizers == live.finalizers
+        && planned.deletion_timestamp == live.deletion_timestamp
 }
 
 /// Makes it so, in the order of the plan.

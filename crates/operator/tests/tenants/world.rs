@@ -207,11 +207,14 @@ impl World {
         self.reason(tenant, "Reconciled", "AsPlanned").await;
     }
 
-    /// Writes since `mark`, leases and events aside.
+    /// Writes since `mark`, leases, events and the API server's own aside.
     pub fn writes(&self, mark: u64) -> Vec<Entry> {
         let entries = self.api.audit().since(mark).unwrap();
         let written = entries.into_iter().filter(|entry| {
-            entry.is_write() && !entry.is_of_a_lease() && !entry.uri.contains("/events")
+            entry.is_write()
+                && !entry.is_of_a_lease()
+                && !entry.uri.contains("/events")
+                && entry.user.username != "system:apiserver"
         });
         written.collect()
     }
