@@ -4,6 +4,11 @@ use serde_json::json;
 
 use crate::world::{World, until};
 
+/// Seconds: five minutes in `make soak`.
+fn rest() -> u64 {
+    if std::env::var_os("KAMAJI_SOAK").is_some() { 300 } else { 10 }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_converge_and_then_nobody_writes_not_even_after_a_restart() {
     let world = World::new().await;
@@ -33,7 +38,7 @@ async fn tenants_converge_and_then_nobody_writes_not_even_after_a_restart() {
     assert!(why.contains("load balancer controller"), "{why}");
     // Who uses the DataStore is written down a moment later.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    world.at_rest(10).await;
+    world.at_rest(rest()).await;
     drop(operator);
     let _restarted = world.operator();
     world.at_rest(8).await;
