@@ -94,7 +94,15 @@ fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
             "apiVersion": "v1",
             "kind": "Secret",
             "type": live.type_,
-            "metadata": {"name": name, "namespace": tenant.namespace},
+            // All else stays as it is, its owner above all: with the owner it goes.
+            "metadata": {
+                "name": name,
+                "namespace": tenant.namespace,
+                "labels": live.metadata.labels,
+                "annotations": live.metadata.annotations,
+                "ownerReferences": live.metadata.owner_references,
+            },
+            "data": live.data,
         }))
     })
 }

@@ -380,10 +380,10 @@ fn deletion_removes_the_data_before_it_lets_the_secret_and_the_tenant_go() {
         todo.unbind[0].1.schema,
         "11111111-2222-3333-4444-555555555555"
     );
-    assert_eq!(
-        todo.release.unwrap().body["metadata"]["finalizers"],
-        Value::Null
-    );
+    let released = todo.release.unwrap().body;
+    assert_eq!(released["metadata"]["finalizers"], Value::Null);
+    assert_eq!(released["metadata"]["ownerReferences"][0]["name"], "full");
+    assert!(released["data"]["DB_SCHEMA"].is_string());
     assert!(todo.finalizers.is_empty());
 }
 
