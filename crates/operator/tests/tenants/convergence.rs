@@ -6,7 +6,11 @@ use crate::world::{World, until};
 
 /// Seconds: five minutes in `make soak`.
 fn rest() -> u64 {
-    if std::env::var_os("KAMAJI_SOAK").is_some() { 300 } else { 10 }
+    if std::env::var_os("KAMAJI_SOAK").is_some() {
+        300
+    } else {
+        10
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
