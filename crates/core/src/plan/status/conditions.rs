@@ -1,0 +1,109 @@
+//! What does a tenant wait for, as conditions?
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kamaji_api::{
+    condition::{self, ConditionType},
+    tenant::TenantControlPlaneStatus,
+};
+
+use crate::{plan::Draft, tenant::Tenant};
+
+pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+    use ConditionType as C;
+    let mut next = Vec::new();
+    for type_ in [
+        C::DataStoreReady,
+        C::EndpointAssigned,
+        C::CertificatesValid,
+        C::UpgradeAllowed,
+    ] {
+        next.push(
+            match draft.waits.iter().find(|wait| wait.condition == type_) {
+                Some(wait) => draft.condition(type_, Err((wait.reason, wait.message.clone()))),
+                None => draft.condition(type_, Ok("AsPlanned")),
+            },
+        );
+    }
+    next.push(draft.condition(C::Reconciled, Ok("AsPlanned")));
+    next.push(available(tenant, draft));
+    next.push(inside(&status.conditions, draft));
+    let first = next.iter().find(|c| c.status != "True");
+    let ready = match first {
+        Some(c) => draft.condition(C::Ready, Err((&c.reason, c.message.clone()))),
+        None => draft.condition(C::Ready, Ok("AsPlanned")),
+    };
+    for mut condition in next.into_iter().chain([ready]) {
+        condition.observed_generation = Some(tenant.generation);
+        condition::set(&mut status.conditions, condition);
+    }
+}
+
+impl Draft<'_> {
+    fn condition(&self, type_: ConditionType, result: Result<&str, (&str, String)>) -> Condition {
+        let (status, reason, message) = match result {
+            Ok(reason) => ("True", reason, String::new()),
+            Err((reason, message)) => ("False", reason, message),
+        };
+        Condition {
+            type_: type_.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message,
+            observed_generation: None,
+            last_transition_time: self.time(),
+        }
+    }
+}
+
+fn available(tenant: &Tenant, draft: &Draft) -> Condition {
+    let no = |reason: &str, message: String| {
+        draft.condition(ConditionType::ControlPlaneAvailable, Err((reason, message)))
+    };
+    let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
+    if tenant.replicas() == 0 {
+        return no(
+            "Sleeping",
+            "spec.controlPlane.deployment.replicas is 0: set it to 1 or more to wake the control plane"
+                .to_owned(),
+        );
+    }
+    let Some(view) = &draft.snapshot.deployment else {
+        return no(
+            "DeploymentPending",
+            format!("the Deployment {deployment} does not exist yet"),
+        );
+    };
+    let ready = view.status.ready_replicas.unwrap_or_default();
+    if ready > 0 {
+        return draft.condition(ConditionType::ControlPlaneAvailable, Ok("ReplicasReady"));
+    }
+    let why = view.status.conditions.iter().flatten().find(|c| {
+        c.status != "True" && matches!(c.type_.as_str(), "Available" | "Progressing")
+            || c.type_ == "ReplicaFailure" && c.status == "True"
+    });
+    let why = why.and_then(|c| c.message.clone()).unwrap_or_default();
+    no(
+        "NoReplicaReady",
+        format!(
+            "none of {} replicas of the Deployment {deployment} is ready: {why} (look at its pods: are they scheduled, do their images come, what do their logs say?)",
+            tenant.replicas()
+        ),
+    )
+}
+
+fn inside(old: &[Condition], draft: &Draft) -> Condition {
+    if let Some(report) = &draft.snapshot.inside {
+        return report.ready.clone();
+    }
+    condition::find(old, ConditionType::InsideReady.as_str())
+        .cloned()
+        .unwrap_or_else(|| {
+            draft.condition(
+                ConditionType::InsideReady,
+                Err((
+                    "NotVisited",
+                    "the inside is set up once the control plane is available".to_owned(),
+                )),
+            )
+        })
+}
