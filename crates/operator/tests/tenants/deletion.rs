@@ -2,7 +2,7 @@ use kamaji_datastore::{self as datastore, BasicAuth, Connection, Driver, Identit
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::world::{World, until};
+use crate::world::{Operator, World, until};
 
 fn connection(world: &World, certificate: &[u8], key: &[u8]) -> Connection {
     Connection {
@@ -19,15 +19,21 @@ fn connection(world: &World, certificate: &[u8], key: &[u8]) -> Connection {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour_alone() {
+/// Two tenants, the name of one being the beginning of the other's.
+async fn neighbours() -> (World, Operator) {
     let world = World::new().await;
-    let _operator = world.operator();
+    let operator = world.operator();
     for name in ["cp-a", "cp-aa"] {
         let own = json!({"dataStoreSchema": name, "dataStoreUsername": name});
         world.tenant(name, own).await;
         world.written(name).await;
     }
+    (world, operator)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour_alone() {
+    let (world, _operator) = neighbours().await;
     let root = &world.etcd.identities.root;
     let admin = datastore::connect(&connection(
         &world,
@@ -66,13 +72,7 @@ async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenants_own_certificate_reads_its_own_keys_and_no_neighbours() {
-    let world = World::new().await;
-    let _operator = world.operator();
-    for name in ["cp-a", "cp-aa"] {
-        let own = json!({"dataStoreSchema": name, "dataStoreUsername": name});
-        world.tenant(name, own).await;
-        world.written(name).await;
-    }
+    let (world, _operator) = neighbours().await;
     let data = world
         .secret("cp-a-datastore-certificate")
         .await
