@@ -16,6 +16,7 @@ use crate::tools::Tools;
 pub struct Kubectl {
     binary: PathBuf,
     kubeconfig: PathBuf,
+    server: Option<String>,
 }
 
 impl Kubectl {
@@ -24,7 +25,23 @@ impl Kubectl {
         Ok(Self {
             binary: tools.path("kubectl")?.into(),
             kubeconfig: kubeconfig.into(),
+            server: None,
         })
+    }
+
+    /// The same identity at another address of the cluster.
+    #[must_use]
+    pub fn at(&self, server: &str) -> Self {
+        Self {
+            server: Some(server.into()),
+            ..self.clone()
+        }
+    }
+
+    /// URL of the API server that the kubeconfig names.
+    pub async fn server(&self) -> Result<String> {
+        self.run("config view --minify -o jsonpath={.clusters[0].cluster.server}")
+            .await
     }
 
     /// The kubeconfig file.
@@ -41,6 +58,9 @@ impl Kubectl {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--kubeconfig").arg(&self.kubeconfig);
+        if let Some(server) = &self.server {
+            command.arg("--server").arg(server);
+        }
         // The testbed's addresses lie behind no proxy.
         for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
             command.env_remove(variable);

@@ -11,6 +11,10 @@ use anyhow::Result;
 use crate::command::{command, feed, lines, output, words};
 use crate::layout::Layout;
 
+/// Address of the bridge itself. A bridge without one takes the lowest of its ports', so that a worker
+/// that leaves would make everybody's neighbour entries of the management node wrong for half a minute.
+const SWITCH: &str = "02:00:ac:1e:00:01";
+
 /// A network namespace by name.
 #[derive(Debug, Clone)]
 pub struct Netns {
@@ -89,7 +93,7 @@ pub async fn connect_management(layout: &Layout) -> Result<()> {
     );
     netns
         .lines(&format!(
-            "ip link add node0 type bridge
+            "ip link add node0 address {SWITCH} type bridge
              ip addr add {node}/24 dev node0
              ip link set node0 up
              ip route add {services} dev node0",

@@ -163,26 +163,29 @@ async fn tell(layout: &Layout, stories: Vec<Story>, keep: bool) -> Result<usize>
     };
     let (of_tenants, of_testbed): (Vec<_>, Vec<_>) =
         stories.into_iter().partition(|story| story.needs_operator);
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failures) = (0, Vec::new());
     let deploy = !of_tenants.is_empty();
     for part in [of_testbed, of_tenants] {
         if deploy && part.first().is_some_and(|story| story.needs_operator) {
             operator::deploy(&testbed).await?;
         }
         for story in part {
-            if tell_one(&testbed, &story).await {
-                passed += 1;
-            } else {
-                failed += 1;
+            match tell_one(&testbed, &story).await {
+                Ok(()) => passed += 1,
+                Err(error) => failures.push(format!("{}: {error:#}", story.name)),
             }
         }
     }
-    println!("{passed} passed, {failed} failed");
-    Ok(failed)
+    // Once more at the end, since the end is what is kept of a long log.
+    println!("{passed} passed, {} failed", failures.len());
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
+    Ok(failures.len())
 }
 
 /// Tells one story and prints how it went.
-async fn tell_one(testbed: &Testbed, story: &Story) -> bool {
+async fn tell_one(testbed: &Testbed, story: &Story) -> Result<()> {
     let begin = Instant::now();
     let result = AssertUnwindSafe((story.tell)(testbed.clone()))
         .catch_unwind()
@@ -203,7 +206,7 @@ async fn tell_one(testbed: &Testbed, story: &Story) -> bool {
             println!("{}", testbed.circumstances().await);
         }
     }
-    result.is_ok()
+    result
 }
 
 #[cfg(test)]

@@ -79,8 +79,8 @@ impl Tenant {
         Ok(state.as_str().unwrap_or_default().to_string())
     }
 
-    /// Waits until it is Ready and its API server answers.
-    pub async fn wait_ready(&self, limit: Duration) -> Result<()> {
+    /// Waits until its status tells that it is Ready.
+    pub async fn wait_state(&self, limit: Duration) -> Result<()> {
         let (name, namespace) = (&self.name, &self.namespace);
         until(
             &format!("tenant {namespace}/{name} is Ready"),
@@ -93,7 +93,13 @@ impl Tenant {
                 Ok(())
             },
         )
-        .await?;
+        .await
+    }
+
+    /// Waits until it is Ready and its API server answers.
+    pub async fn wait_ready(&self, limit: Duration) -> Result<()> {
+        let (name, namespace) = (&self.name, &self.namespace);
+        self.wait_state(limit).await?;
         let tenant = self.kubectl().await?;
         until(
             &format!("the API server of {namespace}/{name} answers"),

@@ -118,7 +118,7 @@ impl Testbed {
             "get pods -A -o wide".to_string(),
             "get events -A --sort-by=.lastTimestamp --field-selector type=Warning".to_string(),
             "get tcp,datastore -A".to_string(),
-            format!("logs -n {OPERATOR_NAMESPACE} --tail=40 --prefix deployment --all-pods"),
+            format!("logs -n {OPERATOR_NAMESPACE} --tail=40 deployment/kamaji-controller-manager"),
         ] {
             let told = kubectl
                 .run(&line)

@@ -12,7 +12,7 @@ use crate::command::{output, words};
 use crate::control_plane::KUBELET_ESSENTIALS;
 use crate::kubectl::Kubectl;
 use crate::management::{archives, wait_node_ready};
-use crate::network::connect_worker;
+use crate::network::{Netns, connect_worker};
 use crate::node::{CRI_SOCKET, Node};
 use crate::step::step;
 use crate::wait::until;
@@ -188,8 +188,42 @@ patches: {{directory: {patches}}}
         )
         .await?;
         self.node.write_cni(&cidr)?;
+        self.route_pods(cluster, &cidr).await?;
         let ready = wait_node_ready(cluster, self.name()).await;
         ready.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))
+    }
+
+    /// Leads the pods of the cluster's other workers here, and this one's pods there, which a network
+    /// add-on would do in a user's cluster.
+    async fn route_pods(&self, cluster: &Kubectl, cidr: &str) -> Result<()> {
+        let nodes = cluster.json("get nodes").await?;
+        let layout = &self.bed.layout;
+        let own = Netns::of(layout, self.name());
+        let ip = layout.worker_ip(self.index);
+        for node in nodes["items"].as_array().into_iter().flatten() {
+            let name = node["metadata"]["name"].as_str().unwrap_or_default();
+            let Some(theirs) = node["spec"]["podCIDR"].as_str() else {
+                continue;
+            };
+            let addresses = node["status"]["addresses"].as_array();
+            let address = addresses
+                .into_iter()
+                .flatten()
+                .find(|address| address["type"] == "InternalIP");
+            let other = Netns::of(layout, name);
+            let Some(address) = address.and_then(|a| a["address"].as_str()) else {
+                continue;
+            };
+            if name == self.name() || !other.path().exists() {
+                continue;
+            }
+            own.lines(&format!("ip route replace {theirs} via {address}"))
+                .await?;
+            other
+                .lines(&format!("ip route replace {cidr} via {ip}"))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Switches the worker off as if its plug had been pulled, and removes everything of it. The Node

@@ -3,9 +3,14 @@
 //! `cargo test -p kamaji-e2e --test stories -- WORDS` tells the stories whose name contains WORDS.
 
 mod stories {
+    pub mod deletion;
+    pub mod drift_inside;
+    pub mod exposure;
+    pub mod keys;
     pub mod management_dns;
     pub mod management_logs_and_exec;
     pub mod management_pod;
+    pub mod manifest;
     pub mod pod;
     pub mod tenant_with_worker;
     pub mod worker_joins_kubeadm;
@@ -14,7 +19,9 @@ mod stories {
 use std::process::ExitCode;
 
 use kamaji_e2e::story::{Story, main as tell};
-use stories::{management_dns, management_logs_and_exec, management_pod};
+use stories::{
+    deletion, drift_inside, exposure, management_dns, management_logs_and_exec, management_pod,
+};
 use stories::{tenant_with_worker, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
@@ -29,6 +36,35 @@ fn main() -> ExitCode {
             "a worker joins a cluster of kubeadm's",
             worker_joins_kubeadm::tell,
         ),
-        Story::of_tenants("a tenant with a worker runs pods", tenant_with_worker::tell),
+        Story::of_tenants(
+            "a tenant with two workers runs pods",
+            tenant_with_worker::tell,
+        ),
+        Story::of_tenants(
+            "a control plane is reached by NodePort, a port, a domain and names of its own",
+            exposure::by_node_port,
+        ),
+        Story::of_tenants(
+            "a load balancer's address may come late",
+            exposure::by_late_load_balancer,
+        ),
+        Story::of_tenants(
+            "a control plane is reached by the address of its Service",
+            exposure::by_cluster_ip,
+        ),
+        Story::of_tenants(
+            "a tenant has two families of addresses",
+            exposure::dual_stack,
+        ),
+        Story::of_tenants("a tenant has addresses of IPv6 alone", exposure::ipv6),
+        Story::of_tenants("a deleted tenant leaves nothing", deletion::leaves_nothing),
+        Story::of_tenants(
+            "a tenant whose API server is dead can be deleted",
+            deletion::of_the_dead,
+        ),
+        Story::of_tenants(
+            "what belongs into a tenant is put back there",
+            drift_inside::tell,
+        ),
     ])
 }

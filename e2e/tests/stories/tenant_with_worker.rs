@@ -1,5 +1,6 @@
 //! The whole way of a tenant: its control plane comes up, a worker joins it with kubeadm, its addons
-//! run there, and kubectl, DNS, Services and the way back through konnectivity work.
+//! run there, and kubectl, DNS, Services and the way back through konnectivity work. A second worker
+//! joins with a token of its own.
 
 use std::time::Duration;
 
@@ -52,7 +53,19 @@ pub async fn tell(testbed: Testbed) -> Result<()> {
         "the API server reaches a Service through konnectivity: {page}"
     );
 
-    worker.remove().await?;
+    let second = Worker::join(&testbed.bed, 2, &kubectl).await?;
+    let away = Web {
+        name: "away",
+        node: second.name(),
+        kubectl: &kubectl,
+    };
+    away.start().await?;
+    ensure!(kubectl.run("logs away").await?.trim() == PAGE);
+    away.fetch("away.default.svc.cluster.local", 80).await?;
+
+    for worker in [worker, second] {
+        worker.remove().await?;
+    }
     tenant.delete().await
 }
 
