@@ -4,6 +4,7 @@
 //! `kubectl kustomize` renders it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::audit::OPERATOR_NAMESPACE;
 use crate::catalogue;
 use crate::command::{output, words};
 use crate::datastore;
-use crate::layout::checkout;
+use crate::layout::{checkout, crate_dir};
 use crate::step::step;
 use crate::testbed::Testbed;
 use crate::wait::until;
@@ -48,11 +49,19 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
         kubectl
             .run(&format!("wait --for=condition=Available {deployments}"))
             .await?;
-        // A webhook may take its first calls a moment after its pod is ready.
+        // kube-proxy leads to the webhooks a moment after their pod is ready.
         until("the DataStore is accepted", Duration::from_mins(1), || {
             datastore::apply(&testbed.bed, &kubectl)
         })
-        .await
+        .await?;
+        let tenant = crate_dir().join("manifests/demo.yaml");
+        let words = "apply --server-side --force-conflicts --dry-run=server -f";
+        let words = words.split(' ').map(OsStr::new).chain([tenant.as_os_str()]);
+        until("tenants are accepted", Duration::from_mins(1), || {
+            kubectl.args(words.clone())
+        })
+        .await?;
+        Ok(())
     })
     .await
 }
