@@ -50,6 +50,7 @@ crds: ## Write the CustomResourceDefinitions to config/crd.
 
 soak: tools ## The stories that run for long: five minutes at rest instead of ten seconds.
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
+	KAMAJI_SOAK=1 $(STORIES) nobody
 
 bench: tools ## Measure the budgets, with an optimised build; KAMAJI_BENCH_N=20,100 for other numbers.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench $(WORDS)

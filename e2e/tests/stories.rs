@@ -12,6 +12,7 @@ mod stories {
     pub mod management_pod;
     pub mod manifest;
     pub mod pod;
+    pub mod rest;
     pub mod tenant_with_worker;
     pub mod worker_joins_kubeadm;
 }
@@ -22,7 +23,7 @@ use kamaji_e2e::story::{Story, main as tell};
 use stories::{
     deletion, drift_inside, exposure, management_dns, management_logs_and_exec, management_pod,
 };
-use stories::{tenant_with_worker, worker_joins_kubeadm};
+use stories::{rest, tenant_with_worker, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
     tell(vec![
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             "a control plane is reached by NodePort, a port, a domain and names of its own",
             exposure::by_node_port,
         ),
+        Story::of_tenants("at rest nobody writes, nor after a restart", rest::tell),
         Story::of_tenants(
             "a load balancer's address may come late",
             exposure::by_late_load_balancer,
