@@ -42,8 +42,10 @@ check: ## Format, lints and the dependency policy.
 	cargo clippy --workspace --all-targets -- -D warnings
 	@if cargo tree -q -p kamaji-core -e normal -i tokio >/dev/null 2>&1; \
 	then echo 'kamaji-core depends on tokio, and it must stay pure'; exit 1; fi
-	@if command -v cargo-deny >/dev/null; then cargo deny check; \
-	else echo 'cargo-deny is not installed, so deny.toml was not checked: cargo install cargo-deny'; fi
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny@0.20.2
+	cargo deny check bans licenses sources
+	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo 'the advisory database cannot be reached from here, so advisories were not checked'; fi
 
 crds: ## Write the CustomResourceDefinitions to config/crd.
 	cargo run -q -p kamaji-api --example crds -- config/crd
