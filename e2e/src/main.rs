@@ -25,7 +25,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Find or build the binaries and print where they are.
-    Tools,
+    Tools {
+        /// Those of Cluster API, too.
+        #[arg(long)]
+        cluster_api: bool,
+    },
     /// Bring everything up: the management cluster, the operator, the tenant `demo` with workers.
     Up {
         /// How many workers join the tenant `demo`.
@@ -64,8 +68,12 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Tools => {
-            for (name, path) in Tools::all().await?.iter() {
+        Command::Tools { cluster_api } => {
+            let mut tools = Tools::all().await?;
+            if cluster_api {
+                tools = tools.with_cluster_api().await?;
+            }
+            for (name, path) in tools.iter() {
                 println!("{name:24} {}", path.display());
             }
         }

@@ -114,7 +114,25 @@ const COREDNS: Tool = Tool {
     binaries: &[("coredns", "github.com/coredns/coredns", Some("-version"))],
 };
 
-/// Everything a testbed runs.
+const CLUSTER_API: Tool = Tool {
+    dir: "cluster-api",
+    module: "sigs.k8s.io/cluster-api",
+    binaries: &[
+        (
+            "clusterctl",
+            "sigs.k8s.io/cluster-api/cmd/clusterctl",
+            Some("version -o short"),
+        ),
+        ("cluster-api-manager", "sigs.k8s.io/cluster-api/core", None),
+        (
+            "kubeadm-bootstrap-manager",
+            "sigs.k8s.io/cluster-api/bootstrap/kubeadm",
+            None,
+        ),
+    ],
+};
+
+/// Everything a testbed runs without Cluster API.
 const ALL: [&Tool; 5] = [&ETCD, &KUBERNETES, &CONTAINERD, &KONNECTIVITY, &COREDNS];
 
 /// Where each binary lies.
@@ -133,6 +151,15 @@ impl Tools {
             }
         }
         Ok(tools)
+    }
+
+    /// clusterctl and the managers of Cluster API's core and of its kubeadm bootstrap provider, beside
+    /// what is there already.
+    pub async fn with_cluster_api(mut self) -> Result<Self> {
+        for binary in CLUSTER_API.binaries {
+            self.provide(&CLUSTER_API, binary).await?;
+        }
+        Ok(self)
     }
 
     /// Only etcd and kube-apiserver, which `KUBEBUILDER_ASSETS` may name a folder of.
@@ -308,6 +335,10 @@ impl Tool {
                      -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean"
                 )
             }
+            "cluster-api" => {
+                let package = "sigs.k8s.io/cluster-api/version";
+                format!("-X {package}.gitVersion={version}")
+            }
             "containerd" => format!("-X {}/version.Version={version}", self.module),
             _ => String::new(),
         };
@@ -318,6 +349,20 @@ impl Tool {
 /// Version of Kubernetes that the testbed runs, with its leading v.
 pub fn kubernetes_version() -> Result<String> {
     KUBERNETES.version()
+}
+
+/// Version of Cluster API, with its leading v.
+pub fn cluster_api_version() -> Result<String> {
+    CLUSTER_API.version()
+}
+
+/// Sources of Cluster API in the module cache: its kustomizations and its `metadata.yaml`.
+pub async fn cluster_api_sources() -> Result<PathBuf> {
+    let mut go = words("go list -mod=readonly -m -f {{.Dir}}");
+    go.arg(CLUSTER_API.module);
+    go.current_dir(crate_dir().join("tools").join(CLUSTER_API.dir));
+    go.env("GOWORK", "off").env("GOFLAGS", "");
+    Ok(PathBuf::from(output(go).await?.trim()))
 }
 
 /// Version of the konnectivity images, with its leading v.
