@@ -92,6 +92,22 @@ pub async fn binary() -> Result<PathBuf> {
     let profile = env::var("KAMAJI_E2E_PROFILE").unwrap_or_else(|_| "dev".into());
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut build = words(&cargo);
+    // What cargo tells tests of themselves would make build scripts run anew, and again for the next
+    // test: whatever they are about would be built twice in turns.
+    for (name, _) in env::vars_os() {
+        let told = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+        ];
+        if told
+            .iter()
+            .any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+        {
+            build.env_remove(name);
+        }
+    }
     build.args(["build", "--quiet", "--bin", "kamaji", "--profile", &profile]);
     build.arg("--message-format=json").current_dir(checkout());
     let messages = output(build).await?;

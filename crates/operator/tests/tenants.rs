@@ -15,7 +15,11 @@ mod convergence;
 mod deletion;
 #[path = "tenants/drift.rs"]
 mod drift;
+#[path = "tenants/killed.rs"]
+mod killed;
 #[path = "tenants/leadership.rs"]
 mod leadership;
+#[path = "tenants/process.rs"]
+mod process;
 #[path = "tenants/world.rs"]
 mod world;

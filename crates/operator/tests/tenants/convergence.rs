@@ -1,8 +1,8 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{World, until};
+use crate::world::World;
 
 /// Seconds: five minutes in `make soak`.
 fn rest() -> u64 {
@@ -77,52 +77,4 @@ async fn a_load_balancer_address_that_appears_late_is_taken_up() {
     let tenant = world.tenants().get("late").await.unwrap();
     let endpoint = tenant.status.unwrap().control_plane_endpoint.unwrap();
     assert_eq!(endpoint, "192.0.2.80:6443");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_killed_at_any_moment_makes_no_key_twice() {
-    let world = World::new().await;
-    let mark = world.api.audit().mark().unwrap();
-    let names = ["a", "b", "c", "d"];
-    for (index, name) in names.iter().enumerate() {
-        world
-            .tenant(
-                name,
-                json!({"addons": {"konnectivity": {"server": {"port": 8132}}}}),
-            )
-            .await;
-        for kill in 0..5_u64 {
-            let operator = world.operator();
-            // Spread over the second that one tenant takes, differently each time.
-            let moment = (kill * 173 + index as u64 * 61) % 700 + 40;
-            tokio::time::sleep(Duration::from_millis(moment)).await;
-            drop(operator);
-        }
-    }
-    let _operator = world.operator();
-    let mut created: BTreeMap<String, usize> = BTreeMap::new();
-    for name in names {
-        world.written(name).await;
-    }
-    for entry in world.writes(mark) {
-        if entry.verb == "create" && entry.response_status.code == 201 {
-            let name = entry.object_ref.name;
-            *created.entry(name).or_default() += 1;
-        }
-    }
-    for name in names {
-        for authority in ["ca", "front-proxy-ca-certificate", "sa-certificate"] {
-            let secret = format!("{name}-{authority}");
-            assert_eq!(created.get(&secret), Some(&1), "{secret} in {created:?}");
-        }
-    }
-    let secrets = until("every Secret", async || {
-        let list = world
-            .secrets()
-            .list(&kube::api::ListParams::default())
-            .await
-            .ok()?;
-        (list.items.len() == names.len() * 13).then_some(list.items.len())
-    });
-    secrets.await;
 }

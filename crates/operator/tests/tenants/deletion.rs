@@ -1,23 +1,8 @@
-use kamaji_datastore::{self as datastore, BasicAuth, Connection, Driver, Identity, Tenancy, Tls};
+use kamaji_datastore::{self as datastore, Tenancy};
 use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::world::{Operator, World, until};
-
-fn connection(world: &World, certificate: &[u8], key: &[u8]) -> Connection {
-    Connection {
-        driver: Driver::Etcd,
-        endpoints: vec![world.etcd.endpoint.parse().unwrap()],
-        tls: Some(Tls {
-            ca_pem: world.etcd.identities.authority.cert.clone().into_bytes(),
-            client: Some(Identity {
-                cert_pem: certificate.to_vec(),
-                key_pem: key.to_vec(),
-            }),
-        }),
-        basic_auth: None::<BasicAuth>,
-    }
-}
 
 /// Two tenants, the name of one being the beginning of the other's.
 async fn neighbours() -> (World, Operator) {
@@ -34,14 +19,7 @@ async fn neighbours() -> (World, Operator) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour_alone() {
     let (world, _operator) = neighbours().await;
-    let root = &world.etcd.identities.root;
-    let admin = datastore::connect(&connection(
-        &world,
-        root.cert.as_bytes(),
-        root.key.as_bytes(),
-    ))
-    .await
-    .unwrap();
+    let admin = world.etcd_admin().await;
     world
         .tenants()
         .delete("cp-a", &DeleteParams::default())
@@ -79,13 +57,8 @@ async fn a_tenants_own_certificate_reads_its_own_keys_and_no_neighbours() {
         .unwrap()
         .data
         .unwrap();
-    let tenant = datastore::connect(&connection(
-        &world,
-        &data["server.crt"].0,
-        &data["server.key"].0,
-    ))
-    .await
-    .unwrap();
+    let own = world.connection(&data["server.crt"].0, &data["server.key"].0);
+    let tenant = datastore::connect(&own).await.unwrap();
     let own = tenant.usage(&Tenancy::parse("cp-a", "cp-a").unwrap()).await;
     assert_eq!(own.unwrap(), 0);
     let neighbour = tenant

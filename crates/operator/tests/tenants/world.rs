@@ -1,10 +1,17 @@
 //! A management cluster without nodes, a datastore, and operators that come and go.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::{
+    authentication::v1::TokenRequest,
+    core::v1::{Secret, ServiceAccount},
+};
 use kamaji_api::{condition, tenant::TenantControlPlane};
+use kamaji_datastore::{self as datastore, Connection, Driver, Identity, Tls};
 use kamaji_e2e::{
     audit::Entry,
     envtest::{ApiServer, Options},
@@ -14,10 +21,11 @@ use kamaji_e2e::{
 use kamaji_operator::{run_with, settings::Settings};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// Namespace of all tenants.
@@ -27,6 +35,8 @@ pub struct World {
     pub api: ApiServer,
     pub etcd: TlsEtcd,
     pub client: Client,
+    /// Files of the test.
+    pub dir: TempDir,
 }
 
 /// An operator that ends, without a farewell, when it is dropped.
@@ -51,7 +61,13 @@ impl World {
         let api = ApiServer::start(&tools, options).await.unwrap();
         let etcd = TlsEtcd::start(&tools).await.unwrap();
         let client = api.client().await.unwrap();
-        let world = Self { api, etcd, client };
+        let dir = tempfile::tempdir().unwrap();
+        let world = Self {
+            api,
+            etcd,
+            client,
+            dir,
+        };
         for (_, definition) in kamaji_api::crd::all() {
             world.apply(definition).await;
         }
@@ -128,6 +144,57 @@ impl World {
             let ended = run_with(client, settings, std::future::pending()).await;
             tracing::info!(?ended, "the operator ended");
         }))
+    }
+
+    /// Kubeconfig of a ServiceAccount of the operator's namespace that may do anything.
+    pub async fn account(&self, name: &str) -> PathBuf {
+        let meta = json!({"name": name, "namespace": "kamaji-system"});
+        self.apply(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}))
+            .await;
+        self.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "kamaji-system"}],
+        }))
+        .await;
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "kamaji-system");
+        let request = TokenRequest::default();
+        let answer = api
+            .create_token_request(name, &PostParams::default(), &request)
+            .await
+            .unwrap();
+        let text = std::fs::read_to_string(self.api.kubeconfig()).unwrap();
+        let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+        let token = answer.status.unwrap().token;
+        config["users"] = json!([{"name": "test", "user": {"token": token}}]);
+        let path = self.dir.path().join(format!("{name}.kubeconfig"));
+        std::fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
+    /// How the etcd is reached with a client certificate.
+    pub fn connection(&self, certificate: &[u8], key: &[u8]) -> Connection {
+        Connection {
+            driver: Driver::Etcd,
+            endpoints: vec![self.etcd.endpoint.parse().unwrap()],
+            tls: Some(Tls {
+                ca_pem: self.etcd.identities.authority.cert.clone().into_bytes(),
+                client: Some(Identity {
+                    cert_pem: certificate.to_vec(),
+                    key_pem: key.to_vec(),
+                }),
+            }),
+            basic_auth: None,
+        }
+    }
+
+    /// The etcd, as its administrator sees it.
+    pub async fn etcd_admin(&self) -> Box<dyn datastore::DataStore> {
+        let root = &self.etcd.identities.root;
+        let connection = self.connection(root.cert.as_bytes(), root.key.as_bytes());
+        datastore::connect(&connection).await.unwrap()
     }
 
     /// Applies an object as a person would.

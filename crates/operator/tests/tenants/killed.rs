@@ -1,0 +1,209 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::StreamExt;
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Secret, Service},
+    },
+    jiff::Timestamp,
+};
+use kamaji_datastore::Tenancy;
+use kube::{
+    Api, ResourceExt,
+    api::{ApiResource, DynamicObject},
+    runtime::{WatchStreamExt, watcher},
+};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::{
+    process::Process,
+    world::{NAMESPACE, World},
+};
+
+/// How often the operator is killed.
+const MOMENTS: u32 = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no_key_twice() {
+    let world = World::new().await;
+    let seed = seed();
+    let (first, last) = duration_of_creation(&world).await;
+    println!("seed {seed} (KAMAJI_TEST_SEED), writes of one tenant from {first:?} to {last:?}");
+    let contents = follow_keys(&world);
+    let mark = world.api.audit().mark().unwrap();
+    let tenants: Vec<String> = (0..MOMENTS).map(|n| format!("t{n}")).collect();
+    for (n, tenant) in (0..MOMENTS).zip(&tenants) {
+        create(&world, tenant).await;
+        let operator = alone(&world).await;
+        let within = f64::from(n) + fraction(seed, n);
+        let moment = first + (last - first).mul_f64(within / f64::from(MOMENTS));
+        tokio::time::sleep(moment).await;
+        operator.signal(Signal::KILL);
+        operator.ended(Duration::from_secs(5)).await;
+    }
+    let _operator = alone(&world).await;
+    for tenant in &tenants {
+        world.written(tenant).await;
+    }
+    let writes = world.writes(mark);
+    let whole = Shape::of(&world, "whole").await;
+    let etcd = world.etcd_admin().await;
+    for tenant in &tenants {
+        let shape = Shape::of(&world, tenant).await;
+        assert_eq!(shape, whole, "{tenant}");
+        for key in ["ca", "front-proxy-ca-certificate", "sa-certificate"] {
+            let name = format!("{tenant}-{key}");
+            let done: Vec<_> = writes
+                .iter()
+                .filter(|entry| entry.object_ref.resource == "secrets")
+                .filter(|entry| entry.object_ref.name == name && entry.response_status.code < 300)
+                .map(|entry| (entry.verb.as_str(), entry.response_status.code))
+                .collect();
+            // One that was stored while its sender died has no answer to be logged.
+            assert!(
+                matches!(done[..], [] | [("create", 201)]),
+                "{name}: {done:?}"
+            );
+            let seen = contents.lock().unwrap().get(&name).cloned();
+            assert_eq!(seen.map(|seen| seen.len()), Some(1), "contents of {name}");
+        }
+        let tenancy = Tenancy::parse(tenant, tenant).unwrap();
+        let missing = etcd.ensure(&tenancy).await.unwrap();
+        assert!(missing.is_empty(), "{tenant} lacks {missing}");
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.at_rest(4).await;
+}
+
+async fn alone(world: &World) -> Process {
+    let kubeconfig = world.api.kubeconfig();
+    Process::start(world, &kubeconfig, &["--leader-elect=false"]).await
+}
+
+async fn create(world: &World, tenant: &str) {
+    let spec = json!({
+        "dataStoreSchema": tenant,
+        "dataStoreUsername": tenant,
+        "addons": {"konnectivity": {"server": {"port": 8132}}},
+    });
+    world.tenant(tenant, spec).await;
+}
+
+/// Makes the tenant `whole`, undisturbed: when its first and its last object are written, counted from
+/// the start of the process.
+async fn duration_of_creation(world: &World) -> (Duration, Duration) {
+    let mark = world.api.audit().mark().unwrap();
+    create(world, "whole").await;
+    Process::prepare().await;
+    let begin = Timestamp::now();
+    let _operator = alone(world).await;
+    world.written("whole").await;
+    let written: Vec<_> = world
+        .writes(mark)
+        .into_iter()
+        .filter(|entry| entry.at > begin && entry.object_ref.name.starts_with("whole"))
+        .map(|entry| Duration::try_from(entry.at.duration_since(begin)).unwrap())
+        .collect();
+    (
+        *written.iter().min().unwrap(),
+        *written.iter().max().unwrap(),
+    )
+}
+
+/// Each Secret: digests of everything that it has ever been and said.
+type Contents = Arc<Mutex<BTreeMap<String, BTreeSet<u64>>>>;
+
+/// Notes what is in Secrets, from now on.
+fn follow_keys(world: &World) -> Contents {
+    let contents = Contents::default();
+    let (noted, api, hasher) = (contents.clone(), world.secrets(), RandomState::new());
+    tokio::spawn(async move {
+        let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
+        let mut secrets = std::pin::pin!(events.touched_objects());
+        while let Some(secret) = secrets.next().await {
+            let Ok(secret) = secret else { continue };
+            let digest =
+                hasher.hash_one((secret.uid(), serde_json::to_string(&secret.data).unwrap()));
+            let mut noted = noted.lock().unwrap();
+            noted.entry(secret.name_any()).or_default().insert(digest);
+        }
+    });
+    contents
+}
+
+/// What there is of a tenant, its name and address aside.
+#[derive(Debug, PartialEq)]
+struct Shape {
+    objects: BTreeSet<(String, String, BTreeSet<String>)>,
+    pods: String,
+    conditions: Vec<(String, String, String)>,
+    finalizers: Vec<String>,
+}
+
+impl Shape {
+    async fn of(world: &World, tenant: &str) -> Self {
+        let mut objects = BTreeSet::new();
+        let mut pods = String::new();
+        let mut address = "no address".to_owned();
+        for kind in [
+            ApiResource::erase::<Secret>(&()),
+            ApiResource::erase::<ConfigMap>(&()),
+            ApiResource::erase::<Service>(&()),
+            ApiResource::erase::<Deployment>(&()),
+        ] {
+            for object in world.owned(&kind, tenant).await {
+                let keys = object.data["data"].as_object().into_iter().flatten();
+                let keys = keys.map(|(key, _)| key.clone()).collect();
+                let name = object.name_any().replacen(tenant, "NAME", 1);
+                objects.insert((kind.kind.clone(), name, keys));
+                if let Some(ip) = object.data["spec"]["clusterIP"].as_str() {
+                    ip.clone_into(&mut address);
+                }
+                if kind.kind == "Deployment" {
+                    pods = object.data["spec"]["template"]["spec"].to_string();
+                }
+            }
+        }
+        let live = Api::<DynamicObject>::namespaced_with(
+            world.client.clone(),
+            NAMESPACE,
+            &ApiResource::erase::<kamaji_api::tenant::TenantControlPlane>(&()),
+        );
+        let live = live.get(tenant).await.unwrap();
+        let conditions = live.data["status"]["conditions"].as_array().unwrap().iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            objects,
+            pods: pods.replace(&address, "ADDRESS").replace(tenant, "NAME"),
+            conditions: conditions
+                .map(|c| (text(&c["type"]), text(&c["status"]), text(&c["reason"])))
+                .collect(),
+            finalizers: live.finalizers().to_vec(),
+        }
+    }
+}
+
+/// Given, so that a run can be repeated, or a new one.
+fn seed() -> u64 {
+    let given = std::env::var("KAMAJI_TEST_SEED").ok();
+    given.map_or_else(
+        || RandomState::new().hash_one(0) % 1_000_000,
+        |text| text.parse().unwrap(),
+    )
+}
+
+/// Between 0 and 1, the same for the same arguments.
+fn fraction(seed: u64, n: u32) -> f64 {
+    let mut x = seed.wrapping_add(u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let digits = u32::try_from((x >> 32) & 0xffff).unwrap();
+    f64::from(digits) / f64::from(0x1_0000)
+}

@@ -1,0 +1,83 @@
+//! The operator as a process of its own, which can be killed and stopped for a while.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use kamaji_e2e::{
+    command::command, guarded::Guarded, operator::binary, process::Identity, wait::until,
+};
+use rustix::process::Signal;
+use tokio::sync::OnceCell;
+
+use crate::world::World;
+
+/// Tells its own pid before it becomes the program in its arguments.
+const TELL_PID: &str = "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"";
+
+/// Built, if need be, before the first test that needs it looks at a clock.
+static KAMAJI: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// A running `kamaji manager`, which ends with the value.
+pub struct Process {
+    identity: Identity,
+    log: PathBuf,
+    _guard: Guarded,
+}
+
+impl Process {
+    /// Sees to it that starting one takes no longer than that.
+    pub async fn prepare() {
+        KAMAJI.get_or_init(async || binary().await.unwrap()).await;
+    }
+
+    /// Starts the checkout's binary with a kubeconfig and further flags.
+    pub async fn start(world: &World, kubeconfig: &Path, flags: &[&str]) -> Self {
+        Self::prepare().await;
+        let dir = tempfile::tempdir_in(world.dir.path()).unwrap().keep();
+        let pid_file = dir.join("pid");
+        let mut shell = command("sh", ["-c", TELL_PID]);
+        shell.arg(&pid_file).arg("env");
+        shell
+            .arg(format!("KUBECONFIG={}", kubeconfig.display()))
+            .arg(KAMAJI.get().unwrap())
+            .args([
+                "manager",
+                "--metrics-bind-address=0",
+                "--health-probe-bind-address=0",
+                "--webhook-bind-address=0",
+                "--pod-namespace=kamaji-system",
+                "--datastore=default",
+            ])
+            .args(flags);
+        let log = dir.join("log");
+        let guard = Guarded::spawn(&shell, &log).unwrap();
+        let identity = until("a pid", Duration::from_secs(10), || async {
+            let pid = std::fs::read_to_string(&pid_file)?.trim().parse()?;
+            Identity::of(pid).ok_or_else(|| std::io::Error::other("it ended").into())
+        });
+        Self {
+            identity: identity.await.unwrap(),
+            log,
+            _guard: guard,
+        }
+    }
+
+    /// Whether a text, a lease's for example, ends in its process id.
+    pub fn is_named_by(&self, text: &str) -> bool {
+        text.ends_with(&format!("_{}", self.identity.pid))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.identity.signal(signal);
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self, limit: Duration) {
+        let ended = self.identity.gone(limit).await;
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        assert!(ended, "it runs after {limit:?} still, and said:\n{log}");
+    }
+}
