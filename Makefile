@@ -1,6 +1,6 @@
 # Calls, no logic: each line can be typed by hand. `make help` lists the targets.
 
-PACKAGES := protobuf-compiler busybox-static iptables nftables conntrack ipset runc \
+PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
 	containernetworking-plugins iproute2 curl procps
 STORIES := cargo test -p kamaji-e2e --test stories -- --test-threads=1
 
