@@ -54,8 +54,8 @@ soak: tools ## The stories that run for long: five minutes at rest instead of te
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
 	KAMAJI_SOAK=1 $(STORIES) nobody
 
-bench: tools ## Measure the budgets, with an optimised build; KAMAJI_BENCH_N=20,100 for other numbers.
-	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench $(WORDS)
+bench: deps tools ## Measure the budgets, with an optimised build; KAMAJI_BENCH_N=20,100 for other numbers.
+	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed
 
 compat: tools ## Compare what we make with what the reference made.
 	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
