@@ -104,8 +104,9 @@ pub async fn enable_auth(dir: &Path, url: &str, prefix: impl Fn() -> Command) ->
 /// An etcd with TLS, client certificates and authentication on the loopback device.
 #[derive(Debug)]
 pub struct TlsEtcd {
-    _etcd: Guarded,
-    _dir: TempDir,
+    etcd: Option<Guarded>,
+    command: Command,
+    dir: TempDir,
     /// Its endpoint as a DataStore names it: `127.0.0.1:PORT`.
     pub endpoint: String,
     /// Its certificates and keys.
@@ -132,10 +133,23 @@ impl TlsEtcd {
                 format!("etcd said:\n{}", crate::command::tail(&text, 15))
             })?;
         Ok(Self {
-            _etcd: etcd,
-            _dir: dir,
+            etcd: Some(etcd),
+            command,
+            dir,
             endpoint,
             identities,
         })
+    }
+
+    /// Kills it; its data stays.
+    pub fn stop(&mut self) {
+        self.etcd = None;
+    }
+
+    /// Starts it again at the same address with the same data.
+    pub fn resume(&mut self) -> Result<()> {
+        let log = self.dir.path().join("etcd-resumed.log");
+        self.etcd = Some(Guarded::spawn(&self.command, &log)?);
+        Ok(())
     }
 }

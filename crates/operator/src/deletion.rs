@@ -39,7 +39,8 @@ async fn pass(
         silent: false,
     })?;
     for (store, binding) in &todo.unbind {
-        context.databases.remove(key, store, binding).await?;
+        let removed = context.databases.remove(key, store, binding).await;
+        removed.map_err(|error| Failure::not_removed(&error))?;
     }
     if let Some(secret) = &todo.release {
         match context.writer.write(secret).await {

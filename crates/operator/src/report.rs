@@ -66,6 +66,19 @@ impl Failure {
         }
     }
 
+    /// A tenant is being deleted, and its data is there still.
+    pub fn not_removed(error: &DatabaseError) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(
+                "DataStoreFailed",
+                format!(
+                    "the deletion waits, since the tenant's data cannot be removed: {error}. It goes on by itself once the datastore is back"
+                ),
+            )
+        }
+    }
+
     /// A panic or a time-out.
     pub fn accident(what: &str) -> Self {
         Self::new(

@@ -33,7 +33,8 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         return Box::pin(crate::deletion::reconcile(&context, &key, &object)).await;
     }
     let facts = facts(&context, &key);
-    let seen = fingerprint(&context, &key, &object, facts);
+    let around = around(&context, &key, &object);
+    let seen = fingerprint(&context, &key, &object, (facts, around));
     if let Some(wake) = context.memo.unchanged(&key, seen, context.settings.resync) {
         return Outcome::Done { wake: Some(wake) };
     }
@@ -45,7 +46,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         }
     };
     match plan::plan(&snapshot) {
-        Ok(plan) => Box::pin(pass(&context, &key, (snapshot, facts), plan)).await,
+        Ok(plan) => Box::pin(pass(&context, &key, (snapshot, facts, around), plan)).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
@@ -63,7 +64,7 @@ const ROUNDS: usize = 3;
 async fn pass(
     context: &Context,
     key: &Key,
-    (mut snapshot, mut facts): (Snapshot, u64),
+    (mut snapshot, mut facts, around): (Snapshot, u64, u64),
     mut plan: Plan,
 ) -> Outcome {
     let mut result = Ok(());
@@ -98,9 +99,10 @@ async fn pass(
     let wake = plan.wake.map_or(resync, |at| clock::until(at).min(resync));
     match report::planned(context, key, &snapshot.object, &plan).await {
         Ok(object) => {
-            let seen = fingerprint(context, key, &object, facts);
+            let seen = fingerprint(context, key, &object, (facts, around));
             // Whatever changed while we worked was not planned for: it must not count as seen.
             let overtaken = !same_wish(&snapshot.object, &object)
+                || self::around(context, key, &object) != around
                 || plan
                     .objects()
                     .any(|planned| !context.index.as_planned(planned));
@@ -219,9 +221,25 @@ fn facts(context: &Context, key: &Key) -> u64 {
     hasher.finish()
 }
 
-/// Everything that a plan may look at, in eight bytes. What children say is as it was observed: if
-/// our own writes changed it, another look is due, and nothing else they change is news.
-fn fingerprint(context: &Context, key: &Key, object: &TenantControlPlane, facts: u64) -> u64 {
+/// What a plan looks at beside the tenant and its children, in eight bytes.
+fn around(context: &Context, key: &Key, object: &TenantControlPlane) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for store in observe::store_names(context, object) {
+        hasher.write_u64(context.stores.digest(&store));
+    }
+    hasher.write_u64(context.inside.digest(key));
+    hasher.finish()
+}
+
+/// Everything that a plan may look at, in eight bytes. What children say, and what is around them,
+/// is as it was observed: if our own writes changed it, another look is due, and nothing else they
+/// change is news.
+fn fingerprint(
+    context: &Context,
+    key: &Key,
+    object: &TenantControlPlane,
+    (facts, around): (u64, u64),
+) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = &object.metadata;
     for part in [
@@ -239,9 +257,6 @@ fn fingerprint(context: &Context, key: &Key, object: &TenantControlPlane, facts:
     for (_, entry) in context.index.children(key) {
         hasher.write_u64(entry.content_digest());
     }
-    for store in observe::store_names(context, object) {
-        hasher.write_u64(context.stores.digest(&store));
-    }
-    hasher.write_u64(context.inside.digest(key));
+    hasher.write_u64(around);
     hasher.finish()
 }

@@ -114,7 +114,8 @@ fn mutate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {
             let whole = admission::default(&object, knowledge.settings());
             Answer::patch(&admission::patch(&question.object, &whole))
         }
-        Err(answer) => *answer,
+        // The definition says better than we could which field is wrong, and is asked next.
+        Err(_) => Answer::allow(Vec::new()),
     }
 }
 

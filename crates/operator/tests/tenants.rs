@@ -7,10 +7,14 @@
     reason = "these are tests, and their helpers are, too"
 )]
 
+#[path = "tenants/admission.rs"]
+mod admission;
 #[path = "tenants/bad_input.rs"]
 mod bad_input;
 #[path = "tenants/convergence.rs"]
 mod convergence;
+#[path = "tenants/data_stores.rs"]
+mod data_stores;
 #[path = "tenants/deletion.rs"]
 mod deletion;
 #[path = "tenants/drift.rs"]

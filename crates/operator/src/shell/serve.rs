@@ -18,7 +18,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::telemetry::Metrics;
@@ -151,7 +151,10 @@ async fn serve_tls(
         .with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
+    // They end with the listener.
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -162,7 +165,7 @@ async fn serve_tls(
             }
         };
         let (acceptor, router) = (acceptor.clone(), router.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // Whoever breaks a handshake off hears of it; the operator need not.
             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
             let Ok(Ok(stream)) = handshake else {

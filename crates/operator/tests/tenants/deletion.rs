@@ -1,8 +1,12 @@
+use kamaji_api::datastore::DataStore;
 use kamaji_datastore::{self as datastore, Tenancy};
-use kube::api::DeleteParams;
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::json;
 
-use crate::world::{Operator, World, until};
+use crate::world::{Operator, World};
 
 /// Two tenants, the name of one being the beginning of the other's.
 async fn neighbours() -> (World, Operator) {
@@ -25,16 +29,7 @@ async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour
         .delete("cp-a", &DeleteParams::default())
         .await
         .unwrap();
-    until("cp-a to be gone", async || {
-        world
-            .tenants()
-            .get_opt("cp-a")
-            .await
-            .ok()?
-            .is_none()
-            .then_some(())
-    })
-    .await;
+    world.gone("cp-a").await;
     // Reading before writing: what is made again was gone, what is not was there.
     let gone = admin
         .ensure(&Tenancy::parse("cp-a", "cp-a").unwrap())
@@ -68,4 +63,78 @@ async fn a_tenants_own_certificate_reads_its_own_keys_and_no_neighbours() {
         matches!(neighbour, Err(datastore::Error::NotAuthorised { .. })),
         "{neighbour:?}"
     );
+}
+
+async fn delete(world: &World, tenant: &str) {
+    let tenants = world.tenants();
+    tenants
+        .delete(tenant, &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_says_that_it_waits_for_a_datastore_that_is_down_and_goes_on_once_it_is_back() {
+    let mut world = World::new().await;
+    let _operator = world.operator();
+    let own = json!({"dataStoreSchema": "t", "dataStoreUsername": "t"});
+    world.tenant("t", own).await;
+    world.written("t").await;
+    world.etcd.stop();
+    delete(&world, "t").await;
+    let why = world.reason("t", "DataStoreReady", "DataStoreFailed").await;
+    for words in [
+        "the deletion waits",
+        "the DataStore default",
+        "goes on by itself",
+    ] {
+        assert!(why.contains(words), "{why}");
+    }
+    world.etcd.resume().unwrap();
+    world.gone("t").await;
+    let missing = world.etcd_admin().await;
+    let missing = missing.ensure(&Tenancy::parse("t", "t").unwrap()).await;
+    assert_eq!(missing.unwrap().steps.len(), 4, "nothing of it was left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_names_the_datastore_object_that_is_gone_and_goes_on_when_it_is_made_again() {
+    let world = World::new().await;
+    let _operator = world.operator();
+    world.tenant("t", json!({})).await;
+    world.written("t").await;
+    let stores: Api<DataStore> = Api::all(world.client.clone());
+    // It is protected while it is used, so a person has to insist.
+    until_used(&stores).await;
+    stores
+        .delete("default", &DeleteParams::default())
+        .await
+        .unwrap();
+    let insist = json!({"metadata": {"finalizers": null}});
+    let params = PatchParams::default();
+    stores
+        .patch("default", &params, &Patch::Merge(insist))
+        .await
+        .unwrap();
+    delete(&world, "t").await;
+    let why = world
+        .reason("t", "DataStoreReady", "DataStoreMissing")
+        .await;
+    for words in [
+        "the deletion waits",
+        "DataStore default does not exist",
+        "create it",
+    ] {
+        assert!(why.contains(words), "{why}");
+    }
+    world.data_store("default").await;
+    world.gone("t").await;
+}
+
+async fn until_used(stores: &Api<DataStore>) {
+    crate::world::until("the DataStore to be used", async || {
+        let status = stores.get("default").await.ok()?.status?;
+        (!status.used_by.is_empty()).then_some(())
+    })
+    .await;
 }

@@ -88,8 +88,8 @@ impl World {
     }
 
     pub async fn data_store(&self, name: &str) {
-        let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
         let ids = &self.etcd.identities;
+        let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
         self.apply(json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
             "kind": "DataStore",
@@ -114,12 +114,12 @@ impl World {
 
     /// An operator that need not agree with anybody.
     pub fn operator(&self) -> Operator {
-        self.replica("alone", false)
+        self.run(Self::settings())
     }
 
-    /// An operator that must hold the lease.
-    pub fn replica(&self, identity: &str, leader_elect: bool) -> Operator {
-        let settings = Settings {
+    /// What an operator is told that need not agree with anybody.
+    pub fn settings() -> Settings {
+        Settings {
             core: kamaji_core::settings::Settings {
                 default_data_store: Some("default".to_owned()),
                 ..Default::default()
@@ -127,9 +127,9 @@ impl World {
             metrics: None,
             health: None,
             webhooks: None,
-            leader_elect,
+            leader_elect: false,
             namespace: "kamaji-system".to_owned(),
-            identity: identity.to_owned(),
+            identity: "alone".to_owned(),
             webhook_service: "kamaji-webhook-service".to_owned(),
             webhook_certificates: None,
             concurrency: 16,
@@ -138,7 +138,11 @@ impl World {
             resync: Duration::from_hours(10),
             inside_resync: Duration::from_mins(10),
             dial_cluster_ip: true,
-        };
+        }
+    }
+
+    /// An operator within this process.
+    pub fn run(&self, settings: Settings) -> Operator {
         let client = self.client.clone();
         Operator(tokio::spawn(async move {
             let ended = run_with(client, settings, std::future::pending()).await;
@@ -222,18 +226,7 @@ impl World {
 
     /// Makes a tenant; `spec` is merged over the least that one needs.
     pub async fn tenant(&self, name: &str, spec: Value) {
-        let mut object = json!({
-            "apiVersion": "kamaji.clastix.io/v1alpha1",
-            "kind": "TenantControlPlane",
-            "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {
-                "controlPlane": {"deployment": {"replicas": 1}, "service": {"serviceType": "ClusterIP"}},
-                "kubernetes": {"version": "v1.36.3", "kubelet": {}},
-                "networkProfile": {"serviceCidr": "10.98.0.0/16"},
-            },
-        });
-        merge(&mut object["spec"], &spec);
-        self.apply(object).await;
+        self.apply(tenant(name, &spec)).await;
     }
 
     pub fn tenants(&self) -> Api<TenantControlPlane> {
@@ -272,6 +265,15 @@ impl World {
         self.reason(tenant, "ControlPlaneAvailable", "NoReplicaReady")
             .await;
         self.reason(tenant, "Reconciled", "AsPlanned").await;
+    }
+
+    /// Waits until a tenant is gone.
+    pub async fn gone(&self, tenant: &str) {
+        until(&format!("{tenant} to be gone"), async || {
+            let found = self.tenants().get_opt(tenant).await.ok()?;
+            found.is_none().then_some(())
+        })
+        .await;
     }
 
     /// Writes since `mark`, leases, events and the API server's own aside.
@@ -319,7 +321,8 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
     }
 }
 
-fn merge(into: &mut Value, from: &Value) {
+/// Puts `from` over `into`.
+pub fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {
@@ -333,4 +336,20 @@ fn merge(into: &mut Value, from: &Value) {
 /// The names of objects.
 pub fn names(objects: &[DynamicObject]) -> Vec<String> {
     objects.iter().map(ResourceExt::name_any).collect()
+}
+
+/// A tenant; `spec` is merged over the least that one needs.
+pub fn tenant(name: &str, spec: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "kamaji.clastix.io/v1alpha1",
+        "kind": "TenantControlPlane",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "controlPlane": {"deployment": {"replicas": 1}, "service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": "v1.36.3", "kubelet": {}},
+            "networkProfile": {"serviceCidr": "10.98.0.0/16"},
+        },
+    });
+    merge(&mut object["spec"], spec);
+    object
 }

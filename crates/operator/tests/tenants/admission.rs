@@ -1,0 +1,341 @@
+//! Each mistake is refused, in words that help, by a real API server that asks the real webhooks.
+
+use kamaji_e2e::envtest::free_port;
+use kube::{
+    Api,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use crate::world::{NAMESPACE, Operator, World, tenant, until};
+
+const CONFIGURATIONS: &str = include_str!("../../../../config/webhook/webhooks.yaml");
+
+/// An operator whose webhooks the API server asks, by the configuration that users install and with
+/// the certificate that the operator makes and is trusted for.
+async fn asked() -> (World, Operator) {
+    let world = World::new().await;
+    let port = free_port().unwrap();
+    let mut settings = World::settings();
+    settings.webhooks = Some(([127, 0, 0, 1], port).into());
+    // The API server follows such a Service to this machine, and checks the Service's name.
+    world
+        .apply(json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "kamaji-webhook-service", "namespace": "kamaji-system"},
+            "spec": {"type": "ExternalName", "externalName": "localhost"},
+        }))
+        .await;
+    let configurations: Vec<Value> = serde_saphyr::from_multiple(CONFIGURATIONS).unwrap();
+    for mut configuration in configurations {
+        for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+            webhook["clientConfig"]["service"]["port"] = port.into();
+            webhook["failurePolicy"] = "Fail".into();
+        }
+        world.apply(configuration).await;
+    }
+    let operator = world.run(settings);
+    until("the webhooks to answer", async || {
+        create(&world, &tenant("dry-run", &json!({})), true)
+            .await
+            .ok()
+    })
+    .await;
+    (world, operator)
+}
+
+/// The object as it is stored and the warnings, or why not.
+async fn create(
+    world: &World,
+    object: &Value,
+    dry_run: bool,
+) -> Result<(DynamicObject, Vec<String>), String> {
+    let plural = match object["kind"].as_str() {
+        Some("DataStore") => "datastores".to_owned(),
+        _ => format!("namespaces/{NAMESPACE}/tenantcontrolplanes"),
+    };
+    let query = if dry_run { "?dryRun=All" } else { "" };
+    let request = http::Request::post(format!("/apis/kamaji.clastix.io/v1alpha1/{plural}{query}"))
+        .header("content-type", "application/json")
+        .body(object.to_string().into_bytes().into())
+        .unwrap();
+    let answer = world.client.send(request).await.unwrap();
+    let (head, body) = answer.into_parts();
+    let warnings = head.headers.get_all("warning").iter();
+    let warnings = warnings.map(|text| text.to_str().unwrap().to_owned());
+    let warnings = warnings.collect();
+    let body = axum::body::Body::new(body);
+    let text = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let text: Value = serde_json::from_slice(&text).unwrap();
+    if head.status.is_success() {
+        Ok((serde_json::from_value(text).unwrap(), warnings))
+    } else {
+        Err(text["message"].as_str().unwrap().to_owned())
+    }
+}
+
+fn network(profile: Value) -> Value {
+    json!({"networkProfile": profile})
+}
+
+/// What is wrong; and of the answer: what it is about, where it is, what to do instead.
+fn mistakes() -> Vec<(Value, [&'static str; 3])> {
+    let version = |text: &str| json!({"kubernetes": {"version": text}});
+    let patch = |patch: Value| {
+        let patches = json!({"configurationJSONPatches": [patch]});
+        json!({"kubernetes": {"kubelet": patches}})
+    };
+    let in_network = "spec.networkProfile";
+    vec![
+        (
+            version("latest"),
+            ["\"latest\"", "spec.kubernetes.version", "such as v1.36.3"],
+        ),
+        (
+            version("v1.99.0"),
+            [
+                "newer than v1.36",
+                "spec.kubernetes.version v1.99.0",
+                "choose an older version",
+            ],
+        ),
+        (
+            network(json!({"serviceCidr": "10.98.0.0"})),
+            ["must be a CIDR", "serviceCidr", "for example 10.96.0.0/16"],
+        ),
+        (
+            network(json!({"serviceCidrs": ["10.98.0.0/40"]})),
+            ["must be a CIDR", "serviceCidrs", "for example 10.96.0.0/16"],
+        ),
+        (
+            network(json!({"podCidr": "pods"})),
+            ["must be a CIDR", "podCidr", "for example 10.244.0.0/16"],
+        ),
+        (
+            network(json!({"serviceCidr": "10.0.0.0/8", "podCidr": "10.244.0.0/16"})),
+            [
+                "10.0.0.0/8",
+                in_network,
+                "choose ranges that do not overlap",
+            ],
+        ),
+        (
+            network(json!({"dnsServiceIPs": ["10.97.0.10"]})),
+            [
+                "10.97.0.10",
+                "spec.networkProfile.dnsServiceIPs",
+                "choose an address inside",
+            ],
+        ),
+        (
+            network(json!({"serviceCidr": "10.96.0.0/30"})),
+            ["too small", "10.96.0.0/30", "/28"],
+        ),
+        (
+            network(json!({"address": "demo.example.com"})),
+            [
+                "not an IP address",
+                "spec.networkProfile.address",
+                "such as 192.0.2.10",
+            ],
+        ),
+        (
+            network(json!({"certSANs": ["https://demo"]})),
+            [
+                "https://demo",
+                "spec.networkProfile.certSANs",
+                "correct or remove it",
+            ],
+        ),
+        (
+            network(json!({"port": 65536})),
+            ["65536", "spec.networkProfile.port", "from 1 to 65535"],
+        ),
+        (
+            json!({"kubernetes": {"admissionControllers": ["NoSuchPlugin"]}}),
+            [
+                "NoSuchPlugin",
+                "spec.kubernetes.admissionControllers[0]",
+                "supported values: \"AlwaysAdmit\"",
+            ],
+        ),
+        (
+            json!({"kubernetes": {"kubelet": {"preferredAddressTypes": ["Carrier"]}}}),
+            [
+                "Carrier",
+                "spec.kubernetes.kubelet.preferredAddressTypes[0]",
+                "supported values: \"Hostname\"",
+            ],
+        ),
+        (
+            json!({"controlPlane": {
+                "ingress": {"hostname": "demo.example.com"},
+                "gateway": {"hostname": "demo.example.com"},
+            }}),
+            ["exclude each other", "spec.controlPlane", "keep one"],
+        ),
+        (
+            json!({"controlPlane": {"ingress": {}}}),
+            [
+                "is missing",
+                "spec.controlPlane.ingress.hostname",
+                "for example demo.example.com",
+            ],
+        ),
+        (
+            json!({"controlPlane": {"gateway": {"hostname": "demo.example.com"}}}),
+            [
+                "does not serve",
+                "spec.controlPlane.gateway",
+                "install the Gateway API",
+            ],
+        ),
+        (
+            patch(json!({"op": "remove", "path": "/noSuchField"})),
+            [
+                "does not apply",
+                "spec.kubernetes.kubelet.configurationJSONPatches",
+                "/noSuchField",
+            ],
+        ),
+        (
+            patch(json!({"op": "add", "path": "maxPods", "value": 1})),
+            [
+                "does not begin with /",
+                "spec.kubernetes.kubelet.configurationJSONPatches[0]",
+                "write it as /field/inner",
+            ],
+        ),
+        (
+            json!({"dataStore": "nowhere"}),
+            ["\"nowhere\"", "spec.dataStore", "create it first"],
+        ),
+        (
+            json!({"dataStoreUsername": "root"}),
+            ["root", "spec.dataStoreUsername", "choose another"],
+        ),
+        (
+            json!({"addons": {"konnectivity": {"server": {"port": 6443}}}}),
+            [
+                "taken by kube-apiserver",
+                "spec.addons.konnectivity.server.port 6443",
+                "choose another",
+            ],
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_instead() {
+    let (world, _operator) = asked().await;
+    let mut wrong = Vec::new();
+    let mut judge = |what: String, answer: Result<_, String>, words: [&str; 3]| match answer {
+        Ok(_) => wrong.push(format!("{what} was accepted")),
+        Err(said) if words.iter().all(|word| said.contains(word)) => {}
+        Err(said) => wrong.push(format!(
+            "{what} was refused with {said:?}, not with {words:?}"
+        )),
+    };
+    for (spec, words) in mistakes() {
+        let answer = create(&world, &tenant("wrong", &spec), false).await;
+        judge(spec.to_string(), answer.map(drop), words);
+    }
+    for name in ["a".repeat(64), "1demo".to_owned(), "demo.one".to_owned()] {
+        let words = [name.as_str(), "metadata.name", "such a name"];
+        let answer = create(&world, &tenant(&name, &json!({})), false).await;
+        judge(name.clone(), answer.map(drop), words);
+    }
+    for (changes, words) in stores() {
+        let mut store = json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "DataStore",
+            "metadata": {"name": "wrong"},
+            "spec": {
+                "driver": "PostgreSQL",
+                "endpoints": ["db:5432"],
+                "basicAuth": {"username": {"content": "YQ=="}, "password": {"content": "YQ=="}},
+            },
+        });
+        crate::world::merge(&mut store["spec"], &changes);
+        let answer = create(&world, &store, false).await;
+        judge(changes.to_string(), answer.map(drop), words);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(world.tenants().get_opt("wrong").await.unwrap().is_none());
+}
+
+fn stores() -> Vec<(Value, [&'static str; 3])> {
+    vec![
+        (
+            json!({"endpoints": ["https://db:5432"]}),
+            ["https://db:5432", "spec.endpoints", "without a scheme"],
+        ),
+        (
+            json!({"driver": "Oracle"}),
+            ["Oracle", "spec.driver", "supported values: \"etcd\""],
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
+    let (world, _operator) = asked().await;
+    let kubernetes = json!({"kubernetes": {"version": "v1.34.1"}});
+    world.tenant("demo", kubernetes).await;
+    let kind = ApiResource::erase::<kamaji_api::tenant::TenantControlPlane>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), NAMESPACE, &kind);
+    let to = async |version: &str| {
+        let patch = json!({"spec": {"kubernetes": {"version": version}}});
+        let params = PatchParams::default();
+        let patched = api.patch("demo", &params, &Patch::Merge(patch)).await;
+        patched.map(drop).map_err(|error| error.to_string())
+    };
+    let where_ = "spec.kubernetes.version";
+    for (version, words) in [
+        (
+            "v1.33.9",
+            ["downgrade from v1.34.1 to v1.33.9", "v1.34.1 or newer"],
+        ),
+        ("v1.36.0", ["more than one minor", "upgrade to v1.35 first"]),
+    ] {
+        let said = to(version).await.unwrap_err();
+        assert!(said.contains(where_), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    to("v1.34.9").await.unwrap();
+    let args = json!({"controlPlane": {"deployment": {"extraArgs": {
+        "apiServer": ["--etcd-servers=https://elsewhere:2379", "nonsense"],
+    }}}});
+    let (_, warnings) = create(&world, &tenant("args", &args), false).await.unwrap();
+    for words in [
+        "extraArgs.apiServer has --etcd-servers, which Kamaji sets itself: it is ignored, remove it",
+        "which is not a flag: write each flag with its value",
+    ] {
+        assert!(warnings.iter().any(|w| w.contains(words)), "{warnings:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_operator_nothing_new_is_stored_and_what_is_there_can_be_labelled_and_deleted() {
+    let (world, operator) = asked().await;
+    world.tenant("demo", json!({})).await;
+    world.written("demo").await;
+    drop(operator);
+    let said = create(&world, &tenant("late", &json!({})), false).await;
+    let said = said.unwrap_err();
+    assert!(said.contains("failed calling webhook"), "{said}");
+    let labels = json!({"metadata": {"labels": {"example.com/mine": "yes"}}});
+    let params = PatchParams::default();
+    let tenants = world.tenants();
+    tenants
+        .patch("demo", &params, &Patch::Merge(labels))
+        .await
+        .unwrap();
+    tenants
+        .delete("demo", &DeleteParams::default())
+        .await
+        .unwrap();
+    let _operator = world.operator();
+    world.gone("demo").await;
+}
