@@ -11,7 +11,7 @@ use crate::{
     checksum,
     endpoint::Endpoint,
     pki::{
-        kubeconfig::{self, Access, Kubeconfig},
+        kubeconfig::{self, Access, Expected, Kubeconfig, Verdict},
         leaves, renew,
     },
     tenant::Tenant,
@@ -116,11 +116,30 @@ fn one(
     (file, live, rotate): (&File, &Data, bool),
     draft: &mut Draft,
 ) -> Vec<u8> {
-    let ca = authorities.ca.certificate_pem();
     let request = leaves::user(file.user, file.group, draft.snapshot.settings.key_algorithm);
-    let have = live
-        .get(file.name)
-        .and_then(|text| kubeconfig::credentials(text).ok());
+    let access = Access {
+        cluster: tenant.name.clone(),
+        user: file.user.to_owned(),
+        server: file.server.clone(),
+    };
+    let expected = Expected {
+        access: &access,
+        request: &request,
+        authority: &authorities.ca,
+        rotate,
+    };
+    let text = live.get(file.name);
+    let (now, threshold) = (
+        draft.snapshot.now,
+        draft.snapshot.settings.expiration_deadline,
+    );
+    let verdict = kubeconfig::judge(text.map(Vec::as_slice), &expected, now, threshold);
+    if let (Verdict::Keep { due }, Some(text)) = (verdict, text) {
+        draft.due(due);
+        return text.clone();
+    }
+    // One that only leads elsewhere keeps its certificate.
+    let have = text.and_then(|text| kubeconfig::credentials(text).ok());
     let leaf = draft.leaf(renew::Subject {
         purpose: file.name,
         request: &request,
@@ -129,17 +148,7 @@ fn one(
         key: have.as_ref().map(|c| c.key.as_slice()),
         rotate,
     });
-    let current = have
-        .as_ref()
-        .is_some_and(|c| c.ca == ca && c.server == file.server);
-    if let (false, true, Some(text)) = (leaf.fresh, current, live.get(file.name)) {
-        return text.clone();
-    }
-    let access = Access {
-        cluster: tenant.name.clone(),
-        user: file.user.to_owned(),
-        server: file.server.clone(),
-    };
+    let ca = authorities.ca.certificate_pem();
     Kubeconfig::new(&access, ca, &leaf.certificate, &leaf.key)
         .to_yaml()
         .into_bytes()

@@ -12,6 +12,7 @@ use k8s_openapi::{
     api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
     apimachinery::pkg::util::intstr::IntOrString,
 };
+use kamaji_api::labels;
 
 use super::{Checksums, Facts, metadata, user};
 use crate::{checksum, tenant::Tenant};
@@ -30,19 +31,17 @@ pub mod volumes;
 /// Number of this renderer, as a tenant's status records it.
 pub const RENDERER: &str = "1";
 
-/// Annotation with the checksum of the user's flags for kube-apiserver; the reference discards
-/// what runs if it does not match.
-const ARGS: &str = "kube-apiserver.kamaji.clastix.io/args";
-
 /// The Deployment, complete: control plane, kine and konnectivity in one.
 pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
     let tenant = facts.tenant;
     let wanted = &tenant.spec.control_plane.deployment;
     let mut ours = metadata(tenant, tenant.names.control_plane(), "deployment");
-    ours.annotations = wanted
-        .extra_args
-        .as_ref()
-        .map(|extra| BTreeMap::from([(ARGS.to_owned(), checksum::slice(&extra.api_server))]));
+    ours.annotations = wanted.extra_args.as_ref().map(|extra| {
+        BTreeMap::from([(
+            labels::API_SERVER_ARGS.to_owned(),
+            checksum::slice(&extra.api_server),
+        )])
+    });
     Deployment {
         metadata: user::metadata(ours, wanted.additional_metadata.as_ref()),
         spec: Some(DeploymentSpec {

@@ -176,7 +176,7 @@ fn the_users_flags_leave_their_checksum_as_in_the_reference() {
         rendered(&world)
             .metadata
             .annotations
-            .and_then(|map| map.get(ARGS).cloned())
+            .and_then(|map| map.get(labels::API_SERVER_ARGS).cloned())
     };
     assert_eq!(extra(Value::Null), None);
     assert_eq!(

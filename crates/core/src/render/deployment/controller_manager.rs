@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::{
     args::{flag, merged},
-    core_container::{Core, image},
-    probes::{Check, Component},
+    core_container::Core,
+    probes::Component,
     volumes,
 };
 use crate::{render::Facts, tenant::Tenant};
@@ -17,30 +17,12 @@ pub const NAME: &str = "kube-controller-manager";
 /// The container.
 pub fn container(facts: &Facts) -> Container {
     let tenant = facts.tenant;
-    let deployment = &tenant.spec.control_plane.deployment;
-    let healthz = Check {
-        path: "/healthz",
-        port: 10257,
-    };
     Core {
-        name: NAME,
-        component: Component::ControllerManager,
-        image: image(tenant, NAME),
-        image_pull_policy: None,
         args: args(tenant),
-        liveness: healthz,
-        readiness: healthz,
-        resources: deployment
-            .resources
-            .as_ref()
-            .and_then(|r| r.controller_manager.clone()),
-        security_context: deployment
-            .container_security_contexts
-            .as_ref()
-            .and_then(|c| c.controller_manager.clone()),
         volume_mounts: volumes::controller_manager_mounts(tenant),
+        ..Core::plain(tenant, (NAME, Component::ControllerManager), 10257)
     }
-    .container(deployment.probes.as_ref())
+    .container(tenant.spec.control_plane.deployment.probes.as_ref())
 }
 
 /// The flags, sorted; the user's win.

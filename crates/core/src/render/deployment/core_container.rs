@@ -31,6 +31,45 @@ pub struct Core {
 }
 
 impl Core {
+    /// The scheduler or the controller manager, which says at `/healthz` whether it is well;
+    /// without flags and mounts yet.
+    pub fn plain(tenant: &Tenant, (name, component): (&'static str, Component), port: i32) -> Self {
+        let deployment = &tenant.spec.control_plane.deployment;
+        let healthz = Check {
+            path: "/healthz",
+            port,
+        };
+        let scheduler = name == super::scheduler::NAME;
+        let resources = deployment.resources.as_ref();
+        let contexts = deployment.container_security_contexts.as_ref();
+        Self {
+            name,
+            component,
+            image: image(tenant, name),
+            image_pull_policy: None,
+            args: Vec::new(),
+            liveness: healthz,
+            readiness: healthz,
+            resources: resources.and_then(|r| {
+                if scheduler {
+                    &r.scheduler
+                } else {
+                    &r.controller_manager
+                }
+                .clone()
+            }),
+            security_context: contexts.and_then(|c| {
+                if scheduler {
+                    &c.scheduler
+                } else {
+                    &c.controller_manager
+                }
+                .clone()
+            }),
+            volume_mounts: Vec::new(),
+        }
+    }
+
     /// The container.
     pub fn container(self, probes: Option<&Probes>) -> Container {
         let probe = |kind, check| Some(probe(check, kind, self.component, probes));

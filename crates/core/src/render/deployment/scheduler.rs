@@ -3,12 +3,7 @@
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::{
-    args::merged,
-    core_container::{Core, image},
-    probes::{Check, Component},
-    volumes,
-};
+use super::{args::merged, core_container::Core, probes::Component, volumes};
 use crate::{render::Facts, tenant::Tenant};
 
 /// Name of the container.
@@ -26,30 +21,12 @@ pub const MANAGED: [&str; 5] = [
 /// The container.
 pub fn container(facts: &Facts) -> Container {
     let tenant = facts.tenant;
-    let deployment = &tenant.spec.control_plane.deployment;
-    let healthz = Check {
-        path: "/healthz",
-        port: 10259,
-    };
     Core {
-        name: NAME,
-        component: Component::Scheduler,
-        image: image(tenant, NAME),
-        image_pull_policy: None,
         args: args(tenant),
-        liveness: healthz,
-        readiness: healthz,
-        resources: deployment
-            .resources
-            .as_ref()
-            .and_then(|r| r.scheduler.clone()),
-        security_context: deployment
-            .container_security_contexts
-            .as_ref()
-            .and_then(|c| c.scheduler.clone()),
         volume_mounts: volumes::scheduler_mounts(tenant),
+        ..Core::plain(tenant, (NAME, Component::Scheduler), 10259)
     }
-    .container(deployment.probes.as_ref())
+    .container(tenant.spec.control_plane.deployment.probes.as_ref())
 }
 
 /// The flags, sorted; ours win.
