@@ -22,8 +22,10 @@ use super::{
 };
 
 mod error;
+mod foreign;
 
 pub use error::WriteError;
+pub use foreign::Address;
 
 /// Who we are to the API server.
 pub const MANAGER: &str = "kamaji";
@@ -35,6 +37,7 @@ pub struct Writer {
     leadership: Leadership,
     counters: Counters,
     guard: Guard,
+    manager: &'static str,
 }
 
 /// An object as the API server returned it.
@@ -56,7 +59,14 @@ impl Writer {
             leadership,
             counters,
             guard: Guard::default(),
+            manager: MANAGER,
         }
+    }
+
+    /// The same door, which calls itself `manager` to the API server.
+    #[must_use]
+    pub fn managing_as(self, manager: &'static str) -> Self {
+        Self { manager, ..self }
     }
 
     /// The same door to another API server: a tenant's. It counts by itself, since objects of the
@@ -136,7 +146,7 @@ impl Writer {
                 let body =
                     serde_json::from_value(object.body.clone()).map_err(kube::Error::SerdeError)?;
                 let params = PostParams {
-                    field_manager: Some(MANAGER.to_owned()),
+                    field_manager: Some(self.manager.to_owned()),
                     ..PostParams::default()
                 };
                 api.create(&params, &body).await
@@ -147,7 +157,7 @@ impl Writer {
                 if let Some(uid) = &object.uid {
                     body["metadata"]["uid"] = json!(uid);
                 }
-                let params = PatchParams::apply(MANAGER).force();
+                let params = PatchParams::apply(self.manager).force();
                 api.patch(&object.key.name, &params, &Patch::Apply(body))
                     .await
             }
@@ -297,7 +307,7 @@ impl Writer {
         }
         let live = self.read(&object.key).await.ok()??;
         let field = storm::difference(&object.body, &live.body)?;
-        let others = storm::others(&live.body, MANAGER).join(", ");
+        let others = storm::others(&live.body, self.manager).join(", ");
         let who = if others.is_empty() {
             "a controller or webhook changes it back; find it in the API server's audit log"
                 .to_owned()

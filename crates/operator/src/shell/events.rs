@@ -28,8 +28,17 @@ pub struct Happening {
 impl Events {
     /// Events of this operator.
     pub fn new(client: Client, identity: &str, leadership: Leadership) -> Self {
+        Self::by("kamaji", (client, identity), leadership)
+    }
+
+    /// Events of the controller of that name.
+    pub fn by(
+        controller: &str,
+        (client, identity): (Client, &str),
+        leadership: Leadership,
+    ) -> Self {
         let reporter = Reporter {
-            controller: "kamaji".to_owned(),
+            controller: controller.to_owned(),
             instance: Some(identity.to_owned()),
         };
         Self {

@@ -39,6 +39,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub struct Leadership {
     held: Arc<watch::Sender<Held>>,
+    lease: &'static str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +70,16 @@ impl Leadership {
         Self::of(Held::No)
     }
 
+    /// The same, by a lease of another name than the operator's.
+    #[must_use]
+    pub fn by(self, lease: &'static str) -> Self {
+        Self { lease, ..self }
+    }
+
     fn of(held: Held) -> Self {
         Self {
             held: Arc::new(watch::Sender::new(held)),
+            lease: NAME,
         }
     }
 
@@ -128,7 +136,8 @@ pub async fn keep(client: Client, namespace: &str, identity: &str, leadership: &
     let mut leading = false;
     loop {
         let started = clock::instant();
-        let attempt = tokio::time::timeout(ATTEMPT, try_once(&api, identity, &mut seen)).await;
+        let once = try_once(&api, (leadership.lease, identity), &mut seen);
+        let attempt = tokio::time::timeout(ATTEMPT, once).await;
         let mut wait = RETRY;
         match attempt {
             Ok(Ok(Attempt::Held)) => {
@@ -164,14 +173,15 @@ pub async fn release(client: Client, namespace: &str, identity: &str, leadership
     }
     let api: Api<Lease> = Api::namespaced(client, namespace);
     let give_back = async {
-        if let Ok(Some(mut lease)) = api.get_opt(NAME).await
+        if let Ok(Some(mut lease)) = api.get_opt(leadership.lease).await
             && holder(&lease) == Some(identity)
         {
             if let Some(spec) = &mut lease.spec {
                 spec.holder_identity = Some(String::new());
             }
             // Whoever comes next waits for the end of the lease if this fails.
-            let _ = api.replace(NAME, &PostParams::default(), &lease).await;
+            let params = PostParams::default();
+            let _ = api.replace(leadership.lease, &params, &lease).await;
         }
     };
     // An operator that ends must not wait for an API server that does not answer.
@@ -186,11 +196,11 @@ struct Seen {
 
 async fn try_once(
     api: &Api<Lease>,
-    identity: &str,
+    (name, identity): (&str, &str),
     seen: &mut Option<Seen>,
 ) -> Result<Attempt, kube::Error> {
-    let Some(lease) = api.get_opt(NAME).await? else {
-        let first = fresh(identity, None);
+    let Some(lease) = api.get_opt(name).await? else {
+        let first = fresh((name, identity), None);
         return written(api.create(&PostParams::default(), &first).await);
     };
     let version = lease.metadata.resource_version.clone().unwrap_or_default();
@@ -208,8 +218,8 @@ async fn try_once(
     if let Some(rest) = others(holder(&lease), identity, now.duration_since(since)) {
         return Ok(Attempt::Others(rest));
     }
-    let next = fresh(identity, Some(&lease));
-    written(api.replace(NAME, &PostParams::default(), &next).await)
+    let next = fresh((name, identity), Some(&lease));
+    written(api.replace(name, &PostParams::default(), &next).await)
 }
 
 /// How long the lease is another's, if it is: a holder renews, and one that is free or over may be
@@ -236,7 +246,7 @@ fn written(result: Result<Lease, kube::Error>) -> Result<Attempt, kube::Error> {
     }
 }
 
-fn fresh(identity: &str, old: Option<&Lease>) -> Lease {
+fn fresh((name, identity): (&str, &str), old: Option<&Lease>) -> Lease {
     let now = MicroTime(clock::now());
     let same = old.filter(|lease| holder(lease) == Some(identity));
     let acquired = same.and_then(|lease| lease.spec.as_ref()?.acquire_time.clone());
@@ -246,7 +256,7 @@ fn fresh(identity: &str, old: Option<&Lease>) -> Lease {
     Lease {
         metadata: old.map_or_else(
             || ObjectMeta {
-                name: Some(NAME.to_owned()),
+                name: Some(name.to_owned()),
                 ..ObjectMeta::default()
             },
             |lease| lease.metadata.clone(),

@@ -26,13 +26,13 @@ fn a_holder_stops_before_anybody_else_may_take_over() {
 
 #[test]
 fn renewing_keeps_the_time_of_acquisition_and_taking_over_counts() {
-    let ours = fresh("us", None);
+    let ours = fresh((NAME, "us"), None);
     let spec = |lease: &Lease| lease.spec.clone().unwrap();
     assert_eq!(spec(&ours).lease_transitions, Some(0));
-    let renewed = fresh("us", Some(&ours));
+    let renewed = fresh((NAME, "us"), Some(&ours));
     assert_eq!(spec(&renewed).acquire_time, spec(&ours).acquire_time);
     assert_eq!(spec(&renewed).lease_transitions, Some(0));
-    let taken = fresh("them", Some(&renewed));
+    let taken = fresh((NAME, "them"), Some(&renewed));
     assert_eq!(spec(&taken).lease_transitions, Some(1));
     assert_eq!(spec(&taken).holder_identity.as_deref(), Some("them"));
 }

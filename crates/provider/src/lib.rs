@@ -1,0 +1,1 @@
+//! The Cluster API control-plane provider.
