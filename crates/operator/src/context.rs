@@ -1,6 +1,12 @@
 //! What do all controllers share?
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use k8s_openapi::jiff::Timestamp;
 use kamaji_api::{
@@ -87,8 +93,8 @@ pub struct Context {
     pub inside_queue: Queue<Key>,
     /// DataStores to look at.
     pub store_queue: Queue<String>,
-    /// True if the API server serves TLSRoute v1.
-    pub gateway_api: bool,
+    /// True once the API server serves TLSRoute v1.
+    pub gateway_api: AtomicBool,
     /// Who signed the webhooks' certificate, PEM.
     pub authorities: Mutex<Vec<u8>>,
     /// Metrics' labels of each tenant, to take them away again.
@@ -96,11 +102,18 @@ pub struct Context {
 }
 
 impl Context {
+    /// True if the API server serves TLSRoute v1.
+    pub fn gateway_api(&self) -> bool {
+        self.gateway_api.load(Ordering::Relaxed)
+    }
+
     /// A tenant is gone.
     pub fn forget(&self, key: &Key) {
         self.memo.forget(key);
         self.databases.forget(key);
         self.inside.forget(key);
+        self.metrics
+            .forget_certificates((&key.namespace, &key.name));
         if let Some((info, status)) = self.locked_labels().remove(key) {
             self.metrics.tenant_info.remove(&info);
             self.metrics.tenant_status.remove(&status);

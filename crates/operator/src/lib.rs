@@ -1,8 +1,10 @@
 //! When is something to be done for a tenant, and how is it done? See `docs/architecture.md`.
 
+mod certificates;
 pub mod context;
 mod databases;
 mod deletion;
+mod gateway;
 mod inside;
 mod memo;
 mod observe;
@@ -18,7 +20,10 @@ use std::{sync::Arc, time::Duration};
 
 use kamaji_core::object::Kind;
 use kube::Client;
-use tokio::{sync::watch as channel, task::JoinSet};
+use tokio::{
+    sync::watch as channel,
+    task::{AbortHandle, JoinSet},
+};
 
 use context::Context;
 use settings::Settings;
@@ -26,7 +31,7 @@ use shell::{
     apply::Writer,
     events::Events,
     lease::{self, Leadership},
-    queue::{Limits, Queue},
+    queue::{Accident, Limits, Queue},
     serve::{self, Certificates, ServeError},
     telemetry::Metrics,
     watch,
@@ -35,6 +40,8 @@ use store::SecretWatches;
 
 /// Longest visit to a tenant's inside.
 const VISIT: Duration = Duration::from_secs(20);
+/// Looks that go on when the operator is told to stop may take so long still.
+const GRACE: Duration = Duration::from_secs(5);
 /// DataStores that are looked at at the same time.
 const STORES: usize = 4;
 
@@ -93,9 +100,17 @@ pub async fn run_with(
             Err(RunError::LeaseLost)
         });
     }
-    tasks.spawn(lead(context.clone(), ready));
+    let gateway = context.clone();
+    tasks.spawn(async move {
+        gateway::follow(gateway).await;
+        Err(RunError::Ended("the watch of the Gateway API".to_owned()))
+    });
+    let lead = tasks.spawn(lead(context.clone(), ready));
     let ended = tokio::select! {
-        () = stop => Ok(()),
+        () = stop => {
+            finish(&context, &mut tasks, &lead).await;
+            Ok(())
+        }
         Some(ended) = tasks.join_next() => match ended {
             Ok(Ok(())) => Err(RunError::Ended("a task returned".to_owned())),
             Ok(Err(error)) => Err(error),
@@ -106,6 +121,20 @@ pub async fn run_with(
     let settings = &context.settings;
     lease::release(client, &settings.namespace, &settings.identity, &leadership).await;
     ended
+}
+
+/// Lets the looks that go on come to their end, and starts no other; the lease is held meanwhile.
+async fn finish(context: &Context, tasks: &mut JoinSet<Result<(), RunError>>, lead: &AbortHandle) {
+    if !context.writer.is_leading() {
+        return;
+    }
+    context.tenant_queue.close();
+    context.store_queue.close();
+    context.inside_queue.close();
+    let finished = async { while !lead.is_finished() && tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finished).await.is_err() {
+        tracing::warn!("some looks did not end within {GRACE:?} and are broken off");
+    }
 }
 
 async fn stop() {
@@ -125,7 +154,7 @@ async fn stop() {
 
 async fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
     let metrics = Metrics::default();
-    let gateway_api = serves_routes(&client).await;
+    let gateway_api = gateway::serves_routes(&client).await.into();
     Context {
         writer: Writer::new(client.clone(), leadership.clone(), metrics.counters.clone()),
         events: Events::new(client.clone(), &settings.identity, leadership),
@@ -149,19 +178,6 @@ async fn context(client: Client, settings: Settings, leadership: Leadership) -> 
     }
 }
 
-/// Whether the API server serves TLSRoute v1. Gateway API that is installed later is seen after a
-/// restart.
-async fn serves_routes(client: &Client) -> bool {
-    let resources = client
-        .list_api_group_resources("gateway.networking.k8s.io/v1")
-        .await;
-    resources.is_ok_and(|list| {
-        list.resources
-            .iter()
-            .any(|resource| resource.kind == "TLSRoute")
-    })
-}
-
 /// Kinds whose objects are folded into the index.
 fn kinds(context: &Context) -> Vec<Kind> {
     let mut kinds = vec![
@@ -171,7 +187,7 @@ fn kinds(context: &Context) -> Vec<Kind> {
         Kind::Deployment,
         Kind::Ingress,
     ];
-    kinds.extend(context.gateway_api.then_some(Kind::TlsRoute));
+    kinds.extend(context.gateway_api().then_some(Kind::TlsRoute));
     kinds
 }
 
@@ -283,7 +299,7 @@ async fn tenants(context: &Arc<Context>) {
             outcome
         }
     };
-    let accident = |key: &context::Key, what: &str| {
+    let accident = |key: &context::Key, what: &Accident| {
         tracing::error!(tenant = %key, "the reconcile failed: {what}");
         let (context, key, failure) = (
             context.clone(),
@@ -310,7 +326,7 @@ async fn stores(context: &Arc<Context>) {
     };
     let watches = Arc::new(SecretWatches::default());
     let work = |name| store::reconcile(context.clone(), watches.clone(), name);
-    let accident = |name: &String, what: &str| {
+    let accident = |name: &String, what: &Accident| {
         tracing::error!(store = %name, "the reconcile failed: {what}");
     };
     context
@@ -326,7 +342,7 @@ async fn insides(context: &Arc<Context>) {
         time: VISIT,
     };
     let work = |key| inside::visit(context.clone(), key);
-    let accident = |key: &context::Key, what: &str| {
+    let accident = |key: &context::Key, what: &Accident| {
         tracing::error!(tenant = %key, "the visit inside failed: {what}");
     };
     context

@@ -32,20 +32,19 @@ pub async fn snapshot(
     key: &Key,
     object: &Arc<TenantControlPlane>,
 ) -> Result<Snapshot, Failure> {
-    let mut settings = context.settings.core.clone();
-    settings.webhook_ca.clear();
     let mut snapshot = Snapshot {
         object: object.as_ref().clone(),
         store: store(context, object),
         overrides: overrides(context, object),
-        settings,
+        // Whom webhooks trust matters inside the tenant alone: see `Context::inside_settings`.
+        settings: context.settings.core.clone(),
         secrets: BTreeMap::new(),
         service: None,
         deployment: None,
         ingress: None,
         routes: BTreeMap::new(),
         gateways: Vec::new(),
-        gateway_api: context.gateway_api,
+        gateway_api: context.gateway_api(),
         children: Vec::new(),
         inside: context.inside.get(key).map(|visit| visit.report),
         now: clock::now(),
@@ -119,7 +118,7 @@ async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Fail
     let Some(spec) = &snapshot.object.spec.control_plane.gateway else {
         return Ok(());
     };
-    if !context.gateway_api {
+    if !context.gateway_api() {
         return Ok(());
     }
     let resource = ApiResource {

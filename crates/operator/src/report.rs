@@ -10,7 +10,7 @@ use kamaji_core::{binding::Binding, plan::Plan, tenant::ParseError};
 use crate::{
     context::{Context, Key},
     databases::DatabaseError,
-    shell::{apply::WriteError, clock, events::Happening},
+    shell::{apply::WriteError, clock, events::Happening, queue::Accident},
 };
 
 /// Why a pass could not do all that it planned.
@@ -80,13 +80,21 @@ impl Failure {
     }
 
     /// A panic or a time-out.
-    pub fn accident(what: &str) -> Self {
-        Self::new(
-            "InternalError",
-            format!(
-                "the operator failed on this object alone: {what}; please report it, with this object's YAML"
+    pub fn accident(what: &Accident) -> Self {
+        match what {
+            Accident::TimeOut(limit) => Self::new(
+                "ReconcileTimedOut",
+                format!(
+                    "a look at this object took longer than {limit:?} and was stopped: the API server or the datastore answers slowly; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
+                ),
             ),
-        )
+            Accident::Panic(what) => Self::new(
+                "InternalError",
+                format!(
+                    "the operator failed on this object alone: {what}; please report it, with this object's YAML"
+                ),
+            ),
+        }
     }
 }
 
@@ -271,6 +279,16 @@ mod tests {
         let available = [condition("ControlPlaneAvailable", "True", "ReplicasReady")];
         assert_eq!(reasons(&starting, &available), ["ControlPlaneAvailable"]);
         assert_eq!(reasons(&available, &starting), ["NoReplicaReady"]);
+    }
+
+    #[test]
+    fn a_time_out_is_told_apart_from_a_mistake_of_ours() {
+        let slow = Failure::accident(&Accident::TimeOut(std::time::Duration::from_secs(30)));
+        assert_eq!(slow.reason, "ReconcileTimedOut");
+        assert!(slow.message.contains("30s") && slow.message.contains("tried again"));
+        let ours = Failure::accident(&Accident::Panic("no such luck".to_owned()));
+        assert_eq!(ours.reason, "InternalError");
+        assert!(ours.message.contains("no such luck"));
     }
 
     #[test]

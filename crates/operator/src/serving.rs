@@ -51,7 +51,7 @@ impl Knowledge for Known {
                 .map(|(name, store)| (name, store.spec.driver))
                 .collect(),
             default_data_store: context.settings.core.default_data_store.clone(),
-            tls_routes: context.gateway_api,
+            tls_routes: context.gateway_api(),
             claims: context
                 .tenants
                 .all()

@@ -13,6 +13,7 @@ use kamaji_core::{
 };
 
 use crate::{
+    certificates,
     context::{Context, Key},
     inside, observe,
     report::{self, Failure},
@@ -92,6 +93,10 @@ async fn pass(
         }
         return Outcome::Retry;
     }
+    let deadline = snapshot.now + context.settings.core.expiration_deadline;
+    let (x509, kubeconfigs) = certificates::census(&snapshot.secrets, snapshot.now, deadline);
+    let named = (key.namespace.as_str(), key.name.as_str());
+    context.metrics.certificates(named, x509, kubeconfigs);
     let resync = clock::jitter(
         context.settings.resync.mul_f64(0.9),
         context.settings.resync,
@@ -228,6 +233,7 @@ fn around(context: &Context, key: &Key, object: &TenantControlPlane) -> u64 {
         hasher.write_u64(context.stores.digest(&store));
     }
     hasher.write_u64(context.inside.digest(key));
+    hasher.write_u8(context.gateway_api().into());
     hasher.finish()
 }
 

@@ -191,6 +191,17 @@ pub struct Limits {
     pub time: Duration,
 }
 
+/// Why a look has no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Accident {
+    /// It would not end.
+    #[error("it took longer than {0:?} and was stopped")]
+    TimeOut(Duration),
+    /// Its code failed.
+    #[error("{0}")]
+    Panic(String),
+}
+
 /// Looks that go on; `None` is one that took too long.
 struct Looks<K> {
     tasks: JoinSet<Option<Outcome>>,
@@ -245,7 +256,7 @@ where
     where
         W: Fn(K) -> F,
         F: Future<Output = Outcome> + Send + 'static,
-        A: Fn(&K, &str),
+        A: Fn(&K, &Accident),
     {
         let mut looks = Looks {
             tasks: JoinSet::new(),
@@ -269,9 +280,9 @@ where
                     let (id, outcome) = match done {
                         Ok((id, Some(outcome))) => (id, Ok(outcome)),
                         Ok((id, None)) => {
-                            (id, Err(format!("it took longer than {:?} and was stopped", limits.time)))
+                            (id, Err(Accident::TimeOut(limits.time)))
                         }
-                        Err(error) => (error.id(), Err(panic_message(error))),
+                        Err(error) => (error.id(), Err(Accident::Panic(panic_message(error)))),
                     };
                     let Some(key) = looks.keys.remove(&id) else { continue };
                     let outcome = outcome.unwrap_or_else(|what| {

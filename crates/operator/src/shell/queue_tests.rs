@@ -33,7 +33,7 @@ fn started(
             outcome(&key, number)
         }
     };
-    let accident = move |key: &String, what: &str| {
+    let accident = move |key: &String, what: &Accident| {
         told.lock().unwrap().push(format!("{key}: {what}"));
     };
     tokio::spawn(queue.clone().run(limits, work, accident));

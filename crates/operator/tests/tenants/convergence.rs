@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use kube::api::ApiResource;
 use serde_json::json;
 
 use crate::world::World;
@@ -77,4 +78,54 @@ async fn a_load_balancer_address_that_appears_late_is_taken_up() {
     let tenant = world.tenants().get("late").await.unwrap();
     let endpoint = tenant.status.unwrap().control_plane_endpoint.unwrap();
     assert_eq!(endpoint, "192.0.2.80:6443");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
+    let world = World::new().await;
+    let _operator = world.operator();
+    let gateway = json!({"hostname": "t.example.com", "parentRefs": [{"name": "edge"}]});
+    world
+        .tenant("t", json!({"controlPlane": {"gateway": gateway}}))
+        .await;
+    crate::world::until("a Service", async || {
+        let services = ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&());
+        (!world.owned(&services, "t").await.is_empty()).then_some(())
+    })
+    .await;
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    world
+        .apply(json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {
+                "name": "tlsroutes.gateway.networking.k8s.io",
+                "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
+            },
+            "spec": {
+                "group": "gateway.networking.k8s.io",
+                "names": {"kind": "TLSRoute", "listKind": "TLSRouteList", "plural": "tlsroutes", "singular": "tlsroute"},
+                "scope": "Namespaced",
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": any}, "subresources": {"status": {}},
+                }],
+            },
+        }))
+        .await;
+    let routes = ApiResource {
+        group: "gateway.networking.k8s.io".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "gateway.networking.k8s.io/v1".to_owned(),
+        kind: "TLSRoute".to_owned(),
+        plural: "tlsroutes".to_owned(),
+    };
+    let api: kube::Api<kube::api::DynamicObject> =
+        kube::Api::namespaced_with(world.client.clone(), crate::world::NAMESPACE, &routes);
+    let route = crate::world::until("a route", async || {
+        let found = api.list(&kube::api::ListParams::default()).await.ok()?;
+        found.items.into_iter().next()
+    })
+    .await;
+    assert_eq!(route.data["spec"]["hostnames"][0], "t.example.com");
 }
