@@ -1,6 +1,7 @@
 //! What do our objects look like? The types of our API groups, their labels and conditions, and our
 //! small views of other projects' kinds.
 
+pub mod cluster;
 pub mod condition;
 pub mod control_plane;
 pub mod crd;

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod binding;
 pub mod check;
 pub mod checksum;
+pub mod contract;
 pub mod endpoint;
 pub mod entropy;
 pub mod inside;

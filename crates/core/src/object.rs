@@ -41,11 +41,13 @@ pub enum Kind {
     RoleBinding,
     /// admissionregistration.k8s.io/v1 `ValidatingWebhookConfiguration`
     ValidatingWebhookConfiguration,
+    /// kamaji.clastix.io/v1alpha1 `TenantControlPlane`, which the Cluster API provider writes
+    TenantControlPlane,
 }
 
 impl Kind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ConfigMap,
         Self::Secret,
         Self::Service,
@@ -59,6 +61,7 @@ impl Kind {
         Self::Role,
         Self::RoleBinding,
         Self::ValidatingWebhookConfiguration,
+        Self::TenantControlPlane,
     ];
 
     /// Group, version, kind and plural, as the API server spells them.
@@ -96,6 +99,12 @@ impl Kind {
                 "v1",
                 "ValidatingWebhookConfiguration",
                 "validatingwebhookconfigurations",
+            ),
+            Self::TenantControlPlane => (
+                "kamaji.clastix.io",
+                "v1alpha1",
+                "TenantControlPlane",
+                "tenantcontrolplanes",
             ),
         }
     }

@@ -27,6 +27,9 @@ pub struct KamajiControlPlaneStatus {
     /// Whether it was ever usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initialization: Option<Initialization>,
+    /// Generation that the last pass saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// True if it is ready.
     pub ready: bool,
     /// Replicas that are ready.
@@ -42,6 +45,22 @@ pub struct KamajiControlPlaneStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to_date_replicas: Option<i32>,
     /// Version that runs.
+    pub version: String,
+    /// Versions that run, from the oldest to the newest: two of them during a rollout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["version"]))]
+    pub versions: Vec<RunningVersion>,
+}
+
+/// How many replicas run a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunningVersion {
+    /// How many, at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub replicas: Option<i32>,
+    /// The version, with its leading v.
+    #[schemars(length(min = 1, max = 256))]
     pub version: String,
 }
 

@@ -1,0 +1,358 @@
+use k8s_openapi::ByteString;
+use kamaji_api::{
+    cluster::SECRET_TYPE,
+    condition::{find, is_true},
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::object::Kind;
+
+/// A control plane `a` of the Cluster `c`, with `spec` over the smallest one.
+fn snapshot(spec: Value) -> Snapshot {
+    let mut object = json!({
+        "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
+        "metadata": {
+            "name": "a", "namespace": "n", "uid": "u-1", "generation": 3,
+            "labels": {CLUSTER_NAME: "c", "team": "blue", "topology.cluster.x-k8s.io/owned": ""},
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Secret", "name": "c-shim", "uid": "s"},
+                {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "c", "uid": "k"},
+            ],
+        },
+        "spec": {"version": "1.36.3", "replicas": 2},
+    });
+    for (key, value) in spec.as_object().expect("a map") {
+        object["spec"][key] = value.clone();
+    }
+    let cluster = json!({
+        "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+        "metadata": {"name": "c", "namespace": "n"},
+        "spec": {"clusterNetwork": {"services": {"cidrBlocks": ["10.8.0.0/16", "fd00::/112"]}}},
+    });
+    Snapshot {
+        control_plane: serde_json::from_value(object).unwrap(),
+        owner: Owner::Cluster(serde_json::from_value(cluster).unwrap()),
+        tenant: None,
+        infrastructure: Infrastructure::None,
+        secrets: BTreeMap::new(),
+        probe: Probe::Untried,
+        settings: Settings::default(),
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// What the API server and the operator make of a plan.
+fn settle(mut snapshot: Snapshot, endpoint: &str) -> Snapshot {
+    for _ in 0..4 {
+        let plan = plan(&snapshot);
+        follow(&mut snapshot, plan, endpoint);
+    }
+    snapshot
+}
+
+fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
+    if let Some(own) = plan.own {
+        let mut value = serde_json::to_value(&snapshot.control_plane).unwrap();
+        json_patch::merge(&mut value, &own);
+        snapshot.control_plane = serde_json::from_value(value).unwrap();
+    }
+    for object in plan.objects {
+        if object.key.kind == Kind::Secret {
+            let secret: Secret = serde_json::from_value(object.body).unwrap();
+            snapshot.secrets.insert(object.key.name, secret);
+        } else {
+            let mut body = object.body;
+            body["status"] = says(endpoint);
+            snapshot.tenant = Some(serde_json::from_value(body).unwrap());
+            for name in ["a-admin-kubeconfig", "a-ca"] {
+                snapshot.secrets.insert(name.to_owned(), own_secret());
+            }
+        }
+    }
+    if plan.probe.is_some() {
+        snapshot.probe = Probe::Works;
+    }
+    if plan.status.is_some() {
+        snapshot.control_plane.status = plan.status;
+    }
+}
+
+fn own_secret() -> Secret {
+    let keys = ["admin.conf", "admin.svc", "ca.crt", "ca.key"];
+    Secret {
+        data: Some(
+            keys.map(|key| (key.to_owned(), ByteString(key.into())))
+                .into(),
+        ),
+        ..Secret::default()
+    }
+}
+
+fn says(endpoint: &str) -> Value {
+    json!({
+        "controlPlaneEndpoint": endpoint,
+        "kubeconfig": {"admin": {"secretName": "a-admin-kubeconfig"}},
+        "certificates": {"ca": {"secretName": "a-ca"}},
+        "conditions": [{"type": "ControlPlaneAvailable", "status": "True", "reason": "R",
+            "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "kubernetesResources": {
+            "version": {"status": "Ready", "version": "v1.36.3"},
+            "deployment": {"name": "a", "namespace": "n", "selector": "x=y", "replicas": 2,
+                "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
+        },
+    })
+}
+
+fn status(snapshot: &Snapshot) -> KamajiControlPlaneStatus {
+    plan(snapshot).status.expect("a status")
+}
+
+fn tenant_spec(spec: Value) -> Value {
+    let plan = plan(&snapshot(spec));
+    let tenant = plan
+        .objects
+        .into_iter()
+        .find(|o| o.key.kind == Kind::TenantControlPlane);
+    tenant.expect("a TenantControlPlane").body["spec"].clone()
+}
+
+#[test]
+fn a_second_look_at_what_was_planned_plans_nothing() {
+    let settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    let plan = plan(&settled);
+    assert_eq!(plan.own, None);
+    assert_eq!(plan.objects, []);
+    assert_eq!(plan.infrastructure, None);
+    assert_eq!(plan.status, settled.control_plane.status);
+    let status = plan.status.unwrap();
+    assert!(status.ready && is_true(&status.conditions, "Available"));
+    assert_eq!(status.version, "v1.36.3");
+    assert_eq!(status.versions[0].replicas, Some(2));
+    assert_eq!(
+        status.initialization.unwrap().control_plane_initialized,
+        Some(true)
+    );
+}
+
+#[test]
+fn the_secrets_are_there_and_proven_before_the_control_plane_is_initialised() {
+    let mut looked = snapshot(json!({}));
+    follow(&mut looked, plan(&snapshot(json!({}))), "192.0.2.9:6443");
+    let next = plan(&looked);
+    let names: Vec<&str> = next.objects.iter().map(|o| o.key.name.as_str()).collect();
+    assert_eq!(names, ["c-kubeconfig", "c-ca"]);
+    assert_eq!(next.objects[0].body["type"], SECRET_TYPE);
+    assert!(next.status.as_ref().unwrap().initialization.is_none());
+    follow(&mut looked, next, "192.0.2.9:6443");
+    looked.probe = Probe::Fails("connection refused".to_owned());
+    let said = status(&looked);
+    assert!(said.initialization.is_none());
+    let available = find(&said.conditions, "Available").unwrap();
+    assert!(
+        available.message.contains("connection refused"),
+        "{available:?}"
+    );
+}
+
+#[test]
+fn a_control_plane_that_is_lost_is_not_available_but_stays_initialised() {
+    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    let tenant = settled.tenant.as_mut().unwrap().status.as_mut().unwrap();
+    tenant.conditions[0].status = "False".to_owned();
+    tenant.conditions[0].message = "no replica is ready".to_owned();
+    let said = status(&settled);
+    assert!(!said.ready);
+    let available = find(&said.conditions, "Available").unwrap();
+    assert_eq!(
+        (available.status.as_str(), available.message.as_str()),
+        ("False", "no replica is ready")
+    );
+    assert_eq!(
+        said.initialization.unwrap().control_plane_initialized,
+        Some(true)
+    );
+}
+
+#[test]
+fn during_a_rollout_both_versions_are_told_the_old_one_first() {
+    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    let tenant = settled.tenant.as_mut().unwrap();
+    tenant.spec.kubernetes.version = "v1.37.0".to_owned();
+    let resources = tenant
+        .status
+        .as_mut()
+        .unwrap()
+        .kubernetes_resources
+        .as_mut()
+        .unwrap();
+    resources.deployment.as_mut().unwrap().updated_replicas = Some(1);
+    let said = status(&settled);
+    let told: Vec<_> = said
+        .versions
+        .iter()
+        .map(|v| (v.version.as_str(), v.replicas))
+        .collect();
+    assert_eq!(told, [("v1.36.3", Some(1)), ("v1.37.0", Some(1))]);
+    assert!(is_true(&said.conditions, "RollingOut"));
+}
+
+#[test]
+fn ports_up_to_the_last_one_and_addresses_of_ipv6_are_endpoints() {
+    for (text, host, port) in [
+        ("192.0.2.9:65535", "192.0.2.9", 65535),
+        ("[2001:db8::9]:6443", "2001:db8::9", 6443),
+    ] {
+        let settled = settle(snapshot(json!({})), text);
+        let endpoint = settled.control_plane.spec.control_plane_endpoint.unwrap();
+        assert_eq!(
+            (endpoint.host.as_deref(), endpoint.port),
+            (Some(host), Some(port))
+        );
+    }
+}
+
+#[test]
+fn host_names_of_an_ingress_are_the_endpoint_and_in_the_certificate() {
+    for (typed, port) in [("api.example.com", 6443), ("api.example.com:443", 443)] {
+        let spec = json!({"network": {"serviceType": "ClusterIP", "ingress": {"hostname": typed}}});
+        let settled = settle(snapshot(spec), "192.0.2.9:6443");
+        let endpoint = settled
+            .control_plane
+            .spec
+            .control_plane_endpoint
+            .clone()
+            .unwrap();
+        assert_eq!(
+            (endpoint.host.as_deref(), endpoint.port),
+            (Some("api.example.com"), Some(port))
+        );
+        let tenant = settled.tenant.unwrap().spec;
+        assert_eq!(tenant.network_profile.cert_sans, ["api.example.com"]);
+        assert_eq!(
+            tenant.control_plane.ingress.unwrap().hostname.as_deref(),
+            Some(typed)
+        );
+    }
+}
+
+#[test]
+fn a_name_with_a_port_has_no_place_in_a_certificate() {
+    for name in [
+        "api.example.com:443",
+        "192.0.2.1:6443",
+        "[2001:db8::1]:6443",
+    ] {
+        let said = status(&snapshot(json!({"network": {"certSANs": [name]}})));
+        let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+        assert_eq!(
+            (created.status.as_str(), created.reason.as_str()),
+            ("False", "SpecInvalid")
+        );
+        assert!(created.message.contains(name), "{}", created.message);
+    }
+    let fine = tenant_spec(json!({"network": {"certSANs": ["2001:db8::1", "a.example.com"]}}));
+    assert_eq!(
+        fine["networkProfile"]["certSANs"],
+        json!(["2001:db8::1", "a.example.com"])
+    );
+}
+
+#[test]
+fn a_port_of_a_gateway_that_kubeconfigs_would_not_have_is_refused() {
+    let gateway = json!({"hostname": "api.example.com:443", "name": "g", "namespace": "g"});
+    let said = status(&snapshot(json!({"network": {"gateway": gateway}})));
+    let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+    assert!(
+        created.message.contains("apiServerPort"),
+        "{}",
+        created.message
+    );
+}
+
+#[test]
+fn only_what_is_asked_for_is_sent() {
+    let spec = tenant_spec(json!({}));
+    insta::assert_yaml_snapshot!(spec);
+    let probes = tenant_spec(json!({"apiServer": {"probes": {"liveness": {"periodSeconds": 7}}}}));
+    let period =
+        &probes["controlPlane"]["deployment"]["probes"]["apiServer"]["liveness"]["periodSeconds"];
+    assert_eq!(period, 7, "one component's probes need not the others'");
+    let dns = tenant_spec(json!({"addons": {"coreDNS": {}, "kubeProxy": {}}}));
+    assert_eq!(dns["addons"], json!({"coreDNS": {}, "kubeProxy": {}}));
+    assert!(dns["networkProfile"]["dnsServiceIPs"].is_null());
+}
+
+#[test]
+fn labels_are_passed_on_but_for_those_of_cluster_api() {
+    let plan = plan(&snapshot(json!({})));
+    let labels = &plan.objects[0].body["metadata"]["labels"];
+    assert_eq!(labels, &json!({CLUSTER_NAME: "c", "team": "blue"}));
+}
+
+#[test]
+fn a_tenant_of_somebody_else_is_left_alone() {
+    let mut taken = settle(snapshot(json!({})), "192.0.2.9:6443");
+    taken.tenant.as_mut().unwrap().metadata.owner_references = Some(vec![serde_json::from_value(
+        json!({"apiVersion": "v1", "kind": "Other", "name": "b", "uid": "x", "controller": true}),
+    )
+    .unwrap()]);
+    let plan = plan(&taken);
+    assert_eq!(plan.objects, []);
+    let said = plan.status.unwrap();
+    let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+    assert!(created.message.contains("Other b"), "{}", created.message);
+}
+
+#[test]
+fn paused_means_that_nothing_is_planned() {
+    let mut paused = snapshot(json!({}));
+    let Owner::Cluster(cluster) = &mut paused.owner else {
+        unreachable!()
+    };
+    cluster.spec.paused = Some(true);
+    let plan = plan(&paused);
+    assert!(plan.objects.is_empty() && plan.own.is_none());
+    assert!(is_true(&plan.status.unwrap().conditions, "Paused"));
+    let said = status(&snapshot(json!({})));
+    assert_eq!(
+        find(&said.conditions, "Paused").unwrap().reason,
+        "NotPaused"
+    );
+}
+
+#[test]
+fn the_tenant_goes_before_the_control_plane() {
+    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
+    deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
+    deleted.control_plane.metadata.deletion_timestamp =
+        Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
+    let first = plan(&deleted);
+    assert_eq!(first.delete.as_deref(), Some("t-1"));
+    assert_eq!(first.own, None);
+    deleted.tenant = None;
+    let second = plan(&deleted);
+    assert_eq!(second.own, Some(json!({"metadata": {"finalizers": []}})));
+}
+
+#[test]
+fn the_owner_is_the_cluster_wherever_it_stands() {
+    assert_eq!(cluster_of(&snapshot(json!({})).control_plane), Some("c"));
+}
+
+proptest! {
+    #[test]
+    fn a_plan_that_was_followed_leaves_nothing_to_plan(
+        replicas in 0i32..5, port in 1u16.., konnectivity: bool, sans in "[a-z]{1,8}",
+    ) {
+        let mut spec = json!({"replicas": replicas, "network": {"certSANs": [sans]}});
+        if konnectivity {
+            spec["addons"] = json!({"konnectivity": {}, "coreDNS": {}});
+        }
+        let settled = settle(snapshot(spec), &format!("192.0.2.9:{port}"));
+        let plan = plan(&settled);
+        prop_assert_eq!(plan.own, None);
+        prop_assert_eq!(plan.objects, vec![]);
+        prop_assert_eq!(plan.status, settled.control_plane.status);
+    }
+}

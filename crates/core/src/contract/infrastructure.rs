@@ -1,0 +1,173 @@
+//! What is the infrastructure cluster told about the control plane's address?
+//! (Cluster API provider specification, section 2.5)
+
+use kamaji_api::{
+    cluster::{Cluster, MANAGED_BY},
+    control_plane::ApiEndpoint,
+};
+use serde_json::{Value, json};
+
+use super::conditions::{Draft, INFRASTRUCTURE_PATCHED};
+
+/// The infrastructure cluster, as it was found.
+#[derive(Clone, Debug, Default)]
+pub enum Infrastructure {
+    /// The Cluster has none, or nobody asked.
+    #[default]
+    None,
+    /// It cannot be read, and why.
+    Unreadable(String),
+    /// It is there.
+    Found {
+        /// The object.
+        object: Value,
+        /// The contract that its definition is labelled for.
+        contract: Contract,
+    },
+}
+
+/// A version of Cluster API's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contract {
+    /// v1beta1: `status.ready`.
+    V1Beta1,
+    /// v1beta2: `status.initialization.provisioned`.
+    V1Beta2,
+}
+
+/// Merge patches of an infrastructure cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch {
+    /// Of the object.
+    pub spec: Option<Value>,
+    /// Of its status.
+    pub status: Option<Value>,
+}
+
+/// How a kind learns where the control plane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// `spec.controlPlaneEndpoint` is written.
+    Written,
+    /// The same, and that it is provisioned: its own controller leaves such clusters alone.
+    WrittenAndProvisioned,
+    /// `spec.apiServerFixedIP` and `spec.apiServerPort`.
+    FixedIp,
+    /// The user has written it; it must agree.
+    Compared,
+    /// Written if it is empty, else it must agree.
+    WrittenOnce,
+}
+
+fn way(kind: &str, further: &[String], object: &Value) -> Option<Way> {
+    Some(match kind {
+        "AWSCluster" | "AzureCluster" | "HetznerCluster" | "IonosCloudCluster" | "OscCluster" => {
+            Way::Written
+        }
+        "KubevirtCluster" | "NutanixCluster" | "PacketCluster" => Way::WrittenAndProvisioned,
+        "OpenStackCluster" => Way::FixedIp,
+        "Metal3Cluster" | "MetalStackCluster" => Way::Compared,
+        "ProxmoxCluster" | "TinkerbellCluster" | "VSphereCluster" => Way::WrittenOnce,
+        _ if further.iter().any(|further| further == kind) => Way::Written,
+        _ if object["metadata"]["annotations"][MANAGED_BY] == "kamaji" => {
+            Way::WrittenAndProvisioned
+        }
+        _ => return None,
+    })
+}
+
+/// Plans what the infrastructure cluster is told.
+pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, endpoint: &ApiEndpoint) {
+    let settings = &draft.snapshot.settings;
+    let Some(reference) = cluster.spec.infrastructure_ref.as_ref() else {
+        draft.fine(INFRASTRUCTURE_PATCHED, "NotNeeded");
+        return;
+    };
+    if settings.skip_infrastructure {
+        draft.fine(INFRASTRUCTURE_PATCHED, "Skipped");
+        return;
+    }
+    let name = format!("{} {}", reference.kind, reference.name);
+    let (object, contract) = match &draft.snapshot.infrastructure {
+        Infrastructure::Found { object, contract } => (object, *contract),
+        Infrastructure::Unreadable(why) => {
+            let text = format!("{name} cannot be read: {why}");
+            draft.unfinished(INFRASTRUCTURE_PATCHED, "InfrastructureUnreadable", &text);
+            return;
+        }
+        Infrastructure::None => {
+            let text = format!("{name} does not exist yet");
+            draft.unfinished(INFRASTRUCTURE_PATCHED, "InfrastructureMissing", &text);
+            return;
+        }
+    };
+    let Some(way) = way(&reference.kind, &settings.further_kinds, object) else {
+        let text = format!(
+            "infrastructure clusters of kind {} are not known here: annotate {name} with {MANAGED_BY}: kamaji, or name the kind in --dynamic-infrastructure-clusters, and let the provider patch it (ClusterRole with the label cluster.x-k8s.io/aggregate-to-kamaji-control-plane)",
+            reference.kind
+        );
+        draft.unfinished(INFRASTRUCTURE_PATCHED, "InfrastructureUnsupported", &text);
+        return;
+    };
+    match patch(way, (object, contract), endpoint) {
+        Ok(patch) => {
+            if patch != Patch::default() {
+                draft.plan.infrastructure = Some(patch);
+            }
+            draft.fine(INFRASTRUCTURE_PATCHED, "Succeeded");
+        }
+        Err(why) => {
+            let text = format!("{name}: {why}");
+            draft.unfinished(INFRASTRUCTURE_PATCHED, "EndpointMismatch", &text);
+        }
+    }
+}
+
+fn patch(
+    way: Way,
+    (object, contract): (&Value, Contract),
+    endpoint: &ApiEndpoint,
+) -> Result<Patch, String> {
+    let (host, port) = (json!(endpoint.host), json!(endpoint.port));
+    let has = &object["spec"]["controlPlaneEndpoint"];
+    let same = has["host"] == host && has["port"] == port;
+    let empty = has["host"].as_str().is_none_or(str::is_empty);
+    let wish = json!({"spec": {"controlPlaneEndpoint": {"host": host, "port": port}}});
+    let spec = match way {
+        Way::FixedIp => {
+            let spec = &object["spec"];
+            let same = spec["apiServerFixedIP"] == host && spec["apiServerPort"] == port;
+            (!same).then(|| json!({"spec": {"apiServerFixedIP": host, "apiServerPort": port}}))
+        }
+        Way::Written | Way::WrittenAndProvisioned => (!same).then_some(wish),
+        Way::WrittenOnce if empty => Some(wish),
+        Way::Compared if empty => {
+            return Err(format!(
+                "its spec.controlPlaneEndpoint is empty; set it to {host}:{port}, the address of the control plane"
+            ));
+        }
+        Way::WrittenOnce | Way::Compared if same => None,
+        Way::WrittenOnce | Way::Compared => {
+            return Err(format!(
+                "its spec.controlPlaneEndpoint is {}:{}, and the control plane is at {host}:{port}; make them agree (spec.network.serviceAddress of the control plane, spec.clusterNetwork.apiServerPort of the Cluster)",
+                has["host"], has["port"]
+            ));
+        }
+    };
+    let provisioned = way == Way::WrittenAndProvisioned;
+    let status = match contract {
+        Contract::V1Beta1 => {
+            (object["status"]["ready"] != true).then(|| json!({"status": {"ready": true}}))
+        }
+        Contract::V1Beta2 => (object["status"]["initialization"]["provisioned"] != true)
+            .then(|| json!({"status": {"initialization": {"provisioned": true}}})),
+    };
+    Ok(Patch {
+        spec,
+        status: status.filter(|_| provisioned),
+    })
+}
+
+#[cfg(test)]
+#[path = "infrastructure_tests.rs"]
+mod tests;

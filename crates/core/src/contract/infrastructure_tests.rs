@@ -1,0 +1,92 @@
+use super::*;
+
+fn endpoint() -> ApiEndpoint {
+    ApiEndpoint {
+        host: Some("192.0.2.9".to_owned()),
+        port: Some(6443),
+    }
+}
+
+fn planned(kind: &str, object: Value, contract: Contract) -> Result<Patch, String> {
+    let way = way(kind, &["FakeCluster".to_owned()], &object).expect("a kind that is known");
+    patch(way, (&object, contract), &endpoint())
+}
+
+#[test]
+fn each_kind_learns_the_address_in_its_own_way() {
+    let written = json!({"spec": {"controlPlaneEndpoint": {"host": "192.0.2.9", "port": 6443}}});
+    let fixed = json!({"spec": {"apiServerFixedIP": "192.0.2.9", "apiServerPort": 6443}});
+    for (kind, spec, provisioned) in [
+        ("AWSCluster", &written, false),
+        ("AzureCluster", &written, false),
+        ("HetznerCluster", &written, false),
+        ("IonosCloudCluster", &written, false),
+        ("KubevirtCluster", &written, true),
+        ("NutanixCluster", &written, true),
+        ("PacketCluster", &written, true),
+        ("OpenStackCluster", &fixed, false),
+        ("ProxmoxCluster", &written, false),
+        ("TinkerbellCluster", &written, false),
+        ("VSphereCluster", &written, false),
+        ("FakeCluster", &written, false),
+    ] {
+        let patch = planned(kind, json!({}), Contract::V1Beta2).unwrap();
+        assert_eq!(patch.spec.as_ref(), Some(spec), "{kind}");
+        let status = json!({"status": {"initialization": {"provisioned": true}}});
+        assert_eq!(patch.status, provisioned.then_some(status), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_so_already_is_not_written_again() {
+    let there = json!({
+        "spec": {"controlPlaneEndpoint": {"host": "192.0.2.9", "port": 6443}},
+        "status": {"ready": true, "initialization": {"provisioned": true}},
+    });
+    for kind in [
+        "AWSCluster",
+        "KubevirtCluster",
+        "Metal3Cluster",
+        "VSphereCluster",
+    ] {
+        for contract in [Contract::V1Beta1, Contract::V1Beta2] {
+            let patch = planned(kind, there.clone(), contract).unwrap();
+            assert_eq!(patch, Patch::default(), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn an_address_of_the_users_own_must_agree() {
+    let other = json!({"spec": {"controlPlaneEndpoint": {"host": "192.0.2.1", "port": 6443}}});
+    for kind in [
+        "Metal3Cluster",
+        "MetalStackCluster",
+        "ProxmoxCluster",
+        "VSphereCluster",
+    ] {
+        let why = planned(kind, other.clone(), Contract::V1Beta2).unwrap_err();
+        assert!(
+            why.contains("192.0.2.1") && why.contains("192.0.2.9"),
+            "{why}"
+        );
+    }
+    let why = planned("Metal3Cluster", json!({}), Contract::V1Beta2).unwrap_err();
+    assert!(why.contains("empty"), "{why}");
+}
+
+#[test]
+fn the_old_contract_reads_another_field() {
+    let patch = planned("PacketCluster", json!({}), Contract::V1Beta1).unwrap();
+    assert_eq!(patch.status, Some(json!({"status": {"ready": true}})));
+}
+
+#[test]
+fn any_kind_may_be_handed_over_by_its_annotation() {
+    let object = json!({"metadata": {"annotations": {MANAGED_BY: "kamaji"}}});
+    assert_eq!(way("DockerCluster", &[], &json!({})), None);
+    assert_eq!(
+        way("DockerCluster", &[], &object),
+        Some(Way::WrittenAndProvisioned)
+    );
+}

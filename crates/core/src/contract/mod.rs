@@ -1,0 +1,255 @@
+//! What becomes of a KamajiControlPlane, and what is Cluster API told?
+//! (Cluster API provider specification, sections 2 and 3)
+//!
+//! One TenantControlPlane, the Secrets that Cluster API reads, the address for the infrastructure
+//! cluster, and the status of the contract. Nothing is polled for: what is missing is a condition, and
+//! the object that it waits for wakes the next look.
+
+mod conditions;
+pub mod infrastructure;
+mod secrets;
+mod status;
+mod tenant;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
+use kamaji_api::{
+    cluster::{BLOCK_MOVE, CLUSTER_NAME, Cluster, GROUP, PAUSED},
+    control_plane::{ApiEndpoint, KamajiControlPlane, KamajiControlPlaneStatus},
+    tenant::TenantControlPlane,
+};
+use serde_json::{Value, json};
+
+use crate::{endpoint::HostPort, object::Object};
+use conditions::Draft;
+use infrastructure::Infrastructure;
+
+/// Finalizer that keeps a control plane until its TenantControlPlane is gone.
+pub const FINALIZER: &str = "finalizer.controlplane.kamaji.clastix.io";
+/// Finalizer of the reference on control planes in other clusters.
+pub const LEGACY_FINALIZER: &str = "ecr.kamaji.clastix.io/finalizer";
+
+/// What the provider is told on its command line, as far as plans look at it.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Leave infrastructure clusters alone.
+    pub skip_infrastructure: bool,
+    /// Kinds of infrastructure clusters beside those that are known.
+    pub further_kinds: Vec<String>,
+}
+
+/// Whose control plane is it?
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// No owner reference names a Cluster yet.
+    Nobody,
+    /// The Cluster of this name is not there.
+    Missing(String),
+    /// The Cluster.
+    Cluster(Box<Cluster>),
+}
+
+/// Whether the tenant's API server answered somebody who came with the published kubeconfig.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Probe {
+    /// Nobody has tried this kubeconfig.
+    #[default]
+    Untried,
+    /// It answered.
+    Works,
+    /// It did not, and why.
+    Fails(String),
+}
+
+/// Everything that a plan looks at.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The control plane.
+    pub control_plane: KamajiControlPlane,
+    /// Its Cluster.
+    pub owner: Owner,
+    /// The TenantControlPlane of the same name.
+    pub tenant: Option<TenantControlPlane>,
+    /// The infrastructure cluster.
+    pub infrastructure: Infrastructure,
+    /// Secrets of the namespace by name: the tenant's own, and the published ones.
+    pub secrets: BTreeMap<String, Secret>,
+    /// What came of the published kubeconfig.
+    pub probe: Probe,
+    /// From the command line.
+    pub settings: Settings,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Merge patch of the control plane itself; `None` if it is as it should be.
+    pub own: Option<Value>,
+    /// The TenantControlPlane and the published Secrets, in the order in which they are written.
+    pub objects: Vec<Object>,
+    /// Uid of the TenantControlPlane that is to be deleted.
+    pub delete: Option<String>,
+    /// What the infrastructure cluster is to be told.
+    pub infrastructure: Option<infrastructure::Patch>,
+    /// The kubeconfig that is to be tried, if it was not.
+    pub probe: Option<Vec<u8>>,
+    /// The next status; `None` to leave it alone.
+    pub status: Option<KamajiControlPlaneStatus>,
+}
+
+/// Names the Secrets that a look at a control plane needs.
+pub fn secret_names(cluster: Option<&str>, tenant: Option<&TenantControlPlane>) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Some(tenant) = tenant {
+        names.extend(secrets::kubeconfig_source(tenant));
+        names.extend(secrets::authority_source(tenant));
+    }
+    if let Some(cluster) = cluster {
+        names.extend([secrets::kubeconfig(cluster), secrets::authority(cluster)]);
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Name of the owning Cluster: the owner of the right group and kind, wherever it stands in the list.
+pub fn cluster_of(control_plane: &KamajiControlPlane) -> Option<&str> {
+    let owners = control_plane.metadata.owner_references.as_ref()?;
+    let cluster = owners.iter().find(|owner| {
+        let group = owner.api_version.split('/').next();
+        owner.kind == "Cluster" && group == Some(GROUP)
+    });
+    cluster.map(|owner| owner.name.as_str())
+}
+
+/// What is to be, and what is said about it.
+pub fn plan(snapshot: &Snapshot) -> Plan {
+    let mut draft = Draft::new(snapshot);
+    if snapshot.control_plane.metadata.deletion_timestamp.is_some() {
+        return deletion(snapshot, draft);
+    }
+    let cluster = match &snapshot.owner {
+        Owner::Cluster(cluster) => cluster,
+        Owner::Nobody => {
+            draft.wait("OwnerMissing", "no owner reference names a Cluster yet: Cluster API sets it once a Cluster's spec.controlPlaneRef names this object");
+            return draft.finish();
+        }
+        Owner::Missing(name) => {
+            draft.wait("ClusterMissing", &format!("the Cluster {name} is not in this namespace: create it, or correct the owner reference"));
+            return draft.finish();
+        }
+    };
+    if paused(&snapshot.control_plane, cluster) {
+        return draft.paused();
+    }
+    draft.plan.own = own(snapshot);
+    if let Some(tenant) = tenant::plan(&mut draft, cluster) {
+        published(&mut draft, cluster, tenant);
+    }
+    draft.finish()
+}
+
+/// What depends on what the TenantControlPlane says.
+fn published(draft: &mut Draft, cluster: &Cluster, tenant: &TenantControlPlane) {
+    let Some(endpoint) = endpoint(&draft.snapshot.control_plane, tenant) else {
+        draft.address_missing(tenant);
+        return;
+    };
+    draft.endpoint(&endpoint);
+    infrastructure::plan(draft, cluster, &endpoint);
+    secrets::plan(draft, cluster, tenant);
+    status::plan(draft, tenant);
+}
+
+fn paused(control_plane: &KamajiControlPlane, cluster: &Cluster) -> bool {
+    let annotations = control_plane.metadata.annotations.as_ref();
+    cluster.spec.paused == Some(true) || annotations.is_some_and(|a| a.contains_key(PAUSED))
+}
+
+/// The finalizer, and the word that keeps `clusterctl move` away: it would copy this object and leave the
+/// TenantControlPlane behind, which then goes with its data.
+fn own(snapshot: &Snapshot) -> Option<Value> {
+    let metadata = &snapshot.control_plane.metadata;
+    let had = metadata.finalizers.clone().unwrap_or_default();
+    let blocks = metadata
+        .annotations
+        .as_ref()
+        .is_some_and(|a| a.contains_key(BLOCK_MOVE));
+    if had.iter().any(|name| name == FINALIZER) && blocks {
+        return None;
+    }
+    let mut finalizers = had;
+    if !finalizers.iter().any(|name| name == FINALIZER) {
+        finalizers.push(FINALIZER.to_owned());
+    }
+    Some(json!({"metadata": {
+        "finalizers": finalizers,
+        "annotations": {BLOCK_MOVE: "its TenantControlPlane would be left behind and lost"},
+    }}))
+}
+
+fn deletion(snapshot: &Snapshot, mut draft: Draft) -> Plan {
+    let ours = snapshot.tenant.as_ref().filter(|tenant| {
+        tenant::controller(tenant)
+            .is_some_and(|uid| Some(uid) == snapshot.control_plane.metadata.uid.as_deref())
+    });
+    if let Some(tenant) = ours {
+        if tenant.metadata.deletion_timestamp.is_none() {
+            draft.plan.delete.clone_from(&tenant.metadata.uid);
+        }
+        draft.deleting(tenant);
+        return draft.finish();
+    }
+    let had = snapshot.control_plane.metadata.finalizers.clone();
+    let mut left = had.clone().unwrap_or_default();
+    left.retain(|name| name != FINALIZER && name != LEGACY_FINALIZER);
+    draft.plan.own = (Some(&left) != had.as_ref() && had.is_some())
+        .then(|| json!({"metadata": {"finalizers": left}}));
+    // The object may be gone before a status could reach it.
+    draft.plan
+}
+
+/// Where the tenant is reached: what its workers and users are told, so that all agree.
+fn endpoint(
+    control_plane: &KamajiControlPlane,
+    tenant: &TenantControlPlane,
+) -> Option<ApiEndpoint> {
+    let status = tenant.status.as_ref()?;
+    let assigned = status.control_plane_endpoint.as_deref()?;
+    let assigned = HostPort::parse(assigned, port(tenant));
+    let network = &control_plane.spec.fields.network;
+    let name = network
+        .ingress
+        .as_ref()
+        .map(|ingress| &ingress.hostname)
+        .or(network.gateway.as_ref().map(|gateway| &gateway.hostname));
+    let reached = match (name, &network.advertise_address) {
+        (Some(name), _) => HostPort::parse(name, assigned.port),
+        (None, Some(address)) if !address.is_empty() => HostPort {
+            host: address.clone(),
+            port: assigned.port,
+        },
+        _ => assigned,
+    };
+    (!reached.host.is_empty()).then(|| ApiEndpoint {
+        host: Some(reached.host),
+        port: Some(i32::from(reached.port)),
+    })
+}
+
+fn port(tenant: &TenantControlPlane) -> u16 {
+    u16::try_from(tenant.spec.network_profile.port).unwrap_or(6443)
+}
+
+/// Labels of everything that belongs to a Cluster.
+fn cluster_label(cluster: &Cluster) -> (String, String) {
+    let name = cluster.metadata.name.clone().unwrap_or_default();
+    (CLUSTER_NAME.to_owned(), name)
+}
+
+#[cfg(test)]
+#[path = "contract_tests.rs"]
+mod tests;

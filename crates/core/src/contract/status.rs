@@ -1,0 +1,172 @@
+//! What is Cluster API told of the pods and of their version? (contract of control-plane providers)
+
+use kamaji_api::{
+    condition,
+    control_plane::{Initialization, RunningVersion},
+    tenant::{TenantControlPlane, VersionPhase},
+};
+
+use super::{
+    Probe,
+    conditions::{AVAILABLE, Draft, INITIALIZED, READY, SECRETS_CREATED},
+    tenant::version,
+};
+use crate::object::Object;
+
+/// Puts counters, versions and the conditions of the contract right, whatever was said before.
+pub(super) fn plan(draft: &mut Draft, tenant: &TenantControlPlane) {
+    counters(draft, tenant);
+    let initialized = initialized(draft);
+    match serves(tenant) {
+        Ok(()) if initialized => {
+            draft.status.ready = true;
+            draft.fine(READY, "Succeeded");
+            draft.fine(AVAILABLE, "Available");
+        }
+        Ok(()) => {
+            let text = condition::find(&draft.status.conditions, INITIALIZED)
+                .map(|said| said.message.clone())
+                .unwrap_or_default();
+            draft.unavailable("NotAvailable", &text);
+        }
+        Err(text) => draft.unavailable("NotAvailable", &text),
+    }
+}
+
+/// Once it was usable it counts as initialised for ever, as the contract asks.
+fn initialized(draft: &mut Draft) -> bool {
+    let was = draft
+        .status
+        .initialization
+        .as_ref()
+        .is_some_and(|i| i.control_plane_initialized == Some(true));
+    let published = condition::is_true(&draft.status.conditions, SECRETS_CREATED)
+        && !draft.plan.objects.iter().any(is_secret);
+    let (reason, text) = match (&draft.snapshot.probe, published) {
+        (Probe::Works, true) => {
+            draft.status.initialization = Some(Initialization {
+                control_plane_initialized: Some(true),
+            });
+            draft.fine(INITIALIZED, "Succeeded");
+            return true;
+        }
+        (_, false) => (
+            "SecretsPending",
+            "the Secrets that Cluster API reads are not there yet".to_owned(),
+        ),
+        (Probe::Untried, true) => (
+            "ProbePending",
+            "the published kubeconfig has not been tried yet".to_owned(),
+        ),
+        (Probe::Fails(why), true) => (
+            "ProbeFailed",
+            format!("the API server does not answer with the published kubeconfig: {why}"),
+        ),
+    };
+    if was {
+        draft.fine(INITIALIZED, "Succeeded");
+    } else {
+        draft.unfinished(INITIALIZED, reason, &text);
+    }
+    was
+}
+
+fn is_secret(object: &Object) -> bool {
+    object.key.kind == crate::object::Kind::Secret
+}
+
+/// Whether at least one API server serves, or why not.
+fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
+    let status = tenant.status.as_ref();
+    let phase = status
+        .and_then(|s| s.kubernetes_resources.as_ref()?.version.as_ref()?.status)
+        .unwrap_or(VersionPhase::Provisioning);
+    let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
+    let available = match condition::find(conditions, "ControlPlaneAvailable") {
+        Some(said) => said.status == "True",
+        // The operator of the reference has no conditions.
+        None => !matches!(
+            phase,
+            VersionPhase::Provisioning
+                | VersionPhase::NotReady
+                | VersionPhase::Sleeping
+                | VersionPhase::Unknown
+        ),
+    };
+    if available && phase != VersionPhase::Sleeping {
+        return Ok(());
+    }
+    let said = ["ControlPlaneAvailable", "Ready"]
+        .iter()
+        .filter_map(|type_| condition::find(conditions, type_))
+        .find(|said| said.status != "True" && !said.message.is_empty());
+    Err(said.map_or_else(
+        || format!("the TenantControlPlane is {phase:?}"),
+        |said| said.message.clone(),
+    ))
+}
+
+fn counters(draft: &mut Draft, tenant: &TenantControlPlane) {
+    let resources = tenant
+        .status
+        .as_ref()
+        .and_then(|status| status.kubernetes_resources.clone())
+        .unwrap_or_default();
+    let deployment = resources.deployment.unwrap_or_default();
+    let replicas = deployment.replicas.unwrap_or(0);
+    let updated = deployment.updated_replicas.unwrap_or(0);
+    let wanted = draft.snapshot.control_plane.spec.replicas.unwrap_or(2);
+    let status = &mut draft.status;
+    status.replicas = Some(replicas);
+    status.ready_replicas = Some(deployment.ready_replicas.unwrap_or(0));
+    status.available_replicas = Some(deployment.available_replicas.unwrap_or(0));
+    status.up_to_date_replicas = Some(updated);
+    status.selector = Some(deployment.selector).filter(|selector| !selector.is_empty());
+
+    let installed = resources.version.and_then(|version| version.version);
+    let asked = version(&tenant.spec.kubernetes.version);
+    status.version = installed.clone().unwrap_or_default();
+    status.versions = versions(installed, asked, (replicas, updated));
+
+    for (type_, holds, (yes, no)) in [
+        (
+            "RollingOut",
+            updated < replicas,
+            ("RollingOut", "NotRollingOut"),
+        ),
+        (
+            "ScalingUp",
+            replicas < wanted,
+            ("ScalingUp", "NotScalingUp"),
+        ),
+        (
+            "ScalingDown",
+            replicas > wanted,
+            ("ScalingDown", "NotScalingDown"),
+        ),
+    ] {
+        let (word, reason) = if holds { ("True", yes) } else { ("False", no) };
+        draft.set(type_, word, (reason, ""));
+    }
+}
+
+/// What runs, the oldest first. Until a rollout is over its old version stays in the list, so that nobody
+/// takes the upgrade for done.
+fn versions(
+    installed: Option<String>,
+    asked: String,
+    (replicas, updated): (i32, i32),
+) -> Vec<RunningVersion> {
+    let entry = |version: String, replicas: i32| RunningVersion {
+        version,
+        replicas: (replicas > 0).then_some(replicas),
+    };
+    match installed {
+        None => Vec::new(),
+        Some(installed) if installed == asked => vec![entry(installed, replicas)],
+        Some(installed) if updated < replicas => {
+            vec![entry(installed, replicas - updated), entry(asked, updated)]
+        }
+        Some(installed) => vec![entry(installed, replicas)],
+    }
+}

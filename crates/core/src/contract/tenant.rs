@@ -1,0 +1,372 @@
+//! Which TenantControlPlane does a KamajiControlPlane ask for?
+//! (Cluster API provider specification, section 2.3)
+//!
+//! All that is asked for is sent, and only that: what a user takes away again is taken away downstream,
+//! and what others set beside it stays.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use kamaji_api::{
+    cluster::{CLUSTER_NAME, Cluster},
+    control_plane::{ControlPlaneComponent, ControlPlaneFields, ControlPlaneNetwork},
+    foreign::ParentReference,
+    labels,
+    tenant::{AdditionalMetadata, TenantControlPlane},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    cluster_label,
+    conditions::{Draft, TENANT_CREATED},
+    secrets,
+};
+use crate::{
+    endpoint::HostPort,
+    object::{CONTENT_HASH, Object, holds},
+};
+
+/// Plans the TenantControlPlane; the live one, if it is ours.
+pub(super) fn plan<'a>(draft: &mut Draft<'a>, cluster: &Cluster) -> Option<&'a TenantControlPlane> {
+    let live = draft.snapshot.tenant.as_ref();
+    if let Some(why) = live.and_then(|live| foreign(draft, live)) {
+        draft.wait("TenantControlPlaneForeign", &why);
+        return None;
+    }
+    let wish = match wish(draft, cluster) {
+        Ok(wish) => Object::from_value(wish),
+        Err(why) => {
+            draft.wait("SpecInvalid", &why);
+            return live;
+        }
+    };
+    if !live.is_some_and(|live| as_planned(&wish, live)) {
+        draft.plan.objects.push(wish);
+    }
+    draft.fine(TENANT_CREATED, "Succeeded");
+    if live.is_none() {
+        draft.unavailable(
+            "TenantControlPlanePending",
+            "the TenantControlPlane is being created",
+        );
+    }
+    live
+}
+
+/// Uid of the controlling owner.
+pub(super) fn controller(tenant: &TenantControlPlane) -> Option<&str> {
+    let owners = tenant.metadata.owner_references.as_ref()?;
+    let controller = owners.iter().find(|owner| owner.controller == Some(true));
+    controller.map(|owner| owner.uid.as_str())
+}
+
+/// Why a TenantControlPlane of our name is not ours. One whose owner was a control plane of the same name
+/// is: uids change when a cluster is restored from a backup.
+fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
+    let own = &draft.snapshot.control_plane.metadata;
+    let owners = live
+        .metadata
+        .owner_references
+        .as_deref()
+        .unwrap_or_default();
+    let name = own.name.as_deref().unwrap_or_default();
+    match owners.iter().find(|owner| owner.controller == Some(true)) {
+        Some(owner) if owner.kind == "KamajiControlPlane" && owner.name == name => None,
+        Some(owner) => Some(format!(
+            "the TenantControlPlane {name} belongs to {} {}: give this control plane another name, or remove that owner",
+            owner.kind, owner.name
+        )),
+        None => {
+            let labels = live.metadata.labels.as_ref();
+            let labelled = labels.is_some_and(|labels| labels.contains_key(CLUSTER_NAME));
+            (!labelled).then(|| {
+                format!("a TenantControlPlane {name} exists that no Cluster made: label it {CLUSTER_NAME} to hand it over, or give this control plane another name")
+            })
+        }
+    }
+}
+
+/// The version with its v.
+pub(super) fn version(text: &str) -> String {
+    if text.starts_with('v') {
+        text.to_owned()
+    } else {
+        format!("v{text}")
+    }
+}
+
+fn as_planned(wish: &Object, live: &TenantControlPlane) -> bool {
+    let annotations = live.metadata.annotations.as_ref();
+    let stamped = annotations.and_then(|annotations| annotations.get(CONTENT_HASH));
+    let live = serde_json::to_value(live).unwrap_or_default();
+    stamped == Some(&wish.hash)
+        && holds(&wish.body["spec"], &live["spec"])
+        && holds(&wish.body["metadata"], &live["metadata"])
+}
+
+fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
+    let control_plane = &draft.snapshot.control_plane;
+    let fields = &control_plane.spec.fields;
+    let metadata = &control_plane.metadata;
+    let mut wish = json!({
+        "apiVersion": "kamaji.clastix.io/v1alpha1",
+        "kind": "TenantControlPlane",
+        "metadata": {
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "labels": passed_on(metadata.labels.as_ref(), Some(cluster_label(cluster))),
+            "annotations": passed_on(metadata.annotations.as_ref(), None),
+            "ownerReferences": [secrets::owner(draft)],
+        },
+        "spec": {
+            "addons": addons(fields),
+            "controlPlane": {
+                "deployment": deployment(fields, control_plane.spec.replicas),
+                "gateway": gateway(&fields.network),
+                "ingress": ingress(&fields.network),
+                "service": {
+                    "serviceType": fields.network.service_type,
+                    "additionalMetadata": AdditionalMetadata {
+                        labels: fields.network.service_labels.clone(),
+                        annotations: fields.network.service_annotations.clone(),
+                    },
+                    "additionalPorts": fields.network.additional_service_ports,
+                },
+            },
+            "dataStore": fields.data_store_name,
+            "dataStoreSchema": fields.data_store_schema,
+            "dataStoreUsername": fields.data_store_username,
+            "dataStoreOverrides": fields.data_store_overrides,
+            "kubernetes": {
+                "version": version(&control_plane.spec.version),
+                "kubelet": fields.kubelet,
+                "admissionControllers": fields.admission_controllers,
+            },
+            "networkProfile": network_profile(fields, cluster)?,
+        },
+    });
+    strip(&mut wish);
+    // An addon is asked for by its presence, however empty it is.
+    let addons = fields.addons.clone().unwrap_or_default();
+    for (name, present) in [
+        ("coreDNS", addons.core_dns.is_some()),
+        ("kubeProxy", addons.kube_proxy.is_some()),
+        ("konnectivity", addons.konnectivity.is_some()),
+    ] {
+        if present && wish["spec"]["addons"][name].is_null() {
+            wish["spec"]["addons"][name] = json!({});
+        }
+    }
+    Ok(wish)
+}
+
+/// Drops what says nothing: null, and empty maps, lists and texts.
+fn strip(value: &mut Value) {
+    let Value::Object(map) = value else { return };
+    map.values_mut().for_each(strip);
+    map.retain(|_, value| match value {
+        Value::Null => false,
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    });
+}
+
+/// Labels and annotations that mean something to the operator or to the user's own tools. Those of
+/// Cluster API and of kubectl are about the control plane's own object.
+fn passed_on(
+    given: Option<&BTreeMap<String, String>>,
+    further: Option<(String, String)>,
+) -> BTreeMap<String, String> {
+    let given = given.into_iter().flatten();
+    given
+        .filter(|(key, _)| {
+            let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+            let reserved = domain == "cluster.x-k8s.io" || domain.ends_with(".cluster.x-k8s.io");
+            !reserved && domain != "kubectl.kubernetes.io" && key.as_str() != CONTENT_HASH
+        })
+        .filter(|(key, _)| {
+            !matches!(
+                key.as_str(),
+                labels::NAME | labels::PROJECT | labels::COMPONENT
+            )
+        })
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .chain(further)
+        .collect()
+}
+
+fn addons(fields: &ControlPlaneFields) -> Value {
+    let addons = fields.addons.clone().unwrap_or_default();
+    let core_dns = addons
+        .core_dns
+        .map(|dns| json!({"imageRepository": dns.image_repository, "imageTag": dns.image_tag}));
+    json!({
+        "coreDNS": core_dns,
+        "kubeProxy": addons.kube_proxy,
+        "konnectivity": addons.konnectivity,
+    })
+}
+
+fn deployment(fields: &ControlPlaneFields, replicas: Option<i32>) -> Value {
+    let pods = fields.deployment.clone().unwrap_or_default();
+    let kine = fields.kine.clone().unwrap_or_default();
+    let of = |pick: fn(&ControlPlaneComponent) -> Value| by_component(fields, pick);
+    let mut extra_args = of(|component| json!(component.extra_args));
+    extra_args.insert("kine".to_owned(), json!(kine.extra_args));
+    let mut resources = of(|component| json!(component.resources));
+    resources.insert("kine".to_owned(), json!(kine.resources));
+    let mut probes = of(|component| json!(component.probes));
+    if let Value::Object(all) = json!(pods.probes) {
+        probes.extend(all);
+    }
+    let image = |component: &Option<ControlPlaneComponent>| {
+        component
+            .as_ref()
+            .and_then(|c| c.container_image_name.clone())
+    };
+    json!({
+        "replicas": replicas,
+        "registrySettings": {
+            "registry": fields.registry,
+            "apiServerImage": image(&fields.api_server),
+            "controllerManagerImage": image(&fields.controller_manager),
+            "schedulerImage": image(&fields.scheduler),
+        },
+        "extraArgs": extra_args,
+        "resources": resources,
+        "probes": probes,
+        "additionalVolumeMounts": of(|component| json!(component.extra_volume_mounts)),
+        "additionalInitContainers": pods.extra_init_containers,
+        "additionalContainers": pods.extra_containers,
+        "additionalVolumes": pods.extra_volumes,
+        "additionalMetadata": pods.additional_metadata,
+        "podAdditionalMetadata": pods.pod_additional_metadata,
+        "nodeSelector": pods.node_selector,
+        "affinity": pods.affinity,
+        "tolerations": pods.tolerations,
+        "topologySpreadConstraints": pods.topology_spread_constraints,
+        "runtimeClassName": pods.runtime_class_name,
+        "serviceAccountName": pods.service_account_name,
+        "strategy": pods.strategy,
+    })
+}
+
+fn by_component(
+    fields: &ControlPlaneFields,
+    pick: fn(&ControlPlaneComponent) -> Value,
+) -> Map<String, Value> {
+    [
+        ("apiServer", &fields.api_server),
+        ("controllerManager", &fields.controller_manager),
+        ("scheduler", &fields.scheduler),
+    ]
+    .into_iter()
+    .filter_map(|(name, component)| Some((name.to_owned(), pick(component.as_ref()?))))
+    .collect()
+}
+
+/// A route passes the connection on as it is: what clients dial is what kubeconfigs name, so the port is
+/// the API server's.
+fn gateway_port(network: &ControlPlaneNetwork, cluster: &Cluster) -> Result<(), String> {
+    let Some(gateway) = &network.gateway else {
+        return Ok(());
+    };
+    let asked = cluster.spec.cluster_network.as_ref();
+    let port = asked
+        .and_then(|asked| asked.api_server_port)
+        .filter(|port| *port != 0);
+    let port = port
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(6443);
+    let typed = HostPort::parse(&gateway.hostname, port).port;
+    if typed == port {
+        return Ok(());
+    }
+    Err(format!(
+        "spec.network.gateway.hostname has port {typed}, and kubeconfigs name port {port}: set spec.clusterNetwork.apiServerPort of the Cluster to {typed}, or leave the port out"
+    ))
+}
+
+fn gateway(network: &ControlPlaneNetwork) -> Option<Value> {
+    let gateway = network.gateway.as_ref()?;
+    let parent = ParentReference {
+        name: gateway.name.clone(),
+        namespace: Some(gateway.namespace.clone()),
+        section_name: gateway.section_name.clone(),
+        port: gateway.port,
+        ..ParentReference::default()
+    };
+    Some(json!({
+        "hostname": HostPort::parse(&gateway.hostname, 443).host,
+        "parentRefs": [parent],
+        "additionalMetadata": metadata(&gateway.extra_labels, &gateway.extra_annotations),
+    }))
+}
+
+fn ingress(network: &ControlPlaneNetwork) -> Option<Value> {
+    let ingress = network.ingress.as_ref()?;
+    Some(json!({
+        "hostname": ingress.hostname,
+        "ingressClassName": ingress.class_name,
+        "additionalMetadata": metadata(&ingress.extra_labels, &ingress.extra_annotations),
+    }))
+}
+
+fn metadata(labels: &impl Serialize, annotations: &impl Serialize) -> Value {
+    json!({"labels": labels, "annotations": annotations})
+}
+
+fn network_profile(fields: &ControlPlaneFields, cluster: &Cluster) -> Result<Value, String> {
+    let network = &fields.network;
+    gateway_port(network, cluster)?;
+    let asked = cluster.spec.cluster_network.clone().unwrap_or_default();
+    let ranges =
+        |ranges: Option<kamaji_api::cluster::NetworkRanges>| ranges.unwrap_or_default().cidr_blocks;
+    let dns = fields
+        .addons
+        .as_ref()
+        .and_then(|addons| addons.core_dns.as_ref());
+    let dns = dns
+        .map(|dns| &dns.dns_service_ips)
+        .filter(|list| !list.is_empty())
+        .unwrap_or(&network.dns_service_ips);
+    let balancer = network.load_balancer_config.clone().unwrap_or_default();
+    Ok(json!({
+        "address": network.service_address,
+        "advertiseAddress": network.advertise_address,
+        "port": asked.api_server_port.filter(|port| *port != 0),
+        "serviceCidrs": ranges(asked.services),
+        "podCidrs": ranges(asked.pods),
+        "clusterDomain": asked.service_domain,
+        "dnsServiceIPs": dns,
+        "certSANs": names(network)?,
+        "loadBalancerClass": balancer.load_balancer_class,
+        "loadBalancerSourceRanges": balancer.load_balancer_source_ranges,
+    }))
+}
+
+/// Names in the API server's certificate: the user's, and those of the ingress or gateway.
+fn names(network: &ControlPlaneNetwork) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for name in &network.cert_sans {
+        let host = name.split(':').next().unwrap_or_default();
+        let ported = name.parse::<SocketAddr>().is_ok()
+            || (name.matches(':').count() == 1 && !name.starts_with('['));
+        if ported {
+            return Err(format!(
+                "spec.network.certSANs has {name}: a certificate names hosts without ports, write {host}"
+            ));
+        }
+        names.push(name.clone());
+    }
+    let gateway = network.gateway.as_ref().map(|gateway| &gateway.hostname);
+    let ingress = network.ingress.as_ref().map(|ingress| &ingress.hostname);
+    for name in gateway.into_iter().chain(ingress) {
+        names.push(HostPort::parse(name, 443).host);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    Ok(names)
+}
