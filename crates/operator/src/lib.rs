@@ -9,7 +9,7 @@ mod inside;
 mod memo;
 mod observe;
 mod report;
-mod serving;
+pub mod serving;
 pub mod settings;
 pub mod shell;
 mod store;
@@ -137,7 +137,8 @@ async fn finish(context: &Context, tasks: &mut JoinSet<Result<(), RunError>>, le
     }
 }
 
-async fn stop() {
+/// Completes when the process is told to stop.
+pub async fn stop() {
     let interrupt = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(mut terminate) => {

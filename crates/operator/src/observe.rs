@@ -208,11 +208,8 @@ pub async fn holds(
     key: &Key,
     (snapshot, object): (&Snapshot, &Object),
 ) -> Result<bool, Failure> {
-    let stamped = context
-        .index
-        .entry(&object.key)
-        .and_then(|entry| entry.stamped);
-    if stamped.as_deref() != Some(object.hash.as_str()) {
+    let entry = context.index.entry(&object.key);
+    if !entry.is_some_and(|entry| entry.is_stamped(&object.hash)) {
         return Ok(false);
     }
     let listed = (object.key.kind == Kind::Secret)

@@ -16,14 +16,20 @@ use kamaji_core::{
     settings::Settings,
 };
 use kube::{
-    Api,
+    Api, Client,
     api::{ApiResource, DynamicObject},
 };
 use tokio::sync::Notify;
 
 use crate::{
     context::Context,
-    shell::{apply::WriteError, clock, serve::Certificates, watch},
+    shell::{
+        apply::{WriteError, Writer},
+        clock,
+        serve::Certificates,
+        telemetry::Counters,
+        watch,
+    },
     webhook::{Knowledge, directory},
 };
 
@@ -147,7 +153,7 @@ async fn look(
                 .map_err(|error| error.to_string())?,
             REREAD,
         ),
-        None => match own(context, service).await? {
+        None => match shared(&keeper(context), service).await? {
             Some(found) => found,
             // Another replica leads and makes it; its Secret wakes us.
             None => return Ok(LONGEST),
@@ -163,22 +169,43 @@ async fn look(
     Ok(wait)
 }
 
+fn keeper(context: &Context) -> Keeper<'_> {
+    Keeper {
+        client: &context.client,
+        writer: &context.writer,
+        counters: &context.metrics.counters,
+        threshold: context.settings.core.expiration_deadline,
+    }
+}
+
+/// Who looks after the shared Secret.
+pub struct Keeper<'a> {
+    /// The management cluster.
+    pub client: &'a Client,
+    /// The write door.
+    pub writer: &'a Writer,
+    /// Counts the requests.
+    pub counters: &'a Counters,
+    /// A certificate that ends within this is issued anew.
+    pub threshold: Duration,
+}
+
 /// The certificate of the shared Secret; the leader makes it if it is missing or due.
-async fn own(
-    context: &Context,
+pub async fn shared(
+    keeper: &Keeper<'_>,
     service: &WebhookService,
 ) -> Result<Option<(Material, Duration)>, String> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &service.namespace);
+    let api: Api<Secret> = Api::namespaced(keeper.client.clone(), &service.namespace);
     // Written once, or read once more because another was faster.
     for _ in 0..3 {
-        context.metrics.counters.request("get", "secrets");
+        keeper.counters.request("get", "secrets");
         let live = api
             .get_opt(&service.secret_name())
             .await
             .map_err(|error| error.to_string())?;
         let moment = Moment {
             now: clock::now(),
-            threshold: context.settings.core.expiration_deadline,
+            threshold: keeper.threshold,
         };
         match plan_serving(live.as_ref(), service, moment, &Seed::new(clock::seed())) {
             ServingPlan::Keep { material, due } => {
@@ -186,11 +213,11 @@ async fn own(
                 return Ok(Some((material, wait)));
             }
             ServingPlan::Write { object, reason } => {
-                if !context.writer.is_leading() {
+                if !keeper.writer.is_leading() {
                     return Ok(None);
                 }
                 tracing::info!("the webhooks' certificate is made: {reason}");
-                match context.writer.write(&object).await {
+                match keeper.writer.write(&object).await {
                     Ok(_) | Err(WriteError::AlreadyExists(_) | WriteError::Conflict { .. }) => {}
                     Err(error) => return Err(error.to_string()),
                 }

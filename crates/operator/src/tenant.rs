@@ -17,7 +17,7 @@ use crate::{
     context::{Context, Key},
     inside, observe,
     report::{self, Failure},
-    shell::{clock, queue::Outcome},
+    shell::{clock, index::Entry, queue::Outcome},
     store,
 };
 
@@ -220,9 +220,8 @@ fn unshared(context: &Context, key: &Key, plan: &Plan) -> Result<(), Failure> {
 /// What children say by themselves, in eight bytes.
 fn facts(context: &Context, key: &Key) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for (_, entry) in context.index.children(key) {
-        hasher.write_u64(entry.facts_digest());
-    }
+    let look = |entry: &Entry| hasher.write_u64(entry.facts_digest());
+    context.index.each(key, look);
     hasher.finish()
 }
 
@@ -260,9 +259,8 @@ fn fingerprint(
         hasher.write(&part.unwrap_or_default());
     }
     hasher.write_u64(facts);
-    for (_, entry) in context.index.children(key) {
-        hasher.write_u64(entry.content_digest());
-    }
+    let look = |entry: &Entry| hasher.write_u64(entry.content_digest());
+    context.index.each(key, look);
     hasher.write_u64(around);
     hasher.finish()
 }

@@ -11,6 +11,8 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
+use super::known;
+
 /// A certificate as far as we look at it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
@@ -137,6 +139,11 @@ impl Certificate {
 
     /// True if `issuer` signed this certificate.
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
+        let check = || self.verifies(issuer).then_some(()).ok_or(());
+        known::once("signed by", &[&self.der, &issuer.der], check).is_ok()
+    }
+
+    fn verifies(&self, issuer: &Certificate) -> bool {
         let (Ok((_, mine)), Ok((_, theirs))) = (
             X509Certificate::from_der(&self.der),
             X509Certificate::from_der(&issuer.der),

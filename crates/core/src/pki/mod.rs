@@ -7,6 +7,7 @@ mod der;
 #[cfg(test)]
 mod fixture;
 pub mod key;
+mod known;
 pub mod kubeconfig;
 pub mod leaf;
 pub mod leaves;

@@ -8,6 +8,7 @@ use super::{
     authority::Authority,
     certificate::{Certificate, CertificateError},
     key::{Key, KeyError},
+    known,
     leaf::{LeafRequest, before},
 };
 
@@ -100,13 +101,12 @@ fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Tim
         Err(CertificateError::Missing) => return Err(Reason::Missing),
         read => read.map_err(|e| unreadable(&e))?,
     };
-    let key = match Key::from_pem(key) {
-        Err(KeyError::Missing) => return Err(Reason::Missing),
-        read => read.map_err(|e| unreadable(&e))?,
-    };
-    if !key.matches(&certificate) {
-        return Err(Reason::KeyMismatch);
-    }
+    known::once("pair", &[pem, key], || match Key::from_pem(key) {
+        Err(KeyError::Missing) => Err(Reason::Missing),
+        Err(error) => Err(unreadable(&error)),
+        Ok(key) if key.matches(&certificate) => Ok(()),
+        Ok(_) => Err(Reason::KeyMismatch),
+    })?;
     if !certificate.is_signed_by(subject.authority.certificate()) {
         return Err(Reason::IssuedByAnother);
     }

@@ -1,6 +1,9 @@
 //! What signs a tenant's service-account tokens? (management-cluster specification 5.6)
 
-use super::key::{Key, KeyAlgorithm, KeyError};
+use super::{
+    key::{Key, KeyAlgorithm, KeyError},
+    known,
+};
 use crate::entropy::Entropy;
 
 /// A pair of keys, as PEM.
@@ -39,6 +42,10 @@ pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> ServiceAccoun
 
 /// Checks a pair that exists. `sa.pub` may hold more keys: tokens signed by former ones stay valid.
 pub fn load(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
+    known::once("service account", &[key, public], || check(key, public))
+}
+
+fn check(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
     let key = Key::from_pem(key)?;
     if public.iter().all(u8::is_ascii_whitespace) {
         return Err(ServiceAccountError::PublicMissing);

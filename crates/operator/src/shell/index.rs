@@ -4,7 +4,7 @@
 //! server returned then has not changed since.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, hash_map::DefaultHasher},
+    collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::{Arc, RwLock},
 };
@@ -37,8 +37,8 @@ pub struct Entry {
     pub revision: u64,
     /// Hash of what it says, status and bookkeeping aside.
     pub fingerprint: u64,
-    /// The content hash that it is stamped with.
-    pub stamped: Option<Box<str>>,
+    /// Digest of the content hash that it is stamped with.
+    pub stamped: Option<u64>,
     /// What plans need of it beyond that.
     pub facts: Facts,
 }
@@ -63,8 +63,13 @@ impl Entry {
     /// What was written to it, in eight bytes.
     pub fn content_digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.uid, self.fingerprint, &self.stamped).hash(&mut hasher);
+        (&self.uid, self.fingerprint, self.stamped).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// True if it is stamped with this content hash.
+    pub fn is_stamped(&self, hash: &str) -> bool {
+        self.stamped == Some(digest(hash))
     }
 
     /// What it says by itself (status, addresses), in eight bytes.
@@ -85,17 +90,24 @@ impl Entry {
 }
 
 /// What was written last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Written {
-    planned: Box<str>,
+    planned: u64,
     fingerprint: u64,
 }
 
+/// One child, whose it is, and what we wrote to it.
+struct Child {
+    tenant: Arc<Key>,
+    entry: Entry,
+    written: Option<Written>,
+}
+
+/// Names are long and there are many: each is kept once.
 #[derive(Default)]
 struct State {
-    tenants: HashMap<Key, BTreeMap<ObjectRef, Entry>>,
-    owners: HashMap<ObjectRef, Key>,
-    written: HashMap<ObjectRef, Written>,
+    children: HashMap<Arc<ObjectRef>, Child>,
+    tenants: HashMap<Arc<Key>, BTreeSet<Arc<ObjectRef>>>,
 }
 
 /// The children of all tenants.
@@ -120,43 +132,52 @@ impl Index {
     /// The entry of one child.
     pub fn entry(&self, key: &ObjectRef) -> Option<Entry> {
         let state = self.read();
-        let tenant = state.owners.get(key)?;
-        state.tenants.get(tenant)?.get(key).cloned()
+        state.children.get(key).map(|child| child.entry.clone())
     }
 
-    /// Every child of a tenant.
+    /// Every child of a tenant, in order.
     pub fn children(&self, tenant: &Key) -> Vec<(ObjectRef, Entry)> {
         let state = self.read();
-        let children = state.tenants.get(tenant).into_iter().flatten();
-        children
-            .map(|(key, entry)| (key.clone(), entry.clone()))
-            .collect()
+        let keys = state.tenants.get(tenant).into_iter().flatten();
+        keys.filter_map(|key| {
+            let child = state.children.get(key)?;
+            Some((key.as_ref().clone(), child.entry.clone()))
+        })
+        .collect()
+    }
+
+    /// Passes by every child of a tenant, in order, without a copy.
+    pub fn each(&self, tenant: &Key, mut look: impl FnMut(&Entry)) {
+        let state = self.read();
+        let keys = state.tenants.get(tenant).into_iter().flatten();
+        keys.filter_map(|key| state.children.get(key))
+            .for_each(|child| look(&child.entry));
     }
 
     /// True if `object` is there as planned.
     pub fn as_planned(&self, object: &Object) -> bool {
         let state = self.read();
-        let Some(written) = state.written.get(&object.key) else {
-            return false;
-        };
-        let live = state
-            .owners
-            .get(&object.key)
-            .and_then(|tenant| state.tenants.get(tenant)?.get(&object.key));
-        *written.planned == *object.hash
-            && live.is_some_and(|entry| entry.fingerprint == written.fingerprint)
+        let child = state.children.get(&object.key);
+        child.is_some_and(|child| {
+            child.written.is_some_and(|written| {
+                written.planned == digest(&object.hash)
+                    && written.fingerprint == child.entry.fingerprint
+            })
+        })
     }
 
     /// `object` was written, or found to be as planned; `live` is what the API server has.
     pub fn remember(&self, tenant: &Key, object: &Object, live: &Live) {
         let entry = entry(object.key.kind, &live.body);
-        let mut state = self.write();
         let written = Written {
-            planned: object.hash.as_str().into(),
+            planned: digest(&object.hash),
             fingerprint: live.fingerprint,
         };
-        state.written.insert(object.key.clone(), written);
-        state.insert(tenant.clone(), object.key.clone(), entry);
+        let mut state = self.write();
+        state.insert(tenant, &object.key, entry);
+        if let Some(child) = state.children.get_mut(&object.key) {
+            child.written = Some(written);
+        }
     }
 
     /// An object was seen; the tenants to wake: whose it is, and whose it was if that changed.
@@ -174,20 +195,19 @@ impl Index {
         };
         let mut state = self.write();
         let had = state
-            .owners
+            .children
             .get(&key)
-            .filter(|had| **had != tenant)
-            .cloned();
-        state.insert(tenant.clone(), key, entry(kind, &body));
+            .filter(|child| *child.tenant != tenant)
+            .map(|child| child.tenant.as_ref().clone());
+        state.insert(&tenant, &key, entry(kind, &body));
         had.into_iter().chain([tenant]).collect()
     }
 
     /// An object is gone; the tenant to wake. One that was made anew under the same name stays.
     pub fn gone(&self, key: &ObjectRef, uid: Option<&str>) -> Option<Key> {
         let mut state = self.write();
-        let tenant = state.owners.get(key)?;
-        let known = state.tenants.get(tenant)?.get(key)?;
-        if uid.is_some_and(|uid| *uid != *known.uid) {
+        let known = state.children.get(key)?;
+        if uid.is_some_and(|uid| *uid != *known.entry.uid) {
             return None;
         }
         state.remove(key)
@@ -197,9 +217,9 @@ impl Index {
     pub fn keep_only(&self, kind: Kind, seen: &BTreeSet<ObjectRef>) -> Vec<Key> {
         let mut state = self.write();
         let gone: Vec<_> = state
-            .owners
+            .children
             .keys()
-            .filter(|key| key.kind == kind && !seen.contains(*key))
+            .filter(|key| key.kind == kind && !seen.contains(key.as_ref()))
             .cloned()
             .collect();
         gone.iter().filter_map(|key| state.remove(key)).collect()
@@ -207,32 +227,44 @@ impl Index {
 }
 
 impl State {
-    fn insert(&mut self, tenant: Key, key: ObjectRef, entry: Entry) {
-        let had = self.owners.get(&key).cloned();
-        let known = had
-            .as_ref()
-            .and_then(|tenant| self.tenants.get(tenant)?.get(&key));
-        if known.is_some_and(|known| known.revision > entry.revision) {
-            return;
+    /// Puts in what is not older than what is there.
+    fn insert(&mut self, tenant: &Key, key: &ObjectRef, entry: Entry) {
+        let known = self.children.get_key_value(key);
+        let (key, had) = match known {
+            Some((_, known)) if known.entry.revision > entry.revision => return,
+            Some((key, known)) => (key.clone(), Some(known.tenant.clone())),
+            None => (Arc::new(key.clone()), None),
+        };
+        let tenant = match self.tenants.get_key_value(tenant) {
+            Some((known, _)) => known.clone(),
+            None => Arc::new(tenant.clone()),
+        };
+        if had.as_ref() != Some(&tenant) {
+            if let Some(had) = had {
+                self.leave(&had, &key);
+            }
+            let keys = self.tenants.entry(tenant.clone()).or_default();
+            keys.insert(key.clone());
         }
-        if let Some(had) = had.filter(|had| *had != tenant) {
-            self.leave(&had, &key);
-        }
-        self.owners.insert(key.clone(), tenant.clone());
-        self.tenants.entry(tenant).or_default().insert(key, entry);
+        let written = self.children.get(&key).and_then(|known| known.written);
+        let child = Child {
+            tenant,
+            entry,
+            written,
+        };
+        self.children.insert(key, child);
     }
 
     fn remove(&mut self, key: &ObjectRef) -> Option<Key> {
-        self.written.remove(key);
-        let tenant = self.owners.remove(key)?;
-        self.leave(&tenant, key);
-        Some(tenant)
+        let child = self.children.remove(key)?;
+        self.leave(&child.tenant, key);
+        Some(child.tenant.as_ref().clone())
     }
 
     fn leave(&mut self, tenant: &Key, key: &ObjectRef) {
-        if let Some(children) = self.tenants.get_mut(tenant) {
-            children.remove(key);
-            if children.is_empty() {
+        if let Some(keys) = self.tenants.get_mut(tenant) {
+            keys.remove(key);
+            if keys.is_empty() {
                 self.tenants.remove(tenant);
             }
         }
@@ -252,6 +284,13 @@ fn object_ref(kind: Kind, metadata: &ObjectMeta) -> Option<ObjectRef> {
     Some(ObjectRef::namespaced(kind, namespace, name))
 }
 
+/// A text in eight bytes.
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 fn entry(kind: Kind, body: &Value) -> Entry {
     let metadata = &body["metadata"];
     let stamped = metadata["annotations"][CONTENT_HASH].as_str();
@@ -262,7 +301,7 @@ fn entry(kind: Kind, body: &Value) -> Entry {
             .and_then(|v| v.parse().ok())
             .unwrap_or(0),
         fingerprint: fingerprint(body),
-        stamped: stamped.map(Into::into),
+        stamped: stamped.map(digest),
         facts: facts(kind, body),
     }
 }

@@ -149,9 +149,13 @@ impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
     }
 }
 
+/// Objects in one page of a list.
+const PAGE: u32 = 64;
+
 fn config() -> watcher::Config {
-    // A dead connection is noticed after this and 5 s.
-    watcher::Config::default().timeout(240)
+    // A dead connection is noticed after this and 5 s. A page is in memory at once, several times
+    // over while it is read, and one Deployment is 30 KB.
+    watcher::Config::default().timeout(240).page_size(PAGE)
 }
 
 /// Follows every object of one of our own kinds for ever; `wake` is told of each change. An object
@@ -162,10 +166,23 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
 {
     let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    some(Api::all_with(client, &resource), "", objects, wake).await;
+}
+
+/// As [`own`], of those that `api` reaches and whose labels `selector` matches.
+pub async fn some<N, K>(
+    api: Api<DynamicObject>,
+    selector: &str,
+    objects: Objects<N, K>,
+    wake: impl Fn(N) + Send,
+) where
+    N: Named,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
+{
     let mut pending: HashMap<N, Arc<K>> = HashMap::new();
     let mut unreadable = HashSet::new();
-    let mut stream = std::pin::pin!(watcher::watcher(api, config()).default_backoff());
+    let config = config().labels(selector);
+    let mut stream = std::pin::pin!(watcher::watcher(api, config).default_backoff());
     let mut complained = false;
     while let Some(event) = stream.next().await {
         complained &= matches!(event, Ok(Event::Init) | Err(_));
@@ -197,7 +214,7 @@ where
             Err(error) if !complained => {
                 complained = true;
                 tracing::warn!(
-                    kind = %resource.kind,
+                    kind = %K::kind(&()),
                     %error,
                     "cannot watch, trying again; are the definitions installed (kamaji crds | kubectl apply --server-side -f -)?"
                 );
