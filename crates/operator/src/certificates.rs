@@ -22,7 +22,7 @@ pub fn census(
         let data = secret.data.iter().flatten();
         match lifecycle.map(String::as_str) {
             Some("x509") => {
-                for (_, bytes) in data.filter(|(key, _)| key.ends_with(".crt")) {
+                for (_, bytes) in data.filter(|(key, _)| is_certificate(key)) {
                     let certificate = Certificate::from_pem(&bytes.0).ok();
                     count(&mut x509, certificate.as_ref(), (now, deadline));
                 }
@@ -39,6 +39,11 @@ pub fn census(
         }
     }
     (x509, kubeconfigs)
+}
+
+/// Beside each certificate lies its key.
+fn is_certificate(key: &str) -> bool {
+    key.rsplit_once('.').is_some_and(|(_, kind)| kind == "crt")
 }
 
 fn count(

@@ -43,7 +43,10 @@ async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no
         create(&world, tenant).await;
         let operator = alone(&world).await;
         let within = f64::from(n) + fraction(seed, n);
-        let moment = first + (last - first).mul_f64(within / f64::from(MOMENTS));
+        let moment = first
+            + last
+                .saturating_sub(first)
+                .mul_f64(within / f64::from(MOMENTS));
         tokio::time::sleep(moment).await;
         operator.signal(Signal::KILL);
         operator.ended(Duration::from_secs(5)).await;
