@@ -2,6 +2,7 @@
 
 mod crds;
 mod manager;
+mod provider;
 mod render;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Run the operator.
     Manager(Box<manager::Arguments>),
+    /// Run the Cluster API control-plane provider.
+    Provider(Box<provider::Arguments>),
     /// Print the CustomResourceDefinitions as one YAML stream.
     Crds,
     /// Print what the operator would make of the given objects, without a cluster.
@@ -30,6 +33,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Manager(arguments) => manager::run(*arguments),
+        Command::Provider(arguments) => provider::run(*arguments),
         Command::Crds => crds::print(),
         Command::Render(arguments) => render::run(&arguments),
     }

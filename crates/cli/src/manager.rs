@@ -97,8 +97,18 @@ pub struct Arguments {
 
 /// Runs the operator until it is told to stop or loses its lease.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    log(&arguments)?;
+    let json = json_log(arguments.zap_encoder.as_deref(), arguments.zap_devel);
+    log(&arguments.zap_log_level, json)?;
     let settings = settings(arguments)?;
+    block_on(async {
+        kamaji_operator::run(settings)
+            .await
+            .context("the operator ended")
+    })
+}
+
+/// Runs `work` on a runtime of all threads.
+pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("a second crypto provider is linked in"))?;
@@ -106,12 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?
-        .block_on(async {
-            kamaji_operator::run(settings)
-                .await
-                .context("the operator ended")?;
-            Ok(())
-        })
+        .block_on(work)
 }
 
 fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
@@ -163,7 +168,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
 }
 
 /// Host name (the pod's name in a cluster) and process id: two replicas on one host differ.
-fn identity() -> String {
+pub fn identity() -> String {
     let host = std::env::var("HOSTNAME")
         .ok()
         .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
@@ -172,7 +177,7 @@ fn identity() -> String {
 }
 
 /// `:8080` is every interface; `0` or nothing is none.
-fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
+pub fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
     match text {
         "" | "0" => Ok(None),
         port if port.starts_with(':') => format!("[::]{port}").parse().map(Some),
@@ -182,7 +187,7 @@ fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
 }
 
 /// Go's duration syntax: `1h30m`, `250ms`, `10s`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration such as 30s, 10m or 1h30m");
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -213,8 +218,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(total).map_err(|_| wrong())
 }
 
-fn log(arguments: &Arguments) -> anyhow::Result<()> {
-    let level = match arguments.zap_log_level.as_str() {
+/// Whether the log is JSON.
+pub fn json_log(encoder: Option<&str>, devel: bool) -> bool {
+    encoder.map_or(!devel, |encoder| encoder == "json")
+}
+
+/// Starts the log.
+pub fn log(level: &str, json: bool) -> anyhow::Result<()> {
+    let level = match level {
         "error" => "error",
         "info" | "0" => "info",
         _ => "debug",
@@ -226,10 +237,6 @@ fn log(arguments: &Arguments) -> anyhow::Result<()> {
             ))
         })
         .context("reading the log filter")?;
-    let json = match arguments.zap_encoder.as_deref() {
-        Some(encoder) => encoder == "json",
-        None => !arguments.zap_devel,
-    };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

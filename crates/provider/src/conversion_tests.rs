@@ -1,0 +1,38 @@
+use super::*;
+
+fn asked(desired: &str, objects: Value) -> Value {
+    let review = json!({"request": {"uid": "u", "desiredAPIVersion": desired, "objects": objects}});
+    answer(serde_json::from_value::<Review>(review).unwrap().request)
+}
+
+const OLD: &str = "controlplane.cluster.x-k8s.io/v1alpha1";
+const NEW: &str = "controlplane.cluster.x-k8s.io/v1alpha2";
+
+#[test]
+fn every_object_of_a_review_is_converted_in_its_place() {
+    let object = |name: &str| {
+        json!({
+            "apiVersion": OLD, "kind": "KamajiControlPlane",
+            "metadata": {"name": name},
+            "spec": {"version": "v1.36.3"},
+        })
+    };
+    let answer = asked(NEW, json!([object("a"), object("b")]));
+    assert_eq!(answer["response"]["uid"], "u");
+    assert_eq!(answer["response"]["result"]["status"], "Success");
+    let objects = answer["response"]["convertedObjects"].as_array().unwrap();
+    let names: Vec<_> = objects.iter().map(|o| &o["metadata"]["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert!(objects.iter().all(|object| object["apiVersion"] == NEW));
+}
+
+#[test]
+fn what_cannot_be_converted_is_said() {
+    let answer = asked(
+        "controlplane.cluster.x-k8s.io/v9",
+        json!([{"apiVersion": OLD, "kind": "KamajiControlPlane"}]),
+    );
+    let result = &answer["response"]["result"];
+    assert_eq!(result["status"], "Failure");
+    assert!(!result["message"].as_str().unwrap().is_empty());
+}

@@ -1,0 +1,137 @@
+//! Does a tenant's API server answer somebody who comes with the published kubeconfig? Asked with exactly
+//! its bytes, and once for each of them.
+
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use http::Request;
+use kamaji_api::{
+    condition,
+    tenant::{TenantControlPlane, VersionPhase},
+};
+use kamaji_core::{checksum, contract::Probe};
+use kamaji_operator::context::Key;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+/// Time for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Time for all of it.
+const ANSWER: Duration = Duration::from_secs(6);
+
+/// Kubeconfigs that worked, by control plane.
+#[derive(Debug, Default)]
+pub struct Probes {
+    last: Mutex<HashMap<Key, (String, Probe)>>,
+}
+
+impl Probes {
+    /// What came of the last try with these bytes.
+    pub fn known(&self, key: &Key, kubeconfig: &[u8]) -> Probe {
+        let hash = hash(kubeconfig);
+        match self.locked().get(key) {
+            Some((had, probe)) if *had == hash => probe.clone(),
+            _ => Probe::Untried,
+        }
+    }
+
+    /// What came of a try.
+    pub fn remember(&self, key: &Key, kubeconfig: &[u8], probe: Probe) {
+        self.locked().insert(key.clone(), (hash(kubeconfig), probe));
+    }
+
+    /// A control plane is gone.
+    pub fn forget(&self, key: &Key) {
+        self.locked().remove(key);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (String, Probe)>> {
+        self.last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn hash(kubeconfig: &[u8]) -> String {
+    checksum::content(&serde_json::json!(kubeconfig))
+}
+
+/// Asks for the version with the bytes that are published.
+pub async fn ask(kubeconfig: &[u8]) -> Probe {
+    let asked = tokio::time::timeout(ANSWER, version(kubeconfig)).await;
+    match asked {
+        Ok(Ok(())) => Probe::Works,
+        Ok(Err(why)) => Probe::Fails(why),
+        Err(_) => Probe::Fails(format!("no answer within {ANSWER:?}")),
+    }
+}
+
+async fn version(kubeconfig: &[u8]) -> Result<(), String> {
+    let client = client(kubeconfig, CONNECT).await?;
+    let request = Request::get("/version").body(Vec::new());
+    let request = request.map_err(|error| error.to_string())?;
+    let answer = client.request_text(request).await;
+    answer.map(drop).map_err(|error| match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => chain(&other),
+    })
+}
+
+/// A client of whatever API server a kubeconfig names.
+pub async fn client(kubeconfig: &[u8], connect: Duration) -> Result<Client, String> {
+    let text = std::str::from_utf8(kubeconfig).map_err(|_| "it is not text".to_owned())?;
+    let read = Kubeconfig::from_yaml(text).map_err(|error| chain(&error))?;
+    // Commands of a kubeconfig would run in this pod, with its rights.
+    if read.auth_infos.iter().any(|user| {
+        user.auth_info
+            .as_ref()
+            .is_some_and(|info| info.exec.is_some() || info.auth_provider.is_some())
+    }) {
+        return Err(
+            "it has an exec or auth-provider user: use a certificate or a token".to_owned(),
+        );
+    }
+    let mut config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| chain(&error))?;
+    config.connect_timeout = Some(connect);
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| chain(&error))
+}
+
+/// An error and what caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Whether anybody listens there, as the TenantControlPlane tells it.
+pub fn may_answer(tenant: &TenantControlPlane) -> bool {
+    let Some(status) = &tenant.status else {
+        return false;
+    };
+    if let Some(said) = condition::find(&status.conditions, "ControlPlaneAvailable") {
+        return said.status == "True";
+    }
+    // The operator of the reference has no conditions.
+    let version = status.kubernetes_resources.as_ref();
+    let phase = version.and_then(|resources| resources.version.as_ref()?.status);
+    !matches!(
+        phase,
+        None | Some(
+            VersionPhase::Provisioning
+                | VersionPhase::NotReady
+                | VersionPhase::Sleeping
+                | VersionPhase::Unknown
+        )
+    )
+}

@@ -1,0 +1,172 @@
+//! What is a person told? One status, written only if it differs, and an event on each transition.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kamaji_api::{condition, control_plane::KamajiControlPlane};
+use kamaji_core::{
+    contract::Plan,
+    object::{Kind, Object},
+};
+use kamaji_operator::shell::{apply::WriteError, clock, events::Happening};
+
+use crate::context::Context;
+
+/// What was to be written when it did not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The control plane itself.
+    Own,
+    /// The TenantControlPlane.
+    Tenant,
+    /// A published Secret.
+    Secret,
+    /// The infrastructure cluster.
+    Infrastructure,
+}
+
+impl Step {
+    /// The step that writes an object.
+    pub fn of(object: &Object) -> Self {
+        match object.key.kind {
+            Kind::TenantControlPlane => Self::Tenant,
+            _ => Self::Secret,
+        }
+    }
+
+    /// The condition that tells of it.
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Own => "ControlPlaneEndpointPatched",
+            Self::Tenant => "TenantControlPlaneCreated",
+            Self::Secret => "KubeadmResourcesCreated",
+            Self::Infrastructure => "InfrastructureClusterPatched",
+        }
+    }
+}
+
+/// What did not work.
+#[derive(Debug, Default)]
+pub struct Failures(Vec<(Step, WriteError)>);
+
+impl Failures {
+    /// One more.
+    pub fn add(&mut self, step: Step, error: WriteError) {
+        tracing::debug!(?step, %error, "a write did not work");
+        self.0.push((step, error));
+    }
+
+    /// True if there is one.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Those that a person must hear of: the others go away by themselves.
+    fn lasting(&self) -> impl Iterator<Item = (&Step, &WriteError)> {
+        self.0.iter().filter_map(|(step, error)| match error {
+            WriteError::Forbidden { .. }
+            | WriteError::Invalid { .. }
+            | WriteError::Storm { .. } => Some((step, error)),
+            _ => None,
+        })
+    }
+}
+
+/// Writes the status if it differs; the object then.
+pub async fn status(
+    context: &Context,
+    object: &KamajiControlPlane,
+    (plan, failures): (Plan, &Failures),
+) -> Result<Option<KamajiControlPlane>, WriteError> {
+    let Some(mut next) = plan.status else {
+        return Ok(None);
+    };
+    for (step, error) in failures.lasting() {
+        let said = Condition {
+            type_: step.condition().to_owned(),
+            status: "False".to_owned(),
+            reason: error.reason().to_owned(),
+            message: error.to_string(),
+            observed_generation: object.metadata.generation,
+            last_transition_time: Time(clock::now()),
+        };
+        condition::set(&mut next.conditions, said);
+    }
+    let none = Vec::new();
+    let had = object.status.as_ref().map_or(&none, |s| &s.conditions);
+    carry(had, &mut next.conditions);
+    if object.status.as_ref() == Some(&next) {
+        return Ok(None);
+    }
+    let written = context.writer.patch_status(object, &next).await;
+    let written = match written {
+        Ok(written) => written,
+        Err(WriteError::Gone(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    for what in happenings(had, &next.conditions) {
+        context.events.tell(object, what).await;
+    }
+    Ok(Some(written))
+}
+
+/// A condition that was planned one way and came out another has not changed in between.
+fn carry(had: &[Condition], next: &mut [Condition]) {
+    for condition in next {
+        if let Some(old) = condition::find(had, &condition.type_)
+            && old.status == condition.status
+        {
+            condition.last_transition_time = old.last_transition_time.clone();
+        }
+    }
+}
+
+/// Reasons that somebody has to do something about.
+const WARNINGS: [&str; 13] = [
+    "ClusterMissing",
+    "EndpointMismatch",
+    "ExternalReferenceInvalid",
+    "InfrastructureUnreadable",
+    "InfrastructureUnsupported",
+    "ProbeFailed",
+    "SecretKeyMissing",
+    "SecretTypeWrong",
+    "SpecInvalid",
+    "TenantControlPlaneForeign",
+    "WriteForbidden",
+    "WriteRefused",
+    "WriteStorm",
+];
+
+/// Good news that is worth an event.
+const NEWS: [&str; 2] = ["KamajiControlPlaneIsInitialized", "Available"];
+
+/// What changed, told once even if several conditions say the same.
+fn happenings(had: &[Condition], next: &[Condition]) -> Vec<Happening> {
+    let mut told: Vec<Happening> = Vec::new();
+    for condition in next {
+        let old = condition::find(had, &condition.type_);
+        if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
+            continue;
+        }
+        let type_ = condition.type_.as_str();
+        let note = match condition.status.as_str() {
+            "True" if NEWS.contains(&type_) => format!("{type_} is true"),
+            "False" if condition.message.is_empty() => continue,
+            "False" => condition.message.clone(),
+            _ if type_ == "Paused" || type_ == "Deleting" => condition.message.clone(),
+            _ => continue,
+        };
+        let same = told.iter().any(|what| what.note == note);
+        if !same {
+            told.push(Happening {
+                warning: WARNINGS.contains(&condition.reason.as_str()),
+                reason: condition.reason.clone(),
+                note,
+            });
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
