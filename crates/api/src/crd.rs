@@ -3,6 +3,7 @@
 //! schemars' schemas, brought into the shape that an API server takes and that users of the
 //! reference know. What the types cannot say is in the table of `rules`.
 
+mod legacy;
 mod rules;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -35,6 +36,9 @@ pub fn all() -> Vec<(String, Value)> {
             value["metadata"]["labels"] = json!(CONTRACT);
         }
         finish(&mut value, &rules);
+        if provider {
+            legacy::serve(&mut value);
+        }
         (name, value)
     })
     .collect()
@@ -47,6 +51,7 @@ fn json(crd: &CustomResourceDefinition) -> Value {
 /// Labels by which Cluster API finds the version that keeps its contract, and clusterctl its provider.
 const CONTRACT: ContractLabels = ContractLabels {
     provider: "control-plane-kamaji",
+    v1beta1: "v1alpha1",
     v1beta2: "v1alpha2",
 };
 
@@ -54,6 +59,8 @@ const CONTRACT: ContractLabels = ContractLabels {
 struct ContractLabels {
     #[serde(rename = "cluster.x-k8s.io/provider")]
     provider: &'static str,
+    #[serde(rename = "cluster.x-k8s.io/v1beta1")]
+    v1beta1: &'static str,
     #[serde(rename = "cluster.x-k8s.io/v1beta2")]
     v1beta2: &'static str,
 }

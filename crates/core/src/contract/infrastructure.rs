@@ -103,7 +103,7 @@ pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, endpoint: &ApiEndpoint)
     };
     let Some(way) = way(&reference.kind, &settings.further_kinds, object) else {
         let text = format!(
-            "infrastructure clusters of kind {} are not known here: annotate {name} with {MANAGED_BY}: kamaji, or name the kind in --dynamic-infrastructure-clusters, and let the provider patch it (ClusterRole with the label cluster.x-k8s.io/aggregate-to-kamaji-control-plane)",
+            "infrastructure clusters of kind {} are not known here: annotate {name} with {MANAGED_BY}: kamaji, or name the kind in --dynamic-infrastructure-clusters, and let the provider patch it (a ClusterRole labelled kamaji.clastix.io/aggregate-to-provider: \"true\")",
             reference.kind
         );
         draft.unfinished(INFRASTRUCTURE_PATCHED, "InfrastructureUnsupported", &text);

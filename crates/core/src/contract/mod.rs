@@ -6,6 +6,7 @@
 //! the object that it waits for wakes the next look.
 
 mod conditions;
+pub mod conversion;
 pub mod infrastructure;
 mod secrets;
 mod status;

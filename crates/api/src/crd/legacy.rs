@@ -1,0 +1,57 @@
+//! What do clients of v1alpha1 see? The reference up to 0.19 had this version, and Cluster API up to 1.10
+//! reads it: the fields of v1alpha2, with the words of the old contract beside them.
+
+use serde_json::{Map, Value, json};
+
+const WARNING: &str = "controlplane.cluster.x-k8s.io/v1alpha1 is deprecated; write v1alpha2";
+
+/// Serves v1alpha1 beside the stored version of a definition.
+pub(super) fn serve(definition: &mut Value) {
+    let Some(versions) = definition["spec"]["versions"].as_array_mut() else {
+        return;
+    };
+    let Some(mut old) = versions.first().cloned() else {
+        return;
+    };
+    old["name"] = json!("v1alpha1");
+    old["storage"] = json!(false);
+    old["deprecated"] = json!(true);
+    old["deprecationWarning"] = json!(WARNING);
+    for column in old["additionalPrinterColumns"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        if column["name"] == "Initialized" {
+            column["jsonPath"] = json!(".status.initialized");
+        }
+    }
+    let schema = "/schema/openAPIV3Schema/properties";
+    if let Some(status) = members(&mut old, &format!("{schema}/status/properties")) {
+        let flag = json!({"type": "boolean", "description": "Whether it was ever usable."});
+        status.insert("initialized".to_owned(), flag);
+        for (key, text) in [
+            ("updatedReplicas", "Replicas of the newest template."),
+            ("unavailableReplicas", "Replicas that are missing."),
+        ] {
+            let number = json!({"type": "integer", "format": "int32", "description": text});
+            status.insert(key.to_owned(), number);
+        }
+    }
+    // There it was written with empty members where there was no endpoint.
+    let endpoint = format!("{schema}/spec/properties/controlPlaneEndpoint");
+    for (member, limit) in [
+        ("", "minProperties"),
+        ("/properties/host", "minLength"),
+        ("/properties/port", "minimum"),
+    ] {
+        if let Some(member) = members(&mut old, &format!("{endpoint}{member}")) {
+            member.remove(limit);
+        }
+    }
+    versions.push(old);
+}
+
+fn members<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Map<String, Value>> {
+    value.pointer_mut(path)?.as_object_mut()
+}
