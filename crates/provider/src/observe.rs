@@ -7,7 +7,9 @@ use std::{
 
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::control_plane::KamajiControlPlane;
-use kamaji_core::contract::{self, Owner, Probe, Snapshot, infrastructure::Infrastructure};
+use kamaji_core::contract::{
+    self, Owner, Probe, Snapshot, infrastructure::Infrastructure, place::Remote,
+};
 use kamaji_operator::{
     context::Key,
     shell::{
@@ -43,7 +45,13 @@ pub async fn look(
     context.interests.declare(key, topics.clone());
     let owner = owner(context, key, cluster.clone());
     let tenant = context.tenants.get(key).map(|tenant| (*tenant).clone());
-    let names = contract::secret_names(cluster.as_deref(), tenant.as_ref());
+    let published = cluster.as_deref().map(contract::published_names);
+    let sources = tenant.as_ref().map(contract::source_names);
+    let names: BTreeSet<String> = published
+        .into_iter()
+        .flatten()
+        .chain(sources.into_iter().flatten())
+        .collect();
     topics.extend(
         names
             .iter()
@@ -60,12 +68,18 @@ pub async fn look(
         }
         _ => (Infrastructure::None, None),
     };
+    let remote = match contract::place::place(object).kubeconfig {
+        None => Remote::Local,
+        Some(_) => Remote::Unreachable("other clusters cannot be reached yet".to_owned()),
+    };
     Ok(Look {
         snapshot: Snapshot {
             control_plane: object.clone(),
             owner,
             tenant,
             infrastructure: found,
+            remote,
+            sources: secrets.clone(),
             secrets,
             probe: Probe::Untried,
             settings: context.settings.core.clone(),
@@ -89,7 +103,7 @@ fn owner(context: &Context, key: &Key, name: Option<String>) -> Owner {
 async fn secrets(
     context: &Context,
     (client, namespace): (&Client, &str),
-    names: &[String],
+    names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Secret>, WriteError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let mut found = BTreeMap::new();

@@ -11,6 +11,8 @@ use serde_json::json;
 
 use super::{Plan, Snapshot};
 
+/// The other management cluster can be worked with.
+pub(super) const EXTERNAL_CLIENT: &str = "FoundExternalReferenceClient";
 /// The TenantControlPlane is as the control plane asks.
 pub(super) const TENANT_CREATED: &str = "TenantControlPlaneCreated";
 /// It has an address.
@@ -120,13 +122,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn deleting(&mut self, tenant: &TenantControlPlane) {
-        let name = tenant.metadata.name.as_deref().unwrap_or_default();
-        let text = format!(
-            "waiting for the TenantControlPlane {name} to be gone; its own conditions say what it waits for"
-        );
-        self.set(DELETING, "True", ("TenantControlPlaneDeleting", &text));
-        self.unavailable("Deleting", &text);
+    pub(super) fn deleting(&mut self, reason: &str, text: &str) {
+        self.set(DELETING, "True", (reason, text));
+        self.unavailable("Deleting", text);
+    }
+
+    /// Says no more about what is not asked for any more.
+    pub(super) fn forget(&mut self, type_: &str) {
+        self.status.conditions.retain(|said| said.type_ != type_);
     }
 
     pub(super) fn set(&mut self, type_: &str, status: &str, (reason, text): (&str, &str)) {

@@ -35,6 +35,8 @@ fn snapshot(spec: Value) -> Snapshot {
         owner: Owner::Cluster(serde_json::from_value(cluster).unwrap()),
         tenant: None,
         infrastructure: Infrastructure::None,
+        remote: Remote::Local,
+        sources: BTreeMap::new(),
         secrets: BTreeMap::new(),
         probe: Probe::Untried,
         settings: Settings::default(),
@@ -66,7 +68,7 @@ fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
             body["status"] = says(endpoint);
             snapshot.tenant = Some(serde_json::from_value(body).unwrap());
             for name in ["a-admin-kubeconfig", "a-ca"] {
-                snapshot.secrets.insert(name.to_owned(), own_secret());
+                snapshot.sources.insert(name.to_owned(), own_secret());
             }
         }
     }

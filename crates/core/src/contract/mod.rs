@@ -8,6 +8,7 @@
 mod conditions;
 pub mod conversion;
 pub mod infrastructure;
+pub mod place;
 mod secrets;
 mod status;
 mod tenant;
@@ -23,8 +24,9 @@ use kamaji_api::{
 use serde_json::{Value, json};
 
 use crate::{endpoint::HostPort, object::Object};
-use conditions::Draft;
+use conditions::{Draft, EXTERNAL_CLIENT, TENANT_CREATED};
 use infrastructure::Infrastructure;
+use place::Remote;
 
 /// Finalizer that keeps a control plane until its TenantControlPlane is gone.
 pub const FINALIZER: &str = "finalizer.controlplane.kamaji.clastix.io";
@@ -38,6 +40,10 @@ pub struct Settings {
     pub skip_infrastructure: bool,
     /// Kinds of infrastructure clusters beside those that are known.
     pub further_kinds: Vec<String>,
+    /// Tenants may be in other management clusters.
+    pub external: bool,
+    /// And their kubeconfigs in other namespaces.
+    pub external_across_namespaces: bool,
 }
 
 /// Whose control plane is it?
@@ -74,7 +80,11 @@ pub struct Snapshot {
     pub tenant: Option<TenantControlPlane>,
     /// The infrastructure cluster.
     pub infrastructure: Infrastructure,
-    /// Secrets of the namespace by name: the tenant's own, and the published ones.
+    /// What is known of the other management cluster, if the tenant is in one.
+    pub remote: Remote,
+    /// The tenant's own Secrets by name, from where it is.
+    pub sources: BTreeMap<String, Secret>,
+    /// The published Secrets by name.
     pub secrets: BTreeMap<String, Secret>,
     /// What came of the published kubeconfig.
     pub probe: Probe,
@@ -101,19 +111,18 @@ pub struct Plan {
     pub status: Option<KamajiControlPlaneStatus>,
 }
 
-/// Names the Secrets that a look at a control plane needs.
-pub fn secret_names(cluster: Option<&str>, tenant: Option<&TenantControlPlane>) -> Vec<String> {
-    let mut names = Vec::new();
-    if let Some(tenant) = tenant {
-        names.extend(secrets::kubeconfig_source(tenant));
-        names.extend(secrets::authority_source(tenant));
-    }
-    if let Some(cluster) = cluster {
-        names.extend([secrets::kubeconfig(cluster), secrets::authority(cluster)]);
-    }
-    names.sort();
-    names.dedup();
-    names
+/// Names the tenant's own Secrets that a look needs, where the tenant is.
+pub fn source_names(tenant: &TenantControlPlane) -> Vec<String> {
+    let names = [
+        secrets::kubeconfig_source(tenant),
+        secrets::authority_source(tenant),
+    ];
+    names.into_iter().flatten().collect()
+}
+
+/// Names the Secrets that are published for a Cluster.
+pub fn published_names(cluster: &str) -> [String; 2] {
+    [secrets::kubeconfig(cluster), secrets::authority(cluster)]
 }
 
 /// Name of the owning Cluster: the owner of the right group and kind, wherever it stands in the list.
@@ -146,11 +155,51 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if paused(&snapshot.control_plane, cluster) {
         return draft.paused();
     }
+    if !placed(&mut draft) {
+        return draft.finish();
+    }
     draft.plan.own = own(snapshot);
     if let Some(tenant) = tenant::plan(&mut draft, cluster) {
         published(&mut draft, cluster, tenant);
     }
     draft.finish()
+}
+
+/// Whether the cluster of the tenant can be worked with.
+fn placed(draft: &mut Draft) -> bool {
+    let snapshot = draft.snapshot;
+    if let Some(why) = place::contradiction(&snapshot.control_plane) {
+        draft.unfinished(EXTERNAL_CLIENT, "ExternalReferenceInvalid", &why);
+        draft.unfinished(TENANT_CREATED, "ExternalReferenceInvalid", &why);
+        return false;
+    }
+    let Some(kubeconfig) = place::place(&snapshot.control_plane).kubeconfig else {
+        draft.forget(EXTERNAL_CLIENT);
+        return true;
+    };
+    let across = Some(&kubeconfig.namespace) != snapshot.control_plane.metadata.namespace.as_ref();
+    let gate = match (&snapshot.settings, across) {
+        (settings, _) if !settings.external => "ExternalClusterReference",
+        (settings, true) if !settings.external_across_namespaces => {
+            "ExternalClusterReferenceCrossNamespace"
+        }
+        _ => "",
+    };
+    if !gate.is_empty() {
+        let text = format!(
+            "spec.deployment.externalClusterReference needs the feature gate {gate}: start the provider with --feature-gates={gate}=true"
+        );
+        draft.unfinished(EXTERNAL_CLIENT, "ExternalReferenceInvalid", &text);
+        draft.wait("ExternalReferenceInvalid", &text);
+        return false;
+    }
+    if let Remote::Unreachable(why) = &snapshot.remote {
+        draft.unfinished(EXTERNAL_CLIENT, "ExternalClusterUnreachable", why);
+        draft.wait("ExternalClusterUnreachable", why);
+        return false;
+    }
+    draft.fine(EXTERNAL_CLIENT, "Succeeded");
+    true
 }
 
 /// What depends on what the TenantControlPlane says.
@@ -170,38 +219,50 @@ fn paused(control_plane: &KamajiControlPlane, cluster: &Cluster) -> bool {
     cluster.spec.paused == Some(true) || annotations.is_some_and(|a| a.contains_key(PAUSED))
 }
 
-/// The finalizer, and the word that keeps `clusterctl move` away: it would copy this object and leave the
-/// TenantControlPlane behind, which then goes with its data.
+/// The finalizer, where the tenant is, and the word that keeps `clusterctl move` away: it would copy this
+/// object and leave the TenantControlPlane behind, which then goes with its data.
 fn own(snapshot: &Snapshot) -> Option<Value> {
     let metadata = &snapshot.control_plane.metadata;
-    let had = metadata.finalizers.clone().unwrap_or_default();
-    let blocks = metadata
-        .annotations
-        .as_ref()
-        .is_some_and(|a| a.contains_key(BLOCK_MOVE));
-    if had.iter().any(|name| name == FINALIZER) && blocks {
-        return None;
-    }
-    let mut finalizers = had;
+    let mut patch = json!({});
+    let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
     if !finalizers.iter().any(|name| name == FINALIZER) {
         finalizers.push(FINALIZER.to_owned());
+        patch["metadata"]["finalizers"] = json!(finalizers);
     }
-    Some(json!({"metadata": {
-        "finalizers": finalizers,
-        "annotations": {BLOCK_MOVE: "its TenantControlPlane would be left behind and lost"},
-    }}))
+    let annotations = metadata.annotations.as_ref();
+    if !annotations.is_some_and(|a| a.contains_key(BLOCK_MOVE)) {
+        let why = "its TenantControlPlane would be left behind and lost";
+        patch["metadata"]["annotations"][BLOCK_MOVE] = json!(why);
+    }
+    if let Some((key, value)) = place::record(&snapshot.control_plane) {
+        patch["metadata"]["annotations"][key] = json!(value);
+    }
+    (patch != json!({})).then_some(patch)
 }
 
 fn deletion(snapshot: &Snapshot, mut draft: Draft) -> Plan {
+    let gives_up = place::abandoned(&snapshot.control_plane);
+    if let (Remote::Unreachable(why), false) = (&snapshot.remote, gives_up) {
+        let text = format!(
+            "the TenantControlPlane in the other cluster cannot be deleted: {why}; or annotate this control plane with {} to leave it there",
+            place::ABANDON
+        );
+        draft.deleting("ExternalClusterUnreachable", &text);
+        return draft.finish();
+    }
     let ours = snapshot.tenant.as_ref().filter(|tenant| {
-        tenant::controller(tenant)
-            .is_some_and(|uid| Some(uid) == snapshot.control_plane.metadata.uid.as_deref())
+        let uid = snapshot.control_plane.metadata.uid.as_deref();
+        snapshot.remote == Remote::Reachable || tenant::controller(tenant) == uid
     });
     if let Some(tenant) = ours {
         if tenant.metadata.deletion_timestamp.is_none() {
             draft.plan.delete.clone_from(&tenant.metadata.uid);
         }
-        draft.deleting(tenant);
+        let name = tenant.metadata.name.as_deref().unwrap_or_default();
+        let text = format!(
+            "waiting for the TenantControlPlane {name} to be gone; its own conditions say what it waits for"
+        );
+        draft.deleting("TenantControlPlaneDeleting", &text);
         return draft.finish();
     }
     let had = snapshot.control_plane.metadata.finalizers.clone();

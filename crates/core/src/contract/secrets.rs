@@ -18,6 +18,7 @@ use kamaji_api::{
 use super::{
     cluster_label,
     conditions::{Draft, SECRETS_CREATED},
+    place::Remote,
 };
 use crate::object::{Object, holds};
 
@@ -65,7 +66,8 @@ fn published(
     draft.plan.probe = Some(config.0);
 
     let source = authority_source(tenant);
-    if source.as_deref() == Some(&authority(&name)) {
+    let here = draft.snapshot.remote == Remote::Local;
+    if here && source.as_deref() == Some(&authority(&name)) {
         // The tenant's own Secret has the name that Cluster API asks for: it is left to the operator.
         return Ok(());
     }
@@ -104,7 +106,7 @@ fn entry(
     let pending = |text: String| ("SecretPending", text);
     let name = secret
         .ok_or_else(|| pending("the TenantControlPlane has not told its Secrets yet".to_owned()))?;
-    let found = draft.snapshot.secrets.get(name);
+    let found = draft.snapshot.sources.get(name);
     let found = found.ok_or_else(|| pending(format!("the Secret {name} is not there yet")))?;
     let data = found.data.as_ref().and_then(|data| data.get(key)).cloned();
     data.ok_or_else(|| {

@@ -19,12 +19,16 @@ use serde_json::{Map, Value, json};
 use super::{
     cluster_label,
     conditions::{Draft, TENANT_CREATED},
+    place::{self, Remote},
     secrets,
 };
 use crate::{
     endpoint::HostPort,
     object::{CONTENT_HASH, Object, holds},
 };
+
+/// Annotation of a TenantControlPlane in another cluster: namespace and name of its control plane.
+const OWNER: &str = "kamaji.clastix.io/control-plane";
 
 /// Plans the TenantControlPlane; the live one, if it is ours.
 pub(super) fn plan<'a>(draft: &mut Draft<'a>, cluster: &Cluster) -> Option<&'a TenantControlPlane> {
@@ -64,6 +68,9 @@ pub(super) fn controller(tenant: &TenantControlPlane) -> Option<&str> {
 /// is: uids change when a cluster is restored from a backup.
 fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
     let own = &draft.snapshot.control_plane.metadata;
+    if draft.snapshot.remote == Remote::Reachable {
+        return foreign_elsewhere(draft, live);
+    }
     let owners = live
         .metadata
         .owner_references
@@ -84,6 +91,25 @@ fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
             })
         }
     }
+}
+
+/// In another cluster nothing can own it; an annotation says whose it is. Those that the reference made
+/// have none, and a name that nobody else would choose.
+fn foreign_elsewhere(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
+    let annotations = live.metadata.annotations.as_ref();
+    let other = annotations
+        .and_then(|a| a.get(OWNER))
+        .filter(|other| **other != named(draft))?;
+    let name = live.metadata.name.as_deref().unwrap_or_default();
+    Some(format!(
+        "the TenantControlPlane {name} in the other cluster belongs to the control plane {other}: give this one another name"
+    ))
+}
+
+fn named(draft: &Draft) -> String {
+    let own = &draft.snapshot.control_plane.metadata;
+    let namespace = own.namespace.as_deref().unwrap_or_default();
+    format!("{namespace}/{}", own.name.as_deref().unwrap_or_default())
 }
 
 /// The version with its v.
@@ -108,15 +134,20 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
     let control_plane = &draft.snapshot.control_plane;
     let fields = &control_plane.spec.fields;
     let metadata = &control_plane.metadata;
+    let place = place::place(control_plane);
+    let (owners, mark) = match place.kubeconfig {
+        None => (vec![secrets::owner(draft)], None),
+        Some(_) => (Vec::new(), Some((OWNER.to_owned(), named(draft)))),
+    };
     let mut wish = json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1",
         "kind": "TenantControlPlane",
         "metadata": {
-            "name": metadata.name,
-            "namespace": metadata.namespace,
+            "name": place.name,
+            "namespace": place.namespace,
             "labels": passed_on(metadata.labels.as_ref(), Some(cluster_label(cluster))),
-            "annotations": passed_on(metadata.annotations.as_ref(), None),
-            "ownerReferences": [secrets::owner(draft)],
+            "annotations": passed_on(metadata.annotations.as_ref(), mark),
+            "ownerReferences": owners,
         },
         "spec": {
             "addons": addons(fields),

@@ -1,0 +1,83 @@
+use super::*;
+
+fn control_plane(spec: Value) -> KamajiControlPlane {
+    serde_json::from_value(json!({
+        "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
+        "metadata": {"name": "a", "namespace": "n", "uid": "u-1"}, "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn away() -> Value {
+    json!({"version": "v1.36.3", "deployment": {"externalClusterReference": {
+        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}}})
+}
+
+fn put(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
+    let (key, value) = record(&control_plane).expect("something to record");
+    let annotations = control_plane.metadata.annotations.get_or_insert_default();
+    annotations.insert(key, value);
+    assert_eq!(record(&control_plane), None, "it is recorded once");
+    control_plane
+}
+
+#[test]
+fn the_name_over_there_survives_a_new_uid() {
+    let first = place(&put(control_plane(away())));
+    assert_eq!(
+        (first.namespace.as_str(), &first.name[..6]),
+        ("far", "kcp-a-")
+    );
+    let mut restored = control_plane(away());
+    restored.metadata.uid = Some("u-2".to_owned());
+    assert_eq!(place(&restored), first);
+}
+
+#[test]
+fn what_the_reference_made_keeps_its_name() {
+    let mut legacy = control_plane(away());
+    legacy.metadata.finalizers = Some(vec![LEGACY_FINALIZER.to_owned()]);
+    assert_eq!(place(&legacy).name, "kcp-u-1");
+}
+
+#[test]
+fn a_tenant_stays_where_it_is_and_the_change_is_refused() {
+    let recorded = put(control_plane(away()));
+    let mut removed = recorded.clone();
+    removed.spec.fields.deployment = None;
+    assert_eq!(place(&removed), place(&recorded));
+    assert!(
+        contradiction(&removed)
+            .unwrap()
+            .contains("put the reference back")
+    );
+
+    let mut local = control_plane(away());
+    local.status = Some(
+        serde_json::from_value(json!({"ready": true, "version": "v1.36.3",
+            "externalManagedControlPlane": true,
+            "initialization": {"controlPlaneInitialized": true}}))
+        .unwrap(),
+    );
+    assert_eq!(place(&local).kubeconfig, None);
+    assert!(contradiction(&local).unwrap().contains("in this cluster"));
+    assert_eq!(contradiction(&recorded), None);
+}
+
+#[test]
+fn another_kubeconfig_of_the_same_cluster_is_taken() {
+    let mut rotated = put(control_plane(away()));
+    let deployment = rotated.spec.fields.deployment.as_mut().unwrap();
+    let reference = deployment.external_cluster_reference.as_mut().unwrap();
+    reference.kubeconfig_secret_name = "newer".to_owned();
+    assert_eq!(place(&rotated).kubeconfig.unwrap().name, "newer");
+    assert_eq!(contradiction(&rotated), None);
+}
+
+#[test]
+fn long_names_and_names_with_dots_fit() {
+    let mut long = control_plane(away());
+    long.metadata.name = Some(format!("{}.b", "x".repeat(80)));
+    let name = place(&long).name;
+    assert!(name.len() <= 53 && !name.contains('.'), "{name}");
+}
