@@ -54,10 +54,16 @@ soak: tools ## The stories that run for long: five minutes at rest instead of te
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
 	KAMAJI_SOAK=1 $(STORIES) nobody
 
+release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
+	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac
+	mkdir -p out && cp clusterctl-metadata.yaml out/metadata.yaml
+	cargo run -q -p kamaji-e2e --bin testbed -- kustomize config/capi \
+		| sed 's,docker.io/clastix/kamaji:dev,docker.io/clastix/kamaji:$(VERSION),' > out/control-plane-components.yaml
+
 bench: deps tools ## Measure the budgets, with an optimised build; KAMAJI_BENCH_N=20,100 for other numbers.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed
 
 compat: tools ## Compare what we make with what the reference made.
 	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
 
-.PHONY: help deps build tools up down test stories check crds soak bench compat
+.PHONY: help deps build tools up down test stories check crds soak release bench compat

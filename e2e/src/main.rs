@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use kamaji_e2e::command::output;
 use kamaji_e2e::demo;
 use kamaji_e2e::interrupt::unless_interrupted;
 use kamaji_e2e::kubectl::Kubectl;
@@ -50,6 +51,11 @@ enum Command {
     Leave {
         /// Number of the worker, from 0 to 15.
         index: u8,
+    },
+    /// Print what a folder of `config/` renders to.
+    Kustomize {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Remove everything.
     Down,
@@ -98,6 +104,17 @@ async fn run(command: Command) -> Result<()> {
         Command::Leave { index } => {
             let testbed = Testbed::running_or_up(Layout::from_env()?).await?;
             Worker::numbered(&testbed.bed, index)?.remove().await?;
+        }
+        Command::Kustomize { folder } => {
+            let mut kubectl = Tools::all().await?.command("kubectl")?;
+            print!(
+                "{}",
+                output({
+                    kubectl.arg("kustomize").arg(folder);
+                    kubectl
+                })
+                .await?
+            );
         }
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
     }
