@@ -1,0 +1,21 @@
+//! Control planes against a real API server: core and the operator are played by hand, and the provider
+//! runs with the rights that its manifest gives it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests, and their helpers are, too"
+)]
+
+#[path = "provider/bad_input.rs"]
+mod bad_input;
+#[path = "provider/clusters.rs"]
+mod clusters;
+#[path = "provider/deletion.rs"]
+mod deletion;
+#[path = "provider/pausing.rs"]
+mod pausing;
+#[path = "provider/versions.rs"]
+mod versions;
+#[path = "provider/world.rs"]
+mod world;

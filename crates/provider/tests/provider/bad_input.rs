@@ -1,0 +1,183 @@
+//! What cannot work is a condition with the cause and the next step, an event, and no hot loop.
+
+use serde_json::json;
+
+use crate::world::{INFRASTRUCTURE, NAMESPACE, World, definition, owner_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_polls_for_a_cluster_that_never_appears() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    let shim = json!([{"apiVersion": "v1", "kind": "Secret", "name": "c-shim", "uid": "u"}]);
+    world.control_plane("another-kind", shim, &json!({})).await;
+    world
+        .control_plane("no-cluster", json!([owner_of("nowhere", "u")]), &json!({}))
+        .await;
+    world
+        .says("another-kind", "Available", ("False", "OwnerMissing"))
+        .await;
+    let why = world
+        .says("no-cluster", "Available", ("False", "ClusterMissing"))
+        .await;
+    assert!(why.contains("nowhere"), "{why}");
+    world.event("no-cluster", "ClusterMissing").await;
+    world.at_rest(10).await;
+
+    // It appears after all.
+    world.cluster("nowhere", "no-cluster", None).await;
+    world.asked("no-cluster").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone() {
+    let world = World::new().await;
+    let foreign = world
+        .apply(json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
+            "metadata": {"name": "cp", "namespace": NAMESPACE},
+            "spec": {
+                "controlPlane": {"deployment": {"replicas": 1}, "service": {"serviceType": "ClusterIP"}},
+                "kubernetes": {"version": "v1.36.3", "kubelet": {}},
+                "networkProfile": {},
+            },
+        }))
+        .await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    let why = world
+        .says(
+            "cp",
+            "TenantControlPlaneCreated",
+            ("False", "TenantControlPlaneForeign"),
+        )
+        .await;
+    assert!(why.contains("another name"), "{why}");
+    world.event("cp", "TenantControlPlaneForeign").await;
+    world.at_rest(5).await;
+    let live = world.tenants().get("cp").await.unwrap();
+    assert_eq!(
+        live.metadata.resource_version,
+        foreign.metadata.resource_version
+    );
+
+    // Deleting the control plane does not take it along.
+    world
+        .control_planes()
+        .delete("cp", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    crate::world::until("the control plane to be gone", async || {
+        world
+            .control_planes()
+            .get_opt("cp")
+            .await
+            .ok()?
+            .is_none()
+            .then_some(())
+    })
+    .await;
+    assert!(
+        world
+            .tenants()
+            .get("cp")
+            .await
+            .unwrap()
+            .metadata
+            .deletion_timestamp
+            .is_none()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_being_available() {
+    let world = World::new().await;
+    let spec = json!({
+        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+        "x-kubernetes-validations": [{"rule": "!has(self.controlPlaneEndpoint)", "message": "no endpoint here"}],
+        "properties": {"controlPlaneEndpoint": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+    });
+    world
+        .apply(definition(INFRASTRUCTURE, "FakeCluster", &spec))
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let _provider = world.provider();
+    world
+        .apply(json!({
+            "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
+            "metadata": {"name": "infra", "namespace": NAMESPACE},
+            "spec": {},
+        }))
+        .await;
+    world.cluster("c", "cp", Some("infra")).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    let why = world
+        .says(
+            "cp",
+            "InfrastructureClusterPatched",
+            ("False", "WriteRefused"),
+        )
+        .await;
+    assert!(why.contains("no endpoint here"), "{why}");
+    world.event("cp", "WriteRefused").await;
+    world.available("cp").await;
+
+    // It is tried again, later and later, and nobody writes the same status twice.
+    let mark = world.mark();
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    let writes: Vec<_> = world
+        .requests(mark)
+        .into_iter()
+        .filter(kamaji_e2e::audit::Entry::is_write)
+        .collect();
+    let refused = writes
+        .iter()
+        .filter(|entry| entry.uri.contains("fakeclusters"))
+        .count();
+    assert!(refused <= 4, "{refused} tries");
+    let others: Vec<_> = writes
+        .iter()
+        .map(|e| &e.uri)
+        .filter(|uri| !uri.contains("fakeclusters"))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
+    let world = World::new().await;
+    let mut settings = World::settings();
+    settings.core.further_kinds.clear();
+    let _provider = world.run(settings);
+    let infra = json!({
+        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
+        "metadata": {"name": "infra", "namespace": NAMESPACE},
+        "spec": {},
+    });
+    world.apply(infra.clone()).await;
+    world.cluster("c", "cp", Some("infra")).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    let why = world
+        .says(
+            "cp",
+            "InfrastructureClusterPatched",
+            ("False", "InfrastructureUnsupported"),
+        )
+        .await;
+    assert!(why.contains("cluster.x-k8s.io/managed-by"), "{why}");
+    world.available("cp").await;
+    world.at_rest(5).await;
+
+    // The annotation that the message names is enough.
+    let mut managed = infra;
+    managed["metadata"]["annotations"] = json!({"cluster.x-k8s.io/managed-by": "kamaji"});
+    world.apply(managed.clone()).await;
+    world
+        .says("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .await;
+    let live = world.at(&managed).get("infra").await.unwrap();
+    assert_eq!(live.data["status"]["initialization"]["provisioned"], true);
+}

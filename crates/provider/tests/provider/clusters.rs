@@ -1,0 +1,197 @@
+//! A Cluster comes up: without infrastructure, with one that is patched, and before anything is there.
+
+use serde_json::json;
+
+use crate::world::{INFRASTRUCTURE, NAMESPACE, World, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_work() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+
+    let tenant = world.asked("cp").await;
+    assert_eq!(tenant.spec.kubernetes.version, "v1.36.3");
+    let owner = &tenant.metadata.owner_references.unwrap()[0];
+    assert_eq!(
+        (owner.kind.as_str(), owner.name.as_str()),
+        ("KamajiControlPlane", "cp")
+    );
+
+    // An address alone is not enough, nor is a tenant that serves.
+    let mut status = world.status("cp");
+    status["conditions"][0]["status"] = json!("False");
+    world.tenant_status("cp", &status).await;
+    until("the endpoint", async || {
+        world
+            .control_planes()
+            .get("cp")
+            .await
+            .ok()?
+            .spec
+            .control_plane_endpoint
+    })
+    .await;
+    world.serves("cp").await;
+    world
+        .says("cp", "KubeadmResourcesCreated", ("False", "SecretPending"))
+        .await;
+    let live = world.control_planes().get("cp").await.unwrap();
+    assert_eq!(live.status.unwrap().initialization, None);
+
+    world.tenant_secrets("cp").await;
+    let live = world.available("cp").await;
+    let status = live.status.unwrap();
+    assert_eq!(
+        status.initialization.unwrap().control_plane_initialized,
+        Some(true)
+    );
+    assert!(status.ready && status.external_managed_control_plane);
+    assert_eq!(
+        (status.version.as_str(), status.replicas),
+        ("v1.36.3", Some(2))
+    );
+    let published = world.secrets().get("c-kubeconfig").await.unwrap();
+    assert_eq!(published.type_.as_deref(), Some("cluster.x-k8s.io/secret"));
+    assert_eq!(
+        published.metadata.labels.unwrap()["cluster.x-k8s.io/cluster-name"],
+        "c"
+    );
+    assert_eq!(
+        published.data.unwrap()["value"].0,
+        world.kubeconfig().into_bytes()
+    );
+    assert!(
+        world
+            .secrets()
+            .get("c-ca")
+            .await
+            .unwrap()
+            .data
+            .unwrap()
+            .contains_key("tls.key")
+    );
+    world.event("cp", "Available").await;
+    world.at_rest(10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_infrastructure_cluster_is_told_the_address_once() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    // The Cluster is first: what it refers to is waited for.
+    world.cluster("c", "c", Some("infra")).await;
+    world.asked("c").await;
+    world.tenant_secrets("c").await;
+    world.serves("c").await;
+    world
+        .says(
+            "c",
+            "InfrastructureClusterPatched",
+            ("False", "InfrastructureMissing"),
+        )
+        .await;
+    let like = json!({
+        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
+        "metadata": {"name": "infra", "namespace": NAMESPACE},
+        "spec": {"region": "here"},
+    });
+    world.apply(like.clone()).await;
+    world
+        .says("c", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .await;
+    let live = world.at(&like).get("infra").await.unwrap();
+    let url = world.api.url();
+    let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
+    let endpoint = json!({"host": "127.0.0.1", "port": port});
+    assert_eq!(
+        live.data["spec"],
+        json!({"region": "here", "controlPlaneEndpoint": endpoint})
+    );
+    world.available("c").await;
+
+    // Somebody takes it away: it comes back.
+    let params = kube::api::PatchParams::default();
+    let patch = json!({"spec": {"controlPlaneEndpoint": null}});
+    let patch = kube::api::Patch::Merge(patch);
+    world
+        .at(&like)
+        .patch("infra", &params, &patch)
+        .await
+        .unwrap();
+    until("the address to come back", async || {
+        let live = world.at(&like).get("infra").await.ok()?;
+        (live.data["spec"]["controlPlaneEndpoint"] == endpoint).then_some(())
+    })
+    .await;
+    world.at_rest(10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_definition_of_clusters_may_come_after_the_provider() {
+    let world = World::bare().await;
+    let _provider = world.provider();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    world.clusters().await;
+    world.cluster("c", "c", None).await;
+    world.asked("c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_or_taken_away_downstream_comes_back() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    world.available("cp").await;
+
+    let delete = kube::api::DeleteParams::default();
+    world
+        .secrets()
+        .delete("c-kubeconfig", &delete)
+        .await
+        .unwrap();
+    until("the kubeconfig to come back", async || {
+        world.secrets().get_opt("c-kubeconfig").await.ok()?
+    })
+    .await;
+
+    // A rotation by the operator is published.
+    let params = kube::api::PatchParams::default();
+    let patch = kube::api::Patch::Merge(json!({"stringData": {"ca.crt": "another"}}));
+    world
+        .secrets()
+        .patch("cp-ca", &params, &patch)
+        .await
+        .unwrap();
+    until("the rotated CA", async || {
+        let data = world.secrets().get("c-ca").await.ok()?.data?;
+        (data["tls.crt"].0 == b"another").then_some(())
+    })
+    .await;
+
+    // A control plane that does not serve any more shows it, and stays initialised.
+    let mut status = world.status("cp");
+    status["conditions"][0]["status"] = json!("False");
+    status["conditions"][0]["message"] = json!("no replica is ready");
+    world.tenant_status("cp", &status).await;
+    let why = world
+        .says("cp", "Available", ("False", "NotAvailable"))
+        .await;
+    assert_eq!(why, "no replica is ready");
+    let status = world
+        .control_planes()
+        .get("cp")
+        .await
+        .unwrap()
+        .status
+        .unwrap();
+    assert!(!status.ready);
+    assert_eq!(
+        status.initialization.unwrap().control_plane_initialized,
+        Some(true)
+    );
+    world.at_rest(5).await;
+}

@@ -1,0 +1,121 @@
+//! A control plane goes after its TenantControlPlane, and never before.
+
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::world::{World, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_waits_for_its_tenant_to_be_gone() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    // The operator's finalizer, and the garbage collector's by the foreground deletion.
+    let mine = Patch::Merge(json!({"metadata": {"finalizers": ["finalizer.kamaji.clastix.io"]}}));
+    let params = PatchParams::default();
+    world.tenants().patch("cp", &params, &mine).await.unwrap();
+    until("the finalizer of the control plane", async || {
+        world
+            .control_planes()
+            .get("cp")
+            .await
+            .ok()?
+            .metadata
+            .finalizers
+    })
+    .await;
+
+    world
+        .control_planes()
+        .delete("cp", &DeleteParams::default())
+        .await
+        .unwrap();
+    until("the tenant to be deleted", async || {
+        world
+            .tenants()
+            .get("cp")
+            .await
+            .ok()?
+            .metadata
+            .deletion_timestamp
+    })
+    .await;
+    let why = world
+        .says("cp", "Deleting", ("True", "TenantControlPlaneDeleting"))
+        .await;
+    assert!(why.contains("cp"), "{why}");
+    world.at_rest(5).await;
+    assert!(
+        world
+            .control_planes()
+            .get_opt("cp")
+            .await
+            .unwrap()
+            .is_some()
+    );
+
+    let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    world.tenants().patch("cp", &params, &none).await.unwrap();
+    until("the control plane to be gone", async || {
+        world
+            .control_planes()
+            .get_opt("cp")
+            .await
+            .ok()?
+            .is_none()
+            .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_whose_cluster_is_gone_already_can_be_deleted() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    let like = json!({
+        "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+        "metadata": {"namespace": "default"},
+    });
+    world
+        .at(&like)
+        .delete("c", &DeleteParams::default())
+        .await
+        .unwrap();
+    world
+        .says("cp", "Available", ("False", "ClusterMissing"))
+        .await;
+    world
+        .control_planes()
+        .delete("cp", &DeleteParams::default())
+        .await
+        .unwrap();
+    until("the tenant to be deleted", async || {
+        world
+            .tenants()
+            .get("cp")
+            .await
+            .ok()?
+            .metadata
+            .deletion_timestamp
+    })
+    .await;
+    let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    world
+        .tenants()
+        .patch("cp", &PatchParams::default(), &none)
+        .await
+        .unwrap();
+    until("the control plane to be gone", async || {
+        world
+            .control_planes()
+            .get_opt("cp")
+            .await
+            .ok()?
+            .is_none()
+            .then_some(())
+    })
+    .await;
+}

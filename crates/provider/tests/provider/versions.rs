@@ -1,0 +1,133 @@
+//! Both versions are served by a real API server that asks the real conversion, and what is stored in the
+//! old one is rewritten.
+
+use kamaji_e2e::envtest::free_port;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::world::{NAMESPACE, Provider, World, owner_of, until};
+
+const NAME: &str = "kamajicontrolplanes.controlplane.cluster.x-k8s.io";
+
+fn like(version: &str) -> Value {
+    json!({
+        "apiVersion": format!("controlplane.cluster.x-k8s.io/{version}"), "kind": "KamajiControlPlane",
+        "metadata": {"namespace": NAMESPACE},
+    })
+}
+
+fn definition() -> Value {
+    let all = kamaji_api::crd::all();
+    all.into_iter().find(|(name, _)| name == NAME).unwrap().1
+}
+
+/// The definition, with its conversion led to a port of this machine.
+fn converted(port: u16) -> Value {
+    let mut definition = definition();
+    definition["spec"]["conversion"] = json!({
+        "strategy": "Webhook",
+        "webhook": {
+            "conversionReviewVersions": ["v1"],
+            "clientConfig": {"service": {
+                "name": "capi-kamaji-webhook-service", "namespace": "kamaji-system",
+                "path": "/convert", "port": port,
+            }},
+        },
+    });
+    definition
+}
+
+/// A provider whose conversion the API server follows a Service to.
+async fn converting(world: &World, port: u16) -> Provider {
+    let leases = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "secrets", "namespace": "kamaji-system"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "provider", "namespace": "kamaji-system"}],
+    });
+    world.apply(leases).await;
+    world
+        .apply(json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "capi-kamaji-webhook-service", "namespace": "kamaji-system"},
+            "spec": {"type": "ExternalName", "externalName": "localhost"},
+        }))
+        .await;
+    let mut settings = World::settings();
+    settings.webhooks = Some(([127, 0, 0, 1], port).into());
+    world.run(settings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
+    let world = World::new().await;
+    let port = free_port().unwrap();
+    world.apply(converted(port)).await;
+    let _provider = converting(&world, port).await;
+    let mut old = like("v1alpha1");
+    old["metadata"]["name"] = json!("old");
+    old["metadata"]["ownerReferences"] = json!([owner_of("c", "u")]);
+    old["spec"] =
+        json!({"version": "1.36.3", "replicas": 3, "network": {"serviceType": "ClusterIP"}});
+    until("the conversion to be trusted", async || {
+        let params = PatchParams::apply("person").force();
+        let patch = Patch::Apply(&old);
+        world.at(&old).patch("old", &params, &patch).await.ok()
+    })
+    .await;
+    let new = world.control_planes().get("old").await.unwrap();
+    assert_eq!(new.spec.replicas, Some(3));
+    // The provider works on it, and what it says is there in the old words, too.
+    world
+        .says("old", "Available", ("False", "ClusterMissing"))
+        .await;
+    let back = world.at(&like("v1alpha1")).get("old").await.unwrap();
+    assert_eq!(back.data["spec"]["replicas"], 3);
+    assert_eq!(back.data["status"]["initialized"], false);
+    assert_eq!(back.data["spec"]["network"]["serviceType"], "ClusterIP");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_in_the_old_version_is_rewritten() {
+    let world = World::new().await;
+    let port = free_port().unwrap();
+    // As an installation of 0.19 left it: the old version is the one that is stored.
+    let mut before = converted(port);
+    for version in before["spec"]["versions"].as_array_mut().unwrap() {
+        version["storage"] = json!(version["name"] == "v1alpha1");
+    }
+    let mut old = like("v1alpha1");
+    old["metadata"]["name"] = json!("old");
+    old["spec"] = json!({"version": "1.36.3", "replicas": 3});
+    world.apply(before).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    world.apply(old).await;
+    world.apply(converted(port)).await;
+    let stored = async || {
+        let like = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
+        let live = world.at(&like).get(NAME).await.unwrap();
+        live.data["status"]["storedVersions"].clone()
+    };
+    assert_eq!(stored().await.as_array().unwrap().len(), 2);
+    let provider = converting(&world, port).await;
+    until("the definition to be told", async || {
+        (stored().await == json!(["v1alpha2"])).then_some(())
+    })
+    .await;
+    drop(provider);
+
+    // Without the old version it can still be read, which proves how it is stored.
+    let mut versions = definition()["spec"]["versions"].clone();
+    let list = versions.as_array_mut().unwrap();
+    list.retain(|version| version["name"] == "v1alpha2");
+    let conversion = json!({"strategy": "None", "webhook": null});
+    let patch = json!({"spec": {"conversion": conversion, "versions": versions}});
+    let kind = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
+    let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+    world.at(&kind).patch(NAME, &params, &patch).await.unwrap();
+    let live = until("the object", async || {
+        world.control_planes().get("old").await.ok()
+    })
+    .await;
+    assert_eq!(live.spec.replicas, Some(3));
+}

@@ -1,0 +1,466 @@
+//! A management cluster without nodes, whose Cluster API core, operator and infrastructure provider are
+//! the test itself.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::{
+    api::{
+        authentication::v1::TokenRequest,
+        core::v1::{Event, Secret, ServiceAccount},
+    },
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kamaji_api::{condition, control_plane::KamajiControlPlane, tenant::TenantControlPlane};
+use kamaji_core::{admission::serving::WebhookService, contract};
+use kamaji_e2e::{
+    audit::Entry,
+    envtest::{ApiServer, Options},
+    kubeconfig::client_from,
+    tools::Tools,
+};
+use kamaji_provider::{
+    run_with,
+    settings::{Gates, Settings},
+};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    core::GroupVersionKind,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+/// Namespace of all Clusters.
+pub const NAMESPACE: &str = "default";
+/// Group of infrastructure clusters.
+pub const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
+
+const ROLES: &str = include_str!("../../../../config/capi/rbac/role.yaml");
+
+pub struct World {
+    pub api: ApiServer,
+    /// As an administrator.
+    pub client: Client,
+    /// As the provider.
+    pub account: Client,
+}
+
+/// A provider that ends, without a farewell, when it is dropped.
+pub struct Provider(JoinHandle<()>);
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl World {
+    /// Without the definition of Clusters.
+    pub async fn bare() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tools = Tools::api_server().await.unwrap();
+        let options = Options {
+            audit: true,
+            args: vec![
+                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
+            ],
+        };
+        let api = ApiServer::start(&tools, options).await.unwrap();
+        let client = api.client().await.unwrap();
+        let mut world = Self {
+            api,
+            account: client.clone(),
+            client,
+        };
+        for (_, definition) in kamaji_api::crd::all() {
+            world.apply(definition).await;
+        }
+        let meta = json!({"name": "kamaji-system"});
+        world
+            .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta}))
+            .await;
+        world
+            .apply(definition(INFRASTRUCTURE, "FakeCluster", &json!({})))
+            .await;
+        world.account = world.provider_account().await;
+        world
+    }
+
+    /// With everything that Cluster API brings.
+    pub async fn new() -> Self {
+        let world = Self::bare().await;
+        world.clusters().await;
+        world
+    }
+
+    /// Installs the definition of Clusters.
+    pub async fn clusters(&self) {
+        self.apply(definition("cluster.x-k8s.io", "Cluster", &json!({})))
+            .await;
+    }
+
+    /// A client with the rights of the provider's manifest, and no others.
+    async fn provider_account(&self) -> Client {
+        let meta = json!({"name": "provider", "namespace": "kamaji-system"});
+        self.apply(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}))
+            .await;
+        let mut roles: Vec<Value> = serde_saphyr::from_multiple(ROLES).unwrap();
+        roles.push(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": "fake"},
+            "rules": [{
+                "apiGroups": [INFRASTRUCTURE], "resources": ["fakeclusters", "fakeclusters/status"],
+                "verbs": ["get", "list", "watch", "patch"],
+            }],
+        }));
+        for role in roles {
+            let name = role["metadata"]["name"].clone();
+            self.apply(role).await;
+            self.apply(json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": "provider", "namespace": "kamaji-system"}],
+            }))
+            .await;
+        }
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "kamaji-system");
+        let (request, params) = (TokenRequest::default(), PostParams::default());
+        let answer = api
+            .create_token_request("provider", &params, &request)
+            .await;
+        let mut config: Value = serde_saphyr::from_str(&self.kubeconfig()).unwrap();
+        let token = answer.unwrap().status.unwrap().token;
+        config["users"] = json!([{"name": config["users"][0]["name"], "user": {"token": token}}]);
+        client_from(&config.to_string()).await.unwrap()
+    }
+
+    /// What an administrator of the API server uses, which plays the tenant's, too.
+    pub fn kubeconfig(&self) -> String {
+        std::fs::read_to_string(self.api.kubeconfig()).unwrap()
+    }
+
+    /// What a provider is told that need not agree with anybody.
+    pub fn settings() -> Settings {
+        Settings {
+            core: contract::Settings {
+                further_kinds: vec!["FakeCluster".to_owned()],
+                ..contract::Settings::default()
+            },
+            gates: Gates::default(),
+            namespace: None,
+            watch_filter: None,
+            metrics: None,
+            health: None,
+            webhooks: None,
+            service: WebhookService {
+                namespace: "kamaji-system".to_owned(),
+                name: "capi-kamaji-webhook-service".to_owned(),
+            },
+            leader_elect: false,
+            identity: "alone".to_owned(),
+            concurrency: 8,
+            time_limit: Duration::from_secs(30),
+            resync: Duration::from_hours(10),
+        }
+    }
+
+    pub fn provider(&self) -> Provider {
+        self.run(Self::settings())
+    }
+
+    pub fn run(&self, settings: Settings) -> Provider {
+        let client = self.account.clone();
+        Provider(tokio::spawn(async move {
+            let ended = run_with(client, settings, std::future::pending()).await;
+            panic!("the provider ended: {ended:?}");
+        }))
+    }
+
+    /// Applies an object as a person would.
+    pub async fn apply(&self, object: Value) -> DynamicObject {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        // A definition that was just applied takes a moment to be served.
+        let started = Instant::now();
+        loop {
+            let params = PatchParams::apply("person").force();
+            match self
+                .at(&object)
+                .patch(&name, &params, &Patch::Apply(&object))
+                .await
+            {
+                Ok(live) => return live,
+                Err(error) if started.elapsed() > Duration::from_secs(10) => panic!("{error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    /// Where objects like this one are.
+    pub fn at(&self, object: &Value) -> Api<DynamicObject> {
+        let text = |key: &str| object[key].as_str().unwrap().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+        match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// A Cluster and its control plane, as core leaves them: the owner reference set. Both are called
+    /// by their own names.
+    pub async fn cluster(&self, cluster: &str, control_plane: &str, infrastructure: Option<&str>) {
+        let mut object = json!({
+            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+            "metadata": {"name": cluster, "namespace": NAMESPACE},
+            "spec": {
+                "clusterNetwork": {"services": {"cidrBlocks": ["10.98.0.0/16"]}},
+                "controlPlaneRef": {
+                    "apiGroup": "controlplane.cluster.x-k8s.io",
+                    "kind": "KamajiControlPlane", "name": control_plane,
+                },
+            },
+        });
+        if let Some(name) = infrastructure {
+            object["spec"]["infrastructureRef"] =
+                json!({"apiGroup": INFRASTRUCTURE, "kind": "FakeCluster", "name": name});
+        }
+        let owner = self.apply(object).await;
+        let uid = owner.metadata.uid.unwrap();
+        self.control_plane(control_plane, json!([owner_of(cluster, &uid)]), &json!({}))
+            .await;
+    }
+
+    /// A control plane; `spec` is merged over the least that one needs.
+    pub async fn control_plane(&self, name: &str, owners: Value, spec: &Value) {
+        let mut object = json!({
+            "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
+            "metadata": {"name": name, "namespace": NAMESPACE, "ownerReferences": owners},
+            "spec": {"version": "1.36.3", "replicas": 2},
+        });
+        for (key, value) in spec.as_object().unwrap() {
+            object["spec"][key] = value.clone();
+        }
+        self.apply(object).await;
+    }
+
+    pub fn control_planes(&self) -> Api<KamajiControlPlane> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    pub fn tenants(&self) -> Api<TenantControlPlane> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// Waits until the TenantControlPlane is asked for.
+    pub async fn asked(&self, name: &str) -> TenantControlPlane {
+        until(&format!("the TenantControlPlane {name}"), async || {
+            self.tenants().get_opt(name).await.ok()?
+        })
+        .await
+    }
+
+    /// Plays the operator: the tenant's Secrets, as labelled by it.
+    pub async fn tenant_secrets(&self, name: &str) {
+        let texts = [
+            ("admin-kubeconfig", json!({"admin.conf": self.kubeconfig()})),
+            ("ca", json!({"ca.crt": "certificate", "ca.key": "key"})),
+        ];
+        for (suffix, data) in texts {
+            self.apply(json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {
+                    "name": format!("{name}-{suffix}"), "namespace": NAMESPACE,
+                    "labels": {"kamaji.clastix.io/project": "kamaji", "kamaji.clastix.io/name": name},
+                },
+                "data": encoded(&data),
+            }))
+            .await;
+        }
+    }
+
+    /// Plays the operator: the tenant serves, where this API server does.
+    pub async fn serves(&self, name: &str) {
+        self.tenant_status(name, &self.status(name)).await;
+    }
+
+    /// The status of a tenant that serves.
+    pub fn status(&self, name: &str) -> Value {
+        let time = "2026-01-01T00:00:00Z";
+        json!({
+            "controlPlaneEndpoint": self.api.url().strip_prefix("https://").unwrap(),
+            "kubeconfig": {"admin": {"secretName": format!("{name}-admin-kubeconfig")}},
+            "certificates": {"ca": {"secretName": format!("{name}-ca")}},
+            "kubernetesResources": {
+                "version": {"version": "v1.36.3", "status": "Ready"},
+                "deployment": {
+                    "name": name, "namespace": NAMESPACE, "selector": format!("kamaji.clastix.io/name={name}"),
+                    "replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "updatedReplicas": 2,
+                },
+            },
+            "conditions": [{
+                "type": "ControlPlaneAvailable", "status": "True", "reason": "Available",
+                "message": "", "lastTransitionTime": time,
+            }],
+        })
+    }
+
+    pub async fn tenant_status(&self, name: &str, status: &Value) {
+        let params = PatchParams::default();
+        let patch = Patch::Merge(json!({"status": status}));
+        self.tenants()
+            .patch_status(name, &params, &patch)
+            .await
+            .unwrap();
+    }
+
+    /// Merges into a Cluster.
+    pub async fn change_cluster(&self, name: &str, patch: Value) {
+        let like = json!({
+            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+            "metadata": {"namespace": NAMESPACE},
+        });
+        let params = PatchParams::default();
+        self.at(&like)
+            .patch(name, &params, &Patch::Merge(patch))
+            .await
+            .unwrap();
+    }
+
+    /// Merges into a control plane.
+    pub async fn change(&self, name: &str, patch: Value) {
+        let params = PatchParams::default();
+        let api = self.control_planes();
+        api.patch(name, &params, &Patch::Merge(patch))
+            .await
+            .unwrap();
+    }
+
+    /// A condition of a control plane.
+    pub async fn condition(&self, name: &str, type_: &str) -> Option<Condition> {
+        let object = self.control_planes().get_opt(name).await.ok()??;
+        condition::find(&object.status?.conditions, type_).cloned()
+    }
+
+    /// Waits until a condition has that status and reason; its message.
+    pub async fn says(&self, name: &str, type_: &str, (status, reason): (&str, &str)) -> String {
+        let what = format!("{type_} of {name} to be {status} for {reason}");
+        until(&what, async || {
+            let said = self.condition(name, type_).await?;
+            (said.status == status && said.reason == reason).then_some(said.message)
+        })
+        .await
+    }
+
+    /// Waits until a control plane is usable.
+    pub async fn available(&self, name: &str) -> KamajiControlPlane {
+        self.says(name, "Available", ("True", "Available")).await;
+        self.control_planes().get(name).await.unwrap()
+    }
+
+    /// Requests of the provider since `mark`, watches aside.
+    pub fn requests(&self, mark: u64) -> Vec<Entry> {
+        let entries = self.api.audit().since(mark).unwrap();
+        let ours = entries
+            .into_iter()
+            .filter(|entry| entry.is_of_the_operator() && entry.verb != "watch");
+        ours.collect()
+    }
+
+    pub fn mark(&self) -> u64 {
+        self.api.audit().mark().unwrap()
+    }
+
+    /// That the provider asks for nothing for a while, and writes nothing.
+    pub async fn at_rest(&self, seconds: u64) {
+        // What goes on may end.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let mark = self.mark();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let seen = self.requests(mark).into_iter().map(|e| (e.verb, e.uri));
+        let mut seen: Vec<_> = seen.collect();
+        // The API server ends the watches of a definition that has just come, once: they begin anew.
+        for kind in ["clusters", "fakeclusters"] {
+            let again = |(verb, uri): &(String, String)| {
+                verb == "list" && uri.contains(&format!("/{kind}?"))
+            };
+            if let Some(at) = seen.iter().position(again) {
+                seen.remove(at);
+            }
+        }
+        assert!(seen.is_empty(), "{seen:?}");
+    }
+
+    /// Waits for an event about an object with that reason.
+    pub async fn event(&self, name: &str, reason: &str) -> String {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
+        until(&format!("an event {reason} of {name}"), async || {
+            let events = api.list(&ListParams::default()).await.ok()?.items;
+            let found = events.into_iter().find(|event| {
+                event.involved_object.name.as_deref() == Some(name)
+                    && event.reason.as_deref() == Some(reason)
+            })?;
+            found.message
+        })
+        .await
+    }
+}
+
+/// The reference that core gives a control plane.
+pub fn owner_of(cluster: &str, uid: &str) -> Value {
+    json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": cluster, "uid": uid})
+}
+
+fn encoded(data: &Value) -> Value {
+    let entries = data.as_object().unwrap().iter();
+    entries
+        .map(|(key, value)| (key.clone(), json!(STANDARD.encode(value.as_str().unwrap()))))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// A definition whose objects may say anything, or what `spec` allows.
+pub fn definition(group: &str, kind: &str, spec: &Value) -> Value {
+    let plural = format!("{}s", kind.to_lowercase());
+    let mut schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    if *spec != json!({}) {
+        schema["properties"] = json!({"spec": spec});
+    }
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{plural}.{group}"),
+            "labels": {"cluster.x-k8s.io/v1beta2": "v1beta2"},
+        },
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+            "versions": [{
+                "name": "v1beta2", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": schema},
+                "subresources": {"status": {}},
+            }],
+        },
+    })
+}
+
+/// Asks until there is an answer, for at most a minute.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "waited a minute for {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
