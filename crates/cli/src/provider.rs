@@ -119,8 +119,9 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         core: contract::Settings {
             skip_infrastructure: gates.skip_infrastructure,
             further_kinds,
+            external: gates.external,
+            external_across_namespaces: gates.external_cross_namespace,
         },
-        gates,
         namespace: given(arguments.namespace),
         watch_filter: given(arguments.watch_filter),
         metrics: address("--metrics-bind-address", &arguments.metrics_bind_address)?,

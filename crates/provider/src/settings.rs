@@ -9,8 +9,6 @@ use kamaji_core::{admission::serving::WebhookService, contract};
 pub struct Settings {
     /// What plans look at.
     pub core: contract::Settings,
-    /// Features that are switched on.
-    pub gates: Gates,
     /// Only control planes of this namespace; `None` for all.
     pub namespace: Option<String>,
     /// Only objects whose watch-filter label has this value.

@@ -19,10 +19,7 @@ use kamaji_e2e::{
     kubeconfig::client_from,
     tools::Tools,
 };
-use kamaji_provider::{
-    run_with,
-    settings::{Gates, Settings},
-};
+use kamaji_provider::{run_with, settings::Settings};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
@@ -148,7 +145,6 @@ impl World {
                 further_kinds: vec!["FakeCluster".to_owned()],
                 ..contract::Settings::default()
             },
-            gates: Gates::default(),
             namespace: None,
             watch_filter: None,
             metrics: None,
