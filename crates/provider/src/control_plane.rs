@@ -67,7 +67,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             return Outcome::Retry;
         }
     }
-    if failures.any() || !settled || must_ask_again(&look) {
+    if failures.any() || !settled || look.again || must_ask_again(&look) {
         return Outcome::Retry;
     }
     let resync = context.settings.resync;
@@ -122,21 +122,30 @@ async fn apply(
             }
         }
     }
+    // The tenant may be elsewhere; what is published is here.
+    let there = look.connection.as_ref();
+    let there = there.map_or(&context.writer, |way| &way.writer).clone();
     for object in &plan.objects {
-        match context.writer.write(object).await {
+        let step = Step::of(object);
+        let door = match step {
+            Step::Tenant => &there,
+            _ => &context.writer,
+        };
+        match door.write(object).await {
             Ok(live) => {
                 changed = true;
                 seen(context, key, look, (object, live.body));
             }
-            Err(error) => failures.add(Step::of(object), error),
+            Err(WriteError::Gone(object)) if step == Step::Tenant => {
+                failures.add(step, nowhere(object));
+            }
+            Err(error) => failures.add(step, error),
         }
     }
-    if let Some(uid) = &plan.delete {
-        let kind = ApiResource::erase::<TenantControlPlane>(&());
-        let address = Address::namespaced(kind, &key.namespace, &key.name);
-        if let Err(error) = context.writer.remove(&address, uid).await {
-            failures.add(Step::Tenant, error);
-        }
+    if let Some(uid) = &plan.delete
+        && let Err(error) = there.remove(&look.tenant, uid).await
+    {
+        failures.add(Step::Tenant, error);
     }
     if let (Some(patch), Some(address)) = (&plan.infrastructure, look.infrastructure.clone()) {
         for (patch, status) in [(&patch.spec, false), (&patch.status, true)] {
@@ -148,6 +157,15 @@ async fn apply(
         }
     }
     changed | ask(context, key, look, plan).await
+}
+
+/// An object that is to be there cannot be gone, but its namespace or its kind can.
+fn nowhere(object: String) -> WriteError {
+    let message = "its namespace or the definition of TenantControlPlanes is missing: create the namespace, and install Kamaji there";
+    WriteError::Invalid {
+        object,
+        message: message.to_owned(),
+    }
 }
 
 /// Tries the published kubeconfig, unless it is known to work; true if something new came of it.
@@ -170,8 +188,10 @@ fn seen(context: &Context, key: &Key, look: &mut Look, (object, live): (&Object,
     match object.key.kind {
         Kind::TenantControlPlane => {
             if let Ok(tenant) = serde_json::from_value::<TenantControlPlane>(live) {
-                let replaced = Arc::new(tenant.clone());
-                context.tenants.replace(key.clone(), replaced);
+                if look.connection.is_none() {
+                    let replaced = Arc::new(tenant.clone());
+                    context.tenants.replace(key.clone(), replaced);
+                }
                 look.snapshot.tenant = Some(tenant);
             }
         }

@@ -107,7 +107,7 @@ fn follow(context: &Arc<Context>, resource: &ApiResource) {
     // Weak: the context owns the watch, not the other way round.
     let (told, of) = (Arc::downgrade(context), kind.clone());
     let task = tokio::spawn(async move {
-        changes(api, "", move |key| {
+        changes(api, watcher::Config::default(), move |key| {
             if let Some(context) = told.upgrade() {
                 context.tell(&Topic::Infrastructure(of.clone(), key));
             }
@@ -131,9 +131,10 @@ pub fn reach(context: &Context, resource: &ApiResource) -> Metadata {
 /// Objects of any kind without what they say.
 pub type Metadata = Api<PartialObjectMeta<DynamicObject>>;
 
-/// Follows the metadata of what `selector` matches for ever.
-pub async fn changes(api: Metadata, selector: &str, tell: impl Fn(Key) + Send) {
-    let config = watcher::Config::default().timeout(240).labels(selector);
+/// Follows the metadata of what `config` selects for ever.
+pub async fn changes(api: Metadata, config: watcher::Config, tell: impl Fn(Key) + Send) {
+    // A dead connection is noticed after this and 5 s.
+    let config = config.timeout(240);
     let key = |object: &PartialObjectMeta<DynamicObject>| {
         Key::new(&object.namespace().unwrap_or_default(), &object.name_any())
     };

@@ -6,9 +6,11 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Secret;
-use kamaji_api::control_plane::KamajiControlPlane;
+use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::contract::{
-    self, Owner, Probe, Snapshot, infrastructure::Infrastructure, place::Remote,
+    self, Owner, Probe, Snapshot,
+    infrastructure::Infrastructure,
+    place::{self, Place, Remote},
 };
 use kamaji_operator::{
     context::Key,
@@ -19,7 +21,12 @@ use kamaji_operator::{
 };
 use kube::{Api, Client};
 
-use crate::{context::Context, infrastructure, interest::Topic};
+use crate::{
+    context::Context,
+    external::{self, Connection},
+    infrastructure,
+    interest::Topic,
+};
 
 /// All that one look sees.
 pub struct Look {
@@ -27,6 +34,12 @@ pub struct Look {
     pub snapshot: Snapshot,
     /// Where the infrastructure cluster is.
     pub infrastructure: Option<Address>,
+    /// Where the tenant is.
+    pub tenant: Address,
+    /// The way there, if it is in another cluster.
+    pub connection: Option<Arc<Connection>>,
+    /// True if nothing tells when another cluster answers again.
+    pub again: bool,
 }
 
 /// Looks at everything that a plan may look at, and says so: whatever changes from now on brings the
@@ -36,7 +49,11 @@ pub async fn look(
     key: &Key,
     object: &KamajiControlPlane,
 ) -> Result<Look, WriteError> {
-    let mut topics = BTreeSet::from([Topic::Tenant(key.clone())]);
+    let place = place::place(object);
+    let mut topics = match &place.kubeconfig {
+        Some(kubeconfig) => BTreeSet::from(external::topics(&place, kubeconfig)),
+        None => BTreeSet::from([Topic::Tenant(key.clone())]),
+    };
     let cluster = contract::cluster_of(object).map(str::to_owned);
     if let Some(name) = &cluster {
         topics.insert(Topic::Cluster(Key::new(&key.namespace, name)));
@@ -44,49 +61,94 @@ pub async fn look(
     // Declared before anything is read: what changes in between is not missed.
     context.interests.declare(key, topics.clone());
     let owner = owner(context, key, cluster.clone());
-    let tenant = context.tenants.get(key).map(|tenant| (*tenant).clone());
-    let published = cluster.as_deref().map(contract::published_names);
-    let sources = tenant.as_ref().map(contract::source_names);
-    let names: BTreeSet<String> = published
-        .into_iter()
-        .flatten()
-        .chain(sources.into_iter().flatten())
+    let there = there(context, key, &place).await;
+    let published: BTreeSet<String> = cluster
+        .iter()
+        .flat_map(|cluster| contract::published_names(cluster))
         .collect();
-    topics.extend(
-        names
-            .iter()
-            .map(|name| Topic::Secret(Key::new(&key.namespace, name))),
-    );
+    let sources = there.tenant.as_ref().map(contract::source_names);
+    let sources: BTreeSet<String> = sources.into_iter().flatten().collect();
+    let here = if place.kubeconfig.is_some() {
+        published.clone()
+    } else {
+        &published | &sources
+    };
+    let secret = |name: &String| Topic::Secret(Key::new(&key.namespace, name));
+    topics.extend(here.iter().map(secret));
     if let Owner::Cluster(cluster) = &owner {
         topics.extend(infrastructure::topics(cluster));
     }
     context.interests.declare(key, topics);
-    let secrets = secrets(context, (&context.client, &key.namespace), &names).await?;
-    let (found, address) = match &owner {
+    let found = secrets(context, (&context.client, &key.namespace), &here).await?;
+    let sources = match &there.connection {
+        Some(way) => secrets(context, (&way.client, &place.namespace), &sources).await?,
+        None => found.clone(),
+    };
+    let (infrastructure, infrastructure_address) = match &owner {
         Owner::Cluster(cluster) if !context.settings.core.skip_infrastructure => {
             infrastructure::read(context, cluster).await
         }
         _ => (Infrastructure::None, None),
     };
-    let remote = match contract::place::place(object).kubeconfig {
-        None => Remote::Local,
-        Some(_) => Remote::Unreachable("other clusters cannot be reached yet".to_owned()),
-    };
     Ok(Look {
         snapshot: Snapshot {
             control_plane: object.clone(),
             owner,
-            tenant,
-            infrastructure: found,
-            remote,
-            sources: secrets.clone(),
-            secrets,
+            tenant: there.tenant,
+            infrastructure,
+            remote: there.remote,
+            sources,
+            secrets: found,
             probe: Probe::Untried,
             settings: context.settings.core.clone(),
             now: clock::now(),
         },
-        infrastructure: address,
+        infrastructure: infrastructure_address,
+        tenant: external::address(&place),
+        connection: there.connection,
+        again: there.again,
     })
+}
+
+/// What is found where the tenant is.
+struct There {
+    tenant: Option<TenantControlPlane>,
+    remote: Remote,
+    connection: Option<Arc<Connection>>,
+    again: bool,
+}
+
+async fn there(context: &Arc<Context>, key: &Key, place: &Place) -> There {
+    let unreachable = |why: String, again: bool| There {
+        tenant: None,
+        remote: Remote::Unreachable(why),
+        connection: None,
+        again,
+    };
+    let Some(kubeconfig) = &place.kubeconfig else {
+        return There {
+            tenant: context.tenants.get(key).map(|tenant| (*tenant).clone()),
+            remote: Remote::Local,
+            connection: None,
+            again: false,
+        };
+    };
+    // Whoever may write control planes must not get at Secrets by them that nobody allowed.
+    let gates = &context.settings.core;
+    let across = kubeconfig.namespace != key.namespace;
+    if !gates.external || (across && !gates.external_across_namespaces) {
+        let why = "the feature gates ExternalClusterReference and ExternalClusterReferenceCrossNamespace do not allow to use its kubeconfig";
+        return unreachable(why.to_owned(), false);
+    }
+    match external::reach(context, (place, kubeconfig)).await {
+        Ok((connection, tenant)) => There {
+            tenant,
+            remote: Remote::Reachable,
+            connection: Some(connection),
+            again: false,
+        },
+        Err(problem) => unreachable(problem.why, problem.again),
+    }
 }
 
 fn owner(context: &Context, key: &Key, name: Option<String>) -> Owner {

@@ -120,9 +120,10 @@ fn carry(had: &[Condition], next: &mut [Condition]) {
 }
 
 /// Reasons that somebody has to do something about.
-const WARNINGS: [&str; 13] = [
+const WARNINGS: [&str; 14] = [
     "ClusterMissing",
     "EndpointMismatch",
+    "ExternalClusterUnreachable",
     "ExternalReferenceInvalid",
     "InfrastructureUnreadable",
     "InfrastructureUnsupported",

@@ -16,6 +16,7 @@ use kamaji_operator::{
 use kube::{
     Api, Resource,
     api::{ApiResource, DynamicObject},
+    runtime::watcher,
 };
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -82,7 +83,8 @@ pub fn start(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) 
         tasks.spawn(async move {
             let api = infrastructure::reach(&context, &ApiResource::erase::<Secret>(&()));
             let tell = move |key| context.tell(&Topic::Secret(key));
-            infrastructure::changes(api, &selector, tell).await;
+            let config = watcher::Config::default().labels(&selector);
+            infrastructure::changes(api, config, tell).await;
             ended("Secrets")
         });
     }
