@@ -8,6 +8,7 @@ pub mod bed;
 pub mod catalogue;
 pub mod certs;
 pub mod cgroup;
+pub mod cluster_api;
 pub mod command;
 pub mod control_plane;
 pub mod datastore;

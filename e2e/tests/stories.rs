@@ -3,6 +3,7 @@
 //! `cargo test -p kamaji-e2e --test stories -- WORDS` tells the stories whose name contains WORDS.
 
 mod stories {
+    pub mod cluster_api;
     pub mod deletion;
     pub mod drift_inside;
     pub mod exposure;
@@ -21,7 +22,8 @@ use std::process::ExitCode;
 
 use kamaji_e2e::story::{Story, main as tell};
 use stories::{
-    deletion, drift_inside, exposure, management_dns, management_logs_and_exec, management_pod,
+    cluster_api, deletion, drift_inside, exposure, management_dns, management_logs_and_exec,
+    management_pod,
 };
 use stories::{rest, tenant_with_worker, worker_joins_kubeadm};
 
@@ -67,6 +69,10 @@ fn main() -> ExitCode {
         Story::of_tenants(
             "what belongs into a tenant is put back there",
             drift_inside::tell,
+        ),
+        Story::of_tenants(
+            "clusterctl installs it, and a Cluster without infrastructure is driven",
+            cluster_api::without_infrastructure,
         ),
     ])
 }

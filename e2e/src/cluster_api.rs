@@ -1,0 +1,211 @@
+//! How does Cluster API get into the management cluster? By `clusterctl init` from a repository of files.
+//!
+//! Core and the kubeadm bootstrap provider are rendered from the sources of the pinned module, the
+//! operator and our provider from `config/capi`. cert-manager is played: see [`certificates`].
+
+mod certificates;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::{command, output};
+use crate::datastore;
+use crate::image::Image;
+use crate::layout::checkout;
+use crate::management::archives;
+use crate::operator;
+use crate::step::step;
+use crate::testbed::Testbed;
+use crate::tools::{Tools, cluster_api_sources, cluster_api_version};
+use crate::wait::until;
+
+/// Version that our own components have in the repository.
+const OURS: &str = "v0.21.0";
+
+/// clusterctl with the repository of the testbed.
+#[derive(Debug, Clone)]
+pub struct Clusterctl {
+    binary: PathBuf,
+    config: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Clusterctl {
+    /// Runs a line, split at blanks, and returns what it prints.
+    pub async fn run(&self, line: &str) -> Result<String> {
+        let mut command = self.command(line);
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        output(command).await
+    }
+
+    /// Runs a line that needs no cluster.
+    pub async fn offline(&self, line: &str) -> Result<String> {
+        output(self.command(line)).await
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = command(&self.binary, line.split_whitespace());
+        command.arg("--config").arg(&self.config);
+        command.env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true");
+        command.env("CLUSTER_TOPOLOGY", "true");
+        command
+    }
+}
+
+/// One provider of the repository.
+struct Provider {
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    file: &'static str,
+    version: String,
+    components: String,
+    metadata: String,
+}
+
+/// Installs Cluster API's core, its kubeadm bootstrap provider, the operator and our provider, and waits
+/// until they are available.
+pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
+    let tools = testbed.bed.tools.clone().with_cluster_api().await?;
+    let kubectl = testbed.kubectl()?;
+    let clusterctl = step("repository of clusterctl", repository(testbed, &tools)).await?;
+    step("images of Cluster API and kamaji", images(testbed, &tools)).await?;
+    step("clusterctl init", async {
+        kubectl.apply(certificates::DEFINITIONS).await?;
+        kubectl
+            .run("wait --for=condition=Established crd --all --timeout=30s")
+            .await?;
+        clusterctl
+            .run("init --core cluster-api --bootstrap kubeadm --control-plane kamaji")
+            .await?;
+        certificates::issue(&kubectl).await
+    })
+    .await?;
+    step("providers, until they are available", async {
+        for namespace in [
+            "capi-system",
+            "capi-kubeadm-bootstrap-system",
+            "kamaji-system",
+        ] {
+            let line = format!("-n {namespace} deployment --all --timeout=120s");
+            kubectl
+                .run(&format!("wait --for=condition=Available {line}"))
+                .await?;
+        }
+        until(
+            "the DataStore is accepted",
+            std::time::Duration::from_mins(1),
+            || datastore::apply(&testbed.bed, &kubectl),
+        )
+        .await
+    })
+    .await?;
+    Ok(clusterctl)
+}
+
+async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
+    let base = testbed.bed.layout.dir("clusterctl");
+    let version = cluster_api_version()?;
+    let sources = cluster_api_sources().await?;
+    let metadata = fs::read_to_string(sources.join("metadata.yaml")).context("metadata.yaml")?;
+    let upstream = async |folder: &str| -> Result<String> {
+        let rendered = kustomize(tools, &sources.join(folder)).await?;
+        Ok(rendered.replace(":main\n", &format!(":{version}\n")))
+    };
+    let providers = [
+        Provider {
+            name: "cluster-api",
+            label: "cluster-api",
+            kind: "CoreProvider",
+            file: "core-components.yaml",
+            version: version.clone(),
+            components: upstream("core/config/default").await?,
+            metadata: metadata.clone(),
+        },
+        Provider {
+            name: "kubeadm",
+            label: "bootstrap-kubeadm",
+            kind: "BootstrapProvider",
+            file: "bootstrap-components.yaml",
+            version: version.clone(),
+            components: upstream("bootstrap/kubeadm/config/default").await?,
+            metadata,
+        },
+        Provider {
+            name: "kamaji",
+            label: "control-plane-kamaji",
+            kind: "ControlPlaneProvider",
+            file: "control-plane-components.yaml",
+            version: OURS.to_owned(),
+            components: kustomize(tools, &checkout().join("config/capi")).await?,
+            metadata: fs::read_to_string(checkout().join("clusterctl-metadata.yaml"))?,
+        },
+    ];
+    let mut config =
+        String::from("cert-manager: {externallyProvisioned: true, timeout: 30s}\nproviders:\n");
+    for provider in &providers {
+        let dir = base.join(provider.label).join(&provider.version);
+        fs::create_dir_all(&dir)?;
+        let components = dir.join(provider.file);
+        fs::write(&components, &provider.components)?;
+        fs::write(dir.join("metadata.yaml"), &provider.metadata)?;
+        let (name, kind, file) = (provider.name, provider.kind, components.display());
+        let _ = writeln!(
+            config,
+            "- {{name: {name}, type: {kind}, url: 'file://{file}'}}"
+        );
+    }
+    let file = base.join("clusterctl.yaml");
+    fs::write(&file, config)?;
+    Ok(Clusterctl {
+        binary: tools.path("clusterctl")?.into(),
+        config: file,
+        kubeconfig: testbed.bed.layout.kubeconfig(),
+    })
+}
+
+async fn kustomize(tools: &Tools, folder: &Path) -> Result<String> {
+    let mut kubectl = tools.command("kubectl")?;
+    kubectl.arg("kustomize").arg(folder);
+    output(kubectl).await
+}
+
+async fn images(testbed: &Testbed, tools: &Tools) -> Result<()> {
+    let repository = testbed.bed.layout.dir("clusterctl");
+    let version = cluster_api_version()?;
+    let mut made = Vec::new();
+    for (file, binary) in [
+        ("cluster-api", "cluster-api-manager"),
+        ("bootstrap-kubeadm", "kubeadm-bootstrap-manager"),
+    ] {
+        for name in names(&repository.join(file).join(&version))? {
+            let image = Image::named(name).entrypoint(&["/manager"]);
+            made.push(image.binary(tools.path(binary)?, "/manager")?);
+        }
+    }
+    testbed.node()?.import(&archives(made).await?).await?;
+    let kamaji = operator::binary().await?;
+    for name in names(&repository.join("control-plane-kamaji").join(OURS))? {
+        operator::load(testbed, &kamaji, &name).await?;
+    }
+    Ok(())
+}
+
+/// Names of the images that the components in a folder run.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let text = fs::read_to_string(entry?.path())?;
+        let lines = text
+            .lines()
+            .map(|line| line.trim().trim_start_matches("- "));
+        names.extend(lines.filter_map(|line| Some(line.strip_prefix("image: ")?.to_owned())));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}

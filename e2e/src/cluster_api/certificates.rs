@@ -1,0 +1,92 @@
+//! Who makes the certificates of Cluster API's webhooks? cert-manager does, of which this is the part that
+//! is needed: a Secret for each Certificate, and the authority wherever an annotation asks for it.
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::kubectl::Kubectl;
+use crate::pki::Authority;
+
+/// The kinds by which clusterctl tells that cert-manager is there.
+pub const DEFINITIONS: &str = r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: certificates.cert-manager.io}
+spec:
+  group: cert-manager.io
+  scope: Namespaced
+  names: {plural: certificates, singular: certificate, kind: Certificate, listKind: CertificateList}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: issuers.cert-manager.io}
+spec:
+  group: cert-manager.io
+  scope: Namespaced
+  names: {plural: issuers, singular: issuer, kind: Issuer, listKind: IssuerList}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+";
+
+const INJECT: &str = "cert-manager.io/inject-ca-from";
+
+/// Serves every Certificate that there is, once.
+pub async fn issue(kubectl: &Kubectl) -> Result<()> {
+    let authority = Authority::new("testbed-cert-manager")?;
+    let certificates = kubectl.json("get certificates.cert-manager.io -A").await?;
+    for certificate in items(&certificates) {
+        let (metadata, spec) = (&certificate["metadata"], &certificate["spec"]);
+        let names = spec["dnsNames"]
+            .as_array()
+            .context("a Certificate has dnsNames")?;
+        let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+        let pair = authority.server(names[0], &names)?;
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {"name": spec["secretName"], "namespace": metadata["namespace"]},
+            "stringData": {"tls.crt": pair.cert, "tls.key": pair.key, "ca.crt": authority.pair().cert},
+        });
+        kubectl.apply(&secret.to_string()).await?;
+    }
+    let bundle = json!(BASE64_STANDARD.encode(&authority.pair().cert));
+    for kind in [
+        "validatingwebhookconfigurations",
+        "mutatingwebhookconfigurations",
+    ] {
+        let found = kubectl.json(&format!("get {kind}")).await?;
+        for object in asking(&found) {
+            let webhooks = object["webhooks"].as_array().map_or(0, Vec::len);
+            let path = |n: usize| format!("/webhooks/{n}/clientConfig/caBundle");
+            let patch = (0..webhooks)
+                .map(|n| json!({"op": "add", "path": path(n), "value": bundle}))
+                .collect();
+            inject(kubectl, (kind, object), patch).await?;
+        }
+    }
+    let definitions = kubectl.json("get customresourcedefinitions").await?;
+    for object in asking(&definitions) {
+        let path = "/spec/conversion/webhook/clientConfig/caBundle";
+        let patch = json!([{"op": "add", "path": path, "value": bundle}]);
+        inject(kubectl, ("customresourcedefinitions", object), patch).await?;
+    }
+    Ok(())
+}
+
+async fn inject(kubectl: &Kubectl, (kind, object): (&str, &Value), patch: Value) -> Result<()> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let patch = patch.to_string();
+    kubectl
+        .args(["patch", kind, name, "--type=json", "-p", &patch])
+        .await?;
+    Ok(())
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["items"].as_array().into_iter().flatten()
+}
+
+fn asking(list: &Value) -> impl Iterator<Item = &Value> {
+    items(list).filter(|object| object["metadata"]["annotations"][INJECT].is_string())
+}
