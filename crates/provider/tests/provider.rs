@@ -13,6 +13,8 @@ mod bad_input;
 mod clusters;
 #[path = "provider/deletion.rs"]
 mod deletion;
+#[path = "provider/external.rs"]
+mod external;
 #[path = "provider/pausing.rs"]
 mod pausing;
 #[path = "provider/versions.rs"]

@@ -176,33 +176,12 @@ impl World {
 
     /// Applies an object as a person would.
     pub async fn apply(&self, object: Value) -> DynamicObject {
-        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        // A definition that was just applied takes a moment to be served.
-        let started = Instant::now();
-        loop {
-            let params = PatchParams::apply("person").force();
-            match self
-                .at(&object)
-                .patch(&name, &params, &Patch::Apply(&object))
-                .await
-            {
-                Ok(live) => return live,
-                Err(error) if started.elapsed() > Duration::from_secs(10) => panic!("{error}"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-            }
-        }
+        apply_to(&self.client, object).await
     }
 
     /// Where objects like this one are.
     pub fn at(&self, object: &Value) -> Api<DynamicObject> {
-        let text = |key: &str| object[key].as_str().unwrap().to_owned();
-        let (api_version, kind) = (text("apiVersion"), text("kind"));
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
-        match object["metadata"]["namespace"].as_str() {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        }
+        at(&self.client, object)
     }
 
     /// A Cluster and its control plane, as core leaves them: the owner reference set. Both are called
@@ -405,6 +384,34 @@ impl World {
             found.message
         })
         .await
+    }
+}
+
+/// Applies an object as a person would.
+pub async fn apply_to(client: &Client, object: Value) -> DynamicObject {
+    let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+    // A definition that was just applied takes a moment to be served.
+    let started = Instant::now();
+    loop {
+        let params = PatchParams::apply("person").force();
+        let patch = Patch::Apply(&object);
+        match at(client, &object).patch(&name, &params, &patch).await {
+            Ok(live) => return live,
+            Err(error) if started.elapsed() > Duration::from_secs(10) => panic!("{error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+/// Where objects like this one are.
+fn at(client: &Client, object: &Value) -> Api<DynamicObject> {
+    let text = |key: &str| object[key].as_str().unwrap().to_owned();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
     }
 }
 

@@ -1,0 +1,293 @@
+//! The TenantControlPlane is in another management cluster: made, followed, let go.
+
+use kamaji_api::tenant::TenantControlPlane;
+use kamaji_e2e::{
+    envtest::{ApiServer, Options},
+    tools::Tools,
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use crate::world::{NAMESPACE, Provider, World, apply_to, until};
+
+const ABANDON: &str = "kamaji.clastix.io/abandon-external";
+
+/// Another management cluster, and a provider that may use it.
+struct Two {
+    world: World,
+    other: ApiServer,
+    there: Client,
+    _provider: Provider,
+}
+
+impl Two {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let tools = Tools::api_server().await.unwrap();
+        let other = ApiServer::start(&tools, Options::default()).await.unwrap();
+        let there = other.client().await.unwrap();
+        for (name, definition) in kamaji_api::crd::all() {
+            if name.starts_with("tenantcontrolplanes") {
+                apply_to(&there, definition).await;
+            }
+        }
+        let mut settings = World::settings();
+        settings.core.external = true;
+        let provider = world.run(settings);
+        Self {
+            world,
+            other,
+            there,
+            _provider: provider,
+        }
+    }
+
+    fn kubeconfig(&self) -> String {
+        std::fs::read_to_string(self.other.kubeconfig()).unwrap()
+    }
+
+    async fn secret(&self, kubeconfig: &str) {
+        self.world
+            .apply(json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": "other", "namespace": NAMESPACE},
+                "stringData": {"config": kubeconfig},
+            }))
+            .await;
+    }
+
+    /// A Cluster whose control plane is to be in a namespace there.
+    async fn cluster(&self, namespace: &str) {
+        self.world.cluster("c", "cp", None).await;
+        let reference = json!({
+            "kubeconfigSecretName": "other", "kubeconfigSecretKey": "config",
+            "deploymentNamespace": namespace,
+        });
+        self.world
+            .change(
+                "cp",
+                json!({"spec": {"deployment": {"externalClusterReference": reference}}}),
+            )
+            .await;
+    }
+
+    fn tenants(&self) -> Api<TenantControlPlane> {
+        Api::namespaced(self.there.clone(), "default")
+    }
+
+    /// Waits for the TenantControlPlane there; its name.
+    async fn asked(&self) -> String {
+        let found = until("the TenantControlPlane elsewhere", async || {
+            let list = self.tenants().list(&ListParams::default()).await.ok()?;
+            list.items.into_iter().next()
+        });
+        found.await.metadata.name.unwrap()
+    }
+
+    async fn gone(&self) {
+        until("the control plane to be gone", async || {
+            let found = self.world.control_planes().get_opt("cp").await.ok()?;
+            found.is_none().then_some(())
+        })
+        .await;
+    }
+
+    async fn delete(&self) {
+        let api = self.world.control_planes();
+        api.delete("cp", &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Plays the garbage collector there.
+    async fn collected(&self, name: &str) {
+        until("the tenant to be deleted", async || {
+            self.tenants()
+                .get(name)
+                .await
+                .ok()?
+                .metadata
+                .deletion_timestamp
+        })
+        .await;
+        let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        self.tenants()
+            .patch(name, &PatchParams::default(), &none)
+            .await
+            .unwrap();
+    }
+}
+
+/// The control plane must be external from the beginning.
+async fn external(two: &Two, namespace: &str) {
+    let cluster: Value = json!({
+        "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+        "metadata": {"name": "c", "namespace": NAMESPACE},
+        "spec": {},
+    });
+    let owner = two.world.apply(cluster).await.metadata.uid.unwrap();
+    let reference = json!({
+        "kubeconfigSecretName": "other", "kubeconfigSecretKey": "config",
+        "deploymentNamespace": namespace,
+    });
+    let spec = json!({"deployment": {"externalClusterReference": reference}});
+    let owners = json!([crate::world::owner_of("c", &owner)]);
+    two.world.control_plane("cp", owners, &spec).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
+    let two = Two::new().await;
+    external(&two, "default").await;
+    let why = two
+        .world
+        .says(
+            "cp",
+            "FoundExternalReferenceClient",
+            ("False", "ExternalClusterUnreachable"),
+        )
+        .await;
+    assert!(why.contains("create the Secret"), "{why}");
+    two.world.at_rest(4).await;
+
+    // The Secret comes, and nobody had to poll for it.
+    two.secret(&two.kubeconfig()).await;
+    let name = two.asked().await;
+    assert!(name.starts_with("kcp-cp-"), "{name}");
+    for (suffix, data) in [
+        ("admin-kubeconfig", json!({"admin.conf": two.kubeconfig()})),
+        ("ca", json!({"ca.crt": "certificate", "ca.key": "key"})),
+    ] {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": format!("{name}-{suffix}"), "namespace": "default"},
+            "stringData": data,
+        });
+        apply_to(&two.there, secret).await;
+    }
+    let patch = Patch::Merge(json!({"status": two.world.status(&name)}));
+    let params = PatchParams::default();
+    two.tenants()
+        .patch_status(&name, &params, &patch)
+        .await
+        .unwrap();
+    two.world.available("cp").await;
+    let published = two.world.secrets().get("c-kubeconfig").await.unwrap();
+    assert_eq!(
+        published.data.unwrap()["value"].0,
+        two.kubeconfig().into_bytes()
+    );
+    two.world.at_rest(5).await;
+
+    // A kubeconfig that is of no use is said, and the next one is taken.
+    two.secret("nonsense").await;
+    two.world
+        .says(
+            "cp",
+            "FoundExternalReferenceClient",
+            ("False", "ExternalClusterUnreachable"),
+        )
+        .await;
+    two.secret(&format!("# rotated\n{}", two.kubeconfig()))
+        .await;
+    two.world.available("cp").await;
+
+    // What is deleted there comes back.
+    let uid = two.tenants().get(&name).await.unwrap().metadata.uid;
+    two.tenants()
+        .delete(&name, &DeleteParams::default())
+        .await
+        .unwrap();
+    until("the tenant to come back", async || {
+        let live = two.tenants().get_opt(&name).await.ok()??;
+        (live.metadata.uid != uid).then_some(())
+    })
+    .await;
+
+    two.delete().await;
+    two.collected(&name).await;
+    two.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_gone_elsewhere_does_not_hold_its_control_plane() {
+    let two = Two::new().await;
+    two.secret(&two.kubeconfig()).await;
+    external(&two, "default").await;
+    let name = two.asked().await;
+    two.world
+        .change_cluster("c", json!({"spec": {"paused": true}}))
+        .await;
+    two.world.says("cp", "Paused", ("True", "Paused")).await;
+    two.tenants()
+        .delete(&name, &DeleteParams::default())
+        .await
+        .unwrap();
+    two.world.at_rest(2).await;
+    two.delete().await;
+    two.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_lost_holds_a_control_plane_only_until_a_person_gives_it_up() {
+    let two = Two::new().await;
+    two.secret(&two.kubeconfig()).await;
+    external(&two, "default").await;
+    two.asked().await;
+    let api = two.world.secrets();
+    api.delete("other", &DeleteParams::default()).await.unwrap();
+    two.world
+        .says(
+            "cp",
+            "FoundExternalReferenceClient",
+            ("False", "ExternalClusterUnreachable"),
+        )
+        .await;
+    two.delete().await;
+    let why = two
+        .world
+        .says("cp", "Deleting", ("True", "ExternalClusterUnreachable"))
+        .await;
+    assert!(why.contains(ABANDON), "{why}");
+    two.world.at_rest(4).await;
+    two.world
+        .change("cp", json!({"metadata": {"annotations": {ABANDON: ""}}}))
+        .await;
+    two.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_missing_elsewhere_is_said() {
+    let two = Two::new().await;
+    two.secret(&two.kubeconfig()).await;
+    external(&two, "nowhere").await;
+    let why = two
+        .world
+        .says("cp", "TenantControlPlaneCreated", ("False", "WriteRefused"))
+        .await;
+    assert!(why.contains("create the namespace"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_is_here_is_not_moved_elsewhere() {
+    let two = Two::new().await;
+    two.secret(&two.kubeconfig()).await;
+    let world = &two.world;
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    world.available("cp").await;
+    two.cluster("default").await;
+    let why = world
+        .says(
+            "cp",
+            "TenantControlPlaneCreated",
+            ("False", "ExternalReferenceInvalid"),
+        )
+        .await;
+    assert!(why.contains("remove the reference"), "{why}");
+    assert!(world.tenants().get_opt("cp").await.unwrap().is_some());
+    world.at_rest(3).await;
+}
