@@ -216,6 +216,12 @@ async fn lead(context: Arc<Context>) -> Result<(), RunError> {
     };
     let accident = |key: &Key, what: &Accident| {
         tracing::error!(control_plane = %key, "the look failed: {what}");
+        let (context, key, what) = (context.clone(), key.clone(), what.clone());
+        tokio::spawn(async move {
+            if let Some(object) = context.control_planes.get(&key) {
+                report::accident(&context, &object, &what).await;
+            }
+        });
     };
     context.queue.clone().run(limits, work, accident).await;
     Err(RunError::Ended("the queue".to_owned()))

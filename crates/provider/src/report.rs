@@ -6,7 +6,7 @@ use kamaji_core::{
     contract::Plan,
     object::{Kind, Object},
 };
-use kamaji_operator::shell::{apply::WriteError, clock, events::Happening};
+use kamaji_operator::shell::{apply::WriteError, clock, events::Happening, queue::Accident};
 
 use crate::context::Context;
 
@@ -106,6 +106,41 @@ pub async fn status(
         context.events.tell(object, what).await;
     }
     Ok(Some(written))
+}
+
+/// Tells of a look that came to no end: nothing that was planned is known.
+pub async fn accident(context: &Context, object: &KamajiControlPlane, what: &Accident) {
+    let (reason, message) = match what {
+        Accident::TimeOut(limit) => (
+            "ReconcileTimedOut",
+            format!(
+                "a look at this object took longer than {limit:?} and was stopped; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
+            ),
+        ),
+        Accident::Panic(what) => (
+            "InternalError",
+            format!(
+                "the provider failed on this object alone: {what}; please report it, with this object's YAML"
+            ),
+        ),
+    };
+    let mut next = object.status.clone().unwrap_or_default();
+    next.external_managed_control_plane = true;
+    let said = Condition {
+        type_: "TenantControlPlaneCreated".to_owned(),
+        status: "False".to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: object.metadata.generation,
+        last_transition_time: Time(clock::now()),
+    };
+    condition::set(&mut next.conditions, said);
+    if object.status.as_ref() == Some(&next) {
+        return;
+    }
+    if let Err(error) = context.writer.patch_status(object, &next).await {
+        tracing::debug!(%error, "the accident could not be told");
+    }
 }
 
 /// A condition that was planned one way and came out another has not changed in between.

@@ -15,6 +15,8 @@ mod clusters;
 mod deletion;
 #[path = "provider/external.rs"]
 mod external;
+#[path = "provider/leading.rs"]
+mod leading;
 #[path = "provider/pausing.rs"]
 mod pausing;
 #[path = "provider/versions.rs"]

@@ -39,13 +39,6 @@ fn converted(port: u16) -> Value {
 
 /// A provider whose conversion the API server follows a Service to.
 async fn converting(world: &World, port: u16) -> Provider {
-    let leases = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "secrets", "namespace": "kamaji-system"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": "provider", "namespace": "kamaji-system"}],
-    });
-    world.apply(leases).await;
     world
         .apply(json!({
             "apiVersion": "v1", "kind": "Service",

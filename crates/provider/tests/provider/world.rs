@@ -33,7 +33,14 @@ pub const NAMESPACE: &str = "default";
 /// Group of infrastructure clusters.
 pub const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
 
-const ROLES: &str = include_str!("../../../../config/capi/rbac/role.yaml");
+/// What the provider's manifest gives it.
+const RIGHTS: [&str; 3] = [
+    include_str!("../../../../config/capi/rbac/role.yaml"),
+    include_str!("../../../../config/capi/rbac/role_binding.yaml"),
+    include_str!("../../../../config/capi/rbac/leader_election_role.yaml"),
+];
+/// Its ServiceAccount.
+const ACCOUNT: &str = "capi-kamaji-controller-manager";
 
 pub struct World {
     pub api: ApiServer,
@@ -99,34 +106,28 @@ impl World {
 
     /// A client with the rights of the provider's manifest, and no others.
     async fn provider_account(&self) -> Client {
-        let meta = json!({"name": "provider", "namespace": "kamaji-system"});
+        let meta = json!({"name": ACCOUNT, "namespace": "kamaji-system"});
         self.apply(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}))
             .await;
-        let mut roles: Vec<Value> = serde_saphyr::from_multiple(ROLES).unwrap();
-        roles.push(json!({
+        for file in RIGHTS {
+            let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
+            for object in objects {
+                self.apply(object).await;
+            }
+        }
+        // As a person would for an infrastructure of their own; nobody aggregates here.
+        self.apply(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-            "metadata": {"name": "fake"},
+            "metadata": {"name": "capi-kamaji-infrastructure-role"},
             "rules": [{
                 "apiGroups": [INFRASTRUCTURE], "resources": ["fakeclusters", "fakeclusters/status"],
                 "verbs": ["get", "list", "watch", "patch"],
             }],
-        }));
-        for role in roles {
-            let name = role["metadata"]["name"].clone();
-            self.apply(role).await;
-            self.apply(json!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-                "metadata": {"name": name},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-                "subjects": [{"kind": "ServiceAccount", "name": "provider", "namespace": "kamaji-system"}],
-            }))
-            .await;
-        }
+        }))
+        .await;
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "kamaji-system");
         let (request, params) = (TokenRequest::default(), PostParams::default());
-        let answer = api
-            .create_token_request("provider", &params, &request)
-            .await;
+        let answer = api.create_token_request(ACCOUNT, &params, &request).await;
         let mut config: Value = serde_saphyr::from_str(&self.kubeconfig()).unwrap();
         let token = answer.unwrap().status.unwrap().token;
         config["users"] = json!([{"name": config["users"][0]["name"], "user": {"token": token}}]);
