@@ -73,6 +73,8 @@ impl WriteError {
             404 => Self::Gone(object),
             409 => Self::Conflict { object, message },
             422 if is_another(status) => Self::Conflict { object, message },
+            // Webhooks and policies say no with the code of missing rights.
+            403 if message.contains(" denied ") => Self::Invalid { object, message },
             403 => Self::Forbidden { object, message },
             400 | 422 => Self::Invalid { object, message },
             _ => Self::Api {
@@ -117,4 +119,20 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_that_says_no_is_not_a_missing_right() {
+        let refused = |message: &str| {
+            let status = kube::core::Status::failure(message, "Forbidden").with_code(403);
+            WriteError::of("it".to_owned(), &kube::Error::Api(Box::new(status))).reason()
+        };
+        let webhook = "admission webhook \"v.kamaji.clastix.io\" denied the request: too new";
+        assert_eq!(refused(webhook), "WriteRefused");
+        assert_eq!(refused("User \"u\" cannot patch resource \"secrets\""), "WriteForbidden");
+    }
 }
