@@ -10,7 +10,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::tenant::{AdmissionController, CgroupDriver, DataStoreOverride, KubeletSpec};
+use crate::tenant::{
+    AdmissionController, CgroupDriver, DataStoreOverride, KubeletSpec, WritePermissions,
+};
 
 pub use network::*;
 pub use pods::*;
@@ -119,9 +121,15 @@ pub struct ControlPlaneFields {
     /// Registry of the images.
     #[serde(default = "registry")]
     pub registry: String,
+    /// Text that is appended to the version in the tags of the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_tag_suffix: Option<String>,
     /// kube-scheduler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<ControlPlaneComponent>,
+    /// Kinds of writes that are refused inside the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_permissions: Option<WritePermissions>,
 }
 
 impl Default for ControlPlaneFields {
@@ -140,7 +148,9 @@ impl Default for ControlPlaneFields {
             kubelet: kubelet(),
             network: ControlPlaneNetwork::default(),
             registry: registry(),
+            registry_tag_suffix: None,
             scheduler: None,
+            write_permissions: None,
         }
     }
 }

@@ -148,7 +148,10 @@ fn manifest(testbed: &Testbed) -> String {
             "metadata": {"name": "blue-cp", "namespace": "capi"},
             "spec": {
                 "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
-                "network": {"serviceType": "LoadBalancer", "serviceAddress": address},
+                "network": {
+                    "serviceType": "ClusterIP", "serviceAddress": address,
+                    "allowAddressAsExternalIP": true,
+                },
                 "addons": {"coreDNS": {}, "kubeProxy": {}},
             },
         },

@@ -22,6 +22,16 @@ pub struct ControlPlaneNetwork {
     /// Address to advertise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advertise_address: Option<String>,
+    /// Whether a load balancer gets node ports too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocate_load_balancer_node_ports: Option<bool>,
+    /// Whether `serviceAddress` becomes an external IP of the Service.
+    #[serde(
+        rename = "allowAddressAsExternalIP",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub allow_address_as_external_ip: Option<bool>,
     /// Further names and addresses in the API server's certificate.
     #[serde(rename = "certSANs", default, skip_serializing_if = "Vec::is_empty")]
     pub cert_sans: Vec<String>,
@@ -64,6 +74,8 @@ impl Default for ControlPlaneNetwork {
         Self {
             additional_service_ports: Vec::new(),
             advertise_address: None,
+            allocate_load_balancer_node_ports: None,
+            allow_address_as_external_ip: None,
             cert_sans: Vec::new(),
             dns_service_ips: Vec::new(),
             gateway: None,

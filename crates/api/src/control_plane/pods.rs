@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ResourceRequirements, Toleration, TopologySpreadConstraint, Volume,
-    VolumeMount,
+    Affinity, Container, PodSecurityContext, ResourceRequirements, SecurityContext, Toleration,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,9 @@ pub struct ControlPlaneComponent {
     /// Its resources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
+    /// Security context of its container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<SecurityContext>,
 }
 
 /// kine.
@@ -89,6 +92,9 @@ pub struct ControlPlaneDeployment {
     /// Affinity of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
+    /// Whether the pods get a token of their ServiceAccount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automount_service_account_token: Option<bool>,
     /// Another management cluster, which the pods run in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_cluster_reference: Option<ExternalClusterReference>,
@@ -107,6 +113,9 @@ pub struct ControlPlaneDeployment {
     /// Labels and annotations of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_additional_metadata: Option<AdditionalMetadata>,
+    /// Security context of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security_context: Option<PodSecurityContext>,
     /// Numbers of all probes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<ProbeSet>,

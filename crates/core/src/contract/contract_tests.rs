@@ -286,6 +286,30 @@ fn only_what_is_asked_for_is_sent() {
 }
 
 #[test]
+fn what_the_reference_cannot_say_is_said() {
+    let spec = tenant_spec(json!({
+        "registryTagSuffix": "-fips",
+        "writePermissions": {"blockCreation": true},
+        "apiServer": {"securityContext": {"readOnlyRootFilesystem": true}},
+        "deployment": {"automountServiceAccountToken": false,
+            "podSecurityContext": {"runAsNonRoot": true}},
+        "network": {"allowAddressAsExternalIP": true, "allocateLoadBalancerNodePorts": false},
+    }));
+    let deployment = &spec["controlPlane"]["deployment"];
+    assert_eq!(deployment["registrySettings"]["tagSuffix"], "-fips");
+    assert_eq!(deployment["automountServiceAccountToken"], false);
+    assert_eq!(deployment["podSecurityContext"]["runAsNonRoot"], true);
+    let contexts = &deployment["containerSecurityContexts"];
+    assert_eq!(contexts["apiServer"]["readOnlyRootFilesystem"], true);
+    assert_eq!(spec["writePermissions"]["blockCreation"], true);
+    assert_eq!(spec["networkProfile"]["allowAddressAsExternalIP"], true);
+    assert_eq!(
+        spec["controlPlane"]["service"]["allocateLoadBalancerNodePorts"],
+        false
+    );
+}
+
+#[test]
 fn labels_are_passed_on_but_for_those_of_cluster_api() {
     let plan = plan(&snapshot(json!({})));
     let labels = &plan.objects[0].body["metadata"]["labels"];

@@ -157,6 +157,7 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
                 "ingress": ingress(&fields.network),
                 "service": {
                     "serviceType": fields.network.service_type,
+                    "allocateLoadBalancerNodePorts": fields.network.allocate_load_balancer_node_ports,
                     "additionalMetadata": AdditionalMetadata {
                         labels: fields.network.service_labels.clone(),
                         annotations: fields.network.service_annotations.clone(),
@@ -168,6 +169,7 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
             "dataStoreSchema": fields.data_store_schema,
             "dataStoreUsername": fields.data_store_username,
             "dataStoreOverrides": fields.data_store_overrides,
+            "writePermissions": fields.write_permissions,
             "kubernetes": {
                 "version": version(&control_plane.spec.version),
                 "kubelet": fields.kubelet,
@@ -264,6 +266,7 @@ fn deployment(fields: &ControlPlaneFields, replicas: Option<i32>) -> Value {
             "apiServerImage": image(&fields.api_server),
             "controllerManagerImage": image(&fields.controller_manager),
             "schedulerImage": image(&fields.scheduler),
+            "tagSuffix": fields.registry_tag_suffix,
         },
         "extraArgs": extra_args,
         "resources": resources,
@@ -280,6 +283,9 @@ fn deployment(fields: &ControlPlaneFields, replicas: Option<i32>) -> Value {
         "topologySpreadConstraints": pods.topology_spread_constraints,
         "runtimeClassName": pods.runtime_class_name,
         "serviceAccountName": pods.service_account_name,
+        "automountServiceAccountToken": pods.automount_service_account_token,
+        "podSecurityContext": pods.pod_security_context,
+        "containerSecurityContexts": of(|component| json!(component.security_context)),
         "strategy": pods.strategy,
     })
 }
@@ -366,8 +372,10 @@ fn network_profile(fields: &ControlPlaneFields, cluster: &Cluster) -> Result<Val
     let balancer = network.load_balancer_config.clone().unwrap_or_default();
     Ok(json!({
         "address": network.service_address,
+        "allowAddressAsExternalIP": network.allow_address_as_external_ip,
         "advertiseAddress": network.advertise_address,
-        "port": asked.api_server_port.filter(|port| *port != 0),
+        // Always said, so that there is a networkProfile for the definition's rules to judge.
+        "port": asked.api_server_port.filter(|port| *port != 0).unwrap_or(6443),
         "serviceCidrs": ranges(asked.services),
         "podCidrs": ranges(asked.pods),
         "clusterDomain": asked.service_domain,
