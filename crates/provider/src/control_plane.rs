@@ -42,6 +42,8 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         Ok(look) => look,
         Err(error) => {
             tracing::warn!(control_plane = %key, %error, "could not be looked at");
+            let said = (Step::Secret, "ReadFailed", error.to_string());
+            report::stopped(&context, &object, said).await;
             return Outcome::Retry;
         }
     };

@@ -124,10 +124,19 @@ pub async fn accident(context: &Context, object: &KamajiControlPlane, what: &Acc
             ),
         ),
     };
+    stopped(context, object, (Step::Tenant, reason, message)).await;
+}
+
+/// Tells why a look could not be finished, and leaves alone what was said of everything else.
+pub async fn stopped(
+    context: &Context,
+    object: &KamajiControlPlane,
+    (step, reason, message): (Step, &str, String),
+) {
     let mut next = object.status.clone().unwrap_or_default();
     next.external_managed_control_plane = true;
     let said = Condition {
-        type_: "TenantControlPlaneCreated".to_owned(),
+        type_: step.condition().to_owned(),
         status: "False".to_owned(),
         reason: reason.to_owned(),
         message,
@@ -139,7 +148,7 @@ pub async fn accident(context: &Context, object: &KamajiControlPlane, what: &Acc
         return;
     }
     if let Err(error) = context.writer.patch_status(object, &next).await {
-        tracing::debug!(%error, "the accident could not be told");
+        tracing::debug!(%error, "it could not be told");
     }
 }
 

@@ -291,3 +291,39 @@ async fn a_control_plane_that_is_here_is_not_moved_elsewhere() {
     assert!(world.tenants().get_opt("cp").await.unwrap().is_some());
     world.at_rest(3).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kubeconfig_without_rights_on_secrets_is_said() {
+    let two = Two::new().await;
+    let config: Value = serde_saphyr::from_str(&two.kubeconfig()).unwrap();
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "tenants", "namespace": "default"},
+        "rules": [{"apiGroups": ["kamaji.clastix.io"], "resources": ["tenantcontrolplanes"], "verbs": ["*"]}],
+    });
+    let subject = json!({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "poor"});
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "tenants", "namespace": "default"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "tenants"},
+        "subjects": [subject],
+    });
+    apply_to(&two.there, role).await;
+    apply_to(&two.there, binding).await;
+    let mut poor = config;
+    poor["users"][0]["user"]["as"] = json!("poor");
+    two.secret(&poor.to_string()).await;
+    external(&two, "default").await;
+    let name = two.asked().await;
+    let patch = Patch::Merge(json!({"status": two.world.status(&name)}));
+    let params = PatchParams::default();
+    two.tenants()
+        .patch_status(&name, &params, &patch)
+        .await
+        .unwrap();
+    let why = two
+        .world
+        .says("cp", "KubeadmResourcesCreated", ("False", "ReadFailed"))
+        .await;
+    assert!(why.contains("poor"), "{why}");
+}
