@@ -53,7 +53,7 @@ impl Case<'_> {
             "clusterctl get kubeconfig: {config}"
         );
         let told = self.clusterctl.run("describe cluster blue -n capi").await?;
-        ensure!(told.contains("KamajiControlPlane/blue-cp"), "{told}");
+        ensure!(told.contains("KamajiControlPlane capi/blue-cp"), "{told}");
         let plan = self.clusterctl.run("upgrade plan").await?;
         ensure!(plan.contains("control-plane-kamaji"), "{plan}");
         Ok(())

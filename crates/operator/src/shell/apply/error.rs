@@ -133,6 +133,9 @@ mod tests {
         };
         let webhook = "admission webhook \"v.kamaji.clastix.io\" denied the request: too new";
         assert_eq!(refused(webhook), "WriteRefused");
-        assert_eq!(refused("User \"u\" cannot patch resource \"secrets\""), "WriteForbidden");
+        assert_eq!(
+            refused("User \"u\" cannot patch resource \"secrets\""),
+            "WriteForbidden"
+        );
     }
 }
