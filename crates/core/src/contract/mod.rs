@@ -138,6 +138,10 @@ pub fn cluster_of(control_plane: &KamajiControlPlane) -> Option<&str> {
 /// What is to be, and what is said about it.
 pub fn plan(snapshot: &Snapshot) -> Plan {
     let mut draft = Draft::new(snapshot);
+    // Before deletion, too: `clusterctl move` deletes what it has paused and copied.
+    if paused(snapshot) {
+        return draft.paused();
+    }
     if snapshot.control_plane.metadata.deletion_timestamp.is_some() {
         return deletion(snapshot, draft);
     }
@@ -152,9 +156,6 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
             return draft.finish();
         }
     };
-    if paused(&snapshot.control_plane, cluster) {
-        return draft.paused();
-    }
     if !placed(&mut draft) {
         return draft.finish();
     }
@@ -214,9 +215,11 @@ fn published(draft: &mut Draft, cluster: &Cluster, tenant: &TenantControlPlane) 
     status::plan(draft, tenant);
 }
 
-fn paused(control_plane: &KamajiControlPlane, cluster: &Cluster) -> bool {
-    let annotations = control_plane.metadata.annotations.as_ref();
-    cluster.spec.paused == Some(true) || annotations.is_some_and(|a| a.contains_key(PAUSED))
+fn paused(snapshot: &Snapshot) -> bool {
+    let annotations = snapshot.control_plane.metadata.annotations.as_ref();
+    let by_cluster =
+        matches!(&snapshot.owner, Owner::Cluster(cluster) if cluster.spec.paused == Some(true));
+    by_cluster || annotations.is_some_and(|a| a.contains_key(PAUSED))
 }
 
 /// The finalizer, where the tenant is, and the word that keeps `clusterctl move` away: it would copy this
