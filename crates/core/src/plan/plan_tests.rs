@@ -95,6 +95,20 @@ fn authorities_are_created_and_never_applied_over_what_may_be_there() {
 }
 
 #[test]
+fn the_ca_of_a_tenant_of_cluster_api_says_whose_it_is() {
+    let mut world = snapshot(json!({}));
+    let labels = world.object.metadata.labels.get_or_insert_default();
+    labels.insert(
+        "cluster.x-k8s.io/cluster-name".to_owned(),
+        "blue".to_owned(),
+    );
+    let name = format!("{}-ca", world.object.metadata.name.clone().unwrap());
+    let plan = plan(&world).unwrap();
+    let labels = &find(&plan, &name).body["metadata"]["labels"];
+    assert_eq!(labels["cluster.x-k8s.io/cluster-name"], "blue");
+}
+
+#[test]
 fn a_damaged_authority_is_reported_and_nothing_is_made_in_its_place() {
     for (name, key, bytes) in [
         ("full-ca", "ca.crt", b"garbage".as_slice()),

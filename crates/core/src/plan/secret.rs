@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
-use kamaji_api::labels;
+use kamaji_api::{cluster::CLUSTER_NAME, labels};
 
 use super::{Draft, Step};
 use crate::{
@@ -127,6 +127,12 @@ impl Draft<'_> {
                 .get_or_insert_default()
                 .insert(labels::LIFECYCLE.to_owned(), text.to_owned());
         }
+        if planned.component == "ca"
+            && let Some(cluster) = self.cluster_name()
+        {
+            let labels = metadata.labels.get_or_insert_default();
+            labels.insert(CLUSTER_NAME.to_owned(), cluster.to_owned());
+        }
         if planned.component == "datastore-config" {
             metadata.finalizers = Some(vec![labels::DATASTORE_SECRET_FINALIZER.to_owned()]);
         }
@@ -162,6 +168,13 @@ impl Draft<'_> {
             },
         );
         self.steps.push(Step::Write(object));
+    }
+
+    /// The Cluster of Cluster API whose control plane the tenant is. Where both have one name, the tenant's
+    /// CA is the one that Cluster API looks for, by this label.
+    fn cluster_name(&self) -> Option<&str> {
+        let labels = self.snapshot.object.metadata.labels.as_ref()?;
+        labels.get(CLUSTER_NAME).map(String::as_str)
     }
 
     /// When the Secret was last rotated on request: now, or what is stamped already.
