@@ -116,10 +116,19 @@ async fn a_deletion_names_the_datastore_object_that_is_gone_and_goes_on_when_it_
         .patch("default", &params, &Patch::Merge(insist))
         .await
         .unwrap();
+    let missing = async || {
+        world
+            .reason("t", "DataStoreReady", "DataStoreMissing")
+            .await
+    };
+    // Until the operator has heard of it, it would find the data and rightly remove it.
+    missing().await;
     delete(&world, "t").await;
-    let why = world
-        .reason("t", "DataStoreReady", "DataStoreMissing")
-        .await;
+    let why = crate::world::until("the deletion to say what it waits for", async || {
+        let why = missing().await;
+        why.contains("the deletion waits").then_some(why)
+    })
+    .await;
     for words in [
         "the deletion waits",
         "DataStore default does not exist",
