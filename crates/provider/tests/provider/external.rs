@@ -226,6 +226,11 @@ async fn a_tenant_that_is_gone_elsewhere_does_not_hold_its_control_plane() {
         .unwrap();
     two.world.at_rest(2).await;
     two.delete().await;
+    // Paused, it is not even deleted.
+    two.world.at_rest(2).await;
+    two.world
+        .change_cluster("c", json!({"spec": {"paused": false}}))
+        .await;
     two.gone().await;
 }
 
