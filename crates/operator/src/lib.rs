@@ -22,13 +22,14 @@ use kamaji_core::object::Kind;
 use kube::Client;
 use tokio::{
     sync::watch as channel,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinError, JoinSet},
 };
 
 use context::Context;
 use settings::Settings;
 use shell::{
     apply::Writer,
+    drain::Drain,
     events::Events,
     lease::{self, Leadership},
     queue::{Accident, Limits, Queue},
@@ -67,6 +68,9 @@ pub enum RunError {
     Ended(String),
 }
 
+/// What the operator consists of; none of them ends by itself.
+type Tasks = JoinSet<Result<(), RunError>>;
+
 /// Runs the operator until it is told to stop or loses its lease.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut config = kube::Config::infer().await?;
@@ -89,9 +93,10 @@ pub async fn run_with(
         Leadership::always()
     };
     let context = Arc::new(context(client.clone(), settings, leadership.clone()).await);
-    let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
+    let (mut tasks, mut listening): (Tasks, Tasks) = (JoinSet::new(), JoinSet::new());
     let ready = watches(&context, &mut tasks);
-    listeners(&context, ready.clone(), &mut tasks);
+    let drain = Drain::default();
+    listeners(&context, (ready.clone(), &drain), &mut listening);
     if context.settings.leader_elect {
         let (client, leadership) = (client.clone(), leadership.clone());
         let settings = context.settings.clone();
@@ -108,23 +113,34 @@ pub async fn run_with(
     let lead = tasks.spawn(lead(context.clone(), ready));
     let ended = tokio::select! {
         () = stop => {
+            if context.settings.webhooks.is_some() {
+                drain.begin();
+            }
             finish(&context, &mut tasks, &lead).await;
             Ok(())
         }
-        Some(ended) = tasks.join_next() => match ended {
-            Ok(Ok(())) => Err(RunError::Ended("a task returned".to_owned())),
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(RunError::Ended(error.to_string())),
-        },
+        Some(ended) = tasks.join_next() => broken(ended),
+        Some(ended) = listening.join_next() => broken(ended),
     };
     tasks.shutdown().await;
     let settings = &context.settings;
     lease::release(client, &settings.namespace, &settings.identity, &leadership).await;
+    drain.over().await;
+    listening.shutdown().await;
     ended
 }
 
+/// Why the operator ends with one of its tasks.
+fn broken(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
+    Err(match ended {
+        Ok(Ok(())) => RunError::Ended("a task returned".to_owned()),
+        Ok(Err(error)) => error,
+        Err(error) => RunError::Ended(error.to_string()),
+    })
+}
+
 /// Lets the looks that go on come to their end, and starts no other; the lease is held meanwhile.
-async fn finish(context: &Context, tasks: &mut JoinSet<Result<(), RunError>>, lead: &AbortHandle) {
+async fn finish(context: &Context, tasks: &mut Tasks, lead: &AbortHandle) {
     if !context.writer.is_leading() {
         return;
     }
@@ -195,7 +211,7 @@ fn kinds(context: &Context) -> Vec<Kind> {
 type Ready = Vec<channel::Receiver<bool>>;
 
 /// Starts every watch; each says when its first list is complete.
-fn watches(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) -> Ready {
+fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
     let ended = |what: &str| Err(RunError::Ended(format!("the watch of {what}")));
     let mut ready = Vec::new();
     for kind in kinds(context) {
@@ -226,7 +242,7 @@ fn watches(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) ->
     ready
 }
 
-fn listeners(context: &Arc<Context>, ready: Ready, tasks: &mut JoinSet<Result<(), RunError>>) {
+fn listeners(context: &Arc<Context>, (ready, drain): (Ready, &Drain), tasks: &mut Tasks) {
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
         tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
@@ -234,7 +250,7 @@ fn listeners(context: &Arc<Context>, ready: Ready, tasks: &mut JoinSet<Result<()
     let certificates = Certificates::default();
     let serves = context.settings.webhooks;
     if let Some(address) = serves {
-        let router = webhook::router(Arc::new(serving::Known(context.clone())));
+        let router = drain.around(webhook::router(Arc::new(serving::Known(context.clone()))));
         let served = certificates.clone();
         tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });
         let (context, kept) = (context.clone(), certificates.clone());

@@ -23,6 +23,7 @@ use kamaji_operator::{
     shell::{
         apply::Writer,
         clock,
+        drain::Drain,
         events::Events,
         lease::{self, Leadership},
         queue::{Accident, Limits, Outcome, Queue},
@@ -33,7 +34,7 @@ use kamaji_operator::{
     stop,
 };
 use kube::Client;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use context::Context;
 use settings::Settings;
@@ -68,6 +69,9 @@ pub enum RunError {
     Ended(String),
 }
 
+/// What the provider consists of; none of them ends by itself.
+type Tasks = JoinSet<Result<(), RunError>>;
+
 /// Runs the provider until it is told to stop or loses its lease.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut config = kube::Config::infer().await?;
@@ -90,9 +94,10 @@ pub async fn run_with(
         Leadership::always()
     };
     let context = Arc::new(context(client.clone(), settings, leadership.clone()));
-    let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
+    let (mut tasks, mut listening): (Tasks, Tasks) = (JoinSet::new(), JoinSet::new());
     watches::start(&context, &mut tasks);
-    listeners(&context, &mut tasks);
+    let drain = Drain::default();
+    listeners(&context, &drain, &mut listening);
     let settings = &context.settings;
     let (namespace, identity) = (
         settings.service.namespace.clone(),
@@ -114,6 +119,9 @@ pub async fn run_with(
     let lead = tasks.spawn(lead(context.clone()));
     let ended = tokio::select! {
         () = stop => {
+            if settings.webhooks.is_some() {
+                drain.begin();
+            }
             context.queue.close();
             let finished = async {
                 while !lead.is_finished() && tasks.join_next().await.is_some() {}
@@ -124,15 +132,23 @@ pub async fn run_with(
             }
             Ok(())
         }
-        Some(ended) = tasks.join_next() => match ended {
-            Ok(Ok(())) => Err(RunError::Ended("a task returned".to_owned())),
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(RunError::Ended(error.to_string())),
-        },
+        Some(ended) = tasks.join_next() => broken(ended),
+        Some(ended) = listening.join_next() => broken(ended),
     };
     tasks.shutdown().await;
     lease::release(client, &namespace, &identity, &leadership).await;
+    drain.over().await;
+    listening.shutdown().await;
     ended
+}
+
+/// Why the provider ends with one of its tasks.
+fn broken(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
+    Err(match ended {
+        Ok(Ok(())) => RunError::Ended("a task returned".to_owned()),
+        Ok(Err(error)) => error,
+        Err(error) => RunError::Ended(error.to_string()),
+    })
 }
 
 fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
@@ -156,7 +172,7 @@ fn context(client: Client, settings: Settings, leadership: Leadership) -> Contex
     }
 }
 
-fn listeners(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) {
+fn listeners(context: &Arc<Context>, drain: &Drain, tasks: &mut Tasks) {
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
         tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
@@ -165,7 +181,7 @@ fn listeners(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) 
     let serves = context.settings.webhooks;
     if let Some(address) = serves {
         let served = certificates.clone();
-        let router = conversion::router();
+        let router = drain.around(conversion::router());
         tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });
         let (context, kept) = (context.clone(), certificates.clone());
         tasks.spawn(async move {

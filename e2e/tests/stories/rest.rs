@@ -1,9 +1,11 @@
 //! Who writes when there is nothing to do? Nobody, however long it lasts: five minutes in `make soak`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use futures::future::join;
 use kamaji_e2e::audit::{Entry, OPERATOR_NAMESPACE};
 use kamaji_e2e::tenant::Tenant;
 use kamaji_e2e::testbed::Testbed;
@@ -15,6 +17,8 @@ use super::manifest;
 
 /// How long the operator must be silent before it counts as having come to rest.
 const SETTLED: Duration = Duration::from_secs(5);
+/// More than a new replica takes to be there and the old one to be gone.
+const ROLLOUT: Duration = Duration::from_secs(20);
 
 pub async fn tell(testbed: Testbed) -> Result<()> {
     let whole = json!({
@@ -41,15 +45,37 @@ pub async fn tell(testbed: Testbed) -> Result<()> {
         .run(&format!("rollout restart {deployment}"))
         .await?;
     let mark = testbed.audit().mark()?;
-    kubectl
-        .run(&format!("rollout status {deployment} --timeout=90s"))
-        .await?;
-    sleep(SETTLED).await;
+    let status = format!("rollout status {deployment} --timeout=90s");
+    let (rolled, refused) = join(kubectl.run(&status), refusals(&testbed)).await;
+    rolled?;
+    let refused = refused?;
+    ensure!(refused.is_empty(), "while it rolled: {refused:?}");
     silent(&testbed, mark)?;
     for tenant in tenants {
         tenant.delete().await?;
     }
     Ok(())
+}
+
+/// What a user hears that goes on writing tenants until the old replica has gone.
+async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
+    let kubectl = testbed.kubectl()?;
+    let dir = testbed.bed.layout.dir("stories");
+    fs::create_dir_all(&dir)?;
+    let path = dir.join("of-a-user.yaml");
+    fs::write(&path, manifest::tenant("rest", "of-a-user", json!({})))?;
+    let line = format!("apply --dry-run=server -f {}", path.display());
+    let begin = Instant::now();
+    let (mut written, mut refused) = (0, Vec::new());
+    while begin.elapsed() < ROLLOUT {
+        match kubectl.run(&line).await {
+            Ok(_) => written += 1,
+            Err(error) => refused.push(format!("{error:#}")),
+        }
+    }
+    println!("  {written} writes of a user while the operator was rolled out");
+    ensure!(written > 10, "too few to tell anything");
+    Ok(refused)
 }
 
 /// Waits for the operator to come to rest, and then that it stays so.

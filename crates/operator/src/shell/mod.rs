@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod clock;
+pub mod drain;
 pub mod events;
 pub mod index;
 pub mod lease;
