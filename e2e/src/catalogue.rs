@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kamaji_core::inside::images;
+use kamaji_core::tenant::Version;
 
 use crate::image::Image;
 use crate::tools::{Tools, coredns_version, konnectivity_version, kubernetes_version};
@@ -51,6 +53,40 @@ pub fn worker(tools: &Tools) -> Result<Vec<Image>> {
         konnectivity(tools, "proxy-agent")?,
         coredns(tools)?,
     ])
+}
+
+/// How many of [`aliases`] are of the management node; the others are of workers.
+pub const MANAGED: usize = 4;
+
+/// Images of the version that there is, each with its name in another one.
+pub fn aliases(version: &str) -> Result<Vec<(String, String)>> {
+    let version = Version::parse(version).context("the version to pretend")?;
+    let (kubernetes, konnectivity) = (kubernetes_version()?, konnectivity_version()?);
+    let alias = |name: &str, own: &str, other: &str| {
+        let image = |tag| format!("registry.k8s.io/{name}:{tag}");
+        (image(own), image(other))
+    };
+    let mut aliases: Vec<_> = CONTROL_PLANE
+        .map(|component| alias(component, &kubernetes, &version.text))
+        .into();
+    let server = images::konnectivity(&version);
+    let proxy = |binary: &str| {
+        alias(
+            &format!("kas-network-proxy/{binary}"),
+            &konnectivity,
+            &server,
+        )
+    };
+    aliases.push(proxy("proxy-server"));
+    aliases.push(proxy("proxy-agent"));
+    aliases.push(alias(
+        "kube-proxy",
+        &kubernetes,
+        &images::kube_proxy(&version),
+    ));
+    let dns = images::coredns(&version);
+    aliases.push(alias("coredns/coredns", &coredns_version()?, dns));
+    Ok(aliases)
 }
 
 /// A control plane component; a version other than that of the binary makes a story's "other version"

@@ -32,9 +32,18 @@ pub struct Clusterctl {
     binary: PathBuf,
     config: PathBuf,
     kubeconfig: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
 impl Clusterctl {
+    /// The same with a further variable.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.variables.push((name.to_owned(), value.to_owned()));
+        with
+    }
+
     /// Runs a line, split at blanks, and returns what it prints.
     pub async fn run(&self, line: &str) -> Result<String> {
         let mut command = self.command(line);
@@ -50,8 +59,11 @@ impl Clusterctl {
     fn command(&self, line: &str) -> Command {
         let mut command = command(&self.binary, line.split_whitespace());
         command.arg("--config").arg(&self.config);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true");
         command.env("CLUSTER_TOPOLOGY", "true");
+        command.env("CACPPK_DYNAMIC_INFRASTRUCTURE_CLUSTER_PATCH", "true");
+        command.env("CACPPK_INFRASTRUCTURE_CLUSTERS", "HollowCluster");
         command
     }
 }
@@ -73,28 +85,25 @@ pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
     let tools = testbed.bed.tools.clone().with_cluster_api().await?;
     let kubectl = testbed.kubectl()?;
     let clusterctl = step("repository of clusterctl", repository(testbed, &tools)).await?;
-    step("images of Cluster API and kamaji", images(testbed, &tools)).await?;
-    step("clusterctl init", async {
+    let changed = step("images of Cluster API and kamaji", images(testbed, &tools)).await?;
+    step("clusterctl init, until providers are available", async {
         kubectl.apply(certificates::DEFINITIONS).await?;
         kubectl
             .run("wait --for=condition=Established crd --all --timeout=30s")
             .await?;
-        clusterctl
-            .run("init --core cluster-api --bootstrap kubeadm --control-plane kamaji")
+        let there = kubectl
+            .run("get namespace capi-system --ignore-not-found -o name")
             .await?;
-        certificates::issue(&kubectl).await
-    })
-    .await?;
-    step("providers, until they are available", async {
-        for namespace in [
-            "capi-system",
-            "capi-kubeadm-bootstrap-system",
-            "kamaji-system",
-        ] {
-            let line = format!("-n {namespace} deployment --all --timeout=120s");
-            kubectl
-                .run(&format!("wait --for=condition=Available {line}"))
-                .await?;
+        if there.is_empty() {
+            let line = "init --core cluster-api --bootstrap kubeadm --control-plane kamaji --wait-providers";
+            certificates::beside(&kubectl, clusterctl.run(line)).await?;
+        } else if changed {
+            // The tag is the same, so only a restart brings the new binary in.
+            for line in ["restart", "status"] {
+                kubectl
+                    .run(&format!("-n kamaji-system rollout {line} deployment"))
+                    .await?;
+            }
         }
         until(
             "the DataStore is accepted",
@@ -165,6 +174,7 @@ async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
         binary: tools.path("clusterctl")?.into(),
         config: file,
         kubeconfig: testbed.bed.layout.kubeconfig(),
+        variables: Vec::new(),
     })
 }
 
@@ -174,7 +184,8 @@ async fn kustomize(tools: &Tools, folder: &Path) -> Result<String> {
     output(kubectl).await
 }
 
-async fn images(testbed: &Testbed, tools: &Tools) -> Result<()> {
+/// Returns whether the `kamaji` binary is another than before.
+async fn images(testbed: &Testbed, tools: &Tools) -> Result<bool> {
     let repository = testbed.bed.layout.dir("clusterctl");
     let version = cluster_api_version()?;
     let mut made = Vec::new();
@@ -189,10 +200,11 @@ async fn images(testbed: &Testbed, tools: &Tools) -> Result<()> {
     }
     testbed.node()?.import(&archives(made).await?).await?;
     let kamaji = operator::binary().await?;
+    let mut changed = false;
     for name in names(&repository.join("control-plane-kamaji").join(OURS))? {
-        operator::load(testbed, &kamaji, &name).await?;
+        changed |= operator::load(testbed, &kamaji, &name).await?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Names of the images that the components in a folder run.

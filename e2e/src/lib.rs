@@ -16,6 +16,7 @@ pub mod demo;
 pub mod envtest;
 pub mod guarded;
 pub mod image;
+pub mod infrastructure;
 pub mod interrupt;
 pub mod kubeconfig;
 pub mod kubectl;

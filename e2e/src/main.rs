@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use kamaji_e2e::bed::Bed;
 use kamaji_e2e::command::output;
 use kamaji_e2e::demo;
+use kamaji_e2e::infrastructure;
 use kamaji_e2e::interrupt::unless_interrupted;
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::layout::Layout;
@@ -57,6 +59,8 @@ enum Command {
         /// The folder.
         folder: PathBuf,
     },
+    /// Run the infrastructure providers of a running testbed, until interrupted.
+    Infrastructure,
     /// Remove everything.
     Down,
 }
@@ -115,6 +119,12 @@ async fn run(command: Command) -> Result<()> {
                 })
                 .await?
             );
+        }
+        Command::Infrastructure => {
+            tracing_subscriber::fmt().init();
+            let layout = Layout::from_env()?;
+            let bed = Bed::new(layout, Tools::all().await?);
+            infrastructure::run(&bed).await?;
         }
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
     }

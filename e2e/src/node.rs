@@ -18,10 +18,12 @@ use crate::network::Netns;
 use crate::wait::until;
 
 /// Folders that each node has for itself.
-pub const OWN_FOLDERS: [&str; 9] = [
+pub const OWN_FOLDERS: [&str; 11] = [
     "/etc/cni",
     "/etc/kubernetes",
+    "/run/cluster-api",
     "/run/containerd",
+    "/run/kubeadm",
     "/var/lib/cni",
     "/var/lib/containerd",
     "/var/lib/kubelet",
@@ -210,9 +212,11 @@ impl Node {
         Ok(())
     }
 
-    /// Gives an image a further name, for instance another version.
-    pub async fn tag(&self, image: &str, as_well: &str) -> Result<()> {
-        output(self.ctr(&format!("images tag --force {image} {as_well}"))?).await?;
+    /// Gives images further names, for instance those of another version.
+    pub async fn tag(&self, aliases: &[(String, String)]) -> Result<()> {
+        for (image, as_well) in aliases {
+            output(self.ctr(&format!("images tag --force {image} {as_well}"))?).await?;
+        }
         Ok(())
     }
 

@@ -9,7 +9,6 @@ use kube::Client;
 
 use crate::audit::{Audit, OPERATOR_NAMESPACE};
 use crate::bed::Bed;
-use crate::catalogue::CONTROL_PLANE;
 use crate::cgroup::Cgroup;
 use crate::command::tail;
 use crate::kubeconfig::client;
@@ -19,8 +18,9 @@ use crate::network::{Netns, disconnect_management};
 use crate::node::Node;
 use crate::process::Processes;
 use crate::step::step;
-use crate::tools::{Tools, kubernetes_version};
-use crate::{datastore, management, prerequisites, sysctl};
+use crate::tools::Tools;
+use crate::worker::Worker;
+use crate::{catalogue, datastore, management, prerequisites, sysctl};
 
 /// A running testbed.
 #[derive(Debug, Clone)]
@@ -144,15 +144,17 @@ impl Testbed {
         Audit::at(self.bed.layout.audit_log())
     }
 
-    /// Makes the control plane images pass for another version of Kubernetes, for upgrades that are not
-    /// about Kubernetes itself. kube-apiserver goes on telling its true version.
+    /// Makes the images of Kubernetes and its addons pass for those of another version, for upgrades that
+    /// are not about Kubernetes itself. Binaries go on telling their true version.
     pub async fn pretend_version(&self, version: &str) -> Result<()> {
-        let (node, own) = (self.node()?, kubernetes_version()?);
-        for component in CONTROL_PLANE {
-            let image = |tag: &str| format!("registry.k8s.io/{component}:{tag}");
-            node.tag(&image(&own), &image(version)).await?;
-        }
-        Ok(())
+        let aliases = catalogue::aliases(version)?;
+        self.node()?.tag(&aliases[..catalogue::MANAGED]).await?;
+        // Workers that come later take theirs from here.
+        let lines: Vec<String> = aliases[catalogue::MANAGED..]
+            .iter()
+            .map(|(image, as_well)| format!("{image} {as_well}"))
+            .collect();
+        Ok(fs::write(Worker::aliases(&self.bed), lines.join("\n"))?)
     }
 
     /// The management node, for instance to load further images.

@@ -1,6 +1,7 @@
 //! How does a real kubelet, in namespaces of its own, join a cluster as a user would have it join?
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +82,11 @@ impl Worker {
         self.node.name()
     }
 
+    /// Its address on the network of the nodes.
+    pub fn ip(&self) -> Ipv4Addr {
+        self.bed.layout.worker_ip(self.index)
+    }
+
     /// Whether its containerd and its kubelet run.
     pub fn is_up(&self) -> bool {
         let processes = &self.bed.processes;
@@ -101,7 +107,19 @@ impl Worker {
         self.node.open().await?;
         let images = archives(catalogue::worker(&self.bed.tools)?);
         let (images, ()) = futures::try_join!(images, self.node.start_containerd())?;
-        self.node.import(&images).await
+        self.node.import(&images).await?;
+        let aliases = fs::read_to_string(Self::aliases(&self.bed)).unwrap_or_default();
+        let aliases: Vec<_> = aliases
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(image, as_well)| (image.to_owned(), as_well.to_owned()))
+            .collect();
+        self.node.tag(&aliases).await
+    }
+
+    /// Where further names of the images of all workers stand.
+    pub fn aliases(bed: &Bed) -> PathBuf {
+        bed.layout.dir("images").join("aliases")
     }
 
     /// Starts the loop that runs the kubelet as soon as it is configured.

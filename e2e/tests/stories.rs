@@ -3,6 +3,7 @@
 //! `cargo test -p kamaji-e2e --test stories -- WORDS` tells the stories whose name contains WORDS.
 
 mod stories {
+    pub mod autoscaler;
     pub mod cluster_api;
     pub mod deletion;
     pub mod drift_inside;
@@ -12,9 +13,11 @@ mod stories {
     pub mod management_logs_and_exec;
     pub mod management_pod;
     pub mod manifest;
+    pub mod objects;
     pub mod pod;
     pub mod rest;
     pub mod tenant_with_worker;
+    pub mod topology;
     pub mod worker_joins_kubeadm;
 }
 
@@ -22,10 +25,10 @@ use std::process::ExitCode;
 
 use kamaji_e2e::story::{Story, main as tell};
 use stories::{
-    cluster_api, deletion, drift_inside, exposure, management_dns, management_logs_and_exec,
-    management_pod,
+    autoscaler, cluster_api, deletion, drift_inside, exposure, management_dns,
+    management_logs_and_exec, management_pod,
 };
-use stories::{rest, tenant_with_worker, worker_joins_kubeadm};
+use stories::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
     tell(vec![
@@ -73,6 +76,15 @@ fn main() -> ExitCode {
         Story::of_tenants(
             "clusterctl installs it, and a Cluster without infrastructure is driven",
             cluster_api::without_infrastructure,
+        ),
+        Story::of_tenants(
+            "a ClusterClass drives a tenant and its kubelets",
+            topology::tell,
+        ),
+        // The last one takes everything away.
+        Story::of_tenants(
+            "the steps of the cluster-autoscaler work, and clusterctl moves nothing",
+            autoscaler::tell,
         ),
     ])
 }

@@ -1,10 +1,14 @@
 //! Who makes the certificates of Cluster API's webhooks? cert-manager does, of which this is the part that
 //! is needed: a Secret for each Certificate, and the authority wherever an annotation asks for it.
 
+use std::future::Future;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::kubectl::Kubectl;
 use crate::pki::Authority;
@@ -30,14 +34,39 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
 ";
 
+/// Time between two looks at what there is to serve.
+const AGAIN: Duration = Duration::from_secs(1);
+
 const INJECT: &str = "cert-manager.io/inject-ca-from";
 
-/// Serves every Certificate that there is, once.
-pub async fn issue(kubectl: &Kubectl) -> Result<()> {
+/// Does `work` with somebody beside it who serves Certificates as they appear.
+pub async fn beside<T>(kubectl: &Kubectl, work: impl Future<Output = Result<T>>) -> Result<T> {
     let authority = Authority::new("testbed-cert-manager")?;
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                issue(kubectl, &authority).await?;
+                return done;
+            }
+            () = sleep(AGAIN) => {}
+        }
+        // Not all of it need be there yet; what fails now is done the next time, or at the end.
+        let _ = issue(kubectl, &authority).await;
+    }
+}
+
+/// Serves every Certificate that there is and has no Secret yet.
+async fn issue(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
     let certificates = kubectl.json("get certificates.cert-manager.io -A").await?;
     for certificate in items(&certificates) {
         let (metadata, spec) = (&certificate["metadata"], &certificate["spec"]);
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (secret, namespace) = (word(&spec["secretName"]), word(&metadata["namespace"]));
+        let there = format!("-n {namespace} get secret {secret} --ignore-not-found -o name");
+        if !kubectl.run(&there).await?.is_empty() {
+            continue;
+        }
         let names = spec["dnsNames"]
             .as_array()
             .context("a Certificate has dnsNames")?;
@@ -45,11 +74,16 @@ pub async fn issue(kubectl: &Kubectl) -> Result<()> {
         let pair = authority.server(names[0], &names)?;
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-            "metadata": {"name": spec["secretName"], "namespace": metadata["namespace"]},
+            "metadata": {"name": secret, "namespace": namespace},
             "stringData": {"tls.crt": pair.cert, "tls.key": pair.key, "ca.crt": authority.pair().cert},
         });
         kubectl.apply(&secret.to_string()).await?;
     }
+    trust(kubectl, authority).await
+}
+
+/// Has the API server trust the authority wherever an annotation asks for it.
+async fn trust(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
     let bundle = json!(BASE64_STANDARD.encode(&authority.pair().cert));
     for kind in [
         "validatingwebhookconfigurations",
@@ -57,10 +91,13 @@ pub async fn issue(kubectl: &Kubectl) -> Result<()> {
     ] {
         let found = kubectl.json(&format!("get {kind}")).await?;
         for object in asking(&found) {
-            let webhooks = object["webhooks"].as_array().map_or(0, Vec::len);
+            let webhooks = object["webhooks"].as_array().into_iter().flatten();
+            let missing = webhooks
+                .enumerate()
+                .filter(|(_, webhook)| webhook["clientConfig"]["caBundle"].is_null());
             let path = |n: usize| format!("/webhooks/{n}/clientConfig/caBundle");
-            let patch = (0..webhooks)
-                .map(|n| json!({"op": "add", "path": path(n), "value": bundle}))
+            let patch = missing
+                .map(|(n, _)| json!({"op": "add", "path": path(n), "value": bundle}))
                 .collect();
             inject(kubectl, (kind, object), patch).await?;
         }
@@ -68,15 +105,25 @@ pub async fn issue(kubectl: &Kubectl) -> Result<()> {
     let definitions = kubectl.json("get customresourcedefinitions").await?;
     for object in asking(&definitions) {
         let path = "/spec/conversion/webhook/clientConfig/caBundle";
-        let patch = json!([{"op": "add", "path": path, "value": bundle}]);
+        let mut patch = Vec::new();
+        if object.pointer(path).is_none() {
+            patch.push(json!({"op": "add", "path": path, "value": bundle}));
+        }
         inject(kubectl, ("customresourcedefinitions", object), patch).await?;
     }
     Ok(())
 }
 
-async fn inject(kubectl: &Kubectl, (kind, object): (&str, &Value), patch: Value) -> Result<()> {
+async fn inject(
+    kubectl: &Kubectl,
+    (kind, object): (&str, &Value),
+    patch: Vec<Value>,
+) -> Result<()> {
+    if patch.is_empty() {
+        return Ok(());
+    }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let patch = patch.to_string();
+    let patch = Value::Array(patch).to_string();
     kubectl
         .args(["patch", kind, name, "--type=json", "-p", &patch])
         .await?;

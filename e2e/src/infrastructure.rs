@@ -1,0 +1,122 @@
+//! Where do Machines of Cluster API come from on a testbed? Two infrastructure providers.
+//!
+//! Machines of one are real kubelets that run the bootstrap data they are given: `KubeletCluster`,
+//! `KubeletMachine` and their templates. Machines of the other are Node objects that are kept alive in
+//! the tenant, for numbers that no machine could carry: `HollowCluster`, `HollowMachine`. A
+//! `KubeletCluster` is managed by its control plane's provider (annotation
+//! `cluster.x-k8s.io/managed-by`), a `HollowCluster` by its own.
+
+mod cloud_config;
+mod cluster;
+pub mod definitions;
+mod hollow;
+mod kubelet;
+mod machine;
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::StreamExt;
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::watcher;
+
+use crate::bed::Bed;
+use crate::command::command;
+use crate::kubectl::Kubectl;
+use crate::testbed::Testbed;
+use hollow::Hollow;
+use kubelet::Kubelets;
+
+/// Name of the process among those of the testbed.
+const PROCESS: &str = "infrastructure";
+
+/// Time between two attempts that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Defines the kinds and runs both providers by `binary`, the `testbed` command, until the testbed goes.
+pub async fn start(testbed: &Testbed, binary: &Path) -> Result<()> {
+    let kubectl = testbed.kubectl()?;
+    kubectl.apply(&definitions::all().to_string()).await?;
+    kubectl
+        .run("wait --for=condition=Established crd --all --timeout=30s")
+        .await?;
+    let processes = &testbed.bed.processes;
+    if !processes.is_alive(PROCESS) {
+        processes.spawn(PROCESS, command(binary, ["infrastructure"]))?;
+    }
+    Ok(())
+}
+
+/// Runs both providers for ever.
+pub async fn run(bed: &Bed) -> Result<()> {
+    let management = Kubectl::new(&bed.tools, &bed.layout.kubeconfig())?;
+    let client = management.client().await?;
+    let kubelets = Arc::new(Kubelets::new(bed));
+    let hollow = Arc::new(Hollow::default());
+    let clusters = follow(&client, "HollowCluster", |client, cluster| async move {
+        cluster::look(&client, &cluster).await
+    });
+    let kubelets = follow(&client, "KubeletMachine", move |client, object| {
+        let makes = kubelets.clone();
+        async move { machine::look(&client, &*makes, &object).await }
+    });
+    let hollow = follow(&client, "HollowMachine", move |client, object| {
+        let makes = hollow.clone();
+        async move { machine::look(&client, &*makes, &object).await }
+    });
+    tokio::join!(clusters, kubelets, hollow);
+    Ok(())
+}
+
+/// Has a look at each object of a kind whenever it changes and when the last look asks for it.
+async fn follow<F, W>(client: &Client, kind: &'static str, look: F)
+where
+    F: Fn(Client, Arc<DynamicObject>) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = Result<Action>> + Send + 'static,
+{
+    let resource = resource(kind);
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let work = move |object: Arc<DynamicObject>, client: Arc<Client>| {
+        let looking = look((*client).clone(), object);
+        async move { looking.await.map_err(Failure) }
+    };
+    Controller::new_with(api, watcher::Config::default(), resource)
+        .run(
+            work,
+            |_, _, _| Action::requeue(AGAIN),
+            Arc::new(client.clone()),
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::warn!(kind, "{error}");
+            }
+        })
+        .await;
+}
+
+/// What went wrong in a look.
+#[derive(Debug)]
+struct Failure(anyhow::Error);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The resource of one of our kinds.
+fn resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(definitions::GROUP, "v1", kind))
+}
+
+/// The resource of a kind of Cluster API's core.
+fn core(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind))
+}

@@ -1,0 +1,174 @@
+//! How is a machine a real kubelet? A worker of the testbed runs the bootstrap data it is given.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::runtime::controller::Action;
+use tokio::sync::Mutex;
+
+use super::cloud_config::{self, CloudConfig};
+use super::machine::{Makes, Order};
+use crate::bed::Bed;
+use crate::command::{feed, output};
+use crate::control_plane::KUBELET_ESSENTIALS;
+use crate::kubectl::Kubectl;
+use crate::worker::Worker;
+
+/// Workers with lower numbers belong to whoever calls `testbed join`.
+const NUMBERS: std::ops::Range<u8> = 8..16;
+
+/// Which machine a worker is, in a file of its folder.
+const MACHINE: &str = "machine";
+/// File that says that the bootstrap data has been run.
+const BOOTSTRAPPED: &str = "bootstrapped";
+/// File that says that its pods have a network.
+const COMPLETED: &str = "completed";
+
+/// Where the machine's image has the patches that a kubelet of the testbed needs.
+pub const PATCHES: &str = "/etc/kubernetes/patches";
+
+/// Writes standard input to a file with these permissions.
+const WRITE: &str = r#"mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1""#;
+
+/// Workers as machines.
+pub struct Kubelets {
+    bed: Bed,
+    // One number is given to one machine.
+    numbers: Mutex<()>,
+}
+
+impl Kubelets {
+    /// On this testbed.
+    pub fn new(bed: &Bed) -> Self {
+        Self {
+            bed: bed.clone(),
+            numbers: Mutex::default(),
+        }
+    }
+
+    /// The worker that is this machine.
+    fn find(&self, key: &str) -> Result<Option<Worker>> {
+        for number in NUMBERS {
+            let worker = Worker::numbered(&self.bed, number)?;
+            let note = fs::read_to_string(worker.node().dir().join(MACHINE));
+            if note.is_ok_and(|note| note == key) {
+                return Ok(Some(worker));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn find_or_take(&self, key: &str) -> Result<Worker> {
+        let _guard = self.numbers.lock().await;
+        if let Some(worker) = self.find(key)? {
+            return Ok(worker);
+        }
+        for number in NUMBERS {
+            let worker = Worker::numbered(&self.bed, number)?;
+            let dir = worker.node().dir();
+            if !dir.exists() {
+                fs::create_dir_all(&dir)?;
+                fs::write(dir.join(MACHINE), key)?;
+                return Ok(worker);
+            }
+        }
+        anyhow::bail!("all workers of the testbed are taken")
+    }
+
+    /// Starts the machine as if its image had been booted, and runs the bootstrap data.
+    async fn boot(&self, worker: &Worker, order: &Order<'_>) -> Result<()> {
+        let node = worker.node();
+        let config = cloud_config::parse(order.bootstrap, &known(worker, order))?;
+        worker.open().await?;
+        let patch = format!(
+            "{KUBELET_ESSENTIALS}resolvConf: {}\n",
+            node.resolv_conf().display()
+        );
+        let file = format!("{PATCHES}/kubeletconfiguration0+merge.yaml");
+        write(worker, &file, ("0644", &patch)).await?;
+        worker.start_kubelet()?;
+        run(worker, &config).await
+    }
+
+    fn kubectl(&self, worker: &Worker, kubeconfig: &str) -> Result<Kubectl> {
+        let path = worker.node().dir().join("tenant.kubeconfig");
+        fs::write(&path, kubeconfig)?;
+        Kubectl::new(&self.bed.tools, &path)
+    }
+}
+
+impl Makes for Kubelets {
+    const KIND: &'static str = "KubeletMachine";
+
+    async fn ensure(&self, order: &Order<'_>) -> Result<String> {
+        let worker = self.find_or_take(&key(order.machine)).await?;
+        let dir = worker.node().dir();
+        if !dir.join(BOOTSTRAPPED).exists() {
+            // Half a machine is none: one that was broken off before begins anew.
+            worker.node().close().await?;
+            self.boot(&worker, order).await?;
+            mark(&dir, BOOTSTRAPPED)?;
+        }
+        if !dir.join(COMPLETED).exists() {
+            let tenant = self.kubectl(&worker, order.kubeconfig)?;
+            worker.complete(&tenant).await?;
+            mark(&dir, COMPLETED)?;
+        }
+        Ok(worker.ip().to_string())
+    }
+
+    async fn remove(&self, machine: &DynamicObject) -> Result<()> {
+        match self.find(&key(machine))? {
+            Some(worker) => worker.remove().await,
+            None => Ok(()),
+        }
+    }
+
+    fn next(&self) -> Action {
+        Action::await_change()
+    }
+}
+
+/// What cloud-init would learn from the provider's metadata service.
+fn known(worker: &Worker, order: &Order<'_>) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("local_hostname", worker.name().to_owned()),
+        ("local_ipv4", worker.ip().to_string()),
+        ("cgroup_root", worker.node().cgroup_root()),
+        ("provider_id", order.provider_id.to_owned()),
+    ])
+}
+
+fn key(machine: &DynamicObject) -> String {
+    let namespace = machine.namespace().unwrap_or_default();
+    format!("{namespace}/{}", machine.name_any())
+}
+
+fn mark(dir: &Path, what: &str) -> Result<()> {
+    fs::write(dir.join(what), "").with_context(|| format!("mark as {what}"))
+}
+
+async fn run(worker: &Worker, config: &CloudConfig) -> Result<()> {
+    for file in &config.write_files {
+        write(worker, &file.path, (&file.permissions, &file.content)).await?;
+    }
+    for line in &config.commands {
+        let mut shell = worker.node().command("/bin/sh")?;
+        shell.args(["-c", line]);
+        let ended = tokio::time::timeout(Duration::from_mins(3), output(shell)).await;
+        ended.with_context(|| format!("`{line}` takes longer than 3 minutes"))??;
+    }
+    Ok(())
+}
+
+async fn write(worker: &Worker, path: &str, (mode, text): (&str, &str)) -> Result<()> {
+    let mut shell = worker.node().command("/bin/sh")?;
+    shell.args(["-c", WRITE, "sh", path, mode]);
+    feed(shell, text).await?;
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! What does an infrastructure machine go through? (Cluster API contract for InfraMachine)
+//!
+//! Made once its Machine has bootstrap data, then known by `spec.providerID`, and gone before its
+//! finalizer is.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use super::{core, resource};
+
+const FINALIZER: &str = "testbed.kamaji.clastix.io/machine";
+const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";
+
+/// Time between two looks at what another controller has to do.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// What a machine is made from.
+pub struct Order<'a> {
+    /// The infrastructure machine.
+    pub machine: &'a DynamicObject,
+    /// Its Machine.
+    pub owner: &'a DynamicObject,
+    /// How it is known to the tenant.
+    pub provider_id: &'a str,
+    /// What it runs first.
+    pub bootstrap: &'a str,
+    /// Kubeconfig of the tenant.
+    pub kubeconfig: &'a str,
+}
+
+/// A way to make machines.
+pub trait Makes: Sync {
+    /// Their kind.
+    const KIND: &'static str;
+
+    /// Has the machine run, also when it does already, and returns its address.
+    fn ensure(&self, order: &Order<'_>) -> impl Future<Output = Result<String>> + Send;
+
+    /// Removes all of the machine, also when nothing is left.
+    fn remove(&self, machine: &DynamicObject) -> impl Future<Output = Result<()>> + Send;
+
+    /// When a machine that runs is looked at again.
+    fn next(&self) -> Action;
+}
+
+/// Has a look at one machine.
+pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject) -> Result<Action> {
+    let namespace = machine.namespace().unwrap_or_default();
+    let api = Objects {
+        client,
+        namespace: &namespace,
+    };
+    let finalizers = machine.finalizers();
+    if machine.metadata.deletion_timestamp.is_some() {
+        makes.remove(machine).await?;
+        let left: Vec<_> = finalizers.iter().filter(|one| *one != FINALIZER).collect();
+        api.patch(M::KIND, machine, &json!({"metadata": {"finalizers": left}}))
+            .await?;
+        return Ok(Action::await_change());
+    }
+    let (Some(owner), Some(cluster)) = (owner(machine), machine.labels().get(CLUSTER_LABEL)) else {
+        return Ok(Action::requeue(WAIT));
+    };
+    let (owner, cluster_object) =
+        tokio::try_join!(api.read("Machine", owner), api.read("Cluster", cluster),)?;
+    let paused = cluster_object.data["spec"]["paused"] == json!(true);
+    let data = owner.data["spec"]["bootstrap"]["dataSecretName"].as_str();
+    let there = &cluster_object.data["status"]["initialization"]["infrastructureProvisioned"];
+    let (false, Some(data), true) = (paused, data, *there == json!(true)) else {
+        return Ok(Action::requeue(WAIT));
+    };
+    if !finalizers.iter().any(|one| one == FINALIZER) {
+        let with: Vec<_> = finalizers
+            .iter()
+            .map(String::as_str)
+            .chain([FINALIZER])
+            .collect();
+        api.patch(M::KIND, machine, &json!({"metadata": {"finalizers": with}}))
+            .await?;
+    }
+    let kind = M::KIND.trim_end_matches("Machine").to_lowercase();
+    let provider_id = format!("{kind}://{namespace}/{}", machine.name_any());
+    let address = makes
+        .ensure(&Order {
+            machine,
+            owner: &owner,
+            provider_id: &provider_id,
+            bootstrap: &api.value(data).await?,
+            kubeconfig: &api.value(&format!("{cluster}-kubeconfig")).await?,
+        })
+        .await?;
+    api.tell(M::KIND, machine, (&provider_id, &address)).await?;
+    Ok(makes.next())
+}
+
+/// The Machine that a machine belongs to.
+fn owner(machine: &DynamicObject) -> Option<&str> {
+    let mut owners = machine.owner_references().iter();
+    let owner = owners.find(|owner| {
+        owner.kind == "Machine" && owner.api_version.starts_with("cluster.x-k8s.io/")
+    });
+    Some(&owner?.name)
+}
+
+struct Objects<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+}
+
+impl Objects<'_> {
+    async fn read(&self, kind: &str, name: &str) -> Result<DynamicObject> {
+        let client = self.client.clone();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, self.namespace, &core(kind));
+        let found = api.get(name).await;
+        found.with_context(|| format!("read {kind} {name}"))
+    }
+
+    /// `value` of one of Cluster API's Secrets.
+    async fn value(&self, name: &str) -> Result<String> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let secret = api.get(name).await;
+        let mut data = secret
+            .with_context(|| format!("read Secret {name}"))?
+            .data
+            .unwrap_or_default();
+        let value = data.remove("value");
+        let value = value.with_context(|| format!("Secret {name} has no key value"))?;
+        Ok(String::from_utf8(value.0)?)
+    }
+
+    async fn patch(&self, kind: &str, machine: &DynamicObject, patch: &Value) -> Result<()> {
+        let client = self.client.clone();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, self.namespace, &resource(kind));
+        let params = PatchParams::default();
+        api.patch(&machine.name_any(), &params, &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Tells Cluster API that the machine runs.
+    async fn tell(
+        &self,
+        kind: &str,
+        machine: &DynamicObject,
+        (provider_id, address): (&str, &str),
+    ) -> Result<()> {
+        if machine.data["spec"]["providerID"] != json!(provider_id) {
+            self.patch(kind, machine, &json!({"spec": {"providerID": provider_id}}))
+                .await?;
+        }
+        let status = json!({
+            "initialization": {"provisioned": true},
+            "addresses": [{"type": "InternalIP", "address": address}],
+        });
+        if machine.data["status"] != status {
+            let client = self.client.clone();
+            let api: Api<DynamicObject> =
+                Api::namespaced_with(client, self.namespace, &resource(kind));
+            let (params, status) = (PatchParams::default(), json!({"status": status}));
+            api.patch_status(&machine.name_any(), &params, &Patch::Merge(&status))
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! How does a story look at the objects of one namespace of the management cluster?
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kamaji_e2e::kubectl::Kubectl;
+use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::wait::until;
+use serde_json::{Value, json};
+
+/// Longest wait for a condition.
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// kubectl in one namespace.
+pub struct Objects {
+    kubectl: Kubectl,
+    namespace: String,
+}
+
+impl Objects {
+    /// In this namespace.
+    pub fn of(testbed: &Testbed, namespace: &str) -> Result<Self> {
+        Ok(Self {
+            kubectl: testbed.kubectl()?,
+            namespace: namespace.to_owned(),
+        })
+    }
+
+    /// Makes the namespace.
+    pub async fn namespace(&self) -> Result<()> {
+        let metadata = json!({"name": self.namespace});
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        self.kubectl.apply(&namespace.to_string()).await
+    }
+
+    /// Applies manifests to the namespace, whatever else it holds.
+    pub async fn apply(&self, manifests: &str) -> Result<()> {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(manifests)?;
+        let items: Vec<Value> = documents
+            .into_iter()
+            .map(|mut object| {
+                object["metadata"]["namespace"] = json!(self.namespace);
+                object
+            })
+            .collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        self.kubectl.apply(&list.to_string()).await
+    }
+
+    /// Runs a line of kubectl in the namespace.
+    pub async fn run(&self, line: &str) -> Result<String> {
+        self.kubectl
+            .run(&format!("-n {} {line}", self.namespace))
+            .await
+    }
+
+    /// One object: `KIND NAME`.
+    pub async fn get(&self, object: &str) -> Result<Value> {
+        self.kubectl
+            .json(&format!("-n {} get {object}", self.namespace))
+            .await
+    }
+
+    /// All objects of some kinds.
+    pub async fn list(&self, kinds: &str) -> Result<Vec<Value>> {
+        let list = self.get(kinds).await?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Changes an object by a merge patch.
+    pub async fn patch(&self, object: &str, patch: Value) -> Result<()> {
+        self.patch_as("merge", object, &patch).await
+    }
+
+    /// Changes an object by a JSON patch.
+    pub async fn json_patch(&self, object: &str, patch: Value) -> Result<()> {
+        self.patch_as("json", object, &patch).await
+    }
+
+    async fn patch_as(&self, type_: &str, object: &str, patch: &Value) -> Result<()> {
+        let (type_, patch) = (format!("--type={type_}"), patch.to_string());
+        let mut words = vec!["-n", &self.namespace, "patch"];
+        words.extend(object.split(' '));
+        words.extend([&type_, "-p", &patch]);
+        self.kubectl.args(words).await?;
+        Ok(())
+    }
+
+    /// Waits until a condition of an object has this status.
+    pub async fn condition(&self, object: &str, (type_, status): (&str, &str)) -> Result<()> {
+        until(&format!("{object} has {type_}={status}"), LIMIT, || async {
+            let found = self.get(object).await?;
+            let list = found["status"]["conditions"].as_array();
+            let list = list.cloned().unwrap_or_default();
+            let said = list.iter().find(|said| said["type"] == type_);
+            let said = said.with_context(|| format!("it has only {list:?}"))?;
+            ensure!(said["status"] == status, "it says {said}");
+            Ok(())
+        })
+        .await
+    }
+}
