@@ -10,11 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::command::{command, output};
 use crate::datastore;
 use crate::image::Image;
+use crate::kubectl::Kubectl;
 use crate::layout::checkout;
 use crate::management::archives;
 use crate::operator;
@@ -25,6 +26,8 @@ use crate::wait::until;
 
 /// Version that our own components have in the repository.
 const OURS: &str = "v0.21.0";
+
+const INIT: &str = "init --core cluster-api --bootstrap kubeadm --control-plane kamaji";
 
 /// clusterctl with the repository of the testbed.
 #[derive(Debug, Clone)]
@@ -51,6 +54,30 @@ impl Clusterctl {
         output(command).await
     }
 
+    /// The same for another management cluster.
+    #[must_use]
+    pub fn at(&self, kubeconfig: &Path) -> Self {
+        let mut at = self.clone();
+        at.kubeconfig = kubeconfig.into();
+        at
+    }
+
+    /// What a line says until it is broken off, which it must be.
+    pub async fn broken_off(&self, seconds: u8, line: &str) -> Result<String> {
+        let own = self.command(line);
+        let mut command = command("timeout", [seconds.to_string()]);
+        command.arg(own.get_program()).args(own.get_args());
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        let set = own
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set);
+        match output(command).await {
+            Ok(said) => bail!("`clusterctl {line}` has ended: {said}"),
+            Err(error) => Ok(format!("{error:#}")),
+        }
+    }
+
     /// Runs a line that needs no cluster.
     pub async fn offline(&self, line: &str) -> Result<String> {
         output(self.command(line)).await
@@ -66,6 +93,17 @@ impl Clusterctl {
         command.env("CACPPK_INFRASTRUCTURE_CLUSTERS", "HollowCluster");
         command
     }
+}
+
+/// Has clusterctl install what another management cluster must know before anything can be moved there;
+/// nothing runs in it.
+pub async fn define(clusterctl: &Clusterctl, kubectl: &Kubectl) -> Result<()> {
+    kubectl.apply(certificates::DEFINITIONS).await?;
+    kubectl
+        .run("wait --for=condition=Established crd --all --timeout=30s")
+        .await?;
+    clusterctl.at(kubectl.kubeconfig()).run(INIT).await?;
+    Ok(())
 }
 
 /// One provider of the repository.
@@ -95,8 +133,8 @@ pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
             .run("get namespace capi-system --ignore-not-found -o name")
             .await?;
         if there.is_empty() {
-            let line = "init --core cluster-api --bootstrap kubeadm --control-plane kamaji --wait-providers";
-            certificates::beside(&kubectl, clusterctl.run(line)).await?;
+            let line = format!("{INIT} --wait-providers");
+            certificates::beside(&kubectl, clusterctl.run(&line)).await?;
         } else if changed {
             // The tag is the same, so only a restart brings the new binary in.
             for line in ["restart", "status"] {

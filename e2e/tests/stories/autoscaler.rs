@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl};
+use kamaji_e2e::envtest::{ApiServer, Options};
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::layout::crate_dir;
@@ -167,29 +168,32 @@ impl Case<'_> {
         .await
     }
 
-    /// `clusterctl move` gives up before it touches anything, and the tenant keeps its CA.
+    /// `clusterctl move` waits for an annotation that stays, and touches nothing.
     async fn is_not_moved(&self) -> Result<()> {
-        let ca = self
-            .objects
-            .run("get secret hollow-ca -o jsonpath={.data}")
+        let tools = &self.testbed.bed.tools;
+        let target = ApiServer::start(tools, Options::default()).await?;
+        let there = Kubectl::new(tools, &target.kubeconfig())?;
+        cluster_api::define(self.clusterctl, &there).await?;
+        let ca = "get secret hollow-ca -o jsonpath={.metadata.uid}{.data}";
+        let before = self.objects.run(ca).await?;
+        let kubeconfig = target.kubeconfig();
+        let line = format!("move -n hollow --to-kubeconfig {}", kubeconfig.display());
+        let said = self.clusterctl.broken_off(20, &line).await?;
+        ensure!(
+            said.contains("Move blocked by clusterctl.cluster.x-k8s.io/block-move"),
+            "{said}"
+        );
+        let moved = there
+            .run("get clusters,ktcp,secrets -n hollow -o name")
             .await?;
-        let dir = self.testbed.bed.layout.dir("moved");
-        std::fs::create_dir_all(&dir)?;
-        let line = format!("move -n hollow --to-directory {}", dir.display());
-        let moved = tokio::time::timeout(Duration::from_mins(1), self.clusterctl.run(&line)).await;
-        ensure!(!matches!(moved, Ok(Ok(_))), "it was moved");
-        let written = std::fs::read_dir(&dir)?.count();
-        ensure!(written == 0, "{written} objects were written");
+        ensure!(moved.trim().is_empty(), "{moved}");
+        // clusterctl has paused it and was broken off.
         let going = json!({"spec": {"paused": null}});
         self.objects.patch("cluster hollow", going).await?;
-        ensure!(
-            ca == self
-                .objects
-                .run("get secret hollow-ca -o jsonpath={.data}")
-                .await?
-        );
-        self.objects.get("tcp hollow-cp").await?;
-        Ok(())
+        ensure!(before == self.objects.run(ca).await?, "the CA is another");
+        self.objects
+            .condition("ktcp hollow-cp", ("Available", "True"))
+            .await
     }
 
     /// `clusterctl delete` takes operator and provider away, and leaves what they are about.
