@@ -23,8 +23,8 @@ build: ## Build the kamaji binary.
 tools: ## Find or build the Kubernetes binaries of the testbed.
 	cargo run -q -p kamaji-e2e --bin testbed -- tools
 
-up: deps tools ## A management cluster with the operator, tenant demo and a worker on this machine.
-	cargo run -q -p kamaji-e2e --bin testbed -- up
+up: deps tools ## A management cluster with the operator, tenant demo and a worker; CAPI=1: with Cluster API.
+	cargo run -q -p kamaji-e2e --bin testbed -- up $(if $(CAPI),--cluster-api)
 
 down: ## Remove everything that `make up` made.
 	cargo run -q -p kamaji-e2e --bin testbed -- down

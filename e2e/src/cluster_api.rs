@@ -78,6 +78,16 @@ impl Clusterctl {
         }
     }
 
+    /// How a person types it.
+    pub fn line(&self) -> String {
+        format!(
+            "CLUSTERCTL_DISABLE_VERSIONCHECK=true {} --config {} --kubeconfig {}",
+            self.binary.display(),
+            self.config.display(),
+            self.kubeconfig.display()
+        )
+    }
+
     /// Runs a line that needs no cluster.
     pub async fn offline(&self, line: &str) -> Result<String> {
         output(self.command(line)).await

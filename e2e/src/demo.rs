@@ -64,7 +64,8 @@ async fn run_pod(kubectl: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-fn manifest(name: &str) -> Result<String> {
+/// A file of `manifests/`.
+pub fn manifest(name: &str) -> Result<String> {
     let path = crate_dir().join("manifests").join(name);
     fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }

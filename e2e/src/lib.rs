@@ -13,6 +13,7 @@ pub mod command;
 pub mod control_plane;
 pub mod datastore;
 pub mod demo;
+pub mod demo_cluster;
 pub mod envtest;
 pub mod guarded;
 pub mod image;

@@ -1,5 +1,6 @@
 //! Brings a testbed up and down.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 use kamaji_e2e::bed::Bed;
 use kamaji_e2e::command::output;
 use kamaji_e2e::demo;
+use kamaji_e2e::demo_cluster;
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::interrupt::unless_interrupted;
 use kamaji_e2e::kubectl::Kubectl;
@@ -39,8 +41,11 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         workers: u8,
         /// Only the management cluster and the datastore.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "cluster_api")]
         bare: bool,
+        /// Cluster API, and a Cluster with workers instead of the tenant `demo`.
+        #[arg(long)]
+        cluster_api: bool,
     },
     /// Join a worker to the cluster of a kubeconfig.
     Join {
@@ -87,11 +92,20 @@ async fn run(command: Command) -> Result<()> {
                 println!("{name:24} {}", path.display());
             }
         }
-        Command::Up { workers, bare } => {
+        Command::Up {
+            workers,
+            bare,
+            cluster_api,
+        } => {
             let begin = Instant::now();
             let layout = Layout::from_env()?;
             let stays = Testbed::is_up(&layout) || Testbed::is_kept();
-            if let Err(error) = unless_interrupted(Box::pin(up(&layout, workers, bare))).await {
+            let what = match (bare, cluster_api) {
+                (true, _) => What::Nothing,
+                (_, true) => What::Cluster,
+                _ => What::Tenant { workers },
+            };
+            if let Err(error) = unless_interrupted(Box::pin(up(&layout, what))).await {
                 Testbed::save_logs(&layout)?;
                 if !stays {
                     Testbed::down(&layout).await?;
@@ -131,12 +145,20 @@ async fn run(command: Command) -> Result<()> {
     Ok(())
 }
 
-async fn up(layout: &Layout, workers: u8, bare: bool) -> Result<()> {
+/// What is brought up in the management cluster.
+enum What {
+    Nothing,
+    Tenant { workers: u8 },
+    Cluster,
+}
+
+async fn up(layout: &Layout, what: What) -> Result<()> {
     let testbed = Testbed::running_or_up(layout.clone()).await?;
-    if bare {
-        return Ok(());
-    }
-    let done = demo::up(&testbed, workers).await;
+    let done = match what {
+        What::Nothing => return Ok(()),
+        What::Tenant { workers } => demo::up(&testbed, workers).await,
+        What::Cluster => demo_cluster::up(&testbed, &env::current_exe()?).await,
+    };
     if done.is_err() {
         println!("{}", testbed.circumstances().await);
     }
