@@ -31,7 +31,7 @@ down: ## Remove everything that `make up` made.
 
 test: deps tools ## Every test, the stories of the testbed included.
 	cargo test --workspace --exclude kamaji-e2e
-	cargo test -p kamaji-e2e --lib --bins --test envtest
+	cargo test -p kamaji-e2e --lib --bins --test envtest --test templates
 	$(STORIES)
 
 stories: tools ## Only the stories; `make stories WORDS=dns` those with these words in their name.
