@@ -126,7 +126,11 @@ fn references(value: &Value, found: &mut Vec<(String, String)>) {
                 references(value, found);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        Value::Array(items) => {
+            for item in items {
+                references(item, found);
+            }
+        }
         _ => {}
     }
 }
@@ -159,9 +163,9 @@ async fn what_a_template_refers_to_is_in_it_and_endpoints_agree() {
         let titles: BTreeSet<String> = objects.iter().map(title).collect();
         assert_eq!(titles.len(), objects.len(), "{}", template.display());
         let mut wanted = Vec::new();
-        objects
-            .iter()
-            .for_each(|object| references(object, &mut wanted));
+        for object in &objects {
+            references(object, &mut wanted);
+        }
         for (kind, name) in wanted {
             let wanted = format!("{kind} {name}");
             assert!(
