@@ -38,13 +38,19 @@ const PROCESS: &str = "infrastructure";
 /// Time between two attempts that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Defines the kinds and runs both providers by `binary`, the `testbed` command, until the testbed goes.
-pub async fn start(testbed: &Testbed, binary: &Path) -> Result<()> {
+/// Defines the kinds.
+pub async fn define(testbed: &Testbed) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     kubectl.apply(&definitions::all().to_string()).await?;
     kubectl
         .run("wait --for=condition=Established crd --all --timeout=30s")
         .await?;
+    Ok(())
+}
+
+/// Defines the kinds and runs both providers by `binary`, the `testbed` command, until the testbed goes.
+pub async fn start(testbed: &Testbed, binary: &Path) -> Result<()> {
+    define(testbed).await?;
     let processes = &testbed.bed.processes;
     if !processes.is_alive(PROCESS) {
         processes.spawn(PROCESS, command(binary, ["infrastructure"]))?;

@@ -1,14 +1,16 @@
 //! What does the operator cost for many tenants, and how far is it from what any client must pay?
 //!
 //! For each number of tenants: a lone API server, an etcd with TLS as DataStore, the operator as a
-//! process beside them. Nothing runs pods, so tenants wait once their objects are there. Then the
+//! process beside them (`--testbed` and `--clusters`: see [`ready`] and [`clusters`]). Nothing runs pods, so tenants wait once their objects are there. Then the
 //! floor: a bare client writes the same objects. Figures go to `target/bench/figures.json`.
 
+mod clusters;
 mod figures;
 mod floor;
 mod operator_process;
 mod ready;
 mod round;
+mod usage;
 mod world;
 
 use std::env;
@@ -19,6 +21,9 @@ use kamaji_e2e::tools::Tools;
 
 use figures::Figures;
 
+/// Where the figures go.
+const FIGURES: &str = "target/bench/figures.json";
+
 /// Numbers of tenants unless `KAMAJI_BENCH_N` lists others.
 const NUMBERS: &str = "20,100,500";
 
@@ -27,6 +32,7 @@ async fn main() -> Result<()> {
     let numbers = env::var("KAMAJI_BENCH_N").unwrap_or_else(|_| NUMBERS.into());
     let numbers: Vec<usize> = numbers
         .split(',')
+        .filter(|number| !number.is_empty())
         .map(|number| {
             number
                 .trim()
@@ -38,12 +44,16 @@ async fn main() -> Result<()> {
     if env::args().any(|argument| argument == "--testbed") {
         ready::measure(&mut figures).await?;
     }
+    if env::args().any(|argument| argument == "--clusters") {
+        clusters::measure(&mut figures).await?;
+        figures.save(&checkout().join(FIGURES))?;
+    }
     let tools = Tools::api_server().await?;
     let kamaji = kamaji_e2e::operator::binary().await?;
     for (index, number) in numbers.iter().enumerate() {
         let is_last = index + 1 == numbers.len();
         round::play(&tools, &kamaji, (*number, is_last), &mut figures).await?;
-        figures.save(&checkout().join("target/bench/figures.json"))?;
+        figures.save(&checkout().join(FIGURES))?;
     }
     figures.print();
     Ok(())

@@ -1,15 +1,14 @@
-//! How is the operator started beside the API server, and what has it used?
+//! How is the operator started beside the API server?
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use kamaji_e2e::command::command;
 use kamaji_e2e::envtest::free_port;
 use kamaji_e2e::guarded::Guarded;
 
-/// The kernel counts CPU time in hundredths of a second.
-const TICKS: f64 = 100.0;
+use crate::usage::Usage;
 
 /// Tells its own pid before it becomes the program in its arguments.
 const TELL_PID: &str = "echo $$ > \"$0\"; exec \"$@\"";
@@ -17,7 +16,7 @@ const TELL_PID: &str = "echo $$ > \"$0\"; exec \"$@\"";
 /// A running operator.
 pub struct Operator {
     _guard: Guarded,
-    proc: String,
+    usage: Usage,
 }
 
 impl Operator {
@@ -47,35 +46,15 @@ impl Operator {
             tokio::net::TcpStream::connect(&health).await?;
             Ok(pid)
         });
-        let proc = format!("/proc/{}", pid.await?);
         Ok(Self {
             _guard: guard,
-            proc,
+            usage: Usage::of(&pid.await?),
         })
     }
 
-    /// CPU seconds it has used, its own and the kernel's for it.
-    pub fn cpu(&self) -> Result<f64> {
-        let stat =
-            fs::read_to_string(format!("{}/stat", self.proc)).context("the operator ended")?;
-        let (_, fields) = stat.rsplit_once(") ").context("a stat line")?;
-        let mut ticks = 0.0;
-        for field in fields.split(' ').skip(11).take(2) {
-            ticks += field.parse::<f64>()?;
-        }
-        Ok(ticks / TICKS)
-    }
-
-    /// Its memory in MiB: `VmRSS` now, `VmHWM` at its peak.
-    pub fn memory(&self, field: &str) -> Result<f64> {
-        let status = fs::read_to_string(format!("{}/status", self.proc))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        let kib = line
-            .and_then(|line| line.split_whitespace().next())
-            .context("no such field")?;
-        Ok(kib.parse::<f64>()? / 1024.0)
+    /// What it has used.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 }
 

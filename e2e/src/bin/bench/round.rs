@@ -35,8 +35,8 @@ pub async fn play(
     let account = world.account(OPERATOR_NAMESPACE).await?;
     let operator = Operator::start(kamaji, &account, dir).await?;
     sleep(QUIET).await;
-    figures.set("rss_idle_mib", operator.memory("VmRSS")?);
-    let (audit, cpu) = (world.server.audit(), operator.cpu()?);
+    figures.set("rss_idle_mib", operator.usage().memory("VmRSS")?);
+    let (audit, cpu) = (world.server.audit(), operator.usage().cpu()?);
     let (mark, begin) = (audit.mark()?, Timestamp::now());
     floor::create_tenants(&user, number).await?;
     settle(&audit, mark, number).await?;
@@ -50,12 +50,15 @@ pub async fn play(
     let each = number as f64;
     figures.set(
         format!("cpu_s_per_tenant_n{number}"),
-        (operator.cpu()? - cpu) / each,
+        (operator.usage().cpu()? - cpu) / each,
     );
-    figures.set(format!("rss_peak_mib_n{number}"), operator.memory("VmHWM")?);
+    figures.set(
+        format!("rss_peak_mib_n{number}"),
+        operator.usage().memory("VmHWM")?,
+    );
     figures.set(
         format!("rss_final_mib_n{number}"),
-        operator.memory("VmRSS")?,
+        operator.usage().memory("VmRSS")?,
     );
     let operator = if is_last {
         let mark = audit.mark()?;
@@ -91,17 +94,17 @@ async fn restart(
     let (mut used, mut busy) = (0.0, Instant::now());
     while busy.elapsed() < QUIET {
         sleep(Duration::from_millis(250)).await;
-        let now = operator.cpu()?;
+        let now = operator.usage().cpu()?;
         if now - used > 0.02 {
             (used, busy) = (now, Instant::now());
         }
     }
     figures.set(format!("restart_n{number}_s"), (busy - begin).as_secs_f64());
     figures.set(format!("restart_writes_n{number}"), writes(&audit, mark)?);
-    figures.set(format!("restart_cpu_s_n{number}"), operator.cpu()?);
+    figures.set(format!("restart_cpu_s_n{number}"), operator.usage().cpu()?);
     figures.set(
         format!("restart_rss_peak_mib_n{number}"),
-        operator.memory("VmHWM")?,
+        operator.usage().memory("VmHWM")?,
     );
     Ok(operator)
 }
