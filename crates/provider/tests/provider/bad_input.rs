@@ -1,6 +1,7 @@
 //! What cannot work is a condition with the cause and the next step, an event, and no hot loop.
 
-use serde_json::json;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
 
 use crate::world::{INFRASTRUCTURE, NAMESPACE, World, definition, owner_of};
 
@@ -180,4 +181,38 @@ async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
         .await;
     let live = world.at(&managed).get("infra").await.unwrap();
     assert_eq!(live.data["status"]["initialization"]["provisioned"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tenants_may_not_be_is_said_once_and_tried_seldom() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    let both = json!({"spec": {"network": {
+        "ingress": {"hostname": "a.example.com", "className": "nginx"},
+        "gateway": {"name": "gateway", "namespace": NAMESPACE, "hostname": "a.example.com"},
+    }}});
+    let change = async |patch: &Value| {
+        let params = PatchParams::default();
+        let changed = world.control_planes();
+        changed
+            .patch("cp", &params, &Patch::Merge(patch))
+            .await
+            .unwrap();
+    };
+    change(&both).await;
+    let said = ("False", "WriteRefused");
+    let why = world.says("cp", "TenantControlPlaneCreated", said).await;
+    assert!(why.contains("ingress") && why.contains("gateway"), "{why}");
+    world.event("cp", "WriteRefused").await;
+    let mark = world.api.audit().mark().unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    let asked = world.requests(mark);
+    assert!(asked.len() < 10, "{} requests in 10 s", asked.len());
+
+    // It goes on as soon as it can.
+    change(&json!({"spec": {"network": {"gateway": null}}})).await;
+    let done = ("True", "Succeeded");
+    world.says("cp", "TenantControlPlaneCreated", done).await;
 }
