@@ -17,6 +17,7 @@ pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     kubectl.apply(&manifest(&testbed)).await?;
     let case = Case {
+        testbed: &testbed,
         kubectl: &kubectl,
         clusterctl: &clusterctl,
     };
@@ -28,6 +29,7 @@ pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
 }
 
 struct Case<'a> {
+    testbed: &'a Testbed,
     kubectl: &'a Kubectl,
     clusterctl: &'a Clusterctl,
 }
@@ -45,18 +47,31 @@ impl Case<'_> {
             cluster["spec"]["controlPlaneEndpoint"] == told["spec"]["controlPlaneEndpoint"],
             "the Cluster has taken the endpoint over"
         );
+        let dual = self.tenant("get servicecidr kubernetes").await?;
+        let expected = json!(["10.120.0.0/16", "fd00:120::/112"]);
+        ensure!(dual["spec"]["cidrs"] == expected, "{}", dual["spec"]);
         let status = &cluster["status"]["controlPlane"];
         ensure!(status["availableReplicas"] == 1 && status["versions"][0]["version"] == "v1.36.3");
-        let config = self.clusterctl.run("get kubeconfig blue -n capi").await?;
-        ensure!(
-            config.contains("clusters:"),
-            "clusterctl get kubeconfig: {config}"
-        );
         let told = self.clusterctl.run("describe cluster blue -n capi").await?;
         ensure!(told.contains("KamajiControlPlane capi/blue-cp"), "{told}");
         let plan = self.clusterctl.run("upgrade plan").await?;
         ensure!(plan.contains("control-plane-kamaji"), "{plan}");
         Ok(())
+    }
+
+    /// What the tenant answers, asked with what `clusterctl get kubeconfig` gives.
+    async fn tenant(&self, line: &str) -> Result<Value> {
+        let kubeconfig = self.clusterctl.run("get kubeconfig blue -n capi").await?;
+        let path = self
+            .testbed
+            .bed
+            .layout
+            .dir("clusterctl")
+            .join("blue.kubeconfig");
+        std::fs::write(&path, kubeconfig)?;
+        Kubectl::new(&self.testbed.bed.tools, &path)?
+            .json(line)
+            .await
     }
 
     /// To nothing and back by the scale subresource.
@@ -160,8 +175,8 @@ fn manifest(testbed: &Testbed) -> String {
             "metadata": {"name": "blue", "namespace": "capi"},
             "spec": {
                 "clusterNetwork": {
-                    "services": {"cidrBlocks": ["10.120.0.0/16"]},
-                    "pods": {"cidrBlocks": ["10.121.0.0/16"]},
+                    "services": {"cidrBlocks": ["10.120.0.0/16", "fd00:120::/112"]},
+                    "pods": {"cidrBlocks": ["10.121.0.0/16", "fd00:121::/56"]},
                 },
                 "controlPlaneRef": {
                     "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KamajiControlPlane",

@@ -3,11 +3,13 @@
 //! On a testbed of their own, with real control planes and Cluster API's real core; each Cluster has one
 //! worker, a hollow Node. Most of the time is what that many API servers take to start on this machine.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use kamaji_e2e::audit::Entry;
 use kamaji_e2e::bed::Bed;
 use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
@@ -68,34 +70,51 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     let name = |what: &str| format!("clusters_n{number}_{what}");
     figures.set(name("available_s"), begin.elapsed().as_secs_f64());
     let each = f64::from(number);
-    let requests = requests(testbed, mark, false)?;
-    figures.set(name("requests_per_cluster"), requests / each);
+    let asked = requests(testbed, mark)?;
+    print(&asked);
+    figures.set(name("requests_per_cluster"), count(&asked)? / each);
     figures.set(name("cpu_s_per_cluster"), (provider.cpu()? - cpu) / each);
     figures.set(name("rss_empty_mib"), empty);
     figures.set(name("rss_mib"), provider.memory("VmRSS")?);
     figures.set(name("rss_peak_mib"), provider.memory("VmHWM")?);
     let mark = testbed.audit().mark()?;
     tokio::time::sleep(REST).await;
-    figures.set(
-        name("idle_writes_10s"),
-        self::requests(testbed, mark, true)?,
-    );
+    let mut idle = requests(testbed, mark)?;
+    idle.retain(Entry::is_write);
+    figures.set(name("idle_writes_10s"), count(&idle)?);
     providers.abort();
     Ok(())
 }
 
-/// How many requests of the provider there were since the mark, or writes alone; leases aside.
-fn requests(testbed: &Testbed, mark: u64, writes: bool) -> Result<f64> {
-    let entries = testbed.audit().since(mark)?;
-    let ours = entries.iter().filter(|entry| {
+/// The provider's requests since the mark; leases aside.
+fn requests(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
+    let mut entries = testbed.audit().since(mark)?;
+    entries.retain(|entry| {
         entry
             .user
             .username
             .ends_with(":capi-kamaji-controller-manager")
             && !entry.is_of_a_lease()
-            && (!writes || entry.is_write())
     });
-    Ok(f64::from(u32::try_from(ours.count())?))
+    Ok(entries)
+}
+
+/// Prints how often what was asked for.
+fn print(entries: &[Entry]) {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries {
+        let (object, code) = (&entry.object_ref, entry.response_status.code);
+        let (kind, part) = (&object.resource, &object.subresource);
+        let what = format!("{} {kind} {part} {code}", entry.verb);
+        *kinds.entry(what).or_default() += 1;
+    }
+    for (what, count) in kinds {
+        println!("  {count:>6} {what}");
+    }
+}
+
+fn count(entries: &[Entry]) -> Result<f64> {
+    Ok(f64::from(u32::try_from(entries.len())?))
 }
 
 fn is_available(cluster: &Value) -> bool {
