@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{command, output};
+use crate::command::{command, feed, output};
 use crate::datastore;
 use crate::image::Image;
 use crate::kubectl::Kubectl;
@@ -28,6 +28,26 @@ use crate::wait::until;
 const OURS: &str = "v0.21.0";
 
 const INIT: &str = "init --core cluster-api --bootstrap kubeadm --control-plane kamaji";
+
+/// Objects about which the webhooks of core and of the bootstrap provider are asked.
+const ASKED: &str = "
+apiVersion: cluster.x-k8s.io/v1beta2
+kind: MachineDeployment
+metadata: {name: asked, namespace: default}
+spec:
+  clusterName: asked
+  selector: {matchLabels: {}}
+  template:
+    spec:
+      clusterName: asked
+      bootstrap: {dataSecretName: asked}
+      infrastructureRef: {apiGroup: infrastructure.cluster.x-k8s.io, kind: HollowMachineTemplate, name: asked}
+---
+apiVersion: bootstrap.cluster.x-k8s.io/v1beta2
+kind: KubeadmConfigTemplate
+metadata: {name: asked, namespace: default}
+spec: {template: {spec: {joinConfiguration: {nodeRegistration: {name: asked}}}}}
+";
 
 /// clusterctl with the repository of the testbed.
 #[derive(Debug, Clone)]
@@ -158,10 +178,24 @@ pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
             std::time::Duration::from_mins(1),
             || datastore::apply(&testbed.bed, &kubectl),
         )
+        .await?;
+        // kube-proxy leads to webhooks a moment after their pods are ready.
+        until(
+            "the webhooks of Cluster API answer",
+            std::time::Duration::from_mins(1),
+            || dry_run(&kubectl, ASKED),
+        )
         .await
     })
     .await?;
     Ok(clusterctl)
+}
+
+async fn dry_run(kubectl: &Kubectl, manifests: &str) -> Result<()> {
+    let mut create = kubectl.command();
+    create.args(["create", "--dry-run=server", "-f", "-"]);
+    feed(create, manifests).await?;
+    Ok(())
 }
 
 async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
