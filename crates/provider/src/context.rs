@@ -1,17 +1,19 @@
 //! What do all parts of the provider share?
 
+use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{cluster::Cluster, control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_operator::{
     context::Key,
     shell::{apply::Writer, events::Events, queue::Queue, telemetry::Metrics, watch::Objects},
 };
-use kube::Client;
+use kube::{Client, api::DynamicObject};
 
 use crate::{
     definitions::Definitions,
     external::Externals,
     infrastructure::Infrastructures,
     interest::{Interests, Topic},
+    kept::Kept,
     probe::Probes,
     settings::Settings,
 };
@@ -46,6 +48,10 @@ pub struct Context {
     pub probes: Probes,
     /// Whom which event concerns.
     pub interests: Interests,
+    /// Secrets of this management cluster, while control planes come up.
+    pub secrets: Kept<Secret>,
+    /// Infrastructure clusters, likewise.
+    pub kept_infrastructures: Kept<DynamicObject>,
 }
 
 impl Context {
@@ -56,8 +62,35 @@ impl Context {
         }
     }
 
+    /// As [`Context::tell`], of an object that has this resource version now, or is gone.
+    pub fn changed(&self, topic: &Topic, version: Option<&str>) {
+        self.secrets.changed(topic, version);
+        self.kept_infrastructures.changed(topic, version);
+        self.tell(topic);
+    }
+
+    /// Anything of these may have changed.
+    pub fn uncertain(&self, is_meant: impl Fn(&Topic) -> bool) {
+        self.secrets.forget(&is_meant);
+        self.kept_infrastructures.forget(&is_meant);
+        for topic in self.interests.topics() {
+            if is_meant(&topic) {
+                self.tell(&topic);
+            }
+        }
+    }
+
+    /// A control plane runs: what it looked at is read again if it is ever needed.
+    pub fn at_rest(&self, key: &Key) {
+        let topics = self.interests.by(key);
+        self.secrets.forget(|topic| topics.contains(topic));
+        self.kept_infrastructures
+            .forget(|topic| topics.contains(topic));
+    }
+
     /// A control plane is gone.
     pub fn forget(&self, key: &Key) {
+        self.at_rest(key);
         self.interests.forget(key);
         self.probes.forget(key);
         self.externals.sweep(&self.interests);

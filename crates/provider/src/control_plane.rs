@@ -5,9 +5,14 @@
 
 use std::sync::Arc;
 
-use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
+use k8s_openapi::api::core::v1::Secret;
+use kamaji_api::{
+    condition,
+    control_plane::{KamajiControlPlane, KamajiControlPlaneStatus},
+    tenant::TenantControlPlane,
+};
 use kamaji_core::{
-    contract::{self, Plan, Probe, infrastructure::Infrastructure},
+    contract::{self, Owner, Plan, Probe, infrastructure::Infrastructure},
     object::{Kind, Object},
 };
 use kamaji_operator::{
@@ -23,6 +28,8 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
+    infrastructure,
+    interest::Topic,
     observe::{self, Look},
     probe,
     report::{self, Failures, Step},
@@ -58,6 +65,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             break;
         }
     }
+    let runs = plan.status.as_ref().is_some_and(is_available);
     let reported = report::status(&context, &look.snapshot.control_plane, (plan, &failures)).await;
     match reported {
         Ok(Some(object)) => context
@@ -72,10 +80,18 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     if failures.any() || !settled || look.again || must_ask_again(&look) {
         return Outcome::Retry;
     }
+    if runs {
+        context.at_rest(&key);
+    }
     let resync = context.settings.resync;
     Outcome::Done {
         wake: Some(clock::jitter(resync.mul_f64(0.9), resync)),
     }
+}
+
+fn is_available(status: &KamajiControlPlaneStatus) -> bool {
+    let said = condition::find(&status.conditions, "Available");
+    said.is_some_and(|said| said.status == "True")
 }
 
 /// The plan, with what is known of the kubeconfig that it publishes.
@@ -153,7 +169,10 @@ async fn apply(
         for (patch, status) in [(&patch.spec, false), (&patch.status, true)] {
             let Some(patch) = patch else { continue };
             match context.writer.merge(&address, patch.clone(), status).await {
-                Ok(object) => changed |= infrastructure(look, &object),
+                Ok(object) => {
+                    changed = true;
+                    infrastructure(context, look, object);
+                }
                 Err(error) => failures.add(Step::Infrastructure, error),
             }
         }
@@ -198,19 +217,23 @@ fn seen(context: &Context, key: &Key, look: &mut Look, (object, live): (&Object,
             }
         }
         _ => {
-            if let Ok(secret) = serde_json::from_value(live) {
+            if let Ok(secret) = serde_json::from_value::<Secret>(live) {
                 let name = object.key.name.clone();
+                let topic = Topic::Secret(Key::new(&key.namespace, &name));
+                context.secrets.wrote(&topic, secret.clone());
                 look.snapshot.secrets.insert(name, secret);
             }
         }
     }
 }
 
-fn infrastructure(look: &mut Look, live: &DynamicObject) -> bool {
+fn infrastructure(context: &Context, look: &mut Look, live: DynamicObject) {
     if let Infrastructure::Found { object, .. } = &mut look.snapshot.infrastructure {
-        *object = serde_json::to_value(live).unwrap_or_default();
+        *object = serde_json::to_value(&live).unwrap_or_default();
     }
-    true
+    if let Owner::Cluster(cluster) = &look.snapshot.owner {
+        infrastructure::wrote(context, cluster, live);
+    }
 }
 
 /// Changes the control plane itself; lists that were read may have changed since.

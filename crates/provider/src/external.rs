@@ -19,8 +19,8 @@ use kube::{Api, Client, api::ApiResource, runtime::watcher};
 use tokio::task::AbortHandle;
 
 use crate::{
+    changes::{self, Change},
     context::Context,
-    infrastructure::changes,
     interest::{Interests, Topic},
     probe,
 };
@@ -200,12 +200,19 @@ fn watch(
     let api = Api::namespaced_with(client.clone(), &place.namespace, &kind);
     // Weak: the context owns the watch, not the other way round.
     let (told, secret) = (Arc::downgrade(context), secret(kubeconfig));
-    let tell = move |tenant| {
-        if let Some(context) = told.upgrade() {
-            context.tell(&Topic::Remote(secret.clone(), tenant));
+    let tell = move |change| {
+        let Some(context) = told.upgrade() else {
+            return;
+        };
+        match change {
+            Change::Of(tenant, _) => context.tell(&Topic::Remote(secret.clone(), tenant)),
+            Change::Any => {
+                context.uncertain(|topic| matches!(topic, Topic::Remote(of, _) if *of == secret));
+            }
         }
     };
-    let task = tokio::spawn(async move { changes(api, watcher::Config::default(), tell).await });
+    let follow = changes::follow(api, watcher::Config::default(), tell);
+    let task = tokio::spawn(follow);
     task.abort_handle()
 }
 
@@ -220,12 +227,13 @@ impl Externals {
         let api = Api::namespaced_with(context.client.clone(), &secret.namespace, &kind);
         let config = watcher::Config::default().fields(&format!("metadata.name={}", secret.name));
         let told = Arc::downgrade(context);
-        let tell = move |key| {
+        let topic = Topic::Kubeconfig(secret.clone());
+        let tell = move |_| {
             if let Some(context) = told.upgrade() {
-                context.tell(&Topic::Kubeconfig(key));
+                context.tell(&topic);
             }
         };
-        let task = tokio::spawn(async move { changes(api, config, tell).await });
+        let task = tokio::spawn(changes::follow(api, config, tell));
         state.secrets.insert(secret.clone(), task.abort_handle());
     }
 

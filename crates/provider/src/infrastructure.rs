@@ -6,21 +6,20 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures::StreamExt;
-use kamaji_api::cluster::Cluster;
+use kamaji_api::cluster::{Cluster, ContractReference};
 use kamaji_core::contract::infrastructure::{Contract, Infrastructure};
 use kamaji_operator::{context::Key, shell::apply::Address};
 use kube::{
-    Api, ResourceExt,
-    api::{ApiResource, DynamicObject, PartialObjectMeta},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    api::{ApiResource, DynamicObject},
+    runtime::watcher,
 };
 use tokio::task::AbortHandle;
 
-use crate::{context::Context, interest::Topic};
+use crate::{
+    changes::{self, Change, reach},
+    context::Context,
+    interest::Topic,
+};
 
 /// The watches by group and kind.
 #[derive(Debug, Default)]
@@ -43,10 +42,13 @@ pub fn topics(cluster: &Cluster) -> Vec<Topic> {
     let Some(reference) = &cluster.spec.infrastructure_ref else {
         return Vec::new();
     };
+    vec![Topic::Definitions, topic(cluster, reference)]
+}
+
+fn topic(cluster: &Cluster, reference: &ContractReference) -> Topic {
     let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
     let kind = (reference.api_group.clone(), reference.kind.clone());
-    let key = Key::new(namespace, &reference.name);
-    vec![Topic::Definitions, Topic::Infrastructure(kind, key)]
+    Topic::Infrastructure(kind, Key::new(namespace, &reference.name))
 }
 
 /// The infrastructure cluster that a Cluster refers to, and where it is.
@@ -64,7 +66,10 @@ pub async fn read(context: &Arc<Context>, cluster: &Cluster) -> (Infrastructure,
     follow(context, &resource);
     let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
     let address = Address::namespaced(resource, namespace, &reference.name);
-    let found = match context.writer.find(&address).await {
+    let topic = topic(cluster, reference);
+    let found = context.writer.find(&address);
+    let kept = context.kept_infrastructures.read((&topic, |_| true), found);
+    let found = match kept.await {
         Ok(Some(object)) => Infrastructure::Found {
             object: serde_json::to_value(object).unwrap_or_default(),
             contract,
@@ -73,6 +78,14 @@ pub async fn read(context: &Arc<Context>, cluster: &Cluster) -> (Infrastructure,
         Err(error) => Infrastructure::Unreadable(error.to_string()),
     };
     (found, Some(address))
+}
+
+/// A write of ours left the infrastructure cluster like this.
+pub fn wrote(context: &Context, cluster: &Cluster, object: DynamicObject) {
+    if let Some(reference) = &cluster.spec.infrastructure_ref {
+        let topic = topic(cluster, reference);
+        context.kept_infrastructures.wrote(&topic, object);
+    }
 }
 
 /// The version of a kind: by the labels of its definition, else the one that the API server prefers.
@@ -107,51 +120,24 @@ fn follow(context: &Arc<Context>, resource: &ApiResource) {
     // Weak: the context owns the watch, not the other way round.
     let (told, of) = (Arc::downgrade(context), kind.clone());
     let task = tokio::spawn(async move {
-        changes(api, watcher::Config::default(), move |key| {
-            if let Some(context) = told.upgrade() {
-                context.tell(&Topic::Infrastructure(of.clone(), key));
+        let tell = move |change| {
+            let Some(context) = told.upgrade() else {
+                return;
+            };
+            match change {
+                Change::Of(key, version) => {
+                    let topic = Topic::Infrastructure(of.clone(), key);
+                    context.changed(&topic, version.as_deref());
+                }
+                Change::Any => context.uncertain(
+                    |topic| matches!(topic, Topic::Infrastructure(kind, _) if *kind == of),
+                ),
             }
-        })
-        .await;
+        };
+        changes::follow(api, watcher::Config::default(), tell).await;
     });
     let former = watches.insert(kind, (resource.version.clone(), task.abort_handle()));
     if let Some((_, former)) = former {
         former.abort();
-    }
-}
-
-/// The metadata of a kind, as far as it is ours to look at.
-pub fn reach(context: &Context, resource: &ApiResource) -> Metadata {
-    match &context.settings.namespace {
-        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, resource),
-        None => Api::all_with(context.client.clone(), resource),
-    }
-}
-
-/// Objects of any kind without what they say.
-pub type Metadata = Api<PartialObjectMeta<DynamicObject>>;
-
-/// Follows the metadata of what `config` selects for ever.
-pub async fn changes(api: Metadata, config: watcher::Config, tell: impl Fn(Key) + Send) {
-    // A dead connection is noticed after this and 5 s.
-    let config = config.timeout(240);
-    let key = |object: &PartialObjectMeta<DynamicObject>| {
-        Key::new(&object.namespace().unwrap_or_default(), &object.name_any())
-    };
-    let kind = api.resource_url().to_owned();
-    let mut stream = std::pin::pin!(watcher::watcher(api, config).default_backoff());
-    let mut complained = false;
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(Event::InitDone) => complained = false,
-            Ok(Event::InitApply(object) | Event::Apply(object) | Event::Delete(object)) => {
-                tell(key(&object));
-            }
-            Err(error) if !complained => {
-                complained = true;
-                tracing::warn!(%kind, %error, "cannot watch, trying again");
-            }
-            Ok(Event::Init) | Err(_) => {}
-        }
     }
 }

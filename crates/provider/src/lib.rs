@@ -2,6 +2,7 @@
 //! control-plane provider: the operator's shell around `kamaji_core::contract`.
 
 mod certificate;
+mod changes;
 pub mod context;
 mod control_plane;
 pub mod conversion;
@@ -9,6 +10,7 @@ pub mod definitions;
 mod external;
 mod infrastructure;
 pub mod interest;
+pub mod kept;
 mod migration;
 mod observe;
 mod probe;
@@ -169,6 +171,8 @@ fn context(client: Client, settings: Settings, leadership: Leadership) -> Contex
         externals: external::Externals::default(),
         probes: probe::Probes::default(),
         interests: interest::Interests::default(),
+        secrets: kept::Kept::default(),
+        kept_infrastructures: kept::Kept::default(),
     }
 }
 

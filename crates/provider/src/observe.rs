@@ -26,6 +26,7 @@ use crate::{
     external::{self, Connection},
     infrastructure,
     interest::Topic,
+    watches,
 };
 
 /// All that one look sees.
@@ -79,7 +80,7 @@ pub async fn look(
         topics.extend(infrastructure::topics(cluster));
     }
     context.interests.declare(key, topics);
-    let found = secrets(context, (&context.client, &key.namespace), &here).await?;
+    let found = kept_secrets(context, &key.namespace, &here).await?;
     let sources = match &there.connection {
         Some(way) => secrets(context, (&way.client, &place.namespace), &sources).await?,
         None => found.clone(),
@@ -161,21 +162,45 @@ fn owner(context: &Context, key: &Key, name: Option<String>) -> Owner {
     }
 }
 
-/// Secrets by name; those that are not there are left out.
-async fn secrets(
+/// Secrets of this management cluster by name; those that are not there are left out.
+async fn kept_secrets(
     context: &Context,
-    (client, namespace): (&Client, &str),
+    namespace: &str,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Secret>, WriteError> {
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let mut found = BTreeMap::new();
     for name in names {
-        context.metrics.counters.request("get", "secrets");
-        let secret = api.get_opt(name).await.map_err(|error| WriteError::Api {
-            object: format!("Secret {namespace}/{name}"),
-            problem: crate::probe::chain(&error),
-        })?;
+        let topic = Topic::Secret(Key::new(namespace, name));
+        let ask = secret(context, (&context.client, namespace), name);
+        let kept = context.secrets.read((&topic, watches::is_followed), ask);
+        found.extend(kept.await?.map(|secret| (name.clone(), secret)));
+    }
+    Ok(found)
+}
+
+/// Secrets of whatever cluster.
+async fn secrets(
+    context: &Context,
+    way: (&Client, &str),
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Secret>, WriteError> {
+    let mut found = BTreeMap::new();
+    for name in names {
+        let secret = secret(context, way, name).await?;
         found.extend(secret.map(|secret| (name.clone(), secret)));
     }
     Ok(found)
+}
+
+async fn secret(
+    context: &Context,
+    (client, namespace): (&Client, &str),
+    name: &str,
+) -> Result<Option<Secret>, WriteError> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    context.metrics.counters.request("get", "secrets");
+    api.get_opt(name).await.map_err(|error| WriteError::Api {
+        object: format!("Secret {namespace}/{name}"),
+        problem: crate::probe::chain(&error),
+    })
 }

@@ -13,32 +13,44 @@ use kamaji_operator::{
     context::Key,
     shell::watch::{self, Objects},
 };
-use kube::{
-    Api, Resource,
-    api::{ApiResource, DynamicObject},
-    runtime::watcher,
-};
+use kube::{Resource, ResourceExt, api::ApiResource, runtime::watcher};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::{
     RunError,
     certificate::DEFINITIONS,
+    changes::{self, Change, reach},
     context::Context,
     definitions::{self, CLUSTERS, TENANTS},
-    infrastructure,
     interest::Topic,
 };
 
 /// Label by which several providers share a management cluster.
 const WATCH_FILTER: &str = "cluster.x-k8s.io/watch-filter";
 
+/// Labels of Secrets that are followed: the tenants' own, and the published ones.
+const SECRETS: [(&str, Option<&str>); 2] =
+    [(labels::PROJECT, Some("kamaji")), (CLUSTER_NAME, None)];
+
+/// True if a watch tells of every change of this Secret.
+pub fn is_followed(secret: &Secret) -> bool {
+    SECRETS.iter().any(|(label, value)| {
+        let found = secret.labels().get(*label);
+        found.is_some_and(|found| value.is_none_or(|value| found == value))
+    })
+}
+
 /// Starts every watch.
 pub fn start(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) {
     let of = context.clone();
     tasks.spawn(async move {
         let told = of.clone();
-        let wake = move || told.tell(&Topic::Definitions);
+        let wake = move || {
+            // A kind may be another version of itself now.
+            told.uncertain(|topic| matches!(topic, Topic::Infrastructure(..)));
+            told.tell(&Topic::Definitions);
+        };
         definitions::follow(of.client.clone(), of.definitions.clone(), wake).await;
         ended("definitions")
     });
@@ -74,17 +86,20 @@ pub fn start(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) 
             told.tell(&Topic::Tenant(key));
         }),
     );
-    // The tenants' own, and the published ones.
-    for selector in [
-        format!("{}=kamaji", labels::PROJECT),
-        CLUSTER_NAME.to_owned(),
-    ] {
+    for selector in SECRETS.map(|(label, value)| {
+        value.map_or_else(|| label.to_owned(), |value| format!("{label}={value}"))
+    }) {
         let context = context.clone();
         tasks.spawn(async move {
-            let api = infrastructure::reach(&context, &ApiResource::erase::<Secret>(&()));
-            let tell = move |key| context.tell(&Topic::Secret(key));
+            let api = reach(&context, &ApiResource::erase::<Secret>(&()));
+            let tell = move |change| match change {
+                Change::Of(key, version) => {
+                    context.changed(&Topic::Secret(key), version.as_deref());
+                }
+                Change::Any => context.uncertain(|topic| matches!(topic, Topic::Secret(_))),
+            };
             let config = watcher::Config::default().labels(&selector);
-            infrastructure::changes(api, config, tell).await;
+            changes::follow(api, config, tell).await;
             ended("Secrets")
         });
     }
@@ -106,14 +121,6 @@ fn kind<K>(
         watch::some(api, &selector, objects, wake).await;
         ended(definition)
     });
-}
-
-/// The objects of a kind that are ours to look at.
-fn reach(context: &Context, resource: &ApiResource) -> Api<DynamicObject> {
-    match &context.settings.namespace {
-        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, resource),
-        None => Api::all_with(context.client.clone(), resource),
-    }
 }
 
 fn ended(what: &str) -> Result<(), RunError> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::audit::Entry;
 use kamaji_e2e::bed::Bed;
+use kamaji_e2e::catalogue;
 use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::layout::{Layout, crate_dir};
@@ -28,9 +29,12 @@ const NUMBER: &str = "10";
 /// The first of their addresses.
 const ADDRESS: u8 = 32;
 /// Longest wait for all of them.
-const LIMIT: Duration = Duration::from_mins(30);
+const LIMIT: Duration = Duration::from_mins(40);
 /// How long they are watched at rest.
 const REST: Duration = Duration::from_secs(10);
+/// When the pods of the first control plane start, and how long after them the next ones.
+const FIRST: Duration = Duration::from_secs(45);
+const TURN: Duration = Duration::from_secs(15);
 
 /// Measures on a testbed for this alone.
 pub async fn measure(figures: &mut Figures) -> Result<()> {
@@ -130,8 +134,8 @@ fn is_available(cluster: &Value) -> bool {
 fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
     let path = crate_dir().join("manifests/cluster-hollow.yaml");
     let template = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bench"}});
-    let mut text = namespace.to_string();
+    let metadata = json!({"name": "bench"});
+    let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})];
     for index in 0..number {
         let address = testbed.bed.layout.vip(ADDRESS + index).to_string();
         let cluster = template
@@ -141,9 +145,33 @@ fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
             .replace("${KUBERNETES_VERSION}", &kubernetes_version()?)
             .replace("${CONTROL_PLANE_MACHINE_COUNT:=1}", "1")
             .replace("${WORKER_MACHINE_COUNT:=0}", "1");
-        text += "\n---\n";
-        text += &cluster;
+        ensure!(
+            !cluster.contains("${"),
+            "the template has further variables"
+        );
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&cluster)?;
+        items.extend(objects.into_iter().map(|object| in_turn(object, index)));
     }
-    ensure!(!text.contains("${"), "the template has further variables");
-    Ok(text)
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+    Ok(list.to_string())
+}
+
+/// Has the pods of a control plane wait for their turn, and gives them time: API servers that all start
+/// at once starve one another on a small machine.
+fn in_turn(mut object: Value, index: u8) -> Value {
+    if object["kind"] == "KamajiControlPlane" {
+        let turn = FIRST + TURN * u32::from(index);
+        let patient = json!({"timeoutSeconds": 10, "failureThreshold": 60});
+        object["spec"]["deployment"] = json!({
+            "extraInitContainers": [{
+                "name": "turn", "image": catalogue::BUSYBOX,
+                "command": ["sleep", turn.as_secs().to_string()],
+            }],
+            "probes": {"startup": patient, "liveness": patient, "readiness": patient},
+        });
+        for component in ["controllerManager", "scheduler"] {
+            object["spec"][component] = json!({"extraArgs": ["--leader-elect=false"]});
+        }
+    }
+    object
 }
