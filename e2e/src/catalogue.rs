@@ -55,18 +55,23 @@ pub fn worker(tools: &Tools) -> Result<Vec<Image>> {
     ])
 }
 
-/// How many of [`aliases`] are of the management node; the others are of workers.
-pub const MANAGED: usize = 4;
-
 /// Images of the version that there is, each with its name in another one.
-pub fn aliases(version: &str) -> Result<Vec<(String, String)>> {
+pub struct Aliases {
+    /// Of the management node.
+    pub management: Vec<(String, String)>,
+    /// Of workers.
+    pub worker: Vec<(String, String)>,
+}
+
+/// What makes the version that there is pass for another one.
+pub fn aliases(version: &str) -> Result<Aliases> {
     let version = Version::parse(version).context("the version to pretend")?;
     let (kubernetes, konnectivity) = (kubernetes_version()?, konnectivity_version()?);
     let alias = |name: &str, own: &str, other: &str| {
         let image = |tag| format!("registry.k8s.io/{name}:{tag}");
         (image(own), image(other))
     };
-    let mut aliases: Vec<_> = CONTROL_PLANE
+    let mut management: Vec<_> = CONTROL_PLANE
         .map(|component| alias(component, &kubernetes, &version.text))
         .into();
     let server = images::konnectivity(&version);
@@ -77,16 +82,15 @@ pub fn aliases(version: &str) -> Result<Vec<(String, String)>> {
             &server,
         )
     };
-    aliases.push(proxy("proxy-server"));
-    aliases.push(proxy("proxy-agent"));
-    aliases.push(alias(
-        "kube-proxy",
-        &kubernetes,
-        &images::kube_proxy(&version),
-    ));
+    management.push(proxy("proxy-server"));
+    let kube_proxy = images::kube_proxy(&version);
     let dns = images::coredns(&version);
-    aliases.push(alias("coredns/coredns", &coredns_version()?, dns));
-    Ok(aliases)
+    let worker = vec![
+        proxy("proxy-agent"),
+        alias("kube-proxy", &kubernetes, &kube_proxy),
+        alias("coredns/coredns", &coredns_version()?, dns),
+    ];
+    Ok(Aliases { management, worker })
 }
 
 /// A control plane component; a version other than that of the binary makes a story's "other version"

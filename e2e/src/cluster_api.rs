@@ -4,15 +4,17 @@
 //! operator and our provider from `config/capi`. cert-manager is played: see [`certificates`].
 
 mod certificates;
+mod clusterctl;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::command::{command, feed, output};
+pub use self::clusterctl::Clusterctl;
+
+use crate::command::output;
 use crate::datastore;
 use crate::image::Image;
 use crate::kubectl::Kubectl;
@@ -48,82 +50,6 @@ kind: KubeadmConfigTemplate
 metadata: {name: asked, namespace: default}
 spec: {template: {spec: {joinConfiguration: {nodeRegistration: {name: asked}}}}}
 ";
-
-/// clusterctl with the repository of the testbed.
-#[derive(Debug, Clone)]
-pub struct Clusterctl {
-    binary: PathBuf,
-    config: PathBuf,
-    kubeconfig: PathBuf,
-    variables: Vec<(String, String)>,
-}
-
-impl Clusterctl {
-    /// The same with a further variable.
-    #[must_use]
-    pub fn with(&self, name: &str, value: &str) -> Self {
-        let mut with = self.clone();
-        with.variables.push((name.to_owned(), value.to_owned()));
-        with
-    }
-
-    /// Runs a line, split at blanks, and returns what it prints.
-    pub async fn run(&self, line: &str) -> Result<String> {
-        let mut command = self.command(line);
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
-        output(command).await
-    }
-
-    /// The same for another management cluster.
-    #[must_use]
-    pub fn at(&self, kubeconfig: &Path) -> Self {
-        let mut at = self.clone();
-        at.kubeconfig = kubeconfig.into();
-        at
-    }
-
-    /// What a line says until it is broken off, which it must be.
-    pub async fn broken_off(&self, seconds: u8, line: &str) -> Result<String> {
-        let own = self.command(line);
-        let mut command = command("timeout", [seconds.to_string()]);
-        command.arg(own.get_program()).args(own.get_args());
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
-        let set = own
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?)));
-        command.envs(set);
-        match output(command).await {
-            Ok(said) => bail!("`clusterctl {line}` has ended: {said}"),
-            Err(error) => Ok(format!("{error:#}")),
-        }
-    }
-
-    /// How a person types it.
-    pub fn line(&self) -> String {
-        format!(
-            "CLUSTERCTL_DISABLE_VERSIONCHECK=true {} --config {} --kubeconfig {}",
-            self.binary.display(),
-            self.config.display(),
-            self.kubeconfig.display()
-        )
-    }
-
-    /// Runs a line that needs no cluster.
-    pub async fn offline(&self, line: &str) -> Result<String> {
-        output(self.command(line)).await
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = command(&self.binary, line.split_whitespace());
-        command.arg("--config").arg(&self.config);
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true");
-        command.env("CLUSTER_TOPOLOGY", "true");
-        command.env("CACPPK_DYNAMIC_INFRASTRUCTURE_CLUSTER_PATCH", "true");
-        command.env("CACPPK_INFRASTRUCTURE_CLUSTERS", "HollowCluster");
-        command
-    }
-}
 
 /// Has clusterctl install what another management cluster must know before anything can be moved there;
 /// nothing runs in it.
@@ -166,12 +92,7 @@ pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
             let line = format!("{INIT} --wait-providers");
             certificates::beside(&kubectl, clusterctl.run(&line)).await?;
         } else if changed {
-            // The tag is the same, so only a restart brings the new binary in.
-            for line in ["restart", "status"] {
-                kubectl
-                    .run(&format!("-n kamaji-system rollout {line} deployment"))
-                    .await?;
-            }
+            operator::restart(&kubectl).await?;
         }
         until(
             "the DataStore is accepted",
@@ -183,19 +104,12 @@ pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
         until(
             "the webhooks of Cluster API answer",
             std::time::Duration::from_mins(1),
-            || dry_run(&kubectl, ASKED),
+            || kubectl.dry_run(ASKED),
         )
         .await
     })
     .await?;
     Ok(clusterctl)
-}
-
-async fn dry_run(kubectl: &Kubectl, manifests: &str) -> Result<()> {
-    let mut create = kubectl.command();
-    create.args(["create", "--dry-run=server", "-f", "-"]);
-    feed(create, manifests).await?;
-    Ok(())
 }
 
 async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
@@ -252,12 +166,11 @@ async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
     }
     let file = base.join("clusterctl.yaml");
     fs::write(&file, config)?;
-    Ok(Clusterctl {
-        binary: tools.path("clusterctl")?.into(),
-        config: file,
-        kubeconfig: testbed.bed.layout.kubeconfig(),
-        variables: Vec::new(),
-    })
+    Ok(Clusterctl::new(
+        tools,
+        file,
+        testbed.bed.layout.kubeconfig(),
+    ))
 }
 
 async fn kustomize(tools: &Tools, folder: &Path) -> Result<String> {

@@ -3,14 +3,13 @@
 //! The operator, a tenant `demo` with all addons, a worker that has joined it, a pod on the worker.
 //! Every part that is there already is left as it is.
 
-use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures::future::{try_join, try_join_all};
 
 use crate::kubectl::Kubectl;
-use crate::layout::crate_dir;
+use crate::layout::manifest;
 use crate::operator;
 use crate::step::step;
 use crate::tenant::Tenant;
@@ -62,12 +61,6 @@ async fn run_pod(kubectl: &Kubectl) -> Result<()> {
         kubectl.run(line).await?;
     }
     Ok(())
-}
-
-/// A file of `manifests/`.
-pub fn manifest(name: &str) -> Result<String> {
-    let path = crate_dir().join("manifests").join(name);
-    fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }
 
 fn what_to_try(testbed: &Testbed, tenant: &Kubectl) -> Result<String> {

@@ -1,21 +1,20 @@
 //! What does `make up CAPI=1` show? Cluster API, a Cluster from a ClusterClass, and two workers.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::cluster_api::{self, Clusterctl};
-use crate::demo::manifest;
 use crate::infrastructure;
 use crate::kubectl::Kubectl;
-use crate::layout::crate_dir;
+use crate::layout::manifest;
 use crate::step::step;
 use crate::testbed::Testbed;
 use crate::tools::kubernetes_version;
 use crate::wait::until;
 
+const BLUE: (&str, &str) = ("blue", "default");
 const WORKERS: usize = 2;
 
 /// Installs Cluster API by `clusterctl init` and brings the Cluster `blue` up; `binary` is the `testbed`
@@ -28,40 +27,23 @@ pub async fn up(testbed: &Testbed, binary: &Path) -> Result<()> {
         kubectl
             .apply(&manifest("clusterclass-kubelets.yaml")?)
             .await?;
-        let blue = generate(testbed, &clusterctl).await?;
+        let address = testbed.bed.layout.vip(23).to_string();
+        let template = "cluster-template-kubelets.yaml";
+        let blue = clusterctl
+            .with("CONTROL_PLANE_ADDRESS", &address)
+            .generate(BLUE, template, (&kubernetes_version()?, WORKERS))
+            .await?;
         kubectl.apply(&blue).await?;
         kubectl
             .run("wait --for=condition=Available cluster/blue --timeout=240s")
             .await
     })
     .await?;
-    let tenant = kubeconfig(testbed, &clusterctl).await?;
+    let tenant = clusterctl.tenant(BLUE).await?;
     step("two workers, until they are Ready", ready(&tenant)).await?;
     println!("{}", clusterctl.run("describe cluster blue").await?);
     println!("{}", what_to_try(testbed, &tenant, &clusterctl)?);
     Ok(())
-}
-
-async fn generate(testbed: &Testbed, clusterctl: &Clusterctl) -> Result<String> {
-    let template = crate_dir().join("manifests/cluster-template-kubelets.yaml");
-    let address = testbed.bed.layout.vip(23).to_string();
-    let line = format!(
-        "generate cluster blue -n default --from {} --kubernetes-version {} \
-         --worker-machine-count {WORKERS}",
-        template.display(),
-        kubernetes_version()?
-    );
-    clusterctl
-        .with("CONTROL_PLANE_ADDRESS", &address)
-        .run(&line)
-        .await
-}
-
-async fn kubeconfig(testbed: &Testbed, clusterctl: &Clusterctl) -> Result<Kubectl> {
-    let path = testbed.bed.layout.state.join("blue.kubeconfig");
-    fs::write(&path, clusterctl.run("get kubeconfig blue").await?)
-        .with_context(|| format!("write {}", path.display()))?;
-    Kubectl::new(&testbed.bed.tools, &path)
 }
 
 async fn ready(tenant: &Kubectl) -> Result<()> {
@@ -92,6 +74,6 @@ Try, with kubectl={binary}:
 `make down` removes it all.",
         management = management.display(),
         tenant = tenant.kubeconfig().display(),
-        clusterctl = clusterctl.line(),
+        clusterctl = clusterctl.line()?,
     ))
 }

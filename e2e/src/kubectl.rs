@@ -11,6 +11,13 @@ use crate::command::{feed, output};
 use crate::kubeconfig::client;
 use crate::tools::Tools;
 
+/// Whether an object has a condition of this type and status.
+pub fn says(object: &Value, (type_, status): (&str, &str)) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|said| said["type"] == type_ && said["status"] == status)
+}
+
 /// kubectl with the kubeconfig of one cluster.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
@@ -91,6 +98,16 @@ impl Kubectl {
 
     /// Applies manifests (YAML or JSON), server-side as the testbed.
     pub async fn apply(&self, manifests: &str) -> Result<()> {
+        self.apply_with(&[], manifests).await
+    }
+
+    /// Asks whether manifests would be taken, by webhooks and by strict definitions; nothing is written.
+    pub async fn dry_run(&self, manifests: &str) -> Result<()> {
+        let flags = ["--dry-run=server", "--validate=strict"];
+        self.apply_with(&flags, manifests).await
+    }
+
+    async fn apply_with(&self, flags: &[&str], manifests: &str) -> Result<()> {
         let mut command = self.command();
         command.args([
             "apply",
@@ -98,7 +115,7 @@ impl Kubectl {
             "--force-conflicts",
             "--field-manager=testbed",
         ]);
-        command.args(["-f", "-"]);
+        command.args(flags).args(["-f", "-"]);
         feed(command, manifests).await?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! with different layouts do not meet.
 
 use std::env;
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -123,6 +124,17 @@ pub fn cache_dir() -> Result<PathBuf> {
 /// Folder of this crate in the checkout.
 pub fn crate_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of `manifests/`.
+pub fn manifest(name: &str) -> Result<String> {
+    let path = manifest_path(name);
+    fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+}
+
+/// Where a file of `manifests/` is.
+pub fn manifest_path(name: &str) -> PathBuf {
+    crate_dir().join("manifests").join(name)
 }
 
 /// Root of the checkout.

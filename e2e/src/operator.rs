@@ -4,7 +4,6 @@
 //! `kubectl kustomize` renders it.
 
 use std::env;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +14,8 @@ use crate::audit::OPERATOR_NAMESPACE;
 use crate::catalogue;
 use crate::command::{output, words};
 use crate::datastore;
-use crate::layout::{checkout, crate_dir};
+use crate::kubectl::Kubectl;
+use crate::layout::{checkout, manifest};
 use crate::step::step;
 use crate::testbed::Testbed;
 use crate::wait::until;
@@ -35,12 +35,7 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
         }
         kubectl.apply(&manifests).await?;
         if changed && !before.is_empty() {
-            // The tag is the same, so only a restart brings the new binary in.
-            kubectl
-                .run(&format!(
-                    "-n {OPERATOR_NAMESPACE} rollout restart deployment"
-                ))
-                .await?;
+            restart(&kubectl).await?;
         }
         kubectl
             .run("wait --for=condition=Established crd --all --timeout=30s")
@@ -54,16 +49,23 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
             datastore::apply(&testbed.bed, &kubectl)
         })
         .await?;
-        let tenant = crate_dir().join("manifests/demo.yaml");
-        let words = "apply --server-side --force-conflicts --dry-run=server -f";
-        let words = words.split(' ').map(OsStr::new).chain([tenant.as_os_str()]);
+        let tenant = manifest("demo.yaml")?;
         until("tenants are accepted", Duration::from_mins(1), || {
-            kubectl.args(words.clone())
+            kubectl.dry_run(&tenant)
         })
         .await?;
         Ok(())
     })
     .await
+}
+
+/// Brings a new binary in under the same tag, which only a restart does, and waits for it.
+pub async fn restart(kubectl: &Kubectl) -> Result<()> {
+    for line in ["restart", "status"] {
+        let line = format!("-n {OPERATOR_NAMESPACE} rollout {line} deployment");
+        kubectl.run(&line).await?;
+    }
+    Ok(())
 }
 
 /// Whether there is something to deploy yet.

@@ -148,9 +148,10 @@ impl Testbed {
     /// are not about Kubernetes itself. Binaries go on telling their true version.
     pub async fn pretend_version(&self, version: &str) -> Result<()> {
         let aliases = catalogue::aliases(version)?;
-        self.node()?.tag(&aliases[..catalogue::MANAGED]).await?;
+        self.node()?.tag(&aliases.management).await?;
         // Workers that come later take theirs from here.
-        let lines: Vec<String> = aliases[catalogue::MANAGED..]
+        let lines: Vec<String> = aliases
+            .worker
             .iter()
             .map(|(image, as_well)| format!("{image} {as_well}"))
             .collect();

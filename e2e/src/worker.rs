@@ -18,6 +18,9 @@ use crate::node::{CRI_SOCKET, Node};
 use crate::step::step;
 use crate::wait::until;
 
+/// File of the folder of patches that `kubeadm join` is given.
+pub const KUBELET_PATCH: &str = "kubeletconfiguration0+merge.yaml";
+
 /// Starts the kubelet each time kubeadm has written what it needs, as an init system would.
 const KUBELET_LOOP: &str = r#"cd /
 while :; do
@@ -155,15 +158,19 @@ impl Worker {
         Ok(())
     }
 
+    /// What a kubelet of the testbed needs beyond its cluster's configuration, for [`KUBELET_PATCH`].
+    pub fn kubelet_patch(&self) -> String {
+        format!(
+            "{KUBELET_ESSENTIALS}resolvConf: {}\n",
+            self.node.resolv_conf().display()
+        )
+    }
+
     fn write_config(&self, invitation: &Invitation) -> Result<PathBuf> {
         let patches = self.node.dir().join("patches");
         fs::create_dir_all(&patches)?;
         fs::create_dir_all(self.node.own("/etc/kubernetes").join("manifests"))?;
-        let kubelet = format!(
-            "{KUBELET_ESSENTIALS}resolvConf: {}\n",
-            self.node.resolv_conf().display()
-        );
-        fs::write(patches.join("kubeletconfiguration0+merge.yaml"), kubelet)?;
+        fs::write(patches.join(KUBELET_PATCH), self.kubelet_patch())?;
         let config = self.node.dir().join("join.yaml");
         let text = format!(
             "apiVersion: kubeadm.k8s.io/v1beta4

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kamaji_e2e::command::{feed, output};
+use kamaji_e2e::command::output;
 use kamaji_e2e::envtest::{ApiServer, Options};
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::layout::checkout;
@@ -220,9 +220,7 @@ async fn an_api_server_takes_all_whose_definitions_are_at_hand() {
                 assert!(infrastructure, "{}: {version}", template.display());
                 continue;
             }
-            let mut create = kubectl.command();
-            create.args(["create", "--dry-run=server", "--validate=strict", "-f", "-"]);
-            let taken = feed(create, &object.to_string()).await;
+            let taken = kubectl.dry_run(&object.to_string()).await;
             taken.unwrap_or_else(|error| {
                 panic!("{}: {}: {error:#}", template.display(), title(object))
             });

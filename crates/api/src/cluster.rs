@@ -50,6 +50,19 @@ pub struct ClusterSpec {
     pub infrastructure_ref: Option<ContractReference>,
 }
 
+impl Cluster {
+    /// True if another version of a Cluster differs in nothing that we read: Cluster API writes its
+    /// status all the time.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let said = |cluster: &Self| {
+            let mut metadata = cluster.metadata.clone();
+            metadata.resource_version = None;
+            metadata
+        };
+        self.spec == other.spec && said(self) == said(other)
+    }
+}
+
 /// Ranges, domain and port of a Cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -20,10 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use kamaji_core::object::Kind;
 use kube::Client;
-use tokio::{
-    sync::watch as channel,
-    task::{AbortHandle, JoinError, JoinSet},
-};
+use tokio::sync::watch as channel;
 
 use context::Context;
 use settings::Settings;
@@ -32,8 +29,9 @@ use shell::{
     drain::Drain,
     events::Events,
     lease::{self, Leadership},
+    process::{self, Candidate, Process, RunError, Tasks},
     queue::{Accident, Limits, Queue},
-    serve::{self, Certificates, ServeError},
+    serve::{self, Certificates},
     telemetry::Metrics,
     watch,
 };
@@ -41,44 +39,12 @@ use store::SecretWatches;
 
 /// Longest visit to a tenant's inside.
 const VISIT: Duration = Duration::from_secs(20);
-/// Looks that go on when the operator is told to stop may take so long still.
-const GRACE: Duration = Duration::from_secs(5);
 /// DataStores that are looked at at the same time.
 const STORES: usize = 4;
 
-/// Why the operator ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No management cluster.
-    #[error(
-        "the management cluster cannot be reached: {0}; is KUBECONFIG right, or does the operator run in a pod?"
-    )]
-    Cluster(#[source] Box<kube::Error>),
-    /// How to reach it is not known.
-    #[error("no way to the management cluster is configured: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// A listener.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    /// Another replica took over.
-    #[error("the lease is lost: another replica may lead, this one must start anew")]
-    LeaseLost,
-    /// A task that should never end.
-    #[error("an essential part of the operator ended: {0}")]
-    Ended(String),
-}
-
-/// What the operator consists of; none of them ends by itself.
-type Tasks = JoinSet<Result<(), RunError>>;
-
 /// Runs the operator until it is told to stop or loses its lease.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
-    let mut config = kube::Config::infer().await?;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    // The queues try again, and they know for whom.
-    config.default_retry = false;
-    let client = Client::try_from(config).map_err(|e| RunError::Cluster(Box::new(e)))?;
-    run_with(client, settings, stop()).await
+    run_with(process::client().await?, settings, process::stop()).await
 }
 
 /// As [`run`], in the management cluster of `client`, until `stop` completes.
@@ -87,86 +53,35 @@ pub async fn run_with(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let leadership = if settings.leader_elect {
-        Leadership::none()
-    } else {
-        Leadership::always()
+    let candidate = Candidate {
+        client: client.clone(),
+        namespace: settings.namespace.clone(),
+        identity: settings.identity.clone(),
+        leadership: Leadership::elected_by(lease::NAME, settings.leader_elect),
     };
-    let context = Arc::new(context(client.clone(), settings, leadership.clone()).await);
-    let (mut tasks, mut listening): (Tasks, Tasks) = (JoinSet::new(), JoinSet::new());
+    let context = Arc::new(context(client, settings, candidate.leadership.clone()).await);
+    let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     let ready = watches(&context, &mut tasks);
-    let drain = Drain::default();
-    listeners(&context, (ready.clone(), &drain), &mut listening);
-    if context.settings.leader_elect {
-        let (client, leadership) = (client.clone(), leadership.clone());
-        let settings = context.settings.clone();
-        tasks.spawn(async move {
-            lease::keep(client, &settings.namespace, &settings.identity, &leadership).await;
-            Err(RunError::LeaseLost)
-        });
-    }
+    let drain = context.settings.webhooks.map(|_| Drain::default());
+    listeners(&context, (ready.clone(), drain.as_ref()), &mut listening);
     let gateway = context.clone();
     tasks.spawn(async move {
         gateway::follow(gateway).await;
         Err(RunError::Ended("the watch of the Gateway API".to_owned()))
     });
-    let lead = tasks.spawn(lead(context.clone(), ready));
-    let ended = tokio::select! {
-        () = stop => {
-            if context.settings.webhooks.is_some() {
-                drain.begin();
-            }
-            finish(&context, &mut tasks, &lead).await;
-            Ok(())
-        }
-        Some(ended) = tasks.join_next() => broken(ended),
-        Some(ended) = listening.join_next() => broken(ended),
+    let process = Process {
+        tasks,
+        listening,
+        drain,
+        candidate,
     };
-    tasks.shutdown().await;
-    let settings = &context.settings;
-    lease::release(client, &settings.namespace, &settings.identity, &leadership).await;
-    drain.over().await;
-    listening.shutdown().await;
-    ended
-}
-
-/// Why the operator ends with one of its tasks.
-fn broken(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
-    Err(match ended {
-        Ok(Ok(())) => RunError::Ended("a task returned".to_owned()),
-        Ok(Err(error)) => error,
-        Err(error) => RunError::Ended(error.to_string()),
-    })
-}
-
-/// Lets the looks that go on come to their end, and starts no other; the lease is held meanwhile.
-async fn finish(context: &Context, tasks: &mut Tasks, lead: &AbortHandle) {
-    if !context.writer.is_leading() {
-        return;
-    }
-    context.tenant_queue.close();
-    context.store_queue.close();
-    context.inside_queue.close();
-    let finished = async { while !lead.is_finished() && tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, finished).await.is_err() {
-        tracing::warn!("some looks did not end within {GRACE:?} and are broken off");
-    }
-}
-
-/// Completes when the process is told to stop.
-pub async fn stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = interrupt.await;
-        }
-    }
+    let close = || {
+        context.tenant_queue.close();
+        context.store_queue.close();
+        context.inside_queue.close();
+    };
+    let work = lead(context.clone(), ready);
+    process.run((work, close), stop).await
 }
 
 async fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
@@ -242,14 +157,14 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
     ready
 }
 
-fn listeners(context: &Arc<Context>, (ready, drain): (Ready, &Drain), tasks: &mut Tasks) {
+fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), tasks: &mut Tasks) {
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
         tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
     }
     let certificates = Certificates::default();
     let serves = context.settings.webhooks;
-    if let Some(address) = serves {
+    if let (Some(address), Some(drain)) = (serves, drain) {
         let router = drain.around(webhook::router(Arc::new(serving::Known(context.clone()))));
         let served = certificates.clone();
         tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });

@@ -48,7 +48,7 @@ pub struct Context {
     pub probes: Probes,
     /// Whom which event concerns.
     pub interests: Interests,
-    /// Secrets of this management cluster, while control planes come up.
+    /// Secrets of this management cluster that were read.
     pub secrets: Kept<Secret>,
     /// Infrastructure clusters, likewise.
     pub kept_infrastructures: Kept<DynamicObject>,
@@ -80,17 +80,8 @@ impl Context {
         }
     }
 
-    /// A control plane runs: what it looked at is read again if it is ever needed.
-    pub fn at_rest(&self, key: &Key) {
-        let topics = self.interests.by(key);
-        self.secrets.forget(|topic| topics.contains(topic));
-        self.kept_infrastructures
-            .forget(|topic| topics.contains(topic));
-    }
-
     /// A control plane is gone.
     pub fn forget(&self, key: &Key) {
-        self.at_rest(key);
         self.interests.forget(key);
         self.probes.forget(key);
         self.externals.sweep(&self.interests);

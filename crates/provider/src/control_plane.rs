@@ -6,11 +6,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
-use kamaji_api::{
-    condition,
-    control_plane::{KamajiControlPlane, KamajiControlPlaneStatus},
-    tenant::TenantControlPlane,
-};
+use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::{
     contract::{self, Owner, Plan, Probe, infrastructure::Infrastructure},
     object::{Kind, Object},
@@ -65,7 +61,6 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             break;
         }
     }
-    let runs = plan.status.as_ref().is_some_and(is_available);
     let reported = report::status(&context, &look.snapshot.control_plane, (plan, &failures)).await;
     match reported {
         Ok(Some(object)) => context
@@ -80,18 +75,10 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     if failures.any() || !settled || look.again || must_ask_again(&look) {
         return Outcome::Retry;
     }
-    if runs {
-        context.at_rest(&key);
-    }
     let resync = context.settings.resync;
     Outcome::Done {
         wake: Some(clock::jitter(resync.mul_f64(0.9), resync)),
     }
-}
-
-fn is_available(status: &KamajiControlPlaneStatus) -> bool {
-    let said = condition::find(&status.conditions, "Available");
-    said.is_some_and(|said| said.status == "True")
 }
 
 /// The plan, with what is known of the kubeconfig that it publishes.

@@ -72,11 +72,6 @@ impl Interests {
             .collect()
     }
 
-    /// What `key` looked at.
-    pub fn by(&self, key: &Key) -> BTreeSet<Topic> {
-        self.locked().by_key.get(key).cloned().unwrap_or_default()
-    }
-
     /// Every topic that somebody is interested in.
     pub fn topics(&self) -> Vec<Topic> {
         self.locked().by_topic.keys().cloned().collect()

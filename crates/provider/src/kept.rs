@@ -1,8 +1,8 @@
-//! What need not be read again? A control plane that comes up is looked at many times; what those looks
-//! read stays until a watch tells of a change, or until the control plane runs.
+//! What need not be read again? A control plane is looked at many times, above all while it comes up; what
+//! those looks read stays until a watch tells of a change, or until others need the room.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,7 +10,7 @@ use kube::ResourceExt;
 
 use crate::interest::Topic;
 
-/// Objects that are kept at most, some 10 MB; what comes on top is read each time.
+/// Objects that are kept at most: those of some 200 control planes, in 10 MB.
 const MOST: usize = 1024;
 
 /// Objects of a kind that have been read.
@@ -19,14 +19,16 @@ pub struct Kept<T> {
 }
 
 struct State<T> {
-    entries: HashMap<Topic, Entry<T>>,
-    /// Tells those who ask apart.
-    next: u64,
+    /// With the number of their last use.
+    entries: HashMap<Topic, (u64, Entry<T>)>,
+    /// In the order of their last use.
+    order: BTreeMap<u64, Topic>,
+    uses: u64,
 }
 
 enum Entry<T> {
     /// Somebody asks for it now.
-    Asked(u64),
+    Asked,
     /// The last answer.
     Known(T),
 }
@@ -35,7 +37,8 @@ impl<T> Default for Kept<T> {
     fn default() -> Self {
         let state = State {
             entries: HashMap::new(),
-            next: 0,
+            order: BTreeMap::new(),
+            uses: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -51,23 +54,19 @@ impl<T: ResourceExt + Clone> Kept<T> {
         (topic, is_followed): (&Topic, impl Fn(&T) -> bool),
         ask: impl Future<Output = Result<Option<T>, E>>,
     ) -> Result<Option<T>, E> {
-        let ticket = {
-            let mut state = self.locked();
-            if let Some(Entry::Known(object)) = state.entries.get(topic) {
-                return Ok(Some(object.clone()));
-            }
-            state.ask(topic)
-        };
+        if let Some(known) = self.locked().known(topic) {
+            return Ok(Some(known));
+        }
+        let ticket = self.locked().put(topic, Entry::Asked);
         let found = ask.await;
         let mut state = self.locked();
         // If it was changed while it was read, the answer may be older than that.
-        if matches!(state.entries.get(topic), Some(Entry::Asked(asked)) if *asked == ticket) {
+        if matches!(state.entries.get(topic), Some((asked, Entry::Asked)) if *asked == ticket) {
             match &found {
                 Ok(Some(object)) if is_followed(object) => {
-                    let known = Entry::Known(object.clone());
-                    state.entries.insert(topic.clone(), known);
+                    state.put(topic, Entry::Known(object.clone()));
                 }
-                _ => drop(state.entries.remove(topic)),
+                _ => state.remove(topic),
             }
         }
         found
@@ -76,7 +75,7 @@ impl<T: ResourceExt + Clone> Kept<T> {
     /// A write of ours left the object like this.
     pub fn wrote(&self, topic: &Topic, object: T) {
         // What is not known any more has been changed by somebody since.
-        if let Some(Entry::Known(known)) = self.locked().entries.get_mut(topic) {
+        if let Some((_, Entry::Known(known))) = self.locked().entries.get_mut(topic) {
             *known = object;
         }
     }
@@ -85,17 +84,26 @@ impl<T: ResourceExt + Clone> Kept<T> {
     pub fn changed(&self, topic: &Topic, version: Option<&str>) {
         let mut state = self.locked();
         let same = match state.entries.get(topic) {
-            Some(Entry::Known(known)) => version.is_some_and(|version| is_of(known, version)),
+            Some((_, Entry::Known(known))) => version.is_some_and(|version| is_of(known, version)),
             _ => false,
         };
         if !same {
-            state.entries.remove(topic);
+            state.remove(topic);
         }
     }
 
-    /// These are not needed any more, or uncertain.
+    /// Nothing is known of these any more.
     pub fn forget(&self, is_meant: impl Fn(&Topic) -> bool) {
-        self.locked().entries.retain(|topic, _| !is_meant(topic));
+        let mut state = self.locked();
+        let meant: Vec<Topic> = state
+            .entries
+            .keys()
+            .filter(|t| is_meant(t))
+            .cloned()
+            .collect();
+        for topic in &meant {
+            state.remove(topic);
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, State<T>> {
@@ -103,14 +111,34 @@ impl<T: ResourceExt + Clone> Kept<T> {
     }
 }
 
-impl<T> State<T> {
-    fn ask(&mut self, topic: &Topic) -> u64 {
-        self.next += 1;
-        if self.entries.len() < MOST || self.entries.contains_key(topic) {
-            let asked = Entry::Asked(self.next);
-            self.entries.insert(topic.clone(), asked);
+impl<T: Clone> State<T> {
+    fn known(&mut self, topic: &Topic) -> Option<T> {
+        let (_, Entry::Known(object)) = self.entries.get(topic)? else {
+            return None;
+        };
+        let object = object.clone();
+        self.put(topic, Entry::Known(object.clone()));
+        Some(object)
+    }
+
+    /// The number of this use; what was used longest ago makes room.
+    fn put(&mut self, topic: &Topic, entry: Entry<T>) -> u64 {
+        self.remove(topic);
+        if self.entries.len() >= MOST
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.entries.remove(&oldest);
         }
-        self.next
+        self.uses += 1;
+        self.order.insert(self.uses, topic.clone());
+        self.entries.insert(topic.clone(), (self.uses, entry));
+        self.uses
+    }
+
+    fn remove(&mut self, topic: &Topic) {
+        if let Some((used, _)) = self.entries.remove(topic) {
+            self.order.remove(&used);
+        }
     }
 }
 

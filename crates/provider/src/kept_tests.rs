@@ -82,13 +82,19 @@ async fn what_is_not_there_and_what_nobody_follows_is_read_each_time() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_bound_are_kept() {
+async fn what_was_used_longest_ago_makes_room() {
     let kept = Kept::default();
+    assert_eq!(read(&kept, Some("5")).await.as_deref(), Some("5"));
     for number in 0..2 * MOST {
+        let other = topic(&number.to_string());
         let ask = async { Ok::<_, Infallible>(Some(secret("1"))) };
-        let Ok(_) = kept
-            .read((&topic(&number.to_string()), |_| true), ask)
-            .await;
+        let Ok(_) = kept.read((&other, |_| true), ask).await;
+        if number < MOST {
+            let used = read(&kept, Some("6")).await;
+            assert_eq!(used.as_deref(), Some("5"), "it is used all the time");
+        }
     }
     assert_eq!(kept.locked().entries.len(), MOST);
+    assert_eq!(kept.locked().order.len(), MOST);
+    assert_eq!(read(&kept, Some("6")).await.as_deref(), Some("6"));
 }

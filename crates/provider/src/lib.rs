@@ -18,8 +18,9 @@ mod report;
 pub mod settings;
 mod watches;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use kamaji_api::cluster::Cluster;
 use kamaji_operator::{
     context::Key,
     shell::{
@@ -27,16 +28,15 @@ use kamaji_operator::{
         clock,
         drain::Drain,
         events::Events,
-        lease::{self, Leadership},
+        lease::Leadership,
+        process::{self, Candidate, Process, RunError, Tasks},
         queue::{Accident, Limits, Outcome, Queue},
-        serve::{self, Certificates, ServeError},
+        serve::{self, Certificates},
         telemetry::Metrics,
         watch::Objects,
     },
-    stop,
 };
 use kube::Client;
-use tokio::task::{JoinError, JoinSet};
 
 use context::Context;
 use settings::Settings;
@@ -46,42 +46,9 @@ pub const LEASE: &str = "kamaji.controlplane.cluster.x-k8s.io";
 /// Who we are to the API server.
 pub const MANAGER: &str = "kamaji-control-plane";
 
-/// Looks that go on when the provider is told to stop may take so long still.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Why the provider ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No management cluster.
-    #[error(
-        "the management cluster cannot be reached: {0}; is KUBECONFIG right, or does the provider run in a pod?"
-    )]
-    Cluster(#[source] Box<kube::Error>),
-    /// How to reach it is not known.
-    #[error("no way to the management cluster is configured: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// A listener.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    /// Another replica took over.
-    #[error("the lease is lost: another replica may lead, this one must start anew")]
-    LeaseLost,
-    /// A task that should never end.
-    #[error("an essential part of the provider ended: {0}")]
-    Ended(String),
-}
-
-/// What the provider consists of; none of them ends by itself.
-type Tasks = JoinSet<Result<(), RunError>>;
-
 /// Runs the provider until it is told to stop or loses its lease.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
-    let mut config = kube::Config::infer().await?;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    // The queue tries again, and it knows for whom.
-    config.default_retry = false;
-    let client = Client::try_from(config).map_err(|e| RunError::Cluster(Box::new(e)))?;
-    run_with(client, settings, stop()).await
+    run_with(process::client().await?, settings, process::stop()).await
 }
 
 /// As [`run`], in the management cluster of `client`, until `stop` completes.
@@ -90,67 +57,30 @@ pub async fn run_with(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let leadership = if settings.leader_elect {
-        Leadership::none().by(LEASE)
-    } else {
-        Leadership::always()
+    let candidate = Candidate {
+        client: client.clone(),
+        namespace: settings.service.namespace.clone(),
+        identity: settings.identity.clone(),
+        leadership: Leadership::elected_by(LEASE, settings.leader_elect),
     };
-    let context = Arc::new(context(client.clone(), settings, leadership.clone()));
-    let (mut tasks, mut listening): (Tasks, Tasks) = (JoinSet::new(), JoinSet::new());
+    let context = Arc::new(context(client, settings, candidate.leadership.clone()));
+    let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     watches::start(&context, &mut tasks);
-    let drain = Drain::default();
-    listeners(&context, &drain, &mut listening);
-    let settings = &context.settings;
-    let (namespace, identity) = (
-        settings.service.namespace.clone(),
-        settings.identity.clone(),
-    );
-    if settings.leader_elect {
-        let (client, leadership) = (client.clone(), leadership.clone());
-        let (namespace, identity) = (namespace.clone(), identity.clone());
-        tasks.spawn(async move {
-            lease::keep(client, &namespace, &identity, &leadership).await;
-            Err(RunError::LeaseLost)
-        });
-    }
+    let drain = context.settings.webhooks.map(|_| Drain::default());
+    listeners(&context, drain.as_ref(), &mut listening);
     let migrating = context.clone();
     tasks.spawn(async move {
         migration::run(&migrating).await;
         std::future::pending().await
     });
-    let lead = tasks.spawn(lead(context.clone()));
-    let ended = tokio::select! {
-        () = stop => {
-            if settings.webhooks.is_some() {
-                drain.begin();
-            }
-            context.queue.close();
-            let finished = async {
-                while !lead.is_finished() && tasks.join_next().await.is_some() {}
-            };
-            if context.writer.is_leading() {
-                // What takes longer is broken off.
-                let _ = tokio::time::timeout(GRACE, finished).await;
-            }
-            Ok(())
-        }
-        Some(ended) = tasks.join_next() => broken(ended),
-        Some(ended) = listening.join_next() => broken(ended),
+    let process = Process {
+        tasks,
+        listening,
+        drain,
+        candidate,
     };
-    tasks.shutdown().await;
-    lease::release(client, &namespace, &identity, &leadership).await;
-    drain.over().await;
-    listening.shutdown().await;
-    ended
-}
-
-/// Why the provider ends with one of its tasks.
-fn broken(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
-    Err(match ended {
-        Ok(Ok(())) => RunError::Ended("a task returned".to_owned()),
-        Ok(Err(error)) => error,
-        Err(error) => RunError::Ended(error.to_string()),
-    })
+    let work = lead(context.clone());
+    process.run((work, || context.queue.close()), stop).await
 }
 
 fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
@@ -164,7 +94,7 @@ fn context(client: Client, settings: Settings, leadership: Leadership) -> Contex
         queue: Queue::default().measured(metrics.queue("kamajicontrolplane")),
         metrics,
         control_planes: Objects::default(),
-        clusters: Objects::default(),
+        clusters: Objects::default().alike_if(Cluster::says_the_same),
         tenants: Objects::default(),
         definitions: definitions::Definitions::default(),
         infrastructures: infrastructure::Infrastructures::default(),
@@ -176,14 +106,14 @@ fn context(client: Client, settings: Settings, leadership: Leadership) -> Contex
     }
 }
 
-fn listeners(context: &Arc<Context>, drain: &Drain, tasks: &mut Tasks) {
+fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
         tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
     }
     let certificates = Certificates::default();
     let serves = context.settings.webhooks;
-    if let Some(address) = serves {
+    if let (Some(address), Some(drain)) = (serves, drain) {
         let served = certificates.clone();
         let router = drain.around(conversion::router());
         tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });

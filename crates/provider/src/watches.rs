@@ -11,14 +11,15 @@ use kamaji_api::{
 };
 use kamaji_operator::{
     context::Key,
-    shell::watch::{self, Objects},
+    shell::{
+        process::{RunError, Tasks},
+        watch::{self, Objects},
+    },
 };
 use kube::{Resource, ResourceExt, api::ApiResource, runtime::watcher};
 use serde::de::DeserializeOwned;
-use tokio::task::JoinSet;
 
 use crate::{
-    RunError,
     certificate::DEFINITIONS,
     changes::{self, Change, reach},
     context::Context,
@@ -42,7 +43,7 @@ pub fn is_followed(secret: &Secret) -> bool {
 }
 
 /// Starts every watch.
-pub fn start(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) {
+pub fn start(context: &Arc<Context>, tasks: &mut Tasks) {
     let of = context.clone();
     tasks.spawn(async move {
         let told = of.clone();
@@ -108,7 +109,7 @@ pub fn start(context: &Arc<Context>, tasks: &mut JoinSet<Result<(), RunError>>) 
 /// Follows one of our typed kinds once it is defined.
 fn kind<K>(
     context: &Arc<Context>,
-    tasks: &mut JoinSet<Result<(), RunError>>,
+    tasks: &mut Tasks,
     (definition, selector): (&'static str, String),
     (objects, wake): (Objects<Key, K>, impl Fn(Key) + Send + Sync + 'static),
 ) where

@@ -15,9 +15,8 @@ use super::cloud_config::{self, CloudConfig};
 use super::machine::{Makes, Order};
 use crate::bed::Bed;
 use crate::command::{feed, output};
-use crate::control_plane::KUBELET_ESSENTIALS;
 use crate::kubectl::Kubectl;
-use crate::worker::Worker;
+use crate::worker::{KUBELET_PATCH, Worker};
 
 /// Workers with lower numbers belong to whoever calls `testbed join`.
 const NUMBERS: std::ops::Range<u8> = 8..16;
@@ -82,15 +81,10 @@ impl Kubelets {
 
     /// Starts the machine as if its image had been booted, and runs the bootstrap data.
     async fn boot(&self, worker: &Worker, order: &Order<'_>) -> Result<()> {
-        let node = worker.node();
         let config = cloud_config::parse(order.bootstrap, &known(worker, order))?;
         worker.open().await?;
-        let patch = format!(
-            "{KUBELET_ESSENTIALS}resolvConf: {}\n",
-            node.resolv_conf().display()
-        );
-        let file = format!("{PATCHES}/kubeletconfiguration0+merge.yaml");
-        write(worker, &file, ("0644", &patch)).await?;
+        let file = format!("{PATCHES}/{KUBELET_PATCH}");
+        write(worker, &file, ("0644", &worker.kubelet_patch())).await?;
         worker.start_kubelet()?;
         run(worker, &config).await
     }

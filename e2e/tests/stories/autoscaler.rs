@@ -8,12 +8,14 @@ use kamaji_e2e::cluster_api::{self, Clusterctl};
 use kamaji_e2e::envtest::{ApiServer, Options};
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::kubectl::Kubectl;
-use kamaji_e2e::layout::crate_dir;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
 use super::objects::Objects;
+
+/// Name and namespace of the Cluster.
+const HOLLOW: (&str, &str) = ("hollow", "hollow");
 
 /// How the autoscaler finds node groups: `--node-group-auto-discovery`.
 const DISCOVERY: &str = "cluster.x-k8s.io/cluster-name=hollow,autoscaling=enabled";
@@ -32,7 +34,7 @@ pub async fn tell(testbed: Testbed) -> Result<()> {
     };
     case.comes_up().await?;
     case.is_discovered().await?;
-    let tenant = case.tenant().await?;
+    let tenant = clusterctl.tenant(HOLLOW).await?;
     case.is_scaled_up(&tenant).await?;
     case.is_scaled_down(&tenant).await?;
     case.is_not_moved().await?;
@@ -49,16 +51,14 @@ struct Case<'a> {
 impl Case<'_> {
     /// Its infrastructure is of a kind that the provider was told of, and learns the endpoint.
     async fn comes_up(&self) -> Result<()> {
-        let template = crate_dir().join("manifests/cluster-hollow.yaml");
-        let line = format!(
-            "generate cluster hollow -n hollow --from {} --kubernetes-version v1.36.3 \
-             --worker-machine-count 0",
-            template.display()
-        );
         let address = self.testbed.bed.layout.vip(22).to_string();
-        let clusterctl = self.clusterctl.with("CONTROL_PLANE_ADDRESS", &address);
+        let cluster = self
+            .clusterctl
+            .with("CONTROL_PLANE_ADDRESS", &address)
+            .generate(HOLLOW, "cluster-hollow.yaml", ("v1.36.3", 0))
+            .await?;
         self.objects.namespace().await?;
-        self.objects.apply(&clusterctl.run(&line).await?).await?;
+        self.objects.apply(&cluster).await?;
         for type_ in ["InfrastructureReady", "RemoteConnectionProbe", "Available"] {
             self.objects
                 .condition("cluster hollow", (type_, "True"))
@@ -94,17 +94,6 @@ impl Case<'_> {
         }
         ensure!(found[0]["spec"]["replicas"] == 0, "it begins at nothing");
         Ok(())
-    }
-
-    async fn tenant(&self) -> Result<Kubectl> {
-        let kubeconfig = self
-            .clusterctl
-            .run("get kubeconfig hollow -n hollow")
-            .await?;
-        let dir = self.testbed.bed.layout.dir("clusterctl");
-        let path = dir.join("hollow.kubeconfig");
-        std::fs::write(&path, kubeconfig)?;
-        Kubectl::new(&self.testbed.bed.tools, &path)
     }
 
     /// By the scale subresource; Nodes and Machines know each other.

@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl};
-use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
-use serde_json::{Value, json};
+use serde_json::json;
 
-const LIMIT: Duration = Duration::from_mins(3);
+use super::objects::Objects;
+
+/// Name and namespace of the Cluster.
+const BLUE: (&str, &str) = ("blue", "capi");
 
 /// A Cluster without infrastructure, whose control plane has a name of its own.
 pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
-    let kubectl = testbed.kubectl()?;
-    kubectl.apply(&manifest(&testbed)).await?;
+    let objects = Objects::of(&testbed, BLUE.1)?;
+    objects.namespace().await?;
+    objects.apply(&manifest(&testbed)).await?;
     let case = Case {
-        testbed: &testbed,
-        kubectl: &kubectl,
+        objects: &objects,
         clusterctl: &clusterctl,
     };
     case.comes_up().await?;
@@ -29,25 +31,27 @@ pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
 }
 
 struct Case<'a> {
-    testbed: &'a Testbed,
-    kubectl: &'a Kubectl,
+    objects: &'a Objects,
     clusterctl: &'a Clusterctl,
 }
 
 impl Case<'_> {
     /// Endpoint, initialisation, kubeconfig and the probe of Cluster API's core.
     async fn comes_up(&self) -> Result<()> {
-        self.condition("cluster blue", "RemoteConnectionProbe", "True")
+        self.objects
+            .condition("cluster blue", ("RemoteConnectionProbe", "True"))
             .await?;
-        self.condition("cluster blue", "ControlPlaneAvailable", "True")
+        self.objects
+            .condition("cluster blue", ("ControlPlaneAvailable", "True"))
             .await?;
-        let cluster = self.kubectl.json("get cluster blue -n capi").await?;
-        let told = self.kubectl.json("get ktcp blue-cp -n capi").await?;
+        let cluster = self.objects.get("cluster blue").await?;
+        let told = self.objects.get("ktcp blue-cp").await?;
         ensure!(
             cluster["spec"]["controlPlaneEndpoint"] == told["spec"]["controlPlaneEndpoint"],
             "the Cluster has taken the endpoint over"
         );
-        let dual = self.tenant("get servicecidr kubernetes").await?;
+        let dual = self.clusterctl.tenant(BLUE).await?;
+        let dual = dual.json("get servicecidr kubernetes").await?;
         let expected = json!(["10.120.0.0/16", "fd00:120::/112"]);
         ensure!(dual["spec"]["cidrs"] == expected, "{}", dual["spec"]);
         let status = &cluster["status"]["controlPlane"];
@@ -59,47 +63,36 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// What the tenant answers, asked with what `clusterctl get kubeconfig` gives.
-    async fn tenant(&self, line: &str) -> Result<Value> {
-        let kubeconfig = self.clusterctl.run("get kubeconfig blue -n capi").await?;
-        let path = self
-            .testbed
-            .bed
-            .layout
-            .dir("clusterctl")
-            .join("blue.kubeconfig");
-        std::fs::write(&path, kubeconfig)?;
-        Kubectl::new(&self.testbed.bed.tools, &path)?
-            .json(line)
-            .await
-    }
-
     /// To nothing and back by the scale subresource.
     async fn is_scaled(&self) -> Result<()> {
-        self.kubectl
-            .run("scale ktcp blue-cp -n capi --replicas=0")
+        self.objects.run("scale ktcp blue-cp --replicas=0").await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "False"))
             .await?;
-        self.condition("ktcp blue-cp", "Available", "False").await?;
-        self.kubectl
-            .run("scale ktcp blue-cp -n capi --replicas=1")
-            .await?;
-        self.condition("ktcp blue-cp", "Available", "True").await
+        self.objects.run("scale ktcp blue-cp --replicas=1").await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "True"))
+            .await
     }
 
     /// By the Cluster; what was asked meanwhile is done as soon as it goes on.
     async fn is_paused(&self) -> Result<()> {
-        self.patch("cluster blue", json!({"spec": {"paused": true}}))
+        self.objects
+            .patch("cluster blue", json!({"spec": {"paused": true}}))
             .await?;
-        self.condition("ktcp blue-cp", "Paused", "True").await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Paused", "True"))
+            .await?;
         let label = json!({"metadata": {"labels": {"team": "blue"}}});
-        self.patch("ktcp blue-cp", label).await?;
+        self.objects.patch("ktcp blue-cp", label).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let label = || async {
-            let tenant = self.kubectl.json("get tcp blue-cp -n capi").await?;
+            let tenant = self.objects.get("tcp blue-cp").await?;
             anyhow::Ok(tenant["metadata"]["labels"]["team"] == "blue")
         };
         ensure!(!label().await?, "nothing is done while it is paused");
-        self.patch("cluster blue", json!({"spec": {"paused": false}}))
+        self.objects
+            .patch("cluster blue", json!({"spec": {"paused": false}}))
             .await?;
         until("it goes on at once", Duration::from_secs(5), || async {
             ensure!(label().await?, "the label is not there");
@@ -110,57 +103,32 @@ impl Case<'_> {
 
     /// Clients of v1alpha1 see the words of the old contract.
     async fn old_version(&self) -> Result<()> {
-        let line = "get kamajicontrolplanes.v1alpha1.controlplane.cluster.x-k8s.io blue-cp -n capi";
-        let old = self.kubectl.json(line).await?;
+        let old = "kamajicontrolplanes.v1alpha1.controlplane.cluster.x-k8s.io blue-cp";
+        let old = self.objects.get(old).await?;
         ensure!(old["status"]["initialized"] == true, "{}", old["status"]);
         Ok(())
     }
 
     /// The Cluster goes, and with it the control plane and its tenant.
     async fn goes(&self) -> Result<()> {
-        self.kubectl
-            .run("delete cluster blue -n capi --timeout=120s")
+        self.objects
+            .run("delete cluster blue --timeout=120s")
             .await?;
         let left = self
-            .kubectl
-            .run("get ktcp,tcp,deployment,service -n capi -o name")
+            .objects
+            .run("get ktcp,tcp,deployment,service -o name")
             .await?;
         ensure!(left.trim().is_empty(), "there are {left}");
         Ok(())
-    }
-
-    async fn patch(&self, object: &str, patch: Value) -> Result<()> {
-        let patch = patch.to_string();
-        let mut words = vec!["patch"];
-        words.extend(object.split(' '));
-        words.extend(["-n", "capi", "--type=merge", "-p", &patch]);
-        self.kubectl.args(words).await?;
-        Ok(())
-    }
-
-    async fn condition(&self, object: &str, type_: &str, status: &str) -> Result<()> {
-        until(&format!("{object} has {type_}={status}"), LIMIT, || async {
-            let found = self.kubectl.json(&format!("get {object} -n capi")).await?;
-            let list = found["status"]["conditions"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            let said = list.iter().find(|said| said["type"] == type_);
-            let said = said.with_context(|| format!("it has only {list:?}"))?;
-            ensure!(said["status"] == status, "it says {said}");
-            Ok(())
-        })
-        .await
     }
 }
 
 fn manifest(testbed: &Testbed) -> String {
     let address = testbed.bed.layout.vip(20);
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "capi"}},
         {
             "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
-            "metadata": {"name": "blue-cp", "namespace": "capi"},
+            "metadata": {"name": "blue-cp"},
             "spec": {
                 "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
                 "network": {
@@ -172,7 +140,7 @@ fn manifest(testbed: &Testbed) -> String {
         },
         {
             "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-            "metadata": {"name": "blue", "namespace": "capi"},
+            "metadata": {"name": "blue"},
             "spec": {
                 "clusterNetwork": {
                     "services": {"cidrBlocks": ["10.120.0.0/16", "fd00:120::/112"]},

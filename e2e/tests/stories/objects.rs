@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use kamaji_e2e::kubectl::Kubectl;
+use anyhow::{Result, ensure};
+use kamaji_e2e::kubectl::{Kubectl, says};
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
@@ -90,11 +90,8 @@ impl Objects {
     pub async fn condition(&self, object: &str, (type_, status): (&str, &str)) -> Result<()> {
         until(&format!("{object} has {type_}={status}"), LIMIT, || async {
             let found = self.get(object).await?;
-            let list = found["status"]["conditions"].as_array();
-            let list = list.cloned().unwrap_or_default();
-            let said = list.iter().find(|said| said["type"] == type_);
-            let said = said.with_context(|| format!("it has only {list:?}"))?;
-            ensure!(said["status"] == status, "it says {said}");
+            let said = says(&found, (type_, status));
+            ensure!(said, "it says {}", found["status"]["conditions"]);
             Ok(())
         })
         .await

@@ -1,7 +1,6 @@
 //! Who writes when there is nothing to do? Nobody, however long it lasts: five minutes in `make soak`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -60,16 +59,12 @@ pub async fn tell(testbed: Testbed) -> Result<()> {
 /// What a user hears that goes on writing tenants until the old replica has gone.
 async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
     let kubectl = testbed.kubectl()?;
-    let dir = testbed.bed.layout.dir("stories");
-    fs::create_dir_all(&dir)?;
-    let path = dir.join("of-a-user.yaml");
-    fs::write(&path, manifest::tenant("rest", "of-a-user", json!({})))?;
-    let line = format!("apply --dry-run=server -f {}", path.display());
+    let tenant = manifest::tenant("rest", "of-a-user", json!({}));
     let begin = Instant::now();
     let (mut written, mut refused) = (0, Vec::new());
     while begin.elapsed() < ROLLOUT {
-        match kubectl.run(&line).await {
-            Ok(_) => written += 1,
+        match kubectl.dry_run(&tenant).await {
+            Ok(()) => written += 1,
             Err(error) => refused.push(format!("{error:#}")),
         }
     }

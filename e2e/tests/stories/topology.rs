@@ -6,12 +6,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl};
 use kamaji_e2e::infrastructure;
-use kamaji_e2e::kubectl::Kubectl;
+use kamaji_e2e::kubectl::{Kubectl, says};
+use kamaji_e2e::layout::manifest;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
 use super::objects::Objects;
+
+/// Name and namespace of the Cluster.
+const GREEN: (&str, &str) = ("green", "green");
 
 /// The version before the one that there is; only the names of images differ.
 const BEFORE: &str = "v1.35.4";
@@ -55,22 +59,16 @@ struct Case<'a> {
 impl Case<'_> {
     /// By `clusterctl generate cluster` from a template, as a user would.
     async fn is_generated(&self) -> Result<()> {
-        let manifests = kamaji_e2e::layout::crate_dir().join("manifests");
-        let class = std::fs::read_to_string(manifests.join("clusterclass-kubelets.yaml"))?;
         self.objects.namespace().await?;
+        let class = manifest("clusterclass-kubelets.yaml")?;
         self.objects.apply(&class).await?;
-        let template = manifests.join("cluster-template-kubelets.yaml");
         let address = self.testbed.bed.layout.vip(21);
-        let line = format!(
-            "generate cluster green -n green --from {} --kubernetes-version {BEFORE} \
-             --worker-machine-count 0",
-            template.display()
-        );
+        let template = "cluster-template-kubelets.yaml";
         let cluster = self
             .clusterctl
             .with("CONTROL_PLANE_ADDRESS", &address.to_string())
             .with("HOLLOW_MACHINE_COUNT", "1")
-            .run(&line)
+            .generate(GREEN, template, (BEFORE, 0))
             .await?;
         self.objects.apply(&cluster).await
     }
@@ -98,15 +96,7 @@ impl Case<'_> {
                 .condition("cluster green", (type_, "True"))
                 .await?;
         }
-        let kubeconfig = self.clusterctl.run("get kubeconfig green -n green").await?;
-        let path = self
-            .testbed
-            .bed
-            .layout
-            .dir("clusterctl")
-            .join("green.kubeconfig");
-        std::fs::write(&path, kubeconfig)?;
-        let tenant = Kubectl::new(&self.testbed.bed.tools, &path)?;
+        let tenant = self.clusterctl.tenant(GREEN).await?;
         self.nodes(&tenant, 1, BEFORE).await?;
         until("nothing is wrong", Duration::from_mins(1), || async {
             let told = self
@@ -277,7 +267,10 @@ impl Case<'_> {
             let running = running.count();
             let nodes = tenant.json("get nodes").await?;
             let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
-            let ready = nodes.iter().filter(|node| is_ready(node)).count();
+            let ready = nodes
+                .iter()
+                .filter(|node| says(node, ("Ready", "True")))
+                .count();
             let all = (machines.len(), running, nodes.len(), ready);
             ensure!(
                 all == (count, count, count, count),
@@ -287,14 +280,6 @@ impl Case<'_> {
         })
         .await
     }
-}
-
-fn is_ready(node: &Value) -> bool {
-    let conditions = node["status"]["conditions"].as_array();
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 fn version(object: &Value) -> (String, String) {

@@ -70,10 +70,18 @@ impl Leadership {
         Self::of(Held::No)
     }
 
-    /// The same, by a lease of another name than the operator's.
-    #[must_use]
-    pub fn by(self, lease: &'static str) -> Self {
-        Self { lease, ..self }
+    /// For whoever holds the lease of this name; always, if nobody is elected.
+    pub fn elected_by(lease: &'static str, elect: bool) -> Self {
+        let leadership = if elect { Self::none() } else { Self::always() };
+        Self {
+            lease,
+            ..leadership
+        }
+    }
+
+    /// True if there is no lease to hold.
+    pub fn is_given(&self) -> bool {
+        matches!(*self.held.borrow(), Held::Always)
     }
 
     fn of(held: Held) -> Self {

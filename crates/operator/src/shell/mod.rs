@@ -7,6 +7,7 @@ pub mod drain;
 pub mod events;
 pub mod index;
 pub mod lease;
+pub mod process;
 pub mod queue;
 pub mod remote;
 pub mod serve;

@@ -27,6 +27,7 @@ use crate::context::Key;
 pub struct Objects<N, K> {
     objects: Arc<RwLock<HashMap<N, Arc<K>>>>,
     ready: watch::Sender<bool>,
+    alike: fn(&K, &K) -> bool,
 }
 
 impl<N, K> Clone for Objects<N, K> {
@@ -34,6 +35,7 @@ impl<N, K> Clone for Objects<N, K> {
         Self {
             objects: self.objects.clone(),
             ready: self.ready.clone(),
+            alike: self.alike,
         }
     }
 }
@@ -43,6 +45,7 @@ impl<N, K> Default for Objects<N, K> {
         Self {
             objects: Arc::default(),
             ready: watch::Sender::new(false),
+            alike: |_, _| false,
         }
     }
 }
@@ -66,6 +69,12 @@ impl Named for Key {
 }
 
 impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
+    /// The same, but an event that leaves an object as good as it was wakes nobody.
+    #[must_use]
+    pub fn alike_if(self, alike: fn(&K, &K) -> bool) -> Self {
+        Self { alike, ..self }
+    }
+
     /// The object of a name.
     pub fn get(&self, name: &N) -> Option<Arc<K>> {
         self.read().get(name).cloned()
@@ -96,15 +105,16 @@ impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
         self.newer(name, object);
     }
 
-    /// Puts in what is not older than what is there: a watch lags behind our own writes.
-    fn newer(&self, name: N, object: Arc<K>) {
+    /// Puts in what is not older than what is there: a watch lags behind our own writes. True unless
+    /// they are alike.
+    fn newer(&self, name: N, object: Arc<K>) -> bool {
         let mut objects = self.write();
-        if objects
-            .get(&name)
-            .is_none_or(|had| revision(had.as_ref()) <= revision(object.as_ref()))
-        {
+        let had = objects.get(&name);
+        let news = had.is_none_or(|had| !(self.alike)(had, &object));
+        if had.is_none_or(|had| revision(had.as_ref()) <= revision(object.as_ref())) {
             objects.insert(name, object);
         }
+        news
     }
 
     /// One object is gone; one that was made anew under the same name stays.
@@ -201,8 +211,9 @@ pub async fn some<N, K>(
                 names.into_iter().for_each(&wake);
             }
             Ok(Event::Apply(object)) => {
-                if let Ok((name, object)) = read::<N, K>(object) {
-                    objects.newer(name.clone(), object);
+                if let Ok((name, object)) = read::<N, K>(object)
+                    && objects.newer(name.clone(), object)
+                {
                     wake(name);
                 }
             }

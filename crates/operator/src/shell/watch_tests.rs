@@ -33,6 +33,17 @@ fn a_late_event_does_not_undo_what_our_own_write_returned() {
 }
 
 #[test]
+fn an_event_that_leaves_an_object_as_it_was_wakes_nobody_if_that_is_known() {
+    let (maps, key) = (Maps::default(), Key::new("a", "b"));
+    assert!(maps.newer(key.clone(), map("u", "1")));
+    assert!(maps.newer(key.clone(), map("u", "1")), "nothing is known");
+    let maps = maps.alike_if(|a, b| a.metadata.uid == b.metadata.uid);
+    assert!(!maps.newer(key.clone(), map("u", "2")));
+    assert_eq!(version(&maps, &key).as_deref(), Some("2"));
+    assert!(maps.newer(key, map("v", "3")));
+}
+
+#[test]
 fn whatever_is_not_in_a_complete_list_is_gone_and_is_told() {
     let (maps, gone, kept) = (
         Maps::default(),

@@ -3,9 +3,8 @@
 //! On a testbed of their own, with real control planes and Cluster API's real core; each Cluster has one
 //! worker, a hollow Node. Most of the time is what that many API servers take to start on this machine.
 
-use std::collections::BTreeMap;
 use std::env;
-use std::fs;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -14,13 +13,15 @@ use kamaji_e2e::bed::Bed;
 use kamaji_e2e::catalogue;
 use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
-use kamaji_e2e::layout::{Layout, crate_dir};
+use kamaji_e2e::kubectl::says;
+use kamaji_e2e::layout::{Layout, manifest};
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::kubernetes_version;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
 use crate::figures::Figures;
+use crate::requests;
 use crate::usage::Usage;
 
 /// Number of Clusters unless `KAMAJI_BENCH_CLUSTERS` says another one; there are addresses for 64. On two
@@ -32,9 +33,6 @@ const ADDRESS: u8 = 32;
 const LIMIT: Duration = Duration::from_mins(40);
 /// How long they are watched at rest.
 const REST: Duration = Duration::from_secs(10);
-/// When the pods of the first control plane start, and how long after them the next ones.
-const FIRST: Duration = Duration::from_secs(45);
-const TURN: Duration = Duration::from_secs(15);
 
 /// Measures on a testbed for this alone.
 pub async fn measure(figures: &mut Figures) -> Result<()> {
@@ -63,11 +61,14 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     let cpu = provider.cpu()?;
     let empty = provider.memory("VmRSS")?;
     let (mark, begin) = (testbed.audit().mark()?, Instant::now());
-    kubectl.apply(&manifests).await?;
+    // Under so much at once webhooks of Cluster API may refuse once, as GitOps tools know.
+    until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
     until("all Clusters are available", LIMIT, || async {
         let clusters = kubectl.json("get clusters -n bench").await?;
         let available = clusters["items"].as_array().into_iter().flatten();
-        let available = available.filter(|cluster| is_available(cluster)).count();
+        let available = available
+            .filter(|cluster| says(cluster, ("Available", "True")))
+            .count();
         ensure!(available == usize::from(number), "{available} of {number}");
         Ok(())
     })
@@ -75,8 +76,8 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     let name = |what: &str| format!("clusters_n{number}_{what}");
     figures.set(name("available_s"), begin.elapsed().as_secs_f64());
     let each = f64::from(number);
-    let asked = requests(testbed, mark)?;
-    print(&asked);
+    let asked = by_provider(testbed, mark)?;
+    requests::print(&asked, each);
     figures.set(name("requests_per_cluster"), count(&asked)? / each);
     figures.set(name("cpu_s_per_cluster"), (provider.cpu()? - cpu) / each);
     figures.set(name("rss_empty_mib"), empty);
@@ -84,7 +85,7 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     figures.set(name("rss_peak_mib"), provider.memory("VmHWM")?);
     let mark = testbed.audit().mark()?;
     tokio::time::sleep(REST).await;
-    let mut idle = requests(testbed, mark)?;
+    let mut idle = by_provider(testbed, mark)?;
     idle.retain(Entry::is_write);
     figures.set(name("idle_writes_10s"), count(&idle)?);
     providers.abort();
@@ -92,7 +93,7 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
 }
 
 /// The provider's requests since the mark; leases aside.
-fn requests(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
+fn by_provider(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
     let mut entries = testbed.audit().since(mark)?;
     entries.retain(|entry| {
         entry
@@ -104,44 +105,23 @@ fn requests(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Prints how often what was asked for.
-fn print(entries: &[Entry]) {
-    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in entries {
-        let (object, code) = (&entry.object_ref, entry.response_status.code);
-        let (kind, part) = (&object.resource, &object.subresource);
-        let what = format!("{} {kind} {part} {code}", entry.verb);
-        *kinds.entry(what).or_default() += 1;
-    }
-    for (what, count) in kinds {
-        println!("  {count:>6} {what}");
-    }
-}
-
 fn count(entries: &[Entry]) -> Result<f64> {
     Ok(f64::from(u32::try_from(entries.len())?))
 }
 
-fn is_available(cluster: &Value) -> bool {
-    let conditions = cluster["status"]["conditions"].as_array();
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|said| said["type"] == "Available" && said["status"] == "True")
-}
-
 /// The template of hollow Clusters, so many times.
 fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
-    let path = crate_dir().join("manifests/cluster-hollow.yaml");
-    let template = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let template = manifest("cluster-hollow.yaml")?;
     let metadata = json!({"name": "bench"});
     let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})];
+    let at_once = u8::try_from(2 * available_parallelism()?.get()).unwrap_or(number);
     for index in 0..number {
-        let address = testbed.bed.layout.vip(ADDRESS + index).to_string();
+        let address = |index: u8| testbed.bed.layout.vip(ADDRESS + index).to_string();
+        let turn = index.checked_sub(at_once).map(address);
         let cluster = template
             .replace("${CLUSTER_NAME}", &format!("bench-{index}"))
             .replace("${NAMESPACE}", "bench")
-            .replace("${CONTROL_PLANE_ADDRESS}", &address)
+            .replace("${CONTROL_PLANE_ADDRESS}", &address(index))
             .replace("${KUBERNETES_VERSION}", &kubernetes_version()?)
             .replace("${CONTROL_PLANE_MACHINE_COUNT:=1}", "1")
             .replace("${WORKER_MACHINE_COUNT:=0}", "1");
@@ -150,28 +130,31 @@ fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
             "the template has further variables"
         );
         let objects: Vec<Value> = serde_saphyr::from_multiple(&cluster)?;
-        items.extend(objects.into_iter().map(|object| in_turn(object, index)));
+        let objects = objects.into_iter();
+        items.extend(objects.map(|object| in_turn(object, turn.as_deref())));
     }
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     Ok(list.to_string())
 }
 
-/// Has the pods of a control plane wait for their turn, and gives them time: API servers that all start
-/// at once starve one another on a small machine.
-fn in_turn(mut object: Value, index: u8) -> Value {
+/// Has the pods of a control plane wait until the one of `turn` answers, and gives them time: API servers
+/// that all start at once starve one another. What runs without need does not.
+fn in_turn(mut object: Value, turn: Option<&str>) -> Value {
     if object["kind"] == "KamajiControlPlane" {
-        let turn = FIRST + TURN * u32::from(index);
-        let patient = json!({"timeoutSeconds": 10, "failureThreshold": 60});
-        object["spec"]["deployment"] = json!({
-            "extraInitContainers": [{
-                "name": "turn", "image": catalogue::BUSYBOX,
-                "command": ["sleep", turn.as_secs().to_string()],
-            }],
-            "probes": {"startup": patient, "liveness": patient, "readiness": patient},
-        });
-        for component in ["controllerManager", "scheduler"] {
-            object["spec"][component] = json!({"extraArgs": ["--leader-elect=false"]});
+        let patient = json!({"timeoutSeconds": 10, "periodSeconds": 20, "failureThreshold": 30});
+        let ready = json!({"timeoutSeconds": 10, "periodSeconds": 5});
+        object["spec"]["deployment"] =
+            json!({"probes": {"startup": patient, "liveness": patient, "readiness": ready}});
+        if let Some(address) = turn {
+            let wait = format!("until nc -w 2 {address} 6443 < /dev/null; do sleep 1; done");
+            let command = ["sh", "-c", &wait];
+            object["spec"]["deployment"]["extraInitContainers"] =
+                json!([{"name": "turn", "image": catalogue::BUSYBOX, "command": command}]);
         }
+        object["spec"]["controllerManager"] = json!({"extraArgs": [
+            "--leader-elect=false", "--controllers=bootstrap-signer-controller,token-cleaner-controller",
+        ]});
+        object["spec"]["scheduler"] = json!({"extraArgs": ["--leader-elect=false"]});
     }
     object
 }

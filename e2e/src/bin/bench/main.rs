@@ -1,14 +1,16 @@
 //! What does the operator cost for many tenants, and how far is it from what any client must pay?
 //!
 //! For each number of tenants: a lone API server, an etcd with TLS as DataStore, the operator as a
-//! process beside them (`--testbed` and `--clusters`: see [`ready`] and [`clusters`]). Nothing runs pods, so tenants wait once their objects are there. Then the
-//! floor: a bare client writes the same objects. Figures go to `target/bench/figures.json`.
+//! process beside them. Nothing runs pods, so tenants wait once their objects are there. Then the
+//! floor: a bare client writes the same objects. `--testbed` measures [`ready`] as well, and
+//! `--clusters` measures [`clusters`]. Figures go to `target/bench/figures.json`.
 
 mod clusters;
 mod figures;
 mod floor;
 mod operator_process;
 mod ready;
+mod requests;
 mod round;
 mod usage;
 mod world;

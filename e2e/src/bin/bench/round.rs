@@ -1,6 +1,6 @@
 //! What does one number of tenants cost?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::figures::Figures;
 use crate::operator_process::Operator;
 use crate::world::World;
-use crate::{floor, world};
+use crate::{floor, requests, world};
 
 /// Without a write for so long, it is over.
 const QUIET: Duration = Duration::from_secs(3);
@@ -185,17 +185,6 @@ fn count(seen: &[Entry], (number, begin): (usize, Timestamp), figures: &mut Figu
     );
     let wrote = seen.iter().filter(|entry| entry.is_write()).count();
     figures.set(format!("writes_per_tenant_n{number}"), wrote as f64 / each);
-    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in seen {
-        let (object, code) = (&entry.object_ref, entry.response_status.code);
-        let name = format!(
-            "{} {} {} {code}",
-            entry.verb, object.resource, object.subresource
-        );
-        *kinds.entry(name).or_default() += 1;
-    }
-    for (name, times) in kinds {
-        println!("{:>10.2} per tenant  {name}", times as f64 / each);
-    }
+    requests::print(seen, each);
     Ok(())
 }
