@@ -6,6 +6,7 @@ pub mod status;
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub struct KamajiControlPlaneSpec {
     /// Number of pods.
     #[serde(default = "two", skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// Rollouts that no change of the pods asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// Kubernetes version.
     pub version: String,
     /// What templates have, too.
@@ -61,6 +65,14 @@ pub struct KamajiControlPlaneSpec {
 #[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
 fn two() -> Option<i32> {
     Some(2)
+}
+
+/// Rollouts that no change of the pods asks for. (Contract of control-plane providers, rollout)
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rollout {
+    /// When this time has come, the pods that are older are replaced once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Time>,
 }
 
 /// Where an API server is reached.

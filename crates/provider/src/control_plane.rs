@@ -61,6 +61,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             break;
         }
     }
+    let due = plan.wake;
     let reported = report::status(&context, &look.snapshot.control_plane, (plan, &failures)).await;
     match reported {
         Ok(Some(object)) => context
@@ -76,8 +77,9 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         return Outcome::Retry;
     }
     let resync = context.settings.resync;
+    let resync = clock::jitter(resync.mul_f64(0.9), resync);
     Outcome::Done {
-        wake: Some(clock::jitter(resync.mul_f64(0.9), resync)),
+        wake: Some(due.map_or(resync, |at| clock::until(at).min(resync))),
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::object::Kind;
 
 /// A control plane `a` of the Cluster `c`, with `spec` over the smallest one.
-fn snapshot(spec: Value) -> Snapshot {
+pub(super) fn snapshot(spec: Value) -> Snapshot {
     let mut object = json!({
         "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
         "metadata": {
@@ -45,7 +45,7 @@ fn snapshot(spec: Value) -> Snapshot {
 }
 
 /// What the API server and the operator make of a plan.
-fn settle(mut snapshot: Snapshot, endpoint: &str) -> Snapshot {
+pub(super) fn settle(mut snapshot: Snapshot, endpoint: &str) -> Snapshot {
     for _ in 0..4 {
         let plan = plan(&snapshot);
         follow(&mut snapshot, plan, endpoint);
@@ -66,6 +66,7 @@ fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
         } else {
             let mut body = object.body;
             body["status"] = says(endpoint);
+            body["metadata"]["creationTimestamp"] = json!("1969-12-31T00:00:00Z");
             snapshot.tenant = Some(serde_json::from_value(body).unwrap());
             for name in ["a-admin-kubeconfig", "a-ca"] {
                 snapshot.sources.insert(name.to_owned(), own_secret());

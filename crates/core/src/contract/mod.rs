@@ -9,6 +9,7 @@ mod conditions;
 pub mod conversion;
 pub mod infrastructure;
 pub mod place;
+mod rollout;
 mod secrets;
 mod status;
 mod tenant;
@@ -107,6 +108,8 @@ pub struct Plan {
     pub infrastructure: Option<infrastructure::Patch>,
     /// The kubeconfig that is to be tried, if it was not.
     pub probe: Option<Vec<u8>>,
+    /// When there is something to do although nothing has changed.
+    pub wake: Option<Timestamp>,
     /// The next status; `None` to leave it alone.
     pub status: Option<KamajiControlPlaneStatus>,
 }
@@ -160,6 +163,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
         return draft.finish();
     }
     draft.plan.own = own(snapshot);
+    draft.plan.wake = rollout::due(snapshot);
     if let Some(tenant) = tenant::plan(&mut draft, cluster) {
         published(&mut draft, cluster, tenant);
     }

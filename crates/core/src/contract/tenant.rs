@@ -17,10 +17,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    cluster_label,
+    Snapshot, cluster_label,
     conditions::{Draft, TENANT_CREATED},
     place::{self, Remote},
-    secrets,
+    rollout, secrets,
 };
 use crate::{
     endpoint::HostPort,
@@ -152,7 +152,7 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
         "spec": {
             "addons": addons(fields),
             "controlPlane": {
-                "deployment": deployment(fields, control_plane.spec.replicas),
+                "deployment": deployment(draft.snapshot),
                 "gateway": gateway(&fields.network),
                 "ingress": ingress(&fields.network),
                 "service": {
@@ -242,7 +242,9 @@ fn addons(fields: &ControlPlaneFields) -> Value {
     })
 }
 
-fn deployment(fields: &ControlPlaneFields, replicas: Option<i32>) -> Value {
+fn deployment(snapshot: &Snapshot) -> Value {
+    let spec = &snapshot.control_plane.spec;
+    let fields = &spec.fields;
     let pods = fields.deployment.clone().unwrap_or_default();
     let kine = fields.kine.clone().unwrap_or_default();
     let of = |pick: fn(&ControlPlaneComponent) -> Value| by_component(fields, pick);
@@ -260,7 +262,7 @@ fn deployment(fields: &ControlPlaneFields, replicas: Option<i32>) -> Value {
             .and_then(|c| c.container_image_name.clone())
     };
     json!({
-        "replicas": replicas,
+        "replicas": spec.replicas,
         "registrySettings": {
             "registry": fields.registry,
             "apiServerImage": image(&fields.api_server),
@@ -276,7 +278,7 @@ fn deployment(fields: &ControlPlaneFields, replicas: Option<i32>) -> Value {
         "additionalContainers": pods.extra_containers,
         "additionalVolumes": pods.extra_volumes,
         "additionalMetadata": pods.additional_metadata,
-        "podAdditionalMetadata": pods.pod_additional_metadata,
+        "podAdditionalMetadata": rollout::marked(snapshot, pods.pod_additional_metadata),
         "nodeSelector": pods.node_selector,
         "affinity": pods.affinity,
         "tolerations": pods.tolerations,
