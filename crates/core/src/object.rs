@@ -264,11 +264,17 @@ fn prune(value: &mut Value) {
     }
 }
 
+/// Keys of maps whose entries are a user's own: there an empty text is not the same as none.
+pub const TEXTS: [&str; 4] = ["annotations", "labels", "matchLabels", "nodeSelector"];
+
 /// True if everything that `planned` says is so in `live`; what `live` has beyond it does not
-/// matter. Lists must agree item by item, since the API server keeps their order.
+/// matter. Lists must agree item by item, since the API server keeps their order; but for owners, to which
+/// others may add.
 pub fn holds(planned: &Value, live: &Value) -> bool {
     match (planned, live) {
         (Value::Object(p), Value::Object(l)) => p.iter().all(|(key, value)| match l.get(key) {
+            Some(have) if TEXTS.contains(&key.as_str()) => has_entries(value, have),
+            Some(have) if key == "ownerReferences" => has_items(value, have),
             Some(have) => holds(value, have),
             None => empty(value),
         }),
@@ -277,6 +283,18 @@ pub fn holds(planned: &Value, live: &Value) -> bool {
         }
         (p, l) => p == l || (empty(p) && empty(l)),
     }
+}
+
+fn has_entries(planned: &Value, live: &Value) -> bool {
+    let planned = planned.as_object().into_iter().flatten();
+    let mut planned = planned.filter(|(_, value)| !value.is_null());
+    planned.all(|(key, value)| live.get(key) == Some(value))
+}
+
+fn has_items(planned: &Value, live: &Value) -> bool {
+    let live = live.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut planned = planned.as_array().into_iter().flatten();
+    planned.all(|item| live.iter().any(|have| holds(item, have)))
 }
 
 fn empty(value: &Value) -> bool {

@@ -49,3 +49,23 @@ fn a_changed_value_a_missing_key_and_a_longer_list_do_not_hold() {
 fn empty_planned_values_may_be_absent_in_the_live_object() {
     assert!(holds(&json!({"a": {}, "b": [], "c": 0}), &json!({})));
 }
+
+#[test]
+fn an_empty_text_of_a_user_is_not_none() {
+    let planned = json!({"nodeSelector": {"infra": ""}, "labels": {"a": "b"}});
+    assert!(holds(&planned, &planned));
+    assert!(!holds(
+        &planned,
+        &json!({"nodeSelector": {}, "labels": {"a": "b"}})
+    ));
+}
+
+#[test]
+fn further_owners_do_not_matter() {
+    let owners = |uids: &[&str]| {
+        let owners: Vec<_> = uids.iter().map(|uid| json!({"uid": uid})).collect();
+        json!({"ownerReferences": owners})
+    };
+    assert!(holds(&owners(&["b"]), &owners(&["a", "b"])));
+    assert!(!holds(&owners(&["b"]), &owners(&["a"])));
+}

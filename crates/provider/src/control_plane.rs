@@ -8,13 +8,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::{
-    contract::{self, Owner, Plan, Probe, infrastructure::Infrastructure},
+    contract::{self, Owner, Plan, Probe, infrastructure::Infrastructure, takeover},
     object::{Kind, Object},
 };
 use kamaji_operator::{
     context::Key,
     shell::{
-        apply::{Address, WriteError},
+        apply::{Address, Live, WriteError, Writer},
         clock,
         queue::Outcome,
     },
@@ -23,8 +23,9 @@ use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
 use crate::{
+    MANAGER,
     context::Context,
-    infrastructure,
+    external, infrastructure,
     interest::Topic,
     observe::{self, Look},
     probe,
@@ -138,7 +139,7 @@ async fn apply(
             Step::Tenant => &there,
             _ => &context.writer,
         };
-        match door.write(object).await {
+        match written(door, (look, plan), object).await {
             Ok(live) => {
                 changed = true;
                 seen(context, key, look, (object, live.body));
@@ -167,6 +168,45 @@ async fn apply(
         }
     }
     changed | ask(context, key, look, plan).await
+}
+
+/// Writes an object; what the reference made becomes ours before, and another cluster has only so much time.
+async fn written(
+    door: &Writer,
+    (look, plan): (&Look, &Plan),
+    object: &Object,
+) -> Result<Live, WriteError> {
+    let tenant = Step::of(object) == Step::Tenant;
+    let write = async {
+        if tenant && plan.take_over {
+            take_over(door, &look.tenant).await?;
+        }
+        door.write(object).await
+    };
+    if !tenant || look.connection.is_none() {
+        return write.await;
+    }
+    let limit = external::ANSWER;
+    let answer = tokio::time::timeout(limit, write).await;
+    answer.unwrap_or_else(|_| {
+        Err(WriteError::Api {
+            object: object.key.to_string(),
+            problem: format!("the other cluster has not answered within {limit:?}"),
+        })
+    })
+}
+
+async fn take_over(door: &Writer, tenant: &Address) -> Result<(), WriteError> {
+    let Some(live) = door.find(tenant).await? else {
+        return Ok(());
+    };
+    let version = live.metadata.resource_version.clone();
+    let live = serde_json::to_value(live).unwrap_or_default();
+    if let Some(fields) = takeover::managed_fields(&live, MANAGER) {
+        let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
+        door.merge(tenant, patch, false).await?;
+    }
+    Ok(())
 }
 
 /// An object that is to be there cannot be gone, but its namespace or its kind can.

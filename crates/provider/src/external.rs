@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Namespace, Secret},
+};
 use kamaji_api::tenant::TenantControlPlane;
-use kamaji_core::contract::place::{Kubeconfig, Place};
+use kamaji_core::contract::place::{self, Kubeconfig, Place};
 use kamaji_operator::{
     context::Key,
     shell::apply::{Address, Writer},
@@ -28,7 +31,7 @@ use crate::{
 /// Time for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 /// Time for an answer.
-const ANSWER: Duration = Duration::from_secs(6);
+pub const ANSWER: Duration = Duration::from_secs(6);
 
 /// Other management clusters that control planes refer to.
 #[derive(Default)]
@@ -49,6 +52,8 @@ pub struct Connection {
     pub client: Client,
     /// The write door to it.
     pub writer: Writer,
+    /// What it is known by, where that can be read: the uid of the namespace.
+    pub cluster: Option<String>,
     /// The bytes that it was made of.
     kubeconfig: Vec<u8>,
     watch: AbortHandle,
@@ -103,6 +108,19 @@ pub async fn reach(
     (place, kubeconfig): (&Place, &Kubeconfig),
 ) -> Result<(Arc<Connection>, Option<TenantControlPlane>), Unreachable> {
     let connection = connection(context, (place, kubeconfig)).await?;
+    if let (Some(recorded), Some(found)) = (&place.cluster, &connection.cluster)
+        && recorded != found
+    {
+        return Err(Unreachable {
+            why: format!(
+                "the kubeconfig {} leads to another cluster than before, or its namespace {} was made anew (uid {found}, not {recorded}): correct the kubeconfig; if the new namespace is meant, take \"cluster\" out of the annotation {}",
+                described(kubeconfig),
+                place.namespace,
+                place::ANNOTATION
+            ),
+            again: false,
+        });
+    }
     let address = address(place);
     let found = tokio::time::timeout(ANSWER, connection.writer.find(&address)).await;
     let again = |why: String| Unreachable {
@@ -157,6 +175,7 @@ async fn connection(
         again: false,
     })?;
     let made = Arc::new(Connection {
+        cluster: identity(&client, &place.namespace).await,
         watch: watch(context, (place, kubeconfig), &client),
         writer: context.writer.towards(client.clone()),
         client,
@@ -165,6 +184,13 @@ async fn connection(
     let mut state = context.externals.locked();
     state.connections.insert(key, made.clone());
     Ok(made)
+}
+
+/// The uid of a namespace; a kubeconfig may lack the right to read it.
+async fn identity(client: &Client, namespace: &str) -> Option<String> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let found = tokio::time::timeout(ANSWER, api.get_metadata(namespace)).await;
+    found.ok()?.ok()?.metadata.uid
 }
 
 /// The present kubeconfig.
@@ -251,9 +277,16 @@ impl Externals {
                 _ => None,
             })
             .collect();
-        state
-            .connections
-            .retain(|(kubeconfig, _), _| wanted.contains(&secret(kubeconfig)));
+        let places: HashSet<(&Key, &str)> = topics
+            .iter()
+            .filter_map(|topic| match topic {
+                Topic::Remote(secret, tenant) => Some((secret, tenant.namespace.as_str())),
+                _ => None,
+            })
+            .collect();
+        state.connections.retain(|(kubeconfig, namespace), _| {
+            places.contains(&(&secret(kubeconfig), namespace.as_str()))
+        });
         state.secrets.retain(|secret, task| {
             let keep = wanted.contains(secret);
             if !keep {

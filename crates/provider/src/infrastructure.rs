@@ -51,17 +51,35 @@ fn topic(cluster: &Cluster, reference: &ContractReference) -> Topic {
     Topic::Infrastructure(kind, Key::new(namespace, &reference.name))
 }
 
-/// The infrastructure cluster that a Cluster refers to, and where it is.
-pub async fn read(context: &Arc<Context>, cluster: &Cluster) -> (Infrastructure, Option<Address>) {
+/// What came of reading an infrastructure cluster.
+#[derive(Default)]
+pub struct Reading {
+    /// The object, or why there is none.
+    pub found: Infrastructure,
+    /// Where it is.
+    pub address: Option<Address>,
+    /// True if nothing tells when it can be read.
+    pub again: bool,
+}
+
+/// Reads the infrastructure cluster that a Cluster refers to.
+pub async fn read(context: &Arc<Context>, cluster: &Cluster) -> Reading {
     let Some(reference) = &cluster.spec.infrastructure_ref else {
-        return (Infrastructure::None, None);
+        return Reading::default();
+    };
+    let unreadable = |why: String, again: bool| Reading {
+        found: Infrastructure::Unreadable(why),
+        address: None,
+        again,
     };
     let (group, kind) = (&reference.api_group, &reference.kind);
-    let Some((contract, resource)) = resolve(context, (group, kind)).await else {
-        let why = format!(
-            "no definition of {kind} in {group} is installed: install the infrastructure provider"
-        );
-        return (Infrastructure::Unreadable(why), None);
+    let (contract, resource) = match resolve(context, (group, kind)).await {
+        Ok(Some(resolved)) => resolved,
+        Ok(None) => {
+            let why = "no definition of it is installed: install the infrastructure provider";
+            return unreadable(format!("{kind} of {group}: {why}"), false);
+        }
+        Err(error) => return unreadable(format!("{kind} of {group}: {error}"), true),
     };
     follow(context, &resource);
     let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
@@ -75,9 +93,13 @@ pub async fn read(context: &Arc<Context>, cluster: &Cluster) -> (Infrastructure,
             contract,
         },
         Ok(None) => Infrastructure::None,
-        Err(error) => Infrastructure::Unreadable(error.to_string()),
+        Err(error) => return unreadable(error.to_string(), true),
     };
-    (found, Some(address))
+    Reading {
+        found,
+        address: Some(address),
+        again: false,
+    }
 }
 
 /// A write of ours left the infrastructure cluster like this.
@@ -92,14 +114,19 @@ pub fn wrote(context: &Context, cluster: &Cluster, object: DynamicObject) {
 async fn resolve(
     context: &Context,
     (group, kind): (&str, &str),
-) -> Option<(Contract, ApiResource)> {
+) -> Result<Option<(Contract, ApiResource)>, kube::Error> {
     if let Some(found) = context.definitions.contract(group, kind) {
-        return Some(found);
+        return Ok(Some(found));
     }
     context.metrics.counters.request("discover", kind);
-    let group = kube::discovery::group(&context.client, group).await.ok()?;
-    let (resource, _) = group.recommended_kind(kind)?;
-    Some((Contract::V1Beta2, resource))
+    let group = match kube::discovery::group(&context.client, group).await {
+        Ok(group) => group,
+        Err(kube::Error::Discovery(_)) => return Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let resource = group.recommended_kind(kind);
+    Ok(resource.map(|(resource, _)| (Contract::V1Beta2, resource)))
 }
 
 /// Sees to it that changes of a kind wake whoever looks at them.

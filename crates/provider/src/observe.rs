@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::contract::{
     self, Owner, Probe, Snapshot,
-    infrastructure::Infrastructure,
     place::{self, Place, Remote},
 };
 use kamaji_operator::{
@@ -39,7 +38,7 @@ pub struct Look {
     pub tenant: Address,
     /// The way there, if it is in another cluster.
     pub connection: Option<Arc<Connection>>,
-    /// True if nothing tells when another cluster answers again.
+    /// True if nothing tells when what could not be read can be.
     pub again: bool,
 }
 
@@ -82,21 +81,24 @@ pub async fn look(
     context.interests.declare(key, topics);
     let found = kept_secrets(context, &key.namespace, &here).await?;
     let sources = match &there.connection {
-        Some(way) => secrets(context, (&way.client, &place.namespace), &sources).await?,
+        Some(way) => {
+            let all = secrets(context, (&way.client, &place.namespace), &sources);
+            in_time(&place, all).await?
+        }
         None => found.clone(),
     };
-    let (infrastructure, infrastructure_address) = match &owner {
+    let infrastructure = match &owner {
         Owner::Cluster(cluster) if !context.settings.core.skip_infrastructure => {
             infrastructure::read(context, cluster).await
         }
-        _ => (Infrastructure::None, None),
+        _ => infrastructure::Reading::default(),
     };
     Ok(Look {
         snapshot: Snapshot {
             control_plane: object.clone(),
             owner,
             tenant: there.tenant,
-            infrastructure,
+            infrastructure: infrastructure.found,
             remote: there.remote,
             sources,
             secrets: found,
@@ -104,11 +106,26 @@ pub async fn look(
             settings: context.settings.core.clone(),
             now: clock::now(),
         },
-        infrastructure: infrastructure_address,
+        infrastructure: infrastructure.address,
         tenant: external::address(&place),
         connection: there.connection,
-        again: there.again,
+        again: there.again || infrastructure.again,
     })
+}
+
+/// What another cluster answers, or that it does not.
+async fn in_time<T>(
+    place: &Place,
+    answer: impl Future<Output = Result<T, WriteError>>,
+) -> Result<T, WriteError> {
+    let limit = external::ANSWER;
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(WriteError::Api {
+            object: format!("the Secrets of {} in the other cluster", place.namespace),
+            problem: format!("no answer within {limit:?}"),
+        }),
+    }
 }
 
 /// What is found where the tenant is.
@@ -144,7 +161,7 @@ async fn there(context: &Arc<Context>, key: &Key, place: &Place) -> There {
     match external::reach(context, (place, kubeconfig)).await {
         Ok((connection, tenant)) => There {
             tenant,
-            remote: Remote::Reachable,
+            remote: Remote::Reachable(connection.cluster.clone()),
             connection: Some(connection),
             again: false,
         },

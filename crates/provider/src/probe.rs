@@ -82,22 +82,39 @@ async fn version(kubeconfig: &[u8]) -> Result<(), String> {
 pub async fn client(kubeconfig: &[u8], connect: Duration) -> Result<Client, String> {
     let text = std::str::from_utf8(kubeconfig).map_err(|_| "it is not text".to_owned())?;
     let read = Kubeconfig::from_yaml(text).map_err(|error| chain(&error))?;
-    // Commands of a kubeconfig would run in this pod, with its rights.
-    if read.auth_infos.iter().any(|user| {
-        user.auth_info
-            .as_ref()
-            .is_some_and(|info| info.exec.is_some() || info.auth_provider.is_some())
-    }) {
-        return Err(
-            "it has an exec or auth-provider user: use a certificate or a token".to_owned(),
-        );
-    }
+    refused(&read)?;
     let mut config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
         .await
         .map_err(|error| chain(&error))?;
     config.connect_timeout = Some(connect);
     config.default_retry = false;
     Client::try_from(config).map_err(|error| chain(&error))
+}
+
+/// What a kubeconfig may not have: commands would run in this pod, and its files, the token of its
+/// ServiceAccount among them, would go to whatever server the kubeconfig names.
+fn refused(kubeconfig: &Kubeconfig) -> Result<(), String> {
+    let users = kubeconfig.auth_infos.iter();
+    for user in users.filter_map(|user| user.auth_info.as_ref()) {
+        if user.exec.is_some() || user.auth_provider.is_some() {
+            let why = "it has an exec or auth-provider user: use a certificate or a token";
+            return Err(why.to_owned());
+        }
+        let files = [&user.token_file, &user.client_certificate, &user.client_key];
+        if files.iter().any(|file| file.is_some()) {
+            let why = "a user of it names files (tokenFile, client-certificate, client-key): put their content into it";
+            return Err(why.to_owned());
+        }
+    }
+    let mut clusters = kubeconfig.clusters.iter();
+    if clusters.any(|named| {
+        let cluster = named.cluster.as_ref();
+        cluster.is_some_and(|cluster| cluster.certificate_authority.is_some())
+    }) {
+        let why = "a cluster of it names a file (certificate-authority): put its content into certificate-authority-data";
+        return Err(why.to_owned());
+    }
+    Ok(())
 }
 
 /// An error and what caused it, in one line.
@@ -135,3 +152,7 @@ pub fn may_answer(tenant: &TenantControlPlane) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;

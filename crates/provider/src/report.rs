@@ -59,13 +59,14 @@ impl Failures {
         !self.0.is_empty()
     }
 
-    /// Those that a person must hear of: the others go away by themselves.
+    /// Those that a person must hear of: a look that was overtaken by another is simply followed by one.
     fn lasting(&self) -> impl Iterator<Item = (&Step, &WriteError)> {
         self.0.iter().filter_map(|(step, error)| match error {
-            WriteError::Forbidden { .. }
-            | WriteError::Invalid { .. }
-            | WriteError::Storm { .. } => Some((step, error)),
-            _ => None,
+            WriteError::AlreadyExists(_)
+            | WriteError::Conflict { .. }
+            | WriteError::Gone(_)
+            | WriteError::NotLeading(_) => None,
+            _ => Some((step, error)),
         })
     }
 }
@@ -88,7 +89,24 @@ pub async fn status(
             observed_generation: object.metadata.generation,
             last_transition_time: Time(clock::now()),
         };
-        condition::set(&mut next.conditions, said);
+        condition::set(&mut next.conditions, said.clone());
+        // What could not be made is not on its way.
+        if *step == Step::Tenant {
+            for type_ in ["Available", "KamajiControlPlaneIsReady"] {
+                let pending = condition::find(&next.conditions, type_)
+                    .is_some_and(|had| had.reason == "TenantControlPlanePending");
+                if pending {
+                    let type_ = type_.to_owned();
+                    condition::set(
+                        &mut next.conditions,
+                        Condition {
+                            type_,
+                            ..said.clone()
+                        },
+                    );
+                }
+            }
+        }
     }
     let none = Vec::new();
     let had = object.status.as_ref().map_or(&none, |s| &s.conditions);
@@ -164,7 +182,7 @@ fn carry(had: &[Condition], next: &mut [Condition]) {
 }
 
 /// Reasons that somebody has to do something about.
-const WARNINGS: [&str; 14] = [
+const WARNINGS: [&str; 16] = [
     "ClusterMissing",
     "EndpointMismatch",
     "ExternalClusterUnreachable",
@@ -172,10 +190,12 @@ const WARNINGS: [&str; 14] = [
     "InfrastructureUnreadable",
     "InfrastructureUnsupported",
     "ProbeFailed",
+    "SecretForeign",
     "SecretKeyMissing",
     "SecretTypeWrong",
     "SpecInvalid",
     "TenantControlPlaneForeign",
+    "WriteFailed",
     "WriteForbidden",
     "WriteRefused",
     "WriteStorm",

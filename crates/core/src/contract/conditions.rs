@@ -1,7 +1,10 @@
 //! What is said while a plan is made? Conditions with reasons of their own, each with object, cause and
 //! next action. (Cluster API provider specification, section 1.10)
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::SignedDuration,
+};
 use kamaji_api::{
     condition,
     control_plane::{ApiEndpoint, KamajiControlPlaneStatus},
@@ -70,6 +73,13 @@ impl<'a> Draft<'a> {
         self.plan
     }
 
+    /// Has a look follow in so many seconds at the latest, although nothing will tell of a change.
+    pub(super) fn wake(&mut self, seconds: i64) {
+        let at = self.snapshot.now + SignedDuration::from_secs(seconds);
+        let sooner = self.plan.wake.filter(|had| *had < at);
+        self.plan.wake = sooner.or(Some(at));
+    }
+
     pub(super) fn fine(&mut self, type_: &str, reason: &str) {
         self.set(type_, "True", (reason, ""));
     }
@@ -91,6 +101,39 @@ impl<'a> Draft<'a> {
         self.unfinished(AVAILABLE, reason, text);
     }
 
+    /// What runs elsewhere and cannot be seen now may serve all the same.
+    pub(super) fn out_of_sight(&mut self, reason: &str, text: &str) {
+        self.unfinished(TENANT_CREATED, reason, text);
+        let initialization = self.status.initialization.as_ref();
+        if initialization.is_some_and(|i| i.control_plane_initialized == Some(true)) {
+            self.set(READY, "Unknown", (reason, text));
+            self.set(AVAILABLE, "Unknown", (reason, text));
+        } else {
+            self.unavailable(reason, text);
+        }
+    }
+
+    /// What was done for an address that is not there any more is not known to be right.
+    fn outdated(&mut self, reason: &str, text: &str) {
+        for type_ in [ENDPOINT_PATCHED, INFRASTRUCTURE_PATCHED, SECRETS_CREATED] {
+            if condition::find(&self.status.conditions, type_).is_some() {
+                self.set(type_, "Unknown", (reason, text));
+            }
+        }
+    }
+
+    pub(super) fn tenant_missing(&mut self) {
+        let (reason, text) = (
+            "TenantControlPlanePending",
+            "the TenantControlPlane is being created",
+        );
+        if condition::find(&self.status.conditions, ADDRESS_READY).is_some() {
+            self.unfinished(ADDRESS_READY, reason, text);
+        }
+        self.outdated(reason, text);
+        self.unavailable(reason, text);
+    }
+
     pub(super) fn address_missing(&mut self, tenant: &TenantControlPlane) {
         let conditions = tenant.status.as_ref().map(|s| s.conditions.as_slice());
         let said = conditions.and_then(|list| condition::find(list, "EndpointAssigned"));
@@ -102,6 +145,7 @@ impl<'a> Draft<'a> {
             ),
         };
         self.unfinished(ADDRESS_READY, &reason, &text);
+        self.outdated(&reason, &text);
         self.unavailable(&reason, &text);
     }
 

@@ -1,7 +1,8 @@
-use k8s_openapi::ByteString;
+use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Time};
 use kamaji_api::{
     cluster::SECRET_TYPE,
     condition::{find, is_true},
+    labels,
 };
 use proptest::prelude::*;
 
@@ -81,6 +82,7 @@ fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
     }
 }
 
+/// Its keys say themselves.
 fn own_secret() -> Secret {
     let keys = ["admin.conf", "admin.svc", "ca.crt", "ca.key"];
     Secret {
@@ -253,6 +255,9 @@ fn a_name_with_a_port_has_no_place_in_a_certificate() {
             ("False", "SpecInvalid")
         );
         assert!(created.message.contains(name), "{}", created.message);
+        let host = HostPort::parse(name, 443).host;
+        let advice = format!("write {host}");
+        assert!(created.message.ends_with(&advice), "{}", created.message);
     }
     let fine = tenant_spec(json!({"network": {"certSANs": ["2001:db8::1", "a.example.com"]}}));
     assert_eq!(
@@ -365,6 +370,187 @@ fn the_tenant_goes_before_the_control_plane() {
 #[test]
 fn the_owner_is_the_cluster_wherever_it_stands() {
     assert_eq!(cluster_of(&snapshot(json!({})).control_plane), Some("c"));
+}
+
+#[test]
+fn empty_texts_and_empty_lists_of_a_user_are_passed_on() {
+    let mut asked = snapshot(json!({
+        "deployment": {"nodeSelector": {"node-role.kubernetes.io/infra": ""}},
+        "addons": {"konnectivity": {"agent": {"tolerations": []}}},
+    }));
+    let annotations = asked
+        .control_plane
+        .metadata
+        .annotations
+        .get_or_insert_default();
+    annotations.insert("kamaji.clastix.io/paused".to_owned(), String::new());
+    let wish = &plan(&asked).objects[0].body;
+    let deployment = &wish["spec"]["controlPlane"]["deployment"];
+    assert_eq!(
+        deployment["nodeSelector"],
+        json!({"node-role.kubernetes.io/infra": ""})
+    );
+    let agent = &wish["spec"]["addons"]["konnectivity"]["agent"];
+    assert_eq!(agent["tolerations"], json!([]));
+    assert_eq!(
+        wish["metadata"]["annotations"]["kamaji.clastix.io/paused"],
+        ""
+    );
+    let settled = settle(asked, "192.0.2.9:6443");
+    assert_eq!(plan(&settled).objects, []);
+}
+
+#[test]
+fn a_tenant_that_is_lost_takes_its_counters_and_versions_with_it() {
+    let mut lost = settle(snapshot(json!({})), "192.0.2.9:6443");
+    lost.tenant = None;
+    let said = status(&lost);
+    assert_eq!((said.ready_replicas, said.version.as_str()), (Some(0), ""));
+    assert_eq!(said.versions, []);
+    for (type_, word) in [
+        ("TenantControlPlaneAddressReady", "False"),
+        ("ControlPlaneEndpointPatched", "Unknown"),
+        ("KubeadmResourcesCreated", "Unknown"),
+        ("Available", "False"),
+    ] {
+        assert_eq!(
+            find(&said.conditions, type_).unwrap().status,
+            word,
+            "{type_}"
+        );
+    }
+}
+
+#[test]
+fn scaling_is_told_until_it_is_done() {
+    for (replicas, type_) in [(3, "ScalingUp"), (1, "ScalingDown")] {
+        let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+        settled.control_plane.spec.replicas = Some(replicas);
+        assert!(is_true(&status(&settled).conditions, type_), "{type_}");
+        settled.control_plane.spec.replicas = Some(2);
+        assert!(!is_true(&status(&settled).conditions, type_), "{type_}");
+    }
+}
+
+/// The published Secret `name` with these changes, as it is found beside everything else.
+fn found(name: &str, change: impl Fn(&mut Secret)) -> (Plan, KamajiControlPlaneStatus) {
+    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    change(settled.secrets.get_mut(name).unwrap());
+    let plan = plan(&settled);
+    let status = plan.status.clone().unwrap();
+    (plan, status)
+}
+
+#[test]
+fn a_ca_of_the_users_own_is_neither_taken_nor_replaced() {
+    let (plan, said) = found("c-ca", |secret| {
+        secret.metadata.labels = Some([(CLUSTER_NAME.to_owned(), "c".to_owned())].into());
+        secret.metadata.owner_references = None;
+        let key = ByteString(b"the user's".to_vec());
+        secret
+            .data
+            .as_mut()
+            .unwrap()
+            .insert("tls.key".to_owned(), key);
+    });
+    assert_eq!(plan.objects, []);
+    let said = find(&said.conditions, "KubeadmResourcesCreated").unwrap();
+    assert_eq!(said.reason, "SecretForeign");
+    assert!(plan.wake.is_some(), "nothing tells when it is gone");
+}
+
+#[test]
+fn nobody_is_told_to_delete_the_ca_of_another_tenant() {
+    let (plan, said) = found("c-ca", |secret| {
+        secret.type_ = Some("Opaque".to_owned());
+        secret.metadata.labels = Some([(labels::PROJECT.to_owned(), "kamaji".to_owned())].into());
+        secret.metadata.owner_references = None;
+    });
+    assert_eq!(plan.objects, []);
+    let said = find(&said.conditions, "KubeadmResourcesCreated").unwrap();
+    assert!(said.message.contains("another name") && !said.message.contains("delete"));
+}
+
+/// A control plane whose tenant is in another cluster, as it settles there.
+fn elsewhere() -> Snapshot {
+    let mut asked = snapshot(json!({"deployment": {"externalClusterReference": {
+        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}}}));
+    asked.remote = Remote::Reachable(Some("n-1".to_owned()));
+    asked.settings.external = true;
+    settle(asked, "192.0.2.9:6443")
+}
+
+#[test]
+fn from_outside_its_cluster_a_tenant_is_reached_by_its_address() {
+    let mut settled = elsewhere();
+    let network = &mut settled.control_plane.spec.fields.network;
+    network.advertise_address = Some("203.0.113.1".to_owned());
+    let config = &plan(&settled).probe;
+    assert_eq!(config.as_deref(), Some(&b"admin.conf"[..]));
+}
+
+#[test]
+fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
+    let now: Timestamp = Timestamp::UNIX_EPOCH;
+    let deleted = |name: &str, uid: &str| {
+        let mut deleted = elsewhere();
+        deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
+        let metadata = &mut deleted.control_plane.metadata;
+        metadata.name = Some(name.to_owned());
+        metadata.uid = Some(uid.to_owned());
+        metadata.deletion_timestamp = Some(Time(now));
+        deleted
+    };
+    // One that was restored has another uid, and its record.
+    assert_eq!(plan(&deleted("a", "u-2")).delete.as_deref(), Some("t-1"));
+    let copy = plan(&deleted("copy", "u-3"));
+    assert_eq!(
+        (copy.delete, copy.own),
+        (None, Some(json!({"metadata": {"finalizers": []}})))
+    );
+    // The one of another management cluster has the same name, and no record.
+    let mut other = deleted("a", "u-4");
+    other.control_plane.metadata.annotations = None;
+    assert_eq!(plan(&other).delete, None);
+    other.control_plane.metadata.deletion_timestamp = None;
+    let refused = plan(&other);
+    assert_eq!(refused.objects, []);
+    let said = refused.status.unwrap();
+    let said = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+    assert!(said.message.contains("n/a/u-4"), "{}", said.message);
+}
+
+#[test]
+fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
+    let mut settled = elsewhere();
+    settled.remote = Remote::Unreachable("no route".to_owned());
+    settled.tenant = None;
+    let said = status(&settled);
+    assert_eq!(
+        find(&said.conditions, "Available").unwrap().status,
+        "Unknown"
+    );
+    assert!(said.ready && said.ready_replicas == Some(2));
+}
+
+#[test]
+fn a_tenant_that_is_to_be_orphaned_stays() {
+    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
+    deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
+    let metadata = &mut deleted.control_plane.metadata;
+    metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    metadata
+        .finalizers
+        .get_or_insert_default()
+        .push("orphan".to_owned());
+    let waits = plan(&deleted);
+    assert_eq!((waits.delete, waits.own), (None, None));
+    deleted.tenant.as_mut().unwrap().metadata.owner_references = None;
+    let done = plan(&deleted);
+    assert_eq!(
+        done.own,
+        Some(json!({"metadata": {"finalizers": ["orphan"]}}))
+    );
 }
 
 proptest! {

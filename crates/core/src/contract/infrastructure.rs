@@ -1,6 +1,8 @@
 //! What is the infrastructure cluster told about the control plane's address?
 //! (Cluster API provider specification, section 2.5)
 
+use std::net::IpAddr;
+
 use kamaji_api::{
     cluster::{Cluster, MANAGED_BY},
     control_plane::ApiEndpoint,
@@ -8,6 +10,7 @@ use kamaji_api::{
 use serde_json::{Value, json};
 
 use super::conditions::{Draft, INFRASTRUCTURE_PATCHED};
+use crate::object::holds;
 
 /// The infrastructure cluster, as it was found.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +54,7 @@ enum Way {
     Written,
     /// The same, and that it is provisioned: its own controller leaves such clusters alone.
     WrittenAndProvisioned,
-    /// `spec.apiServerFixedIP` and `spec.apiServerPort`.
+    /// The fixed address and port of OpenStack's API server.
     FixedIp,
     /// The user has written it; it must agree.
     Compared,
@@ -68,12 +71,15 @@ fn way(kind: &str, further: &[String], object: &Value) -> Option<Way> {
         "OpenStackCluster" => Way::FixedIp,
         "Metal3Cluster" | "MetalStackCluster" => Way::Compared,
         "ProxmoxCluster" | "TinkerbellCluster" | "VSphereCluster" => Way::WrittenOnce,
+        _ if is_ours(object) => Way::WrittenAndProvisioned,
         _ if further.iter().any(|further| further == kind) => Way::Written,
-        _ if object["metadata"]["annotations"][MANAGED_BY] == "kamaji" => {
-            Way::WrittenAndProvisioned
-        }
         _ => return None,
     })
+}
+
+/// Its own controller leaves it alone, and we are named as who does not.
+fn is_ours(object: &Value) -> bool {
+    object["metadata"]["annotations"][MANAGED_BY] == "kamaji"
 }
 
 /// Plans what the infrastructure cluster is told.
@@ -130,14 +136,13 @@ fn patch(
 ) -> Result<Patch, String> {
     let (host, port) = (json!(endpoint.host), json!(endpoint.port));
     let has = &object["spec"]["controlPlaneEndpoint"];
-    let same = has["host"] == host && has["port"] == port;
+    let same = is_same(&has["host"], &host) && has["port"] == port;
     let empty = has["host"].as_str().is_none_or(str::is_empty);
     let wish = json!({"spec": {"controlPlaneEndpoint": {"host": host, "port": port}}});
     let spec = match way {
         Way::FixedIp => {
-            let spec = &object["spec"];
-            let same = spec["apiServerFixedIP"] == host && spec["apiServerPort"] == port;
-            (!same).then(|| json!({"spec": {"apiServerFixedIP": host, "apiServerPort": port}}))
+            let wish = fixed_ip(object, (&host, &port));
+            (!holds(&wish, &object["spec"])).then(|| json!({"spec": wish}))
         }
         Way::Written | Way::WrittenAndProvisioned => (!same).then_some(wish),
         Way::WrittenOnce if empty => Some(wish),
@@ -154,7 +159,7 @@ fn patch(
             ));
         }
     };
-    let provisioned = way == Way::WrittenAndProvisioned;
+    let provisioned = way == Way::WrittenAndProvisioned || is_ours(object);
     let status = match contract {
         Contract::V1Beta1 => {
             (object["status"]["ready"] != true).then(|| json!({"status": {"ready": true}}))
@@ -166,6 +171,23 @@ fn patch(
         spec,
         status: status.filter(|_| provisioned),
     })
+}
+
+/// v1beta2 of OpenStack's provider has the fields of v1beta1 and before in an object of their own.
+fn fixed_ip(object: &Value, (host, port): (&Value, &Value)) -> Value {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let version = version.rsplit('/').next().unwrap_or_default();
+    if matches!(version, "v1beta2" | "v1") {
+        json!({"apiServer": {"fixedIP": host, "port": port}})
+    } else {
+        json!({"apiServerFixedIP": host, "apiServerPort": port})
+    }
+}
+
+/// The same host; an address may be written in several ways.
+fn is_same(has: &Value, host: &Value) -> bool {
+    let address = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
+    has == host || (address(has).is_some() && address(has) == address(host))
 }
 
 #[cfg(test)]

@@ -85,8 +85,37 @@ fn the_old_contract_reads_another_field() {
 fn any_kind_may_be_handed_over_by_its_annotation() {
     let object = json!({"metadata": {"annotations": {MANAGED_BY: "kamaji"}}});
     assert_eq!(way("DockerCluster", &[], &json!({})), None);
-    assert_eq!(
-        way("DockerCluster", &[], &object),
-        Some(Way::WrittenAndProvisioned)
-    );
+    for further in [&[][..], &["DockerCluster".to_owned()]] {
+        assert_eq!(
+            way("DockerCluster", further, &object),
+            Some(Way::WrittenAndProvisioned)
+        );
+    }
+}
+
+#[test]
+fn what_is_handed_over_is_called_provisioned_whatever_its_kind() {
+    let annotated = json!({"metadata": {"annotations": {MANAGED_BY: "kamaji"}}});
+    let patch = planned("AWSCluster", annotated, Contract::V1Beta2).unwrap();
+    assert!(patch.spec.is_some() && patch.status.is_some());
+}
+
+#[test]
+fn the_newer_version_of_openstack_has_an_object_of_its_own() {
+    let newer = json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2"});
+    let patch = planned("OpenStackCluster", newer, Contract::V1Beta2).unwrap();
+    let wish = json!({"spec": {"apiServer": {"fixedIP": "192.0.2.9", "port": 6443}}});
+    assert_eq!(patch.spec, Some(wish));
+}
+
+#[test]
+fn an_address_that_is_written_otherwise_is_the_same() {
+    let endpoint = ApiEndpoint {
+        host: Some("2001:db8::9".to_owned()),
+        port: Some(6443),
+    };
+    let there =
+        json!({"spec": {"controlPlaneEndpoint": {"host": "2001:DB8:0:0::9", "port": 6443}}});
+    let found = patch(Way::Compared, (&there, Contract::V1Beta2), &endpoint);
+    assert_eq!(found, Ok(Patch::default()));
 }

@@ -12,6 +12,7 @@ pub mod place;
 mod rollout;
 mod secrets;
 mod status;
+pub mod takeover;
 mod tenant;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ use place::Remote;
 pub const FINALIZER: &str = "finalizer.controlplane.kamaji.clastix.io";
 /// Finalizer of the reference on control planes in other clusters.
 pub const LEGACY_FINALIZER: &str = "ecr.kamaji.clastix.io/finalizer";
+
+/// Finalizer of the garbage collector: what the object owns is to stay.
+const ORPHAN: &str = "orphan";
 
 /// What the provider is told on its command line, as far as plans look at it.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +106,9 @@ pub struct Plan {
     pub own: Option<Value>,
     /// The TenantControlPlane and the published Secrets, in the order in which they are written.
     pub objects: Vec<Object>,
+    /// True if the TenantControlPlane was made by the reference, whose fields become ours before it is
+    /// written: see [`takeover`].
+    pub take_over: bool,
     /// Uid of the TenantControlPlane that is to be deleted.
     pub delete: Option<String>,
     /// What the infrastructure cluster is to be told.
@@ -164,8 +171,9 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     }
     draft.plan.own = own(snapshot);
     draft.plan.wake = rollout::due(snapshot);
-    if let Some(tenant) = tenant::plan(&mut draft, cluster) {
-        published(&mut draft, cluster, tenant);
+    match tenant::plan(&mut draft, cluster) {
+        Some(tenant) => published(&mut draft, cluster, tenant),
+        None => status::counters(&mut draft, None),
     }
     draft.finish()
 }
@@ -200,7 +208,7 @@ fn placed(draft: &mut Draft) -> bool {
     }
     if let Remote::Unreachable(why) = &snapshot.remote {
         draft.unfinished(EXTERNAL_CLIENT, "ExternalClusterUnreachable", why);
-        draft.wait("ExternalClusterUnreachable", why);
+        draft.out_of_sight("ExternalClusterUnreachable", why);
         return false;
     }
     draft.fine(EXTERNAL_CLIENT, "Succeeded");
@@ -209,6 +217,7 @@ fn placed(draft: &mut Draft) -> bool {
 
 /// What depends on what the TenantControlPlane says.
 fn published(draft: &mut Draft, cluster: &Cluster, tenant: &TenantControlPlane) {
+    status::counters(draft, Some(tenant));
     let Some(endpoint) = endpoint(&draft.snapshot.control_plane, tenant) else {
         draft.address_missing(tenant);
         return;
@@ -241,15 +250,20 @@ fn own(snapshot: &Snapshot) -> Option<Value> {
         let why = "its TenantControlPlane would be left behind and lost";
         patch["metadata"]["annotations"][BLOCK_MOVE] = json!(why);
     }
-    if let Some((key, value)) = place::record(&snapshot.control_plane) {
+    if let Some((key, value)) = place::record(&snapshot.control_plane, &snapshot.remote) {
         patch["metadata"]["annotations"][key] = json!(value);
     }
     (patch != json!({})).then_some(patch)
 }
 
 fn deletion(snapshot: &Snapshot, mut draft: Draft) -> Plan {
-    let gives_up = place::abandoned(&snapshot.control_plane);
-    if let (Remote::Unreachable(why), false) = (&snapshot.remote, gives_up) {
+    let control_plane = &snapshot.control_plane;
+    let metadata = &control_plane.metadata;
+    let unreachable = match &snapshot.remote {
+        Remote::Unreachable(why) => Some(why.clone()),
+        _ => place::lost(control_plane),
+    };
+    if let (Some(why), false) = (unreachable, place::abandoned(control_plane)) {
         let text = format!(
             "the TenantControlPlane in the other cluster cannot be deleted: {why}; or annotate this control plane with {} to leave it there",
             place::ABANDON
@@ -257,28 +271,43 @@ fn deletion(snapshot: &Snapshot, mut draft: Draft) -> Plan {
         draft.deleting("ExternalClusterUnreachable", &text);
         return draft.finish();
     }
-    let ours = snapshot.tenant.as_ref().filter(|tenant| {
-        let uid = snapshot.control_plane.metadata.uid.as_deref();
-        snapshot.remote == Remote::Reachable || tenant::controller(tenant) == uid
-    });
-    if let Some(tenant) = ours {
+    let mut left = metadata.finalizers.clone().unwrap_or_default();
+    if let Some(tenant) = to_be_deleted(&draft) {
+        let name = tenant.metadata.name.as_deref().unwrap_or_default();
+        if left.iter().any(|name| name == ORPHAN) && snapshot.remote == Remote::Local {
+            let text = format!(
+                "the TenantControlPlane {name} is to stay (--cascade=orphan): waiting for the garbage collector to take this owner from it"
+            );
+            draft.deleting("TenantControlPlaneOrphaned", &text);
+            return draft.finish();
+        }
         if tenant.metadata.deletion_timestamp.is_none() {
             draft.plan.delete.clone_from(&tenant.metadata.uid);
         }
-        let name = tenant.metadata.name.as_deref().unwrap_or_default();
         let text = format!(
             "waiting for the TenantControlPlane {name} to be gone; its own conditions say what it waits for"
         );
         draft.deleting("TenantControlPlaneDeleting", &text);
         return draft.finish();
     }
-    let had = snapshot.control_plane.metadata.finalizers.clone();
-    let mut left = had.clone().unwrap_or_default();
     left.retain(|name| name != FINALIZER && name != LEGACY_FINALIZER);
-    draft.plan.own = (Some(&left) != had.as_ref() && had.is_some())
+    draft.plan.own = (Some(&left) != metadata.finalizers.as_ref() && metadata.finalizers.is_some())
         .then(|| json!({"metadata": {"finalizers": left}}));
     // The object may be gone before a status could reach it.
     draft.plan
+}
+
+/// The TenantControlPlane that goes with the control plane; one of somebody else stays.
+fn to_be_deleted<'a>(draft: &Draft<'a>) -> Option<&'a TenantControlPlane> {
+    let snapshot = draft.snapshot;
+    let uid = snapshot.control_plane.metadata.uid.as_deref();
+    snapshot
+        .tenant
+        .as_ref()
+        .filter(|tenant| match &snapshot.remote {
+            Remote::Local => tenant::controller(tenant) == uid,
+            _ => tenant::foreign_elsewhere(draft, tenant).is_none(),
+        })
 }
 
 /// Where the tenant is reached: what its workers and users are told, so that all agree.

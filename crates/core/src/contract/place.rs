@@ -4,11 +4,17 @@
 //! Where it was put first is written into an annotation and stays: its data cannot follow a change of the
 //! spec, and a uid changes when a cluster is moved or restored.
 
-use kamaji_api::control_plane::{ExternalClusterReference, KamajiControlPlane};
+use kamaji_api::{
+    condition,
+    control_plane::{ExternalClusterReference, KamajiControlPlane},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::LEGACY_FINALIZER;
+use super::{
+    LEGACY_FINALIZER,
+    conditions::{EXTERNAL_CLIENT, TENANT_CREATED},
+};
 use crate::checksum;
 
 /// Annotation that says where the tenant was put, as JSON of a [`Place`].
@@ -29,6 +35,12 @@ pub struct Place {
     /// How its cluster is reached; `None` for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<Kubeconfig>,
+    /// What its cluster is known by, where that can be read: the uid of the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Uid of the control plane that put it there, which a control plane that was moved or restored keeps.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
 }
 
 /// A kubeconfig in a Secret of this cluster.
@@ -48,39 +60,62 @@ pub enum Remote {
     /// The tenant is here.
     #[default]
     Local,
-    /// It answers.
-    Reachable,
+    /// It answers, and is known by this, where that can be read.
+    Reachable(Option<String>),
     /// It cannot be reached: what is wrong, and what to do.
     Unreachable(String),
 }
 
 /// Where the tenant of `control_plane` is, or is to be.
 pub fn place(control_plane: &KamajiControlPlane) -> Place {
+    let metadata = &control_plane.metadata;
+    let owner = metadata.uid.clone().unwrap_or_default();
     let reference = reference(control_plane);
     if let Some(mut recorded) = recorded(control_plane) {
         if let Some(reference) = reference {
             recorded.kubeconfig = Some(kubeconfig(control_plane, reference));
         }
+        if recorded.owner.is_empty() {
+            recorded.owner = owner;
+        }
         return recorded;
     }
-    let namespace = control_plane.metadata.namespace.clone().unwrap_or_default();
-    let name = control_plane.metadata.name.clone().unwrap_or_default();
+    let namespace = metadata.namespace.clone().unwrap_or_default();
+    let name = metadata.name.clone().unwrap_or_default();
     match reference {
         Some(reference) if !was_local(control_plane) => Place {
             namespace: reference.deployment_namespace.clone(),
             name: remote_name(control_plane, &namespace, &name),
             kubeconfig: Some(kubeconfig(control_plane, reference)),
+            cluster: None,
+            owner,
         },
         _ => Place {
             namespace,
             name,
             kubeconfig: None,
+            cluster: None,
+            owner,
         },
     }
 }
 
+/// Why it is not known any more where the tenant is, and what to do.
+pub(super) fn lost(control_plane: &KamajiControlPlane) -> Option<String> {
+    let known = reference(control_plane).is_some() || recorded(control_plane).is_some();
+    let elsewhere = initialized(control_plane)
+        && says(control_plane, EXTERNAL_CLIENT).is_some()
+        && !is_legacy(control_plane);
+    (elsewhere && !known).then(|| {
+        format!("the TenantControlPlane is in another cluster, and neither spec.deployment.externalClusterReference nor the annotation {ANNOTATION} tells which: put one of them back")
+    })
+}
+
 /// Why the spec asks for another place than the tenant has.
 pub(super) fn contradiction(control_plane: &KamajiControlPlane) -> Option<String> {
+    if let Some(why) = lost(control_plane) {
+        return Some(why);
+    }
     let place = place(control_plane);
     let field = "spec.deployment.externalClusterReference";
     match (reference(control_plane), &place.kubeconfig) {
@@ -102,9 +137,15 @@ pub(super) fn contradiction(control_plane: &KamajiControlPlane) -> Option<String
 }
 
 /// The annotation that records a place in another cluster, if it is not there yet.
-pub(super) fn record(control_plane: &KamajiControlPlane) -> Option<(String, String)> {
-    let place = place(control_plane);
+pub(super) fn record(
+    control_plane: &KamajiControlPlane,
+    remote: &Remote,
+) -> Option<(String, String)> {
+    let mut place = place(control_plane);
     place.kubeconfig.as_ref()?;
+    if let (None, Remote::Reachable(cluster)) = (&place.cluster, remote) {
+        place.cluster.clone_from(cluster);
+    }
     (recorded(control_plane).as_ref() != Some(&place)).then(|| {
         let text = json!(place).to_string();
         (ANNOTATION.to_owned(), text)
@@ -138,7 +179,10 @@ fn kubeconfig(
 fn recorded(control_plane: &KamajiControlPlane) -> Option<Place> {
     let text = annotation(control_plane, ANNOTATION)?;
     let place: Value = serde_json::from_str(text).ok()?;
-    serde_json::from_value(place).ok()
+    // Only other clusters are recorded: here, a tenant is never anywhere but beside its control plane.
+    serde_json::from_value(place)
+        .ok()
+        .filter(|place: &Place| place.kubeconfig.is_some())
 }
 
 fn annotation<'a>(control_plane: &'a KamajiControlPlane, key: &str) -> Option<&'a str> {
@@ -146,13 +190,24 @@ fn annotation<'a>(control_plane: &'a KamajiControlPlane, key: &str) -> Option<&'
     annotations.get(key).map(String::as_str)
 }
 
-/// It was usable before anything was recorded, and not by the reference in another cluster.
+/// Its TenantControlPlane was made before anything was recorded, and not in another cluster.
 fn was_local(control_plane: &KamajiControlPlane) -> bool {
+    let made = says(control_plane, TENANT_CREATED) == Some("True");
+    (made || initialized(control_plane))
+        && says(control_plane, EXTERNAL_CLIENT).is_none()
+        && !is_legacy(control_plane)
+}
+
+fn initialized(control_plane: &KamajiControlPlane) -> bool {
     let status = control_plane.status.as_ref();
-    let initialized = status
+    status
         .and_then(|status| status.initialization.as_ref()?.control_plane_initialized)
-        .unwrap_or(false);
-    initialized && !is_legacy(control_plane)
+        .unwrap_or(false)
+}
+
+fn says<'a>(control_plane: &'a KamajiControlPlane, type_: &str) -> Option<&'a str> {
+    let conditions = &control_plane.status.as_ref()?.conditions;
+    condition::find(conditions, type_).map(|said| said.status.as_str())
 }
 
 fn is_legacy(control_plane: &KamajiControlPlane) -> bool {
@@ -160,11 +215,15 @@ fn is_legacy(control_plane: &KamajiControlPlane) -> bool {
     finalizers.is_some_and(|list| list.iter().any(|name| name == LEGACY_FINALIZER))
 }
 
+/// The reference's name for the tenant of the control plane with this uid.
+pub(super) fn legacy_name(uid: &str) -> String {
+    format!("kcp-{uid}")
+}
+
 /// From namespace and name, which a backup keeps; the reference's name where the reference has made it.
 fn remote_name(control_plane: &KamajiControlPlane, namespace: &str, name: &str) -> String {
     if is_legacy(control_plane) {
-        let uid = control_plane.metadata.uid.as_deref().unwrap_or_default();
-        return format!("kcp-{uid}");
+        return legacy_name(control_plane.metadata.uid.as_deref().unwrap_or_default());
     }
     let digest = checksum::content(&json!([namespace, name]));
     let mut readable: String = name.replace('.', "-");

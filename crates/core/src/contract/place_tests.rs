@@ -14,10 +14,12 @@ fn away() -> Value {
 }
 
 fn put(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
-    let (key, value) = record(&control_plane).expect("something to record");
+    let there = Remote::Reachable(Some("n-1".to_owned()));
+    let (key, value) = record(&control_plane, &there).expect("something to record");
     let annotations = control_plane.metadata.annotations.get_or_insert_default();
     annotations.insert(key, value);
-    assert_eq!(record(&control_plane), None, "it is recorded once");
+    let again = record(&control_plane, &there);
+    assert_eq!(again, None, "it is recorded once");
     control_plane
 }
 
@@ -30,7 +32,59 @@ fn the_name_over_there_survives_a_new_uid() {
     );
     let mut restored = control_plane(away());
     restored.metadata.uid = Some("u-2".to_owned());
+    assert_eq!(place(&restored).name, first.name);
+    // What was recorded tells who put it there, in which cluster.
+    restored.metadata.annotations = put(control_plane(away())).metadata.annotations;
     assert_eq!(place(&restored), first);
+    assert_eq!(
+        (first.owner.as_str(), first.cluster.as_deref()),
+        ("u-1", Some("n-1"))
+    );
+}
+
+#[test]
+fn an_annotation_does_not_lead_to_another_tenant_of_this_cluster() {
+    let mut forged = control_plane(json!({"version": "v1.36.3"}));
+    let victim = json!({"namespace": "victim", "name": "prod"}).to_string();
+    let annotations = forged.metadata.annotations.get_or_insert_default();
+    annotations.insert(ANNOTATION.to_owned(), victim);
+    let place = place(&forged);
+    assert_eq!((place.namespace.as_str(), place.name.as_str()), ("n", "a"));
+}
+
+#[test]
+fn a_tenant_that_is_here_already_is_not_made_elsewhere_as_well() {
+    let mut waiting = control_plane(away());
+    says_so(&mut waiting, &[(TENANT_CREATED, "True")], false);
+    assert_eq!(place(&waiting).kubeconfig, None);
+    assert!(contradiction(&waiting).unwrap().contains("in this cluster"));
+}
+
+#[test]
+fn a_tenant_elsewhere_stays_there_when_its_record_is_lost() {
+    let conditions = [(TENANT_CREATED, "True"), (EXTERNAL_CLIENT, "True")];
+    let mut lost_record = control_plane(away());
+    says_so(&mut lost_record, &conditions, true);
+    assert_eq!(place(&lost_record), place(&control_plane(away())));
+    assert_eq!(contradiction(&lost_record), None);
+    let mut lost_both = control_plane(json!({"version": "v1.36.3"}));
+    says_so(&mut lost_both, &conditions, true);
+    assert!(
+        contradiction(&lost_both)
+            .unwrap()
+            .contains("put one of them back")
+    );
+}
+
+fn says_so(control_plane: &mut KamajiControlPlane, conditions: &[(&str, &str)], initialized: bool) {
+    let conditions = conditions.iter().map(|(type_, status)| {
+        json!({"type": type_, "status": status, "reason": "R", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    });
+    let status = json!({"ready": true, "version": "v1.36.3", "externalManagedControlPlane": true,
+        "conditions": conditions.collect::<Vec<_>>(),
+        "initialization": {"controlPlaneInitialized": initialized}});
+    control_plane.status = Some(serde_json::from_value(status).unwrap());
 }
 
 #[test]

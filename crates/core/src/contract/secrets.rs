@@ -22,6 +22,9 @@ use super::{
 };
 use crate::object::{Object, holds};
 
+/// Seconds after which a Secret of somebody else is looked at again.
+const ASK_AGAIN: i64 = 60;
+
 /// Name of the published kubeconfig.
 pub(super) fn kubeconfig(cluster: &str) -> String {
     format!("{cluster}-kubeconfig")
@@ -85,16 +88,20 @@ fn published(
 }
 
 /// Which of the administrators' kubeconfigs is published: the one a person names, the one that stays
-/// inside the management cluster where another address is advertised, else the usual one.
+/// inside the management cluster where another address is advertised, else the usual one. From outside that
+/// cluster its inside cannot be reached.
 fn kubeconfig_key(draft: &Draft) -> String {
     let control_plane = &draft.snapshot.control_plane;
     let annotations = control_plane.metadata.annotations.as_ref();
     let named = annotations.and_then(|a| a.get(labels::KUBECONFIG_SECRET_KEY));
     let advertised = &control_plane.spec.fields.network.advertise_address;
-    match (named.filter(|name| !name.is_empty()), advertised) {
-        (Some(name), _) => name.clone(),
-        (None, Some(address)) if !address.is_empty() => "admin.svc".to_owned(),
-        _ => "admin.conf".to_owned(),
+    let inside = advertised
+        .as_ref()
+        .is_some_and(|address| !address.is_empty());
+    match named.filter(|name| !name.is_empty()) {
+        Some(name) => name.clone(),
+        None if inside && draft.snapshot.remote == Remote::Local => "admin.svc".to_owned(),
+        None => "admin.conf".to_owned(),
     }
 }
 
@@ -127,14 +134,10 @@ fn write(
     let tenant = control_plane.metadata.name.clone().unwrap_or_default();
     let (label, cluster_name) = cluster_label(cluster);
     let live = draft.snapshot.secrets.get(&name);
-    if let Some(other) = live
-        .and_then(|live| live.type_.as_deref())
-        .filter(|t| *t != SECRET_TYPE)
-    {
-        let text = format!(
-            "the Secret {name} is there with type {other}, and a type cannot change: delete it, it is made again with type {SECRET_TYPE}"
-        );
-        return Err(("SecretTypeWrong", text));
+    if let Some(why) = live.and_then(|live| foreign(live, &data)) {
+        // Nothing tells of it: what is not ours is not followed.
+        draft.wake(ASK_AGAIN);
+        return Err(why);
     }
     let secret = Secret {
         metadata: ObjectMeta {
@@ -164,6 +167,45 @@ fn write(
         draft.plan.objects.push(object);
     }
     Ok(())
+}
+
+/// Why a Secret of that name is not written: keys of somebody else are not replaced.
+fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'static str, String)> {
+    let name = live.metadata.name.as_deref().unwrap_or_default();
+    let labels = live.metadata.labels.as_ref();
+    let owners = live
+        .metadata
+        .owner_references
+        .as_deref()
+        .unwrap_or_default();
+    let controller = owners.iter().find(|owner| owner.controller == Some(true));
+    let of_tenant = labels.is_some_and(|labels| labels.contains_key(labels::PROJECT));
+    let other = controller.filter(|owner| owner.kind != "KamajiControlPlane");
+    if other.is_some() || of_tenant {
+        let whose = other.map_or_else(
+            || "a TenantControlPlane".to_owned(),
+            |owner| format!("{} {}", owner.kind, owner.name),
+        );
+        let text = format!(
+            "the Secret {name} belongs to {whose} and is left alone: give this Cluster another name"
+        );
+        return Some(("SecretForeign", text));
+    }
+    let type_ = live.type_.as_deref().unwrap_or("Opaque");
+    if type_ != SECRET_TYPE {
+        let text = format!(
+            "the Secret {name} is there with type {type_}, and a type cannot change: keep a copy if you need it and delete it, it is made again with type {SECRET_TYPE}"
+        );
+        return Some(("SecretTypeWrong", text));
+    }
+    let component = labels.and_then(|labels| labels.get(labels::COMPONENT));
+    let ours = controller.is_some() || component.is_some_and(|component| component == "capi");
+    (!ours && live.data.as_ref() != Some(data)).then(|| {
+        let text = format!(
+            "the Secret {name} is there and was not made for this control plane: its content is not that of the TenantControlPlane, which makes its own CA; keep a copy if you need it and delete it"
+        );
+        ("SecretForeign", text)
+    })
 }
 
 /// The control plane as the controlling owner of what it makes.

@@ -13,9 +13,8 @@ use super::{
 };
 use crate::object::Object;
 
-/// Puts counters, versions and the conditions of the contract right, whatever was said before.
+/// Puts the conditions of the contract right, whatever was said before.
 pub(super) fn plan(draft: &mut Draft, tenant: &TenantControlPlane) {
-    counters(draft, tenant);
     let initialized = initialized(draft);
     match serves(tenant) {
         Ok(()) if initialized => {
@@ -106,11 +105,10 @@ fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
     ))
 }
 
-fn counters(draft: &mut Draft, tenant: &TenantControlPlane) {
+/// Puts counters and versions right, whatever was said before; without a tenant nothing runs.
+pub(super) fn counters(draft: &mut Draft, tenant: Option<&TenantControlPlane>) {
     let resources = tenant
-        .status
-        .as_ref()
-        .and_then(|status| status.kubernetes_resources.clone())
+        .and_then(|tenant| tenant.status.as_ref()?.kubernetes_resources.clone())
         .unwrap_or_default();
     let deployment = resources.deployment.unwrap_or_default();
     let replicas = deployment.replicas.unwrap_or(0);
@@ -124,7 +122,7 @@ fn counters(draft: &mut Draft, tenant: &TenantControlPlane) {
     status.selector = Some(deployment.selector).filter(|selector| !selector.is_empty());
 
     let installed = resources.version.and_then(|version| version.version);
-    let asked = version(&tenant.spec.kubernetes.version);
+    let asked = tenant.map(|tenant| version(&tenant.spec.kubernetes.version));
     status.version = installed.clone().unwrap_or_default();
     status.versions = versions(installed, asked, (replicas, updated));
 
@@ -154,19 +152,18 @@ fn counters(draft: &mut Draft, tenant: &TenantControlPlane) {
 /// takes the upgrade for done.
 fn versions(
     installed: Option<String>,
-    asked: String,
+    asked: Option<String>,
     (replicas, updated): (i32, i32),
 ) -> Vec<RunningVersion> {
     let entry = |version: String, replicas: i32| RunningVersion {
         version,
         replicas: (replicas > 0).then_some(replicas),
     };
-    match installed {
-        None => Vec::new(),
-        Some(installed) if installed == asked => vec![entry(installed, replicas)],
-        Some(installed) if updated < replicas => {
+    match (installed, asked) {
+        (None, _) => Vec::new(),
+        (Some(installed), Some(asked)) if installed != asked && updated < replicas => {
             vec![entry(installed, replicas - updated), entry(asked, updated)]
         }
-        Some(installed) => vec![entry(installed, replicas)],
+        (Some(installed), _) => vec![entry(installed, replicas)],
     }
 }

@@ -24,10 +24,10 @@ use super::{
 };
 use crate::{
     endpoint::HostPort,
-    object::{CONTENT_HASH, Object, holds},
+    object::{CONTENT_HASH, Object, TEXTS, holds},
 };
 
-/// Annotation of a TenantControlPlane in another cluster: namespace and name of its control plane.
+/// Annotation of a TenantControlPlane in another cluster: namespace, name and uid of its control plane.
 const OWNER: &str = "kamaji.clastix.io/control-plane";
 
 /// Plans the TenantControlPlane; the live one, if it is ours.
@@ -46,13 +46,11 @@ pub(super) fn plan<'a>(draft: &mut Draft<'a>, cluster: &Cluster) -> Option<&'a T
     };
     if !live.is_some_and(|live| as_planned(&wish, live)) {
         draft.plan.objects.push(wish);
+        draft.plan.take_over = live.is_some_and(|live| stamped(live).is_none());
     }
     draft.fine(TENANT_CREATED, "Succeeded");
     if live.is_none() {
-        draft.unavailable(
-            "TenantControlPlanePending",
-            "the TenantControlPlane is being created",
-        );
+        draft.tenant_missing();
     }
     live
 }
@@ -68,7 +66,7 @@ pub(super) fn controller(tenant: &TenantControlPlane) -> Option<&str> {
 /// is: uids change when a cluster is restored from a backup.
 fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
     let own = &draft.snapshot.control_plane.metadata;
-    if draft.snapshot.remote == Remote::Reachable {
+    if draft.snapshot.remote != Remote::Local {
         return foreign_elsewhere(draft, live);
     }
     let owners = live
@@ -93,23 +91,31 @@ fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
     }
 }
 
-/// In another cluster nothing can own it; an annotation says whose it is. Those that the reference made
-/// have none, and a name that nobody else would choose.
-fn foreign_elsewhere(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
+/// In another cluster nothing can own it; an annotation says whose it is: the control plane of this name in
+/// the cluster that made it. Those that the reference made have none, and a name that nobody else has.
+pub(super) fn foreign_elsewhere(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
+    let mark = mark(draft);
     let annotations = live.metadata.annotations.as_ref();
-    let other = annotations
-        .and_then(|a| a.get(OWNER))
-        .filter(|other| **other != named(draft))?;
     let name = live.metadata.name.as_deref().unwrap_or_default();
+    let owner = place::place(&draft.snapshot.control_plane).owner;
+    let found = match annotations.and_then(|annotations| annotations.get(OWNER)) {
+        Some(found) if *found == mark => return None,
+        None if name == place::legacy_name(&owner) => return None,
+        Some(found) => format!("belongs to the control plane {found}"),
+        None => "says nothing of a control plane".to_owned(),
+    };
     Some(format!(
-        "the TenantControlPlane {name} in the other cluster belongs to the control plane {other}: give this one another name"
+        "the TenantControlPlane {name} in the other cluster {found}: give this one another name; or, if this one was restored from a backup and is the same, annotate that TenantControlPlane with {OWNER}: {mark}"
     ))
 }
 
-fn named(draft: &Draft) -> String {
-    let own = &draft.snapshot.control_plane.metadata;
+/// Which control plane, in whichever cluster: a copy has another name, and another cluster other uids.
+fn mark(draft: &Draft) -> String {
+    let control_plane = &draft.snapshot.control_plane;
+    let own = &control_plane.metadata;
     let namespace = own.namespace.as_deref().unwrap_or_default();
-    format!("{namespace}/{}", own.name.as_deref().unwrap_or_default())
+    let name = own.name.as_deref().unwrap_or_default();
+    format!("{namespace}/{name}/{}", place::place(control_plane).owner)
 }
 
 /// The version with its v.
@@ -121,9 +127,13 @@ pub(super) fn version(text: &str) -> String {
     }
 }
 
+/// The hash of what was last applied.
+fn stamped(live: &TenantControlPlane) -> Option<&String> {
+    live.metadata.annotations.as_ref()?.get(CONTENT_HASH)
+}
+
 fn as_planned(wish: &Object, live: &TenantControlPlane) -> bool {
-    let annotations = live.metadata.annotations.as_ref();
-    let stamped = annotations.and_then(|annotations| annotations.get(CONTENT_HASH));
+    let stamped = stamped(live);
     let live = serde_json::to_value(live).unwrap_or_default();
     stamped == Some(&wish.hash)
         && holds(&wish.body["spec"], &live["spec"])
@@ -137,7 +147,7 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
     let place = place::place(control_plane);
     let (owners, mark) = match place.kubeconfig {
         None => (vec![secrets::owner(draft)], None),
-        Some(_) => (Vec::new(), Some((OWNER.to_owned(), named(draft)))),
+        Some(_) => (Vec::new(), Some((OWNER.to_owned(), mark(draft)))),
     };
     let mut wish = json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1",
@@ -190,13 +200,22 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
             wish["spec"]["addons"][name] = json!({});
         }
     }
+    // What was not said has its default already, so that no tolerations are meant here.
+    if let Some(konnectivity) = addons.konnectivity {
+        wish["spec"]["addons"]["konnectivity"]["agent"]["tolerations"] =
+            json!(konnectivity.agent.tolerations);
+    }
     Ok(wish)
 }
 
-/// Drops what says nothing: null, and empty maps, lists and texts.
+/// Drops what says nothing: null, and empty maps, lists and texts, but for the texts of a user's own maps.
 fn strip(value: &mut Value) {
     let Value::Object(map) = value else { return };
-    map.values_mut().for_each(strip);
+    for (key, value) in map.iter_mut() {
+        if !TEXTS.contains(&key.as_str()) {
+            strip(value);
+        }
+    }
     map.retain(|_, value| match value {
         Value::Null => false,
         Value::Object(map) => !map.is_empty(),
@@ -392,7 +411,7 @@ fn network_profile(fields: &ControlPlaneFields, cluster: &Cluster) -> Result<Val
 fn names(network: &ControlPlaneNetwork) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for name in &network.cert_sans {
-        let host = name.split(':').next().unwrap_or_default();
+        let host = HostPort::parse(name, 443).host;
         let ported = name.parse::<SocketAddr>().is_ok()
             || (name.matches(':').count() == 1 && !name.starts_with('['));
         if ported {
