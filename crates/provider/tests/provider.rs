@@ -19,6 +19,8 @@ mod external;
 mod leading;
 #[path = "provider/pausing.rs"]
 mod pausing;
+#[path = "provider/takeover.rs"]
+mod takeover;
 #[path = "provider/versions.rs"]
 mod versions;
 #[path = "provider/world.rs"]

@@ -22,6 +22,7 @@ async fn nobody_polls_for_a_cluster_that_never_appears() {
         .await;
     assert!(why.contains("nowhere"), "{why}");
     world.event("no-cluster", "ClusterMissing").await;
+    world.event("another-kind", "OwnerMissing").await;
     world.at_rest(10).await;
 
     // It appears after all.
@@ -146,6 +147,71 @@ async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_does_not_answer_is_said_and_nothing_is_called_done() {
+    let world = World::new().await;
+    let infra = json!({
+        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
+        "metadata": {"name": "infra", "namespace": NAMESPACE},
+        "spec": {},
+    });
+    world.apply(infra.clone()).await;
+    let hook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "down"},
+        "webhooks": [{
+            "name": "down.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+            "clientConfig": {"url": "https://127.0.0.1:1/"}, "failurePolicy": "Fail",
+            "rules": [{"apiGroups": [INFRASTRUCTURE], "apiVersions": ["*"], "operations": ["UPDATE"],
+                "resources": ["fakeclusters"]}],
+        }],
+    });
+    world.apply(hook.clone()).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", Some("infra")).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    let said = ("False", "WriteFailed");
+    let why = world.says("cp", "InfrastructureClusterPatched", said).await;
+    assert!(why.contains("down.example.com"), "{why}");
+    world.event("cp", "WriteFailed").await;
+
+    let params = kube::api::DeleteParams::default();
+    world.at(&hook).delete("down", &params).await.unwrap();
+    world
+        .says("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_the_user_has_made_is_not_replaced() {
+    let world = World::new().await;
+    let own = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "cluster.x-k8s.io/secret",
+        "metadata": {"name": "c-ca", "namespace": NAMESPACE, "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
+        "stringData": {"tls.crt": "mine", "tls.key": "mine, too"},
+    });
+    world.apply(own).await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    let said = ("False", "SecretForeign");
+    world.says("cp", "KubeadmResourcesCreated", said).await;
+    world.event("cp", "SecretForeign").await;
+    let live = world.secrets().get("c-ca").await.unwrap();
+    assert_eq!(live.data.unwrap()["tls.key"].0, b"mine, too");
+    assert_eq!(live.metadata.owner_references, None);
+
+    // As soon as it is gone, there is one of the tenant's.
+    let params = kube::api::DeleteParams::default();
+    world.secrets().delete("c-ca", &params).await.unwrap();
+    world.available("cp").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
     let world = World::new().await;
     let mut settings = World::settings();
@@ -169,6 +235,7 @@ async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
         )
         .await;
     assert!(why.contains("cluster.x-k8s.io/managed-by"), "{why}");
+    world.event("cp", "InfrastructureUnsupported").await;
     world.available("cp").await;
     world.at_rest(5).await;
 

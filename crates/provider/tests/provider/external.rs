@@ -149,6 +149,7 @@ async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
         )
         .await;
     assert!(why.contains("create the Secret"), "{why}");
+    two.world.event("cp", "ExternalClusterUnreachable").await;
     two.world.at_rest(4).await;
 
     // The Secret comes, and nobody had to poll for it.
@@ -191,6 +192,21 @@ async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
         .await;
     two.secret(&format!("# rotated\n{}", two.kubeconfig()))
         .await;
+    two.world.available("cp").await;
+
+    // One of another cluster would make another tenant.
+    two.secret(&two.world.kubeconfig()).await;
+    let lost = ("False", "ExternalClusterUnreachable");
+    until("the other cluster to be told from this one", async || {
+        let said = two.world.condition("cp", "FoundExternalReferenceClient");
+        let said = said.await?;
+        let why = said.message.contains("leads to another cluster");
+        ((said.status.as_str(), said.reason.as_str()) == lost && why).then_some(())
+    })
+    .await;
+    let here = two.world.tenants().list(&ListParams::default()).await;
+    assert!(here.unwrap().items.is_empty(), "a tenant was made here");
+    two.secret(&two.kubeconfig()).await;
     two.world.available("cp").await;
 
     // What is deleted there comes back.
@@ -331,4 +347,30 @@ async fn a_kubeconfig_without_rights_on_secrets_is_said() {
         .says("cp", "KubeadmResourcesCreated", ("False", "ReadFailed"))
         .await;
     assert!(why.contains("poor"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_elsewhere_that_another_management_cluster_made_is_left_alone() {
+    let two = Two::new().await;
+    two.secret(&two.kubeconfig()).await;
+    external(&two, "default").await;
+    let name = two.asked().await;
+    let mark = "kamaji.clastix.io/control-plane";
+    let live = two.tenants().get(&name).await.unwrap();
+    let ours = live.metadata.annotations.unwrap()[mark].clone();
+    let theirs = json!({"metadata": {"annotations": {mark: format!("{NAMESPACE}/cp/of-another")}}});
+    let params = PatchParams::default();
+    let patch = Patch::Merge(theirs);
+    two.tenants().patch(&name, &params, &patch).await.unwrap();
+    let said = ("False", "TenantControlPlaneForeign");
+    let why = two
+        .world
+        .says("cp", "TenantControlPlaneCreated", said)
+        .await;
+    assert!(why.contains(&ours), "{why}");
+    two.world.at_rest(2).await;
+    two.delete().await;
+    two.gone().await;
+    let left = two.tenants().get(&name).await.unwrap();
+    assert_eq!(left.metadata.deletion_timestamp, None);
 }
