@@ -37,6 +37,12 @@ pub struct Arguments {
     /// Address that /metrics is served on, without encryption; 0 switches it off
     #[arg(long, default_value = ":8080")]
     metrics_bind_address: String,
+    /// Accepted for compatibility; the API server's own priority and fairness bounds requests
+    #[arg(long, hide = true)]
+    kube_api_qps: Option<f32>,
+    /// Accepted for compatibility; see --kube-api-qps
+    #[arg(long, hide = true)]
+    kube_api_burst: Option<u32>,
     /// Accepted for compatibility; see --metrics-bind-address
     #[arg(long, default_value = "", hide = true)]
     diagnostics_address: String,
@@ -165,6 +171,8 @@ mod tests {
             "--leader-elect",
             "--feature-gates=ExternalClusterReference=false,SkipInfraClusterPatch=false",
             "--dynamic-infrastructure-clusters= ",
+            "--kube-api-qps=20",
+            "--kube-api-burst=30",
         ])
         .unwrap();
         assert!(settings.leader_elect);

@@ -57,7 +57,8 @@ pub async fn run_with(
         client: client.clone(),
         namespace: settings.namespace.clone(),
         identity: settings.identity.clone(),
-        leadership: Leadership::elected_by(lease::NAME, settings.leader_elect),
+        leadership: Leadership::elected_by(lease::NAME, settings.leader_elect)
+            .alone_in_the_cluster(),
     };
     let context = Arc::new(context(client, settings, candidate.leadership.clone()).await);
     let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());

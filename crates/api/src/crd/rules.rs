@@ -75,6 +75,7 @@ fn kinds() -> Vec<Rule> {
         ".service.conditions",
         ".deployment.conditions",
         ".gateway.parents[].conditions",
+        ".status.conditions",
     ] {
         rules.push(rule(list, "x-kubernetes-list-type", json!("map")));
         rules.push(rule(list, "x-kubernetes-list-map-keys", json!(["type"])));

@@ -121,8 +121,10 @@ fn definitions_are_small_enough_for_kubectl_apply() {
 #[test]
 fn cluster_api_finds_the_version_that_keeps_its_contract() {
     for (name, value) in definitions() {
-        let label = &value["metadata"]["labels"]["cluster.x-k8s.io/v1beta2"];
         let provider = name.ends_with("controlplane.cluster.x-k8s.io");
-        assert_eq!(label == "v1alpha2", provider, "{name}");
+        for (contract, version) in [("v1beta1", "v1alpha1"), ("v1beta2", "v1alpha2")] {
+            let label = &value["metadata"]["labels"][format!("cluster.x-k8s.io/{contract}")];
+            assert_eq!(label == version, provider, "{name}: {contract}");
+        }
     }
 }

@@ -21,6 +21,8 @@ use tokio::sync::watch;
 
 use super::clock;
 
+mod rivals;
+
 /// Name of the lease, as in the reference.
 pub const NAME: &str = "kamaji.clastix.io";
 
@@ -30,6 +32,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Time between two attempts.
 const RETRY: Duration = Duration::from_secs(2);
+/// Renewals after which nobody in another namespace can believe to be the first.
+const SETTLED: u32 = 4;
 /// Longest attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// Least time between two attempts.
@@ -40,6 +44,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Leadership {
     held: Arc<watch::Sender<Held>>,
     lease: &'static str,
+    alone: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +84,15 @@ impl Leadership {
         }
     }
 
+    /// The same, but only as long as nobody holds a lease of that name in another namespace.
+    #[must_use]
+    pub fn alone_in_the_cluster(self) -> Self {
+        Self {
+            alone: true,
+            ..self
+        }
+    }
+
     /// True if there is no lease to hold.
     pub fn is_given(&self) -> bool {
         matches!(*self.held.borrow(), Held::Always)
@@ -88,6 +102,7 @@ impl Leadership {
         Self {
             held: Arc::new(watch::Sender::new(held)),
             lease: NAME,
+            alone: false,
         }
     }
 
@@ -139,12 +154,26 @@ enum Attempt {
 
 /// Holds or reaches for the lease; ends when it was held and is lost.
 pub async fn keep(client: Client, namespace: &str, identity: &str, leadership: &Leadership) {
-    let api: Api<Lease> = Api::namespaced(client, namespace);
+    let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
     let mut seen: Option<Seen> = None;
     let mut leading = false;
+    let mut settled = 0;
     loop {
         let started = clock::instant();
-        let once = try_once(&api, (leadership.lease, identity), &mut seen);
+        let once = async {
+            // Asked before it is taken, and a few times after: two may take theirs at the same time.
+            if leadership.alone && settled < SETTLED {
+                let name = (leadership.lease, namespace);
+                if let Some((other, holder)) = rivals::find(&client, name).await {
+                    tracing::warn!(
+                        namespace = %other, %holder,
+                        "another operator leads in this namespace; this one waits until it is gone"
+                    );
+                    return Ok(Attempt::Others(RETRY));
+                }
+            }
+            try_once(&api, (leadership.lease, identity), &mut seen).await
+        };
         let attempt = tokio::time::timeout(ATTEMPT, once).await;
         let mut wait = RETRY;
         match attempt {
@@ -154,6 +183,7 @@ pub async fn keep(client: Client, namespace: &str, identity: &str, leadership: &
                     tracing::info!(%identity, "leads");
                 }
                 leading = true;
+                settled += 1;
             }
             Ok(Ok(Attempt::Others(_))) if leading => {
                 leadership.set(Held::No);

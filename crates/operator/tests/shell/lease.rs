@@ -55,6 +55,28 @@ async fn one_leads_and_the_next_follows_within_twenty_seconds_or_at_once() {
 }
 
 #[tokio::test]
+async fn an_operator_waits_for_one_that_leads_in_another_namespace() {
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    let operator = |namespace: &'static str| {
+        let leadership = Leadership::none().alone_in_the_cluster();
+        let (client, kept) = (client.clone(), leadership.clone());
+        let task = tokio::spawn(async move {
+            lease::keep(client, namespace, namespace, &kept).await;
+        });
+        (leadership, task)
+    };
+    let (first, task) = operator("default");
+    eventually("the first operator leads", || first.is_leading()).await;
+    let (second, _) = operator("kube-public");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(first.is_leading() && !second.is_leading());
+    task.abort();
+    lease::release(client.clone(), "default", "default", &first).await;
+    eventually("the second operator leads", || second.is_leading()).await;
+}
+
+#[tokio::test]
 async fn of_many_that_reach_for_the_lease_at_once_one_gets_it() {
     let server = server().await;
     let client = server.client().await.unwrap();
