@@ -37,6 +37,7 @@ pub fn all() -> Vec<(String, Value)> {
         }
         finish(&mut value, &rules);
         if provider {
+            require_spec(&mut value);
             legacy::serve(&mut value);
         }
         (name, value)
@@ -86,6 +87,16 @@ fn finish(definition: &mut Value, rules: &[Rule]) {
         if let Some(root) = schema.as_object_mut() {
             root.remove("required");
         }
+    }
+}
+
+/// A control plane without a version cannot be, and nobody could tell its user but the API server.
+fn require_spec(definition: &mut Value) {
+    let versions = definition["spec"]["versions"].as_array_mut();
+    for version in versions.into_iter().flatten() {
+        version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = json!([{
+            "rule": "has(self.spec)", "message": "spec is missing: it says at least which version of Kubernetes",
+        }]);
     }
 }
 

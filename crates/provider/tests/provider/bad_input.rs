@@ -31,6 +31,20 @@ async fn nobody_polls_for_a_cluster_that_never_appears() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_says_nothing_is_refused_with_the_cause() {
+    let world = World::new().await;
+    let nothing = json!({
+        "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
+        "metadata": {"name": "cp", "namespace": NAMESPACE},
+    });
+    let params = PatchParams::apply("person");
+    let api = world.at(&nothing);
+    let refused = api.patch("cp", &params, &Patch::Apply(&nothing)).await;
+    let why = refused.unwrap_err().to_string();
+    assert!(why.contains("spec is missing"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone() {
     let world = World::new().await;
     let foreign = world
