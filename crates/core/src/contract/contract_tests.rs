@@ -1,113 +1,14 @@
-use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Time};
 use kamaji_api::{
     cluster::SECRET_TYPE,
     condition::{find, is_true},
-    labels,
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    fixture::{elsewhere, follow, settle, snapshot},
+    *,
+};
 use crate::object::Kind;
-
-/// A control plane `a` of the Cluster `c`, with `spec` over the smallest one.
-pub(super) fn snapshot(spec: Value) -> Snapshot {
-    let mut object = json!({
-        "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
-        "metadata": {
-            "name": "a", "namespace": "n", "uid": "u-1", "generation": 3,
-            "labels": {CLUSTER_NAME: "c", "team": "blue", "topology.cluster.x-k8s.io/owned": ""},
-            "ownerReferences": [
-                {"apiVersion": "v1", "kind": "Secret", "name": "c-shim", "uid": "s"},
-                {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "c", "uid": "k"},
-            ],
-        },
-        "spec": {"version": "1.36.3", "replicas": 2},
-    });
-    for (key, value) in spec.as_object().expect("a map") {
-        object["spec"][key] = value.clone();
-    }
-    let cluster = json!({
-        "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-        "metadata": {"name": "c", "namespace": "n"},
-        "spec": {"clusterNetwork": {"services": {"cidrBlocks": ["10.8.0.0/16", "fd00::/112"]}}},
-    });
-    Snapshot {
-        control_plane: serde_json::from_value(object).unwrap(),
-        owner: Owner::Cluster(serde_json::from_value(cluster).unwrap()),
-        tenant: None,
-        infrastructure: Infrastructure::None,
-        remote: Remote::Local,
-        sources: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        probe: Probe::Untried,
-        settings: Settings::default(),
-        now: Timestamp::UNIX_EPOCH,
-    }
-}
-
-/// What the API server and the operator make of a plan.
-pub(super) fn settle(mut snapshot: Snapshot, endpoint: &str) -> Snapshot {
-    for _ in 0..4 {
-        let plan = plan(&snapshot);
-        follow(&mut snapshot, plan, endpoint);
-    }
-    snapshot
-}
-
-fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
-    if let Some(own) = plan.own {
-        let mut value = serde_json::to_value(&snapshot.control_plane).unwrap();
-        json_patch::merge(&mut value, &own);
-        snapshot.control_plane = serde_json::from_value(value).unwrap();
-    }
-    for object in plan.objects {
-        if object.key.kind == Kind::Secret {
-            let secret: Secret = serde_json::from_value(object.body).unwrap();
-            snapshot.secrets.insert(object.key.name, secret);
-        } else {
-            let mut body = object.body;
-            body["status"] = says(endpoint);
-            body["metadata"]["creationTimestamp"] = json!("1969-12-31T00:00:00Z");
-            snapshot.tenant = Some(serde_json::from_value(body).unwrap());
-            for name in ["a-admin-kubeconfig", "a-ca"] {
-                snapshot.sources.insert(name.to_owned(), own_secret());
-            }
-        }
-    }
-    if plan.probe.is_some() {
-        snapshot.probe = Probe::Works;
-    }
-    if plan.status.is_some() {
-        snapshot.control_plane.status = plan.status;
-    }
-}
-
-/// Its keys say themselves.
-fn own_secret() -> Secret {
-    let keys = ["admin.conf", "admin.svc", "ca.crt", "ca.key"];
-    Secret {
-        data: Some(
-            keys.map(|key| (key.to_owned(), ByteString(key.into())))
-                .into(),
-        ),
-        ..Secret::default()
-    }
-}
-
-fn says(endpoint: &str) -> Value {
-    json!({
-        "controlPlaneEndpoint": endpoint,
-        "kubeconfig": {"admin": {"secretName": "a-admin-kubeconfig"}},
-        "certificates": {"ca": {"secretName": "a-ca"}},
-        "conditions": [{"type": "ControlPlaneAvailable", "status": "True", "reason": "R",
-            "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
-        "kubernetesResources": {
-            "version": {"status": "Ready", "version": "v1.36.3"},
-            "deployment": {"name": "a", "namespace": "n", "selector": "x=y", "replicas": 2,
-                "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
-        },
-    })
-}
 
 fn status(snapshot: &Snapshot) -> KamajiControlPlaneStatus {
     plan(snapshot).status.expect("a status")
@@ -354,20 +255,6 @@ fn paused_means_that_nothing_is_planned() {
 }
 
 #[test]
-fn the_tenant_goes_before_the_control_plane() {
-    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
-    deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
-    deleted.control_plane.metadata.deletion_timestamp =
-        Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
-    let first = plan(&deleted);
-    assert_eq!(first.delete.as_deref(), Some("t-1"));
-    assert_eq!(first.own, None);
-    deleted.tenant = None;
-    let second = plan(&deleted);
-    assert_eq!(second.own, Some(json!({"metadata": {"finalizers": []}})));
-}
-
-#[test]
 fn the_owner_is_the_cluster_wherever_it_stands() {
     assert_eq!(cluster_of(&snapshot(json!({})).control_plane), Some("c"));
 }
@@ -432,94 +319,6 @@ fn scaling_is_told_until_it_is_done() {
     }
 }
 
-/// The published Secret `name` with these changes, as it is found beside everything else.
-fn found(name: &str, change: impl Fn(&mut Secret)) -> (Plan, KamajiControlPlaneStatus) {
-    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
-    change(settled.secrets.get_mut(name).unwrap());
-    let plan = plan(&settled);
-    let status = plan.status.clone().unwrap();
-    (plan, status)
-}
-
-#[test]
-fn a_ca_of_the_users_own_is_neither_taken_nor_replaced() {
-    let (plan, said) = found("c-ca", |secret| {
-        secret.metadata.labels = Some([(CLUSTER_NAME.to_owned(), "c".to_owned())].into());
-        secret.metadata.owner_references = None;
-        let key = ByteString(b"the user's".to_vec());
-        secret
-            .data
-            .as_mut()
-            .unwrap()
-            .insert("tls.key".to_owned(), key);
-    });
-    assert_eq!(plan.objects, []);
-    let said = find(&said.conditions, "KubeadmResourcesCreated").unwrap();
-    assert_eq!(said.reason, "SecretForeign");
-    assert!(plan.wake.is_some(), "nothing tells when it is gone");
-}
-
-#[test]
-fn nobody_is_told_to_delete_the_ca_of_another_tenant() {
-    let (plan, said) = found("c-ca", |secret| {
-        secret.type_ = Some("Opaque".to_owned());
-        secret.metadata.labels = Some([(labels::PROJECT.to_owned(), "kamaji".to_owned())].into());
-        secret.metadata.owner_references = None;
-    });
-    assert_eq!(plan.objects, []);
-    let said = find(&said.conditions, "KubeadmResourcesCreated").unwrap();
-    assert!(said.message.contains("another name") && !said.message.contains("delete"));
-}
-
-/// A control plane whose tenant is in another cluster, as it settles there.
-fn elsewhere() -> Snapshot {
-    let mut asked = snapshot(json!({"deployment": {"externalClusterReference": {
-        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}}}));
-    asked.remote = Remote::Reachable(Some("n-1".to_owned()));
-    asked.settings.external = true;
-    settle(asked, "192.0.2.9:6443")
-}
-
-#[test]
-fn from_outside_its_cluster_a_tenant_is_reached_by_its_address() {
-    let mut settled = elsewhere();
-    let network = &mut settled.control_plane.spec.fields.network;
-    network.advertise_address = Some("203.0.113.1".to_owned());
-    let config = &plan(&settled).probe;
-    assert_eq!(config.as_deref(), Some(&b"admin.conf"[..]));
-}
-
-#[test]
-fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
-    let now: Timestamp = Timestamp::UNIX_EPOCH;
-    let deleted = |name: &str, uid: &str| {
-        let mut deleted = elsewhere();
-        deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
-        let metadata = &mut deleted.control_plane.metadata;
-        metadata.name = Some(name.to_owned());
-        metadata.uid = Some(uid.to_owned());
-        metadata.deletion_timestamp = Some(Time(now));
-        deleted
-    };
-    // One that was restored has another uid, and its record.
-    assert_eq!(plan(&deleted("a", "u-2")).delete.as_deref(), Some("t-1"));
-    let copy = plan(&deleted("copy", "u-3"));
-    assert_eq!(
-        (copy.delete, copy.own),
-        (None, Some(json!({"metadata": {"finalizers": []}})))
-    );
-    // The one of another management cluster has the same name, and no record.
-    let mut other = deleted("a", "u-4");
-    other.control_plane.metadata.annotations = None;
-    assert_eq!(plan(&other).delete, None);
-    other.control_plane.metadata.deletion_timestamp = None;
-    let refused = plan(&other);
-    assert_eq!(refused.objects, []);
-    let said = refused.status.unwrap();
-    let said = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
-    assert!(said.message.contains("n/a/u-4"), "{}", said.message);
-}
-
 #[test]
 fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
     let mut settled = elsewhere();
@@ -531,26 +330,6 @@ fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
         "Unknown"
     );
     assert!(said.ready && said.ready_replicas == Some(2));
-}
-
-#[test]
-fn a_tenant_that_is_to_be_orphaned_stays() {
-    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
-    deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
-    let metadata = &mut deleted.control_plane.metadata;
-    metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-    metadata
-        .finalizers
-        .get_or_insert_default()
-        .push("orphan".to_owned());
-    let waits = plan(&deleted);
-    assert_eq!((waits.delete, waits.own), (None, None));
-    deleted.tenant.as_mut().unwrap().metadata.owner_references = None;
-    let done = plan(&deleted);
-    assert_eq!(
-        done.own,
-        Some(json!({"metadata": {"finalizers": ["orphan"]}}))
-    );
 }
 
 proptest! {

@@ -3,8 +3,8 @@ use kamaji_api::control_plane::Rollout;
 use serde_json::{Value, json};
 
 use super::super::{
+    fixture::{settle, snapshot},
     plan,
-    tests::{settle, snapshot},
 };
 use super::*;
 

@@ -220,3 +220,7 @@ pub(super) fn owner(draft: &Draft) -> OwnerReference {
         block_owner_deletion: Some(true),
     }
 }
+
+#[cfg(test)]
+#[path = "secrets_tests.rs"]
+mod tests;

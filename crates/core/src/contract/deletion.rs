@@ -1,0 +1,74 @@
+//! What goes with a control plane, and before it?
+
+use kamaji_api::tenant::TenantControlPlane;
+use serde_json::json;
+
+use super::{
+    FINALIZER, LEGACY_FINALIZER, Plan,
+    conditions::Draft,
+    ownership,
+    place::{self, Remote},
+};
+
+/// Finalizer of the garbage collector: what the object owns is to stay.
+const ORPHAN: &str = "orphan";
+
+/// Plans the end of the TenantControlPlane, then that of the control plane.
+pub(super) fn plan(mut draft: Draft) -> Plan {
+    let snapshot = draft.snapshot;
+    let control_plane = &snapshot.control_plane;
+    let metadata = &control_plane.metadata;
+    let unreachable = match &snapshot.remote {
+        Remote::Unreachable(why) => Some(why.clone()),
+        _ => place::lost(control_plane),
+    };
+    if let (Some(why), false) = (unreachable, place::abandoned(control_plane)) {
+        let text = format!(
+            "the TenantControlPlane in the other cluster cannot be deleted: {why}; or annotate this control plane with {} to leave it there",
+            place::ABANDON
+        );
+        draft.deleting("ExternalClusterUnreachable", &text);
+        return draft.finish();
+    }
+    let mut left = metadata.finalizers.clone().unwrap_or_default();
+    if let Some(tenant) = to_be_deleted(&draft) {
+        let name = tenant.metadata.name.as_deref().unwrap_or_default();
+        if left.iter().any(|name| name == ORPHAN) && snapshot.remote == Remote::Local {
+            let text = format!(
+                "the TenantControlPlane {name} is to stay (--cascade=orphan): waiting for the garbage collector to take this owner from it"
+            );
+            draft.deleting("TenantControlPlaneOrphaned", &text);
+            return draft.finish();
+        }
+        if tenant.metadata.deletion_timestamp.is_none() {
+            draft.plan.delete.clone_from(&tenant.metadata.uid);
+        }
+        let text = format!(
+            "waiting for the TenantControlPlane {name} to be gone; its own conditions say what it waits for"
+        );
+        draft.deleting("TenantControlPlaneDeleting", &text);
+        return draft.finish();
+    }
+    left.retain(|name| name != FINALIZER && name != LEGACY_FINALIZER);
+    draft.plan.own = (Some(&left) != metadata.finalizers.as_ref() && metadata.finalizers.is_some())
+        .then(|| json!({"metadata": {"finalizers": left}}));
+    // The object may be gone before a status could reach it.
+    draft.plan
+}
+
+/// The TenantControlPlane that goes with the control plane; one of somebody else stays.
+fn to_be_deleted<'a>(draft: &Draft<'a>) -> Option<&'a TenantControlPlane> {
+    let snapshot = draft.snapshot;
+    let uid = snapshot.control_plane.metadata.uid.as_deref();
+    snapshot
+        .tenant
+        .as_ref()
+        .filter(|tenant| match &snapshot.remote {
+            Remote::Local => ownership::controller(tenant) == uid,
+            _ => ownership::foreign_elsewhere(draft, tenant).is_none(),
+        })
+}
+
+#[cfg(test)]
+#[path = "deletion_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kamaji_api::condition::find;
+use serde_json::json;
+
+use super::super::{
+    fixture::{elsewhere, settle, snapshot},
+    plan,
+};
+
+#[test]
+fn the_tenant_goes_before_the_control_plane() {
+    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
+    deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
+    deleted.control_plane.metadata.deletion_timestamp =
+        Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
+    let first = plan(&deleted);
+    assert_eq!(first.delete.as_deref(), Some("t-1"));
+    assert_eq!(first.own, None);
+    deleted.tenant = None;
+    let second = plan(&deleted);
+    assert_eq!(second.own, Some(json!({"metadata": {"finalizers": []}})));
+}
+
+#[test]
+fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
+    let now: Timestamp = Timestamp::UNIX_EPOCH;
+    let deleted = |name: &str, uid: &str| {
+        let mut deleted = elsewhere();
+        deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
+        let metadata = &mut deleted.control_plane.metadata;
+        metadata.name = Some(name.to_owned());
+        metadata.uid = Some(uid.to_owned());
+        metadata.deletion_timestamp = Some(Time(now));
+        deleted
+    };
+    // One that was restored has another uid, and its record.
+    assert_eq!(plan(&deleted("a", "u-2")).delete.as_deref(), Some("t-1"));
+    let copy = plan(&deleted("copy", "u-3"));
+    assert_eq!(
+        (copy.delete, copy.own),
+        (None, Some(json!({"metadata": {"finalizers": []}})))
+    );
+    // The one of another management cluster has the same name, and no record.
+    let mut other = deleted("a", "u-4");
+    other.control_plane.metadata.annotations = None;
+    assert_eq!(plan(&other).delete, None);
+    other.control_plane.metadata.deletion_timestamp = None;
+    let refused = plan(&other);
+    assert_eq!(refused.objects, []);
+    let said = refused.status.unwrap();
+    let said = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+    assert!(said.message.contains("n/a/u-4"), "{}", said.message);
+}
+
+#[test]
+fn a_tenant_that_is_to_be_orphaned_stays() {
+    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
+    deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
+    let metadata = &mut deleted.control_plane.metadata;
+    metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    metadata
+        .finalizers
+        .get_or_insert_default()
+        .push("orphan".to_owned());
+    let waits = plan(&deleted);
+    assert_eq!((waits.delete, waits.own), (None, None));
+    deleted.tenant.as_mut().unwrap().metadata.owner_references = None;
+    let done = plan(&deleted);
+    assert_eq!(
+        done.own,
+        Some(json!({"metadata": {"finalizers": ["orphan"]}}))
+    );
+}

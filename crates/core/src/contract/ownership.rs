@@ -1,0 +1,74 @@
+//! Whose is a TenantControlPlane? One of somebody else is neither changed nor deleted.
+
+use kamaji_api::{cluster::CLUSTER_NAME, tenant::TenantControlPlane};
+
+use super::{
+    conditions::Draft,
+    place::{self, Remote},
+};
+
+/// Annotation of a TenantControlPlane in another cluster: namespace, name and uid of its control plane.
+pub(super) const OWNER: &str = "kamaji.clastix.io/control-plane";
+
+/// Uid of the controlling owner.
+pub(super) fn controller(tenant: &TenantControlPlane) -> Option<&str> {
+    let owners = tenant.metadata.owner_references.as_ref()?;
+    let controller = owners.iter().find(|owner| owner.controller == Some(true));
+    controller.map(|owner| owner.uid.as_str())
+}
+
+/// Why a TenantControlPlane of our name is not ours. One whose owner was a control plane of the same name
+/// is: uids change when a cluster is restored from a backup.
+pub(super) fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
+    let own = &draft.snapshot.control_plane.metadata;
+    if draft.snapshot.remote != Remote::Local {
+        return foreign_elsewhere(draft, live);
+    }
+    let owners = live
+        .metadata
+        .owner_references
+        .as_deref()
+        .unwrap_or_default();
+    let name = own.name.as_deref().unwrap_or_default();
+    match owners.iter().find(|owner| owner.controller == Some(true)) {
+        Some(owner) if owner.kind == "KamajiControlPlane" && owner.name == name => None,
+        Some(owner) => Some(format!(
+            "the TenantControlPlane {name} belongs to {} {}: give this control plane another name, or remove that owner",
+            owner.kind, owner.name
+        )),
+        None => {
+            let labels = live.metadata.labels.as_ref();
+            let labelled = labels.is_some_and(|labels| labels.contains_key(CLUSTER_NAME));
+            (!labelled).then(|| {
+                format!("a TenantControlPlane {name} exists that no Cluster made: label it {CLUSTER_NAME} to hand it over, or give this control plane another name")
+            })
+        }
+    }
+}
+
+/// In another cluster nothing can own it; an annotation says whose it is: the control plane of this name in
+/// the cluster that made it. Those that the reference made have none, and a name that nobody else has.
+pub(super) fn foreign_elsewhere(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
+    let mark = mark(draft);
+    let annotations = live.metadata.annotations.as_ref();
+    let name = live.metadata.name.as_deref().unwrap_or_default();
+    let owner = place::place(&draft.snapshot.control_plane).owner;
+    let found = match annotations.and_then(|annotations| annotations.get(OWNER)) {
+        Some(found) if *found == mark => return None,
+        None if name == place::legacy_name(&owner) => return None,
+        Some(found) => format!("belongs to the control plane {found}"),
+        None => "says nothing of a control plane".to_owned(),
+    };
+    Some(format!(
+        "the TenantControlPlane {name} in the other cluster {found}: give this one another name; or, if this one was restored from a backup and is the same, annotate that TenantControlPlane with {OWNER}: {mark}"
+    ))
+}
+
+/// Which control plane, in whichever cluster: a copy has another name, and another cluster other uids.
+pub(super) fn mark(draft: &Draft) -> String {
+    let control_plane = &draft.snapshot.control_plane;
+    let own = &control_plane.metadata;
+    let namespace = own.namespace.as_deref().unwrap_or_default();
+    let name = own.name.as_deref().unwrap_or_default();
+    format!("{namespace}/{name}/{}", place::place(control_plane).owner)
+}
