@@ -6,8 +6,8 @@
 
 use serde_json::{Value, json};
 
-/// The field manager of the reference's provider.
-const REFERENCE: &str = "manager";
+/// Field managers of the reference's provider: the names of its binary, as Docker and ko build it.
+const REFERENCE: [&str; 2] = ["manager", "cluster-api-control-plane-provider-kamaji"];
 
 /// What a control plane may have asked for and no longer ask for.
 const FIELDS: [&[&str]; 12] = [
@@ -32,7 +32,8 @@ pub fn managed_fields(object: &Value, manager: &str) -> Option<Value> {
     let mut taken = json!({});
     for entry in &mut entries {
         let main = entry["subresource"].as_str().is_none_or(str::is_empty);
-        if entry["manager"] == REFERENCE && entry["operation"] == "Update" && main {
+        let theirs = REFERENCE.iter().any(|name| entry["manager"] == *name);
+        if theirs && entry["operation"] == "Update" && main {
             for path in FIELDS {
                 if let Some(fields) = take(&mut entry["fieldsV1"], path) {
                     put(&mut taken, path, fields);
