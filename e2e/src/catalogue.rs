@@ -1,6 +1,7 @@
 //! Which images do the nodes of a testbed hold?
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,9 @@ use kamaji_core::inside::images;
 use kamaji_core::tenant::Version;
 
 use crate::image::Image;
-use crate::tools::{Tools, coredns_version, konnectivity_version, kubernetes_version};
+use crate::tools::{
+    Tools, coredns_version, konnectivity_version, kubernetes_version, previous_version,
+};
 
 /// The image every pod's sandbox is made of.
 pub const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
@@ -18,7 +21,7 @@ pub const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
 pub const BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.36";
 
 /// Components of a tenant's control plane that are Kubernetes' own.
-pub const CONTROL_PLANE: [&str; 3] = [
+const CONTROL_PLANE: [&str; 3] = [
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
@@ -33,15 +36,21 @@ const APPLETS: [&str; 24] = [
 /// Images of the management node: what tenant control planes run, and the stories' own.
 pub fn management(tools: &Tools) -> Result<Vec<Image>> {
     let mut images = vec![pause()?, busybox()?];
-    for component in [
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-scheduler",
-    ] {
-        images.push(kubernetes(tools, component, &kubernetes_version()?)?);
-    }
+    images.extend(control_plane(tools, &kubernetes_version()?)?);
     images.push(konnectivity(tools, "proxy-server")?);
     Ok(images)
+}
+
+/// What tenant control planes of the previous minor version run beyond that; `tools` are its own.
+pub fn previous(tools: &Tools) -> Result<Vec<Image>> {
+    control_plane(tools, &previous_version()?)
+}
+
+fn control_plane(tools: &Tools, version: &str) -> Result<Vec<Image>> {
+    CONTROL_PLANE
+        .iter()
+        .map(|component| kubernetes(tools, component, version))
+        .collect()
 }
 
 /// Images of a worker: what a tenant's addons run, and the stories' own.
@@ -55,52 +64,22 @@ pub fn worker(tools: &Tools) -> Result<Vec<Image>> {
     ])
 }
 
-/// Images of the version that there is, each with its name in another one.
-pub struct Aliases {
-    /// Of the management node.
-    pub management: Vec<(String, String)>,
-    /// Of workers.
-    pub worker: Vec<(String, String)>,
-}
-
-/// What makes the version that there is pass for another one.
-pub fn aliases(version: &str) -> Result<Aliases> {
-    let version = Version::parse(version).context("the version to pretend")?;
-    let (kubernetes, konnectivity) = (kubernetes_version()?, konnectivity_version()?);
-    let alias = |name: &str, own: &str, other: &str| {
-        let image = |tag| format!("registry.k8s.io/{name}:{tag}");
-        (image(own), image(other))
-    };
-    let mut management: Vec<_> = CONTROL_PLANE
-        .map(|component| alias(component, &kubernetes, &version.text))
-        .into();
-    let server = images::konnectivity(&version);
-    let proxy = |binary: &str| {
-        alias(
-            &format!("kas-network-proxy/{binary}"),
-            &konnectivity,
-            &server,
-        )
-    };
-    management.push(proxy("proxy-server"));
-    let kube_proxy = images::kube_proxy(&version);
-    let dns = images::coredns(&version);
-    let worker = vec![
-        proxy("proxy-agent"),
-        alias("kube-proxy", &kubernetes, &kube_proxy),
-        alias("coredns/coredns", &coredns_version()?, dns),
-    ];
-    Ok(Aliases { management, worker })
-}
-
-/// A control plane component; a version other than that of the binary makes a story's "other version"
-/// cheap, and is a lie that only the image's name tells.
-pub fn kubernetes(tools: &Tools, component: &str, version: &str) -> Result<Image> {
+/// A component of Kubernetes by the name of its version.
+fn kubernetes(tools: &Tools, component: &str, version: &str) -> Result<Image> {
     let image = Image::named(format!("registry.k8s.io/{component}:{version}"));
     image.binary(
         tools.path(component)?,
         &format!("/usr/local/bin/{component}"),
     )
+}
+
+/// An add-on also has the name by which tenants of the previous minor version ask for it: none is built
+/// twice, since upgrades are about the control plane and the kubelets.
+fn addon<T: Display>(name: &str, version: &str, tag: fn(&Version) -> T) -> Result<Image> {
+    let previous = Version::parse(&previous_version()?).context("the previous version")?;
+    let earlier = tag(&previous);
+    let image = Image::named(format!("registry.k8s.io/{name}:{version}"));
+    Ok(image.tag(format!("registry.k8s.io/{name}:{earlier}")))
 }
 
 /// The operator's image around the `kamaji` binary.
@@ -112,10 +91,8 @@ pub fn operator(binary: &Path, name: &str) -> Result<Image> {
 }
 
 fn konnectivity(tools: &Tools, binary: &str) -> Result<Image> {
-    let version = konnectivity_version()?;
-    let image = Image::named(format!(
-        "registry.k8s.io/kas-network-proxy/{binary}:{version}"
-    ));
+    let name = format!("kas-network-proxy/{binary}");
+    let image = addon(&name, &konnectivity_version()?, images::konnectivity)?;
     let path = format!("/{binary}");
     Ok(image
         .binary(tools.path(binary)?, &path)?
@@ -123,10 +100,7 @@ fn konnectivity(tools: &Tools, binary: &str) -> Result<Image> {
 }
 
 fn coredns(tools: &Tools) -> Result<Image> {
-    let image = Image::named(format!(
-        "registry.k8s.io/coredns/coredns:{}",
-        coredns_version()?
-    ));
+    let image = addon("coredns/coredns", &coredns_version()?, images::coredns)?;
     Ok(image
         .binary(tools.path("coredns")?, "/coredns")?
         .entrypoint(&["/coredns"]))
@@ -134,7 +108,9 @@ fn coredns(tools: &Tools) -> Result<Image> {
 
 /// kube-proxy calls iptables and its relatives, which come from this machine.
 fn kube_proxy(tools: &Tools) -> Result<Image> {
-    let mut image = kubernetes(tools, "kube-proxy", &kubernetes_version()?)?;
+    let image = addon("kube-proxy", &kubernetes_version()?, images::kube_proxy)?;
+    let binary = tools.path("kube-proxy")?;
+    let mut image = image.binary(binary, "/usr/local/bin/kube-proxy")?;
     let xtables = "/usr/local/bin/xtables-nft-multi";
     image = image.binary(&program("xtables-nft-multi")?, xtables)?;
     for family in ["iptables", "ip6tables"] {

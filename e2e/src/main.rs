@@ -31,7 +31,7 @@ struct Arguments {
 enum Command {
     /// Find or build the binaries and print where they are.
     Tools {
-        /// Those of Cluster API, too.
+        /// Those of Cluster API and of the previous Kubernetes, too.
         #[arg(long)]
         cluster_api: bool,
     },
@@ -84,11 +84,12 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Tools { cluster_api } => {
-            let mut tools = Tools::all().await?;
+            let (mut tools, mut previous) = (Tools::all().await?, Tools::default());
             if cluster_api {
                 tools = tools.with_cluster_api().await?;
+                previous = Tools::previous().await?;
             }
-            for (name, path) in tools.iter() {
+            for (name, path) in tools.iter().chain(previous.iter()) {
                 println!("{name:24} {}", path.display());
             }
         }

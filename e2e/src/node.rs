@@ -212,14 +212,6 @@ impl Node {
         Ok(())
     }
 
-    /// Gives images further names, for instance those of another version.
-    pub async fn tag(&self, aliases: &[(String, String)]) -> Result<()> {
-        for (image, as_well) in aliases {
-            output(self.ctr(&format!("images tag --force {image} {as_well}"))?).await?;
-        }
-        Ok(())
-    }
-
     /// Tells containerd how pods of this node get their network: one link to the node for each pod,
     /// so that every packet passes the node's own rules.
     pub fn write_cni(&self, pod_cidr: &str) -> Result<()> {

@@ -19,7 +19,6 @@ use crate::node::Node;
 use crate::process::Processes;
 use crate::step::step;
 use crate::tools::Tools;
-use crate::worker::Worker;
 use crate::{catalogue, datastore, management, prerequisites, sysctl};
 
 /// A running testbed.
@@ -144,18 +143,12 @@ impl Testbed {
         Audit::at(self.bed.layout.audit_log())
     }
 
-    /// Makes the images of Kubernetes and its addons pass for those of another version, for upgrades that
-    /// are not about Kubernetes itself. Binaries go on telling their true version.
-    pub async fn pretend_version(&self, version: &str) -> Result<()> {
-        let aliases = catalogue::aliases(version)?;
-        self.node()?.tag(&aliases.management).await?;
-        // Workers that come later take theirs from here.
-        let lines: Vec<String> = aliases
-            .worker
-            .iter()
-            .map(|(image, as_well)| format!("{image} {as_well}"))
-            .collect();
-        Ok(fs::write(Worker::aliases(&self.bed), lines.join("\n"))?)
+    /// Has the management node run control planes of the previous minor version as well, which is built
+    /// if need be.
+    pub async fn load_previous(&self) -> Result<()> {
+        let images = catalogue::previous(&Tools::previous().await?)?;
+        let archives = management::archives(images).await?;
+        self.node()?.import(&archives).await
     }
 
     /// The management node, for instance to load further images.

@@ -4,141 +4,26 @@
 //! is there in the pinned version, else from the cache, whose folders are named by a hash of the lock
 //! files, else built into the cache.
 
-use std::collections::BTreeMap;
+mod pins;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, io};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
-
-/// One binary: its name, its Go package and how it tells its version, if it knows it.
-type Binary = (&'static str, &'static str, Option<&'static str>);
-
-/// One upstream: a Go module of ours that requires it, and what is built from it.
-#[derive(Debug)]
-pub struct Tool {
-    dir: &'static str,
-    module: &'static str,
-    binaries: &'static [Binary],
-}
-
-const VERSION_FLAG: Option<&str> = Some("--version");
-
-const ETCD: Tool = Tool {
-    dir: "etcd",
-    module: "go.etcd.io/etcd/server/v3",
-    binaries: &[("etcd", "go.etcd.io/etcd/server/v3", VERSION_FLAG)],
+use pins::{
+    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, PREVIOUS, Tool,
 };
 
-const KUBERNETES: Tool = Tool {
-    dir: "kubernetes",
-    module: "k8s.io/kubernetes",
-    binaries: &[
-        (
-            "kube-apiserver",
-            "k8s.io/kubernetes/cmd/kube-apiserver",
-            VERSION_FLAG,
-        ),
-        ("kubeadm", "k8s.io/kubernetes/cmd/kubeadm", Some("version")),
-        (
-            "kubectl",
-            "k8s.io/kubernetes/cmd/kubectl",
-            Some("version --client"),
-        ),
-        (
-            "kube-controller-manager",
-            "k8s.io/kubernetes/cmd/kube-controller-manager",
-            VERSION_FLAG,
-        ),
-        (
-            "kube-scheduler",
-            "k8s.io/kubernetes/cmd/kube-scheduler",
-            VERSION_FLAG,
-        ),
-        (
-            "kube-proxy",
-            "k8s.io/kubernetes/cmd/kube-proxy",
-            VERSION_FLAG,
-        ),
-        ("kubelet", "k8s.io/kubernetes/cmd/kubelet", VERSION_FLAG),
-    ],
-};
-
-const CONTAINERD: Tool = Tool {
-    dir: "containerd",
-    module: "github.com/containerd/containerd/v2",
-    binaries: &[
-        (
-            "containerd",
-            "github.com/containerd/containerd/v2/cmd/containerd",
-            VERSION_FLAG,
-        ),
-        (
-            "containerd-shim-runc-v2",
-            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-            Some("-v"),
-        ),
-        (
-            "ctr",
-            "github.com/containerd/containerd/v2/cmd/ctr",
-            VERSION_FLAG,
-        ),
-    ],
-};
-
-const KONNECTIVITY: Tool = Tool {
-    dir: "konnectivity",
-    module: "sigs.k8s.io/apiserver-network-proxy",
-    binaries: &[
-        (
-            "proxy-server",
-            "sigs.k8s.io/apiserver-network-proxy/cmd/server",
-            None,
-        ),
-        (
-            "proxy-agent",
-            "sigs.k8s.io/apiserver-network-proxy/cmd/agent",
-            None,
-        ),
-    ],
-};
-
-const COREDNS: Tool = Tool {
-    dir: "coredns",
-    module: "github.com/coredns/coredns",
-    binaries: &[("coredns", "github.com/coredns/coredns", Some("-version"))],
-};
-
-const CLUSTER_API: Tool = Tool {
-    dir: "cluster-api",
-    module: "sigs.k8s.io/cluster-api",
-    binaries: &[
-        (
-            "clusterctl",
-            "sigs.k8s.io/cluster-api/cmd/clusterctl",
-            Some("version -o short"),
-        ),
-        ("cluster-api-manager", "sigs.k8s.io/cluster-api/core", None),
-        (
-            "kubeadm-bootstrap-manager",
-            "sigs.k8s.io/cluster-api/bootstrap/kubeadm",
-            None,
-        ),
-    ],
-};
-
-/// Everything a testbed runs without Cluster API.
-const ALL: [&Tool; 5] = [&ETCD, &KUBERNETES, &CONTAINERD, &KONNECTIVITY, &COREDNS];
-
-/// Where each binary lies.
+/// Where each binary lies. Of two with the same name the first counts.
 #[derive(Debug, Clone, Default)]
 pub struct Tools {
-    paths: BTreeMap<&'static str, PathBuf>,
+    paths: Vec<(&'static str, PathBuf)>,
 }
 
 impl Tools {
@@ -146,34 +31,46 @@ impl Tools {
     pub async fn all() -> Result<Self> {
         let mut tools = Self::default();
         for tool in ALL {
-            for binary in tool.binaries {
-                tools.provide(tool, binary).await?;
-            }
+            tools = tools.with(tool).await?;
         }
         Ok(tools)
     }
 
     /// clusterctl and the managers of Cluster API's core and of its kubeadm bootstrap provider, beside
     /// what is there already.
-    pub async fn with_cluster_api(mut self) -> Result<Self> {
-        for binary in CLUSTER_API.binaries {
-            self.provide(&CLUSTER_API, binary).await?;
+    pub async fn with_cluster_api(self) -> Result<Self> {
+        self.with(&CLUSTER_API).await
+    }
+
+    /// Control plane, kubelet and kubeadm of the minor version before that of the testbed, and nothing
+    /// else.
+    pub async fn previous() -> Result<Self> {
+        Self::default().with(&PREVIOUS).await
+    }
+
+    /// What a machine of a version finds: its own kubelet and kubeadm, and what has no version of
+    /// Kubernetes from here.
+    pub async fn of_version(&self, version: &str) -> Result<Self> {
+        let (own, previous) = (kubernetes_version()?, previous_version()?);
+        if version == own {
+            return Ok(self.clone());
         }
-        Ok(self)
+        ensure!(
+            version == previous,
+            "there is no Kubernetes {version} here, only {own} and {previous}"
+        );
+        let mut tools = Self::previous().await?;
+        tools.paths.extend(self.paths.clone());
+        Ok(tools)
     }
 
     /// Only etcd and kube-apiserver, which `KUBEBUILDER_ASSETS` may name a folder of.
     pub async fn api_server() -> Result<Self> {
         let mut tools = Self::default();
         let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-        for (tool, binary) in [
-            (&ETCD, &ETCD.binaries[0]),
-            (&KUBERNETES, &KUBERNETES.binaries[0]),
-        ] {
+        for (tool, binary) in [(&ETCD, &ETCD.binaries[0]), (&KUBERNETES, &API_SERVER)] {
             match assets.as_ref().map(|dir| dir.join(binary.0)) {
-                Some(path) if path.is_file() => {
-                    tools.paths.insert(binary.0, path);
-                }
+                Some(path) if path.is_file() => tools.paths.push((binary.0, path)),
                 _ => tools.provide(tool, binary).await?,
             }
         }
@@ -182,7 +79,8 @@ impl Tools {
 
     /// Path of a binary.
     pub fn path(&self, binary: &str) -> Result<&Path> {
-        let found = self.paths.get(binary).map(PathBuf::as_path);
+        let found = self.iter().find(|(name, _)| *name == binary);
+        let found = found.map(|(_, path)| path);
         found.with_context(|| format!("{binary} is not one of the tools asked for"))
     }
 
@@ -191,16 +89,15 @@ impl Tools {
         Ok(Command::new(self.path(binary)?))
     }
 
-    /// Folders of all binaries, for a `PATH` in which they find each other.
+    /// Folders of all binaries, for a `PATH` in which they find each other and the first of a name first.
     pub fn search_path(&self) -> String {
-        let mut dirs: Vec<&Path> = self
-            .paths
-            .values()
-            .filter_map(|path| path.parent())
-            .collect();
-        dirs.sort_unstable();
-        dirs.dedup();
-        let ours: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        let mut ours: Vec<String> = Vec::new();
+        for dir in self.paths.iter().filter_map(|(_, path)| path.parent()) {
+            let dir = dir.display().to_string();
+            if !ours.contains(&dir) {
+                ours.push(dir);
+            }
+        }
         format!(
             "{}:{}",
             ours.join(":"),
@@ -215,12 +112,19 @@ impl Tools {
             .map(|(name, path)| (*name, path.as_path()))
     }
 
+    async fn with(mut self, tool: &Tool) -> Result<Self> {
+        for binary in tool.binaries {
+            self.provide(tool, binary).await?;
+        }
+        Ok(self)
+    }
+
     async fn provide(&mut self, tool: &Tool, binary: &Binary) -> Result<()> {
         let path = match tool.given(binary).await? {
             Some(path) => path,
             None => tool.cached_or_built(binary).await?,
         };
-        self.paths.insert(binary.0, path);
+        self.paths.push((binary.0, path));
         Ok(())
     }
 }
@@ -244,12 +148,18 @@ impl Tool {
         pinned.with_context(|| format!("{} does not require {}", path.display(), self.module))
     }
 
-    /// The binary in `KAMAJI_E2E_BIN`, when it is there and of the pinned version.
+    /// The binary in `KAMAJI_E2E_BIN`, when it is there and of the pinned version. Those of the previous
+    /// minor have the names of this one's: they lie in `previous` below it.
     async fn given(&self, (name, _, version): &Binary) -> Result<Option<PathBuf>> {
         let Some(dir) = env::var_os("KAMAJI_E2E_BIN") else {
             return Ok(None);
         };
-        let path = Path::new(&dir).join(name);
+        let below = if self.dir == PREVIOUS.dir {
+            "previous"
+        } else {
+            ""
+        };
+        let path = Path::new(&dir).join(below).join(name);
         if !path.is_file() {
             return Ok(None);
         }
@@ -325,7 +235,7 @@ impl Tool {
     fn linker_flags(&self) -> Result<String> {
         let version = self.version()?;
         let variables = match self.dir {
-            "kubernetes" => {
+            "kubernetes" | "kubernetes-previous" => {
                 let package = "k8s.io/component-base/version";
                 let mut numbers = version.trim_start_matches('v').split('.');
                 let major = numbers.next().unwrap_or_default();
@@ -349,6 +259,11 @@ impl Tool {
 /// Version of Kubernetes that the testbed runs, with its leading v.
 pub fn kubernetes_version() -> Result<String> {
     KUBERNETES.version()
+}
+
+/// Version of Kubernetes that upgrades come from, with its leading v.
+pub fn previous_version() -> Result<String> {
+    PREVIOUS.version()
 }
 
 /// Version of Cluster API, with its leading v.

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn every_tool_is_pinned_by_its_go_module() {
-    for tool in ALL {
+    for tool in ALL.into_iter().chain([&PREVIOUS, &CLUSTER_API]) {
         assert!(tool.version().unwrap().starts_with('v'), "{}", tool.dir);
     }
 }
@@ -20,4 +20,25 @@ fn the_kubernetes_binaries_are_told_their_version() {
     let flags = KUBERNETES.linker_flags().unwrap();
     assert!(flags.contains(&format!("gitVersion={}", kubernetes_version().unwrap())));
     assert!(flags.contains("gitMajor=1 "));
+}
+
+#[test]
+fn the_previous_version_is_of_the_minor_before() {
+    let minor = |version: String| -> u32 { version.split('.').nth(1).unwrap().parse().unwrap() };
+    let (now, before) = (kubernetes_version().unwrap(), previous_version().unwrap());
+    assert_eq!(minor(now), minor(before.clone()) + 1);
+    assert!(PREVIOUS.linker_flags().unwrap().contains(&before));
+}
+
+#[test]
+fn of_two_binaries_of_one_name_the_first_is_found() {
+    let tools = Tools {
+        paths: vec![
+            ("kubelet", "/before/kubelet".into()),
+            ("kubectl", "/now/kubectl".into()),
+            ("kubelet", "/now/kubelet".into()),
+        ],
+    };
+    assert_eq!(tools.path("kubelet").unwrap(), Path::new("/before/kubelet"));
+    assert!(tools.search_path().starts_with("/before:/now:"));
 }

@@ -110,19 +110,7 @@ impl Worker {
         self.node.open().await?;
         let images = archives(catalogue::worker(&self.bed.tools)?);
         let (images, ()) = futures::try_join!(images, self.node.start_containerd())?;
-        self.node.import(&images).await?;
-        let aliases = fs::read_to_string(Self::aliases(&self.bed)).unwrap_or_default();
-        let aliases: Vec<_> = aliases
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(image, as_well)| (image.to_owned(), as_well.to_owned()))
-            .collect();
-        self.node.tag(&aliases).await
-    }
-
-    /// Where further names of the images of all workers stand.
-    pub fn aliases(bed: &Bed) -> PathBuf {
-        bed.layout.dir("images").join("aliases")
+        self.node.import(&images).await
     }
 
     /// Starts the loop that runs the kubelet as soon as it is configured.

@@ -15,6 +15,7 @@ mod stories {
     pub mod manifest;
     pub mod objects;
     pub mod pod;
+    pub mod record;
     pub mod rest;
     pub mod tenant_with_worker;
     pub mod topology;

@@ -50,25 +50,22 @@ impl Kubelets {
         }
     }
 
-    /// The worker that is this machine.
-    fn find(&self, key: &str) -> Result<Option<Worker>> {
-        for number in NUMBERS {
-            let worker = Worker::numbered(&self.bed, number)?;
-            let note = fs::read_to_string(worker.node().dir().join(MACHINE));
-            if note.is_ok_and(|note| note == key) {
-                return Ok(Some(worker));
-            }
+    /// The testbed with the kubelet and the kubeadm that a Machine asks for, as if its image had them.
+    async fn bed_of(&self, machine: &DynamicObject) -> Result<Bed> {
+        let mut bed = self.bed.clone();
+        if let Some(version) = machine.data["spec"]["version"].as_str() {
+            bed.tools = bed.tools.of_version(version).await?;
         }
-        Ok(None)
+        Ok(bed)
     }
 
-    async fn find_or_take(&self, key: &str) -> Result<Worker> {
+    async fn find_or_take(&self, bed: &Bed, key: &str) -> Result<Worker> {
         let _guard = self.numbers.lock().await;
-        if let Some(worker) = self.find(key)? {
+        if let Some(worker) = find(bed, key)? {
             return Ok(worker);
         }
         for number in NUMBERS {
-            let worker = Worker::numbered(&self.bed, number)?;
+            let worker = Worker::numbered(bed, number)?;
             let dir = worker.node().dir();
             if !dir.exists() {
                 fs::create_dir_all(&dir)?;
@@ -100,7 +97,8 @@ impl Makes for Kubelets {
     const KIND: &'static str = "KubeletMachine";
 
     async fn ensure(&self, order: &Order<'_>) -> Result<String> {
-        let worker = self.find_or_take(&key(order.machine)).await?;
+        let bed = self.bed_of(order.owner).await?;
+        let worker = self.find_or_take(&bed, &key(order.machine)).await?;
         let dir = worker.node().dir();
         if !dir.join(BOOTSTRAPPED).exists() {
             // Half a machine is none: one that was broken off before begins anew.
@@ -117,7 +115,7 @@ impl Makes for Kubelets {
     }
 
     async fn remove(&self, machine: &DynamicObject) -> Result<()> {
-        match self.find(&key(machine))? {
+        match find(&self.bed, &key(machine))? {
             Some(worker) => worker.remove().await,
             None => Ok(()),
         }
@@ -126,6 +124,18 @@ impl Makes for Kubelets {
     fn next(&self) -> Action {
         Action::await_change()
     }
+}
+
+/// The worker that is this machine.
+fn find(bed: &Bed, key: &str) -> Result<Option<Worker>> {
+    for number in NUMBERS {
+        let worker = Worker::numbered(bed, number)?;
+        let note = fs::read_to_string(worker.node().dir().join(MACHINE));
+        if note.is_ok_and(|note| note == key) {
+            return Ok(Some(worker));
+        }
+    }
+    Ok(None)
 }
 
 /// What cloud-init would learn from the provider's metadata service.

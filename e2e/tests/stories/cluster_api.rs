@@ -6,12 +6,15 @@ use anyhow::{Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl};
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::objects::Objects;
 
 /// Name and namespace of the Cluster.
 const BLUE: (&str, &str) = ("blue", "capi");
+
+/// An object and a merge patch of it.
+type Change<'a> = (&'a str, Value);
 
 /// A Cluster without infrastructure, whose control plane has a name of its own.
 pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
@@ -26,6 +29,8 @@ pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
     case.comes_up().await?;
     case.is_scaled().await?;
     case.is_paused().await?;
+    case.is_mended().await?;
+    case.is_refused().await?;
     case.old_version().await?;
     case.goes().await
 }
@@ -75,30 +80,128 @@ impl Case<'_> {
             .await
     }
 
-    /// By the Cluster; what was asked meanwhile is done as soon as it goes on.
+    /// By the Cluster, and by an annotation on the control plane alone.
     async fn is_paused(&self) -> Result<()> {
-        self.objects
-            .patch("cluster blue", json!({"spec": {"paused": true}}))
+        let by_cluster = |paused| ("cluster blue", json!({"spec": {"paused": paused}}));
+        self.pauses(by_cluster(true), by_cluster(false), "blue")
             .await?;
+        let annotated = |value: Value| {
+            let annotations = json!({"cluster.x-k8s.io/paused": value});
+            (
+                "ktcp blue-cp",
+                json!({"metadata": {"annotations": annotations}}),
+            )
+        };
+        self.pauses(annotated(json!("")), annotated(Value::Null), "azure")
+            .await
+    }
+
+    /// What was asked meanwhile is done as soon as it goes on.
+    async fn pauses(&self, stop: Change<'_>, go: Change<'_>, team: &str) -> Result<()> {
+        self.objects.patch(stop.0, stop.1).await?;
         self.objects
             .condition("ktcp blue-cp", ("Paused", "True"))
             .await?;
-        let label = json!({"metadata": {"labels": {"team": "blue"}}});
+        let label = json!({"metadata": {"labels": {"team": team}}});
         self.objects.patch("ktcp blue-cp", label).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let label = || async {
             let tenant = self.objects.get("tcp blue-cp").await?;
-            anyhow::Ok(tenant["metadata"]["labels"]["team"] == "blue")
+            anyhow::Ok(tenant["metadata"]["labels"]["team"] == team)
         };
         ensure!(!label().await?, "nothing is done while it is paused");
-        self.objects
-            .patch("cluster blue", json!({"spec": {"paused": false}}))
-            .await?;
+        self.objects.patch(go.0, go.1).await?;
         until("it goes on at once", Duration::from_secs(5), || async {
             ensure!(label().await?, "the label is not there");
             Ok(())
         })
-        .await
+        .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Paused", "False"))
+            .await
+    }
+
+    /// A name with a port fits into no certificate: it is named in a condition, and the tenant stays as
+    /// it is until the name is mended.
+    async fn is_mended(&self) -> Result<()> {
+        let names = |name: &str| json!({"spec": {"network": {"certSANs": [name]}}});
+        self.objects
+            .patch("ktcp blue-cp", names("a.example:6443"))
+            .await?;
+        until("the name is refused", Duration::from_secs(10), || async {
+            let said = self.created().await?;
+            let text = said["message"].as_str().unwrap_or_default();
+            ensure!(
+                said["status"] == "False"
+                    && said["reason"] == "SpecInvalid"
+                    && text.contains("spec.network.certSANs has a.example:6443"),
+                "it says {said}"
+            );
+            Ok(())
+        })
+        .await?;
+        let asked = async || {
+            let tenant = self.objects.get("tcp blue-cp").await?;
+            anyhow::Ok(tenant["spec"]["networkProfile"]["certSANs"].clone())
+        };
+        let told = asked().await?;
+        ensure!(!told.to_string().contains("a.example"), "{told}");
+        self.objects
+            .patch("ktcp blue-cp", names("a.example"))
+            .await?;
+        until("the name is taken", Duration::from_secs(10), || async {
+            let (said, told) = (self.created().await?, asked().await?);
+            ensure!(said["status"] == "True", "it says {said}");
+            ensure!(told == json!(["a.example"]), "{told}");
+            Ok(())
+        })
+        .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "True"))
+            .await
+    }
+
+    /// A version that the operator does not take is a condition and an event, and the tenant runs on.
+    async fn is_refused(&self) -> Result<()> {
+        let version = |text: &str| json!({"spec": {"version": text}});
+        self.objects
+            .patch("ktcp blue-cp", version("v1.99.0"))
+            .await?;
+        until(
+            "the version is refused",
+            Duration::from_secs(10),
+            || async {
+                let said = self.created().await?;
+                let text = said["message"].as_str().unwrap_or_default();
+                ensure!(
+                    said["reason"] == "WriteRefused" && text.contains("v1.99.0"),
+                    "it says {said}"
+                );
+                let events = "get events --field-selector reason=WriteRefused -o name";
+                let told = self.objects.run(events).await?;
+                ensure!(!told.trim().is_empty(), "there is no event");
+                Ok(())
+            },
+        )
+        .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "True"))
+            .await?;
+        self.objects
+            .patch("ktcp blue-cp", version("v1.36.3"))
+            .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("TenantControlPlaneCreated", "True"))
+            .await
+    }
+
+    /// What is said of the TenantControlPlane's making.
+    async fn created(&self) -> Result<Value> {
+        let control_plane = self.objects.get("ktcp blue-cp").await?;
+        let conditions = control_plane["status"]["conditions"].as_array();
+        let mut conditions = conditions.into_iter().flatten();
+        let said = conditions.find(|said| said["type"] == "TenantControlPlaneCreated");
+        Ok(said.cloned().unwrap_or_default())
     }
 
     /// Clients of v1alpha1 see the words of the old contract.
@@ -125,8 +228,8 @@ impl Case<'_> {
 
 fn manifest(testbed: &Testbed) -> String {
     let address = testbed.bed.layout.vip(20);
-    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
-        {
+    let objects = [
+        json!({
             "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
             "metadata": {"name": "blue-cp"},
             "spec": {
@@ -137,8 +240,8 @@ fn manifest(testbed: &Testbed) -> String {
                 },
                 "addons": {"coreDNS": {}, "kubeProxy": {}},
             },
-        },
-        {
+        }),
+        json!({
             "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
             "metadata": {"name": "blue"},
             "spec": {
@@ -151,7 +254,7 @@ fn manifest(testbed: &Testbed) -> String {
                     "name": "blue-cp",
                 },
             },
-        },
-    ]});
-    objects.to_string()
+        }),
+    ];
+    objects.map(|object| object.to_string()).join("\n---\n")
 }

@@ -1,95 +1,121 @@
-//! A ClusterClass drives a tenant and its workers, which are real kubelets.
+//! A ClusterClass drives a tenant and its workers, which are real kubelets, through an upgrade from the
+//! previous minor version of Kubernetes. Both versions are real ones: the control plane's images and the
+//! worker's kubelet and kubeadm tell their own.
+//!
+//! Where something is to come before something else, it is read from a [`Record`] of every state of the
+//! objects, so that nothing that lasts a moment is missed.
 
+mod end;
+mod machines;
+mod rollout;
+mod upgrade;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl};
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::kubectl::{Kubectl, says};
 use kamaji_e2e::layout::manifest;
+use kamaji_e2e::step::step;
 use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::tools::{kubernetes_version, previous_version};
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
 use super::objects::Objects;
+use super::record::{Kind, Record};
 
 /// Name and namespace of the Cluster.
 const GREEN: (&str, &str) = ("green", "green");
 
-/// The version before the one that there is; only the names of images differ.
-const BEFORE: &str = "v1.35.4";
-const AFTER: &str = "v1.36.3";
+const CLUSTER: Kind = ("cluster.x-k8s.io", "v1beta2", "Cluster");
+const MACHINE: Kind = ("cluster.x-k8s.io", "v1beta2", "Machine");
+const CONTROL_PLANE: Kind = (
+    "controlplane.cluster.x-k8s.io",
+    "v1alpha2",
+    "KamajiControlPlane",
+);
+const INFRASTRUCTURE: Kind = ("infrastructure.cluster.x-k8s.io", "v1", "KubeletCluster");
+const TENANT: Kind = ("kamaji.clastix.io", "v1alpha1", "TenantControlPlane");
+const POD: Kind = ("", "v1", "Pod");
+const NODE: Kind = ("", "v1", "Node");
 
 /// How long nobody may do anything.
 const QUIET: Duration = Duration::from_secs(12);
 
-/// Places of the MachineDeployments in the topology.
-const KUBELETS: usize = 0;
-const HOLLOW: usize = 1;
-
-/// Created, patched and upgraded with a Machine that is only a Node, since a real kubelet cannot tell a
-/// version that it does not have; then scaled with real ones, of which one is replaced.
+/// Created with a worker, patched, upgraded, scaled; left in peace; a Machine and the pods of the control
+/// plane replaced; deleted.
 pub async fn tell(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
+    testbed.load_previous().await?;
     infrastructure::start(&testbed, Path::new(env!("CARGO_BIN_EXE_testbed"))).await?;
-    testbed.pretend_version(BEFORE).await?;
-    let objects = Objects::of(&testbed, "green")?;
+    let objects = Objects::of(&testbed, GREEN.1)?;
+    objects.namespace().await?;
+    objects
+        .apply(&manifest("clusterclass-kubelets.yaml")?)
+        .await?;
+    let kinds = [CLUSTER, MACHINE, CONTROL_PLANE, INFRASTRUCTURE, TENANT, POD];
     let case = Case {
+        record: Record::of(&testbed.client().await?, GREEN.1, &kinds).await?,
+        before: previous_version()?,
+        after: kubernetes_version()?,
         testbed: &testbed,
         objects: &objects,
         clusterctl: &clusterctl,
     };
+    let bare = case.bare().await?;
     case.is_generated().await?;
-    let tenant = case.comes_up().await?;
-    case.is_patched().await?;
-    case.is_upgraded(&tenant).await?;
-    case.is_scaled(&tenant).await?;
-    case.stays_as_it_is().await?;
-    case.machine_is_replaced(&tenant).await?;
-    case.goes().await
+    let tenant = step("a Cluster comes up", case.comes_up()).await?;
+    step("patches", case.is_patched()).await?;
+    step("upgrade", case.is_upgraded(&tenant)).await?;
+    step("workers, none, two, one", case.is_scaled(&tenant)).await?;
+    step("nothing, while all is quiet", case.stays_as_it_is()).await?;
+    step("a new Machine", case.machine_is_replaced(&tenant)).await?;
+    step("a new control plane", case.pods_are_replaced()).await?;
+    step("its end", case.goes(&bare)).await
 }
 
 struct Case<'a> {
     testbed: &'a Testbed,
     objects: &'a Objects,
     clusterctl: &'a Clusterctl,
+    record: Record,
+    /// The version it is created with.
+    before: String,
+    /// The version it is upgraded to.
+    after: String,
 }
 
 impl Case<'_> {
     /// By `clusterctl generate cluster` from a template, as a user would.
     async fn is_generated(&self) -> Result<()> {
-        self.objects.namespace().await?;
-        let class = manifest("clusterclass-kubelets.yaml")?;
-        self.objects.apply(&class).await?;
         let address = self.testbed.bed.layout.vip(21);
         let template = "cluster-template-kubelets.yaml";
         let cluster = self
             .clusterctl
             .with("CONTROL_PLANE_ADDRESS", &address.to_string())
-            .with("HOLLOW_MACHINE_COUNT", "1")
-            .generate(GREEN, template, (BEFORE, 0))
+            .generate(GREEN, template, (&self.before, 1))
             .await?;
         self.objects.apply(&cluster).await
     }
 
-    /// No Machine before the version is known; then one that is a Node.
+    /// No Machine before the version is known; then one that is a kubelet of this version.
     async fn comes_up(&self) -> Result<Kubectl> {
-        let first = until("the first Machine", Duration::from_mins(3), || async {
-            let machines = self.objects.list("machines").await?;
-            let control_plane = self.objects.get("ktcp green").await?;
-            ensure!(
-                !machines.is_empty(),
-                "none yet; {}",
-                control_plane["status"]
-            );
-            Ok(control_plane)
-        })
-        .await?;
+        let machine = self
+            .record
+            .first("the first Machine", |state| state.is(MACHINE));
+        let known = self.record.first("the version is known", |state| {
+            state.is(CONTROL_PLANE) && state.word("/status/version") == self.before
+        });
+        let (machine, known) = (machine.await?, known.await?);
         ensure!(
-            first["status"]["version"] == BEFORE,
-            "there is a Machine, but the version is not known: {}",
-            first["status"]
+            known.revision < machine.revision,
+            "there is a Machine since {}, but the version is known since {}",
+            machine.revision,
+            known.revision
         );
         for type_ in ["RemoteConnectionProbe", "InfrastructureReady", "Available"] {
             self.objects
@@ -97,7 +123,8 @@ impl Case<'_> {
                 .await?;
         }
         let tenant = self.clusterctl.tenant(GREEN).await?;
-        self.nodes(&tenant, 1, BEFORE).await?;
+        self.nodes(&tenant, 1, &self.before).await?;
+        self.serves(&tenant, &self.before).await?;
         until("nothing is wrong", Duration::from_mins(1), || async {
             let told = self
                 .clusterctl
@@ -114,20 +141,12 @@ impl Case<'_> {
         Ok(tenant)
     }
 
-    /// Real kubelets: none, two, one.
-    async fn is_scaled(&self, tenant: &Kubectl) -> Result<()> {
-        self.replicas(HOLLOW, 0).await?;
-        for count in [0, 2, 1] {
-            self.replicas(KUBELETS, count).await?;
-            self.nodes(tenant, count, AFTER).await?;
-        }
+    /// The API server itself tells this version.
+    async fn serves(&self, tenant: &Kubectl, version: &str) -> Result<()> {
+        let told = tenant.json("version").await?;
+        let told = &told["serverVersion"]["gitVersion"];
+        ensure!(told == version, "the API server is {told}, not {version}");
         Ok(())
-    }
-
-    async fn replicas(&self, deployment: usize, count: usize) -> Result<()> {
-        let path = format!("/spec/topology/workers/machineDeployments/{deployment}/replicas");
-        let patch = json!([{"op": "replace", "path": path, "value": count}]);
-        self.objects.json_patch("cluster green", patch).await
     }
 
     /// The topology and the provider do not disagree about what they share, and neither the provider nor
@@ -188,76 +207,14 @@ impl Case<'_> {
         .await
     }
 
-    /// The control plane first, and it says so until its rollout has ended; then the workers.
-    async fn is_upgraded(&self, tenant: &Kubectl) -> Result<()> {
-        let version = json!({"spec": {"topology": {"version": AFTER}}});
-        self.objects.patch("cluster green", version).await?;
-        let control_plane = until("the workers follow", Duration::from_mins(5), || async {
-            let machines = self.objects.list("machines").await?;
-            let mut versions = machines.iter().map(|machine| &machine["spec"]["version"]);
-            let control_plane = self.objects.get("ktcp green").await?;
-            ensure!(
-                versions.any(|version| version == AFTER),
-                "no Machine of {AFTER}; {}",
-                control_plane["status"]
-            );
-            Ok(control_plane)
-        })
-        .await?;
-        ensure!(
-            control_plane["status"]["version"] == AFTER,
-            "a worker is upgraded before its control plane: {}",
-            control_plane["status"]
-        );
-        self.nodes(tenant, 1, AFTER).await?;
-        let control_plane = self.objects.get("ktcp green").await?;
-        let versions = &control_plane["status"]["versions"];
-        ensure!(
-            versions.as_array().is_some_and(|all| all.len() == 1)
-                && versions[0]["version"] == AFTER,
-            "the rollout has ended: {versions}"
-        );
-        self.objects
-            .condition("cluster green", ("TopologyReconciled", "True"))
-            .await
-    }
-
-    /// A Machine that is deleted takes its Node with it, and another comes.
-    async fn machine_is_replaced(&self, tenant: &Kubectl) -> Result<()> {
-        let machine = &self.objects.list("machines").await?[0];
-        let name = machine["metadata"]["name"]
-            .as_str()
-            .context("a name")?
-            .to_owned();
-        let node = machine["status"]["nodeRef"]["name"]
-            .as_str()
-            .context("a Node")?;
-        let uid = tenant
-            .run(&format!("get node {node} -o jsonpath={{.metadata.uid}}"))
-            .await?;
-        self.objects
-            .run(&format!("delete machine {name} --timeout=180s"))
-            .await?;
-        let nodes = tenant
-            .run("get nodes -o jsonpath={.items[*].metadata.uid}")
-            .await?;
-        ensure!(!nodes.contains(&uid), "the Node is left");
-        self.nodes(tenant, 1, AFTER).await
-    }
-
-    /// The Cluster goes, and with it everything that was made for it.
-    async fn goes(&self) -> Result<()> {
-        self.objects
-            .run("delete cluster green --timeout=300s")
-            .await?;
-        let kinds = "ktcp,tcp,deployments,services,machines,machinedeployments,kubeletmachines,kubeletclusters";
-        let left = self.objects.run(&format!("get {kinds} -o name")).await?;
-        ensure!(left.trim().is_empty(), "there are {left}");
-        Ok(())
-    }
-
-    /// So many Nodes are Ready, and Cluster API knows them as Machines of this version.
-    async fn nodes(&self, tenant: &Kubectl, count: usize, version: &str) -> Result<()> {
+    /// So many Nodes are Ready with a kubelet of this version, and Cluster API knows them as Machines of
+    /// it. Returns their uids.
+    async fn nodes(
+        &self,
+        tenant: &Kubectl,
+        count: usize,
+        version: &str,
+    ) -> Result<BTreeSet<String>> {
         let title = format!("{count} workers of {version}");
         until(&title, Duration::from_mins(4), || async {
             let machines = self.objects.list("machines").await?;
@@ -267,16 +224,18 @@ impl Case<'_> {
             let running = running.count();
             let nodes = tenant.json("get nodes").await?;
             let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
-            let ready = nodes
+            let ready: BTreeSet<String> = nodes
                 .iter()
                 .filter(|node| says(node, ("Ready", "True")))
-                .count();
-            let all = (machines.len(), running, nodes.len(), ready);
+                .filter(|node| node["status"]["nodeInfo"]["kubeletVersion"] == version)
+                .filter_map(|node| Some(node["metadata"]["uid"].as_str()?.to_owned()))
+                .collect();
+            let all = (machines.len(), running, nodes.len(), ready.len());
             ensure!(
                 all == (count, count, count, count),
                 "Machines, running, Nodes, Ready: {all:?}"
             );
-            Ok(())
+            Ok(ready)
         })
         .await
     }

@@ -3,6 +3,7 @@
 //! On a testbed of their own, with real control planes and Cluster API's real core; each Cluster has one
 //! worker, a hollow Node. Most of the time is what that many API servers take to start on this machine.
 
+use std::cell::Cell;
 use std::env;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ const NUMBER: &str = "10";
 const ADDRESS: u8 = 32;
 /// Longest wait for all of them.
 const LIMIT: Duration = Duration::from_mins(40);
+/// Time between two looks at them.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long they are watched at rest.
 const REST: Duration = Duration::from_secs(10);
 
@@ -61,14 +64,22 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     let cpu = provider.cpu()?;
     let empty = provider.memory("VmRSS")?;
     let (mark, begin) = (testbed.audit().mark()?, Instant::now());
+    let seen = Cell::new(0);
     // Under so much at once webhooks of Cluster API may refuse once, as GitOps tools know.
     until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
     until("all Clusters are available", LIMIT, || async {
+        // What is asked more often takes from what is measured.
+        tokio::time::sleep(LOOK).await;
         let clusters = kubectl.json("get clusters -n bench").await?;
         let available = clusters["items"].as_array().into_iter().flatten();
         let available = available
             .filter(|cluster| says(cluster, ("Available", "True")))
             .count();
+        if available != seen.get() {
+            let elapsed = begin.elapsed().as_secs();
+            println!("{available:>10} of {number} available after {elapsed} s");
+            seen.set(available);
+        }
         ensure!(available == usize::from(number), "{available} of {number}");
         Ok(())
     })
@@ -114,7 +125,7 @@ fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
     let template = manifest("cluster-hollow.yaml")?;
     let metadata = json!({"name": "bench"});
     let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})];
-    let at_once = u8::try_from(2 * available_parallelism()?.get()).unwrap_or(number);
+    let at_once = u8::try_from(available_parallelism()?.get()).unwrap_or(number);
     for index in 0..number {
         let address = |index: u8| testbed.bed.layout.vip(ADDRESS + index).to_string();
         let turn = index.checked_sub(at_once).map(address);
@@ -146,7 +157,7 @@ fn in_turn(mut object: Value, turn: Option<&str>) -> Value {
         object["spec"]["deployment"] =
             json!({"probes": {"startup": patient, "liveness": patient, "readiness": ready}});
         if let Some(address) = turn {
-            let wait = format!("until nc -w 2 {address} 6443 < /dev/null; do sleep 1; done");
+            let wait = format!("until nc -w 2 {address} 6443 < /dev/null; do sleep 3; done");
             let command = ["sh", "-c", &wait];
             object["spec"]["deployment"]["extraInitContainers"] =
                 json!([{"name": "turn", "image": catalogue::BUSYBOX, "command": command}]);

@@ -1,0 +1,133 @@
+//! Which binaries are built from which of the Go modules below `tools/`?
+
+/// One binary: its name, its Go package and how it tells its version, if it knows it.
+pub(super) type Binary = (&'static str, &'static str, Option<&'static str>);
+
+/// One upstream: a Go module of ours that requires it, and what is built from it.
+#[derive(Debug)]
+pub(super) struct Tool {
+    pub(super) dir: &'static str,
+    pub(super) module: &'static str,
+    pub(super) binaries: &'static [Binary],
+}
+
+const VERSION_FLAG: Option<&str> = Some("--version");
+
+pub(super) const ETCD: Tool = Tool {
+    dir: "etcd",
+    module: "go.etcd.io/etcd/server/v3",
+    binaries: &[("etcd", "go.etcd.io/etcd/server/v3", VERSION_FLAG)],
+};
+
+pub(super) const API_SERVER: Binary = (
+    "kube-apiserver",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    VERSION_FLAG,
+);
+const CONTROLLER_MANAGER: Binary = (
+    "kube-controller-manager",
+    "k8s.io/kubernetes/cmd/kube-controller-manager",
+    VERSION_FLAG,
+);
+const SCHEDULER: Binary = (
+    "kube-scheduler",
+    "k8s.io/kubernetes/cmd/kube-scheduler",
+    VERSION_FLAG,
+);
+const KUBEADM: Binary = ("kubeadm", "k8s.io/kubernetes/cmd/kubeadm", Some("version"));
+const KUBELET: Binary = ("kubelet", "k8s.io/kubernetes/cmd/kubelet", VERSION_FLAG);
+
+pub(super) const KUBERNETES: Tool = Tool {
+    dir: "kubernetes",
+    module: "k8s.io/kubernetes",
+    binaries: &[
+        API_SERVER,
+        KUBEADM,
+        (
+            "kubectl",
+            "k8s.io/kubernetes/cmd/kubectl",
+            Some("version --client"),
+        ),
+        CONTROLLER_MANAGER,
+        SCHEDULER,
+        (
+            "kube-proxy",
+            "k8s.io/kubernetes/cmd/kube-proxy",
+            VERSION_FLAG,
+        ),
+        KUBELET,
+    ],
+};
+
+/// What an upgrade comes from: the control plane of a tenant, and a worker.
+pub(super) const PREVIOUS: Tool = Tool {
+    dir: "kubernetes-previous",
+    module: "k8s.io/kubernetes",
+    binaries: &[API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBEADM, KUBELET],
+};
+
+const CONTAINERD: Tool = Tool {
+    dir: "containerd",
+    module: "github.com/containerd/containerd/v2",
+    binaries: &[
+        (
+            "containerd",
+            "github.com/containerd/containerd/v2/cmd/containerd",
+            VERSION_FLAG,
+        ),
+        (
+            "containerd-shim-runc-v2",
+            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            Some("-v"),
+        ),
+        (
+            "ctr",
+            "github.com/containerd/containerd/v2/cmd/ctr",
+            VERSION_FLAG,
+        ),
+    ],
+};
+
+pub(super) const KONNECTIVITY: Tool = Tool {
+    dir: "konnectivity",
+    module: "sigs.k8s.io/apiserver-network-proxy",
+    binaries: &[
+        (
+            "proxy-server",
+            "sigs.k8s.io/apiserver-network-proxy/cmd/server",
+            None,
+        ),
+        (
+            "proxy-agent",
+            "sigs.k8s.io/apiserver-network-proxy/cmd/agent",
+            None,
+        ),
+    ],
+};
+
+pub(super) const COREDNS: Tool = Tool {
+    dir: "coredns",
+    module: "github.com/coredns/coredns",
+    binaries: &[("coredns", "github.com/coredns/coredns", Some("-version"))],
+};
+
+pub(super) const CLUSTER_API: Tool = Tool {
+    dir: "cluster-api",
+    module: "sigs.k8s.io/cluster-api",
+    binaries: &[
+        (
+            "clusterctl",
+            "sigs.k8s.io/cluster-api/cmd/clusterctl",
+            Some("version -o short"),
+        ),
+        ("cluster-api-manager", "sigs.k8s.io/cluster-api/core", None),
+        (
+            "kubeadm-bootstrap-manager",
+            "sigs.k8s.io/cluster-api/bootstrap/kubeadm",
+            None,
+        ),
+    ],
+};
+
+/// Everything a testbed runs without Cluster API.
+pub(super) const ALL: [&Tool; 5] = [&ETCD, &KUBERNETES, &CONTAINERD, &KONNECTIVITY, &COREDNS];
