@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::audit::Entry;
 use kamaji_e2e::bed::Bed;
-use kamaji_e2e::catalogue;
 use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
-use kamaji_e2e::kubectl::says;
+use kamaji_e2e::kubectl::{Kubectl, says};
 use kamaji_e2e::layout::{Layout, manifest};
+use kamaji_e2e::management::NODE;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::kubernetes_version;
 use kamaji_e2e::wait::until;
@@ -25,15 +25,14 @@ use crate::figures::Figures;
 use crate::requests;
 use crate::usage::Usage;
 
-/// Number of Clusters unless `KAMAJI_BENCH_CLUSTERS` says another one; there are addresses for 64. On two
-/// cores, twenty real control planes that start at once starve one another until their probes give up.
+/// Number of Clusters unless `KAMAJI_BENCH_CLUSTERS` says another one; there are addresses for 64.
 const NUMBER: &str = "10";
 /// The first of their addresses.
 const ADDRESS: u8 = 32;
 /// Longest wait for all of them.
 const LIMIT: Duration = Duration::from_mins(40);
 /// Time between two looks at them.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(3);
 /// How long they are watched at rest.
 const REST: Duration = Duration::from_secs(10);
 
@@ -64,23 +63,19 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     let cpu = provider.cpu()?;
     let empty = provider.memory("VmRSS")?;
     let (mark, begin) = (testbed.audit().mark()?, Instant::now());
-    let seen = Cell::new(0);
     // Under so much at once webhooks of Cluster API may refuse once, as GitOps tools know.
     until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
+    let turns = Turns {
+        kubectl: &kubectl,
+        number,
+        begun: Cell::new(0),
+    };
     until("all Clusters are available", LIMIT, || async {
         // What is asked more often takes from what is measured.
         tokio::time::sleep(LOOK).await;
-        let clusters = kubectl.json("get clusters -n bench").await?;
-        let available = clusters["items"].as_array().into_iter().flatten();
-        let available = available
-            .filter(|cluster| says(cluster, ("Available", "True")))
-            .count();
-        if available != seen.get() {
-            let elapsed = begin.elapsed().as_secs();
-            println!("{available:>10} of {number} available after {elapsed} s");
-            seen.set(available);
-        }
-        ensure!(available == usize::from(number), "{available} of {number}");
+        turns.next(begin).await?;
+        let available = available(&kubectl, "clusters").await?;
+        ensure!(available == number, "{available} of {number}");
         Ok(())
     })
     .await?;
@@ -125,14 +120,12 @@ fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
     let template = manifest("cluster-hollow.yaml")?;
     let metadata = json!({"name": "bench"});
     let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})];
-    let at_once = u8::try_from(available_parallelism()?.get()).unwrap_or(number);
     for index in 0..number {
-        let address = |index: u8| testbed.bed.layout.vip(ADDRESS + index).to_string();
-        let turn = index.checked_sub(at_once).map(address);
+        let address = testbed.bed.layout.vip(ADDRESS + index).to_string();
         let cluster = template
             .replace("${CLUSTER_NAME}", &format!("bench-{index}"))
             .replace("${NAMESPACE}", "bench")
-            .replace("${CONTROL_PLANE_ADDRESS}", &address(index))
+            .replace("${CONTROL_PLANE_ADDRESS}", &address)
             .replace("${KUBERNETES_VERSION}", &kubernetes_version()?)
             .replace("${CONTROL_PLANE_MACHINE_COUNT:=1}", "1")
             .replace("${WORKER_MACHINE_COUNT:=0}", "1");
@@ -142,26 +135,62 @@ fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
         );
         let objects: Vec<Value> = serde_saphyr::from_multiple(&cluster)?;
         let objects = objects.into_iter();
-        items.extend(objects.map(|object| in_turn(object, turn.as_deref())));
+        items.extend(objects.map(|object| in_turn(object, index)));
     }
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     Ok(list.to_string())
 }
 
-/// Has the pods of a control plane wait until the one of `turn` answers, and gives them time: API servers
-/// that all start at once starve one another. What runs without need does not.
-fn in_turn(mut object: Value, turn: Option<&str>) -> Value {
+/// How many objects of a kind are Available.
+async fn available(kubectl: &Kubectl, kind: &str) -> Result<u8> {
+    let found = kubectl.json(&format!("get {kind} -n bench")).await?;
+    let found = found["items"].as_array().into_iter().flatten();
+    let available = found.filter(|object| says(object, ("Available", "True")));
+    Ok(u8::try_from(available.count())?)
+}
+
+/// Whose pods may be scheduled: API servers that all start at once starve one another on a small
+/// machine. Everything else goes on at once.
+struct Turns<'a> {
+    kubectl: &'a Kubectl,
+    number: u8,
+    begun: Cell<u8>,
+}
+
+impl Turns<'_> {
+    /// Lets one more begin for each that is available, and a few at first.
+    async fn next(&self, begin: Instant) -> Result<()> {
+        let available = available(self.kubectl, "ktcp").await?;
+        let at_once = u8::try_from(available_parallelism()?.get())?.saturating_add(1);
+        let turn = available.saturating_add(at_once).min(self.number);
+        let begun = self.begun.replace(turn.max(self.begun.get()));
+        if begun >= turn {
+            return Ok(());
+        }
+        let elapsed = begin.elapsed().as_secs();
+        println!("{available:>10} control planes available after {elapsed} s");
+        let labels: Vec<String> = (begun..turn)
+            .map(|turn| format!("{}=", label(turn)))
+            .collect();
+        let line = format!("label node {NODE} --overwrite {}", labels.join(" "));
+        self.kubectl.run(&line).await.map(drop)
+    }
+}
+
+fn label(turn: u8) -> String {
+    format!("bench.kamaji.clastix.io/turn-{turn}")
+}
+
+/// Has the pods of a control plane wait for their turn, and gives them time. What runs without need does
+/// not.
+fn in_turn(mut object: Value, turn: u8) -> Value {
     if object["kind"] == "KamajiControlPlane" {
         let patient = json!({"timeoutSeconds": 10, "periodSeconds": 20, "failureThreshold": 30});
         let ready = json!({"timeoutSeconds": 10, "periodSeconds": 5});
-        object["spec"]["deployment"] =
-            json!({"probes": {"startup": patient, "liveness": patient, "readiness": ready}});
-        if let Some(address) = turn {
-            let wait = format!("until nc -w 2 {address} 6443 < /dev/null; do sleep 3; done");
-            let command = ["sh", "-c", &wait];
-            object["spec"]["deployment"]["extraInitContainers"] =
-                json!([{"name": "turn", "image": catalogue::BUSYBOX, "command": command}]);
-        }
+        object["spec"]["deployment"] = json!({
+            "probes": {"startup": patient, "liveness": patient, "readiness": ready},
+            "nodeSelector": {label(turn): ""},
+        });
         object["spec"]["controllerManager"] = json!({"extraArgs": [
             "--leader-elect=false", "--controllers=bootstrap-signer-controller,token-cleaner-controller",
         ]});
