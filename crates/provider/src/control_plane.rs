@@ -186,14 +186,7 @@ async fn written(
     if !tenant || look.connection.is_none() {
         return write.await;
     }
-    let limit = external::ANSWER;
-    let answer = tokio::time::timeout(limit, write).await;
-    answer.unwrap_or_else(|_| {
-        Err(WriteError::Api {
-            object: object.key.to_string(),
-            problem: format!("the other cluster has not answered within {limit:?}"),
-        })
-    })
+    external::in_time(object.key.to_string(), write).await
 }
 
 async fn take_over(door: &Writer, tenant: &Address) -> Result<(), WriteError> {

@@ -16,7 +16,7 @@ use kamaji_api::tenant::TenantControlPlane;
 use kamaji_core::contract::place::{self, Kubeconfig, Place};
 use kamaji_operator::{
     context::Key,
-    shell::apply::{Address, Writer},
+    shell::apply::{Address, WriteError, Writer},
 };
 use kube::{Api, Client, api::ApiResource, runtime::watcher};
 use tokio::task::AbortHandle;
@@ -31,7 +31,7 @@ use crate::{
 /// Time for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 /// Time for an answer.
-pub const ANSWER: Duration = Duration::from_secs(6);
+const ANSWER: Duration = Duration::from_secs(6);
 
 /// Other management clusters that control planes refer to.
 #[derive(Default)]
@@ -139,6 +139,20 @@ pub async fn reach(
     let tenant = read.transpose();
     let tenant = tenant.map_err(|error| again(format!("{address} cannot be read: {error}")))?;
     Ok((connection, tenant))
+}
+
+/// What another cluster answers about an object, or that it does not.
+pub async fn in_time<T>(
+    object: String,
+    answer: impl Future<Output = Result<T, WriteError>>,
+) -> Result<T, WriteError> {
+    let answer = tokio::time::timeout(ANSWER, answer).await;
+    answer.unwrap_or_else(|_| {
+        Err(WriteError::Api {
+            object,
+            problem: format!("the other cluster has not answered within {ANSWER:?}"),
+        })
+    })
 }
 
 fn described(kubeconfig: &Kubeconfig) -> String {

@@ -83,7 +83,8 @@ pub async fn look(
     let sources = match &there.connection {
         Some(way) => {
             let all = secrets(context, (&way.client, &place.namespace), &sources);
-            in_time(&place, all).await?
+            let what = format!("the Secrets of {} in the other cluster", place.namespace);
+            external::in_time(what, all).await?
         }
         None => found.clone(),
     };
@@ -111,21 +112,6 @@ pub async fn look(
         connection: there.connection,
         again: there.again || infrastructure.again,
     })
-}
-
-/// What another cluster answers, or that it does not.
-async fn in_time<T>(
-    place: &Place,
-    answer: impl Future<Output = Result<T, WriteError>>,
-) -> Result<T, WriteError> {
-    let limit = external::ANSWER;
-    match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(WriteError::Api {
-            object: format!("the Secrets of {} in the other cluster", place.namespace),
-            problem: format!("no answer within {limit:?}"),
-        }),
-    }
 }
 
 /// What is found where the tenant is.

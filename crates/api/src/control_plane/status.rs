@@ -52,6 +52,14 @@ pub struct KamajiControlPlaneStatus {
     pub versions: Vec<RunningVersion>,
 }
 
+impl KamajiControlPlaneStatus {
+    /// Whether it was ever usable.
+    pub fn is_initialized(&self) -> bool {
+        let initialization = self.initialization.as_ref();
+        initialization.is_some_and(|i| i.control_plane_initialized == Some(true))
+    }
+}
+
 /// How many replicas run a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningVersion {

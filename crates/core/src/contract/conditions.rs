@@ -104,8 +104,7 @@ impl<'a> Draft<'a> {
     /// What runs elsewhere and cannot be seen now may serve all the same.
     pub(super) fn out_of_sight(&mut self, reason: &str, text: &str) {
         self.unfinished(TENANT_CREATED, reason, text);
-        let initialization = self.status.initialization.as_ref();
-        if initialization.is_some_and(|i| i.control_plane_initialized == Some(true)) {
+        if self.status.is_initialized() {
             self.set(READY, "Unknown", (reason, text));
             self.set(AVAILABLE, "Unknown", (reason, text));
         } else {

@@ -64,7 +64,9 @@ fn to_be_deleted<'a>(draft: &Draft<'a>) -> Option<&'a TenantControlPlane> {
         .tenant
         .as_ref()
         .filter(|tenant| match &snapshot.remote {
-            Remote::Local => ownership::controller(tenant) == uid,
+            Remote::Local => {
+                ownership::controller(&tenant.metadata).map(|owner| owner.uid.as_str()) == uid
+            }
             _ => ownership::foreign_elsewhere(draft, tenant).is_none(),
         })
 }

@@ -1,5 +1,6 @@
 //! Whose is a TenantControlPlane? One of somebody else is neither changed nor deleted.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kamaji_api::{cluster::CLUSTER_NAME, tenant::TenantControlPlane};
 
 use super::{
@@ -10,11 +11,10 @@ use super::{
 /// Annotation of a TenantControlPlane in another cluster: namespace, name and uid of its control plane.
 pub(super) const OWNER: &str = "kamaji.clastix.io/control-plane";
 
-/// Uid of the controlling owner.
-pub(super) fn controller(tenant: &TenantControlPlane) -> Option<&str> {
-    let owners = tenant.metadata.owner_references.as_ref()?;
-    let controller = owners.iter().find(|owner| owner.controller == Some(true));
-    controller.map(|owner| owner.uid.as_str())
+/// The controlling owner.
+pub(super) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    let mut owners = metadata.owner_references.iter().flatten();
+    owners.find(|owner| owner.controller == Some(true))
 }
 
 /// Why a TenantControlPlane of our name is not ours. One whose owner was a control plane of the same name
@@ -24,13 +24,8 @@ pub(super) fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String
     if draft.snapshot.remote != Remote::Local {
         return foreign_elsewhere(draft, live);
     }
-    let owners = live
-        .metadata
-        .owner_references
-        .as_deref()
-        .unwrap_or_default();
     let name = own.name.as_deref().unwrap_or_default();
-    match owners.iter().find(|owner| owner.controller == Some(true)) {
+    match controller(&live.metadata) {
         Some(owner) if owner.kind == "KamajiControlPlane" && owner.name == name => None,
         Some(owner) => Some(format!(
             "the TenantControlPlane {name} belongs to {} {}: give this control plane another name, or remove that owner",

@@ -6,7 +6,7 @@
 
 use kamaji_api::{
     condition,
-    control_plane::{ExternalClusterReference, KamajiControlPlane},
+    control_plane::{ExternalClusterReference, KamajiControlPlane, KamajiControlPlaneStatus},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -200,9 +200,7 @@ fn was_local(control_plane: &KamajiControlPlane) -> bool {
 
 fn initialized(control_plane: &KamajiControlPlane) -> bool {
     let status = control_plane.status.as_ref();
-    status
-        .and_then(|status| status.initialization.as_ref()?.control_plane_initialized)
-        .unwrap_or(false)
+    status.is_some_and(KamajiControlPlaneStatus::is_initialized)
 }
 
 fn says<'a>(control_plane: &'a KamajiControlPlane, type_: &str) -> Option<&'a str> {

@@ -18,6 +18,7 @@ use kamaji_api::{
 use super::{
     cluster_label,
     conditions::{Draft, SECRETS_CREATED},
+    ownership,
     place::Remote,
 };
 use crate::object::{Object, holds};
@@ -173,12 +174,7 @@ fn write(
 fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'static str, String)> {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let labels = live.metadata.labels.as_ref();
-    let owners = live
-        .metadata
-        .owner_references
-        .as_deref()
-        .unwrap_or_default();
-    let controller = owners.iter().find(|owner| owner.controller == Some(true));
+    let controller = ownership::controller(&live.metadata);
     let of_tenant = labels.is_some_and(|labels| labels.contains_key(labels::PROJECT));
     let other = controller.filter(|owner| owner.kind != "KamajiControlPlane");
     if other.is_some() || of_tenant {

@@ -34,11 +34,7 @@ pub(super) fn plan(draft: &mut Draft, tenant: &TenantControlPlane) {
 
 /// Once it was usable it counts as initialised for ever, as the contract asks.
 fn initialized(draft: &mut Draft) -> bool {
-    let was = draft
-        .status
-        .initialization
-        .as_ref()
-        .is_some_and(|i| i.control_plane_initialized == Some(true));
+    let was = draft.status.is_initialized();
     let published = condition::is_true(&draft.status.conditions, SECRETS_CREATED)
         && !draft.plan.objects.iter().any(is_secret);
     let (reason, text) = match (&draft.snapshot.probe, published) {
