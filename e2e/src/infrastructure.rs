@@ -31,6 +31,7 @@ use crate::kubectl::Kubectl;
 use crate::testbed::Testbed;
 use hollow::Hollow;
 use kubelet::Kubelets;
+use machine::Makes;
 
 /// Name of the process among those of the testbed.
 const PROCESS: &str = "infrastructure";
@@ -64,34 +65,50 @@ pub async fn run(bed: &Bed) -> Result<()> {
     let client = management.client().await?;
     let kubelets = Arc::new(Kubelets::new(bed));
     let hollow = Arc::new(Hollow::default());
-    let clusters = follow(&client, "HollowCluster", |client, cluster| async move {
-        cluster::look(&client, &cluster).await
-    });
-    let kubelets = follow(&client, "KubeletMachine", move |client, object| {
-        let makes = kubelets.clone();
-        async move { machine::look(&client, &*makes, &object).await }
-    });
-    let hollow = follow(&client, "HollowMachine", move |client, object| {
-        let makes = hollow.clone();
-        async move { machine::look(&client, &*makes, &object).await }
-    });
-    tokio::join!(clusters, kubelets, hollow);
+    let clusters = follow(
+        controller(&client, "HollowCluster"),
+        (&client, "HollowCluster"),
+        |client, cluster| async move { cluster::look(&client, &cluster).await },
+    );
+    tokio::join!(
+        clusters,
+        machines(&client, kubelets),
+        machines(&client, hollow)
+    );
     Ok(())
 }
 
-/// Has a look at each object of a kind whenever it changes and when the last look asks for it.
-async fn follow<F, W>(client: &Client, kind: &'static str, look: F)
-where
+/// Has a look at each machine of a kind.
+async fn machines<M: Makes + Send + 'static>(client: &Client, makes: Arc<M>) {
+    let controller = machine::related::<M>(controller(client, M::KIND), client);
+    follow(controller, (client, M::KIND), move |client, object| {
+        let makes = makes.clone();
+        async move { machine::look(&client, &*makes, &object).await }
+    })
+    .await;
+}
+
+fn controller(client: &Client, kind: &str) -> Controller<DynamicObject> {
+    let resource = resource(kind);
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    Controller::new_with(api, watcher::Config::default(), resource)
+}
+
+/// Has a look at each object whenever it, or what it is related to, changes and when the last look asks
+/// for it.
+async fn follow<F, W>(
+    controller: Controller<DynamicObject>,
+    (client, kind): (&Client, &'static str),
+    look: F,
+) where
     F: Fn(Client, Arc<DynamicObject>) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = Result<Action>> + Send + 'static,
 {
-    let resource = resource(kind);
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     let work = move |object: Arc<DynamicObject>, client: Arc<Client>| {
         let looking = look((*client).clone(), object);
         async move { looking.await.map_err(Failure) }
     };
-    Controller::new_with(api, watcher::Config::default(), resource)
+    controller
         .run(
             work,
             |_, _, _| Action::requeue(AGAIN),

@@ -4,12 +4,13 @@
 //! finalizer is.
 
 use std::future::Future;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::runtime::controller::Action;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -17,9 +18,6 @@ use super::{core, resource};
 
 const FINALIZER: &str = "testbed.kamaji.clastix.io/machine";
 const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";
-
-/// Time between two looks at what another controller has to do.
-const WAIT: Duration = Duration::from_secs(1);
 
 /// What a machine is made from.
 pub struct Order<'a> {
@@ -50,6 +48,37 @@ pub trait Makes: Sync {
     fn next(&self) -> Action;
 }
 
+/// Also has machines looked at when their Machine or their Cluster changes: others act on these, too.
+pub fn related<M: Makes>(
+    controller: Controller<DynamicObject>,
+    client: &Client,
+) -> Controller<DynamicObject> {
+    let all = |kind: &str| {
+        let resource = core(kind);
+        (Api::all_with(client.clone(), &resource), resource)
+    };
+    let matching = |matches: fn(&DynamicObject, &DynamicObject) -> bool| {
+        let machines = controller.store();
+        move |other: DynamicObject| {
+            let mut machines = machines.state();
+            machines.retain(|machine| {
+                machine.namespace() == other.namespace() && matches(machine, &other)
+            });
+            machines
+                .into_iter()
+                .map(|machine| ObjectRef::from_obj_with(&*machine, resource(M::KIND)))
+        }
+    };
+    let of_machine = matching(|machine, other| owner(machine) == Some(&other.name_any()));
+    let of_cluster =
+        matching(|machine, other| machine.labels().get(CLUSTER_LABEL) == Some(&other.name_any()));
+    let (owners, clusters) = (all("Machine"), all("Cluster"));
+    let config = watcher::Config::default();
+    controller
+        .watches_with(owners.0, owners.1, config.clone(), of_machine)
+        .watches_with(clusters.0, clusters.1, config, of_cluster)
+}
+
 /// Has a look at one machine.
 pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject) -> Result<Action> {
     let namespace = machine.namespace().unwrap_or_default();
@@ -66,7 +95,7 @@ pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject)
         return Ok(Action::await_change());
     }
     let (Some(owner), Some(cluster)) = (owner(machine), machine.labels().get(CLUSTER_LABEL)) else {
-        return Ok(Action::requeue(WAIT));
+        return Ok(Action::await_change());
     };
     let (owner, cluster_object) =
         tokio::try_join!(api.read("Machine", owner), api.read("Cluster", cluster),)?;
@@ -74,7 +103,7 @@ pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject)
     let data = owner.data["spec"]["bootstrap"]["dataSecretName"].as_str();
     let there = &cluster_object.data["status"]["initialization"]["infrastructureProvisioned"];
     let (false, Some(data), true) = (paused, data, *there == json!(true)) else {
-        return Ok(Action::requeue(WAIT));
+        return Ok(Action::await_change());
     };
     if !finalizers.iter().any(|one| one == FINALIZER) {
         let with: Vec<_> = finalizers

@@ -1,11 +1,13 @@
 //! What do many Clusters of Cluster API cost our provider?
 //!
-//! On a testbed of their own, with real control planes and Cluster API's real core; each Cluster has one
-//! worker, a hollow Node. Most of the time is what that many API servers take to start on this machine.
+//! On testbeds of their own, with Cluster API's real core and kubeadm bootstrap provider; each Cluster has
+//! one worker, a hollow Node. Two rounds: a few Clusters with control planes of their own, which two cores
+//! have room for, then many that share one, so that only Cluster API and our provider work for each.
 
-use std::cell::Cell;
+mod shared;
+mod turns;
+
 use std::env;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -15,21 +17,20 @@ use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::kubectl::{Kubectl, says};
 use kamaji_e2e::layout::{Layout, manifest};
-use kamaji_e2e::management::NODE;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::kubernetes_version;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::figures::Figures;
 use crate::requests;
 use crate::usage::Usage;
+use shared::Shared;
+use turns::Turns;
 
-/// Number of Clusters unless `KAMAJI_BENCH_CLUSTERS` says another one; there are addresses for 64. A control plane
-/// that does nothing takes some 3 % of a core: two cores have room for about twenty.
-const NUMBER: &str = "10";
-/// The first of their addresses.
-const ADDRESS: u8 = 32;
+/// Namespace of all of them.
+const NAMESPACE: &str = "bench";
 /// Longest wait for all of them.
 const LIMIT: Duration = Duration::from_mins(40);
 /// Time between two looks at them.
@@ -37,50 +38,107 @@ const LOOK: Duration = Duration::from_secs(3);
 /// How long they are watched at rest.
 const REST: Duration = Duration::from_secs(10);
 
-/// Measures on a testbed for this alone.
-pub async fn measure(figures: &mut Figures) -> Result<()> {
-    let number = env::var("KAMAJI_BENCH_CLUSTERS").unwrap_or_else(|_| NUMBER.into());
-    let number: u8 = number
-        .parse()
-        .context("KAMAJI_BENCH_CLUSTERS is a number")?;
-    ensure!(number <= 64, "there are addresses for 64 Clusters");
-    let layout = Layout::from_env()?;
-    let testbed = Testbed::up(layout.clone()).await?;
-    let measured = tell(&testbed, number, figures).await;
-    if measured.is_err() {
-        println!("{}", testbed.circumstances().await);
-    }
-    Testbed::down(&layout).await?;
-    measured
+/// Where the Clusters' API servers come from.
+#[derive(Clone, Copy)]
+enum ApiServers {
+    /// The operator makes one for each: most of the time is what that many take to start.
+    Own,
+    /// One serves all, and the bench plays the operator: see [`shared`].
+    Shared,
 }
 
-async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()> {
+impl ApiServers {
+    /// Number of Clusters: a variable's, or a default.
+    fn number(self) -> Result<u16> {
+        let (variable, default, limit) = match self {
+            // A control plane that does nothing takes some 3 % of a core: two cores have room for about twenty.
+            Self::Own => ("KAMAJI_BENCH_CLUSTERS_OWN", 10, turns::ADDRESSES),
+            Self::Shared => ("KAMAJI_BENCH_CLUSTERS", 50, 500),
+        };
+        let Ok(given) = env::var(variable) else {
+            return Ok(default);
+        };
+        let number = given.parse();
+        let number: u16 = number.with_context(|| format!("{variable} is a number"))?;
+        ensure!(number <= limit, "{variable} is at most {limit}");
+        Ok(number)
+    }
+
+    /// What a figure is called.
+    fn figure(self, number: u16, what: &str) -> String {
+        let own = match self {
+            Self::Own => "own_",
+            Self::Shared => "",
+        };
+        format!("clusters_{own}n{number}_{what}")
+    }
+}
+
+/// Measures both rounds; a round without Clusters is left out.
+pub async fn measure(figures: &mut Figures) -> Result<()> {
+    for servers in [ApiServers::Own, ApiServers::Shared] {
+        let number = servers.number()?;
+        if number == 0 {
+            continue;
+        }
+        let layout = Layout::from_env()?;
+        let testbed = Testbed::up(layout.clone()).await?;
+        let measured = tell(&testbed, (servers, number), figures).await;
+        if measured.is_err() {
+            println!("{}", testbed.circumstances().await);
+        }
+        Testbed::down(&layout).await?;
+        measured?;
+    }
+    Ok(())
+}
+
+async fn tell(
+    testbed: &Testbed,
+    (servers, number): (ApiServers, u16),
+    figures: &mut Figures,
+) -> Result<()> {
     cluster_api::install(testbed).await?;
     infrastructure::define(testbed).await?;
     let bed: Bed = testbed.bed.clone();
-    let providers = tokio::spawn(async move { infrastructure::run(&bed).await });
-    let (kubectl, manifests) = (testbed.kubectl()?, manifests(testbed, number)?);
+    // What plays beside ends with this function.
+    let mut beside = JoinSet::new();
+    beside.spawn(async move { infrastructure::run(&bed).await });
+    let kubectl = testbed.kubectl()?;
+    let mut clusters = clusters(testbed, number)?;
+    let turns = match servers {
+        ApiServers::Own => Some(Turns::of(&kubectl, &mut clusters)?),
+        ApiServers::Shared => {
+            let shared = Shared::up(testbed).await?;
+            beside.spawn(async move { shared.serve().await });
+            None
+        }
+    };
+    let manifests = json!({"apiVersion": "v1", "kind": "List", "items": clusters.concat()});
+    let manifests = manifests.to_string();
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
+    });
+    kubectl.apply(&namespace.to_string()).await?;
     let provider = Usage::of_command(&["kamaji", "provider"])?;
     let cpu = provider.cpu()?;
     let empty = provider.memory("VmRSS")?;
     let (mark, begin) = (testbed.audit().mark()?, Instant::now());
     // Under so much at once webhooks of Cluster API may refuse once, as GitOps tools know.
     until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
-    let turns = Turns {
-        kubectl: &kubectl,
-        number,
-        begun: Cell::new(0),
-    };
+    let name = |what: &str| servers.figure(number, what);
+    figures.set(name("applied_s"), begin.elapsed().as_secs_f64());
     until("all Clusters are available", LIMIT, || async {
         // What is asked more often takes from what is measured.
         tokio::time::sleep(LOOK).await;
-        turns.next(begin).await?;
+        if let Some(turns) = &turns {
+            turns.next(begin).await?;
+        }
         let available = available(&kubectl, "clusters").await?;
         ensure!(available == number, "{available} of {number}");
         Ok(())
     })
     .await?;
-    let name = |what: &str| format!("clusters_n{number}_{what}");
     figures.set(name("available_s"), begin.elapsed().as_secs_f64());
     let each = f64::from(number);
     let asked = by_provider(testbed, mark)?;
@@ -93,9 +151,11 @@ async fn tell(testbed: &Testbed, number: u8, figures: &mut Figures) -> Result<()
     let mark = testbed.audit().mark()?;
     tokio::time::sleep(REST).await;
     let mut idle = by_provider(testbed, mark)?;
+    // The API server ends a watch after some minutes, and it begins anew.
+    idle.retain(|entry| entry.verb != "watch");
+    figures.set(name("idle_requests_10s"), count(&idle)?);
     idle.retain(Entry::is_write);
     figures.set(name("idle_writes_10s"), count(&idle)?);
-    providers.abort();
     Ok(())
 }
 
@@ -117,85 +177,31 @@ fn count(entries: &[Entry]) -> Result<f64> {
 }
 
 /// The template of hollow Clusters, so many times.
-fn manifests(testbed: &Testbed, number: u8) -> Result<String> {
+fn clusters(testbed: &Testbed, number: u16) -> Result<Vec<Vec<Value>>> {
     let template = manifest("cluster-hollow.yaml")?;
-    let metadata = json!({"name": "bench"});
-    let mut items = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})];
-    for index in 0..number {
-        let address = testbed.bed.layout.vip(ADDRESS + index).to_string();
+    let version = kubernetes_version()?;
+    let cluster = |index: u16| {
+        let address = turns::address(testbed, index).to_string();
         let cluster = template
-            .replace("${CLUSTER_NAME}", &format!("bench-{index}"))
-            .replace("${NAMESPACE}", "bench")
+            .replace("${CLUSTER_NAME}", &format!("{NAMESPACE}-{index}"))
+            .replace("${NAMESPACE}", NAMESPACE)
             .replace("${CONTROL_PLANE_ADDRESS}", &address)
-            .replace("${KUBERNETES_VERSION}", &kubernetes_version()?)
+            .replace("${KUBERNETES_VERSION}", &version)
             .replace("${CONTROL_PLANE_MACHINE_COUNT:=1}", "1")
             .replace("${WORKER_MACHINE_COUNT:=0}", "1");
         ensure!(
             !cluster.contains("${"),
             "the template has further variables"
         );
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&cluster)?;
-        let objects = objects.into_iter();
-        items.extend(objects.map(|object| in_turn(object, index)));
-    }
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-    Ok(list.to_string())
+        Ok(serde_saphyr::from_multiple(&cluster)?)
+    };
+    (0..number).map(cluster).collect()
 }
 
 /// How many objects of a kind are Available.
-async fn available(kubectl: &Kubectl, kind: &str) -> Result<u8> {
-    let found = kubectl.json(&format!("get {kind} -n bench")).await?;
+async fn available(kubectl: &Kubectl, kind: &str) -> Result<u16> {
+    let found = kubectl.json(&format!("get {kind} -n {NAMESPACE}")).await?;
     let found = found["items"].as_array().into_iter().flatten();
     let available = found.filter(|object| says(object, ("Available", "True")));
-    Ok(u8::try_from(available.count())?)
-}
-
-/// Whose pods may be scheduled: API servers that all start at once starve one another on a small
-/// machine. Everything else goes on at once.
-struct Turns<'a> {
-    kubectl: &'a Kubectl,
-    number: u8,
-    begun: Cell<u8>,
-}
-
-impl Turns<'_> {
-    /// Lets one more begin for each that is available, and a few at first.
-    async fn next(&self, begin: Instant) -> Result<()> {
-        let available = available(self.kubectl, "ktcp").await?;
-        let at_once = u8::try_from(available_parallelism()?.get())?.saturating_add(1);
-        let turn = available.saturating_add(at_once).min(self.number);
-        let begun = self.begun.replace(turn.max(self.begun.get()));
-        if begun >= turn {
-            return Ok(());
-        }
-        let elapsed = begin.elapsed().as_secs();
-        println!("{available:>10} control planes available after {elapsed} s");
-        let labels: Vec<String> = (begun..turn)
-            .map(|turn| format!("{}=", label(turn)))
-            .collect();
-        let line = format!("label node {NODE} --overwrite {}", labels.join(" "));
-        self.kubectl.run(&line).await.map(drop)
-    }
-}
-
-fn label(turn: u8) -> String {
-    format!("bench.kamaji.clastix.io/turn-{turn}")
-}
-
-/// Has the pods of a control plane wait for their turn, and gives them time. What runs without need does
-/// not.
-fn in_turn(mut object: Value, turn: u8) -> Value {
-    if object["kind"] == "KamajiControlPlane" {
-        let patient = json!({"timeoutSeconds": 10, "periodSeconds": 20, "failureThreshold": 30});
-        let ready = json!({"timeoutSeconds": 10, "periodSeconds": 5});
-        object["spec"]["deployment"] = json!({
-            "probes": {"startup": patient, "liveness": patient, "readiness": ready},
-            "nodeSelector": {label(turn): ""},
-        });
-        object["spec"]["controllerManager"] = json!({"extraArgs": [
-            "--leader-elect=false", "--controllers=bootstrap-signer-controller,token-cleaner-controller",
-        ]});
-        object["spec"]["scheduler"] = json!({"extraArgs": ["--leader-elect=false"]});
-    }
-    object
+    Ok(u16::try_from(available.count())?)
 }
