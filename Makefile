@@ -60,7 +60,7 @@ release: tools ## What clusterctl installs, into out/: make release VERSION=v0.2
 	cargo run -q -p kamaji-e2e --bin testbed -- kustomize config/capi \
 		| sed 's,docker.io/clastix/kamaji:dev,docker.io/clastix/kamaji:$(VERSION),' > out/control-plane-components.yaml
 
-bench: deps tools ## Measure the budgets, with an optimised build; KAMAJI_BENCH_N=20,100 and KAMAJI_BENCH_CLUSTERS=10 for other numbers.
+bench: deps tools ## Measure the budgets, with an optimised build; other numbers: KAMAJI_BENCH_N=20,100 KAMAJI_BENCH_CLUSTERS=10.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
 
 compat: tools ## Compare what we make with what the reference made.

@@ -193,11 +193,12 @@ async fn images(testbed: &Testbed, tools: &Tools) -> Result<bool> {
             made.push(image.binary(tools.path(binary)?, "/manager")?);
         }
     }
-    testbed.node()?.import(&archives(made).await?).await?;
+    let node = testbed.node()?;
+    node.import(&archives(made).await?).await?;
     let kamaji = operator::binary().await?;
     let mut changed = false;
     for name in names(&repository.join("control-plane-kamaji").join(OURS))? {
-        changed |= operator::load(testbed, &kamaji, &name).await?;
+        changed |= operator::load(&node, &kamaji, &name).await?;
     }
     Ok(changed)
 }

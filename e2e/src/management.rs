@@ -17,6 +17,32 @@ use crate::node::Node;
 use crate::step::step;
 use crate::wait::until;
 
+/// A rule for clusters that run control planes: pods take images that are at hand, since there is no
+/// registry to pull from.
+pub const AT_HAND: &str = r#"apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: testbed-pull-if-not-present}
+spec:
+  failurePolicy: Ignore
+  reinvocationPolicy: Never
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >-
+        Object{spec: Object.spec{
+          containers: object.spec.containers.map(c,
+            Object.spec.containers{name: c.name, imagePullPolicy: "IfNotPresent"}),
+          initContainers: (has(object.spec.initContainers) ? object.spec.initContainers : []).map(c,
+            Object.spec.initContainers{name: c.name, imagePullPolicy: "IfNotPresent"})}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: testbed-pull-if-not-present}
+spec: {policyName: testbed-pull-if-not-present}
+"#;
+
 /// Name of the management cluster's only node.
 pub const NODE: &str = "mgmt";
 
@@ -97,12 +123,11 @@ pub async fn archives(images: Vec<Image>) -> Result<Vec<PathBuf>> {
     tokio::task::spawn_blocking(write).await?
 }
 
-/// What kubeadm would have put into the cluster, its DNS, and the rule that pods take images that
-/// are at hand, since there is no registry to pull from.
+/// What kubeadm would have put into the cluster, its DNS, and [`AT_HAND`].
 fn objects(bed: &Bed) -> String {
     let (dns, address) = (bed.layout.dns_service, bed.layout.management_ip());
     format!(
-        r#"apiVersion: rbac.authorization.k8s.io/v1
+        r"apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {{name: 'kubeadm:apiserver-kubelet-client'}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'system:kubelet-api-admin'}}
@@ -132,28 +157,6 @@ ports:
 - {{name: dns-tcp, port: 53, protocol: TCP}}
 endpoints: [{{addresses: [{address}]}}]
 ---
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicy
-metadata: {{name: testbed-pull-if-not-present}}
-spec:
-  failurePolicy: Ignore
-  reinvocationPolicy: Never
-  matchConstraints:
-    resourceRules: [{{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}}]
-  mutations:
-  - patchType: ApplyConfiguration
-    applyConfiguration:
-      expression: >-
-        Object{{spec: Object.spec{{
-          containers: object.spec.containers.map(c,
-            Object.spec.containers{{name: c.name, imagePullPolicy: "IfNotPresent"}}),
-          initContainers: (has(object.spec.initContainers) ? object.spec.initContainers : []).map(c,
-            Object.spec.initContainers{{name: c.name, imagePullPolicy: "IfNotPresent"}})}}}}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {{name: testbed-pull-if-not-present}}
-spec: {{policyName: testbed-pull-if-not-present}}
-"#
+{AT_HAND}"
     )
 }

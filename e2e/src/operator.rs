@@ -16,26 +16,31 @@ use crate::command::{output, words};
 use crate::datastore;
 use crate::kubectl::Kubectl;
 use crate::layout::{checkout, manifest};
+use crate::node::Node;
 use crate::step::step;
 use crate::testbed::Testbed;
 use crate::wait::until;
 
 /// Deploys the operator with the DataStore `default` and waits until it is available.
 pub async fn deploy(testbed: &Testbed) -> Result<()> {
+    deploy_into(testbed, (&testbed.kubectl()?, &testbed.node()?)).await
+}
+
+/// The same for a cluster whose pods this node runs.
+pub async fn deploy_into(testbed: &Testbed, (kubectl, node): (&Kubectl, &Node)) -> Result<()> {
     let binary = step("kamaji binary", binary()).await?;
     let manifests = step("config/default", render(testbed)).await?;
     step("operator, until it is available", async {
-        let kubectl = testbed.kubectl()?;
         let before = kubectl
             .run(&format!("-n {OPERATOR_NAMESPACE} get deployment -o name"))
             .await?;
         let mut changed = false;
         for name in images(&manifests)? {
-            changed |= load(testbed, &binary, &name).await?;
+            changed |= load(node, &binary, &name).await?;
         }
         kubectl.apply(&manifests).await?;
         if changed && !before.is_empty() {
-            restart(&kubectl).await?;
+            restart(kubectl).await?;
         }
         kubectl
             .run("wait --for=condition=Established crd --all --timeout=30s")
@@ -46,7 +51,7 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
             .await?;
         // kube-proxy leads to the webhooks a moment after their pod is ready.
         until("the DataStore is accepted", Duration::from_mins(1), || {
-            datastore::apply(&testbed.bed, &kubectl)
+            datastore::apply(&testbed.bed, kubectl)
         })
         .await?;
         let tenant = manifest("demo.yaml")?;
@@ -75,12 +80,12 @@ pub fn is_deployable() -> bool {
 
 /// Loads the operator's image under a name, for instance for a Deployment with another tag. Returns
 /// whether the node had another binary under that name, or none.
-pub async fn load(testbed: &Testbed, binary: &Path, name: &str) -> Result<bool> {
-    let dir = testbed.bed.layout.dir("images");
+pub async fn load(node: &Node, binary: &Path, name: &str) -> Result<bool> {
+    let dir = node.dir().join("images");
     let image = catalogue::operator(binary, name)?;
     let (archive, written) = tokio::task::spawn_blocking(move || image.archive(&dir)).await??;
     if written {
-        testbed.node()?.import(&[archive]).await?;
+        node.import(&[archive]).await?;
     }
     Ok(written)
 }

@@ -8,6 +8,7 @@ mod stories {
     pub mod deletion;
     pub mod drift_inside;
     pub mod exposure;
+    pub mod external;
     pub mod keys;
     pub mod management_dns;
     pub mod management_logs_and_exec;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use kamaji_e2e::story::{Story, main as tell};
 use stories::{
-    autoscaler, cluster_api, deletion, drift_inside, exposure, management_dns,
+    autoscaler, cluster_api, deletion, drift_inside, exposure, external, management_dns,
     management_logs_and_exec, management_pod,
 };
 use stories::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
@@ -81,6 +82,10 @@ fn main() -> ExitCode {
         Story::of_tenants(
             "a ClusterClass drives a tenant and its kubelets",
             topology::tell,
+        ),
+        Story::of_tenants(
+            "a Cluster's tenant is in another management cluster",
+            external::tell,
         ),
         // The last one takes everything away.
         Story::of_tenants(

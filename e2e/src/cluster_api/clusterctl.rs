@@ -110,6 +110,7 @@ impl Clusterctl {
         command.env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true");
         command.env("CLUSTER_TOPOLOGY", "true");
         command.env("CACPPK_DYNAMIC_INFRASTRUCTURE_CLUSTER_PATCH", "true");
+        command.env("CACPPK_EXTERNAL_CLUSTER_REFERENCE", "true");
         command.env("CACPPK_INFRASTRUCTURE_CLUSTERS", "HollowCluster");
         Ok(command)
     }

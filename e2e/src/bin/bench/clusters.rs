@@ -1,8 +1,9 @@
 //! What do many Clusters of Cluster API cost our provider?
 //!
 //! On testbeds of their own, with Cluster API's real core and kubeadm bootstrap provider; each Cluster has
-//! one worker, a hollow Node. Two rounds: a few Clusters with control planes of their own, which two cores
-//! have room for, then many that share one, so that only Cluster API and our provider work for each.
+//! one worker, a hollow Node. Two rounds: Clusters with real control planes of their own, as many as a small
+//! machine has room for, then more of them that share one, so that only Cluster API and our provider work
+//! for each.
 
 mod shared;
 mod turns;
@@ -51,9 +52,9 @@ impl ApiServers {
     /// Number of Clusters: a variable's, or a default.
     fn number(self) -> Result<u16> {
         let (variable, default, limit) = match self {
-            // A control plane that does nothing takes some 3 % of a core: two cores have room for about twenty.
-            Self::Own => ("KAMAJI_BENCH_CLUSTERS_OWN", 10, turns::ADDRESSES),
-            Self::Shared => ("KAMAJI_BENCH_CLUSTERS", 50, 500),
+            // Fifty take 13 GiB; two cores are busy for ten minutes, and have little room for more.
+            Self::Own => ("KAMAJI_BENCH_CLUSTERS", 50, turns::ADDRESSES),
+            Self::Shared => ("KAMAJI_BENCH_CLUSTERS_SHARED", 200, 500),
         };
         let Ok(given) = env::var(variable) else {
             return Ok(default);
@@ -66,11 +67,10 @@ impl ApiServers {
 
     /// What a figure is called.
     fn figure(self, number: u16, what: &str) -> String {
-        let own = match self {
-            Self::Own => "own_",
-            Self::Shared => "",
-        };
-        format!("clusters_{own}n{number}_{what}")
+        match self {
+            Self::Own => format!("clusters_n{number}_{what}"),
+            Self::Shared => format!("clusters_shared_n{number}_{what}"),
+        }
     }
 }
 
