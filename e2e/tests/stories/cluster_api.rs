@@ -8,7 +8,7 @@ use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
-use super::objects::Objects;
+use super::objects::{Objects, cluster};
 
 /// Name and namespace of the Cluster.
 const BLUE: (&str, &str) = ("blue", "capi");
@@ -228,33 +228,16 @@ impl Case<'_> {
 
 fn manifest(testbed: &Testbed) -> String {
     let address = testbed.bed.layout.vip(20);
-    let objects = [
-        json!({
-            "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
-            "metadata": {"name": "blue-cp"},
-            "spec": {
-                "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
-                "network": {
-                    "serviceType": "ClusterIP", "serviceAddress": address,
-                    "allowAddressAsExternalIP": true,
-                },
-                "addons": {"coreDNS": {}, "kubeProxy": {}},
-            },
-        }),
-        json!({
-            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-            "metadata": {"name": "blue"},
-            "spec": {
-                "clusterNetwork": {
-                    "services": {"cidrBlocks": ["10.120.0.0/16", "fd00:120::/112"]},
-                    "pods": {"cidrBlocks": ["10.121.0.0/16", "fd00:121::/56"]},
-                },
-                "controlPlaneRef": {
-                    "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KamajiControlPlane",
-                    "name": "blue-cp",
-                },
-            },
-        }),
-    ];
-    objects.map(|object| object.to_string()).join("\n---\n")
+    let network = json!({
+        "services": {"cidrBlocks": ["10.120.0.0/16", "fd00:120::/112"]},
+        "pods": {"cidrBlocks": ["10.121.0.0/16", "fd00:121::/56"]},
+    });
+    let control_plane = json!({
+        "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
+        "network": {
+            "serviceType": "ClusterIP", "serviceAddress": address, "allowAddressAsExternalIP": true,
+        },
+        "addons": {"coreDNS": {}, "kubeProxy": {}},
+    });
+    cluster("blue", &network, &control_plane)
 }

@@ -20,7 +20,7 @@ use kamaji_e2e::wait::until;
 use kamaji_e2e::worker::Worker;
 use serde_json::{Value, json};
 
-use super::objects::Objects;
+use super::objects::{Objects, cluster};
 
 /// Name and namespace of the Cluster.
 const FAR: (&str, &str) = ("far", "far");
@@ -316,37 +316,20 @@ fn other_manifest(testbed: &Testbed) -> String {
 
 /// Its API server is reached at the worker that runs it.
 fn cluster_manifest(worker: &Worker) -> String {
-    let objects = [
-        json!({
-            "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
-            "metadata": {"name": "far-cp"},
-            "spec": {
-                "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
-                "network": {
-                    "serviceType": "ClusterIP", "serviceAddress": worker.ip(),
-                    "allowAddressAsExternalIP": true,
-                },
-                "deployment": {"externalClusterReference": {
-                    "kubeconfigSecretName": KUBECONFIG.0, "kubeconfigSecretKey": KUBECONFIG.1,
-                    "deploymentNamespace": THERE,
-                }},
-            },
-        }),
-        json!({
-            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-            "metadata": {"name": "far"},
-            "spec": {
-                "clusterNetwork": {
-                    "apiServerPort": PORT,
-                    "services": {"cidrBlocks": ["10.128.0.0/16"]},
-                    "pods": {"cidrBlocks": ["10.129.0.0/16"]},
-                },
-                "controlPlaneRef": {
-                    "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KamajiControlPlane",
-                    "name": "far-cp",
-                },
-            },
-        }),
-    ];
-    objects.map(|object| object.to_string()).join("\n---\n")
+    let network = json!({
+        "apiServerPort": PORT,
+        "services": {"cidrBlocks": ["10.128.0.0/16"]},
+        "pods": {"cidrBlocks": ["10.129.0.0/16"]},
+    });
+    let control_plane = json!({
+        "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
+        "network": {
+            "serviceType": "ClusterIP", "serviceAddress": worker.ip(), "allowAddressAsExternalIP": true,
+        },
+        "deployment": {"externalClusterReference": {
+            "kubeconfigSecretName": KUBECONFIG.0, "kubeconfigSecretKey": KUBECONFIG.1,
+            "deploymentNamespace": THERE,
+        }},
+    });
+    cluster("far", &network, &control_plane)
 }

@@ -11,6 +11,28 @@ use serde_json::{Value, json};
 /// Longest wait for a condition.
 const LIMIT: Duration = Duration::from_mins(3);
 
+/// A Cluster without infrastructure, and its control plane `NAME-cp` with this specification.
+pub fn cluster(name: &str, network: &Value, control_plane: &Value) -> String {
+    let kind = "KamajiControlPlane";
+    let group = "controlplane.cluster.x-k8s.io";
+    let theirs = format!("{name}-cp");
+    let objects = [
+        json!({
+            "apiVersion": format!("{group}/v1alpha2"), "kind": kind,
+            "metadata": {"name": theirs}, "spec": control_plane,
+        }),
+        json!({
+            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+            "metadata": {"name": name},
+            "spec": {
+                "clusterNetwork": network,
+                "controlPlaneRef": {"apiGroup": group, "kind": kind, "name": theirs},
+            },
+        }),
+    ];
+    objects.map(|object| object.to_string()).join("\n---\n")
+}
+
 /// kubectl in one namespace.
 pub struct Objects {
     kubectl: Kubectl,

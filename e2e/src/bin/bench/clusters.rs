@@ -11,7 +11,7 @@ mod turns;
 use std::env;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use kamaji_e2e::audit::Entry;
 use kamaji_e2e::bed::Bed;
 use kamaji_e2e::cluster_api;
@@ -128,7 +128,7 @@ async fn tell(
     until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
     let name = |what: &str| servers.figure(number, what);
     figures.set(name("applied_s"), begin.elapsed().as_secs_f64());
-    until("all Clusters are available", LIMIT, || async {
+    let all_available = until("all Clusters are available", LIMIT, || async {
         // What is asked more often takes from what is measured.
         tokio::time::sleep(LOOK).await;
         if let Some(turns) = &turns {
@@ -137,8 +137,11 @@ async fn tell(
         let available = available(&kubectl, "clusters").await?;
         ensure!(available == number, "{available} of {number}");
         Ok(())
-    })
-    .await?;
+    });
+    tokio::select! {
+        available = all_available => available?,
+        ended = beside.join_next() => bail!("what the bench plays has ended: {ended:?}"),
+    }
     figures.set(name("available_s"), begin.elapsed().as_secs_f64());
     let each = f64::from(number);
     let asked = by_provider(testbed, mark)?;
