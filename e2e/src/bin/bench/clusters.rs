@@ -12,7 +12,7 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use kamaji_e2e::audit::Entry;
+use kamaji_e2e::audit::{Entry, OPERATOR_NAMESPACE};
 use kamaji_e2e::bed::Bed;
 use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
@@ -159,7 +159,34 @@ async fn tell(
     figures.set(name("idle_requests_10s"), count(&idle)?);
     idle.retain(Entry::is_write);
     figures.set(name("idle_writes_10s"), count(&idle)?);
+    let mark = testbed.audit().mark()?;
+    restart(testbed, &kubectl).await?;
+    let asked = by_provider(testbed, mark)?;
+    let writes: Vec<Entry> = asked.iter().filter(|e| e.is_write()).cloned().collect();
+    requests::print(&asked, each);
+    let provider = Usage::of_command(&["kamaji", "provider"])?;
+    figures.set(name("restart_requests_per_cluster"), count(&asked)? / each);
+    figures.set(name("restart_writes"), count(&writes)?);
+    figures.set(name("restart_cpu_s_per_cluster"), provider.cpu()? / each);
+    figures.set(name("restart_rss_mib"), provider.memory("VmRSS")?);
     Ok(())
+}
+
+/// Has another process of the provider begin anew, and waits until it asks for nothing more.
+async fn restart(testbed: &Testbed, kubectl: &Kubectl) -> Result<()> {
+    let deployment = format!("-n {OPERATOR_NAMESPACE} rollout");
+    for what in ["restart", "status"] {
+        let line = format!("{deployment} {what} deployment capi-kamaji-controller-manager");
+        kubectl.run(&line).await?;
+    }
+    until("the provider is at rest", LIMIT, || async {
+        let mark = testbed.audit().mark()?;
+        tokio::time::sleep(REST).await;
+        let asked = by_provider(testbed, mark)?.len();
+        ensure!(asked == 0, "{asked} requests in {REST:?}");
+        Ok(())
+    })
+    .await
 }
 
 /// The provider's requests since the mark; leases aside.
