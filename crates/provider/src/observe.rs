@@ -49,7 +49,8 @@ pub async fn look(
     key: &Key,
     object: &KamajiControlPlane,
 ) -> Result<Look, WriteError> {
-    let place = place::place(object);
+    let beside = context.tenants.get(key);
+    let place = place::place(object, beside.as_deref());
     let mut topics = match &place.kubeconfig {
         Some(kubeconfig) => BTreeSet::from(external::topics(&place, kubeconfig)),
         None => BTreeSet::from([Topic::Tenant(key.clone())]),
@@ -101,6 +102,7 @@ pub async fn look(
             tenant: there.tenant,
             infrastructure: infrastructure.found,
             remote: there.remote,
+            place: place.clone(),
             sources,
             secrets: found,
             probe: Probe::Untried,

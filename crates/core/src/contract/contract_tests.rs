@@ -5,7 +5,7 @@ use kamaji_api::{
 use proptest::prelude::*;
 
 use super::{
-    fixture::{elsewhere, follow, settle, snapshot},
+    fixture::{elsewhere, follow, look_again, settle, snapshot},
     *,
 };
 use crate::object::Kind;
@@ -330,6 +330,50 @@ fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
         "Unknown"
     );
     assert!(said.ready && said.ready_replicas == Some(2));
+}
+
+#[test]
+fn a_tenant_that_is_here_stays_here_however_often_it_is_asked_to_be_elsewhere() {
+    let reference = json!({
+        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"});
+    // After two looks it is not usable yet.
+    for looks in [2, 4] {
+        let mut here = snapshot(json!({}));
+        here.settings.external = true;
+        for _ in 0..looks {
+            let plan = plan(&here);
+            follow(&mut here, plan, "192.0.2.9:6443");
+        }
+        let said = here.control_plane.status.as_ref().unwrap();
+        assert_eq!(said.is_initialized(), looks == 4);
+        let deployment = json!({"externalClusterReference": reference});
+        here.control_plane.spec.fields.deployment = serde_json::from_value(deployment).unwrap();
+        look_again(&mut here);
+        for _ in 0..3 {
+            let plan = plan(&here);
+            let tenant = |object: &Object| object.key.kind == Kind::TenantControlPlane;
+            assert!(!plan.objects.iter().any(tenant), "after {looks}");
+            let said = plan.status.clone().unwrap().conditions;
+            let created = find(&said, "TenantControlPlaneCreated").unwrap();
+            assert_eq!(created.reason, "ExternalReferenceInvalid");
+            assert_eq!(find(&said, "FoundExternalReferenceClient"), None);
+            follow(&mut here, plan, "192.0.2.9:6443");
+        }
+        // What runs is looked after all the same.
+        let said = here.control_plane.status.as_ref().unwrap();
+        assert!(is_true(&said.conditions, "Available"), "after {looks}");
+        let mut down = here.clone();
+        down.tenant.as_mut().unwrap().status = None;
+        let said = status(&down);
+        assert!(!is_true(&said.conditions, "Available"), "after {looks}");
+        here.control_plane.spec.fields.deployment = None;
+        look_again(&mut here);
+        let settled = settle(here, "192.0.2.9:6443");
+        let said = settled.control_plane.status.unwrap();
+        for type_ in ["TenantControlPlaneCreated", "Available"] {
+            assert!(is_true(&said.conditions, type_), "{type_} after {looks}");
+        }
+    }
 }
 
 proptest! {

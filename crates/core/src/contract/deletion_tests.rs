@@ -3,7 +3,7 @@ use kamaji_api::condition::find;
 use serde_json::json;
 
 use super::super::{
-    fixture::{elsewhere, settle, snapshot},
+    fixture::{elsewhere, look_again, settle, snapshot},
     plan,
 };
 
@@ -31,6 +31,7 @@ fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
         metadata.name = Some(name.to_owned());
         metadata.uid = Some(uid.to_owned());
         metadata.deletion_timestamp = Some(Time(now));
+        look_again(&mut deleted);
         deleted
     };
     // One that was restored has another uid, and its record.
@@ -43,6 +44,7 @@ fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
     // The one of another management cluster has the same name, and no record.
     let mut other = deleted("a", "u-4");
     other.control_plane.metadata.annotations = None;
+    look_again(&mut other);
     assert_eq!(plan(&other).delete, None);
     other.control_plane.metadata.deletion_timestamp = None;
     let refused = plan(&other);

@@ -28,8 +28,10 @@ pub(super) fn snapshot(spec: Value) -> Snapshot {
         "metadata": {"name": "c", "namespace": "n"},
         "spec": {"clusterNetwork": {"services": {"cidrBlocks": ["10.8.0.0/16", "fd00::/112"]}}},
     });
+    let control_plane = serde_json::from_value(object).unwrap();
     Snapshot {
-        control_plane: serde_json::from_value(object).unwrap(),
+        place: place::place(&control_plane, None),
+        control_plane,
         owner: Owner::Cluster(serde_json::from_value(cluster).unwrap()),
         tenant: None,
         infrastructure: Infrastructure::None,
@@ -77,6 +79,14 @@ pub(super) fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
     if plan.status.is_some() {
         snapshot.control_plane.status = plan.status;
     }
+    look_again(snapshot);
+}
+
+/// As the next look finds the control plane.
+pub(super) fn look_again(snapshot: &mut Snapshot) {
+    let here = snapshot.remote == Remote::Local;
+    let beside = snapshot.tenant.as_ref().filter(|_| here);
+    snapshot.place = place::place(&snapshot.control_plane, beside);
 }
 
 /// Its keys say themselves.

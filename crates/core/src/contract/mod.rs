@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use crate::{endpoint::HostPort, object::Object};
 use conditions::{Draft, EXTERNAL_CLIENT, TENANT_CREATED};
 use infrastructure::Infrastructure;
-use place::Remote;
+use place::{Place, Remote};
 
 /// Finalizer that keeps a control plane until its TenantControlPlane is gone.
 pub const FINALIZER: &str = "finalizer.controlplane.kamaji.clastix.io";
@@ -82,7 +82,9 @@ pub struct Snapshot {
     pub control_plane: KamajiControlPlane,
     /// Its Cluster.
     pub owner: Owner,
-    /// The TenantControlPlane of the same name.
+    /// Where its tenant is: found out once, so that a look does not change its mind.
+    pub place: Place,
+    /// The TenantControlPlane, from there.
     pub tenant: Option<TenantControlPlane>,
     /// The infrastructure cluster.
     pub infrastructure: Infrastructure,
@@ -182,12 +184,13 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
 /// Whether the cluster of the tenant can be worked with.
 fn placed(draft: &mut Draft) -> bool {
     let snapshot = draft.snapshot;
-    if let Some(why) = place::contradiction(&snapshot.control_plane) {
+    if let Some(why) = place::lost(&snapshot.control_plane) {
         draft.unfinished(EXTERNAL_CLIENT, "ExternalReferenceInvalid", &why);
         draft.unfinished(TENANT_CREATED, "ExternalReferenceInvalid", &why);
         return false;
     }
-    let Some(kubeconfig) = place::place(&snapshot.control_plane).kubeconfig else {
+    let Some(kubeconfig) = &snapshot.place.kubeconfig else {
+        // That it is said at all tells that the tenant is elsewhere.
         draft.forget(EXTERNAL_CLIENT);
         return true;
     };
@@ -251,7 +254,9 @@ fn own(snapshot: &Snapshot) -> Option<Value> {
         let why = "its TenantControlPlane would be left behind and lost";
         patch["metadata"]["annotations"][BLOCK_MOVE] = json!(why);
     }
-    if let Some((key, value)) = place::record(&snapshot.control_plane, &snapshot.remote) {
+    if let Some((key, value)) =
+        place::record(&snapshot.control_plane, &snapshot.place, &snapshot.remote)
+    {
         patch["metadata"]["annotations"][key] = json!(value);
     }
     (patch != json!({})).then_some(patch)

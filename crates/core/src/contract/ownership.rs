@@ -17,28 +17,34 @@ pub(super) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     owners.find(|owner| owner.controller == Some(true))
 }
 
-/// Why a TenantControlPlane of our name is not ours. One whose owner was a control plane of the same name
-/// is: uids change when a cluster is restored from a backup.
+/// True if its owner is, or was, a control plane of this name: uids change when a cluster is restored from
+/// a backup.
+pub(super) fn is_of(tenant: &TenantControlPlane, name: &str) -> bool {
+    controller(&tenant.metadata)
+        .is_some_and(|owner| owner.kind == "KamajiControlPlane" && owner.name == name)
+}
+
+/// Why a TenantControlPlane of our name is not ours.
 pub(super) fn foreign(draft: &Draft, live: &TenantControlPlane) -> Option<String> {
     let own = &draft.snapshot.control_plane.metadata;
     if draft.snapshot.remote != Remote::Local {
         return foreign_elsewhere(draft, live);
     }
     let name = own.name.as_deref().unwrap_or_default();
-    match controller(&live.metadata) {
-        Some(owner) if owner.kind == "KamajiControlPlane" && owner.name == name => None,
-        Some(owner) => Some(format!(
+    if is_of(live, name) {
+        return None;
+    }
+    if let Some(owner) = controller(&live.metadata) {
+        return Some(format!(
             "the TenantControlPlane {name} belongs to {} {}: give this control plane another name, or remove that owner",
             owner.kind, owner.name
-        )),
-        None => {
-            let labels = live.metadata.labels.as_ref();
-            let labelled = labels.is_some_and(|labels| labels.contains_key(CLUSTER_NAME));
-            (!labelled).then(|| {
-                format!("a TenantControlPlane {name} exists that no Cluster made: label it {CLUSTER_NAME} to hand it over, or give this control plane another name")
-            })
-        }
+        ));
     }
+    let labels = live.metadata.labels.as_ref();
+    let labelled = labels.is_some_and(|labels| labels.contains_key(CLUSTER_NAME));
+    (!labelled).then(|| {
+        format!("a TenantControlPlane {name} exists that no Cluster made: label it {CLUSTER_NAME} to hand it over, or give this control plane another name")
+    })
 }
 
 /// In another cluster nothing can own it; an annotation says whose it is: the control plane of this name in
@@ -47,10 +53,10 @@ pub(super) fn foreign_elsewhere(draft: &Draft, live: &TenantControlPlane) -> Opt
     let mark = mark(draft);
     let annotations = live.metadata.annotations.as_ref();
     let name = live.metadata.name.as_deref().unwrap_or_default();
-    let owner = place::place(&draft.snapshot.control_plane).owner;
+    let owner = &draft.snapshot.place.owner;
     let found = match annotations.and_then(|annotations| annotations.get(OWNER)) {
         Some(found) if *found == mark => return None,
-        None if name == place::legacy_name(&owner) => return None,
+        None if name == place::legacy_name(owner) => return None,
         Some(found) => format!("belongs to the control plane {found}"),
         None => "says nothing of a control plane".to_owned(),
     };
@@ -61,9 +67,8 @@ pub(super) fn foreign_elsewhere(draft: &Draft, live: &TenantControlPlane) -> Opt
 
 /// Which control plane, in whichever cluster: a copy has another name, and another cluster other uids.
 pub(super) fn mark(draft: &Draft) -> String {
-    let control_plane = &draft.snapshot.control_plane;
-    let own = &control_plane.metadata;
+    let own = &draft.snapshot.control_plane.metadata;
     let namespace = own.namespace.as_deref().unwrap_or_default();
     let name = own.name.as_deref().unwrap_or_default();
-    format!("{namespace}/{name}/{}", place::place(control_plane).owner)
+    format!("{namespace}/{name}/{}", draft.snapshot.place.owner)
 }

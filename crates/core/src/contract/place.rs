@@ -7,14 +7,12 @@
 use kamaji_api::{
     condition,
     control_plane::{ExternalClusterReference, KamajiControlPlane, KamajiControlPlaneStatus},
+    tenant::TenantControlPlane,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    LEGACY_FINALIZER,
-    conditions::{EXTERNAL_CLIENT, TENANT_CREATED},
-};
+use super::{LEGACY_FINALIZER, conditions::EXTERNAL_CLIENT, ownership};
 use crate::checksum;
 
 /// Annotation that says where the tenant was put, as JSON of a [`Place`].
@@ -66,8 +64,9 @@ pub enum Remote {
     Unreachable(String),
 }
 
-/// Where the tenant of `control_plane` is, or is to be.
-pub fn place(control_plane: &KamajiControlPlane) -> Place {
+/// Where the tenant of `control_plane` is, or is to be; `beside` is the TenantControlPlane of its name in
+/// its own namespace.
+pub fn place(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPlane>) -> Place {
     let metadata = &control_plane.metadata;
     let owner = metadata.uid.clone().unwrap_or_default();
     let reference = reference(control_plane);
@@ -83,7 +82,7 @@ pub fn place(control_plane: &KamajiControlPlane) -> Place {
     let namespace = metadata.namespace.clone().unwrap_or_default();
     let name = metadata.name.clone().unwrap_or_default();
     match reference {
-        Some(reference) if !was_local(control_plane) => Place {
+        Some(reference) if !is_here(control_plane, beside) => Place {
             namespace: reference.deployment_namespace.clone(),
             name: remote_name(control_plane, &namespace, &name),
             kubeconfig: Some(kubeconfig(control_plane, reference)),
@@ -104,7 +103,7 @@ pub fn place(control_plane: &KamajiControlPlane) -> Place {
 pub(super) fn lost(control_plane: &KamajiControlPlane) -> Option<String> {
     let known = reference(control_plane).is_some() || recorded(control_plane).is_some();
     let elsewhere = initialized(control_plane)
-        && says(control_plane, EXTERNAL_CLIENT).is_some()
+        && speaks_of_elsewhere(control_plane)
         && !is_legacy(control_plane);
     (elsewhere && !known).then(|| {
         format!("the TenantControlPlane is in another cluster, and neither spec.deployment.externalClusterReference nor the annotation {ANNOTATION} tells which: put one of them back")
@@ -112,11 +111,7 @@ pub(super) fn lost(control_plane: &KamajiControlPlane) -> Option<String> {
 }
 
 /// Why the spec asks for another place than the tenant has.
-pub(super) fn contradiction(control_plane: &KamajiControlPlane) -> Option<String> {
-    if let Some(why) = lost(control_plane) {
-        return Some(why);
-    }
-    let place = place(control_plane);
+pub(super) fn contradiction(control_plane: &KamajiControlPlane, place: &Place) -> Option<String> {
     let field = "spec.deployment.externalClusterReference";
     match (reference(control_plane), &place.kubeconfig) {
         (Some(_), None) => Some(format!(
@@ -139,10 +134,11 @@ pub(super) fn contradiction(control_plane: &KamajiControlPlane) -> Option<String
 /// The annotation that records a place in another cluster, if it is not there yet.
 pub(super) fn record(
     control_plane: &KamajiControlPlane,
+    place: &Place,
     remote: &Remote,
 ) -> Option<(String, String)> {
-    let mut place = place(control_plane);
     place.kubeconfig.as_ref()?;
+    let mut place = place.clone();
     if let (None, Remote::Reachable(cluster)) = (&place.cluster, remote) {
         place.cluster.clone_from(cluster);
     }
@@ -190,12 +186,13 @@ fn annotation<'a>(control_plane: &'a KamajiControlPlane, key: &str) -> Option<&'
     annotations.get(key).map(String::as_str)
 }
 
-/// Its TenantControlPlane was made before anything was recorded, and not in another cluster.
-fn was_local(control_plane: &KamajiControlPlane) -> bool {
-    let made = says(control_plane, TENANT_CREATED) == Some("True");
-    (made || initialized(control_plane))
-        && says(control_plane, EXTERNAL_CLIENT).is_none()
-        && !is_legacy(control_plane)
+/// Its TenantControlPlane is in this cluster, or was when it was last usable.
+fn is_here(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPlane>) -> bool {
+    let name = control_plane.metadata.name.as_deref().unwrap_or_default();
+    beside.is_some_and(|tenant| ownership::is_of(tenant, name))
+        || (initialized(control_plane)
+            && !speaks_of_elsewhere(control_plane)
+            && !is_legacy(control_plane))
 }
 
 fn initialized(control_plane: &KamajiControlPlane) -> bool {
@@ -203,9 +200,10 @@ fn initialized(control_plane: &KamajiControlPlane) -> bool {
     status.is_some_and(KamajiControlPlaneStatus::is_initialized)
 }
 
-fn says<'a>(control_plane: &'a KamajiControlPlane, type_: &str) -> Option<&'a str> {
-    let conditions = &control_plane.status.as_ref()?.conditions;
-    condition::find(conditions, type_).map(|said| said.status.as_str())
+/// Its status has been about another cluster, whatever it said of it.
+fn speaks_of_elsewhere(control_plane: &KamajiControlPlane) -> bool {
+    let status = control_plane.status.as_ref();
+    status.is_some_and(|status| condition::find(&status.conditions, EXTERNAL_CLIENT).is_some())
 }
 
 fn is_legacy(control_plane: &KamajiControlPlane) -> bool {

@@ -8,6 +8,15 @@ fn control_plane(spec: Value) -> KamajiControlPlane {
     .unwrap()
 }
 
+/// Where its tenant is if there is none beside it.
+fn place(control_plane: &KamajiControlPlane) -> Place {
+    super::place(control_plane, None)
+}
+
+fn contradiction(control_plane: &KamajiControlPlane) -> Option<String> {
+    super::contradiction(control_plane, &place(control_plane))
+}
+
 fn away() -> Value {
     json!({"version": "v1.36.3", "deployment": {"externalClusterReference": {
         "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}}})
@@ -15,10 +24,11 @@ fn away() -> Value {
 
 fn put(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
     let there = Remote::Reachable(Some("n-1".to_owned()));
-    let (key, value) = record(&control_plane, &there).expect("something to record");
+    let place = place(&control_plane);
+    let (key, value) = record(&control_plane, &place, &there).expect("something to record");
     let annotations = control_plane.metadata.annotations.get_or_insert_default();
     annotations.insert(key, value);
-    let again = record(&control_plane, &there);
+    let again = record(&control_plane, &place, &there);
     assert_eq!(again, None, "it is recorded once");
     control_plane
 }
@@ -53,27 +63,36 @@ fn an_annotation_does_not_lead_to_another_tenant_of_this_cluster() {
 }
 
 #[test]
-fn a_tenant_that_is_here_already_is_not_made_elsewhere_as_well() {
-    let mut waiting = control_plane(away());
-    says_so(&mut waiting, &[(TENANT_CREATED, "True")], false);
-    assert_eq!(place(&waiting).kubeconfig, None);
-    assert!(contradiction(&waiting).unwrap().contains("in this cluster"));
+fn a_tenant_beside_its_control_plane_is_here_and_one_of_somebody_else_says_nothing() {
+    let owned_by = |kind: &str, name: &str| {
+        let owner = json!({"apiVersion": "g/v1", "kind": kind, "name": name, "uid": "u-0", "controller": true});
+        let metadata = json!({"name": "a", "namespace": "n", "ownerReferences": [owner]});
+        serde_json::from_value::<TenantControlPlane>(json!({"metadata": metadata, "spec": {
+            "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": "v1.36.3", "kubelet": {}}}}))
+        .unwrap()
+    };
+    let asked = control_plane(away());
+    for (kind, name, here) in [
+        ("KamajiControlPlane", "a", true),
+        ("KamajiControlPlane", "b", false),
+        ("Deployment", "a", false),
+    ] {
+        let place = super::place(&asked, Some(&owned_by(kind, name)));
+        assert_eq!(place.kubeconfig.is_none(), here, "{kind} {name}");
+    }
 }
 
 #[test]
 fn a_tenant_elsewhere_stays_there_when_its_record_is_lost() {
-    let conditions = [(TENANT_CREATED, "True"), (EXTERNAL_CLIENT, "True")];
+    let conditions = [(EXTERNAL_CLIENT, "True")];
     let mut lost_record = control_plane(away());
     says_so(&mut lost_record, &conditions, true);
     assert_eq!(place(&lost_record), place(&control_plane(away())));
     assert_eq!(contradiction(&lost_record), None);
     let mut lost_both = control_plane(json!({"version": "v1.36.3"}));
     says_so(&mut lost_both, &conditions, true);
-    assert!(
-        contradiction(&lost_both)
-            .unwrap()
-            .contains("put one of them back")
-    );
+    assert!(lost(&lost_both).unwrap().contains("put one of them back"));
 }
 
 fn says_so(control_plane: &mut KamajiControlPlane, conditions: &[(&str, &str)], initialized: bool) {

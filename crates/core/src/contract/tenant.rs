@@ -34,6 +34,11 @@ pub(super) fn plan<'a>(draft: &mut Draft<'a>, cluster: &Cluster) -> Option<&'a T
         draft.wait("TenantControlPlaneForeign", &why);
         return None;
     }
+    let control_plane = &draft.snapshot.control_plane;
+    if let Some(why) = place::contradiction(control_plane, &draft.snapshot.place) {
+        draft.wait("ExternalReferenceInvalid", &why);
+        return live;
+    }
     let wish = match wish(draft, cluster) {
         Ok(wish) => Object::from_value(wish),
         Err(why) => {
@@ -78,7 +83,7 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
     let control_plane = &draft.snapshot.control_plane;
     let fields = &control_plane.spec.fields;
     let metadata = &control_plane.metadata;
-    let place = place::place(control_plane);
+    let place = &draft.snapshot.place;
     let (owners, mark) = match place.kubeconfig {
         None => (vec![secrets::owner(draft)], None),
         Some(_) => (Vec::new(), Some((OWNER.to_owned(), mark(draft)))),

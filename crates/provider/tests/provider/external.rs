@@ -296,21 +296,32 @@ async fn a_control_plane_that_is_here_is_not_moved_elsewhere() {
     two.secret(&two.kubeconfig()).await;
     let world = &two.world;
     world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
+    let uid = world.asked("cp").await.metadata.uid;
+    // Neither before it is usable nor after.
+    for usable in [false, true] {
+        if usable {
+            world.tenant_secrets("cp").await;
+            world.serves("cp").await;
+            world.available("cp").await;
+        }
+        two.cluster("default").await;
+        let invalid = ("False", "ExternalReferenceInvalid");
+        let created = "TenantControlPlaneCreated";
+        let why = world.says("cp", created, invalid).await;
+        assert!(why.contains("remove the reference"), "{why}");
+        world.at_rest(3).await;
+        world.says("cp", created, invalid).await;
+        if usable {
+            world.available("cp").await;
+        }
+        let elsewhere = two.tenants().list(&ListParams::default()).await.unwrap();
+        assert!(elsewhere.items.is_empty(), "it was made elsewhere");
+        let none = json!({"spec": {"deployment": {"externalClusterReference": null}}});
+        world.change("cp", none).await;
+        world.says("cp", created, ("True", "Succeeded")).await;
+        assert_eq!(world.asked("cp").await.metadata.uid, uid);
+    }
     world.available("cp").await;
-    two.cluster("default").await;
-    let why = world
-        .says(
-            "cp",
-            "TenantControlPlaneCreated",
-            ("False", "ExternalReferenceInvalid"),
-        )
-        .await;
-    assert!(why.contains("remove the reference"), "{why}");
-    assert!(world.tenants().get_opt("cp").await.unwrap().is_some());
-    world.at_rest(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
