@@ -138,6 +138,10 @@ async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_
     assert!(why.contains("no endpoint here"), "{why}");
     world.event("cp", "WriteRefused").await;
     world.available("cp").await;
+    // The news follow the status.
+    for reason in ["Available", "Succeeded"] {
+        world.event("cp", reason).await;
+    }
 
     // It is tried again, later and later, and nobody writes the same status twice.
     let mark = world.mark();

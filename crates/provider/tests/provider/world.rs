@@ -33,6 +33,9 @@ pub const NAMESPACE: &str = "default";
 /// Group of infrastructure clusters.
 pub const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
 
+/// How long anything is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// What the provider's manifest gives it.
 const RIGHTS: [&str; 3] = [
     include_str!("../../../../config/capi/rbac/role.yaml"),
@@ -327,11 +330,22 @@ impl World {
     /// Waits until a condition has that status and reason; its message.
     pub async fn says(&self, name: &str, type_: &str, (status, reason): (&str, &str)) -> String {
         let what = format!("{type_} of {name} to be {status} for {reason}");
-        until(&what, async || {
-            let said = self.condition(name, type_).await?;
-            (said.status == status && said.reason == reason).then_some(said.message)
-        })
-        .await
+        let mut seen = None;
+        let started = Instant::now();
+        loop {
+            if let Some(said) = self.condition(name, type_).await {
+                if said.status == status && said.reason == reason {
+                    return said.message;
+                }
+                seen = Some(said);
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waited for {what}, and it is {seen:?}; the provider's last requests: {:#?}",
+                self.last_requests()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Waits until a control plane is usable.
@@ -349,6 +363,16 @@ impl World {
         ours.collect()
     }
 
+    /// What the provider asked for last, watches too.
+    fn last_requests(&self) -> Vec<String> {
+        let entries = self.api.audit().since(0).unwrap_or_default();
+        let ours = entries.iter().filter(|entry| entry.is_of_the_operator());
+        let said =
+            ours.map(|e| format!("{} {} {} {}", e.at, e.verb, e.uri, e.response_status.code));
+        let said: Vec<_> = said.collect();
+        said[said.len().saturating_sub(40)..].to_vec()
+    }
+
     pub fn mark(&self) -> u64 {
         self.api.audit().mark().unwrap()
     }
@@ -357,20 +381,23 @@ impl World {
     pub async fn at_rest(&self, seconds: u64) {
         // What goes on may end.
         tokio::time::sleep(Duration::from_millis(1500)).await;
+        let mut seen = self.asked_within(seconds).await;
+        // The API server ends the watches of a definition that has just come, once: they begin anew, and
+        // whoever is interested looks again.
+        for _ in 0..2 {
+            let anew = |(verb, uri): &(String, String)| verb == "list" && uri.starts_with("/apis/");
+            if seen.iter().any(anew) {
+                seen = self.asked_within(seconds).await;
+            }
+        }
+        assert!(seen.is_empty(), "{seen:?} {:#?}", self.last_requests());
+    }
+
+    async fn asked_within(&self, seconds: u64) -> Vec<(String, String)> {
         let mark = self.mark();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let seen = self.requests(mark).into_iter().map(|e| (e.verb, e.uri));
-        let mut seen: Vec<_> = seen.collect();
-        // The API server ends the watches of a definition that has just come, once: they begin anew.
-        for kind in ["clusters", "fakeclusters"] {
-            let again = |(verb, uri): &(String, String)| {
-                verb == "list" && uri.contains(&format!("/{kind}?"))
-            };
-            if let Some(at) = seen.iter().position(again) {
-                seen.remove(at);
-            }
-        }
-        assert!(seen.is_empty(), "{seen:?}");
+        seen.collect()
     }
 
     /// Waits for an event about an object with that reason.
@@ -461,10 +488,7 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(
-            started.elapsed() < Duration::from_mins(1),
-            "waited a minute for {what}"
-        );
+        assert!(started.elapsed() < PATIENCE, "waited a minute for {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
