@@ -11,6 +11,8 @@ mod deletion;
 #[cfg(test)]
 mod fixture;
 pub mod infrastructure;
+#[cfg(test)]
+mod life_tests;
 mod ownership;
 pub mod place;
 mod rollout;
