@@ -189,10 +189,10 @@ fn annotation<'a>(control_plane: &'a KamajiControlPlane, key: &str) -> Option<&'
 /// Its TenantControlPlane is in this cluster, or was when it was last usable.
 fn is_here(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPlane>) -> bool {
     let name = control_plane.metadata.name.as_deref().unwrap_or_default();
-    beside.is_some_and(|tenant| ownership::is_of(tenant, name))
-        || (initialized(control_plane)
-            && !speaks_of_elsewhere(control_plane)
-            && !is_legacy(control_plane))
+    let found = beside.is_some_and(|tenant| ownership::is_of(tenant, name));
+    let was_usable = initialized(control_plane) && !speaks_of_elsewhere(control_plane);
+    // The reference made tenants elsewhere though there was one here.
+    (found || was_usable) && !is_legacy(control_plane)
 }
 
 fn initialized(control_plane: &KamajiControlPlane) -> bool {
