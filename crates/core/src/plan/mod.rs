@@ -26,6 +26,8 @@ mod deletion;
 pub(crate) mod fixture;
 mod keys;
 mod kubeconfigs;
+#[cfg(test)]
+mod life_tests;
 mod secret;
 mod status;
 mod storage;

@@ -1,0 +1,218 @@
+//! Whatever happens to a tenant, in whatever order: its authorities and its place in the datastore are its
+//! own for good unless a person takes them away, every plan keeps the invariants, and when nothing happens
+//! any more there is nothing more to do.
+
+use std::time::Duration;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kamaji_api::labels;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{
+    fixture::{after, snapshot, store},
+    *,
+};
+use crate::{
+    check::violations,
+    entropy::Seed,
+    snapshot::{DeploymentView, StoreWait},
+};
+
+/// Looks after which nothing is left to do.
+const LOOKS: usize = 3;
+/// Secrets whose loss every worker or user would notice.
+const AUTHORITIES: [&str; 3] = [
+    "full-ca",
+    "full-front-proxy-ca-certificate",
+    "full-sa-certificate",
+];
+const BINDING: &str = "full-datastore-config";
+
+/// What may happen between two looks. Numbers choose a Secret among those that there are.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A person changes the spec, by a JSON merge.
+    Spec(Value),
+    SecretLost(usize),
+    /// The first file of the Secret is not readable any more.
+    SecretSpoilt(usize),
+    RotationAsked(usize),
+    StoreThere(bool),
+    StatusLost,
+    PodsRun(bool),
+    Days(u64),
+    /// Nothing: the next look.
+    Time,
+}
+
+fn spec() -> impl Strategy<Value = Value> {
+    let version = prop_oneof![
+        Just("v1.36.3"),
+        Just("v1.36.4"),
+        Just("v1.35.9"),
+        Just("v1.38.0")
+    ];
+    let addon = |on: bool, value: Value| if on { value } else { Value::Null };
+    prop_oneof![
+        version.prop_map(|version| json!({"kubernetes": {"version": version}})),
+        (0..3).prop_map(|n| json!({"controlPlane": {"deployment": {"replicas": n}}})),
+        "[a-c]".prop_map(|san| json!({"networkProfile": {"certSANs": [san]}})),
+        (6443..6446).prop_map(|port| json!({"networkProfile": {"port": port}})),
+        any::<bool>().prop_map(move |on| {
+            json!({"addons": {"konnectivity": addon(on, json!({"server": {"port": 8132}}))}})
+        }),
+        any::<bool>().prop_map(move |on| json!({"addons": {"coreDNS": addon(on, json!({}))}})),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => spec().prop_map(Event::Spec),
+        2 => (0..20_usize).prop_map(Event::SecretLost),
+        2 => (0..20_usize).prop_map(Event::SecretSpoilt),
+        2 => (0..20_usize).prop_map(Event::RotationAsked),
+        1 => any::<bool>().prop_map(Event::StoreThere),
+        1 => Just(Event::StatusLost),
+        1 => any::<bool>().prop_map(Event::PodsRun),
+        2 => (1..400_u64).prop_map(Event::Days),
+        2 => Just(Event::Time),
+    ]
+}
+
+struct World {
+    seen: Snapshot,
+    pods_run: bool,
+    looks: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            seen: snapshot(json!({})),
+            pods_run: true,
+            looks: 0,
+        }
+    }
+
+    /// What happens; the Secret that a person laid a hand on.
+    fn happens(&mut self, event: &Event) -> Option<String> {
+        let seen = &mut self.seen;
+        let chosen = match event {
+            Event::SecretLost(n) | Event::SecretSpoilt(n) | Event::RotationAsked(n) => {
+                seen.secrets.keys().cycle().nth(*n).cloned()
+            }
+            _ => None,
+        };
+        match (event, &chosen) {
+            (Event::SecretLost(_), Some(name)) => {
+                seen.secrets.remove(name);
+                seen.children.retain(|child| child.name != *name);
+            }
+            (Event::SecretSpoilt(_), Some(name)) => {
+                let secret = seen.secrets.get_mut(name).unwrap();
+                if let Some(file) = secret.data.iter_mut().flatten().next() {
+                    *file.1 = ByteString(b"garbage".to_vec());
+                }
+            }
+            (Event::RotationAsked(_), Some(name)) => {
+                let metadata = &mut seen.secrets.get_mut(name).unwrap().metadata;
+                let annotations = metadata.annotations.get_or_insert_default();
+                annotations.insert(labels::ROTATE.to_owned(), String::new());
+            }
+            (Event::Spec(changes), _) => {
+                let mut object = serde_json::to_value(&seen.object).unwrap();
+                json_patch::merge(&mut object, &json!({"spec": changes}));
+                seen.object = serde_json::from_value(object).unwrap();
+            }
+            (Event::StoreThere(true), _) => seen.store = Ok(store()),
+            (Event::StoreThere(false), _) => {
+                seen.store = Err(StoreWait::Missing("default".to_owned()));
+            }
+            (Event::StatusLost, _) => seen.object.status = None,
+            (Event::PodsRun(value), _) => self.pods_run = *value,
+            (Event::Days(days), _) => seen.now += Duration::from_hours(24 * days),
+            _ => {}
+        }
+        chosen
+    }
+
+    /// One look, and what comes of it; the plan.
+    fn look(&mut self) -> Plan {
+        self.looks += 1;
+        self.seen.seed = Seed::from_text(&format!("look {}", self.looks));
+        let planned = plan(&self.seen).unwrap();
+        self.seen = after(self.seen.clone(), &planned);
+        let deployment = planned.objects().find(|o| o.key.kind == Kind::Deployment);
+        if let Some(deployment) = deployment {
+            let replicas = deployment.body["spec"]["replicas"].as_i64().unwrap_or(0);
+            let ready = if self.pods_run { replicas } else { 0 };
+            let status = json!({"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
+                "readyReplicas": ready, "availableReplicas": ready});
+            self.seen.deployment = Some(DeploymentView {
+                generation: 1,
+                status: serde_json::from_value(status).unwrap(),
+                stamped: Some(deployment.hash.clone()),
+                kine_image: None,
+            });
+        }
+        planned
+    }
+
+    fn data(&self, name: &str) -> BTreeMap<String, ByteString> {
+        let secret = self.seen.secrets.get(name);
+        secret
+            .and_then(|secret: &Secret| secret.data.clone())
+            .unwrap_or_default()
+    }
+
+    /// Schema and user of the tenant in its datastore, once it has them.
+    fn place(&self) -> Option<[ByteString; 2]> {
+        let data = self.data(BINDING);
+        Some([data.get("DB_SCHEMA")?.clone(), data.get("DB_USER")?.clone()])
+    }
+}
+
+fn hashes(plan: &Plan) -> Vec<(String, String)> {
+    let hash = |object: &Object| (object.key.to_string(), object.hash.clone());
+    plan.objects().map(hash).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_tenant_keeps_what_is_its_own_and_comes_to_rest(
+        events in proptest::collection::vec(event(), 1..16),
+    ) {
+        let mut world = World::new();
+        let (mut place, mut touched) = (None, BTreeSet::new());
+        for event in &events {
+            let hand = world.happens(event);
+            touched.extend(hand.clone());
+            // Not even what is damaged is replaced before a person asks for it.
+            let authorities = AUTHORITIES.map(|name| world.data(name));
+            let asked = matches!(event, Event::RotationAsked(_)).then_some(hand).flatten();
+            let plan = world.look();
+            prop_assert_eq!(violations(&plan), Vec::<String>::new());
+            prop_assert!(plan.wake.is_none_or(|at| at > world.seen.now), "{:?}", plan.wake);
+            for (name, had) in AUTHORITIES.iter().zip(authorities) {
+                let kept = had.is_empty() || had == world.data(name);
+                prop_assert!(kept || asked.as_deref() == Some(*name), "{} after {:?}", name, event);
+            }
+            let now = world.place();
+            if !touched.contains(BINDING) {
+                prop_assert!(place.is_none() || now == place, "its place after {:?}", event);
+                place = now;
+            }
+        }
+        for _ in 0..LOOKS {
+            world.look();
+        }
+        let (said, last) = (world.seen.object.status.clone(), hashes(&world.look()));
+        prop_assert_eq!(world.seen.object.status.clone(), said);
+        let again = world.look();
+        prop_assert_eq!(hashes(&again), last);
+        prop_assert_eq!(again.prunes, vec![]);
+    }
+}
