@@ -95,6 +95,7 @@ pub async fn look(
         }
         _ => infrastructure::Reading::default(),
     };
+    let tenant = external::address(&place);
     Ok(Look {
         snapshot: Snapshot {
             control_plane: object.clone(),
@@ -102,7 +103,7 @@ pub async fn look(
             tenant: there.tenant,
             infrastructure: infrastructure.found,
             remote: there.remote,
-            place: place.clone(),
+            place,
             sources,
             secrets: found,
             probe: Probe::Untried,
@@ -110,7 +111,7 @@ pub async fn look(
             now: clock::now(),
         },
         infrastructure: infrastructure.address,
-        tenant: external::address(&place),
+        tenant,
         connection: there.connection,
         again: there.again || infrastructure.again,
     })

@@ -5,7 +5,7 @@ use kamaji_api::{
 use proptest::prelude::*;
 
 use super::{
-    fixture::{elsewhere, follow, look_again, settle, snapshot},
+    fixture::{away, elsewhere, follow, look_again, settle, snapshot},
     *,
 };
 use crate::object::Kind;
@@ -334,8 +334,6 @@ fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
 
 #[test]
 fn a_tenant_that_is_here_stays_here_however_often_it_is_asked_to_be_elsewhere() {
-    let reference = json!({
-        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"});
     // After two looks it is not usable yet.
     for looks in [2, 4] {
         let mut here = snapshot(json!({}));
@@ -346,8 +344,7 @@ fn a_tenant_that_is_here_stays_here_however_often_it_is_asked_to_be_elsewhere() 
         }
         let said = here.control_plane.status.as_ref().unwrap();
         assert_eq!(said.is_initialized(), looks == 4);
-        let deployment = json!({"externalClusterReference": reference});
-        here.control_plane.spec.fields.deployment = serde_json::from_value(deployment).unwrap();
+        here.control_plane.spec.fields.deployment = serde_json::from_value(away("far")).unwrap();
         look_again(&mut here);
         for _ in 0..3 {
             let plan = plan(&here);

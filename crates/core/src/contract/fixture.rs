@@ -116,10 +116,15 @@ fn says(endpoint: &str) -> Value {
     })
 }
 
+/// A `spec.deployment` that asks for this namespace of another cluster.
+pub(super) fn away(namespace: &str) -> Value {
+    json!({"externalClusterReference": {
+        "deploymentNamespace": namespace, "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}})
+}
+
 /// A control plane whose tenant is in another cluster, as it settles there.
 pub(super) fn elsewhere() -> Snapshot {
-    let mut asked = snapshot(json!({"deployment": {"externalClusterReference": {
-        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}}}));
+    let mut asked = snapshot(json!({"deployment": away("far")}));
     asked.remote = Remote::Reachable(Some("n-1".to_owned()));
     asked.settings.external = true;
     settle(asked, "192.0.2.9:6443")

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
 
 use super::{
-    fixture::{follow, snapshot},
+    fixture::{away, follow, snapshot},
     *,
 };
 use crate::object::Kind;
@@ -74,11 +74,7 @@ impl World {
         let control_plane = &mut self.seen.control_plane;
         match event {
             Event::Asks(namespace) => {
-                let reference = namespace.map(|namespace| {
-                    json!({"externalClusterReference": {"deploymentNamespace": namespace,
-                        "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}})
-                });
-                let deployment = serde_json::from_value(json!(reference)).unwrap();
+                let deployment = serde_json::from_value(json!(namespace.map(away))).unwrap();
                 control_plane.spec.fields.deployment = deployment;
             }
             Event::Allows(value) => self.seen.settings.external = value,

@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::fixture, *};
 
 fn control_plane(spec: Value) -> KamajiControlPlane {
     serde_json::from_value(json!({
@@ -18,8 +18,7 @@ fn contradiction(control_plane: &KamajiControlPlane) -> Option<String> {
 }
 
 fn away() -> Value {
-    json!({"version": "v1.36.3", "deployment": {"externalClusterReference": {
-        "deploymentNamespace": "far", "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}}})
+    json!({"version": "v1.36.3", "deployment": fixture::away("far")})
 }
 
 fn put(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
@@ -81,6 +80,11 @@ fn a_tenant_beside_its_control_plane_is_here_and_one_of_somebody_else_says_nothi
         let place = super::place(&asked, Some(&owned_by(kind, name)));
         assert_eq!(place.kubeconfig.is_none(), here, "{kind} {name}");
     }
+    // The reference made one elsewhere though there was one here.
+    let mut legacy = asked;
+    legacy.metadata.finalizers = Some(vec![LEGACY_FINALIZER.to_owned()]);
+    let beside = owned_by("KamajiControlPlane", "a");
+    assert_eq!(super::place(&legacy, Some(&beside)).name, "kcp-u-1");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     object::Kind,
     pki::{authority, key::KeyAlgorithm},
     settings::Settings,
-    snapshot::Snapshot,
+    snapshot::{DeploymentView, Snapshot},
     store::{Store, StoreTls},
 };
 
@@ -98,6 +98,31 @@ pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
     snapshot.object.status = Some(plan.status.clone());
     snapshot.seed = Seed::from_text("another");
     snapshot
+}
+
+/// The Deployment of `plan` once all its pods are made, of which `ready` are ready.
+pub(crate) fn pods(plan: &Plan, ready: impl Fn(i32) -> i32) -> Option<DeploymentView> {
+    let deployment = plan.objects().find(|o| o.key.kind == Kind::Deployment)?;
+    let replicas = deployment.body["spec"]["replicas"].as_i64().unwrap_or(0);
+    let replicas = i32::try_from(replicas).unwrap();
+    let ready = ready(replicas);
+    let status = json!({
+        "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": ready,
+        "availableReplicas": ready, "unavailableReplicas": replicas - ready,
+    });
+    Some(DeploymentView {
+        generation: 1,
+        status: serde_json::from_value(status).unwrap(),
+        stamped: Some(deployment.hash.clone()),
+        kine_image: None,
+    })
+}
+
+/// What a plan writes, in order: names and content hashes.
+pub(crate) fn hashes(plan: &Plan) -> Vec<(String, String)> {
+    plan.objects()
+        .map(|object| (object.key.to_string(), object.hash.clone()))
+        .collect()
 }
 
 /// A world in which everything is as planned.

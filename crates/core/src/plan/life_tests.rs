@@ -10,14 +10,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    fixture::{after, snapshot, store},
+    fixture::{after, hashes, pods, snapshot, store},
     *,
 };
-use crate::{
-    check::violations,
-    entropy::Seed,
-    snapshot::{DeploymentView, StoreWait},
-};
+use crate::{check::violations, entropy::Seed, snapshot::StoreWait};
 
 /// Looks after which nothing is left to do.
 const LOOKS: usize = 3;
@@ -143,18 +139,9 @@ impl World {
         self.seen.seed = Seed::from_text(&format!("look {}", self.looks));
         let planned = plan(&self.seen).unwrap();
         self.seen = after(self.seen.clone(), &planned);
-        let deployment = planned.objects().find(|o| o.key.kind == Kind::Deployment);
-        if let Some(deployment) = deployment {
-            let replicas = deployment.body["spec"]["replicas"].as_i64().unwrap_or(0);
-            let ready = if self.pods_run { replicas } else { 0 };
-            let status = json!({"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
-                "readyReplicas": ready, "availableReplicas": ready});
-            self.seen.deployment = Some(DeploymentView {
-                generation: 1,
-                status: serde_json::from_value(status).unwrap(),
-                stamped: Some(deployment.hash.clone()),
-                kine_image: None,
-            });
+        let ready = |replicas| if self.pods_run { replicas } else { 0 };
+        if let Some(pods) = pods(&planned, ready) {
+            self.seen.deployment = Some(pods);
         }
         planned
     }
@@ -171,11 +158,6 @@ impl World {
         let data = self.data(BINDING);
         Some([data.get("DB_SCHEMA")?.clone(), data.get("DB_USER")?.clone()])
     }
-}
-
-fn hashes(plan: &Plan) -> Vec<(String, String)> {
-    let hash = |object: &Object| (object.key.to_string(), object.hash.clone());
-    plan.objects().map(hash).collect()
 }
 
 proptest! {

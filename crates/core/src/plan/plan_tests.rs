@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    fixture::{NOW, after, settled, snapshot},
+    fixture::{NOW, after, hashes, pods, settled, snapshot},
     *,
 };
 use crate::{
@@ -15,12 +15,6 @@ use crate::{
     pki::certificate::Certificate,
     snapshot::{DeploymentView, StoreWait},
 };
-
-fn hashes(plan: &Plan) -> Vec<(String, String)> {
-    plan.objects()
-        .map(|object| (object.key.to_string(), object.hash.clone()))
-        .collect()
-}
 
 fn find<'a>(plan: &'a Plan, name: &str) -> &'a Object {
     plan.objects()
@@ -316,19 +310,8 @@ fn a_refused_upgrade_keeps_the_installed_version_and_everything_else_goes_on() {
 }
 
 fn running(world: &mut Snapshot, ready: i32) {
-    let planned = plan(world).unwrap();
-    let deployment = planned
-        .objects()
-        .find(|o| o.key.kind == Kind::Deployment)
-        .unwrap();
-    let status = json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2,
-        "readyReplicas": ready, "availableReplicas": ready, "unavailableReplicas": 2 - ready});
-    world.deployment = Some(DeploymentView {
-        generation: 1,
-        status: serde_json::from_value(status).unwrap(),
-        stamped: Some(deployment.hash.clone()),
-        kine_image: None,
-    });
+    world.deployment = pods(&plan(world).unwrap(), |_| ready);
+    assert!(world.deployment.is_some());
 }
 
 #[test]

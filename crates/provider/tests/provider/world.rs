@@ -1,7 +1,11 @@
 //! A management cluster without nodes, whose Cluster API core, operator and infrastructure provider are
 //! the test itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::{
@@ -33,9 +37,6 @@ pub const NAMESPACE: &str = "default";
 /// Group of infrastructure clusters.
 pub const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
 
-/// How long anything is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 /// What the provider's manifest gives it.
 const RIGHTS: [&str; 3] = [
     include_str!("../../../../config/capi/rbac/role.yaml"),
@@ -51,6 +52,8 @@ pub struct World {
     pub client: Client,
     /// As the provider.
     pub account: Client,
+    /// Lists by which a watch has begun anew.
+    anew: Mutex<BTreeSet<String>>,
 }
 
 /// A provider that ends, without a farewell, when it is dropped.
@@ -79,6 +82,7 @@ impl World {
             api,
             account: client.clone(),
             client,
+            anew: Mutex::default(),
         };
         for (_, definition) in kamaji_api::crd::all() {
             world.apply(definition).await;
@@ -331,21 +335,15 @@ impl World {
     pub async fn says(&self, name: &str, type_: &str, (status, reason): (&str, &str)) -> String {
         let what = format!("{type_} of {name} to be {status} for {reason}");
         let mut seen = None;
-        let started = Instant::now();
-        loop {
-            if let Some(said) = self.condition(name, type_).await {
-                if said.status == status && said.reason == reason {
-                    return said.message;
-                }
-                seen = Some(said);
-            }
-            assert!(
-                started.elapsed() < PATIENCE,
-                "waited for {what}, and it is {seen:?}; the provider's last requests: {:#?}",
-                self.last_requests()
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let answer = answer(async || {
+            let said = self.condition(name, type_).await?;
+            seen = Some(said.clone());
+            (said.status == status && said.reason == reason).then_some(said.message)
+        });
+        answer.await.unwrap_or_else(|| {
+            let last = self.last_requests();
+            panic!("waited a minute for {what}, and it is {seen:?}; the provider's last requests: {last:#?}")
+        })
     }
 
     /// Waits until a control plane is usable.
@@ -381,23 +379,38 @@ impl World {
     pub async fn at_rest(&self, seconds: u64) {
         // What goes on may end.
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        let mut seen = self.asked_within(seconds).await;
-        // The API server ends the watches of a definition that has just come, once: they begin anew, and
-        // whoever is interested looks again.
-        for _ in 0..2 {
-            let anew = |(verb, uri): &(String, String)| verb == "list" && uri.starts_with("/apis/");
-            if seen.iter().any(anew) {
-                seen = self.asked_within(seconds).await;
-            }
-        }
-        assert!(seen.is_empty(), "{seen:?} {:#?}", self.last_requests());
+        let mark = self.mark();
+        let seen = self.asked_within(seconds).await;
+        // Not even a watch that begins anew is a reason to write.
+        let writes = self.requests(mark).into_iter().filter(Entry::is_write);
+        let asked = seen.into_iter().chain(writes).map(|e| (e.verb, e.uri));
+        let asked: Vec<_> = asked.collect();
+        assert!(asked.is_empty(), "{asked:?} {:#?}", self.last_requests());
     }
 
-    async fn asked_within(&self, seconds: u64) -> Vec<(String, String)> {
-        let mark = self.mark();
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        let seen = self.requests(mark).into_iter().map(|e| (e.verb, e.uri));
-        seen.collect()
+    /// Whether a watch of a defined kind began anew that has not done so before.
+    fn begun_anew(&self, seen: &[Entry]) -> bool {
+        let defined = |uri: &str| {
+            uri.starts_with("/apis/") && !uri.starts_with("/apis/apiextensions.k8s.io/")
+        };
+        let lists = seen.iter().filter(|e| e.verb == "list" && defined(&e.uri));
+        let mut anew = self.anew.lock().unwrap();
+        let news = lists.filter(|e| anew.insert(e.uri.clone())).count();
+        news > 0
+    }
+
+    /// What the provider asks for within so many seconds. The API server ends the watches of a
+    /// definition that has just come, once: they begin anew, whoever is interested looks again, and so
+    /// does this.
+    pub async fn asked_within(&self, seconds: u64) -> Vec<Entry> {
+        loop {
+            let mark = self.mark();
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            let seen = self.requests(mark);
+            if !self.begun_anew(&seen) {
+                return seen;
+            }
+        }
     }
 
     /// Waits for an event about an object with that reason.
@@ -482,13 +495,19 @@ pub fn definition(group: &str, kind: &str, spec: &Value) -> Value {
 }
 
 /// Asks until there is an answer, for at most a minute.
-pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let answer = answer(ask).await;
+    answer.unwrap_or_else(|| panic!("waited a minute for {what}"))
+}
+
+/// The answer, if there is one within a minute.
+async fn answer<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
-    loop {
+    while started.elapsed() < Duration::from_mins(1) {
         if let Some(answer) = ask().await {
-            return answer;
+            return Some(answer);
         }
-        assert!(started.elapsed() < PATIENCE, "waited a minute for {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    None
 }
