@@ -42,3 +42,10 @@ fn of_two_binaries_of_one_name_the_first_is_found() {
     assert_eq!(tools.path("kubelet").unwrap(), Path::new("/before/kubelet"));
     assert!(tools.search_path().starts_with("/before:/now:"));
 }
+
+#[test]
+fn the_demo_tenant_has_the_version_that_the_testbed_has_images_of() {
+    let demo = crate::layout::manifest("demo.yaml").unwrap();
+    let version = format!("version: {}\n", kubernetes_version().unwrap());
+    assert!(demo.contains(&version), "{demo}");
+}

@@ -12,6 +12,7 @@ use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
+use super::manifest::version;
 use super::objects::Objects;
 
 /// Name and namespace of the Cluster.
@@ -55,7 +56,7 @@ impl Case<'_> {
         let cluster = self
             .clusterctl
             .with("CONTROL_PLANE_ADDRESS", &address)
-            .generate(HOLLOW, "cluster-hollow.yaml", ("v1.36.3", 0))
+            .generate(HOLLOW, "cluster-hollow.yaml", (&version(), 0))
             .await?;
         self.objects.namespace().await?;
         self.objects.apply(&cluster).await?;

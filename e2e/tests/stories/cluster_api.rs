@@ -8,6 +8,7 @@ use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
+use super::manifest::version;
 use super::objects::{Objects, cluster};
 
 /// Name and namespace of the Cluster.
@@ -60,7 +61,7 @@ impl Case<'_> {
         let expected = json!(["10.120.0.0/16", "fd00:120::/112"]);
         ensure!(dual["spec"]["cidrs"] == expected, "{}", dual["spec"]);
         let status = &cluster["status"]["controlPlane"];
-        ensure!(status["availableReplicas"] == 1 && status["versions"][0]["version"] == "v1.36.3");
+        ensure!(status["availableReplicas"] == 1 && status["versions"][0]["version"] == version());
         let told = self.clusterctl.run("describe cluster blue -n capi").await?;
         ensure!(told.contains("KamajiControlPlane capi/blue-cp"), "{told}");
         let plan = self.clusterctl.run("upgrade plan").await?;
@@ -163,9 +164,9 @@ impl Case<'_> {
 
     /// A version that the operator does not take is a condition and an event, and the tenant runs on.
     async fn is_refused(&self) -> Result<()> {
-        let version = |text: &str| json!({"spec": {"version": text}});
+        let spec_version = |text: &str| json!({"spec": {"version": text}});
         self.objects
-            .patch("ktcp blue-cp", version("v1.99.0"))
+            .patch("ktcp blue-cp", spec_version("v1.99.0"))
             .await?;
         until(
             "the version is refused",
@@ -188,7 +189,7 @@ impl Case<'_> {
             .condition("ktcp blue-cp", ("Available", "True"))
             .await?;
         self.objects
-            .patch("ktcp blue-cp", version("v1.36.3"))
+            .patch("ktcp blue-cp", spec_version(&version()))
             .await?;
         self.objects
             .condition("ktcp blue-cp", ("TenantControlPlaneCreated", "True"))
@@ -233,7 +234,7 @@ fn manifest(testbed: &Testbed) -> String {
         "pods": {"cidrBlocks": ["10.121.0.0/16", "fd00:121::/56"]},
     });
     let control_plane = json!({
-        "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
+        "version": version().trim_start_matches('v'), "replicas": 1, "dataStoreName": "default",
         "network": {
             "serviceType": "ClusterIP", "serviceAddress": address, "allowAddressAsExternalIP": true,
         },

@@ -20,6 +20,7 @@ use kamaji_e2e::wait::until;
 use kamaji_e2e::worker::Worker;
 use serde_json::{Value, json};
 
+use super::manifest::version;
 use super::objects::{Objects, cluster};
 
 /// Name and namespace of the Cluster.
@@ -299,7 +300,7 @@ fn other_manifest(testbed: &Testbed) -> String {
                 "controlPlane": {
                     "deployment": {"replicas": 1}, "service": {"serviceType": "ClusterIP"},
                 },
-                "kubernetes": {"version": "v1.36.3", "kubelet": {"cgroupfs": "cgroupfs"}},
+                "kubernetes": {"version": version(), "kubelet": {"cgroupfs": "cgroupfs"}},
                 "networkProfile": {
                     "address": testbed.bed.layout.vip(24), "port": 6443, "allowAddressAsExternalIP": true,
                     "serviceCidr": "10.126.0.0/16", "podCidr": "10.127.0.0/16",
@@ -322,7 +323,7 @@ fn cluster_manifest(worker: &Worker) -> String {
         "pods": {"cidrBlocks": ["10.129.0.0/16"]},
     });
     let control_plane = json!({
-        "version": "1.36.3", "replicas": 1, "dataStoreName": "default",
+        "version": version().trim_start_matches('v'), "replicas": 1, "dataStoreName": "default",
         "network": {
             "serviceType": "ClusterIP", "serviceAddress": worker.ip(), "allowAddressAsExternalIP": true,
         },

@@ -1,6 +1,7 @@
 //! How does a story write a tenant down?
 
 use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::tools::kubernetes_version;
 use serde_json::{Value, json};
 
 /// A tenant with one replica and nothing else that could be left out, in a namespace of its own, with
@@ -11,7 +12,7 @@ pub fn tenant(namespace: &str, name: &str, spec: Value) -> String {
             "deployment": {"replicas": 1},
             "service": {"serviceType": "ClusterIP"},
         },
-        "kubernetes": {"version": "v1.36.3", "kubelet": {"cgroupfs": "cgroupfs"}},
+        "kubernetes": {"version": version(), "kubelet": {"cgroupfs": "cgroupfs"}},
         "networkProfile": {"port": 6443},
     });
     merge(&mut merged, spec);
@@ -23,6 +24,11 @@ pub fn tenant(namespace: &str, name: &str, spec: Value) -> String {
         "metadata": {"name": name, "namespace": namespace}, "spec": merged,
     });
     format!("{namespace_object}\n---\n{tenant}\n")
+}
+
+/// Version of Kubernetes that the testbed has images of, with its leading v.
+pub fn version() -> String {
+    kubernetes_version().expect("tools/kubernetes/go.mod is part of the checkout")
 }
 
 /// `spec.networkProfile` of a tenant that is reached at an address of the testbed.

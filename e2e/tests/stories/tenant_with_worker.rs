@@ -9,6 +9,7 @@ use kamaji_e2e::tenant::Tenant;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::worker::Worker;
 
+use super::manifest::version;
 use super::pod::{PAGE, Web};
 
 const ADDONS: [&str; 3] = [
@@ -71,6 +72,7 @@ pub async fn tell(testbed: Testbed) -> Result<()> {
 
 fn manifest(testbed: &Testbed) -> String {
     let address = testbed.bed.layout.vip(1);
+    let version = version();
     format!(
         "apiVersion: v1
 kind: Namespace
@@ -83,7 +85,7 @@ spec:
   controlPlane:
     deployment: {{replicas: 1}}
     service: {{serviceType: ClusterIP}}
-  kubernetes: {{version: v1.36.3, kubelet: {{cgroupfs: cgroupfs}}}}
+  kubernetes: {{version: {version}, kubelet: {{cgroupfs: cgroupfs}}}}
   networkProfile:
     address: {address}
     port: 6443
