@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod contract;
 pub mod endpoint;
 pub mod entropy;
+pub mod excerpt;
 pub mod inside;
 pub mod names;
 pub mod object;

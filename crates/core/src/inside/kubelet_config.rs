@@ -1,4 +1,4 @@
-//! How are the kubelets of a tenant configured? (section 3.4)
+//! The kubelet configuration of a tenant. (section 3.4)
 //!
 //! The defaults of the kubelet of the tenant's own minor: kubelets refuse or ignore what they do not
 //! know yet.
@@ -6,8 +6,8 @@
 use kamaji_api::tenant::{CgroupDriver, JsonPatch};
 use serde_json::{Value, json};
 
-use super::{InsideFacts, JOINING, SYSTEM, plain, rbac, yaml};
-use crate::{object::Object, tenant::Tenant};
+use super::{InsideFacts, JOINING, SYSTEM, kubelet_patch, plain, rbac, yaml};
+use crate::{excerpt::excerpt, object::Object, tenant::Tenant};
 
 /// Why a change to the kubelet configuration does not apply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,17 @@ pub struct PatchError {
     op: &'static str,
     path: String,
     problem: String,
+}
+
+impl PatchError {
+    pub(super) fn new(index: usize, patch: &JsonPatch, problem: String) -> Self {
+        Self {
+            index,
+            op: patch.op.as_str(),
+            path: excerpt(&patch.path, 200),
+            problem: excerpt(&problem, 400),
+        }
+    }
 }
 
 pub(super) fn objects(facts: &InsideFacts) -> Result<Vec<Object>, PatchError> {
@@ -51,9 +62,7 @@ pub fn configuration(tenant: &Tenant) -> Result<Value, PatchError> {
     let untouched = defaults(tenant);
     let mut value = untouched.clone();
     let patches = &tenant.spec.kubernetes.kubelet.configuration_json_patches;
-    for (index, patch) in patches.iter().enumerate() {
-        apply(&mut value, index, patch)?;
-    }
+    kubelet_patch::apply(&mut value, patches)?;
     leave_out(&mut value, &untouched, tenant.version.minor());
     Ok(value)
 }
@@ -98,30 +107,6 @@ fn leave_out(value: &mut Value, untouched: &Value, minor: u64) {
         {
             fields.remove(field);
         }
-    }
-}
-
-fn apply(value: &mut Value, index: usize, patch: &JsonPatch) -> Result<(), PatchError> {
-    let wrong = |problem: String| PatchError {
-        index,
-        op: patch.op.as_str(),
-        path: patch.path.clone(),
-        problem,
-    };
-    let mut operation = json!({"op": patch.op.as_str(), "path": patch.path});
-    if let Some(from) = &patch.from {
-        operation["from"] = json!(from);
-    }
-    if !matches!(patch.op.as_str(), "remove" | "move" | "copy") {
-        operation["value"] = patch.value.clone().unwrap_or_default();
-    }
-    let operations: json_patch::Patch =
-        serde_json::from_value(json!([operation])).map_err(|e| wrong(e.to_string()))?;
-    json_patch::patch(value, &operations).map_err(|e| wrong(e.to_string()))?;
-    if value.is_object() {
-        Ok(())
-    } else {
-        Err(wrong("what is left is not an object".to_owned()))
     }
 }
 

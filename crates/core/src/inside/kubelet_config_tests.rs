@@ -146,3 +146,12 @@ fn a_patch_that_does_not_apply_is_named() {
         assert!(error.ends_with("correct or remove it"), "{error}");
     }
 }
+
+#[test]
+fn copies_of_the_configuration_into_itself_are_refused() {
+    let copies: Value = (0..20)
+        .map(|n| json!({"op": "copy", "from": "", "path": format!("/x{n}")}))
+        .collect();
+    let error = configured("v1.36.3", &copies).unwrap_err().to_string();
+    assert!(error.contains("the copies add up to"), "{error}");
+}

@@ -12,6 +12,7 @@ mod konnectivity;
 mod kube_proxy;
 mod kubeadm_config;
 pub mod kubelet_config;
+mod kubelet_patch;
 mod rbac;
 mod recreate;
 pub mod status;

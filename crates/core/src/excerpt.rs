@@ -1,0 +1,25 @@
+//! Shortens text that somebody else wrote before it stands in a message.
+
+/// `text` with at most `most` bytes of it, and an ellipsis where something was left out.
+pub fn excerpt(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::excerpt;
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        assert_eq!(excerpt("four", 4), "four");
+        assert_eq!(excerpt("fünf", 2), "f…");
+        assert_eq!(excerpt("", 0), "");
+    }
+}
