@@ -1,4 +1,10 @@
-//! What is a private key, and what can be done with it?
+//! Private keys: how they are made, read, written, and how they sign.
+//!
+//! A key may come from anybody who can write a Secret. RSA is where that matters: what it costs to build
+//! such a key, and whether it signs at all, is decided by its numbers. They are looked at before the
+//! key is built (`rsa_parts.rs`); whatever is a [`Key`] signs, in milliseconds.
+
+mod rsa_parts;
 
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::{
@@ -9,7 +15,7 @@ use rsa::{
 use sha2::{Digest, Sha256};
 
 use super::{certificate::Certificate, der};
-use crate::entropy::Entropy;
+use crate::{entropy::Entropy, excerpt::excerpt};
 
 /// What new keys are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +84,24 @@ pub enum KeyError {
     /// No PEM.
     #[error("the private key is not PEM: {0}")]
     NotPem(String),
+    /// An RSA key that anybody could break, or that would take minutes to use.
+    #[error("the RSA private key has {bits} bits: use one of {} to {} bits", rsa_parts::BITS.start(), rsa_parts::BITS.end())]
+    Size {
+        /// Bits of its modulus.
+        bits: usize,
+    },
+    /// Text that is far longer than any key.
+    #[error(
+        "the private key has {bytes} bytes, of which there may be {}: no key is as long",
+        rsa_parts::LARGEST
+    )]
+    Long {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// Numbers that are no RSA key: what they sign would not be valid.
+    #[error("the RSA private key is not made of two primes of like size: it cannot sign")]
+    Unsound,
     /// A key that we cannot use.
     #[error("the private key ({0}) is damaged, encrypted, or neither RSA nor ECDSA P-256 or P-384")]
     Unsupported(String),
@@ -135,10 +159,12 @@ impl Key {
             .iter()
             .find(|block| block.tag().ends_with("PRIVATE KEY"))
             .ok_or_else(|| KeyError::NotPem("no block of a private key".to_owned()))?;
-        Self::from_der(block.contents())
-            .ok_or_else(|| KeyError::Unsupported(block.tag().to_owned()))
+        let der = block.contents();
+        rsa_parts::check(der)?;
+        Self::from_der(der).ok_or_else(|| KeyError::Unsupported(excerpt(block.tag(), 60)))
     }
 
+    /// What is RSA has been checked before.
     fn from_der(der: &[u8]) -> Option<Self> {
         let rsa = rsa::RsaPrivateKey::from_pkcs1_der(der)
             .or_else(|_| rsa::RsaPrivateKey::from_pkcs8_der(der))
@@ -242,6 +268,11 @@ impl Key {
     }
 
     /// Signs. The signature is the same each time; randomness only blinds the arithmetic of RSA.
+    ///
+    /// # Panics
+    ///
+    /// Never: RSA keys of two distinct primes and at least 2048 bits sign everything, and no other is read
+    /// or made.
     pub(super) fn sign(&self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {
         match &self.inner {
             Inner::P256(key) => {
@@ -253,7 +284,8 @@ impl Key {
                 signature.as_bytes().to_vec()
             }
             Inner::Rsa(key) => pkcs1v15::SigningKey::<Sha256>::new(key.as_ref().clone())
-                .sign_with_rng(entropy, message)
+                .try_sign_with_rng(entropy, message)
+                .expect("an RSA key that was checked when it was read signs everything")
                 .to_vec(),
         }
     }

@@ -12,7 +12,7 @@ fn p384() -> p384::SecretKey {
 }
 
 fn rsa() -> rsa::RsaPrivateKey {
-    rsa::RsaPrivateKey::new(&mut entropy("rsa"), 1024).unwrap()
+    rsa::RsaPrivateKey::new(&mut entropy("rsa"), 2048).unwrap()
 }
 
 #[test]
@@ -32,8 +32,8 @@ fn every_kind_of_key_is_read() {
         (p256().to_pkcs8_pem(LF).unwrap(), "EC-secp256r1"),
         (p384().to_sec1_pem(LF).unwrap(), "EC-secp384r1"),
         (p384().to_pkcs8_pem(LF).unwrap(), "EC-secp384r1"),
-        (rsa().to_pkcs1_pem(LF).unwrap(), "RSA-1024"),
-        (rsa().to_pkcs8_pem(LF).unwrap(), "RSA-1024"),
+        (rsa().to_pkcs1_pem(LF).unwrap(), "RSA-2048"),
+        (rsa().to_pkcs8_pem(LF).unwrap(), "RSA-2048"),
     ];
     for (pem, kind) in table {
         let key = Key::from_pem(pem.as_bytes()).unwrap();
@@ -111,4 +111,85 @@ fn signatures_do_not_depend_on_the_randomness_that_blinds_them() {
 fn debug_output_has_no_key_in_it() {
     let key = Key::generate(KeyAlgorithm::EcdsaP256, &mut entropy("key"));
     assert_eq!(format!("{key:?}"), "Key(EC-secp256r1)");
+}
+
+/// An RSA key as a Secret might have it, whatever its numbers are.
+fn rsa_pem(numbers: [&rsa::BigUint; 8]) -> String {
+    let unsigned = |number: &rsa::BigUint| {
+        let mut bytes = number.to_bytes_be();
+        bytes.insert(0, 0);
+        let zeros = bytes
+            .windows(2)
+            .take_while(|w| w[0] == 0 && w[1] < 0x80)
+            .count();
+        der::value(0x02, &bytes[zeros.min(bytes.len() - 1)..])
+    };
+    let mut items = vec![der::integer(0)];
+    items.extend(numbers.into_iter().map(unsigned));
+    text("RSA PRIVATE KEY", der::sequence(&items))
+}
+
+/// A consistent key of these factors, prime or not.
+fn of_factors(p: &rsa::BigUint, q: &rsa::BigUint) -> String {
+    use num_bigint_dig::{BigUint, ModInverse};
+    let one = &BigUint::from(1u8);
+    let e = &BigUint::from(65537u32);
+    let both = (p - one) * (q - one);
+    let d = &e.mod_inverse(&both).unwrap().to_biguint().unwrap();
+    let qinv = q.mod_inverse(p).unwrap().to_biguint().unwrap();
+    rsa_pem([
+        &(p * q),
+        e,
+        d,
+        p,
+        q,
+        &(d % (p - one)),
+        &(d % (q - one)),
+        &qinv,
+    ])
+}
+
+fn refused(pem: &str) -> KeyError {
+    let begun = std::time::Instant::now();
+    let error = Key::from_pem(pem.as_bytes()).unwrap_err();
+    assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
+    error
+}
+
+#[test]
+fn rsa_keys_that_are_too_large_or_too_small_are_refused_before_they_are_built() {
+    let n = &((rsa::BigUint::from(1u8) << 99_999) + 1u8);
+    let one = &rsa::BigUint::from(1u8);
+    let large = rsa_pem([n, one, n, n, one, n, one, one]);
+    assert_eq!(refused(&large), KeyError::Size { bits: 100_000 });
+    let small = rsa::RsaPrivateKey::new(&mut entropy("small"), 1024).unwrap();
+    for pem in [
+        small.to_pkcs1_pem(LineEnding::LF).unwrap(),
+        small.to_pkcs8_pem(LineEnding::LF).unwrap(),
+    ] {
+        assert_eq!(refused(&pem), KeyError::Size { bits: 1024 });
+    }
+    // A modulus of the right size beside an exponent of any.
+    let right = &((rsa::BigUint::from(1u8) << 2047) + 1u8);
+    let long = rsa_pem([right, one, n, right, one, n, one, one]);
+    assert!(matches!(refused(&long), KeyError::Long { .. }));
+    let text = refused(&large).to_string();
+    assert!(text.contains("use one of 2048 to 8192 bits"), "{text}");
+}
+
+#[test]
+fn rsa_keys_that_could_not_sign_are_refused() {
+    use num_bigint_dig::{BigUint, RandPrime};
+    let mut random = entropy("primes");
+    let mut prime = |bits| random.gen_prime(bits);
+    let (p, q): (BigUint, BigUint) = (prime(1024), prime(1024));
+    assert!(Key::from_pem(of_factors(&p, &q).as_bytes()).is_ok());
+    // The same size, of two factors itself.
+    let (r, s) = (prime(512), prime(512));
+    assert_eq!(refused(&of_factors(&p, &(r * s))), KeyError::Unsound);
+    // One so small that the arithmetic would not end.
+    assert_eq!(
+        refused(&of_factors(&prime(32), &prime(2040))),
+        KeyError::Unsound
+    );
 }
