@@ -3,6 +3,8 @@
 //! Rendering never fails over it: ours wins, as in the reference. Each finding is a sentence for
 //! an admission warning or a condition.
 
+use std::collections::BTreeSet;
+
 use kamaji_api::tenant::TenantControlPlaneSpec;
 
 use super::deployment::{
@@ -66,7 +68,7 @@ fn owned(tenant: &Tenant, name: &str) -> bool {
 fn ignored(field: &str, user: &[String], managed: impl Fn(&str) -> bool) -> Vec<String> {
     user.iter()
         .filter_map(|arg| {
-            let name = args::name(arg);
+            let name = &args::name(arg);
             if !name.starts_with('-') {
                 Some(format!(
                     "{field} has {arg:?}, which is not a flag: write each flag with its value as one item, --name=value"
@@ -118,25 +120,23 @@ fn containers(spec: &TenantControlPlaneSpec) -> Vec<String> {
 }
 
 fn ports(tenant: &Tenant) -> Vec<String> {
-    let mut taken = vec![(i32::from(tenant.network.port), "TCP".to_owned())];
+    let mut taken = BTreeSet::from([(i32::from(tenant.network.port), "TCP")]);
     taken.extend(
         tenant
             .spec
             .addons
             .konnectivity
             .iter()
-            .map(|k| (k.server.port, "TCP".to_owned())),
+            .map(|k| (k.server.port, "TCP")),
     );
     let mut found = Vec::new();
     for port in &tenant.spec.control_plane.service.additional_ports {
-        let key = (port.port, port.protocol.as_str().to_owned());
-        if taken.contains(&key) {
+        let key = (port.port, port.protocol.as_str());
+        if !taken.insert(key) {
             found.push(format!(
                 "spec.controlPlane.service.additionalPorts has {} with port {}/{}, which is taken: choose another port",
                 port.name, key.0, key.1
             ));
-        } else {
-            taken.push(key);
         }
     }
     found

@@ -35,6 +35,9 @@ fn flags_that_are_ours_are_named_with_their_field() {
         ("apiServer", "--etcd-prefix=/x"),
         ("scheduler", "--leader-elect=false"),
         ("kine", "--endpoint=x"),
+        ("apiServer", "--etcd_prefix=/x"),
+        ("scheduler", "--leader_elect=false"),
+        ("kine", "-endpoint=x"),
     ];
     for (component, arg) in cases {
         let found = found(extra(component, &["--v=2", arg]));

@@ -114,19 +114,19 @@ pub fn args(facts: &Facts) -> Vec<String> {
         .map(|extra| extra.api_server.as_slice())
         .unwrap_or_default();
     let mut ours = managed(facts);
-    let managed: BTreeSet<String> = ours.iter().map(|arg| name(arg).to_owned()).collect();
-    let given: BTreeSet<&str> = user.iter().map(|arg| name(arg)).collect();
+    let managed: BTreeSet<String> = ours.iter().map(|arg| name(arg).into_owned()).collect();
+    let given: BTreeSet<_> = user.iter().map(|arg| name(arg)).collect();
     ours.extend(
         SAFE_DEFAULTS
             .into_iter()
-            .filter(|arg| !given.contains(name(arg)))
+            .filter(|arg| !given.contains(&name(arg)))
             .filter(|arg| *arg != AUTHORIZATION_MODE || !given.contains("--authorization-config"))
             .map(str::to_owned),
     );
     ours.sort();
     ours.extend(
         user.iter()
-            .filter(|arg| !managed.contains(name(arg)))
+            .filter(|arg| !managed.contains(name(arg).as_ref()))
             .cloned(),
     );
     ours

@@ -26,7 +26,7 @@ fn split(world: &World) -> (Vec<String>, Vec<String>) {
 fn without_extra_args_all_flags_are_sorted_and_unique() {
     let (ours, user) = split(&World::with(json!({})));
     assert_eq!(user, Vec::<String>::new());
-    let names: BTreeSet<&str> = ours.iter().map(|arg| name(arg)).collect();
+    let names: BTreeSet<_> = ours.iter().map(|arg| name(arg)).collect();
     assert_eq!(names.len(), ours.len());
     assert!(
         ours.contains(&"--etcd-servers=https://10.0.0.5:2379,https://10.0.0.6:2379".to_owned())
@@ -41,14 +41,15 @@ fn every_flag_is_either_a_default_or_listed_as_managed() {
         "/events".to_owned(),
         store("events", Driver::Etcd, &["a:1"]),
     )];
-    let defaults: Vec<&str> = SAFE_DEFAULTS.iter().map(|arg| name(arg)).collect();
-    let listed: BTreeSet<&str> = MANAGED
+    let defaults: Vec<_> = SAFE_DEFAULTS.iter().map(|arg| name(arg)).collect();
+    let listed: BTreeSet<_> = MANAGED
         .into_iter()
         .chain(MANAGED_WITH_ETCD)
         .chain([EGRESS_FLAG, OVERRIDES_FLAG])
+        .map(std::borrow::Cow::Borrowed)
         .collect();
     let args = args(&world.facts());
-    let rendered: BTreeSet<&str> = args
+    let rendered: BTreeSet<_> = args
         .iter()
         .map(|arg| name(arg))
         .filter(|name| !defaults.contains(name))

@@ -1,10 +1,17 @@
-//! How do our flags and the user's become one command line?
+//! Makes one command line of our flags and the user's.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-/// The name of a flag: what stands before the first `=`.
-pub fn name(arg: &str) -> &str {
-    arg.split_once('=').map_or(arg, |(name, _)| name)
+/// The name of a flag: what stands before the first `=`, in the one spelling of all that mean the same.
+/// Components of Kubernetes read `--etcd_prefix` as `--etcd-prefix`, and kine `-endpoint` as `--endpoint`.
+pub fn name(arg: &str) -> Cow<'_, str> {
+    let written = arg.split_once('=').map_or(arg, |(name, _)| name);
+    let word = written.trim_start_matches('-');
+    let dashes = written.len() - word.len();
+    if dashes == 0 || word.is_empty() || (dashes == 2 && !word.contains('_')) {
+        return Cow::Borrowed(written);
+    }
+    Cow::Owned(format!("--{}", word.replace('_', "-")))
 }
 
 /// `--name=value`.
@@ -15,7 +22,7 @@ pub fn flag(name: &str, value: impl std::fmt::Display) -> String {
 /// All layers as one list, sorted, with one flag of each name: later layers win, and within a
 /// layer the last one.
 pub fn merged<'a>(layers: impl IntoIterator<Item = &'a [String]>) -> Vec<String> {
-    let by_name: BTreeMap<&str, &String> = layers
+    let by_name: BTreeMap<Cow<'_, str>, &String> = layers
         .into_iter()
         .flatten()
         .map(|arg| (name(arg), arg))

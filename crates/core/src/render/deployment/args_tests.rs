@@ -11,9 +11,33 @@ fn the_name_of_a_flag_ends_at_the_first_equals_sign() {
         ("--a", "--a"),
         ("--a=", "--a"),
         ("", ""),
+        ("--", "--"),
+        ("a_b=c", "a_b"),
     ] {
         assert_eq!(name(arg), expected);
     }
+}
+
+#[test]
+fn every_spelling_of_a_flag_has_one_name() {
+    for arg in [
+        "--etcd-prefix=/a_b",
+        "--etcd_prefix=/a_b",
+        "-etcd_prefix",
+        "---etcd-prefix=x",
+    ] {
+        assert_eq!(name(arg), "--etcd-prefix", "{arg}");
+    }
+}
+
+#[test]
+fn another_spelling_does_not_stand_beside_the_flag_that_wins() {
+    let user = owned(&["--leader_elect=false", "--my_own=1", "-v=2"]);
+    let ours = owned(&["--leader-elect=true"]);
+    assert_eq!(
+        merged([user.as_slice(), &ours]),
+        owned(&["--leader-elect=true", "--my_own=1", "-v=2"])
+    );
 }
 
 #[test]

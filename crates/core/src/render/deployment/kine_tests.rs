@@ -50,7 +50,7 @@ fn tls_flags_follow_what_the_store_has() {
     let flags = |world: &World| -> Vec<String> {
         let args = args(&world.facts()).expect("kine runs");
         args.iter()
-            .map(|arg| crate::render::deployment::args::name(arg).to_owned())
+            .map(|arg| crate::render::deployment::args::name(arg).into_owned())
             .collect()
     };
     assert_eq!(
