@@ -180,6 +180,16 @@ pub enum ParseError {
         /// What was written.
         port: i32,
     },
+    /// More than any cluster can have.
+    #[error("{field} has {count} items, of which there may be {most}: remove some")]
+    TooMany {
+        /// Which field.
+        field: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A SAN that no certificate can carry.
     #[error(
         "spec.networkProfile.certSANs has {text:?}, which is neither an IP address nor a DNS name or wildcard (no scheme, no port): correct or remove it"
@@ -265,8 +275,27 @@ fn first_filled<const N: usize>(candidates: [Option<&str>; N]) -> &str {
         .unwrap_or_default()
 }
 
+/// Ranges of one kind, and addresses of the cluster DNS: many times what kube-apiserver and kubelets
+/// take, so that a tenant that runs is never refused for it.
+const MOST_RANGES: usize = 16;
+
 fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseError> {
     let profile = &spec.network_profile;
+    let lists = [
+        ("spec.networkProfile.serviceCidrs", &profile.service_cidrs),
+        ("spec.networkProfile.podCidrs", &profile.pod_cidrs),
+        (
+            "spec.networkProfile.dnsServiceIPs",
+            &profile.dns_service_ips,
+        ),
+    ];
+    if let Some((field, list)) = lists.into_iter().find(|(_, l)| l.len() > MOST_RANGES) {
+        return Err(ParseError::TooMany {
+            field,
+            count: list.len(),
+            most: MOST_RANGES,
+        });
+    }
     let port = u16::try_from(profile.port)
         .ok()
         .filter(|port| *port > 0)
@@ -286,10 +315,8 @@ fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseError> {
     }
     refuse_overlaps(service_cidrs.iter().chain(&pod_cidrs))?;
     let dns_service_ips = dns_addresses(&profile.dns_service_ips, &service_cidrs)?;
-    for san in &profile.cert_sans {
-        if san.parse::<IpAddr>().is_err() && !is_dns_name(san.strip_prefix("*.").unwrap_or(san)) {
-            return Err(ParseError::CertSan { text: san.clone() });
-        }
+    if let Some(san) = profile.cert_sans.iter().find(|san| !is_san(san)) {
+        return Err(ParseError::CertSan { text: san.clone() });
     }
     Ok(Network {
         port,
@@ -408,6 +435,11 @@ fn is_dns_label(text: &str) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// True if a certificate can carry this as a name or an address.
+pub(crate) fn is_san(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || is_dns_name(text.strip_prefix("*.").unwrap_or(text))
 }
 
 /// RFC 1123 subdomain, case kept as browsers do.

@@ -1,5 +1,7 @@
 //! Can the control plane be reached the way it says? (management-cluster specification, 8 to 10)
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kamaji_api::tenant::{AdditionalPort, ServiceType, TenantControlPlane};
 
@@ -135,8 +137,8 @@ fn is_port(port: i32) -> bool {
 fn additional(object: &TenantControlPlane, found: &mut Findings) {
     let spec = &object.spec;
     let agents = spec.addons.konnectivity.as_ref().map(|k| k.server.port);
-    let mut names: Vec<&str> = vec!["kube-apiserver", "konnectivity-server"];
-    let mut numbers = vec![((spec.network_profile.port, "TCP"), "kube-apiserver")];
+    let mut names = BTreeSet::from(["kube-apiserver", "konnectivity-server"]);
+    let mut numbers = BTreeMap::from([((spec.network_profile.port, "TCP"), "kube-apiserver")]);
     numbers.extend(agents.map(|port| ((port, "TCP"), "konnectivity-server")));
     for (index, port) in spec
         .control_plane
@@ -147,7 +149,7 @@ fn additional(object: &TenantControlPlane, found: &mut Findings) {
     {
         let field = format!("{PORTS}[{index}]");
         shape(&field, port, found);
-        if names.contains(&port.name.as_str()) {
+        if !names.insert(&port.name) {
             found.refuse(Refusal::Twice {
                 field: format!("{field}.name"),
                 text: port.name.clone(),
@@ -155,15 +157,14 @@ fn additional(object: &TenantControlPlane, found: &mut Findings) {
             });
         }
         let number = (port.port, port.protocol.as_str());
-        if let Some((_, by)) = numbers.iter().find(|(other, _)| *other == number) {
+        if let Some(by) = numbers.get(&number) {
             found.refuse(Refusal::PortTaken {
                 field: format!("{field}.port"),
                 port: format!("{}/{}", number.0, number.1),
                 by: (*by).to_owned(),
             });
         }
-        names.push(&port.name);
-        numbers.push((number, &port.name));
+        numbers.entry(number).or_insert(&port.name);
     }
 }
 

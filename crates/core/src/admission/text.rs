@@ -1,21 +1,25 @@
-//! Can the tenant's text be read? All of it, not only up to the first mistake.
+//! Reads the tenant's text: all of it, not only up to the first mistake.
 
 use kamaji_api::tenant::TenantControlPlane;
 
 use super::Findings;
-use crate::tenant::{ParseError, Tenant};
+use crate::tenant::{ParseError, Tenant, is_san};
 
 /// Reads the tenant; `None` if something in it was refused.
 pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) -> Option<Tenant> {
     let mut object = object.clone();
     complete(&mut object);
-    let mut clean = true;
+    let mut clean = sans(&mut object, found);
+    // As many turns as there are kinds of mistakes, and ranges and addresses that may be wrong: all of
+    // those are few.
     loop {
         match Tenant::parse(&object) {
             Ok(tenant) => return clean.then_some(tenant),
             Err(error) => {
                 let goes_on = mend(&mut object, &error);
                 clean = false;
+                // They have been read.
+                object.spec.network_profile.cert_sans.clear();
                 found.refuse(error);
                 if !goes_on {
                     return None;
@@ -23,6 +27,20 @@ pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) -> Opti
             }
         }
     }
+}
+
+/// Refuses every name that no certificate can carry, in one pass over a list that may be long; false
+/// if there was any.
+fn sans(object: &mut TenantControlPlane, found: &mut Findings) -> bool {
+    let sans = std::mem::take(&mut object.spec.network_profile.cert_sans);
+    let count = sans.len();
+    let (sound, wrong): (Vec<_>, Vec<_>) = sans.into_iter().partition(|san| is_san(san));
+    for text in wrong {
+        found.refuse(ParseError::CertSan { text });
+    }
+    let clean = sound.len() == count;
+    object.spec.network_profile.cert_sans = sound;
+    clean
 }
 
 /// What the API server fills in between admission and storage.
@@ -48,7 +66,7 @@ fn mend(object: &mut TenantControlPlane, error: &ParseError) -> bool {
         ParseError::Name { .. } => object.metadata.name = Some("placeholder".to_owned()),
         ParseError::Version { .. } => "v1.0.0".clone_into(&mut object.spec.kubernetes.version),
         ParseError::Port { .. } => network.port = 6443,
-        ParseError::CertSan { text } => network.cert_sans.retain(|san| san != text),
+        ParseError::CertSan { .. } => network.cert_sans.clear(),
         ParseError::DnsOutside { address, .. } => {
             network
                 .dns_service_ips
@@ -66,6 +84,7 @@ fn mend(object: &mut TenantControlPlane, error: &ParseError) -> bool {
         ParseError::Cidr { .. }
         | ParseError::NoServiceCidr
         | ParseError::Overlap { .. }
+        | ParseError::TooMany { .. }
         | ParseError::TooSmall { .. } => usual_ranges(object),
     }
     true
