@@ -1,8 +1,8 @@
-//! What must an API server know of our kinds?
-//!
-//! schemars' schemas, brought into the shape that an API server takes and that users of the
-//! reference know. What the types cannot say is in the table of `rules`.
+//! Writes our definitions: schemars' schemas, brought into the shape that an API server takes and that
+//! users of the reference know. What the types cannot say is in the table of `rules`; limits and the
+//! kinds of lists are added by `bounds`.
 
+mod bounds;
 mod legacy;
 mod rules;
 
@@ -123,6 +123,11 @@ const EMBEDDED: &[&str] = &[
     "topologySpreadConstraints",
 ];
 
+/// True for a list that is ours, whatever Kubernetes' own types it holds.
+fn is_outer(path: &str) -> bool {
+    path.ends_with("ontainers") || path.ends_with("Volumes") || path.ends_with("olerations")
+}
+
 fn trim(node: &mut Value, path: &str, embedded: bool, rules: &[Rule]) {
     let Some(map) = node.as_object_mut() else {
         return;
@@ -143,6 +148,7 @@ fn trim(node: &mut Value, path: &str, embedded: bool, rules: &[Rule]) {
         }
     }
     settle(map, path, rules);
+    bounds::bound(map, path, embedded && !is_outer(path));
     if let Some(items) = map.get_mut("items") {
         trim(items, &format!("{path}[]"), embedded, rules);
     }

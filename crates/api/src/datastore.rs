@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    // These come first and guard with has(): the rules after them are the reference's, whose first words
+    // on a key that is not there are those of the engine.
+    validation = Rule::new(r#"self.driver != "etcd" || (has(self.tlsConfig) && has(self.tlsConfig.certificateAuthority.privateKey))"#).message("driver etcd needs tlsConfig.certificateAuthority.privateKey: tenants' client certificates are signed with it"),
+    validation = Rule::new(r#"self.driver != "etcd" || (has(self.tlsConfig) && has(self.tlsConfig.clientCertificate))"#).message("driver etcd needs tlsConfig.clientCertificate: the operator logs in with it"),
     validation = Rule::new(r#"(self.driver == "etcd") ? (self.tlsConfig != null && (has(self.tlsConfig.certificateAuthority.privateKey.secretReference) || has(self.tlsConfig.certificateAuthority.privateKey.content))) : true"#).message("driver etcd needs tlsConfig.certificateAuthority.privateKey: tenants' client certificates are signed with it"),
     validation = Rule::new(r#"(self.driver == "etcd") ? (self.tlsConfig != null && (has(self.tlsConfig.clientCertificate.certificate.secretReference) || has(self.tlsConfig.clientCertificate.certificate.content))) : true"#).message("driver etcd needs tlsConfig.clientCertificate.certificate: the operator logs in with it"),
     validation = Rule::new(r#"(self.driver == "etcd") ? (self.tlsConfig != null && (has(self.tlsConfig.clientCertificate.privateKey.secretReference) || has(self.tlsConfig.clientCertificate.privateKey.content))) : true"#).message("driver etcd needs tlsConfig.clientCertificate.privateKey: the operator logs in with it"),
@@ -39,6 +43,7 @@ pub struct DataStoreSpec {
     pub driver: Driver,
     /// Where it is: host:port, without a scheme.
     #[schemars(length(min = 1))]
+    #[x_kube(validation = Rule::new("self.all(e, e.startsWith('[') || e.indexOf(':') == e.lastIndexOf(':'))").message("an IPv6 address in endpoints needs brackets, for example [2001:db8::5]:2379"))]
     pub endpoints: Vec<String>,
     /// Certificates.
     #[serde(skip_serializing_if = "Option::is_none")]

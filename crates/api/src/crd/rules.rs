@@ -1,6 +1,5 @@
-//! What do our definitions say that the types cannot?
-//!
-//! List types, limits of embedded types, and which defaults the API server fills in.
+//! What our definitions say and the types cannot: patterns and limits of embedded types, how maps are
+//! merged, and which defaults the API server fills in.
 
 use serde_json::{Value, json};
 
@@ -17,10 +16,17 @@ fn rule(end: &'static str, key: &'static str, value: Value) -> Rule {
 
 /// Every rule.
 pub(super) fn all() -> Vec<Rule> {
-    [defaults(), kinds(), routes(), addresses(), quantities()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        defaults(),
+        kinds(),
+        routes(),
+        parents(),
+        addresses(),
+        quantities(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn defaults() -> Vec<Rule> {
@@ -49,6 +55,8 @@ fn defaults() -> Vec<Rule> {
             }),
         ),
         default(".spec.network", json!({"serviceType": "LoadBalancer"})),
+        // A key by which ports are merged, and what Kubernetes itself fills in.
+        default("ontainers[].ports[].protocol", json!("TCP")),
     ]
 }
 
@@ -63,6 +71,11 @@ fn kinds() -> Vec<Rule> {
         ),
         rule(
             ".preferredAddressTypes",
+            "x-kubernetes-list-type",
+            json!("set"),
+        ),
+        rule(
+            ".restartPolicyRules[].exitCodes.values",
             "x-kubernetes-list-type",
             json!("set"),
         ),
@@ -114,6 +127,35 @@ fn routes() -> Vec<Rule> {
             "pattern",
             json!(CONTROLLER),
         ),
+    ]
+}
+
+const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+const GROUP: &str = r"^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+const KIND: &str = r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
+const LABEL: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
+/// What the Gateway API says of the parents of its routes: what it would refuse later is refused at once.
+fn parents() -> Vec<Rule> {
+    let text = |end, most: u64| rule(end, "maxLength", json!(most));
+    let some = |end| rule(end, "minLength", json!(1));
+    let pattern = |end, text: &str| rule(end, "pattern", json!(text));
+    vec![
+        text(".gateway.parentRefs[].group", 253),
+        pattern(".gateway.parentRefs[].group", GROUP),
+        some(".gateway.parentRefs[].kind"),
+        text(".gateway.parentRefs[].kind", 63),
+        pattern(".gateway.parentRefs[].kind", KIND),
+        some(".gateway.parentRefs[].name"),
+        text(".gateway.parentRefs[].name", 253),
+        some(".gateway.parentRefs[].namespace"),
+        text(".gateway.parentRefs[].namespace", 63),
+        pattern(".gateway.parentRefs[].namespace", LABEL),
+        rule(".gateway.parentRefs[].port", "minimum", json!(1)),
+        rule(".gateway.parentRefs[].port", "maximum", json!(65_535)),
+        some(".gateway.parentRefs[].sectionName"),
+        text(".gateway.parentRefs[].sectionName", 253),
+        pattern(".gateway.parentRefs[].sectionName", SUBDOMAIN),
     ]
 }
 

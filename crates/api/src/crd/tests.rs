@@ -81,6 +81,80 @@ fn amounts_of_resources_have_a_pattern_and_ports_have_none() {
     assert!(amounts > 0, "no amounts were found");
 }
 
+/// Visits the definitions' own strings and all of their lists and maps that have no limit.
+fn unbounded(schema: &Value, embedded: bool, path: &str, found: &mut Vec<String>) {
+    let Some(map) = schema.as_object() else {
+        return;
+    };
+    let limit = match map.get("type").and_then(Value::as_str) {
+        Some("array") => Some("maxItems"),
+        Some("object") if map.contains_key("additionalProperties") => Some("maxProperties"),
+        Some("string") if !embedded && !bounds::is_short(map) => Some("maxLength"),
+        _ => None,
+    };
+    if limit.is_some_and(|limit| !map[limit].is_u64()) {
+        found.push(path.to_owned());
+    }
+    for (key, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if let Some(child) = map.get(key) {
+            unbounded(child, embedded, &format!("{path}{mark}"), found);
+        }
+    }
+    let properties = map.get("properties").and_then(Value::as_object);
+    for (name, child) in properties.into_iter().flatten() {
+        let embedded = embedded || EMBEDDED.contains(&name.as_str());
+        // Of these there are so many as the API server says.
+        if name != "metadata" || !path.is_empty() {
+            unbounded(child, embedded, &format!("{path}.{name}"), found);
+        }
+    }
+}
+
+#[test]
+fn every_list_map_and_string_has_a_limit() {
+    for (name, value) in definitions() {
+        for version in value["spec"]["versions"].as_array().unwrap() {
+            let mut found = Vec::new();
+            let schema = &version["schema"]["openAPIV3Schema"]["properties"];
+            for part in ["spec", "status"] {
+                if let Some(schema) = schema.get(part) {
+                    unbounded(schema, false, &format!(".{part}"), &mut found);
+                }
+            }
+            assert_eq!(found, Vec::<String>::new(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_list_says_how_it_is_merged() {
+    let mut merged = 0;
+    for (name, value) in definitions() {
+        walk(schema(value), "", &mut |map, path| {
+            if map.get("type").is_some_and(|kind| kind == "array") {
+                let kind = map.get("x-kubernetes-list-type");
+                assert!(kind.is_some(), "{name}: {path}");
+                let keys = map.get("x-kubernetes-list-map-keys");
+                assert_eq!(
+                    keys.is_some(),
+                    kind == Some(&json!("map")),
+                    "{name}: {path}"
+                );
+                // The API server wants each key to be required or to have a default.
+                for key in keys.and_then(Value::as_array).into_iter().flatten() {
+                    let item = &map["items"];
+                    let required = item["required"].as_array().is_some_and(|r| r.contains(key));
+                    let default = &item["properties"][key.as_str().unwrap()]["default"];
+                    assert!(required || !default.is_null(), "{name}: {path} {key}");
+                }
+                let of_pods = path.starts_with(".spec") && keys.is_some();
+                merged += usize::from(of_pods && name.starts_with("tenant"));
+            }
+        });
+    }
+    assert_eq!(merged, 15, "lists of pods that Kubernetes merges by key");
+}
+
 #[test]
 fn every_rule_is_of_use() {
     let rules = rules::all();

@@ -53,7 +53,10 @@ pub struct NetworkProfile {
     /// One or two ranges of pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 2))]
-    #[x_kube(validation = Rule::new("self.all(x, isCIDR(x))").message("every item of podCidrs must be a CIDR, for example 10.244.0.0/16"))]
+    #[x_kube(
+        validation = Rule::new("self.all(x, isCIDR(x))").message("every item of podCidrs must be a CIDR, for example 10.244.0.0/16"),
+        validation = Rule::new("size(self.filter(x, x.contains(':'))) <= 1 && size(self.filter(x, !x.contains(':'))) <= 1").message("podCidrs has two ranges of one family: give one of IPv4, one of IPv6, or one of each")
+    )]
     pub pod_cidrs: Vec<String>,
     /// Port of the API server.
     #[serde(default = "port")]
@@ -65,7 +68,10 @@ pub struct NetworkProfile {
     /// One or two ranges of Services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 2))]
-    #[x_kube(validation = Rule::new("self.all(x, isCIDR(x))").message("every item of serviceCidrs must be a CIDR, for example 10.96.0.0/16"))]
+    #[x_kube(
+        validation = Rule::new("self.all(x, isCIDR(x))").message("every item of serviceCidrs must be a CIDR, for example 10.96.0.0/16"),
+        validation = Rule::new("size(self.filter(x, x.contains(':'))) <= 1 && size(self.filter(x, !x.contains(':'))) <= 1").message("serviceCidrs has two ranges of one family: give one of IPv4, one of IPv6, or one of each")
+    )]
     pub service_cidrs: Vec<String>,
 }
 
