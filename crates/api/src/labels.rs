@@ -43,6 +43,9 @@ pub const STORAGE_CONFIG: &str = "storage.kamaji.clastix.io/config";
 /// Pod template annotation with the checksum of the datastore certificate.
 pub const STORAGE_CERTIFICATE: &str = "storage.kamaji.clastix.io/certificate";
 
+/// Annotation of a tenant that names the renderer of its pods, and of the Deployment that it made.
+pub const RENDERER: &str = "kamaji.clastix.io/renderer";
+
 /// Finalizer of a tenant that has data in a datastore.
 pub const FINALIZER: &str = "finalizer.kamaji.clastix.io";
 /// Finalizer that the reference keeps while it manages a tenant's inside.

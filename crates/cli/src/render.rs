@@ -10,6 +10,7 @@ use kamaji_core::{
     inside::{self, InsideFacts},
     object::Object,
     plan::{self, Plan},
+    render::Renderer,
     snapshot::Snapshot,
     tenant::Tenant,
 };
@@ -81,13 +82,17 @@ fn one(
 }
 
 fn inside_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
-    let tenant = Tenant::parse(&snapshot.object)?;
+    let tenant = Tenant {
+        status: plan.status.clone(),
+        ..Tenant::parse(&snapshot.object)?
+    };
     let endpoint = endpoint::resolve(&tenant, snapshot.service.as_ref())?;
     let store = snapshot.store.as_ref().map_err(Clone::clone)?;
     let ca = plan
         .ca()
         .context("the tenant has no usable CA, so its inside cannot be rendered")?;
     let facts = InsideFacts {
+        renderer: Renderer::recorded(&tenant).ok(),
         tenant: &tenant,
         settings: &snapshot.settings,
         store,

@@ -62,6 +62,10 @@ pub struct DeploymentView {
     pub status: DeploymentStatus,
     /// The content hash that it was last written with.
     pub stamped: Option<String>,
+    /// The renderer that it names in its annotation.
+    pub renderer: Option<String>,
+    /// Image of its kube-apiserver container.
+    pub image: Option<String>,
     /// Image of its kine container, which is kept (specification 6.10).
     pub kine_image: Option<String>,
 }

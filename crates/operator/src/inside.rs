@@ -17,6 +17,7 @@ use kamaji_core::{
     inside::{self, InsideFacts, InsidePlan},
     object::{CONTENT_HASH, Kind, Object, ObjectRef, holds},
     pki::kubeconfig::{self, Credentials},
+    render::Renderer,
     snapshot::InsideReport,
     tenant::Tenant,
 };
@@ -235,6 +236,7 @@ fn planned(
     context.inside.remember_ca(key, ca);
     let settings = context.inside_settings();
     let facts = InsideFacts {
+        renderer: Renderer::recorded(tenant).ok(),
         tenant,
         settings: &settings,
         store: &store,

@@ -8,6 +8,7 @@ use crate::{
     endpoint::{self, Endpoint},
     object::Object,
     pki::key::KeyAlgorithm,
+    render::Renderer,
     settings::Settings,
     store::Store,
     tenant::Tenant,
@@ -19,6 +20,7 @@ pub(super) struct World {
     pub settings: Settings,
     pub store: Store,
     pub endpoint: Endpoint,
+    pub renderer: Option<Renderer>,
 }
 
 impl World {
@@ -45,6 +47,7 @@ impl World {
         Self {
             endpoint: endpoint::resolve(&tenant, None).unwrap(),
             tenant,
+            renderer: Some(Renderer::V1),
             settings: Settings {
                 key_algorithm: KeyAlgorithm::Rsa2048,
                 webhook_ca: b"webhook ca".to_vec(),
@@ -62,6 +65,7 @@ impl World {
 
     pub fn facts(&self) -> InsideFacts<'_> {
         InsideFacts {
+            renderer: self.renderer,
             tenant: &self.tenant,
             settings: &self.settings,
             store: &self.store,

@@ -27,6 +27,7 @@ use crate::{
     checksum,
     endpoint::Endpoint,
     object::{Kind, Object, ObjectRef},
+    render::Renderer,
     settings::Settings,
     store::Store,
     tenant::Tenant,
@@ -42,6 +43,9 @@ const JOINING: &str = "system:bootstrappers:kubeadm:default-node-token";
 /// Everything that is settled before a tenant's inside can be rendered.
 #[derive(Clone, Debug)]
 pub struct InsideFacts<'a> {
+    /// The renderer of the addons' pods; `None` if it is one that this build does not have: then the
+    /// addons are left as they are.
+    pub renderer: Option<Renderer>,
     /// The tenant.
     pub tenant: &'a Tenant,
     /// The operator's settings.
@@ -78,23 +82,7 @@ pub fn plan(facts: &InsideFacts) -> Result<InsidePlan, InsideError> {
     plan.objects.extend(kubeadm_config::objects(facts));
     plan.objects.extend(kubelet_config::objects(facts)?);
     plan.objects.extend(bootstrap::objects(facts));
-    let spec = &facts.tenant.spec;
-    match &spec.addons.core_dns {
-        Some(addon) => plan.objects.extend(coredns::objects(facts, addon)),
-        None => plan.prunes.extend(coredns::names()),
-    }
-    match &spec.addons.kube_proxy {
-        Some(addon) => plan.objects.extend(kube_proxy::objects(facts, addon)),
-        None => plan.prunes.extend(kube_proxy::names()),
-    }
-    match &spec.addons.konnectivity {
-        Some(addon) => {
-            plan.objects.extend(konnectivity::objects(facts, addon));
-            plan.prunes
-                .push(konnectivity::other_workload(addon.agent.mode));
-        }
-        None => plan.prunes.extend(konnectivity::names()),
-    }
+    addons(facts, &mut plan);
     let blocked = write_permissions::blocked(&facts.tenant.spec);
     if blocked.is_empty() {
         plan.prunes.push(write_permissions::name());
@@ -103,6 +91,29 @@ pub fn plan(facts: &InsideFacts) -> Result<InsidePlan, InsideError> {
             .push(write_permissions::webhooks(facts, &blocked));
     }
     Ok(plan)
+}
+
+fn addons(facts: &InsideFacts, plan: &mut InsidePlan) {
+    let addons = &facts.tenant.spec.addons;
+    match (&addons.core_dns, facts.renderer) {
+        (Some(addon), Some(_)) => plan.objects.extend(coredns::objects(facts, addon)),
+        (Some(_), None) => {}
+        (None, _) => plan.prunes.extend(coredns::names()),
+    }
+    match (&addons.kube_proxy, facts.renderer) {
+        (Some(addon), Some(_)) => plan.objects.extend(kube_proxy::objects(facts, addon)),
+        (Some(_), None) => {}
+        (None, _) => plan.prunes.extend(kube_proxy::names()),
+    }
+    match (&addons.konnectivity, facts.renderer) {
+        (Some(addon), Some(_)) => {
+            plan.objects.extend(konnectivity::objects(facts, addon));
+            let other = konnectivity::other_workload(addon.agent.mode);
+            plan.prunes.push(other);
+        }
+        (Some(_), None) => {}
+        (None, _) => plan.prunes.extend(konnectivity::names()),
+    }
 }
 
 impl InsidePlan {

@@ -110,12 +110,24 @@ pub(crate) fn pods(plan: &Plan, ready: impl Fn(i32) -> i32) -> Option<Deployment
         "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": ready,
         "availableReplicas": ready, "unavailableReplicas": replicas - ready,
     });
+    let text = |pointer: &str| {
+        let value = deployment.body.pointer(pointer)?;
+        value.as_str().map(str::to_owned)
+    };
     Some(DeploymentView {
         generation: 1,
         status: serde_json::from_value(status).unwrap(),
         stamped: Some(deployment.hash.clone()),
-        kine_image: None,
+        renderer: text("/metadata/annotations/kamaji.clastix.io~1renderer"),
+        image: image(&deployment.body, "kube-apiserver"),
+        kine_image: image(&deployment.body, "kine"),
     })
+}
+
+fn image(deployment: &Value, name: &str) -> Option<String> {
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array()?;
+    let container = containers.iter().find(|c| c["name"] == name)?;
+    container["image"].as_str().map(str::to_owned)
 }
 
 /// What a plan writes, in order: names and content hashes.

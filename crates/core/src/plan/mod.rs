@@ -12,7 +12,7 @@ use crate::{
     endpoint::{self, Endpoint},
     names::Names,
     object::{Kind, Object, ObjectRef},
-    render::{self, Checksums, Facts},
+    render::{self, Checksums, Facts, Renderer},
     snapshot::Snapshot,
     store::Store,
     tenant::{ParseError, Tenant},
@@ -136,7 +136,16 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
 
 /// Pods and the ways to them, once everything that they mount is settled.
 fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut Draft) {
+    let renderer = match Renderer::choose(tenant, draft.snapshot) {
+        Ok(renderer) => Some(renderer),
+        Err(unknown) => {
+            let wait = Wait::new(ConditionType::Reconciled, "RendererUnknown", unknown);
+            draft.wait(wait);
+            None
+        }
+    };
     let facts = Facts {
+        renderer: renderer.unwrap_or(Renderer::NEWEST),
         tenant,
         settings: &draft.snapshot.settings,
         store: &storage.store,
@@ -150,7 +159,7 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
             .and_then(|d| d.kine_image.as_deref()),
     };
     draft.config_map(&render::kubeadm_config::config_map(&facts));
-    if tenant.spec.addons.konnectivity.is_some() {
+    if renderer.is_some() && tenant.spec.addons.konnectivity.is_some() {
         draft.config_map(&render::egress::config_map(tenant));
     }
     let stores = std::iter::once(&storage.store).chain(storage.overrides.iter().map(|(_, s)| s));
@@ -159,10 +168,12 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
             .steps
             .push(Step::Bind(store.clone(), storage.binding.clone()));
     }
-    let checksums = draft.checksums(tenant);
-    draft.write(Object::of(&render::deployment::deployment(
-        &facts, &checksums,
-    )));
+    // Pods of a renderer that is not known here are left as they are.
+    if renderer.is_some() {
+        let checksums = draft.checksums(tenant);
+        let deployment = render::deployment::deployment(&facts, &checksums);
+        draft.write(Object::of(&deployment));
+    }
     if let Some(ingress) = render::ingress::ingress(tenant) {
         draft.write(Object::of(&ingress));
     }
@@ -171,7 +182,8 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
             draft.write(Object::of_json(&route));
         }
     }
-    draft.complete = true;
+    draft.renderer = renderer;
+    draft.complete = renderer.is_some();
 }
 
 /// A plan in the making.
@@ -182,6 +194,8 @@ struct Draft<'a> {
     settled: BTreeMap<String, Settled>,
     due: Option<Timestamp>,
     ca_rotating: bool,
+    /// What rendered the pods, once they are planned.
+    renderer: Option<Renderer>,
     /// True once everything is planned: only then is anything removed.
     complete: bool,
 }
@@ -195,6 +209,7 @@ impl<'a> Draft<'a> {
             settled: BTreeMap::new(),
             due: None,
             ca_rotating: false,
+            renderer: None,
             complete: false,
         }
     }

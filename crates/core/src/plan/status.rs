@@ -40,8 +40,8 @@ pub(super) fn next(
     certificates(&mut status, tenant, draft);
     kubeconfigs(&mut status, tenant, draft);
     storage(&mut status, tenant, draft);
-    if draft.complete {
-        status.renderer = Some(render::deployment::RENDERER.to_owned());
+    if let Some(renderer) = draft.renderer {
+        status.renderer = Some(renderer.number().to_owned());
     }
     resources(&mut status, tenant, draft);
     addons(&mut status, tenant, draft);

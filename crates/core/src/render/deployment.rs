@@ -1,10 +1,8 @@
 //! What does the Deployment of a control plane look like?
 //! (management-cluster specification, sections 6 and 7)
 //!
-//! A change of the pod template restarts every control plane, so what is rendered here is frozen:
-//! it is renderer [`RENDERER`]. Whoever needs other pods copies this directory to one beside it,
-//! gives the copy the next number and moves tenants one at a time. Only corrections that leave
-//! the template of every running tenant as it is may be made in place.
+//! A change of the pod template restarts every control plane, so whatever alters the template of a
+//! running tenant is a [`Change`] of a newer [`Renderer`](super::Renderer).
 
 use std::collections::BTreeMap;
 
@@ -14,22 +12,19 @@ use k8s_openapi::{
 };
 use kamaji_api::labels;
 
-use super::{Checksums, Facts, metadata, user};
+use super::{Change, Checksums, Facts, metadata, user};
 use crate::{checksum, tenant::Tenant};
 
 pub mod api_server;
 pub mod args;
 pub mod controller_manager;
-mod core_container;
+pub mod core_container;
 pub mod kine;
 pub mod konnectivity;
 pub mod probes;
 pub mod scheduler;
 pub mod template;
 pub mod volumes;
-
-/// Number of this renderer, as a tenant's status records it.
-pub const RENDERER: &str = "1";
 
 /// The Deployment, complete: control plane, kine and konnectivity in one.
 pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
@@ -42,8 +37,16 @@ pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
             checksum::slice(&extra.api_server),
         )])
     });
+    let mut metadata = user::metadata(ours, wanted.additional_metadata.as_ref());
+    if facts.renderer.has(Change::NamesItself) {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(
+            labels::RENDERER.to_owned(),
+            facts.renderer.number().to_owned(),
+        );
+    }
     Deployment {
-        metadata: user::metadata(ours, wanted.additional_metadata.as_ref()),
+        metadata,
         spec: Some(DeploymentSpec {
             replicas: Some(tenant.replicas()),
             selector: template::selector(tenant),

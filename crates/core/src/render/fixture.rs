@@ -3,7 +3,7 @@
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
 use serde_json::{Value, json};
 
-use super::{Checksums, Facts};
+use super::{Checksums, Facts, Renderer};
 use crate::{
     binding::Binding,
     endpoint::{Endpoint, HostPort},
@@ -21,6 +21,7 @@ pub struct World {
     pub binding: Binding,
     pub endpoint: Endpoint,
     pub kine_image: Option<String>,
+    pub renderer: Renderer,
 }
 
 impl World {
@@ -52,6 +53,15 @@ impl World {
             overrides: Vec::new(),
             endpoint,
             kine_image: None,
+            renderer: Renderer::V1,
+        }
+    }
+
+    /// The same by the newest renderer.
+    pub fn newest(self) -> Self {
+        Self {
+            renderer: Renderer::NEWEST,
+            ..self
         }
     }
 
@@ -62,6 +72,7 @@ impl World {
 
     pub fn facts(&self) -> Facts<'_> {
         Facts {
+            renderer: self.renderer,
             tenant: &self.tenant,
             settings: &self.settings,
             store: &self.store,

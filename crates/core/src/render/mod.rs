@@ -17,12 +17,17 @@ pub(crate) mod fixture;
 pub mod gateway;
 pub mod ingress;
 pub mod kubeadm_config;
+pub mod renderer;
 pub mod service;
 pub mod user;
+
+pub use renderer::{Change, Renderer};
 
 /// Everything that is settled before a control plane's pods can be rendered.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
+    /// The renderer of its pods.
+    pub renderer: Renderer,
     /// The tenant.
     pub tenant: &'a Tenant,
     /// The operator's settings.

@@ -77,7 +77,14 @@ impl Entry {
         let value = match &self.facts {
             Facts::None => return 0,
             Facts::Deployment(view) => {
-                serde_json::json!([view.generation, view.status, view.stamped, view.kine_image])
+                serde_json::json!([
+                    view.generation,
+                    view.status,
+                    view.stamped,
+                    view.renderer,
+                    view.image,
+                    view.kine_image
+                ])
             }
             Facts::Service(service) => serde_json::json!([service.spec, service.status]),
             Facts::Ingress(status) => serde_json::json!(status),
@@ -317,7 +324,11 @@ fn facts(kind: Kind, body: &Value) -> Facts {
                 stamped: body["metadata"]["annotations"][CONTENT_HASH]
                     .as_str()
                     .map(str::to_owned),
-                kine_image: kine_image(body),
+                renderer: body["metadata"]["annotations"][labels::RENDERER]
+                    .as_str()
+                    .map(str::to_owned),
+                image: image(body, "kube-apiserver"),
+                kine_image: image(body, "kine"),
             }))
         }
         Kind::Service => {
@@ -345,12 +356,12 @@ fn facts(kind: Kind, body: &Value) -> Facts {
     }
 }
 
-fn kine_image(body: &Value) -> Option<String> {
+fn image(body: &Value, name: &str) -> Option<String> {
     let containers = body["spec"]["template"]["spec"]["containers"].as_array()?;
-    let kine = containers
+    let container = containers
         .iter()
-        .find(|container| container["name"] == "kine")?;
-    kine["image"].as_str().map(str::to_owned)
+        .find(|container| container["name"] == name)?;
+    container["image"].as_str().map(str::to_owned)
 }
 
 /// Hash of what an object says: labels, annotations, owners, finalizers and everything beside

@@ -16,6 +16,7 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
         C::EndpointAssigned,
         C::CertificatesValid,
         C::UpgradeAllowed,
+        C::Reconciled,
     ] {
         next.push(
             match draft.waits.iter().find(|wait| wait.condition == type_) {
@@ -24,7 +25,6 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
             },
         );
     }
-    next.push(draft.condition(C::Reconciled, Ok("AsPlanned")));
     next.push(available(tenant, draft));
     next.push(inside(&status.conditions, draft));
     let first = next.iter().find(|c| c.status != "True");

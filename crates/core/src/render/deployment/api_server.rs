@@ -76,7 +76,7 @@ pub fn container(facts: &Facts) -> Container {
     Core {
         name: NAME,
         component: Component::ApiServer,
-        image: image(tenant, NAME),
+        image: image(tenant, facts.renderer, NAME),
         // Tags of kube-apiserver are re-pulled by the reference; changing it would roll the pods.
         image_pull_policy: Some("Always"),
         args: args(facts),

@@ -20,7 +20,7 @@ pub fn container(facts: &Facts) -> Container {
     Core {
         args: args(tenant),
         volume_mounts: volumes::controller_manager_mounts(tenant),
-        ..Core::plain(tenant, (NAME, Component::ControllerManager), 10257)
+        ..Core::plain(facts, (NAME, Component::ControllerManager), 10257)
     }
     .container(tenant.spec.control_plane.deployment.probes.as_ref())
 }

@@ -4,7 +4,10 @@ use k8s_openapi::api::core::v1::{Container, ResourceRequirements, SecurityContex
 use kamaji_api::tenant::Probes;
 
 use super::probes::{Check, Component, Kind, probe};
-use crate::tenant::Tenant;
+use crate::{
+    render::{Facts, Renderer},
+    tenant::Tenant,
+};
 
 /// What differs from one component to the next.
 pub struct Core {
@@ -33,7 +36,8 @@ pub struct Core {
 impl Core {
     /// The scheduler or the controller manager, which says at `/healthz` whether it is well;
     /// without flags and mounts yet.
-    pub fn plain(tenant: &Tenant, (name, component): (&'static str, Component), port: i32) -> Self {
+    pub fn plain(facts: &Facts, (name, component): (&'static str, Component), port: i32) -> Self {
+        let tenant = facts.tenant;
         let deployment = &tenant.spec.control_plane.deployment;
         let healthz = Check {
             path: "/healthz",
@@ -45,7 +49,7 @@ impl Core {
         Self {
             name,
             component,
-            image: image(tenant, name),
+            image: image(tenant, facts.renderer, name),
             image_pull_policy: None,
             args: Vec::new(),
             liveness: healthz,
@@ -91,7 +95,7 @@ impl Core {
 }
 
 /// `<registry>/<image>:<version><suffix>` of a component, by the tenant's registry settings.
-pub fn image(tenant: &Tenant, component: &str) -> String {
+pub fn image(tenant: &Tenant, _renderer: Renderer, component: &str) -> String {
     let settings = &tenant.spec.control_plane.deployment.registry_settings;
     let repository = match component {
         super::api_server::NAME => &settings.api_server_image,

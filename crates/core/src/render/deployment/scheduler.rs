@@ -24,7 +24,7 @@ pub fn container(facts: &Facts) -> Container {
     Core {
         args: args(tenant),
         volume_mounts: volumes::scheduler_mounts(tenant),
-        ..Core::plain(tenant, (NAME, Component::Scheduler), 10259)
+        ..Core::plain(facts, (NAME, Component::Scheduler), 10259)
     }
     .container(tenant.spec.control_plane.deployment.probes.as_ref())
 }

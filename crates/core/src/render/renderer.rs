@@ -1,0 +1,130 @@
+//! The renderer of a tenant's pods: which one applies, and what a newer one renders otherwise.
+//!
+//! A change of a pod template restarts pods, so whatever alters the template of a running tenant is a
+//! [`Change`] that only a newer renderer has. A tenant keeps the renderer that made its pods until its
+//! own upgrade rolls them anyway, or until a person names another one by the annotation
+//! `kamaji.clastix.io/renderer`.
+
+use kamaji_api::labels;
+
+use super::deployment::{api_server, core_container};
+use crate::{plan::upgrade, snapshot::Snapshot, tenant::Tenant};
+
+/// A renderer of pods, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Renderer {
+    /// Pods as the first release rendered them, and as upstream does.
+    V1,
+    /// V1 with every [`Change`].
+    V2,
+}
+
+/// What a renderer does otherwise than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The Deployment names its renderer in an annotation, so that it is known even if the process
+    /// ended before the status was written.
+    NamesItself,
+}
+
+impl Change {
+    /// The first renderer that has it.
+    fn since(self) -> Renderer {
+        match self {
+            Self::NamesItself => Renderer::V2,
+        }
+    }
+}
+
+/// A renderer that this build does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownRenderer {
+    /// Recorded by a newer operator.
+    #[error(
+        "the pods were made by renderer {0:?}, which this operator does not have (it has 1 to {newest}): they are left as they are. Run the operator that made them, or set the annotation {annotation}: \"{newest}\" on the TenantControlPlane to have them made anew by this one, which restarts them",
+        newest = Renderer::NEWEST.number(),
+        annotation = labels::RENDERER
+    )]
+    Recorded(String),
+    /// Asked for by a person.
+    #[error(
+        "the annotation {annotation} asks for renderer {0:?}, which this operator does not have (it has 1 to {newest}): the pods are left as they are. Correct the annotation or remove it",
+        newest = Renderer::NEWEST.number(),
+        annotation = labels::RENDERER
+    )]
+    Asked(String),
+}
+
+impl Renderer {
+    /// What new tenants get.
+    pub const NEWEST: Self = Self::V2;
+
+    /// Its number, as status and annotations have it.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::V1 => "1",
+            Self::V2 => "2",
+        }
+    }
+
+    /// The renderer of a number, read strictly.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::V1, Self::V2]
+            .into_iter()
+            .find(|renderer| renderer.number() == text)
+    }
+
+    /// True if it renders this change.
+    pub fn has(self, change: Change) -> bool {
+        self >= change.since()
+    }
+
+    /// The renderer that made what runs, by the published status. Without a record it is a tenant that
+    /// upstream made, or one whose pods are not made yet.
+    pub fn recorded(tenant: &Tenant) -> Result<Self, UnknownRenderer> {
+        newest_of([tenant.status.renderer.as_deref()]).map(|renderer| renderer.unwrap_or(Self::V1))
+    }
+
+    /// The renderer for the next Deployment of a tenant.
+    pub fn choose(tenant: &Tenant, snapshot: &Snapshot) -> Result<Self, UnknownRenderer> {
+        let annotations = snapshot.object.metadata.annotations.as_ref();
+        if let Some(asked) = annotations.and_then(|all| all.get(labels::RENDERER)) {
+            return Self::parse(asked).ok_or_else(|| UnknownRenderer::Asked(asked.clone()));
+        }
+        let pods = snapshot.deployment.as_ref();
+        let recorded = newest_of([
+            tenant.status.renderer.as_deref(),
+            pods.and_then(|pods| pods.renderer.as_deref()),
+        ])?;
+        let Some(pods) = pods else {
+            return Ok(recorded.unwrap_or(Self::NEWEST));
+        };
+        let recorded = recorded.unwrap_or(Self::V1);
+        let image = core_container::image(tenant, recorded, api_server::NAME);
+        let rolled = pods.image.as_ref().is_some_and(|live| *live != image);
+        let upgraded = upgrade::installed(tenant)
+            .is_some_and(|installed| installed.text != tenant.version.text);
+        Ok(if rolled && upgraded {
+            Self::NEWEST
+        } else {
+            recorded
+        })
+    }
+}
+
+/// The newest of what is recorded; an unknown one counts as newer than all.
+fn newest_of<const N: usize>(
+    recorded: [Option<&str>; N],
+) -> Result<Option<Renderer>, UnknownRenderer> {
+    let mut newest = None;
+    for text in recorded.into_iter().flatten() {
+        let known =
+            Renderer::parse(text).ok_or_else(|| UnknownRenderer::Recorded(text.to_owned()))?;
+        newest = newest.max(Some(known));
+    }
+    Ok(newest)
+}
+
+#[cfg(test)]
+#[path = "renderer_tests.rs"]
+mod tests;

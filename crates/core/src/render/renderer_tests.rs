@@ -1,0 +1,216 @@
+use kamaji_api::{condition::find, labels, tenant::TenantControlPlaneStatus};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    object::Kind,
+    plan::{
+        Plan,
+        fixture::{after, pods, settled, snapshot},
+        plan,
+    },
+    snapshot::DeploymentView,
+};
+
+fn upgraded() -> Value {
+    json!({"spec": {"kubernetes": {"version": "v1.36.4"}}})
+}
+
+/// The world of a tenant that an older operator made: renderer 1, all replicas ready.
+fn old() -> Snapshot {
+    let mut seen = snapshot(json!({"metadata": {"annotations": {labels::RENDERER: "1"}}}));
+    for _ in 0..3 {
+        run(&mut seen);
+    }
+    seen.object.metadata.annotations = None;
+    seen
+}
+
+/// One pass, and the pods that come of it.
+fn run(seen: &mut Snapshot) -> Plan {
+    let planned = plan(seen).unwrap();
+    *seen = after(seen.clone(), &planned);
+    if let Some(pods) = pods(&planned, |replicas| replicas) {
+        seen.deployment = Some(pods);
+    }
+    planned
+}
+
+fn change(seen: &mut Snapshot, changes: &Value) {
+    let mut object = serde_json::to_value(&seen.object).unwrap();
+    json_patch::merge(&mut object, changes);
+    seen.object = serde_json::from_value(object).unwrap();
+}
+
+fn template(plan: &Plan) -> Option<Value> {
+    let deployment = plan.objects().find(|o| o.key.kind == Kind::Deployment)?;
+    Some(deployment.body["spec"]["template"].clone())
+}
+
+fn renderer(plan: &Plan) -> Option<&str> {
+    plan.status.renderer.as_deref()
+}
+
+#[test]
+fn a_new_tenant_gets_the_newest_renderer_and_keeps_it_while_its_pods_come_up() {
+    let mut seen = snapshot(json!({}));
+    let first = run(&mut seen);
+    assert_eq!(renderer(&first), Some("2"));
+    // The status was not written: what the Deployment says of itself is enough.
+    seen.object.status = None;
+    let second = run(&mut seen);
+    assert_eq!(renderer(&second), Some("2"));
+    assert_eq!(template(&first), template(&second));
+}
+
+#[test]
+fn a_tenant_of_renderer_1_stays_there_whatever_else_changes() {
+    let mut seen = old();
+    assert_eq!(renderer(&run(&mut seen)), Some("1"));
+    for changes in [
+        json!({"spec": {"controlPlane": {"deployment": {"replicas": 3}}}}),
+        json!({"spec": {"networkProfile": {"certSANs": ["new.example.com"]}}}),
+        json!({"spec": {"controlPlane": {"deployment": {"registrySettings": {"registry": "mirror.example.com"}}}}}),
+        json!({"spec": {"addons": {"konnectivity": null}}}),
+    ] {
+        change(&mut seen, &changes);
+        assert_eq!(renderer(&run(&mut seen)), Some("1"), "{changes}");
+    }
+    // Pods that are gone come back as they were.
+    seen.deployment = None;
+    assert_eq!(renderer(&run(&mut seen)), Some("1"));
+}
+
+#[test]
+fn a_tenant_that_upstream_made_is_renderer_1() {
+    let mut seen = old();
+    let before = template(&run(&mut seen));
+    seen.object.status.as_mut().unwrap().renderer = None;
+    let taken = run(&mut seen);
+    assert_eq!(renderer(&taken), Some("1"));
+    assert_eq!(template(&taken), before);
+}
+
+#[test]
+fn an_upgrade_of_the_tenant_brings_the_newest_renderer_in_the_same_rollout() {
+    let mut seen = old();
+    change(&mut seen, &upgraded());
+    let moved = run(&mut seen);
+    assert_eq!(renderer(&moved), Some("2"));
+    for _ in 0..3 {
+        assert_eq!(template(&run(&mut seen)), template(&moved));
+    }
+}
+
+#[test]
+fn a_move_that_was_cut_off_before_the_status_was_written_is_not_undone() {
+    let mut seen = old();
+    change(&mut seen, &upgraded());
+    let before = seen.object.status.clone();
+    let moved = run(&mut seen);
+    seen.object.status = before;
+    assert_eq!(template(&run(&mut seen)), template(&moved));
+}
+
+#[test]
+fn an_upgrade_that_an_older_operator_rolls_out_is_not_rolled_twice() {
+    let mut seen = old();
+    let mut by_old = seen.clone();
+    change(
+        &mut by_old,
+        &json!({"metadata": {"annotations": {labels::RENDERER: "1"}}}),
+    );
+    change(&mut by_old, &upgraded());
+    let rolling = run(&mut by_old);
+    assert_eq!(renderer(&rolling), Some("1"));
+    change(&mut seen, &upgraded());
+    seen.deployment = by_old.deployment.map(|pods| DeploymentView {
+        generation: 2,
+        ..pods
+    });
+    let ours = run(&mut seen);
+    assert_eq!(renderer(&ours), Some("1"));
+    assert_eq!(template(&ours), template(&rolling));
+}
+
+#[test]
+fn a_persons_word_moves_a_tenant_both_ways_and_is_read_strictly() {
+    let mut seen = old();
+    for number in ["2", "1", "2"] {
+        change(
+            &mut seen,
+            &json!({"metadata": {"annotations": {labels::RENDERER: number}}}),
+        );
+        assert_eq!(renderer(&run(&mut seen)), Some(number));
+    }
+    for word in ["", "two", "02", "2 ", "3", "v2"] {
+        change(
+            &mut seen,
+            &json!({"metadata": {"annotations": {labels::RENDERER: word}}}),
+        );
+        let plan = run(&mut seen);
+        assert_eq!(template(&plan), None, "{word:?}");
+        assert_eq!(renderer(&plan), Some("2"), "{word:?}");
+        assert!(told(&plan.status).contains("Correct the annotation"));
+    }
+}
+
+fn told(status: &TenantControlPlaneStatus) -> String {
+    let reconciled = find(&status.conditions, "Reconciled").unwrap();
+    assert_eq!(
+        (reconciled.status.as_str(), reconciled.reason.as_str()),
+        ("False", "RendererUnknown")
+    );
+    reconciled.message.clone()
+}
+
+#[test]
+fn pods_of_an_unknown_renderer_are_left_alone_and_everything_else_goes_on() {
+    let newer = json!({"status": {"renderer": "7"}});
+    let named = DeploymentView {
+        renderer: Some("7".to_owned()),
+        ..DeploymentView::default()
+    };
+    let mut by_status = settled(json!({}));
+    change(&mut by_status, &newer);
+    let mut by_annotation = settled(json!({}));
+    by_annotation.deployment = Some(named);
+    for mut seen in [by_status, by_annotation] {
+        let mut known = seen.clone();
+        known.object.status.as_mut().unwrap().renderer = Some("2".to_owned());
+        known.deployment = None;
+        change(&mut seen, &upgraded());
+        let recorded = seen.object.status.as_ref().unwrap().renderer.clone();
+        let plan = plan(&seen).unwrap();
+        let left: Vec<String> = plan.objects().map(|o| o.key.to_string()).collect();
+        let mut all: Vec<String> = self::plan(&known)
+            .unwrap()
+            .objects()
+            .map(|o| o.key.to_string())
+            .collect();
+        all.retain(|name| !name.starts_with("Deployment ") && !name.contains("egress"));
+        assert_eq!(left, all);
+        assert_eq!(plan.prunes, vec![]);
+        assert_eq!(plan.status.renderer, recorded);
+        assert!(
+            told(&plan.status).contains("\"7\"") && told(&plan.status).contains(labels::RENDERER)
+        );
+        assert!(!kamaji_api::condition::is_true(
+            &plan.status.conditions,
+            "Ready"
+        ));
+    }
+}
+
+#[test]
+fn a_persons_word_takes_over_pods_of_an_unknown_renderer() {
+    let mut seen = settled(json!({}));
+    change(
+        &mut seen,
+        &json!({
+            "status": {"renderer": "7"},
+            "metadata": {"annotations": {labels::RENDERER: "2"}},
+        }),
+    );
+    assert_eq!(renderer(&run(&mut seen)), Some("2"));
+}
