@@ -7,6 +7,9 @@ pub const DATA_STORE_VALID: &str = "kamaji.clastix.io/DataStoreValidation";
 /// DataStore condition: nobody uses it any more.
 pub const DATA_STORE_ALLOWED_DELETION: &str = "kamaji.clastix.io/DataStoreAllowedDeletion";
 
+/// Reason of a DataStore's condition that is true and warns.
+pub const CERTIFICATE_EXPIRING: &str = "CertificateExpiring";
+
 /// Conditions of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {

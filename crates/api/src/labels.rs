@@ -26,6 +26,8 @@ pub const COMPONENT_CHECKSUM: &str = "component.kamaji.clastix.io/";
 pub const CHECKSUM: &str = "kamaji.clastix.io/checksum";
 /// Annotation that asks for new keys, if empty; else the time of the last rotation.
 pub const ROTATE: &str = "certs.kamaji.clastix.io/rotate";
+/// Annotation of a tenant that names the lost authorities to be made anew, each with what identifies the loss.
+pub const REPLACE_AUTHORITY: &str = "kamaji.clastix.io/replace-authority";
 /// Annotation that pauses an object, whatever its value.
 pub const PAUSED: &str = "kamaji.clastix.io/paused";
 /// Annotation with the key of the admin Secret that the operator itself uses.

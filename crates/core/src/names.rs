@@ -17,6 +17,25 @@ impl Names {
     pub fn of(tenant: &str) -> Self {
         Self(tenant.to_owned())
     }
+
+    /// Every Secret that a tenant may have.
+    pub fn secrets(&self) -> [String; 13] {
+        [
+            self.ca(),
+            self.front_proxy_ca(),
+            self.service_account(),
+            self.api_server(),
+            self.kubelet_client(),
+            self.front_proxy_client(),
+            self.admin_kubeconfig(),
+            self.controller_manager_kubeconfig(),
+            self.scheduler_kubeconfig(),
+            self.datastore_config(),
+            self.datastore_certificate(),
+            self.konnectivity_certificate(),
+            self.konnectivity_kubeconfig(),
+        ]
+    }
 }
 
 suffixed! {

@@ -114,6 +114,7 @@ impl Context {
         self.inside.forget(key);
         self.metrics
             .forget_certificates((&key.namespace, &key.name));
+        self.metrics.expiries.forget(&key.to_string());
         if let Some((info, status)) = self.locked_labels().remove(key) {
             self.metrics.tenant_info.remove(&info);
             self.metrics.tenant_status.remove(&status);

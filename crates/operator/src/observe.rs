@@ -94,7 +94,10 @@ async fn secrets(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Resul
             }
         }
     }
-    if context.memo.adopting(key) {
+    let status = snapshot.object.status.as_ref();
+    let recorded = status.is_some_and(|status| status.certificates.is_some());
+    // One that is recorded and lost may have been restored without labels.
+    if recorded || context.memo.adopting(key) {
         let names = Names::of(&key.name);
         for name in [names.ca(), names.front_proxy_ca(), names.service_account()] {
             if snapshot.secrets.contains_key(&name) {

@@ -204,7 +204,9 @@ fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
             "ServicePending" | "DeploymentPending" | "NotVisited" | "NoReplicaReady" | "Sleeping"
         );
         // Ready repeats what another condition says, and what is fine from the start is no news.
-        if condition.type_ == "Ready" && !fine || fine && first || starting && first {
+        let warned = fine && condition.reason != "AsPlanned" && !condition.message.is_empty();
+        let unworthy = fine && first && !warned || starting && first;
+        if condition.type_ == "Ready" && !fine || unworthy {
             continue;
         }
         let before = condition::find(old, &condition.type_);
@@ -217,12 +219,12 @@ fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
         } else {
             condition.message.clone()
         };
-        let reason = if fine {
+        let reason = if fine && !warned {
             condition.type_.clone()
         } else {
             condition.reason.clone()
         };
-        let warning = !fine && condition.reason != "Sleeping";
+        let warning = warned || !fine && condition.reason != "Sleeping";
         told.push(Happening {
             warning,
             reason,
@@ -289,6 +291,21 @@ mod tests {
         let ours = Failure::accident(&Accident::Panic("no such luck".to_owned()));
         assert_eq!(ours.reason, "InternalError");
         assert!(ours.message.contains("no such luck"));
+    }
+
+    #[test]
+    fn a_condition_that_is_true_and_warns_is_told_as_a_warning_and_once() {
+        let mut warned = condition("CertificatesValid", "True", "AuthorityExpiring");
+        warned.message = "the CA ends soon".to_owned();
+        let fine = condition("CertificatesValid", "True", "AsPlanned");
+        for before in [Vec::new(), vec![fine]] {
+            let told = transitions(&before, std::slice::from_ref(&warned));
+            assert_eq!(told.len(), 1, "{before:?}");
+            assert!(told[0].warning);
+            assert_eq!(told[0].reason, "AuthorityExpiring");
+        }
+        let warned = [warned];
+        assert!(transitions(&warned, &warned).is_empty());
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::Secret;
-use kamaji_api::{datastore::DataStore, labels};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
+use kamaji_api::{condition, datastore::DataStore, labels};
 use kamaji_core::store::{self, Secrets};
 use kube::{Api, api::ApiResource};
 use tokio::{sync::Mutex, task::AbortHandle};
@@ -77,6 +77,7 @@ pub async fn reconcile(
     let Some(object) = context.data_stores.get(&name) else {
         if let Ok(store) = context.stores.get(&name) {
             context.metrics.forget_store(&name, store.driver.as_str());
+            context.metrics.expiries.forget(&name);
         }
         if context.stores.remove(&name) {
             wake_users(&context, &name);
@@ -88,12 +89,47 @@ pub async fn reconcile(
     }
     match pass(&context, &name, &object).await {
         Ok(()) => Outcome::Done {
-            wake: Some(context.settings.resync),
+            wake: Some(wake(&context, &name)),
         },
         Err(error) => {
             tracing::warn!(store = %name, %error, "cannot be reconciled, trying again");
             Outcome::Retry
         }
+    }
+}
+
+/// When a DataStore is to be looked at again although nothing has changed: at the latest when one of its
+/// certificates should be told to end soon.
+fn wake(context: &Context, name: &str) -> Duration {
+    let expiries = context
+        .stores
+        .get(name)
+        .map(|store| store::expiry::expiries(&store));
+    let now = clock::now();
+    let notices = expiries.iter().flatten().map(|expiry| expiry.notice);
+    let next = notices.filter(|notice| *notice > now).min();
+    let resync = context.settings.resync;
+    next.map_or(resync, |at| clock::until(at).min(resync))
+}
+
+/// Tells of a certificate that ends soon, once.
+async fn tell_expiry(context: &Context, object: &DataStore, next: &[Condition]) {
+    let reason = |all: &[Condition]| {
+        let valid = condition::find(all, condition::DATA_STORE_VALID)?;
+        (valid.reason == condition::CERTIFICATE_EXPIRING).then(|| valid.message.clone())
+    };
+    let old = object
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    if let (None, Some(note)) = (reason(old), reason(next)) {
+        let what = Happening {
+            warning: true,
+            reason: condition::CERTIFICATE_EXPIRING.to_owned(),
+            note,
+        };
+        tracing::warn!(reason = %what.reason, "{}", what.note);
+        context.events.tell(object, what).await;
     }
 }
 
@@ -134,6 +170,12 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
     context
         .metrics
         .store(name, object.spec.driver.as_str(), resolved.is_ok());
+    if let Ok(store) = &resolved {
+        context
+            .metrics
+            .expiries
+            .set(name, &store::expiry::expiries(store));
+    }
     let mut live = object.clone();
     if let Some(finalizers) = &plan.finalizers {
         live = context.writer.set_finalizers(object, finalizers).await?;
@@ -143,6 +185,7 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
     }
     if object.status.as_ref() != Some(&plan.status) {
         context.writer.patch_status(&live, &plan.status).await?;
+        tell_expiry(context, object, &plan.status.conditions).await;
         if let Err(why) = &resolved
             && object.status.as_ref().is_none_or(|status| status.ready)
         {

@@ -97,6 +97,10 @@ async fn pass(
     let (x509, kubeconfigs) = certificates::census(&snapshot.secrets, snapshot.now, deadline);
     let named = (key.namespace.as_str(), key.name.as_str());
     context.metrics.certificates(named, x509, kubeconfigs);
+    context
+        .metrics
+        .expiries
+        .set(&key.to_string(), &plan.expiries);
     let resync = clock::jitter(
         context.settings.resync.mul_f64(0.9),
         context.settings.resync,
@@ -163,6 +167,11 @@ async fn apply(
             .entry(object)
             .map(|entry| entry.uid.to_string());
         context.writer.delete(object, uid.as_deref()).await?;
+    }
+    if plan.answered {
+        let (writer, object) = (&context.writer, &snapshot.object);
+        let annotation = labels::REPLACE_AUTHORITY;
+        snapshot.object = writer.remove_annotation(object, annotation).await?;
     }
     Ok(())
 }

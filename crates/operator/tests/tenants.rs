@@ -9,6 +9,8 @@
 
 #[path = "tenants/admission.rs"]
 mod admission;
+#[path = "tenants/authorities.rs"]
+mod authorities;
 #[path = "tenants/bad_input.rs"]
 mod bad_input;
 #[path = "tenants/convergence.rs"]

@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod certificate;
 mod der;
+pub mod expiry;
 #[cfg(test)]
 mod fixture;
 pub mod key;

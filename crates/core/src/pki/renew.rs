@@ -11,10 +11,11 @@ use super::{
     known,
     leaf::{LeafRequest, before},
 };
+use crate::checksum;
 
 /// A leaf and what it should be.
 pub struct Subject<'a> {
-    /// What it is for: the name of its stream of randomness.
+    /// What it is for.
     pub purpose: &'static str,
     /// What it should say.
     pub request: &'a LeafRequest,
@@ -26,6 +27,15 @@ pub struct Subject<'a> {
     pub key: Option<&'a [u8]>,
     /// True if a person asked for a new one.
     pub rotate: bool,
+}
+
+impl Subject<'_> {
+    /// The name of its stream of randomness. A leaf that is issued again from the same seed because its request or
+    /// its authority changed has another key and serial number.
+    pub fn stream(&self) -> String {
+        let authority = checksum::pieces(&[&self.authority.certificate().der]);
+        format!("{} {:?} {authority}", self.purpose, self.request)
+    }
 }
 
 /// What is to be done with a leaf.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
+use kamaji_api::{datastore::Driver, labels, tenant::TenantControlPlane};
 use serde_json::{Value, json};
 
 use super::{Plan, plan};
@@ -95,6 +95,11 @@ pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
     if let Some(finalizers) = &plan.finalizers {
         snapshot.object.metadata.finalizers = Some(finalizers.clone());
     }
+    if plan.answered
+        && let Some(annotations) = &mut snapshot.object.metadata.annotations
+    {
+        annotations.remove(labels::REPLACE_AUTHORITY);
+    }
     snapshot.object.status = Some(plan.status.clone());
     snapshot.seed = Seed::from_text("another");
     snapshot
@@ -128,6 +133,22 @@ fn image(deployment: &Value, name: &str) -> Option<String> {
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array()?;
     let container = containers.iter().find(|c| c["name"] == name)?;
     container["image"].as_str().map(str::to_owned)
+}
+
+/// The word that the condition of a lost authority asks for.
+pub(crate) fn word(plan: &Plan) -> Option<String> {
+    let wait = plan
+        .waits
+        .iter()
+        .find(|wait| wait.reason == "AuthorityLost")?;
+    let (_, rest) = wait.message.split_once("replace-authority=")?;
+    rest.split(' ').next().map(str::to_owned)
+}
+
+/// A person annotates the tenant.
+pub(crate) fn annotate(snapshot: &mut Snapshot, key: &str, value: &str) {
+    let annotations = snapshot.object.metadata.annotations.get_or_insert_default();
+    annotations.insert(key.to_owned(), value.to_owned());
 }
 
 /// What a plan writes, in order: names and content hashes.

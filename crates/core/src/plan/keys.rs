@@ -1,28 +1,21 @@
-//! Which keys and certificates does a control plane have, and which of them are due?
-//! (management-cluster specification, sections 5.4 to 5.7 and 5.11)
-
-use kamaji_api::condition::ConditionType;
+//! Leaf certificates of a control plane, and which of them are due (management-cluster specification,
+//! sections 5.4 to 5.7 and 5.11).
 
 use super::{
-    Draft, Wait,
+    Draft,
+    authorities::Authorities,
     secret::{Lifecycle, Planned},
 };
 use crate::{
     binding::Data,
     endpoint::Endpoint,
     pki::{
-        authority::{self, Authority},
+        authority::Authority,
         leaf::{LeafRequest, Pair},
-        leaves, renew, service_account,
+        leaves, renew,
     },
     tenant::Tenant,
 };
-
-/// The two authorities of a tenant.
-pub(super) struct Authorities {
-    pub ca: Authority,
-    pub front_proxy: Authority,
-}
 
 /// A leaf as it is in the plan.
 pub(super) struct Leaf {
@@ -30,133 +23,6 @@ pub(super) struct Leaf {
     pub key: Vec<u8>,
     /// True if it was issued in this pass.
     pub fresh: bool,
-}
-
-/// Plans the authorities and the service-account keys. `None` if any of them is damaged: then
-/// nothing that depends on them is touched, and a person must say what is to be done.
-pub(super) fn authorities(tenant: &Tenant, draft: &mut Draft) -> Option<Authorities> {
-    let names = &tenant.names;
-    let ca = one(tenant, CA.named(names.ca()), draft);
-    let front_proxy = one(tenant, FRONT_PROXY.named(names.front_proxy_ca()), draft);
-    let service_account = service_account(tenant, draft);
-    service_account?;
-    Some(Authorities {
-        ca: ca?,
-        front_proxy: front_proxy?,
-    })
-}
-
-/// What distinguishes one authority from the other.
-struct Kind {
-    component: &'static str,
-    common_name: &'static str,
-    files: (&'static str, &'static str),
-}
-
-const CA: Kind = Kind {
-    component: "ca",
-    common_name: "kubernetes",
-    files: ("ca.crt", "ca.key"),
-};
-const FRONT_PROXY: Kind = Kind {
-    component: "front-proxy-ca-certificate",
-    common_name: "front-proxy-ca",
-    files: ("front-proxy-ca.crt", "front-proxy-ca.key"),
-};
-
-impl Kind {
-    fn named(&self, name: String) -> (&Self, String) {
-        (self, name)
-    }
-}
-
-fn one(tenant: &Tenant, (kind, name): (&Kind, String), draft: &mut Draft) -> Option<Authority> {
-    let rotated = draft.rotation_requested(&name);
-    let live = draft.live(&name).filter(|data| !data.is_empty());
-    let create_only = live.is_none();
-    let authority = match live {
-        Some(data) if !rotated => {
-            let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
-            match Authority::load(file(kind.files.0), file(kind.files.1), draft.snapshot.now) {
-                Ok(authority) => authority,
-                Err(source) => {
-                    draft.wait(damaged(tenant, &name, &source));
-                    return None;
-                }
-            }
-        }
-        _ => authority::issue(
-            kind.common_name,
-            draft.snapshot.settings.key_algorithm,
-            draft.snapshot.now,
-            &mut draft.snapshot.seed.for_purpose(kind.component),
-        ),
-    };
-    draft.ca_rotating |= rotated && kind.component == CA.component;
-    let mut data = Data::from([
-        (
-            kind.files.0.to_owned(),
-            authority.certificate_pem().to_vec(),
-        ),
-        (kind.files.1.to_owned(), authority.key_pem().to_vec()),
-    ]);
-    if kind.component == CA.component {
-        // Cluster API reads the CA under the keys of a TLS Secret.
-        data.insert("tls.crt".to_owned(), authority.certificate_pem().to_vec());
-        data.insert("tls.key".to_owned(), authority.key_pem().to_vec());
-    }
-    let planned = Planned {
-        rotated,
-        create_only,
-        ..Planned::new(name, kind.component, data)
-    };
-    draft.secret(tenant, planned);
-    Some(authority)
-}
-
-fn service_account(tenant: &Tenant, draft: &mut Draft) -> Option<()> {
-    let name = tenant.names.service_account();
-    let rotated = draft.rotation_requested(&name);
-    let live = draft.live(&name).filter(|data| !data.is_empty());
-    let create_only = live.is_none();
-    let data = match live {
-        Some(data) if !rotated => {
-            let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
-            if let Err(source) = service_account::load(file("sa.key"), file("sa.pub")) {
-                draft.wait(damaged(tenant, &name, &source));
-                return None;
-            }
-            data
-        }
-        _ => {
-            let pair = service_account::generate(
-                draft.snapshot.settings.key_algorithm,
-                &mut draft.snapshot.seed.for_purpose("sa-certificate"),
-            );
-            Data::from([
-                ("sa.pub".to_owned(), pair.public_pem.into_bytes()),
-                ("sa.key".to_owned(), pair.key_pem.into_bytes()),
-            ])
-        }
-    };
-    let planned = Planned {
-        rotated,
-        create_only,
-        ..Planned::new(name, "sa-certificate", data)
-    };
-    draft.secret(tenant, planned);
-    Some(())
-}
-
-fn damaged(tenant: &Tenant, name: &str, source: &dyn std::fmt::Display) -> Wait {
-    Wait::new(
-        ConditionType::CertificatesValid,
-        "AuthorityDamaged",
-        format!(
-            "the Secret {}/{name} is damaged: {source}. Nothing was replaced, since everything that trusts it would break: restore the Secret from a backup, or ask for new keys by setting its annotation certs.kamaji.clastix.io/rotate to an empty value",
-            tenant.namespace
-        ),
-    )
 }
 
 /// Plans the leaf certificates of the API server and, with konnectivity, of its server.
@@ -221,6 +87,10 @@ struct Row<'a> {
 }
 
 fn plan_leaf(tenant: &Tenant, row: Row, draft: &mut Draft) {
+    if let Some(data) = draft.paused_data(&row.name) {
+        let planned = Planned::new(row.name, row.component, data).lifecycle(Lifecycle::X509);
+        return draft.secret(tenant, planned);
+    }
     let live = draft.live(&row.name).unwrap_or_default();
     let requested = draft.rotation_requested(&row.name);
     let leaf = draft.leaf(renew::Subject {
@@ -276,7 +146,7 @@ impl Draft<'_> {
         } = subject.authority.sign(
             subject.request,
             now,
-            &mut self.snapshot.seed.for_purpose(subject.purpose),
+            &mut self.snapshot.seed.for_purpose(&subject.stream()),
         );
         self.due(renew::next_deadline(not_after, threshold));
         Leaf {

@@ -3,7 +3,7 @@
 
 use super::{
     Draft,
-    keys::Authorities,
+    authorities::Authorities,
     secret::{Lifecycle, Planned},
 };
 use crate::{
@@ -91,11 +91,16 @@ pub(super) fn settle(
     for (name, component, local_address, files) in list {
         let requested = draft.rotation_requested(&name);
         let live = draft.live(&name).unwrap_or_default();
-        let mut data = Data::new();
-        for file in files {
-            let text = one(tenant, authorities, (&file, &live, requested), draft);
-            data.insert(file.name.to_owned(), text);
-        }
+        let data = match draft.paused_data(&name) {
+            Some(data) => data,
+            None => files
+                .into_iter()
+                .map(|file| {
+                    let text = one(tenant, authorities, (&file, &live, requested), draft);
+                    (file.name.to_owned(), text)
+                })
+                .collect(),
+        };
         let sum = kubeconfig_checksum(authorities, &data, (&local_address, endpoint.port));
         let planned = Planned {
             checksum: Some(sum),

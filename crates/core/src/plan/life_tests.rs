@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    fixture::{after, hashes, pods, snapshot, store},
+    fixture::{after, annotate, hashes, pods, snapshot, store, word},
     *,
 };
 use crate::{check::violations, entropy::Seed, snapshot::StoreWait};
@@ -33,7 +33,11 @@ enum Event {
     SecretLost(usize),
     /// The first file of the Secret is not readable any more.
     SecretSpoilt(usize),
+    /// Nothing is left in the Secret.
+    SecretEmptied(usize),
     RotationAsked(usize),
+    /// A person says that what is lost may be made anew.
+    ReplacementAsked,
     StoreThere(bool),
     StatusLost,
     PodsRun(bool),
@@ -67,7 +71,9 @@ fn event() -> impl Strategy<Value = Event> {
         4 => spec().prop_map(Event::Spec),
         2 => (0..20_usize).prop_map(Event::SecretLost),
         2 => (0..20_usize).prop_map(Event::SecretSpoilt),
+        1 => (0..20_usize).prop_map(Event::SecretEmptied),
         2 => (0..20_usize).prop_map(Event::RotationAsked),
+        1 => Just(Event::ReplacementAsked),
         1 => any::<bool>().prop_map(Event::StoreThere),
         1 => Just(Event::StatusLost),
         1 => any::<bool>().prop_map(Event::PodsRun),
@@ -95,9 +101,10 @@ impl World {
     fn happens(&mut self, event: &Event) -> Option<String> {
         let seen = &mut self.seen;
         let chosen = match event {
-            Event::SecretLost(n) | Event::SecretSpoilt(n) | Event::RotationAsked(n) => {
-                seen.secrets.keys().cycle().nth(*n).cloned()
-            }
+            Event::SecretLost(n)
+            | Event::SecretSpoilt(n)
+            | Event::SecretEmptied(n)
+            | Event::RotationAsked(n) => seen.secrets.keys().cycle().nth(*n).cloned(),
             _ => None,
         };
         match (event, &chosen) {
@@ -109,6 +116,14 @@ impl World {
                 let secret = seen.secrets.get_mut(name).unwrap();
                 if let Some(file) = secret.data.iter_mut().flatten().next() {
                     *file.1 = ByteString(b"garbage".to_vec());
+                }
+            }
+            (Event::SecretEmptied(_), Some(name)) => {
+                seen.secrets.get_mut(name).unwrap().data = None;
+            }
+            (Event::ReplacementAsked, _) => {
+                if let Some(word) = word(&plan(seen).unwrap()) {
+                    annotate(seen, labels::REPLACE_AUTHORITY, &word);
                 }
             }
             (Event::RotationAsked(_), Some(name)) => {
@@ -153,6 +168,12 @@ impl World {
             .unwrap_or_default()
     }
 
+    /// True if a person said that what is lost may be made anew, and was not answered yet.
+    fn word_given(&self) -> bool {
+        let annotations = self.seen.object.metadata.annotations.as_ref();
+        annotations.is_some_and(|all| all.contains_key(labels::REPLACE_AUTHORITY))
+    }
+
     /// Schema and user of the tenant in its datastore, once it has them.
     fn place(&self) -> Option<[ByteString; 2]> {
         let data = self.data(BINDING);
@@ -169,18 +190,28 @@ proptest! {
     ) {
         let mut world = World::new();
         let (mut place, mut touched) = (None, BTreeSet::new());
+        // Authorities that are there, or of whose loss the status tells.
+        let mut recorded: BTreeSet<&str> = BTreeSet::new();
         for event in &events {
             let hand = world.happens(event);
             touched.extend(hand.clone());
-            // Not even what is damaged is replaced before a person asks for it.
+            // Not even what is damaged or lost is replaced before a person asks for it.
             let authorities = AUTHORITIES.map(|name| world.data(name));
             let asked = matches!(event, Event::RotationAsked(_)).then_some(hand).flatten();
+            let word = world.word_given();
+            if matches!(event, Event::StatusLost) {
+                recorded.retain(|name| !world.data(name).is_empty());
+            }
             let plan = world.look();
             prop_assert_eq!(violations(&plan), Vec::<String>::new());
             prop_assert!(plan.wake.is_none_or(|at| at > world.seen.now), "{:?}", plan.wake);
             for (name, had) in AUTHORITIES.iter().zip(authorities) {
-                let kept = had.is_empty() || had == world.data(name);
-                prop_assert!(kept || asked.as_deref() == Some(*name), "{} after {:?}", name, event);
+                let new = had.is_empty() && (!recorded.contains(name) || word);
+                let kept = had == world.data(name);
+                if !world.data(name).is_empty() {
+                    recorded.insert(*name);
+                }
+                prop_assert!(kept || new || asked.as_deref() == Some(*name), "{} after {:?}", name, event);
             }
             let now = world.place();
             if !touched.contains(BINDING) {

@@ -12,6 +12,7 @@ use crate::{
     endpoint::{self, Endpoint},
     names::Names,
     object::{Kind, Object, ObjectRef},
+    pki::expiry::Expiry,
     render::{self, Checksums, Facts, Renderer},
     snapshot::Snapshot,
     store::Store,
@@ -21,13 +22,20 @@ use crate::{
 use secret::Settled;
 use storage::Storage;
 
+mod authorities;
+#[cfg(test)]
+mod authorities_tests;
 mod deletion;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod inherited;
+#[cfg(test)]
+mod inherited_tests;
 mod keys;
 mod kubeconfigs;
 #[cfg(test)]
 mod life_tests;
+mod replacement;
 mod secret;
 mod status;
 mod storage;
@@ -74,10 +82,14 @@ pub struct Plan {
     pub prunes: Vec<ObjectRef>,
     /// The finalizers to set first, where they differ from the live ones.
     pub finalizers: Option<Vec<String>>,
+    /// True if the annotation `REPLACE_AUTHORITY` has been answered: it is removed once everything is written.
+    pub answered: bool,
     /// The next status.
     pub status: TenantControlPlaneStatus,
     /// When to look again although nothing has changed.
     pub wake: Option<Timestamp>,
+    /// When certificates end that nobody renews by itself.
+    pub expiries: Vec<Expiry>,
     /// What is being waited for.
     pub waits: Vec<Wait>,
 }
@@ -105,8 +117,32 @@ impl Plan {
 
 /// Plans one tenant. Fails only if the tenant's own text cannot be read.
 pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
+    let (tenant, endpoint, draft) = drafted(snapshot, Renewals::Allowed)?;
+    if draft.complete || !draft.renews {
+        return Ok(draft.finish(&tenant, endpoint.as_ref()));
+    }
+    // A new authority without the leaves and pods that go with it would lock out what runs.
+    let missing = draft.waits.first().map(|wait| wait.message.clone());
+    let (tenant, endpoint, mut draft) = drafted(snapshot, Renewals::Held)?;
+    let why = Wait::new(
+        ConditionType::CertificatesValid,
+        "RenewalWaits",
+        format!(
+            "new keys were asked for, and nothing is replaced before the whole tenant can be: {}",
+            missing.unwrap_or_default()
+        ),
+    );
+    draft.waits.insert(0, why);
+    Ok(draft.finish(&tenant, endpoint.as_ref()))
+}
+
+/// The steps of one tenant, in order.
+fn drafted(
+    snapshot: &Snapshot,
+    renewals: Renewals,
+) -> Result<(Tenant, Option<Endpoint>, Draft<'_>), ParseError> {
     let mut tenant = Tenant::parse(&snapshot.object)?;
-    let mut draft = Draft::new(snapshot);
+    let mut draft = Draft::new(snapshot, renewals);
     upgrade::gate(&mut tenant, &mut draft);
     let endpoint = endpoint::resolve(&tenant, snapshot.service.as_ref());
     let endpoint = match endpoint {
@@ -122,7 +158,10 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
     };
     let assigned = endpoint.as_ref().map(|e| e.assigned);
     draft.write(Object::of(&render::service::service(&tenant, assigned)));
-    let authorities = keys::authorities(&tenant, &mut draft);
+    if inherited::refuse(&tenant, &mut draft) {
+        return Ok((tenant, endpoint, draft));
+    }
+    let authorities = authorities::authorities(&tenant, &mut draft);
     let storage = storage::settle(&tenant, &mut draft);
     if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
         keys::leaves(&tenant, authorities, endpoint, &mut draft);
@@ -131,7 +170,7 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
             workload(&tenant, storage, endpoint, &mut draft);
         }
     }
-    Ok(draft.finish(&tenant, endpoint.as_ref()))
+    Ok((tenant, endpoint, draft))
 }
 
 /// Pods and the ways to them, once everything that they mount is settled.
@@ -186,30 +225,51 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
     draft.complete = renderer.is_some();
 }
 
+/// Whether authorities are made anew where a person asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewals {
+    /// They are.
+    Allowed,
+    /// They stay: the rest of the plan is not complete.
+    Held,
+}
+
 /// A plan in the making.
 struct Draft<'a> {
     snapshot: &'a Snapshot,
+    renewals: Renewals,
     steps: Vec<Step>,
     waits: Vec<Wait>,
+    /// What a person should know although nothing waits for it.
+    warnings: Vec<Wait>,
+    expiries: Vec<Expiry>,
     settled: BTreeMap<String, Settled>,
     due: Option<Timestamp>,
     ca_rotating: bool,
     /// What rendered the pods, once they are planned.
     renderer: Option<Renderer>,
+    /// True if a person asked for a new authority.
+    renews: bool,
+    answered: bool,
     /// True once everything is planned: only then is anything removed.
     complete: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
+    fn new(snapshot: &'a Snapshot, renewals: Renewals) -> Self {
         Self {
             snapshot,
+            renewals,
             steps: Vec::new(),
             waits: Vec::new(),
+            warnings: Vec::new(),
+            expiries: Vec::new(),
             settled: BTreeMap::new(),
             due: None,
             ca_rotating: false,
             renderer: None,
+            renews: false,
+            answered: false,
             complete: false,
         }
     }
@@ -220,6 +280,27 @@ impl<'a> Draft<'a> {
 
     fn wait(&mut self, wait: Wait) {
         self.waits.push(wait);
+    }
+
+    /// Remembers when a certificate ends that nobody renews by itself, and warns of it in time.
+    fn lasts(&mut self, expiry: Expiry, secret: &str) {
+        self.expiries.push(expiry);
+        self.due(expiry.notice);
+        if expiry.is_near(self.snapshot.now) {
+            self.warn(Wait::new(
+                ConditionType::CertificatesValid,
+                "AuthorityExpiring",
+                format!(
+                    "the authority in the Secret {secret} ends at {}, and every certificate that it signed with it: before that, have a new one made by setting the Secret's annotation {} to an empty value, and give the new one to workers and kubeconfigs",
+                    expiry.ends,
+                    labels::ROTATE
+                ),
+            ));
+        }
+    }
+
+    fn warn(&mut self, warning: Wait) {
+        self.warnings.push(warning);
     }
 
     /// Something must be looked at by `at`. What a look cannot better, because an authority itself is
@@ -277,8 +358,10 @@ impl<'a> Draft<'a> {
                 Vec::new()
             },
             finalizers: self.finalizers(),
+            answered: self.answered,
             status,
             wake: self.due,
+            expiries: self.expiries,
             waits: self.waits,
             steps: self.steps,
         }

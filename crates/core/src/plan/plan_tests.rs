@@ -89,6 +89,17 @@ fn authorities_are_created_and_never_applied_over_what_may_be_there() {
 }
 
 #[test]
+fn the_ca_of_a_tenant_of_cluster_api_has_the_type_that_clusterctl_looks_for() {
+    let type_ = |cluster: &str| {
+        let label = json!({"metadata": {"labels": {"cluster.x-k8s.io/cluster-name": cluster}}});
+        let plan = plan(&snapshot(label)).unwrap();
+        find(&plan, "full-ca").body["type"].clone()
+    };
+    assert_eq!(type_("full"), "cluster.x-k8s.io/secret");
+    assert_eq!(type_("blue"), "Opaque", "full-ca is not the Secret blue-ca");
+}
+
+#[test]
 fn the_ca_of_a_tenant_of_cluster_api_says_whose_it_is() {
     let mut world = snapshot(json!({}));
     let labels = world.object.metadata.labels.get_or_insert_default();
@@ -220,6 +231,21 @@ fn a_changed_endpoint_changes_the_kubeconfigs_and_the_names_of_the_certificate()
             .dns_names
             .contains(&"api.example.com".to_owned())
     );
+}
+
+#[test]
+fn a_leaf_that_is_issued_twice_from_one_seed_has_another_key() {
+    let first = snapshot(json!({}));
+    let mut second = after(first.clone(), &plan(&first).unwrap());
+    second.seed = first.seed;
+    let key = |world: &Snapshot| {
+        let secret = &world.secrets["full-api-server-certificate"];
+        secret.data.as_ref().unwrap()["apiserver.key"].clone()
+    };
+    let had = key(&second);
+    second.object.spec.network_profile.cert_sans = vec!["later.example.com".to_owned()];
+    let issued = plan(&second).unwrap();
+    assert_ne!(key(&after(second, &issued)), had);
 }
 
 #[test]

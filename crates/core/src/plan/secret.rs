@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
-use kamaji_api::{cluster::CLUSTER_NAME, labels};
+use kamaji_api::{
+    cluster::{CLUSTER_NAME, SECRET_TYPE},
+    labels,
+};
 
 use super::{Draft, Step};
 use crate::{
@@ -111,8 +114,20 @@ impl Draft<'_> {
         self.annotation(name, labels::PAUSED).is_some()
     }
 
-    /// Plans a Secret.
-    pub(super) fn secret(&mut self, tenant: &Tenant, planned: Planned) {
+    /// The live data of a Secret that a person asked to leave alone.
+    pub(super) fn paused_data(&self, name: &str) -> Option<Data> {
+        if self.paused(name) {
+            self.live(name)
+        } else {
+            None
+        }
+    }
+
+    /// Plans a Secret; one that is paused keeps the data that it has.
+    pub(super) fn secret(&mut self, tenant: &Tenant, mut planned: Planned) {
+        if let Some(data) = self.paused_data(&planned.name) {
+            planned.data = data;
+        }
         let sum = checksum::map(&planned.data);
         let annotated = planned.checksum.clone().unwrap_or_else(|| sum.clone());
         let mut annotations = BTreeMap::from([(labels::CHECKSUM.to_owned(), annotated.clone())]);
@@ -136,14 +151,9 @@ impl Draft<'_> {
         if planned.component == "datastore-config" {
             metadata.finalizers = Some(vec![labels::DATASTORE_SECRET_FINALIZER.to_owned()]);
         }
-        let kind = if planned.component == "konnectivity-certificate" {
-            "kubernetes.io/tls"
-        } else {
-            "Opaque"
-        };
         let secret = Secret {
             metadata,
-            type_: Some(kind.to_owned()),
+            type_: Some(self.secret_type(tenant, &planned)),
             data: Some(
                 planned
                     .data
@@ -168,6 +178,21 @@ impl Draft<'_> {
             },
         );
         self.steps.push(Step::Write(object));
+    }
+
+    /// The type of a Secret, which cannot be changed: that of the live one, whoever made it.
+    fn secret_type(&self, tenant: &Tenant, planned: &Planned) -> String {
+        let live = self.snapshot.secrets.get(&planned.name);
+        if let Some(type_) = live.and_then(|secret| secret.type_.clone()) {
+            return type_;
+        }
+        match planned.component {
+            "konnectivity-certificate" => "kubernetes.io/tls",
+            // What Cluster API calls CLUSTER-ca.
+            "ca" if self.cluster_name() == Some(&tenant.name) => SECRET_TYPE,
+            _ => "Opaque",
+        }
+        .to_owned()
     }
 
     /// The Cluster of Cluster API whose control plane the tenant is. Where both have one name, the tenant's

@@ -1,5 +1,6 @@
 //! What does a `DataStore` say, once its references are resolved? (tenant-cluster specification 1.2)
 
+pub mod expiry;
 pub mod status;
 
 use std::collections::BTreeMap;

@@ -41,12 +41,13 @@ pub fn plan(
         last_transition_time: Time(now),
     };
     let valid = match resolved {
-        Ok(_) => condition(
-            condition::DATA_STORE_VALID,
-            true,
-            "DataStoreIsValid",
-            String::new(),
-        ),
+        Ok(store) => {
+            let (reason, message) = match super::expiry::warning(store, now) {
+                Some(warning) => (condition::CERTIFICATE_EXPIRING, warning),
+                None => ("DataStoreIsValid", String::new()),
+            };
+            condition(condition::DATA_STORE_VALID, true, reason, message)
+        }
         Err(why) => condition(
             condition::DATA_STORE_VALID,
             false,

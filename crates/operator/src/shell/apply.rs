@@ -213,6 +213,24 @@ impl Writer {
         typed(&name, self.sent(&name, request).await?)
     }
 
+    /// Removes an annotation of one of our own objects; refused if the object changed in between.
+    pub async fn remove_annotation<K>(&self, object: &K, annotation: &str) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let patch = json!({"metadata": {
+            "annotations": {annotation: null},
+            "resourceVersion": object.meta().resource_version,
+        }});
+        let name = described(object);
+        self.admit(&name, &format!("annotation {name}"), storm::OBJECT)?;
+        self.counters.request("patch", &K::plural(&()));
+        let (api, params) = (self.dynamic(object), PatchParams::default());
+        let (called, patch) = (object.name_any(), Patch::Merge(patch));
+        let request = api.patch(&called, &params, &patch);
+        typed(&name, self.sent(&name, request).await?)
+    }
+
     /// Replaces the status of one of our own objects.
     ///
     /// # Panics

@@ -7,9 +7,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::clock;
+
+mod expiry;
 mod labels;
 mod queues;
 
+pub use expiry::Expiries;
 pub use labels::{
     Build, CertificateLabels, ControllerLabels, HandlerLabels, QueueLabels, ReadyLabels,
     ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo, TenantStatus,
@@ -67,6 +71,8 @@ pub struct Metrics {
     pub store_status: Family<StoreStatus, Gauge<i64>>,
     stores: Family<StoreReady, Gauge<i64>>,
     certificates: Family<CertificateLabels, Gauge<i64>>,
+    /// `kamaji_certificate_expiry_seconds`
+    pub expiries: Expiries,
 }
 
 fn seconds() -> Histogram {
@@ -96,6 +102,7 @@ impl Default for Metrics {
             store_status: Family::default(),
             stores: Family::default(),
             certificates: Family::default(),
+            expiries: Expiries::default(),
         };
         metrics.tenants(0, 0);
         metrics.registry = Arc::new(metrics.register());
@@ -183,6 +190,7 @@ impl Metrics {
             "Certificates of each tenant control plane by state",
             self.certificates.clone(),
         );
+        self.expiries.register(all);
     }
 
     /// The metrics of the queue `name`.
@@ -270,6 +278,7 @@ impl Metrics {
     /// The text that is scraped.
     pub fn text(&self) -> String {
         self.queues.refresh();
+        self.expiries.refresh(clock::now());
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -88,3 +88,31 @@ fn a_datastore_has_a_one_at_the_answer_that_is_true() {
     metrics.forget_store("default", "etcd");
     assert_eq!(value(&metrics, &series("false")), None);
 }
+
+#[test]
+fn the_first_end_of_each_kind_of_certificate_counts_and_is_forgotten_with_its_owner() {
+    use kamaji_core::pki::expiry::{Expiry, Purpose};
+    let metrics = Metrics::default();
+    let expiry = |hours| {
+        let ends = clock::now() + std::time::Duration::from_hours(hours);
+        Expiry {
+            purpose: Purpose::Ca,
+            ends,
+            notice: ends,
+        }
+    };
+    let seconds = || {
+        let text = metrics.text();
+        let mut lines = text.lines();
+        let line = lines
+            .find(|line| line.starts_with("kamaji_certificate_expiry_seconds{kind=\"ca\"}"))?;
+        line.rsplit(' ').next()?.parse::<i64>().ok()
+    };
+    metrics.expiries.set("a/b", &[expiry(10)]);
+    metrics.expiries.set("a/c", &[expiry(2)]);
+    assert!(seconds().is_some_and(|seconds| (7_000..=7_200).contains(&seconds)));
+    metrics.expiries.forget("a/c");
+    assert!(seconds().is_some_and(|seconds| seconds > 35_000));
+    metrics.expiries.forget("a/b");
+    assert_eq!(seconds(), None);
+}

@@ -38,7 +38,7 @@ async fn whatever_is_deleted_or_edited_by_hand_is_put_right_and_foreign_labels_s
         for object in world.owned(&resource, "t").await {
             let name = object.name_any();
             edited(&api, &object).await;
-            // A new authority is a person's decision, not the operator's: see bad_input.
+            // One that is gone stays gone until a person says what becomes of it: see authorities.
             let authority = ["t-ca", "t-front-proxy-ca-certificate", "t-sa-certificate"];
             if resource.kind == "Secret" && authority.contains(&name.as_str()) {
                 continue;

@@ -21,7 +21,7 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
         next.push(
             match draft.waits.iter().find(|wait| wait.condition == type_) {
                 Some(wait) => draft.condition(type_, Err((wait.reason, wait.message.clone()))),
-                None => draft.condition(type_, Ok("AsPlanned")),
+                None => draft.as_planned(type_),
             },
         );
     }
@@ -39,6 +39,26 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
 }
 
 impl Draft<'_> {
+    /// True, with what a person should know although nothing waits for it.
+    fn as_planned(&self, type_: ConditionType) -> Condition {
+        let warnings: Vec<_> = self
+            .warnings
+            .iter()
+            .filter(|warning| warning.condition == type_)
+            .collect();
+        let reason = warnings
+            .first()
+            .map_or("AsPlanned", |warning| warning.reason);
+        let messages: Vec<&str> = warnings
+            .iter()
+            .map(|warning| warning.message.as_str())
+            .collect();
+        Condition {
+            message: messages.join("; "),
+            ..self.condition(type_, Ok(reason))
+        }
+    }
+
     fn condition(&self, type_: ConditionType, result: Result<&str, (&str, String)>) -> Condition {
         let (status, reason, message) = match result {
             Ok(reason) => ("True", reason, String::new()),

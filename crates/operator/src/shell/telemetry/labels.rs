@@ -22,6 +22,12 @@ pub struct ControllerLabels {
     pub(super) controller: &'static str,
 }
 
+/// Certificates that the operator does not renew.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ExpiryLabels {
+    pub(super) kind: &'static str,
+}
+
 /// Work queues.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct QueueLabels {

@@ -1,0 +1,343 @@
+//! The CA, the front-proxy CA and the service-account keys of a tenant: made once, then read, and made anew on a
+//! person's word alone (management-cluster specification, sections 5.4 and 5.6).
+
+use std::time::Duration;
+
+use kamaji_api::{
+    condition::ConditionType,
+    labels::{REPLACE_AUTHORITY, ROTATE},
+    tenant::SecretStatus,
+};
+
+use super::{
+    Draft, Renewals, Wait,
+    replacement::{self, Replacements, Trusted},
+    secret::Planned,
+};
+use crate::{
+    binding::Data,
+    pki::{
+        authority::{self, Authority},
+        expiry::{Expiry, Purpose},
+        service_account,
+    },
+    tenant::Tenant,
+};
+
+/// The two authorities of a tenant.
+pub(super) struct Authorities {
+    pub ca: Authority,
+    pub front_proxy: Authority,
+}
+
+/// Plans the authorities and the service-account keys. `None` if any of them is lost or damaged: then
+/// nothing that depends on them is touched, and a person must say what is to be done.
+pub(super) fn authorities(tenant: &Tenant, draft: &mut Draft) -> Option<Authorities> {
+    let mut asked = Asked::read(draft);
+    let ca = one(tenant, &CA, (&mut asked, draft));
+    let front_proxy = one(tenant, &FRONT_PROXY, (&mut asked, draft));
+    let service_account = service_account(tenant, (&mut asked, draft));
+    asked.answer(tenant, draft);
+    service_account?;
+    Some(Authorities {
+        ca: ca?,
+        front_proxy: front_proxy?,
+    })
+}
+
+/// When a lost authority is looked for again by itself.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// What distinguishes one authority from the other.
+struct Kind {
+    trusted: Trusted,
+    component: &'static str,
+    common_name: &'static str,
+    files: (&'static str, &'static str),
+}
+
+const CA: Kind = Kind {
+    trusted: Trusted::Ca,
+    component: "ca",
+    common_name: "kubernetes",
+    files: ("ca.crt", "ca.key"),
+};
+const FRONT_PROXY: Kind = Kind {
+    trusted: Trusted::FrontProxy,
+    component: "front-proxy-ca-certificate",
+    common_name: "front-proxy-ca",
+    files: ("front-proxy-ca.crt", "front-proxy-ca.key"),
+};
+/// Keys of a TLS Secret: where Cluster API, and who brings a CA of their own for it, has them.
+const TLS: (&str, &str) = ("tls.crt", "tls.key");
+
+/// How a pass comes by an authority.
+enum Origin {
+    /// It is there.
+    Live(Data),
+    /// Nobody has ever had it.
+    New,
+    /// A person asked for another: by the annotation of its Secret, or because it was lost.
+    Renewed,
+}
+
+impl Origin {
+    /// `None` if it was lost and nobody has said that it may be made anew.
+    fn of(
+        tenant: &Tenant,
+        (trusted, name): (Trusted, &str),
+        (asked, draft): (&mut Asked, &mut Draft),
+    ) -> Option<Self> {
+        let live = draft.live(name);
+        let data = live.filter(|data| !data.values().all(|bytes| is_blank(bytes)));
+        if draft.rotation_requested(name) {
+            draft.renews = true;
+            if draft.renewals == Renewals::Allowed {
+                return Some(Self::Renewed);
+            }
+        }
+        if let Some(data) = data {
+            return Some(Self::Live(data));
+        }
+        let Some(id) = lost(tenant, (trusted, name), draft) else {
+            return Some(Self::New);
+        };
+        if asked.granted(trusted, &id) {
+            draft.renews = true;
+            if draft.renewals == Renewals::Allowed {
+                return Some(Self::Renewed);
+            }
+        }
+        asked.lost.insert(trusted, id);
+        None
+    }
+}
+
+/// What identifies the loss of an authority that is not there: the checksum that the status has recorded, or the
+/// Secret that has been emptied. `None` if it was never there.
+fn lost(tenant: &Tenant, (trusted, name): (Trusted, &str), draft: &Draft) -> Option<String> {
+    let recorded = tenant.status.certificates.as_ref().and_then(|recorded| {
+        let status: Option<&SecretStatus> = match trusted {
+            Trusted::Ca => recorded.ca.as_ref(),
+            Trusted::FrontProxy => recorded.front_proxy_ca.as_ref(),
+            Trusted::ServiceAccount => recorded.sa.as_ref(),
+        };
+        status?.checksum.clone()
+    });
+    let emptied = || {
+        let secret = draft.snapshot.secrets.get(name)?;
+        secret.metadata.uid.clone().or(Some("unknown".to_owned()))
+    };
+    recorded.filter(|text| !text.is_empty()).or_else(emptied)
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_whitespace)
+}
+
+/// What a person has asked for by annotation, and what of it is needed.
+struct Asked {
+    /// What it says.
+    said: Result<Replacements, replacement::ReplacementError>,
+    /// What is lost and not made anew in this pass.
+    lost: Replacements,
+}
+
+impl Asked {
+    fn read(draft: &Draft) -> Self {
+        let annotations = draft.snapshot.object.metadata.annotations.as_ref();
+        let text = annotations
+            .and_then(|all| all.get(REPLACE_AUTHORITY))
+            .cloned();
+        let said = text
+            .as_deref()
+            .map_or(Ok(Replacements::new()), replacement::parse);
+        Self {
+            said,
+            lost: Replacements::new(),
+        }
+    }
+
+    fn granted(&self, trusted: Trusted, id: &str) -> bool {
+        let said = self.said.as_ref().ok();
+        said.and_then(|said| said.get(&trusted))
+            .is_some_and(|named| named == id)
+    }
+
+    /// Says what is lost; takes the annotation away once nothing is.
+    fn answer(self, tenant: &Tenant, draft: &mut Draft) {
+        if !self.lost.is_empty() {
+            // A Secret that a person makes anew may carry no label of ours, and no watch tells of it.
+            draft.due(draft.snapshot.now + LOOK_AGAIN);
+            return draft.wait(self.wait(tenant));
+        }
+        match self.said {
+            Ok(said) => draft.answered = !said.is_empty(),
+            Err(why) => draft.warn(Wait::new(
+                ConditionType::CertificatesValid,
+                "AnnotationUnreadable",
+                format!("{why}: nothing is lost, so remove it"),
+            )),
+        }
+    }
+
+    fn wait(&self, tenant: &Tenant) -> Wait {
+        let names = self.lost.keys().map(|trusted| {
+            let name = match trusted {
+                Trusted::Ca => tenant.names.ca(),
+                Trusted::FrontProxy => tenant.names.front_proxy_ca(),
+                Trusted::ServiceAccount => tenant.names.service_account(),
+            };
+            format!("{}/{name}", tenant.namespace)
+        });
+        let names = names.collect::<Vec<_>>().join(", ");
+        let instead = match &self.said {
+            Err(why) => format!(" ({why})"),
+            Ok(said)
+                if said
+                    .iter()
+                    .any(|(trusted, id)| self.lost.get(trusted).is_some_and(|lost| lost != id)) =>
+            {
+                format!(
+                    " (the annotation that is there names another loss: {})",
+                    replacement::text(said)
+                )
+            }
+            Ok(_) => String::new(),
+        };
+        Wait::new(
+            ConditionType::CertificatesValid,
+            "AuthorityLost",
+            format!(
+                "Secrets that the tenant cluster trusts were deleted or emptied: {names}. Nothing was made in their place, since every worker, kubeconfig or token would be refused: restore them from a backup, or annotate the TenantControlPlane with {REPLACE_AUTHORITY}={} to have them made anew{instead}",
+                replacement::text(&self.lost)
+            ),
+        )
+    }
+}
+
+fn one(
+    tenant: &Tenant,
+    kind: &Kind,
+    (asked, draft): (&mut Asked, &mut Draft),
+) -> Option<Authority> {
+    let name = match kind.trusted {
+        Trusted::FrontProxy => tenant.names.front_proxy_ca(),
+        Trusted::Ca | Trusted::ServiceAccount => tenant.names.ca(),
+    };
+    let origin = Origin::of(tenant, (kind.trusted, &name), (asked, draft))?;
+    let (rotated, fresh) = origin.traits();
+    let authority = match origin {
+        Origin::Live(data) => {
+            let (certificate, key) = files(&data, kind);
+            match Authority::load(certificate, key, draft.snapshot.now) {
+                Ok(authority) => authority,
+                Err(source) => {
+                    draft.wait(damaged(tenant, &name, &source));
+                    return None;
+                }
+            }
+        }
+        Origin::New | Origin::Renewed => authority::issue(
+            kind.common_name,
+            draft.snapshot.settings.key_algorithm,
+            draft.snapshot.now,
+            &mut draft.snapshot.seed.for_purpose(kind.component),
+        ),
+    };
+    let purpose = match kind.trusted {
+        Trusted::FrontProxy => Purpose::FrontProxyCa,
+        Trusted::Ca | Trusted::ServiceAccount => Purpose::Ca,
+    };
+    let secret = format!("{}/{name}", tenant.namespace);
+    draft.lasts(Expiry::of(purpose, authority.certificate()), &secret);
+    draft.ca_rotating |= rotated && kind.trusted == Trusted::Ca;
+    let (certificate, key) = (authority.certificate_pem(), authority.key_pem());
+    let mut names = vec![kind.files];
+    if kind.trusted == Trusted::Ca {
+        // Cluster API reads the CA under the keys of a TLS Secret.
+        names.push(TLS);
+    }
+    let data = names.into_iter().flat_map(|(crt, secret)| {
+        [
+            (crt.to_owned(), certificate.to_vec()),
+            (secret.to_owned(), key.to_vec()),
+        ]
+    });
+    let planned = Planned {
+        rotated,
+        create_only: fresh,
+        ..Planned::new(name, kind.component, data.collect())
+    };
+    draft.secret(tenant, planned);
+    Some(authority)
+}
+
+/// Certificate and key: under our names, or as a TLS Secret has them.
+fn files<'a>(data: &'a Data, kind: &Kind) -> (&'a [u8], &'a [u8]) {
+    let pair = |(crt, key)| {
+        let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
+        (file(crt), file(key))
+    };
+    let own = pair(kind.files);
+    if is_blank(own.0) && is_blank(own.1) {
+        pair(TLS)
+    } else {
+        own
+    }
+}
+
+impl Origin {
+    /// Whether it answers a person's word, and whether it is made in this pass.
+    fn traits(&self) -> (bool, bool) {
+        match self {
+            Self::Live(_) => (false, false),
+            Self::New => (false, true),
+            Self::Renewed => (true, true),
+        }
+    }
+}
+
+fn service_account(tenant: &Tenant, (asked, draft): (&mut Asked, &mut Draft)) -> Option<()> {
+    let name = tenant.names.service_account();
+    let origin = Origin::of(tenant, (Trusted::ServiceAccount, &name), (asked, draft))?;
+    let (rotated, create_only) = origin.traits();
+    let data = match origin {
+        Origin::Live(data) => {
+            let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
+            if let Err(source) = service_account::load(file("sa.key"), file("sa.pub")) {
+                draft.wait(damaged(tenant, &name, &source));
+                return None;
+            }
+            data
+        }
+        Origin::New | Origin::Renewed => {
+            let pair = service_account::generate(
+                draft.snapshot.settings.key_algorithm,
+                &mut draft.snapshot.seed.for_purpose("sa-certificate"),
+            );
+            Data::from([
+                ("sa.pub".to_owned(), pair.public_pem.into_bytes()),
+                ("sa.key".to_owned(), pair.key_pem.into_bytes()),
+            ])
+        }
+    };
+    let planned = Planned {
+        rotated,
+        create_only,
+        ..Planned::new(name, "sa-certificate", data)
+    };
+    draft.secret(tenant, planned);
+    Some(())
+}
+
+fn damaged(tenant: &Tenant, name: &str, source: &dyn std::fmt::Display) -> Wait {
+    Wait::new(
+        ConditionType::CertificatesValid,
+        "AuthorityDamaged",
+        format!(
+            "the Secret {}/{name} is damaged: {source}. Nothing was replaced, since everything that trusts it would break: restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value",
+            tenant.namespace
+        ),
+    )
+}

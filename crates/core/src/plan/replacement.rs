@@ -1,0 +1,95 @@
+//! The word of a person that a lost authority may be made anew: an annotation of the TenantControlPlane that names
+//! each authority together with what identifies its loss, so that no word serves twice.
+
+use std::collections::BTreeMap;
+
+use kamaji_api::labels::REPLACE_AUTHORITY;
+
+/// What the annotation may be long at most.
+const LONGEST: usize = 512;
+/// What an identifier may be long at most: a uid has 36 characters, a checksum 32.
+const LONGEST_ID: usize = 64;
+
+/// An authority that every worker, user or pod of a tenant trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trusted {
+    /// The CA of the tenant cluster.
+    Ca,
+    /// The CA of the aggregation layer.
+    FrontProxy,
+    /// The keys that sign tokens of ServiceAccounts.
+    ServiceAccount,
+}
+
+impl Trusted {
+    /// How the annotation names it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::FrontProxy => "front-proxy-ca",
+            Self::ServiceAccount => "sa",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Ca, Self::FrontProxy, Self::ServiceAccount];
+        all.into_iter().find(|one| one.as_str() == text)
+    }
+}
+
+/// What the annotation asks for: each authority and the loss that it is asked for.
+pub(super) type Replacements = BTreeMap<Trusted, String>;
+
+/// Why an annotation asks for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReplacementError {
+    /// More than three authorities can need.
+    #[error("the annotation {REPLACE_AUTHORITY} has {0} bytes, more than {LONGEST}")]
+    TooLong(usize),
+    /// Not NAME:ID.
+    #[error(
+        "the annotation {REPLACE_AUTHORITY} has {0:?}, which is not NAME:ID with ca, front-proxy-ca or sa as NAME and letters, digits and - as ID"
+    )]
+    Item(String),
+    /// Two words for one authority.
+    #[error("the annotation {REPLACE_AUTHORITY} names {0} twice")]
+    Twice(&'static str),
+}
+
+/// Reads the annotation.
+pub(super) fn parse(text: &str) -> Result<Replacements, ReplacementError> {
+    if text.len() > LONGEST {
+        return Err(ReplacementError::TooLong(text.len()));
+    }
+    let mut asked = Replacements::new();
+    for item in text.split(',') {
+        let parts = item.trim().split_once(':');
+        let known = parts.and_then(|(name, id)| Some((Trusted::parse(name)?, id)));
+        let Some((trusted, id)) = known.filter(|(_, id)| is_id(id)) else {
+            return Err(ReplacementError::Item(item.trim().to_owned()));
+        };
+        if asked.insert(trusted, id.to_owned()).is_some() {
+            return Err(ReplacementError::Twice(trusted.as_str()));
+        }
+    }
+    Ok(asked)
+}
+
+/// The annotation that asks for `lost` to be made anew.
+pub(super) fn text(lost: &Replacements) -> String {
+    let items = lost
+        .iter()
+        .map(|(trusted, id)| format!("{}:{id}", trusted.as_str()));
+    items.collect::<Vec<_>>().join(",")
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+#[path = "replacement_tests.rs"]
+mod tests;

@@ -1,0 +1,39 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use kamaji_api::condition;
+
+use super::*;
+use crate::{plan::fixture::store, store::status::plan};
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[test]
+fn a_datastore_warns_before_its_authority_ends_and_stays_ready() {
+    let store = store();
+    let all = expiries(&store);
+    assert_eq!(all.len(), 1, "it has no client certificate: {all:?}");
+    let resolved = Ok(store);
+    let told = |now: Timestamp| {
+        let object = serde_json::from_value(serde_json::json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "DataStore",
+            "metadata": {"name": "default"},
+            "spec": {"driver": "etcd", "endpoints": ["172.30.0.1:2379"]},
+        }));
+        let plan = plan(&object.unwrap(), &BTreeSet::new(), &resolved, now);
+        assert!(plan.status.ready);
+        let valid = condition::find(&plan.status.conditions, condition::DATA_STORE_VALID).cloned();
+        let valid = valid.unwrap();
+        assert_eq!(valid.status, "True");
+        (valid.reason, valid.message)
+    };
+    assert_eq!(told(all[0].notice - DAY).0, "DataStoreIsValid");
+    let (reason, message) = told(all[0].notice);
+    assert_eq!(reason, "CertificateExpiring");
+    assert!(message.contains(&all[0].ends.to_string()), "{message}");
+    assert_eq!(
+        told(all[0].notice + DAY).1,
+        message,
+        "nothing is written each day"
+    );
+}
