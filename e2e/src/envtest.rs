@@ -151,6 +151,8 @@ impl<'a> Files<'a> {
             format!("--secure-port={port}"),
             "--bind-address=127.0.0.1".into(),
             "--advertise-address=127.0.0.1".into(),
+            // Kubernetes 1.37 publishes no loopback address, and nobody here looks for one.
+            "--endpoint-reconciler-type=none".into(),
             "--service-cluster-ip-range=10.0.0.0/16".into(),
             "--authorization-mode=RBAC".into(),
             "--allow-privileged=true".into(),
