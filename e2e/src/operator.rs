@@ -3,19 +3,20 @@
 //! The image holds the `kamaji` binary of this checkout; the manifests are `config/default` as
 //! `kubectl kustomize` renders it.
 
-use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::audit::OPERATOR_NAMESPACE;
 use crate::catalogue;
-use crate::command::{output, words};
+use crate::command::{command, output, words};
 use crate::datastore;
 use crate::kubectl::Kubectl;
-use crate::layout::{checkout, manifest};
+use crate::layout::{cache_dir, checkout, manifest};
 use crate::node::Node;
 use crate::step::step;
 use crate::testbed::Testbed;
@@ -97,6 +98,41 @@ pub async fn binary() -> Result<PathBuf> {
         return Ok(PathBuf::from(given));
     }
     let profile = env::var("KAMAJI_E2E_PROFILE").unwrap_or_else(|_| "dev".into());
+    let mut build = build(checkout());
+    build.args(["--profile", &profile]);
+    built(build).await
+}
+
+/// The `kamaji` binary as it was at a commit, built once and kept in the cache.
+pub async fn earlier(commit: &str) -> Result<PathBuf> {
+    let kept = cache_dir()?.join(format!("operator-{commit}"));
+    let binary = kept.join("kamaji");
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    let source = kept.join("source");
+    if !source.join("Cargo.toml").is_file() {
+        fs::create_dir_all(&source)?;
+        let archive = kept.join("source.tar");
+        let mut git = command("git", ["archive", "--format=tar", "--output"]);
+        git.arg(&archive).arg(commit).current_dir(checkout());
+        output(git).await?;
+        let mut tar = command("tar", ["-xf"]);
+        tar.arg(&archive).arg("-C").arg(&source);
+        output(tar).await?;
+    }
+    let mut build = build(&source);
+    build.env("CARGO_TARGET_DIR", kept.join("target"));
+    let made = built(build).await?;
+    // Another test of this binary finds it whole or not at all.
+    let partly = kept.join("kamaji.new");
+    fs::copy(made, &partly)?;
+    fs::rename(partly, &binary)?;
+    Ok(binary)
+}
+
+/// A build of `kamaji` from the source in `dir`.
+fn build(dir: &Path) -> Command {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut build = words(&cargo);
     // What cargo tells tests of themselves would make build scripts run anew, and again for the next
@@ -115,8 +151,12 @@ pub async fn binary() -> Result<PathBuf> {
             build.env_remove(name);
         }
     }
-    build.args(["build", "--quiet", "--bin", "kamaji", "--profile", &profile]);
-    build.arg("--message-format=json").current_dir(checkout());
+    build.args(["build", "--quiet", "--bin", "kamaji"]);
+    build.arg("--message-format=json").current_dir(dir);
+    build
+}
+
+async fn built(build: Command) -> Result<PathBuf> {
     let messages = output(build).await?;
     let executable = messages.lines().rev().find_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;

@@ -48,6 +48,10 @@ pub const STORAGE_CERTIFICATE: &str = "storage.kamaji.clastix.io/certificate";
 /// Annotation of a tenant that names the renderer of its pods, and of the Deployment that it made.
 pub const RENDERER: &str = "kamaji.clastix.io/renderer";
 
+/// Annotation of the service-account Secret with the issuer of the tokens that its key signs, where that is
+/// not the usual one.
+pub const ISSUER: &str = "kamaji.clastix.io/service-account-issuer";
+
 /// Finalizer of a tenant that has data in a datastore.
 pub const FINALIZER: &str = "finalizer.kamaji.clastix.io";
 /// Finalizer that the reference keeps while it manages a tenant's inside.

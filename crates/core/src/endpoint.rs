@@ -133,6 +133,33 @@ pub fn resolve(tenant: &Tenant, service: Option<&Service>) -> Result<Endpoint, U
     })
 }
 
+/// Addresses of a Service that are looked at, at most.
+const ADDRESSES: usize = 16;
+
+/// Every address of a Service: of the cluster, and of its load balancer.
+pub fn addresses(service: &Service) -> Vec<IpAddr> {
+    let spec = service.spec.as_ref();
+    let first = spec.and_then(|spec| spec.cluster_ip.as_ref());
+    let all = spec.and_then(|spec| spec.cluster_ips.as_ref());
+    let balancer = service
+        .status
+        .as_ref()
+        .and_then(|s| s.load_balancer.as_ref());
+    let balancer = balancer.and_then(|balancer| balancer.ingress.as_ref());
+    let balancer = balancer
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ip.as_ref());
+    let texts = first
+        .into_iter()
+        .chain(all.into_iter().flatten())
+        .chain(balancer);
+    texts
+        .take(ADDRESSES)
+        .filter_map(|text| text.parse().ok())
+        .collect()
+}
+
 fn assigned(tenant: &Tenant, service: Option<&Service>) -> Result<IpAddr, Unassigned> {
     let name = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
     if let Some(address) = tenant.network.address {

@@ -13,6 +13,7 @@ pub mod entropy;
 pub mod excerpt;
 pub mod inside;
 pub mod names;
+pub mod network;
 pub mod object;
 pub mod pki;
 pub mod plan;

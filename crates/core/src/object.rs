@@ -23,6 +23,10 @@ pub enum Kind {
     Service,
     /// core/v1 `ServiceAccount`
     ServiceAccount,
+    /// core/v1 `Endpoints`
+    Endpoints,
+    /// discovery.k8s.io/v1 `EndpointSlice`
+    EndpointSlice,
     /// apps/v1 `Deployment`
     Deployment,
     /// apps/v1 `DaemonSet`
@@ -47,11 +51,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ConfigMap,
         Self::Secret,
         Self::Service,
         Self::ServiceAccount,
+        Self::Endpoints,
+        Self::EndpointSlice,
         Self::Deployment,
         Self::DaemonSet,
         Self::Ingress,
@@ -71,6 +77,8 @@ impl Kind {
             Self::Secret => ("", "v1", "Secret", "secrets"),
             Self::Service => ("", "v1", "Service", "services"),
             Self::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::Endpoints => ("", "v1", "Endpoints", "endpoints"),
+            Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::DaemonSet => ("apps", "v1", "DaemonSet", "daemonsets"),
             Self::Ingress => ("networking.k8s.io", "v1", "Ingress", "ingresses"),

@@ -11,8 +11,12 @@ use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantContr
 
 use crate::names::Names;
 
-/// Newest Kubernetes minor that tenants may run (the reference's ceiling is v1.36).
-pub const NEWEST_MINOR: u64 = 36;
+/// Newest Kubernetes minor that tenants may run .
+pub const NEWEST_MINOR: u64 = 37;
+
+/// Oldest Kubernetes minor that new tenants may run: kubeadm of older ones cannot read what workers are
+/// told, and the images that belong to them were never published.
+pub const OLDEST_MINOR: u64 = 30;
 
 /// A tenant control plane whose text has been parsed.
 #[derive(Clone, Debug)]
@@ -91,6 +95,12 @@ impl Network {
     /// The service ranges as kube-apiserver and kubeadm write them: joined by commas.
     pub fn service_subnet(&self) -> String {
         join(&self.service_cidrs)
+    }
+
+    /// True if pods get addresses of both families.
+    pub fn pods_are_dual_stack(&self) -> bool {
+        let ipv4 = |range: &IpNet| matches!(range, IpNet::V4(_));
+        self.pod_cidrs.iter().any(ipv4) && !self.pod_cidrs.iter().all(ipv4)
     }
 
     /// The pod ranges, joined by commas.

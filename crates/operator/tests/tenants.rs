@@ -27,5 +27,7 @@ mod killed;
 mod leadership;
 #[path = "tenants/process.rs"]
 mod process;
+#[path = "tenants/upgraded.rs"]
+mod upgraded;
 #[path = "tenants/world.rs"]
 mod world;

@@ -64,6 +64,9 @@ pub struct KonnectivityAgentSpec {
     /// How many, with mode Deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// Resources of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
     /// Taints that the pods tolerate.
     #[serde(default = "agent_tolerations")]
     pub tolerations: Vec<Toleration>,
@@ -80,6 +83,7 @@ impl Default for KonnectivityAgentSpec {
             image: agent_image(),
             mode: AgentMode::DaemonSet,
             replicas: None,
+            resources: None,
             tolerations: agent_tolerations(),
             version: None,
         }

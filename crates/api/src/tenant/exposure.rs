@@ -1,6 +1,7 @@
 //! How is a control plane made reachable?
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,9 @@ use super::deployment::AdditionalMetadata;
 use crate::foreign::ParentReference;
 
 /// The Service of a control plane.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.ipFamilyPolicy) || self.ipFamilyPolicy != 'SingleStack' || !has(self.ipFamilies) || size(self.ipFamilies) <= 1").message("ipFamilies has more than one item, which ipFamilyPolicy SingleStack does not allow: keep one, or choose PreferDualStack or RequireDualStack"))]
 pub struct ServiceSpec {
     /// Labels and annotations of the Service.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,8 +22,57 @@ pub struct ServiceSpec {
     /// Whether a load balancer gets node ports too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocate_load_balancer_node_ports: Option<bool>,
+    /// Families of the Service's addresses, the first one first; the cluster's own if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = Rule::new("self.all(x, self.exists_one(y, x == y))").message("ipFamilies has an item twice: keep one"))]
+    pub ip_families: Vec<IpFamily>,
+    /// Whether the Service has addresses of one family or of both; the cluster's own choice if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_family_policy: Option<IpFamilyPolicy>,
     /// Type of the Service.
     pub service_type: ServiceType,
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IpFamily {
+    /// 32 bits.
+    IPv4,
+    /// 128 bits.
+    IPv6,
+}
+
+impl IpFamily {
+    /// The word as users write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IPv4 => "IPv4",
+            Self::IPv6 => "IPv6",
+        }
+    }
+}
+
+/// How many families of addresses a Service has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IpFamilyPolicy {
+    /// One.
+    SingleStack,
+    /// Both, where the cluster has both.
+    PreferDualStack,
+    /// Both, or none at all.
+    RequireDualStack,
+}
+
+impl IpFamilyPolicy {
+    /// The word as users write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleStack => "SingleStack",
+            Self::PreferDualStack => "PreferDualStack",
+            Self::RequireDualStack => "RequireDualStack",
+        }
+    }
 }
 
 /// Type of a Service.

@@ -8,6 +8,7 @@
 mod data_store;
 mod defaults;
 mod exposure;
+mod network;
 mod pods;
 mod refusal;
 pub mod serving;
@@ -130,6 +131,7 @@ pub fn validate(request: &Request) -> Result<Vec<Warning>, Vec<Refusal>> {
         return Ok(Vec::new());
     }
     let mut found = examine(new, facts);
+    version::oldest(new, old, &mut found);
     if let Some(old) = old {
         excuse(&mut found, &examine(old, facts));
         version::compare(new, old, &mut found);
@@ -152,6 +154,7 @@ fn examine(object: &TenantControlPlane, facts: &Facts) -> Findings {
     exposure::examine(object, facts, &mut found);
     pods::examine(object, &mut found);
     if let Some(tenant) = tenant {
+        network::examine(&tenant, &mut found);
         found.warnings.extend(collisions::collisions(&tenant));
         let malformed = |refusal: &Refusal| matches!(refusal, Refusal::JsonPatch { .. });
         if !found.refusals.iter().any(malformed)

@@ -93,9 +93,28 @@ fn containers(deployment: &DeploymentSpec, volumes: &BTreeSet<&str>, found: &mut
     for (list, containers) in lists {
         for (index, container) in containers.iter().enumerate() {
             let field = format!("{DEPLOYMENT}.{list}[{index}]");
+            if list == "additionalContainers" && container.name == kine::NAME {
+                kine_image(field, container, found);
+                continue;
+            }
             names.add(format!("{field}.name"), &container.name, found);
             one(&field, container, volumes, found);
         }
+    }
+}
+
+/// A container of kine's name says which image kine has, and nothing else.
+fn kine_image(field: String, container: &Container, found: &mut Findings) {
+    let only_image = Container {
+        name: container.name.clone(),
+        image: container.image.clone(),
+        ..Container::default()
+    };
+    if container.image.as_deref().unwrap_or_default().is_empty() || *container != only_image {
+        found.refuse(Refusal::Value {
+            field,
+            problem: "is kine, of which only the image can be replaced: leave name and image, and write flags to extraArgs.kine and resources to resources.kine".to_owned(),
+        });
     }
 }
 

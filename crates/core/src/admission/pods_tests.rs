@@ -53,6 +53,13 @@ fn additions_that_fit_pass() {
 }
 
 #[test]
+fn a_container_of_kines_name_may_replace_its_image() {
+    all_pass([containers(
+        json!([{"name": "kine", "image": "mirror.example.com/kine:v1"}]),
+    )]);
+}
+
+#[test]
 fn names_that_the_api_server_would_refuse_are_refused() {
     all_refused([
         (deployment(json!({"replicas": -1})), "deployment.replicas"),
@@ -65,8 +72,16 @@ fn names_that_the_api_server_would_refuse_are_refused() {
             "Kamaji uses itself",
         ),
         (
-            containers(json!([{"name": "kine", "image": "x"}])),
+            deployment(json!({"additionalInitContainers": [{"name": "kine", "image": "x"}]})),
             "Kamaji uses itself",
+        ),
+        (
+            containers(json!([{"name": "kine", "image": "x", "args": ["--v"]}])),
+            "only the image can be replaced",
+        ),
+        (
+            containers(json!([{"name": "kine"}])),
+            "only the image can be replaced",
         ),
         (
             containers(json!([{"name": "konnectivity-server", "image": "x"}])),

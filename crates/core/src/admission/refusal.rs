@@ -20,6 +20,16 @@ pub enum Refusal {
         /// Minor of the ceiling.
         minor: u64,
     },
+    /// A version that is not rendered any more.
+    #[error(
+        "spec.kubernetes.version {version} is older than v1.{oldest}, the oldest that new tenants may run: choose v1.{oldest} or newer"
+    )]
+    TooOld {
+        /// What was asked for.
+        version: String,
+        /// Minor of the oldest.
+        oldest: u64,
+    },
     /// A step that Kubernetes does not support.
     #[error("spec.kubernetes.version: {0}")]
     Upgrade(#[from] upgrade::Refusal),

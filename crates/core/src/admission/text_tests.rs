@@ -14,14 +14,14 @@ fn network(profile: Value) -> Value {
 #[test]
 fn addresses_and_ranges_that_fit_pass() {
     all_pass([
-        network(json!({"address": "192.0.2.10", "advertiseAddress": "2001:db8::10"})),
+        network(json!({"address": "2001:db8::10", "advertiseAddress": "192.0.2.10"})),
         network(json!({"address": ""})),
         network(json!({"certSANs": ["demo.example.com", "*.example.com", "192.0.2.1", "::1"]})),
         network(
             json!({"serviceCidrs": ["10.96.0.0/16", "fd00::/112"], "podCidrs": ["10.244.0.0/16"]}),
         ),
         network(json!({"dnsServiceIPs": ["10.96.0.10", "10.96.255.1"]})),
-        network(json!({"serviceCidrs": ["10.96.0.0/31"], "dnsServiceIPs": ["10.96.0.1"]})),
+        network(json!({"serviceCidrs": ["10.96.0.0/30"], "dnsServiceIPs": ["10.96.0.2"]})),
         network(json!({"port": 65535})),
     ]);
 }

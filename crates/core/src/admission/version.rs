@@ -5,7 +5,7 @@ use kamaji_api::tenant::TenantControlPlane;
 use super::{Findings, Refusal};
 use crate::{
     plan::upgrade::judge,
-    tenant::{NEWEST_MINOR, Version},
+    tenant::{NEWEST_MINOR, OLDEST_MINOR, Version},
 };
 
 /// The version by itself.
@@ -25,6 +25,29 @@ pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) {
             "spec.kubernetes.version {0} has no v, and the registry's tags usually do: write v{0} unless yours do not",
             version.text
         ));
+    }
+}
+
+/// New tenants are not created with a version whose workers could not join. One that has such a version may
+/// go on, and is told.
+pub(super) fn oldest(
+    new: &TenantControlPlane,
+    old: Option<&TenantControlPlane>,
+    found: &mut Findings,
+) {
+    let Ok(version) = Version::parse(&new.spec.kubernetes.version) else {
+        return;
+    };
+    if (version.semver.major, version.semver.minor) >= (1, OLDEST_MINOR) {
+        return;
+    }
+    let refusal = Refusal::TooOld {
+        version: version.text,
+        oldest: OLDEST_MINOR,
+    };
+    match old {
+        None => found.refuse(refusal),
+        Some(_) => found.warn(refusal.to_string()),
     }
 }
 

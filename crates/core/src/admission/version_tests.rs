@@ -10,12 +10,26 @@ fn version(text: &str) -> Value {
 
 #[test]
 fn tenants_are_created_up_to_the_ceiling() {
-    all_pass(["v1.36.9", "v1.36.0-rc.1", "v1.20.0", "v0.99.0"].map(version));
+    all_pass(["v1.37.2", "v1.36.9", "v1.37.0-rc.1", "v1.30.0"].map(version));
     all_refused(
-        ["v1.37.0-alpha.1", "v1.37.0", "v2.0.0"].map(|text| (version(text), "newer than v1.36")),
+        ["v1.38.0-alpha.1", "v1.38.0", "v2.0.0"].map(|text| (version(text), "newer than v1.37")),
     );
     all_refused(["v1.35", "latest", ""].map(|text| (version(text), "is not a version")));
     all_warned([(version("1.35.0"), "has no v")]);
+}
+
+#[test]
+fn versions_that_workers_cannot_join_are_refused_for_new_tenants_and_told_of_elsewhere() {
+    all_refused(
+        ["v1.29.15", "v1.27.16", "v0.99.0"].map(|text| (version(text), "older than v1.30")),
+    );
+    let warnings = update(version("v1.28.1"), version("v1.28.2")).unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("older than v1.30")),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -33,7 +47,7 @@ fn updates_go_up_minor_by_minor_and_never_down() {
     for (from, to, words) in [
         ("v1.36.0", "v1.35.9", "downgrade"),
         ("v1.34.0", "v1.36.0", "upgrade to v1.35 first"),
-        ("v1.36.0", "v1.37.0", "newer than"),
+        ("v1.37.0", "v1.38.0", "newer than"),
         ("v1.35.0", "v0.36.0", "downgrade"),
     ] {
         let refusals = judged(from, to).expect_err(to);

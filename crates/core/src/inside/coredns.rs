@@ -72,7 +72,7 @@ fn image(facts: &InsideFacts, addon: &AddonSpec) -> String {
     let repository = given(&addon.image_repository)
         .filter(|repository| repository != "registry.k8s.io")
         .unwrap_or_else(|| "registry.k8s.io/coredns".to_owned());
-    format!("{repository}/coredns:{tag}")
+    format!("{repository}/coredns:{}", images::tag(&tag))
 }
 
 fn corefile(domain: &str) -> String {

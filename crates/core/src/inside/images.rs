@@ -10,18 +10,27 @@ pub fn coredns(version: &Version) -> &'static str {
         (33, _) => "v1.12.0",
         (34, _) => "v1.12.1",
         (35, _) => "v1.13.1",
-        _ => "v1.14.2",
+        (36, _) => "v1.14.2",
+        _ => "v1.14.6",
     }
 }
 
+/// Newest minor that konnectivity has a release for; newer Kubernetes goes on with that one.
+const NEWEST_KONNECTIVITY: u64 = 36;
+
 /// The tag of konnectivity's server and agent.
 pub fn konnectivity(version: &Version) -> String {
-    format!("v0.{}.0", version.minor())
+    format!("v0.{}.0", version.minor().min(NEWEST_KONNECTIVITY))
 }
 
-/// The tag of kube-proxy: the version, without what tags cannot have.
+/// The tag of kube-proxy: the version.
 pub fn kube_proxy(version: &Version) -> String {
-    version.text.replace('+', "_")
+    tag(&version.text)
+}
+
+/// `text` as the tag of an image: tags cannot have a `+`, which registries write as `_`.
+pub fn tag(text: &str) -> String {
+    text.replace('+', "_")
 }
 
 #[cfg(test)]
@@ -35,8 +44,16 @@ mod tests {
         assert_eq!(tag("v1.30.14"), "v1.11.3");
         assert_eq!(tag("v1.33.0"), "v1.12.0");
         assert_eq!(tag("v1.36.3"), "v1.14.2");
+        assert_eq!(tag("v1.37.2"), "v1.14.6");
         let version = Version::parse("v1.35.1+vendor.1").unwrap();
         assert_eq!(konnectivity(&version), "v0.35.0");
         assert_eq!(kube_proxy(&version), "v1.35.1_vendor.1");
+    }
+
+    #[test]
+    fn konnectivity_of_a_minor_without_a_release_of_its_own_is_the_newest_there_is() {
+        let of = |text: &str| konnectivity(&Version::parse(text).unwrap());
+        assert_eq!(of("v1.36.3"), "v0.36.0");
+        assert_eq!(of("v1.37.2"), "v0.36.0");
     }
 }

@@ -4,10 +4,14 @@ use serde_json::{Value, json};
 
 use super::{
     content_hash,
-    fixture::{World, bare, names, planned, pruned},
+    fixture::{World, bare, find, names, planned, pruned},
     plan,
 };
-use crate::object::{CONTENT_HASH, Kind, Object};
+use crate::{
+    object::{CONTENT_HASH, Kind, Object},
+    render::Renderer,
+    tenant::{NEWEST_MINOR, OLDEST_MINOR},
+};
 
 /// Without the stamp, whose value says nothing to a reader.
 fn bodies(objects: &[Object]) -> Vec<Value> {
@@ -29,6 +33,48 @@ fn a_tenant_with_all_addons_is_the_golden_one() {
     let plan = planned(json!({}));
     insta::assert_yaml_snapshot!("full", bodies(&plan.objects));
     insta::assert_yaml_snapshot!("full_prunes", pruned(&plan));
+}
+
+#[test]
+fn the_newest_renderer_has_all_addons_as_the_golden_ones() {
+    let mut world = World::with(json!({}));
+    world.renderer = Some(Renderer::NEWEST);
+    insta::assert_yaml_snapshot!("full_newest", bodies(&world.plan().objects));
+}
+
+#[test]
+fn addons_of_an_unknown_renderer_are_left_as_they_are() {
+    let addons = ["coredns", "kube-dns", "kube-proxy", "konnectivity"];
+    let of = |plan: &super::InsidePlan| {
+        let mut left = names(plan);
+        left.retain(|name| addons.iter().any(|addon| name.contains(addon)));
+        (left, pruned(plan))
+    };
+    let mut world = World::with(json!({}));
+    assert!(!of(&world.plan()).0.is_empty());
+    world.renderer = None;
+    let (left, pruned) = of(&world.plan());
+    assert_eq!(left, [""; 0]);
+    assert!(
+        pruned.iter().all(|name| name.contains("Webhook")),
+        "{pruned:?}"
+    );
+}
+
+#[test]
+fn every_minor_that_tenants_may_run_is_rendered() {
+    for minor in OLDEST_MINOR..=NEWEST_MINOR {
+        let version = format!("v1.{minor}.1");
+        let mut world = World::with(json!({"spec": {"kubernetes": {"version": version}}}));
+        for renderer in [Renderer::V1, Renderer::V2] {
+            world.renderer = Some(renderer);
+            let plan = world.plan();
+            let daemon_set = find(&plan, "DaemonSet kube-system/kube-proxy")
+                .body
+                .to_string();
+            assert!(daemon_set.contains(&format!("kube-proxy:{version}")));
+        }
+    }
 }
 
 #[test]
@@ -113,21 +159,25 @@ fn every_object_has_the_form_of_its_kind() {
     use k8s_openapi::api::{
         admissionregistration::v1::ValidatingWebhookConfiguration,
         apps::v1::{DaemonSet, Deployment},
-        core::v1::{ConfigMap, Service, ServiceAccount},
+        core::v1::{ConfigMap, Endpoints, Service, ServiceAccount},
+        discovery::v1::EndpointSlice,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     };
     let everything = [
         json!({"spec": {"writePermissions": {"blockUpdate": true, "blockCreation": true}}}),
         json!({"spec": {"addons": {"konnectivity": {"agent": {"mode": "Deployment", "hostNetwork": true}}}}}),
     ];
-    for object in everything
-        .into_iter()
-        .flat_map(|changes| planned(changes).objects)
-    {
+    for object in everything.into_iter().flat_map(|changes| {
+        let mut world = World::with(changes);
+        world.renderer = Some(Renderer::NEWEST);
+        world.plan().objects
+    }) {
         match object.key.kind {
             Kind::ConfigMap => reads::<ConfigMap>(&object),
             Kind::Service => reads::<Service>(&object),
             Kind::ServiceAccount => reads::<ServiceAccount>(&object),
+            Kind::Endpoints => reads::<Endpoints>(&object),
+            Kind::EndpointSlice => reads::<EndpointSlice>(&object),
             Kind::Deployment => reads::<Deployment>(&object),
             Kind::DaemonSet => reads::<DaemonSet>(&object),
             Kind::ClusterRole => reads::<ClusterRole>(&object),

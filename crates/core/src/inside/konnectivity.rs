@@ -10,14 +10,19 @@ use serde_json::{Value, json};
 
 use super::{InsideFacts, SYSTEM, images, ours, rbac};
 use crate::{
+    checksum,
     endpoint::HostPort,
     object::{Kind, Object, ObjectRef},
+    render::Change,
 };
 
 /// The agent's workload and ServiceAccount.
 pub(super) const AGENT: &str = "konnectivity-agent";
 /// The server's user, binding and audience.
 pub(super) const SERVER: &str = "system:konnectivity-server";
+
+/// Annotation of the agent's pods with the checksum of the tenant's CA.
+const CA_CHECKSUM: &str = "kamaji.clastix.io/ca-checksum";
 
 /// Everything that is made here.
 pub(super) fn names() -> Vec<ObjectRef> {
@@ -67,10 +72,15 @@ pub(super) fn objects(facts: &InsideFacts, addon: &KonnectivitySpec) -> Vec<Obje
 
 fn workload(facts: &InsideFacts, addon: &KonnectivitySpec, metadata: Value) -> Object {
     let agent = &addon.agent;
+    let mut pods = json!({"labels": {"k8s-app": AGENT}});
+    if facts.has(Change::AgentChecksum) {
+        // It reads the CA at its start only, and would be locked out for good by a rotation.
+        pods["annotations"][CA_CHECKSUM] = json!(checksum::pieces(&[facts.ca.as_bytes()]));
+    }
     let mut spec = json!({
         "selector": {"matchLabels": {"k8s-app": AGENT}},
         "template": {
-            "metadata": {"labels": {"k8s-app": AGENT}},
+            "metadata": pods,
             "spec": pod(facts, addon),
         },
     });
@@ -117,8 +127,11 @@ fn pod(facts: &InsideFacts, addon: &KonnectivitySpec) -> Value {
 fn container(facts: &InsideFacts, addon: &KonnectivitySpec) -> Value {
     let agent = &addon.agent;
     let tag = agent.version.clone().filter(|version| !version.is_empty());
-    let tag = tag.unwrap_or_else(|| images::konnectivity(&facts.tenant.version));
-    json!({
+    let tag = tag.map_or_else(
+        || images::konnectivity(&facts.tenant.version),
+        |tag| images::tag(&tag),
+    );
+    let mut container = json!({
         "args": arguments(facts, addon.server.port, agent),
         "command": ["/proxy-agent"],
         "image": format!("{}:{tag}", agent.image),
@@ -135,7 +148,11 @@ fn container(facts: &InsideFacts, addon: &KonnectivitySpec) -> Value {
         "volumeMounts": [
             {"mountPath": "/var/run/secrets/tokens", "name": "konnectivity-agent-token"},
         ],
-    })
+    });
+    if let Some(resources) = &agent.resources {
+        container["resources"] = json!(resources);
+    }
+    container
 }
 
 /// Sorted; what the user adds wins over what is here.

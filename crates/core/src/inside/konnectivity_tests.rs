@@ -1,6 +1,9 @@
 use serde_json::{Value, json};
 
-use crate::inside::fixture::{find, planned, pruned};
+use crate::{
+    inside::fixture::{World, find, planned, pruned},
+    render::Renderer,
+};
 
 const DAEMON_SET: &str = "DaemonSet kube-system/konnectivity-agent";
 const DEPLOYMENT: &str = "Deployment kube-system/konnectivity-agent";
@@ -68,6 +71,39 @@ fn the_image_follows_the_tenant_unless_the_user_says_otherwise() {
     let agent = json!({"image": "example.com/agent", "version": "v9"});
     let spec = json!({"addons": {"konnectivity": {"agent": agent}}});
     assert_eq!(image(spec), "example.com/agent:v9");
+}
+
+#[test]
+fn agents_are_rolled_with_the_ca_by_the_newest_renderer() {
+    let template = |renderer, ca| {
+        let world = World {
+            renderer: Some(renderer),
+            ..World::with(json!({}))
+        };
+        let facts = crate::inside::InsideFacts {
+            ca,
+            ..world.facts()
+        };
+        let plan = crate::inside::plan(&facts).unwrap();
+        find(&plan, DAEMON_SET).body["spec"]["template"].clone()
+    };
+    assert_ne!(
+        template(Renderer::V2, "one"),
+        template(Renderer::V2, "another")
+    );
+    assert_eq!(
+        template(Renderer::V1, "one"),
+        template(Renderer::V1, "another")
+    );
+}
+
+#[test]
+fn agents_have_the_resources_that_the_user_gives_them() {
+    let resources = json!({"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}});
+    let agent = json!({"resources": resources});
+    let spec = json!({"addons": {"konnectivity": {"agent": agent}}});
+    assert_eq!(container(spec)["resources"], resources);
+    assert!(container(json!({})).get("resources").is_none());
 }
 
 #[test]

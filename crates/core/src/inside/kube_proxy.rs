@@ -4,7 +4,10 @@ use kamaji_api::tenant::AddonSpec;
 use serde_json::{Value, json};
 
 use super::{InsideFacts, JOINING, SYSTEM, images, ours, rbac, yaml};
-use crate::object::{Kind, Object, ObjectRef};
+use crate::{
+    object::{Kind, Object, ObjectRef},
+    render::Change,
+};
 
 const NAME: &str = "kube-proxy";
 const BINDING: &str = "kubeadm:node-proxier";
@@ -45,7 +48,7 @@ pub(super) fn objects(facts: &InsideFacts, addon: &AddonSpec) -> Vec<Object> {
             "kind": "ConfigMap",
             "metadata": ours(Some(SYSTEM), NAME, &[("app", NAME)]),
             "data": {
-                "config.conf": yaml::write(&configuration()).trim_end(),
+                "config.conf": yaml::write(&configuration(facts)).trim_end(),
                 "kubeconfig.conf": kubeconfig(&server),
             },
         })),
@@ -57,7 +60,7 @@ fn image(facts: &InsideFacts, addon: &AddonSpec) -> String {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let repository = given(&addon.image_repository).unwrap_or_else(|| "registry.k8s.io".to_owned());
     let tag = given(&addon.image_tag).unwrap_or_else(|| images::kube_proxy(&facts.tenant.version));
-    format!("{repository}/kube-proxy:{}", tag.replace('+', "_"))
+    format!("{repository}/kube-proxy:{}", images::tag(&tag))
 }
 
 /// In the order in which kubeadm writes it; `server` is a URL and so needs no quotes.
@@ -87,7 +90,12 @@ users:
 }
 
 /// Zero values mean kube-proxy's own defaults; they are spelt out as kubeadm does.
-fn configuration() -> Value {
+fn configuration(facts: &InsideFacts) -> Value {
+    let ranges = if facts.has(Change::ClusterCidr) {
+        facts.tenant.network.pod_subnet()
+    } else {
+        String::new()
+    };
     json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "bindAddress": "0.0.0.0",
@@ -99,7 +107,7 @@ fn configuration() -> Value {
             "kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf",
             "qps": 0,
         },
-        "clusterCIDR": "",
+        "clusterCIDR": ranges,
         "configSyncPeriod": "0s",
         "conntrack": {
             "maxPerCore": null,

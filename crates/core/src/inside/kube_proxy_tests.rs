@@ -1,6 +1,9 @@
 use serde_json::{Value, json};
 
-use crate::inside::fixture::{find, planned};
+use crate::{
+    inside::fixture::{World, find, planned},
+    render::Renderer,
+};
 
 fn image(spec: Value) -> String {
     let plan = planned(json!({"spec": spec}));
@@ -55,4 +58,25 @@ fn both_files_are_yaml_and_name_the_api_server() {
         config["clientConnection"]["kubeconfig"],
         "/var/lib/kube-proxy/kubeconfig.conf"
     );
+}
+
+#[test]
+fn it_is_told_the_pod_ranges_by_the_newest_renderer() {
+    let ranges = |renderer, network: Value| {
+        let world = World {
+            renderer: Some(renderer),
+            ..World::with(json!({"spec": {"networkProfile": network}}))
+        };
+        let plan = world.plan();
+        let data = &find(&plan, "ConfigMap kube-system/kube-proxy").body["data"];
+        let config: Value = serde_saphyr::from_str(data["config.conf"].as_str().unwrap()).unwrap();
+        config["clusterCIDR"].as_str().unwrap().to_owned()
+    };
+    let both = || json!({"podCidrs": ["10.113.0.0/16", "fd00:10:113::/56"]});
+    assert_eq!(
+        ranges(Renderer::V2, both()),
+        "10.113.0.0/16,fd00:10:113::/56"
+    );
+    assert_eq!(ranges(Renderer::V2, json!({})), "10.113.0.0/16");
+    assert_eq!(ranges(Renderer::V1, both()), "");
 }

@@ -7,6 +7,7 @@
 
 mod bootstrap;
 mod coredns;
+mod endpoints;
 pub mod images;
 mod konnectivity;
 mod kube_proxy;
@@ -27,7 +28,7 @@ use crate::{
     checksum,
     endpoint::Endpoint,
     object::{Kind, Object, ObjectRef},
-    render::Renderer,
+    render::{Change, Renderer},
     settings::Settings,
     store::Store,
     tenant::Tenant,
@@ -58,6 +59,13 @@ pub struct InsideFacts<'a> {
     pub ca: &'a str,
 }
 
+impl InsideFacts<'_> {
+    /// True if the renderer of the addons has this change.
+    fn has(&self, change: Change) -> bool {
+        self.renderer.is_some_and(|renderer| renderer.has(change))
+    }
+}
+
 /// Objects that should be inside a tenant, and those that should not.
 #[derive(Clone, Debug, Default)]
 pub struct InsidePlan {
@@ -82,6 +90,7 @@ pub fn plan(facts: &InsideFacts) -> Result<InsidePlan, InsideError> {
     plan.objects.extend(kubeadm_config::objects(facts));
     plan.objects.extend(kubelet_config::objects(facts)?);
     plan.objects.extend(bootstrap::objects(facts));
+    plan.objects.extend(endpoints::objects(facts));
     addons(facts, &mut plan);
     let blocked = write_permissions::blocked(&facts.tenant.spec);
     if blocked.is_empty() {

@@ -14,6 +14,7 @@ pub fn must_be_recreated(planned: &Object, live: &Value) -> bool {
         Kind::Service => &["/spec/clusterIP", "/spec/clusterIPs/0"],
         Kind::RoleBinding | Kind::ClusterRoleBinding => &["/roleRef"],
         Kind::Deployment | Kind::DaemonSet => &["/spec/selector"],
+        Kind::EndpointSlice => &["/addressType"],
         _ => &[],
     };
     pointers.iter().any(|pointer| {

@@ -31,6 +31,8 @@ pub struct ApiServerNames {
     pub assigned: IpAddr,
     /// Its advertised address.
     pub advertised: IpAddr,
+    /// Further addresses of its Service.
+    pub service_addresses: Vec<IpAddr>,
     /// Host that users and workers dial.
     pub control_plane_host: String,
     /// What the user adds.
@@ -88,6 +90,7 @@ pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafReques
     ips.push(IpAddr::from([127, 0, 0, 1]));
     ips.extend(given.filter_map(ip));
     ips.push(names.advertised.to_canonical());
+    ips.extend(names.service_addresses.iter().map(IpAddr::to_canonical));
     let mut seen = BTreeSet::new();
     ips.retain(|ip| seen.insert(*ip));
     LeafRequest {

@@ -10,6 +10,7 @@ fn names() -> ApiServerNames {
         service_cidrs: vec!["10.112.0.0/16".parse().unwrap()],
         assigned: "172.30.0.60".parse().unwrap(),
         advertised: "172.30.0.60".parse().unwrap(),
+        service_addresses: Vec::new(),
         control_plane_host: "172.30.0.60".into(),
         cert_sans: vec!["full.example.com".into(), "10.9.9.9".into()],
     }

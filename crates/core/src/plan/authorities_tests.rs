@@ -178,7 +178,7 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
     let mut no_store = world.clone();
     no_store.store = Err(StoreWait::Missing("gold".to_owned()));
     let mut no_address = world.clone();
-    no_address.object.spec.network_profile.address = None;
+    no_address.service = None;
     let no_tokens = without(&world, "full-sa-certificate");
     for (mut held, word) in [
         (no_store, "gold"),

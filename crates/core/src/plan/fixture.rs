@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
+use k8s_openapi::{
+    api::core::v1::{Secret, Service, ServiceSpec},
+    jiff::Timestamp,
+};
 use kamaji_api::{datastore::Driver, labels, tenant::TenantControlPlane};
 use serde_json::{Value, json};
 
@@ -62,7 +65,13 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
         store: Ok(store()),
         overrides: Ok(Vec::new()),
         secrets: BTreeMap::new(),
-        service: None,
+        service: Some(Service {
+            spec: Some(ServiceSpec {
+                cluster_ip: Some("10.0.0.77".to_owned()),
+                ..ServiceSpec::default()
+            }),
+            ..Service::default()
+        }),
         deployment: None,
         ingress: None,
         routes: BTreeMap::new(),

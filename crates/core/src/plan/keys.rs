@@ -1,6 +1,8 @@
 //! Leaf certificates of a control plane, and which of them are due (management-cluster specification,
 //! sections 5.4 to 5.7 and 5.11).
 
+use std::net::IpAddr;
+
 use super::{
     Draft,
     authorities::Authorities,
@@ -8,12 +10,13 @@ use super::{
 };
 use crate::{
     binding::Data,
-    endpoint::Endpoint,
+    endpoint::{self, Endpoint},
     pki::{
         authority::Authority,
         leaf::{LeafRequest, Pair},
         leaves, renew,
     },
+    render::Change,
     tenant::Tenant,
 };
 
@@ -40,7 +43,7 @@ pub(super) fn leaves(
             name: names.api_server(),
             files: ("apiserver.crt", "apiserver.key"),
             authority: &authorities.ca,
-            request: leaves::api_server(&api_server_names(tenant, endpoint), algorithm),
+            request: leaves::api_server(&api_server_names(tenant, endpoint, draft), algorithm),
         },
         Row {
             component: "api-server-kubelet-client-certificate",
@@ -113,7 +116,11 @@ fn plan_leaf(tenant: &Tenant, row: Row, draft: &mut Draft) {
 }
 
 /// What the API server is called (section 5.7).
-pub(super) fn api_server_names(tenant: &Tenant, endpoint: &Endpoint) -> leaves::ApiServerNames {
+pub(super) fn api_server_names(
+    tenant: &Tenant,
+    endpoint: &Endpoint,
+    draft: &Draft,
+) -> leaves::ApiServerNames {
     leaves::ApiServerNames {
         tenant: tenant.name.clone(),
         namespace: tenant.namespace.clone(),
@@ -121,12 +128,21 @@ pub(super) fn api_server_names(tenant: &Tenant, endpoint: &Endpoint) -> leaves::
         service_cidrs: tenant.network.service_cidrs.clone(),
         assigned: endpoint.assigned,
         advertised: endpoint.advertised,
+        service_addresses: draft.service_addresses(),
         control_plane_host: endpoint.control_plane.host.clone(),
         cert_sans: tenant.network.cert_sans.clone(),
     }
 }
 
 impl Draft<'_> {
+    /// Addresses of the live Service that the API server's certificate names; none by the first renderer,
+    /// whose pods another certificate would roll.
+    fn service_addresses(&self) -> Vec<IpAddr> {
+        let service = self.snapshot.service.as_ref();
+        let service = service.filter(|_| self.renderer_or_newest().has(Change::ServiceSans));
+        service.map(endpoint::addresses).unwrap_or_default()
+    }
+
     /// Keeps a leaf that is as it should be, or issues it, and remembers when it is next due.
     pub(super) fn leaf(&mut self, subject: renew::Subject) -> Leaf {
         let now = self.snapshot.now;

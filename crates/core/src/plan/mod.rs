@@ -9,11 +9,12 @@ use kamaji_api::{condition::ConditionType, labels, tenant::TenantControlPlaneSta
 
 use crate::{
     binding::Binding,
-    endpoint::{self, Endpoint},
+    endpoint::{self, Endpoint, Unassigned},
     names::Names,
+    network,
     object::{Kind, Object, ObjectRef},
     pki::expiry::Expiry,
-    render::{self, Checksums, Facts, Renderer},
+    render::{self, Change, Checksums, Facts, Renderer},
     snapshot::Snapshot,
     store::Store,
     tenant::{ParseError, Tenant},
@@ -31,6 +32,7 @@ pub(crate) mod fixture;
 mod inherited;
 #[cfg(test)]
 mod inherited_tests;
+mod issuer;
 mod keys;
 mod kubeconfigs;
 #[cfg(test)]
@@ -144,8 +146,21 @@ fn drafted(
     let mut tenant = Tenant::parse(&snapshot.object)?;
     let mut draft = Draft::new(snapshot, renewals);
     upgrade::gate(&mut tenant, &mut draft);
-    let endpoint = endpoint::resolve(&tenant, snapshot.service.as_ref());
-    let endpoint = match endpoint {
+    match Renderer::choose(&tenant, snapshot) {
+        Ok(renderer) => draft.renderer = Some(renderer),
+        Err(unknown) => draft.wait(Wait::new(
+            ConditionType::Reconciled,
+            "RendererUnknown",
+            unknown,
+        )),
+    }
+    let service = snapshot.service.as_ref();
+    let endpoint = match endpoint::resolve(&tenant, service) {
+        // The certificate names every address of the Service, so it waits for it.
+        Ok(_) if service.is_none() && draft.renderer_or_newest().has(Change::ServiceSans) => {
+            draft.pending(&tenant);
+            None
+        }
         Ok(endpoint) => Some(endpoint),
         Err(wait) => {
             draft.wait(Wait::new(
@@ -157,6 +172,14 @@ fn drafted(
         }
     };
     let assigned = endpoint.as_ref().map(|e| e.assigned);
+    if let Some(endpoint) = &endpoint {
+        let told = network::family(&tenant, "the announced address", endpoint.advertised);
+        if let Some(problem) = told {
+            let message = format!("{} {}", problem.field, problem.problem);
+            let wait = Wait::new(ConditionType::EndpointAssigned, "FamiliesDiffer", message);
+            draft.wait(wait);
+        }
+    }
     draft.write(Object::of(&render::service::service(&tenant, assigned)));
     if inherited::refuse(&tenant, &mut draft) {
         return Ok((tenant, endpoint, draft));
@@ -175,16 +198,11 @@ fn drafted(
 
 /// Pods and the ways to them, once everything that they mount is settled.
 fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut Draft) {
-    let renderer = match Renderer::choose(tenant, draft.snapshot) {
-        Ok(renderer) => Some(renderer),
-        Err(unknown) => {
-            let wait = Wait::new(ConditionType::Reconciled, "RendererUnknown", unknown);
-            draft.wait(wait);
-            None
-        }
-    };
+    let renderer = draft.renderer;
+    let issuer = draft.issuer(tenant);
     let facts = Facts {
-        renderer: renderer.unwrap_or(Renderer::NEWEST),
+        renderer: draft.renderer_or_newest(),
+        issuer: &issuer,
         tenant,
         settings: &draft.snapshot.settings,
         store: &storage.store,
@@ -221,7 +239,6 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
             draft.write(Object::of_json(&route));
         }
     }
-    draft.renderer = renderer;
     draft.complete = renderer.is_some();
 }
 
@@ -246,7 +263,7 @@ struct Draft<'a> {
     settled: BTreeMap<String, Settled>,
     due: Option<Timestamp>,
     ca_rotating: bool,
-    /// What rendered the pods, once they are planned.
+    /// What renders the pods; `None` if this build does not have it.
     renderer: Option<Renderer>,
     /// True if a person asked for a new authority.
     renews: bool,
@@ -272,6 +289,22 @@ impl<'a> Draft<'a> {
             answered: false,
             complete: false,
         }
+    }
+
+    /// The renderer for whatever is written even if the pods' is not known.
+    fn renderer_or_newest(&self) -> Renderer {
+        self.renderer.unwrap_or(Renderer::NEWEST)
+    }
+
+    /// The Service is about to be made, and says more then.
+    fn pending(&mut self, tenant: &Tenant) {
+        let name = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
+        let why = Unassigned::NoService(name);
+        self.wait(Wait::new(
+            ConditionType::EndpointAssigned,
+            why.reason(),
+            why,
+        ));
     }
 
     fn write(&mut self, object: Object) {
@@ -344,6 +377,8 @@ impl<'a> Draft<'a> {
             front_proxy_client: settled(names.front_proxy_client()).data,
             service_account: settled(names.service_account()).data,
             scheduler_kubeconfig: settled(names.scheduler_kubeconfig()).data,
+            konnectivity_certificate: settled(names.konnectivity_certificate()).data,
+            konnectivity_kubeconfig: settled(names.konnectivity_kubeconfig()).data,
             storage_config: settled(names.datastore_config()).annotated,
             storage_certificate: settled(names.datastore_certificate()).annotated,
         }

@@ -250,11 +250,12 @@ fn a_leaf_that_is_issued_twice_from_one_seed_has_another_key() {
 
 #[test]
 fn without_an_address_all_that_needs_none_is_made_and_the_condition_says_why() {
-    let plan = plan(&snapshot(json!({"spec": {
+    let mut seen = snapshot(json!({"spec": {
         "controlPlane": {"service": {"serviceType": "LoadBalancer"}},
         "networkProfile": {"address": null},
-    }})))
-    .unwrap();
+    }}));
+    seen.service = None;
+    let plan = plan(&seen).unwrap();
     assert!(plan.objects().any(|object| object.key.name == "full-ca"));
     assert!(
         plan.objects()
@@ -460,4 +461,82 @@ proptest! {
         let once_more = plan(&after(world, &again)).unwrap();
         prop_assert_eq!(hashes(&again), hashes(&once_more));
     }
+}
+
+/// What the API server's certificate of a plan is for.
+fn addresses_of_the_api_server(plan: &Plan) -> Vec<String> {
+    let secret = plan
+        .objects()
+        .find(|object| object.key.name == "full-api-server-certificate")
+        .unwrap();
+    let secret: k8s_openapi::api::core::v1::Secret =
+        serde_json::from_value(secret.body.clone()).unwrap();
+    let pem = &secret.data.unwrap()["apiserver.crt"].0;
+    let certificate = crate::pki::certificate::Certificate::from_pem(pem).unwrap();
+    certificate
+        .ip_addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn the_certificate_names_every_address_of_the_service_by_the_newest_renderer() {
+    let renderer =
+        |number| json!({"metadata": {"annotations": {"kamaji.clastix.io/renderer": number}}});
+    let service = json!({
+        "spec": {"clusterIP": "10.0.0.77", "clusterIPs": ["10.0.0.77", "fd00:77::77"]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.77"}, {"hostname": "lb"}]}},
+    });
+    let mut seen = snapshot(renderer("2"));
+    seen.service = Some(serde_json::from_value(service).unwrap());
+    let named = addresses_of_the_api_server(&plan(&seen).unwrap());
+    for address in ["10.0.0.77", "fd00:77::77", "192.0.2.77"] {
+        assert!(
+            named.contains(&address.to_owned()),
+            "{address} in {named:?}"
+        );
+    }
+    seen.object = fixture::tenant(renderer("1"));
+    let named = addresses_of_the_api_server(&plan(&seen).unwrap());
+    assert!(!named.contains(&"10.0.0.77".to_owned()), "{named:?}");
+}
+
+#[test]
+fn nothing_is_issued_before_the_service_tells_its_addresses() {
+    let mut seen = snapshot(json!({}));
+    seen.service = None;
+    let early = plan(&seen).unwrap();
+    assert!(
+        early
+            .objects()
+            .all(|object| object.key.kind != Kind::Deployment)
+    );
+    assert_eq!(status_of(&early, "EndpointAssigned").1, "ServicePending");
+}
+
+#[test]
+fn an_address_of_another_family_than_the_services_is_told() {
+    let mut seen = snapshot(json!({"spec": {"networkProfile": {
+        "address": null, "serviceCidr": null, "serviceCidrs": ["fd00::/112"],
+    }}}));
+    let told = plan(&seen).unwrap();
+    let condition = status_of(&told, "EndpointAssigned");
+    assert_eq!(condition.1, "FamiliesDiffer");
+    // It runs, or does not, as it is: the next action is a person's.
+    assert!(
+        told.objects()
+            .any(|object| object.key.kind == Kind::Deployment)
+    );
+    seen.service
+        .as_mut()
+        .unwrap()
+        .spec
+        .as_mut()
+        .unwrap()
+        .cluster_ip = Some("fd00:1::77".to_owned());
+    assert_eq!(
+        status_of(&plan(&seen).unwrap(), "EndpointAssigned").1,
+        "AsPlanned"
+    );
 }

@@ -134,6 +134,11 @@ impl Draft<'_> {
         if let Some(stamp) = self.rotate_stamp(&planned) {
             annotations.insert(labels::ROTATE.to_owned(), stamp);
         }
+        if planned.component == "sa-certificate"
+            && let Some(issuer) = self.issuer_to_record(tenant)
+        {
+            annotations.insert(labels::ISSUER.to_owned(), issuer);
+        }
         let mut metadata = render::metadata(tenant, planned.name.clone(), planned.component);
         metadata.annotations = Some(annotations);
         if let Some(text) = lifecycle_label(planned.lifecycle) {

@@ -40,7 +40,7 @@ pub(super) fn next(
     certificates(&mut status, tenant, draft);
     kubeconfigs(&mut status, tenant, draft);
     storage(&mut status, tenant, draft);
-    if let Some(renderer) = draft.renderer {
+    if let Some(renderer) = draft.renderer.filter(|_| draft.complete) {
         status.renderer = Some(renderer.number().to_owned());
     }
     resources(&mut status, tenant, draft);

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use kamaji_api::tenant::TenantControlPlaneSpec;
 
-use super::deployment::{
-    api_server, args, controller_manager, kine, konnectivity, scheduler, volumes,
+use super::{
+    Renderer,
+    deployment::{api_server, args, controller_manager, kine, konnectivity, scheduler, volumes},
 };
 use crate::tenant::Tenant;
 
@@ -34,7 +35,8 @@ fn flags(tenant: &Tenant) -> Vec<String> {
             |_| false,
         ));
         found.extend(ignored(&field("scheduler"), &extra.scheduler, |name| {
-            scheduler::MANAGED.iter().any(|arg| args::name(arg) == name)
+            let ours = tenant.status.renderer.as_deref() == Some(Renderer::V1.number());
+            ours && scheduler::MANAGED.iter().any(|arg| args::name(arg) == name)
         }));
         found.extend(ignored(&field("kine"), &extra.kine, |name| {
             name == kine::ENDPOINT_FLAG
@@ -103,7 +105,8 @@ fn containers(spec: &TenantControlPlaneSpec) -> Vec<String> {
     ];
     let containers = containers
         .chain(inits)
-        .filter(|(_, name)| reserved.contains(&name.as_str()));
+        .filter(|(_, name)| reserved.contains(&name.as_str()))
+        .filter(|(list, name)| *list != "additionalContainers" || *name != kine::NAME);
     let volumes = deployment
         .additional_volumes
         .iter()

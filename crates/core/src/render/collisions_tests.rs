@@ -33,10 +33,8 @@ fn flags_that_are_ours_are_named_with_their_field() {
     let cases = [
         ("apiServer", "--secure-port=1"),
         ("apiServer", "--etcd-prefix=/x"),
-        ("scheduler", "--leader-elect=false"),
         ("kine", "--endpoint=x"),
         ("apiServer", "--etcd_prefix=/x"),
-        ("scheduler", "--leader_elect=false"),
         ("kine", "-endpoint=x"),
     ];
     for (component, arg) in cases {
@@ -52,6 +50,16 @@ fn flags_that_are_ours_are_named_with_their_field() {
         "server": {"port": 8132, "extraArgs": ["--mode=http-connect"]},
     }}}));
     assert!(found[0].starts_with("spec.addons.konnectivity.server.extraArgs has --mode"));
+}
+
+#[test]
+fn flags_of_the_scheduler_are_the_users_but_for_the_first_renderer() {
+    for arg in ["--leader-elect=false", "--leader_elect=false"] {
+        let mut tenant = tenant(extra("scheduler", &[arg]));
+        assert_eq!(collisions(&tenant), [""; 0]);
+        tenant.status.renderer = Some("1".to_owned());
+        assert_eq!(collisions(&tenant).len(), 1);
+    }
 }
 
 #[test]

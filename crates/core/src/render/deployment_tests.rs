@@ -64,6 +64,36 @@ fn a_tenant_with_konnectivity() {
 }
 
 #[test]
+fn the_smallest_tenant_on_etcd_by_renderer_2() {
+    insta::assert_yaml_snapshot!(body(&World::with(json!({})).newest()));
+}
+
+#[test]
+fn a_tenant_with_everything_set_by_renderer_2() {
+    insta::assert_yaml_snapshot!(body(&everything().newest()));
+}
+
+#[test]
+fn pods_carry_the_checksums_of_konnectivity_by_the_newest_renderer() {
+    let label = |world: &World, what: &str| {
+        let spec = rendered(world).spec.expect("a spec");
+        let labels = spec.template.metadata.and_then(|meta| meta.labels);
+        labels
+            .expect("labels")
+            .remove(&format!("component.kamaji.clastix.io/{what}"))
+    };
+    let with = || World::with(json!({"addons": {"konnectivity": {}}}));
+    for (what, sum) in [
+        ("konnectivity-certificate", "sum-konnectivity-certificate"),
+        ("konnectivity-kubeconfig", "sum-konnectivity-kubeconfig"),
+    ] {
+        assert_eq!(label(&with().newest(), what).as_deref(), Some(sum));
+        assert_eq!(label(&with(), what), None);
+        assert_eq!(label(&World::with(json!({})).newest(), what), None);
+    }
+}
+
+#[test]
 fn a_tenant_on_postgresql() {
     let world = World::with(json!({})).on(store("pg", Driver::PostgreSql, &["db:5432"]));
     insta::assert_yaml_snapshot!(body(&world));

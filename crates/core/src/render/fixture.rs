@@ -22,6 +22,7 @@ pub struct World {
     pub endpoint: Endpoint,
     pub kine_image: Option<String>,
     pub renderer: Renderer,
+    pub issuer: String,
 }
 
 impl World {
@@ -54,6 +55,7 @@ impl World {
             endpoint,
             kine_image: None,
             renderer: Renderer::V1,
+            issuer: "https://kubernetes.default.svc.cluster.local".to_owned(),
         }
     }
 
@@ -79,6 +81,7 @@ impl World {
             overrides: &self.overrides,
             binding: &self.binding,
             endpoint: &self.endpoint,
+            issuer: &self.issuer,
             kine_image: self.kine_image.as_deref(),
         }
     }
@@ -143,6 +146,8 @@ pub fn checksums() -> Checksums {
         front_proxy_client: sum("sum-front-proxy-client"),
         service_account: sum("sum-service-account"),
         scheduler_kubeconfig: sum("sum-scheduler"),
+        konnectivity_certificate: sum("sum-konnectivity-certificate"),
+        konnectivity_kubeconfig: sum("sum-konnectivity-kubeconfig"),
         storage_config: sum("sum-storage-config"),
         storage_certificate: sum("sum-storage-certificate"),
     }

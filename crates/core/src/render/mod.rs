@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub binding: &'a Binding,
     /// Where it is reached.
     pub endpoint: &'a Endpoint,
+    /// Who the tenant's service-account tokens are from.
+    pub issuer: &'a str,
     /// Image of the kine container that runs already: it is kept, so that a new operator restarts
     /// nobody. `None` for a new tenant, which gets the operator's.
     pub kine_image: Option<&'a str>,
@@ -64,6 +66,10 @@ pub struct Checksums {
     pub service_account: String,
     /// Of the scheduler's kubeconfig Secret.
     pub scheduler_kubeconfig: String,
+    /// Of konnectivity's certificate Secret.
+    pub konnectivity_certificate: String,
+    /// Of konnectivity's kubeconfig Secret.
+    pub konnectivity_kubeconfig: String,
     /// Of the datastore-config Secret.
     pub storage_config: String,
     /// Of the datastore-certificate Secret.

@@ -25,13 +25,37 @@ pub enum Change {
     /// The Deployment names its renderer in an annotation, so that it is known even if the process
     /// ended before the status was written.
     NamesItself,
+    /// kube-scheduler and kube-controller-manager listen on IPv6, too, the controller manager is told the
+    /// node masks of both families, and the user's flags of the scheduler win.
+    DualStack,
+    /// The pods carry the checksums of konnectivity's certificate and kubeconfig, which its server reads
+    /// at its start only.
+    KonnectivityChecksums,
+    /// The pods of konnectivity's agent carry the checksum of the CA, which they read at their start only.
+    AgentChecksum,
+    /// kube-proxy is told the pod ranges; it starts anew when its configuration changes.
+    ClusterCidr,
+    /// The endpoints of the Service `kubernetes` are the operator's: API servers that share an address
+    /// would take it away from each other.
+    OwnEndpoints,
+    /// The API server's certificate names every address of its Service; another certificate rolls the pods.
+    ServiceSans,
+    /// Tokens of a tenant that is new are issued in the name of its own domain.
+    OwnIssuer,
 }
 
 impl Change {
     /// The first renderer that has it.
     fn since(self) -> Renderer {
         match self {
-            Self::NamesItself => Renderer::V2,
+            Self::NamesItself
+            | Self::DualStack
+            | Self::KonnectivityChecksums
+            | Self::AgentChecksum
+            | Self::ClusterCidr
+            | Self::OwnEndpoints
+            | Self::ServiceSans
+            | Self::OwnIssuer => Renderer::V2,
         }
     }
 }
@@ -100,7 +124,7 @@ impl Renderer {
             return Ok(recorded.unwrap_or(Self::NEWEST));
         };
         let recorded = recorded.unwrap_or(Self::V1);
-        let image = core_container::image(tenant, recorded, api_server::NAME);
+        let image = core_container::image(tenant, api_server::NAME);
         let rolled = pods.image.as_ref().is_some_and(|live| *live != image);
         let upgraded = upgrade::installed(tenant)
             .is_some_and(|installed| installed.text != tenant.version.text);

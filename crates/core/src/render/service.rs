@@ -17,15 +17,21 @@ use crate::tenant::Tenant;
 
 /// The Service. `assigned` is the address that the control plane has, once it has one.
 ///
-/// Address families are the API server's choice, and so are node ports that nobody asked for:
+/// Address families and node ports that nobody asked for are the API server's choice:
 /// server-side apply leaves alone what is not sent, and clears what is no longer sent.
 pub fn service(tenant: &Tenant, assigned: Option<IpAddr>) -> Service {
     let wanted = &tenant.spec.control_plane.service;
     let ours = metadata(tenant, tenant.names.control_plane(), "service");
     let selector = BTreeMap::from([(labels::NAME.to_owned(), tenant.name.clone())]);
+    let families = wanted.ip_families.iter();
+    let families = families.map(|family| family.as_str().to_owned()).collect();
     let common = ServiceSpec {
         selector: Some(selector),
         ports: Some(ports(tenant)),
+        ip_families: Some(families).filter(|families: &Vec<String>| !families.is_empty()),
+        ip_family_policy: wanted
+            .ip_family_policy
+            .map(|policy| policy.as_str().to_owned()),
         ..ServiceSpec::default()
     };
     let spec = match wanted.service_type {

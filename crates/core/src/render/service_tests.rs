@@ -130,6 +130,15 @@ fn the_address_becomes_an_external_ip_only_where_allowed() {
 }
 
 #[test]
+fn families_are_the_users_where_there_are_any() {
+    let spec = spec(json!({"controlPlane": {"service": {
+        "serviceType": "LoadBalancer", "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"],
+    }}}));
+    assert_eq!(spec["ipFamilyPolicy"], "RequireDualStack");
+    assert_eq!(spec["ipFamilies"], json!(["IPv6", "IPv4"]));
+}
+
+#[test]
 fn address_families_are_left_to_the_api_server() {
     let spec = spec(json!({"networkProfile": {
         "serviceCidrs": ["10.96.0.0/16", "2001:db8:1::/112"],

@@ -338,6 +338,7 @@ fn facts(kind: Kind, body: &Value) -> Facts {
             Facts::Service(Box::new(Service {
                 spec: Some(ServiceSpec {
                     cluster_ip: spec.cluster_ip,
+                    cluster_ips: spec.cluster_ips,
                     ..ServiceSpec::default()
                 }),
                 status,

@@ -93,7 +93,7 @@ fn versions_and_ranges() -> Mistakes {
         (
             version("v1.99.0"),
             [
-                "newer than v1.36",
+                "newer than v1.37",
                 "spec.kubernetes.version v1.99.0",
                 "choose an older version",
             ],

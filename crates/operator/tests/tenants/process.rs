@@ -35,13 +35,22 @@ impl Process {
     /// Starts the checkout's binary with a kubeconfig and further flags.
     pub async fn start(world: &World, kubeconfig: &Path, flags: &[&str]) -> Self {
         Self::prepare().await;
+        Self::start_of(KAMAJI.get().unwrap(), world, (kubeconfig, flags)).await
+    }
+
+    /// Starts another binary.
+    pub async fn start_of(
+        binary: &Path,
+        world: &World,
+        (kubeconfig, flags): (&Path, &[&str]),
+    ) -> Self {
         let dir = tempfile::tempdir_in(world.dir.path()).unwrap().keep();
         let pid_file = dir.join("pid");
         let mut shell = command("sh", ["-c", TELL_PID]);
         shell.arg(&pid_file).arg("env");
         shell
             .arg(format!("KUBECONFIG={}", kubeconfig.display()))
-            .arg(KAMAJI.get().unwrap())
+            .arg(binary)
             .args([
                 "manager",
                 "--metrics-bind-address=0",

@@ -12,7 +12,11 @@ use super::{
     probes::{Check, Component},
     volumes,
 };
-use crate::{render::Facts, store::Store};
+use crate::{
+    render::{Change, Facts},
+    store::Store,
+    tenant::Tenant,
+};
 
 /// Name of the container.
 pub const NAME: &str = "kube-apiserver";
@@ -53,15 +57,26 @@ pub const MANAGED_WITH_ETCD: [&str; 5] = [
 /// Flag that is ours as well where resources have datastores of their own.
 pub const OVERRIDES_FLAG: &str = "--etcd-servers-overrides";
 
+/// Flag that says in whose name tokens are issued.
+const ISSUER: &str = "--service-account-issuer";
+
+/// Flag that says who keeps the endpoints of the Service `kubernetes`.
+const RECONCILER: &str = "--endpoint-reconciler-type";
+
+/// True if the user says who keeps the endpoints of the Service `kubernetes`.
+pub fn chooses_reconciler(tenant: &Tenant) -> bool {
+    let extra = tenant.spec.control_plane.deployment.extra_args.as_ref();
+    extra.is_some_and(|extra| extra.api_server.iter().any(|arg| name(arg) == RECONCILER))
+}
+
 /// Flags that are ours only until the user gives one of the same name.
-const SAFE_DEFAULTS: [&str; 7] = [
+const SAFE_DEFAULTS: [&str; 6] = [
     "--allow-privileged=true",
     AUTHORIZATION_MODE,
     "--enable-bootstrap-token-auth=true",
     "--requestheader-extra-headers-prefix=X-Remote-Extra-",
     "--requestheader-group-headers=X-Remote-Group",
     "--requestheader-username-headers=X-Remote-User",
-    "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 ];
 
 const AUTHORIZATION_MODE: &str = "--authorization-mode=Node,RBAC";
@@ -76,7 +91,7 @@ pub fn container(facts: &Facts) -> Container {
     Core {
         name: NAME,
         component: Component::ApiServer,
-        image: image(tenant, facts.renderer, NAME),
+        image: image(tenant, NAME),
         // Tags of kube-apiserver are re-pulled by the reference; changing it would roll the pods.
         image_pull_policy: Some("Always"),
         args: args(facts),
@@ -114,15 +129,20 @@ pub fn args(facts: &Facts) -> Vec<String> {
         .map(|extra| extra.api_server.as_slice())
         .unwrap_or_default();
     let mut ours = managed(facts);
+    let reconciler = facts
+        .renderer
+        .has(Change::OwnEndpoints)
+        .then(|| flag(RECONCILER, "none"));
     let managed: BTreeSet<String> = ours.iter().map(|arg| name(arg).into_owned()).collect();
     let given: BTreeSet<_> = user.iter().map(|arg| name(arg)).collect();
-    ours.extend(
-        SAFE_DEFAULTS
-            .into_iter()
-            .filter(|arg| !given.contains(&name(arg)))
-            .filter(|arg| *arg != AUTHORIZATION_MODE || !given.contains("--authorization-config"))
-            .map(str::to_owned),
-    );
+    let defaults = SAFE_DEFAULTS
+        .into_iter()
+        .filter(|arg| *arg != AUTHORIZATION_MODE || !given.contains("--authorization-config"))
+        .map(str::to_owned)
+        .chain([flag(ISSUER, facts.issuer)])
+        .chain(reconciler)
+        .filter(|arg| !given.contains(&name(arg)));
+    ours.extend(defaults);
     ours.sort();
     ours.extend(
         user.iter()

@@ -41,7 +41,9 @@ fn every_flag_is_either_a_default_or_listed_as_managed() {
         "/events".to_owned(),
         store("events", Driver::Etcd, &["a:1"]),
     )];
-    let defaults: Vec<_> = SAFE_DEFAULTS.iter().map(|arg| name(arg)).collect();
+    let world = world.newest();
+    let defaults = SAFE_DEFAULTS.into_iter().chain([ISSUER, RECONCILER]);
+    let defaults: Vec<_> = defaults.map(name).collect();
     let listed: BTreeSet<_> = MANAGED
         .into_iter()
         .chain(MANAGED_WITH_ETCD)
@@ -153,4 +155,44 @@ fn overrides_name_resource_and_servers_and_sort_before_the_servers() {
 fn ipv6_is_advertised_without_brackets() {
     let world = World::with(json!({"networkProfile": {"advertiseAddress": "2001:db8::10"}}));
     assert!(args(&world.facts()).contains(&"--advertise-address=2001:db8::10".to_owned()));
+}
+
+#[test]
+fn the_endpoints_of_the_service_are_the_operators_unless_the_user_says_otherwise() {
+    let flags = |world: &World| {
+        let args = args(&world.facts());
+        let flags = args.into_iter().filter(|arg| name(arg) == RECONCILER);
+        flags.collect::<Vec<_>>()
+    };
+    assert_eq!(flags(&World::with(json!({}))), [""; 0]);
+    assert_eq!(
+        flags(&World::with(json!({})).newest()),
+        ["--endpoint-reconciler-type=none"]
+    );
+    let lease = "--endpoint-reconciler-type=lease";
+    assert_eq!(flags(&with(&[lease]).newest()), [lease]);
+}
+
+#[test]
+fn tags_have_an_underscore_where_versions_have_a_plus() {
+    let world = World::with(json!({
+        "kubernetes": {"version": "v1.35.4+vendor.1"},
+        "controlPlane": {"deployment": {"registrySettings": {"tagSuffix": "+a"}}},
+        "addons": {"konnectivity": {"server": {"port": 8132, "version": "v0.35.0+b"}}},
+    }));
+    let image = container(&world.facts()).image.unwrap();
+    assert!(image.ends_with(":v1.35.4_vendor.1_a"), "{image}");
+    let pods =
+        crate::render::deployment::deployment(&world.facts(), &crate::render::fixture::checksums());
+    let pods = serde_json::to_value(pods).unwrap();
+    let containers = pods["spec"]["template"]["spec"]["containers"]
+        .as_array()
+        .unwrap();
+    assert_eq!(containers.len(), 4);
+    for container in containers {
+        assert!(
+            !container["image"].as_str().unwrap().contains('+'),
+            "{container}"
+        );
+    }
 }

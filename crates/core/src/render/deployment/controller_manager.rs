@@ -9,7 +9,10 @@ use super::{
     probes::Component,
     volumes,
 };
-use crate::{render::Facts, tenant::Tenant};
+use crate::{
+    network::{NODE_MASK_IPV4, NODE_MASK_IPV6},
+    render::{Change, Facts},
+};
 
 /// Name of the container.
 pub const NAME: &str = "kube-controller-manager";
@@ -18,7 +21,7 @@ pub const NAME: &str = "kube-controller-manager";
 pub fn container(facts: &Facts) -> Container {
     let tenant = facts.tenant;
     Core {
-        args: args(tenant),
+        args: args(facts),
         volume_mounts: volumes::controller_manager_mounts(tenant),
         ..Core::plain(facts, (NAME, Component::ControllerManager), 10257)
     }
@@ -26,22 +29,28 @@ pub fn container(facts: &Facts) -> Container {
 }
 
 /// The flags, sorted; the user's win.
-pub fn args(tenant: &Tenant) -> Vec<String> {
-    let extra = tenant.spec.control_plane.deployment.extra_args.as_ref();
+pub fn args(facts: &Facts) -> Vec<String> {
+    let deployment = &facts.tenant.spec.control_plane.deployment;
+    let extra = deployment.extra_args.as_ref();
     let user = extra
         .map(|extra| extra.controller_manager.as_slice())
         .unwrap_or_default();
-    merged([&defaults(tenant), user])
+    merged([&defaults(facts), user])
 }
 
-fn defaults(tenant: &Tenant) -> Vec<String> {
+fn defaults(facts: &Facts) -> Vec<String> {
+    let tenant = facts.tenant;
+    let both_families = facts.renderer.has(Change::DualStack);
     let pods = tenant.network.pod_subnet();
     let mut args = vec![
         // Without a range there is nothing to allocate from, and the controller would not start.
         flag("--allocate-node-cidrs", !pods.is_empty()),
         "--authentication-kubeconfig=/etc/kubernetes/controller-manager.conf".to_owned(),
         "--authorization-kubeconfig=/etc/kubernetes/controller-manager.conf".to_owned(),
-        "--bind-address=0.0.0.0".to_owned(),
+        flag(
+            "--bind-address",
+            if both_families { "::" } else { "0.0.0.0" },
+        ),
         "--client-ca-file=/etc/kubernetes/pki/ca.crt".to_owned(),
         flag("--cluster-name", &tenant.name),
         "--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt".to_owned(),
@@ -61,5 +70,13 @@ fn defaults(tenant: &Tenant) -> Vec<String> {
     if !pods.is_empty() {
         args.push(flag("--cluster-cidr", pods));
     }
+    if both_families && tenant.network.pods_are_dual_stack() {
+        args.push(flag("--node-cidr-mask-size-ipv4", NODE_MASK_IPV4));
+        args.push(flag("--node-cidr-mask-size-ipv6", NODE_MASK_IPV6));
+    }
     args
 }
+
+#[cfg(test)]
+#[path = "controller_manager_tests.rs"]
+mod tests;

@@ -4,10 +4,7 @@ use k8s_openapi::api::core::v1::{Container, ResourceRequirements, SecurityContex
 use kamaji_api::tenant::Probes;
 
 use super::probes::{Check, Component, Kind, probe};
-use crate::{
-    render::{Facts, Renderer},
-    tenant::Tenant,
-};
+use crate::{inside::images, render::Facts, tenant::Tenant};
 
 /// What differs from one component to the next.
 pub struct Core {
@@ -49,7 +46,7 @@ impl Core {
         Self {
             name,
             component,
-            image: image(tenant, facts.renderer, name),
+            image: image(tenant, name),
             image_pull_policy: None,
             args: Vec::new(),
             liveness: healthz,
@@ -95,7 +92,7 @@ impl Core {
 }
 
 /// `<registry>/<image>:<version><suffix>` of a component, by the tenant's registry settings.
-pub fn image(tenant: &Tenant, _renderer: Renderer, component: &str) -> String {
+pub fn image(tenant: &Tenant, component: &str) -> String {
     let settings = &tenant.spec.control_plane.deployment.registry_settings;
     let repository = match component {
         super::api_server::NAME => &settings.api_server_image,
@@ -103,8 +100,6 @@ pub fn image(tenant: &Tenant, _renderer: Renderer, component: &str) -> String {
         _ => &settings.controller_manager_image,
     };
     let suffix = settings.tag_suffix.as_deref().unwrap_or_default();
-    format!(
-        "{}/{repository}:{}{suffix}",
-        settings.registry, tenant.version.text
-    )
+    let tag = images::tag(&format!("{}{suffix}", tenant.version.text));
+    format!("{}/{repository}:{tag}", settings.registry)
 }

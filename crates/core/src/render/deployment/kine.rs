@@ -81,10 +81,15 @@ pub fn init_container(facts: &Facts) -> Option<Container> {
     })
 }
 
-/// The image that runs already, so that a new operator restarts nobody; else the operator's.
+/// The image that the user asks for by a container of this name; else the one that runs already, so that a
+/// new operator restarts nobody; else the operator's.
 fn image(facts: &Facts) -> String {
-    facts
-        .kine_image
+    let deployment = &facts.tenant.spec.control_plane.deployment;
+    let mut additional = deployment.additional_containers.iter();
+    let asked = additional.find(|container| container.name == NAME);
+    asked
+        .and_then(|container| container.image.as_deref())
+        .or(facts.kine_image)
         .unwrap_or(&facts.settings.kine_image)
         .to_owned()
 }

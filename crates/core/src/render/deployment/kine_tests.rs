@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    render::fixture::{World, store},
+    render::fixture::{World, checksums, store},
     store::Store,
 };
 
@@ -87,6 +87,25 @@ fn the_user_overrides_everything_but_the_endpoint() {
     assert_eq!(args[0], "--debug");
     assert!(args[1].starts_with("--endpoint=postgres://"));
     assert_eq!(args[2], "--listen-address=0.0.0.0:2379");
+}
+
+#[test]
+fn a_container_of_its_name_replaces_the_image_and_is_none_by_itself() {
+    let asked = json!([{"name": "kine", "image": "mirror.example.com/kine:v1"}]);
+    let changes = json!({"controlPlane": {"deployment": {"additionalContainers": asked}}});
+    let mut world = World::with(changes).on(store("db", Driver::MySql, &["db:3306"]));
+    world.kine_image = Some("kine:old".to_owned());
+    let pod = crate::render::deployment::template::template(&world.facts(), &checksums());
+    let pod = pod.spec.unwrap();
+    let all = pod
+        .containers
+        .into_iter()
+        .chain(pod.init_containers.unwrap());
+    let images: Vec<_> = all
+        .filter(|container| ["kine", "chmod"].contains(&container.name.as_str()))
+        .map(|container| container.image.unwrap())
+        .collect();
+    assert_eq!(images, ["mirror.example.com/kine:v1"; 2]);
 }
 
 #[test]

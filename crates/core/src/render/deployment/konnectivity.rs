@@ -11,7 +11,7 @@ use super::{
     args::{flag, merged},
     volumes::{mount, read_only},
 };
-use crate::tenant::Tenant;
+use crate::{inside::images, tenant::Tenant};
 
 /// Name of the container.
 pub const NAME: &str = "konnectivity-server";
@@ -58,8 +58,8 @@ fn tag(tenant: &Tenant, server: &KonnectivityServerSpec) -> String {
         .as_deref()
         .filter(|version| !version.is_empty())
     {
-        Some(version) => version.to_owned(),
-        None => format!("v0.{}.0", tenant.version.minor()),
+        Some(version) => images::tag(version),
+        None => images::konnectivity(&tenant.version),
     }
 }
 

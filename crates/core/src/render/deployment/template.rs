@@ -11,7 +11,7 @@ use kamaji_api::labels;
 
 use super::{api_server, controller_manager, kine, konnectivity, scheduler, volumes};
 use crate::{
-    render::{Checksums, Facts, user},
+    render::{Change, Checksums, Facts, user},
     tenant::Tenant,
 };
 
@@ -40,6 +40,19 @@ fn metadata(facts: &Facts, checksums: &Checksums) -> ObjectMeta {
         .pod_additional_metadata
         .clone()
         .unwrap_or_default();
+    let konnectivity = [
+        (
+            "konnectivity-certificate",
+            &checksums.konnectivity_certificate,
+        ),
+        (
+            "konnectivity-kubeconfig",
+            &checksums.konnectivity_kubeconfig,
+        ),
+    ]
+    .into_iter()
+    .filter(|_| facts.renderer.has(Change::KonnectivityChecksums))
+    .filter(|_| facts.tenant.spec.addons.konnectivity.is_some());
     let hashes = [
         ("api-server-certificate", &checksums.api_server),
         (
@@ -62,6 +75,7 @@ fn metadata(facts: &Facts, checksums: &Checksums) -> ObjectMeta {
     ];
     let mut ours: BTreeMap<String, String> = hashes
         .into_iter()
+        .chain(konnectivity)
         .map(|(what, hash)| {
             (
                 format!("{}{what}", labels::COMPONENT_CHECKSUM),
@@ -118,7 +132,9 @@ fn containers(facts: &Facts) -> Vec<Container> {
         .control_plane
         .deployment
         .additional_containers;
-    let mut containers: Vec<Container> = user.iter().cloned().map(complete).collect();
+    // One of kine's name says which image kine has, and is none by itself.
+    let user = user.iter().filter(|container| container.name != kine::NAME);
+    let mut containers: Vec<Container> = user.cloned().map(complete).collect();
     containers.extend([
         api_server::container(facts),
         scheduler::container(facts),

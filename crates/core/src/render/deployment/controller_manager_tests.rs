@@ -1,0 +1,49 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::render::fixture::World;
+
+fn pods(ranges: &Value) -> World {
+    World::with(json!({"networkProfile": {"podCidrs": ranges}}))
+}
+
+fn masks(world: &World) -> Vec<String> {
+    let args = args(&world.facts());
+    let masks = args
+        .into_iter()
+        .filter(|arg| arg.starts_with("--node-cidr-mask-size"));
+    masks.collect()
+}
+
+#[test]
+fn two_families_of_pods_have_a_node_mask_each_by_the_newest_renderer() {
+    let both = json!(["10.244.0.0/16", "fd00:10:244::/56"]);
+    assert_eq!(masks(&pods(&both)), Vec::<String>::new());
+    let both = pods(&both).newest();
+    assert_eq!(
+        masks(&both),
+        [
+            "--node-cidr-mask-size-ipv4=24",
+            "--node-cidr-mask-size-ipv6=64"
+        ]
+    );
+    assert!(args(&both.facts()).contains(&"--bind-address=::".to_owned()));
+    let one = pods(&json!(["10.244.0.0/16"])).newest();
+    assert_eq!(masks(&one), Vec::<String>::new());
+}
+
+#[test]
+fn the_users_node_masks_win() {
+    let world = World::with(json!({
+        "networkProfile": {"podCidrs": ["10.244.0.0/16", "fd00:10:244::/56"]},
+        "controlPlane": {"deployment": {"extraArgs": {"controllerManager": ["--node-cidr-mask-size-ipv4=26"]}}},
+    }))
+    .newest();
+    assert_eq!(
+        masks(&world),
+        [
+            "--node-cidr-mask-size-ipv4=26",
+            "--node-cidr-mask-size-ipv6=64"
+        ]
+    );
+}
