@@ -35,15 +35,13 @@ pub enum Refusal {
     Upgrade(#[from] upgrade::Refusal),
     /// No such DataStore.
     #[error(
-        "{field} names the DataStore {name:?}, which does not exist (there {there}): create it first, or name another"
+        "{field} names the DataStore {name:?}, which does not exist: create it first, or name another (kubectl get datastores)"
     )]
     NoDataStore {
         /// Which field.
         field: String,
         /// What it names.
         name: String,
-        /// What there is.
-        there: String,
     },
     /// kube-apiserver dials overrides by itself.
     #[error(
@@ -80,17 +78,15 @@ pub enum Refusal {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// Another tenant's data.
+    /// Another tenant's data. Whose it is, is not told: any pod can ask.
     #[error(
-        "{field} {text:?} belongs to the TenantControlPlane {owner}: choose another, or leave it out to get one of its own"
+        "{field} {text:?} belongs to another TenantControlPlane: choose another, or leave it out to get one of its own"
     )]
     Claimed {
         /// Which field.
         field: &'static str,
         /// What was written.
         text: String,
-        /// Who has it.
-        owner: String,
     },
     /// Nothing to route.
     #[error("{field} is missing: name the host that clients dial, for example demo.example.com")]

@@ -56,16 +56,9 @@ fn exists(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
     if facts.data_stores.contains_key(name) {
         return;
     }
-    let names: Vec<&str> = facts.data_stores.keys().map(String::as_str).collect();
-    let there = match names.as_slice() {
-        [] => "is none".to_owned(),
-        [one] => format!("is {one}"),
-        many => format!("are {}", many.join(", ")),
-    };
     found.refuse(Refusal::NoDataStore {
         field: field.to_owned(),
         name: name.to_owned(),
-        there,
     });
 }
 
@@ -171,11 +164,10 @@ fn claimed(
         Part::Schema => claim.schema == text,
         Part::User => claim.user == text,
     };
-    if let Some(claim) = facts.claims.iter().filter(other).find(has) {
+    if facts.claims.iter().filter(other).any(|claim| has(&claim)) {
         found.refuse(Refusal::Claimed {
             field,
             text: text.to_owned(),
-            owner: format!("{}/{}", claim.namespace, claim.name),
         });
     }
 }

@@ -36,7 +36,7 @@ fn data_stores_and_names_that_cannot_work_are_refused() {
     all_refused([
         (
             json!({"dataStore": "nowhere"}),
-            "there are default, events, my, pg",
+            "does not exist: create it first",
         ),
         (
             overrides(json!([{"resource": "/events", "dataStore": "nowhere"}])),
@@ -81,11 +81,11 @@ fn data_stores_and_names_that_cannot_work_are_refused() {
         ),
         (
             json!({"dataStoreSchema": "theirs"}),
-            "belongs to the TenantControlPlane apps/neighbour",
+            "belongs to another TenantControlPlane",
         ),
         (
             json!({"dataStoreUsername": "them"}),
-            "belongs to the TenantControlPlane apps/neighbour",
+            "belongs to another TenantControlPlane",
         ),
     ]);
 }
