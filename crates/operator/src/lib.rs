@@ -29,6 +29,7 @@ use shell::{
     drain::Drain,
     events::Events,
     lease::{self, Leadership},
+    listen,
     process::{self, Candidate, Process, RunError, Tasks},
     queue::{Accident, Limits, Queue},
     serve::{self, Certificates},
@@ -168,7 +169,9 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
     if let (Some(address), Some(drain)) = (serves, drain) {
         let router = drain.around(webhook::router(Arc::new(serving::Known(context.clone()))));
         let served = certificates.clone();
-        tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });
+        tasks.spawn(
+            async move { Ok(serve::tls(address, (router, listen::REVIEWS), served).await?) },
+        );
         let (context, kept) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
             serving::keep(context, kept).await;

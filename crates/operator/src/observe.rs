@@ -116,6 +116,9 @@ async fn secrets(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Resul
     Ok(())
 }
 
+/// Gateways that are read for one tenant: as many as a route may have.
+const MOST_GATEWAYS: usize = 32;
+
 /// The gateways that the tenant's routes name.
 async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Failure> {
     let Some(spec) = &snapshot.object.spec.control_plane.gateway else {
@@ -137,7 +140,7 @@ async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Fail
         .namespace
         .clone()
         .unwrap_or_default();
-    for parent in &spec.parent_refs {
+    for parent in spec.parent_refs.iter().take(MOST_GATEWAYS) {
         let namespace = parent.namespace.as_deref().unwrap_or(&own);
         let api: Api<DynamicObject> =
             Api::namespaced_with(context.client.clone(), namespace, &resource);

@@ -17,7 +17,7 @@ use crate::{
     context::{Context, Key},
     inside, observe,
     report::{self, Failure},
-    shell::{clock, index::Entry, queue::Outcome},
+    shell::{clock, heavy, index::Entry, queue::Outcome},
     store,
 };
 
@@ -46,7 +46,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             return Outcome::Retry;
         }
     };
-    match plan::plan(&snapshot) {
+    match heavy::run(|| plan::plan(&snapshot)).await {
         Ok(plan) => Box::pin(pass(&context, &key, (snapshot, facts, around), plan)).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
@@ -79,7 +79,7 @@ async fn pass(
         }
         facts = said;
         observe::children(context, key, &mut snapshot);
-        match plan::plan(&snapshot) {
+        match heavy::run(|| plan::plan(&snapshot)).await {
             Ok(next) => plan = next,
             // It could be read a moment ago.
             Err(_) => break,

@@ -1,20 +1,22 @@
-//! What is the API server told when it asks about an object? (tenant-cluster specification, 5)
+//! Tells the API server what it may store. (tenant-cluster specification, 5)
 //!
 //! Every replica answers, whether it leads or not. What is right is decided by
-//! [`kamaji_core::admission`]; here it is only read and written.
+//! [`kamaji_core::admission`]; here it is only read and written. Any pod can ask: an answer says nothing
+//! that is not in the question but whether a name is free, and takes little ([`crate::shell::listen`]).
 
 pub mod directory;
 pub mod review;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
 };
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
@@ -25,12 +27,14 @@ use kamaji_core::{
         self, Facts, Request,
         writes::{Gate, Operation, denial},
     },
+    excerpt::excerpt,
     settings::Settings,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use review::{Answer, Question, Review};
+use crate::shell::heavy;
+use review::{Answer, Question, Review, Write};
 
 /// Where defaults of a TenantControlPlane are asked for.
 pub const MUTATE_TENANT: &str = "/mutate-kamaji-clastix-io-v1alpha1-tenantcontrolplane";
@@ -42,9 +46,6 @@ pub const VALIDATE_DATA_STORE: &str = "/validate-kamaji-clastix-io-v1alpha1-data
 pub const WRITE_PERMISSION: &str = "/write-permission";
 /// Where API servers of tenants ask while data is moved.
 pub const MIGRATE: &str = "/migrate";
-
-/// An object and the one that it replaces, with all that is between them in a review.
-const LARGEST_REVIEW: usize = 16 << 20;
 
 /// What has to be known to answer.
 pub trait Knowledge: Send + Sync + 'static {
@@ -63,37 +64,39 @@ pub fn router(knowledge: Arc<dyn Knowledge>) -> Router {
         .route(VALIDATE_DATA_STORE, post(respond(validate_data_store)))
         .route(
             WRITE_PERMISSION,
-            post(respond(|_, question| {
-                gate(Gate::WritePermissions, question)
-            })),
+            post(async |body: Bytes| gate(Gate::WritePermissions, &body)),
         )
         .route(
             MIGRATE,
-            post(respond(|_, question| gate(Gate::Migration, question))),
+            post(async |body: Bytes| gate(Gate::Migration, &body)),
         )
-        .layer(DefaultBodyLimit::max(LARGEST_REVIEW))
         .with_state(knowledge)
 }
 
 type Judge = fn(&dyn Knowledge, &Question) -> Answer;
 type Known = State<Arc<dyn Knowledge>>;
+type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-fn respond(
-    judge: Judge,
-) -> impl Fn(Known, Bytes) -> std::future::Ready<Response> + Clone + Send + Sync + 'static {
-    move |State(knowledge), body| std::future::ready(response(judge, knowledge.as_ref(), &body))
+fn respond(judge: Judge) -> impl Fn(Known, Bytes) -> Responding + Clone + Send + Sync + 'static {
+    move |State(knowledge), body| {
+        Box::pin(async move { heavy::run(|| response(judge, knowledge.as_ref(), &body)).await })
+    }
+}
+
+fn parsed<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Box<Response>> {
+    let review: Result<Review<Q>, _> = serde_json::from_slice(body);
+    review.map(|review| review.request).map_err(|error| {
+        let text = format!("the body is not an AdmissionReview of admission.k8s.io/v1: {error}");
+        let text = excerpt(&text, 1000);
+        Box::new((StatusCode::BAD_REQUEST, text).into_response())
+    })
 }
 
 fn response(judge: Judge, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
-    let review: Review = match serde_json::from_slice(body) {
-        Ok(review) => review,
-        Err(error) => {
-            let text =
-                format!("the body is not an AdmissionReview of admission.k8s.io/v1: {error}");
-            return (StatusCode::BAD_REQUEST, text).into_response();
-        }
+    let question: Question = match parsed(body) {
+        Ok(question) => question,
+        Err(refused) => return *refused,
     };
-    let question = review.request;
     let judged = catch_unwind(AssertUnwindSafe(|| judge(knowledge, &question)));
     let answer = judged.unwrap_or_else(|_| {
         tracing::error!(object = %question.described(), "a panic while judging");
@@ -158,11 +161,17 @@ fn validate_data_store(_: &dyn Knowledge, question: &Question) -> Answer {
     }
 }
 
-fn gate(gate: Gate, question: &Question) -> Answer {
-    match denial(gate, question.operation) {
+/// Asked by API servers of tenants. The object is not looked at, and not even read.
+fn gate(gate: Gate, body: &[u8]) -> Response {
+    let write: Write = match parsed(body) {
+        Ok(write) => write,
+        Err(refused) => return *refused,
+    };
+    let answer = match denial(gate, write.operation) {
         Some(text) => Answer::deny(403, &text),
         None => Answer::allow(Vec::new()),
-    }
+    };
+    Json(answer.to_review(&write.uid)).into_response()
 }
 
 fn read<K: DeserializeOwned>(object: &Value) -> Result<K, Box<Answer>> {

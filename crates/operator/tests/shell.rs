@@ -10,6 +10,8 @@
 mod events;
 #[path = "shell/lease.rs"]
 mod lease;
+#[path = "shell/limits.rs"]
+mod limits;
 #[path = "shell/remote.rs"]
 mod remote;
 #[path = "shell/storm.rs"]

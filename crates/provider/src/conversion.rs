@@ -6,20 +6,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::DefaultBodyLimit,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
 };
 use kamaji_core::contract::conversion;
+use kamaji_operator::shell::heavy;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Where conversions are asked for.
 pub const PATH: &str = "/convert";
-
-/// A whole list may come in one review.
-const LARGEST_REVIEW: usize = 64 << 20;
 
 /// A review: a question, or the answer to it.
 #[derive(Deserialize)]
@@ -47,13 +44,15 @@ struct Answer {
 
 /// Answers on the path.
 pub fn router() -> Router {
-    Router::new()
-        .route(PATH, post(convert))
-        .layer(DefaultBodyLimit::max(LARGEST_REVIEW))
+    Router::new().route(PATH, post(convert))
 }
 
 async fn convert(body: Bytes) -> Response {
-    match serde_json::from_slice::<Review>(&body) {
+    heavy::run(|| converted(&body)).await
+}
+
+fn converted(body: &[u8]) -> Response {
+    match serde_json::from_slice::<Review>(body) {
         Ok(review) => Json(answer(review.request)).into_response(),
         Err(error) => {
             let text = format!("the body is not a ConversionReview: {error}");

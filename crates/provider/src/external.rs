@@ -183,7 +183,7 @@ async fn connection(
     {
         return Ok(known.clone());
     }
-    let client = probe::client(&bytes, CONNECT).await;
+    let client = probe::client(&bytes, CONNECT, &probe::EXTERNALS).await;
     let client = client.map_err(|why| Unreachable {
         why: format!("{} cannot be used: {why}", described(kubeconfig)),
         again: false,

@@ -29,6 +29,7 @@ use kamaji_operator::{
         drain::Drain,
         events::Events,
         lease::Leadership,
+        listen,
         process::{self, Candidate, Process, RunError, Tasks},
         queue::{Accident, Limits, Outcome, Queue},
         serve::{self, Certificates},
@@ -116,7 +117,9 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     if let (Some(address), Some(drain)) = (serves, drain) {
         let served = certificates.clone();
         let router = drain.around(conversion::router());
-        tasks.spawn(async move { Ok(serve::tls(address, router, served).await?) });
+        tasks.spawn(async move {
+            Ok(serve::tls(address, (router, listen::CONVERSIONS), served).await?)
+        });
         let (context, kept) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
             certificate::keep(context, kept).await;

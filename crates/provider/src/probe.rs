@@ -1,7 +1,11 @@
 //! Does a tenant's API server answer somebody who comes with the published kubeconfig? Asked with exactly
 //! its bytes, and once for each of them.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
 
 use http::Request;
 use kamaji_api::{
@@ -9,16 +13,24 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{checksum, contract::Probe};
-use kamaji_operator::context::Key;
+use kamaji_operator::{context::Key, shell::answers::Answers};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
 /// Time for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
+/// Bytes of a kubeconfig: one has some 6,000.
+const LARGEST: usize = 256 << 10;
 /// Time for all of it.
 const ANSWER: Duration = Duration::from_secs(6);
+
+/// What the API servers of tenants may answer, all of them together.
+static TENANTS: LazyLock<Answers> = LazyLock::new(Answers::of_tenants);
+/// What other management clusters may.
+pub static EXTERNALS: LazyLock<Answers> = LazyLock::new(Answers::of_externals);
 
 /// Kubeconfigs that worked, by control plane.
 #[derive(Debug, Default)]
@@ -68,7 +80,7 @@ pub async fn ask(kubeconfig: &[u8]) -> Probe {
 }
 
 async fn version(kubeconfig: &[u8]) -> Result<(), String> {
-    let client = client(kubeconfig, CONNECT).await?;
+    let client = client(kubeconfig, CONNECT, &TENANTS).await?;
     let request = Request::get("/version").body(Vec::new());
     let request = request.map_err(|error| error.to_string())?;
     let answer = client.request_text(request).await;
@@ -79,7 +91,17 @@ async fn version(kubeconfig: &[u8]) -> Result<(), String> {
 }
 
 /// A client of whatever API server a kubeconfig names.
-pub async fn client(kubeconfig: &[u8], connect: Duration) -> Result<Client, String> {
+pub async fn client(
+    kubeconfig: &[u8],
+    connect: Duration,
+    answers: &Answers,
+) -> Result<Client, String> {
+    if kubeconfig.len() > LARGEST {
+        let bytes = kubeconfig.len();
+        return Err(format!(
+            "it has {bytes} bytes, of which there may be {LARGEST}"
+        ));
+    }
     let text = std::str::from_utf8(kubeconfig).map_err(|_| "it is not text".to_owned())?;
     let read = Kubeconfig::from_yaml(text).map_err(|error| chain(&error))?;
     refused(&read)?;
@@ -88,7 +110,8 @@ pub async fn client(kubeconfig: &[u8], connect: Duration) -> Result<Client, Stri
         .map_err(|error| chain(&error))?;
     config.connect_timeout = Some(connect);
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| chain(&error))
+    let client = ClientBuilder::try_from(config).map_err(|error| chain(&error))?;
+    Ok(client.with_layer(answers).build())
 }
 
 /// What a kubeconfig may not have: commands would run in this pod, and its files, the token of its

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client;
+use super::{LARGEST, TENANTS, client};
 
 async fn made(user: Value, cluster: Value) -> Result<(), String> {
     let config = json!({
@@ -11,7 +11,8 @@ async fn made(user: Value, cluster: Value) -> Result<(), String> {
         "users": [{"name": "u", "user": user}],
         "clusters": [{"name": "c", "cluster": cluster}],
     });
-    let made = client(config.to_string().as_bytes(), Duration::from_secs(1)).await;
+    let text = config.to_string();
+    let made = client(text.as_bytes(), Duration::from_secs(1), &TENANTS).await;
     made.map(drop)
 }
 
@@ -34,4 +35,12 @@ async fn a_kubeconfig_gets_at_no_command_and_no_file_of_the_pod() {
     other["certificate-authority"] = json!(token);
     let why = made(json!({"token": "t"}), other).await.unwrap_err();
     assert!(why.contains("certificate-authority-data"), "{why}");
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_is_longer_than_any_is_not_read() {
+    let long = " ".repeat(LARGEST + 1);
+    let made = client(long.as_bytes(), Duration::from_secs(1), &TENANTS).await;
+    let why = made.map(drop).unwrap_err();
+    assert!(why.contains("of which there may be"), "{why}");
 }

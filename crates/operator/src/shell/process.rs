@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use kube::Client;
+use kube::{Client, client::ClientBuilder};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::{JoinError, JoinSet},
 };
 
 use super::{
+    answers::Answers,
     drain::Drain,
     lease::{self, Leadership},
     serve::ServeError,
@@ -73,7 +74,9 @@ pub async fn client() -> Result<Client, RunError> {
     config.connect_timeout = Some(Duration::from_secs(5));
     // The queues try again, and they know for whom.
     config.default_retry = false;
-    Client::try_from(config).map_err(|e| RunError::Cluster(Box::new(e)))
+    let client = ClientBuilder::try_from(config);
+    let client = client.map_err(|e| RunError::Cluster(Box::new(e)))?;
+    Ok(client.with_layer(&Answers::of_management()).build())
 }
 
 /// Completes when the process is told to stop.

@@ -9,7 +9,9 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kube::{Client, Config, config::AuthInfo};
+use kube::{Client, Config, client::ClientBuilder, config::AuthInfo};
+
+use super::answers::Answers;
 
 /// Connections that are kept at most.
 const KEPT: usize = 256;
@@ -45,9 +47,19 @@ pub enum RemoteError {
 }
 
 /// Connections to tenants.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Remote {
     kept: Arc<Mutex<VecDeque<Kept>>>,
+    answers: Answers,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self {
+            kept: Arc::default(),
+            answers: Answers::of_tenants(),
+        }
+    }
 }
 
 struct Kept {
@@ -78,7 +90,7 @@ impl Remote {
             kept.push_back(found);
             return Ok(client);
         }
-        let client = connect(target)?;
+        let client = connect(target, &self.answers)?;
         kept.push_back(Kept {
             uid: target.uid.clone(),
             digest,
@@ -108,7 +120,7 @@ fn digest(target: &Target) -> u64 {
     hasher.finish()
 }
 
-fn connect(target: &Target) -> Result<Client, RemoteError> {
+fn connect(target: &Target, answers: &Answers) -> Result<Client, RemoteError> {
     let host = match target.address {
         Some(IpAddr::V6(address)) => format!("[{address}]"),
         Some(IpAddr::V4(address)) => address.to_string(),
@@ -131,7 +143,9 @@ fn connect(target: &Target) -> Result<Client, RemoteError> {
     config.tls_server_name = target.address.map(|_| target.host.clone());
     // A tenant's API server that answers 503 must not hold a visit for minutes.
     config.default_retry = false;
-    Client::try_from(config).map_err(|e| RemoteError::Material(e.to_string()))
+    let client = ClientBuilder::try_from(config);
+    let client = client.map_err(|e| RemoteError::Material(e.to_string()))?;
+    Ok(client.with_layer(answers).build())
 }
 
 /// DER of each certificate.

@@ -1,9 +1,8 @@
-//! What does the operator answer? Metrics, health, and admission reviews over TLS.
+//! Answers for metrics and health, and admission reviews over TLS.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, RwLock},
-    time::Duration,
 };
 
 use axum::{
@@ -11,17 +10,19 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     routing::get,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::telemetry::Metrics;
+use super::{
+    listen::{self, Limits},
+    telemetry::Metrics,
+};
 
 /// Why nothing is answered.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +40,6 @@ pub enum ServeError {
     #[error("the serving certificate cannot be used: {0}")]
     Certificate(String),
 }
-
-/// Longest handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What the text of the metrics is.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -81,9 +79,9 @@ where
 
 async fn plain(address: SocketAddr, router: Router) -> Result<(), ServeError> {
     let listener = listen(address).await?;
-    axum::serve(listener, router)
-        .await
-        .map_err(|source| ServeError::Listen { address, source })
+    let open = |stream| std::future::ready(Some(stream));
+    listen::serve(listener, router, listen::SMALL, open).await;
+    Ok(())
 }
 
 /// A serving certificate that can be exchanged while connections come in.
@@ -129,18 +127,18 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// Serves `router` over TLS for ever.
+/// Serves `router` over TLS for ever, within `limits`.
 pub async fn tls(
     address: SocketAddr,
-    router: Router,
+    (router, limits): (Router, Limits),
     certificates: Certificates,
 ) -> Result<(), ServeError> {
-    serve_tls(listen(address).await?, router, certificates).await
+    serve_tls(listen(address).await?, (router, limits), certificates).await
 }
 
 async fn serve_tls(
     listener: TcpListener,
-    router: Router,
+    (router, limits): (Router, Limits),
     certificates: Certificates,
 ) -> Result<(), ServeError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -151,32 +149,12 @@ async fn serve_tls(
         .with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    // They end with the listener.
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, most likely: some will be given back.
-                tracing::warn!(%error, "a connection to the webhooks could not be accepted");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
-            }
-        };
-        let (acceptor, router) = (acceptor.clone(), router.clone());
-        connections.spawn(async move {
-            // Whoever breaks a handshake off hears of it; the operator need not.
-            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
-            let Ok(Ok(stream)) = handshake else {
-                return;
-            };
-            let service = hyper_util::service::TowerToHyperService::new(router);
-            let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
+    let open = |stream| {
+        let handshake = acceptor.accept(stream);
+        async { handshake.await.ok() }
+    };
+    listen::serve(listener, router, limits, open).await;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ async fn a_certificate_is_exchanged_while_it_serves() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/hello", get(|| async { "good day" }));
-    tokio::spawn(serve_tls(listener, router, certificates.clone()));
+    let service = (router, listen::REVIEWS);
+    tokio::spawn(serve_tls(listener, service, certificates.clone()));
     assert!(!certificates.is_set());
     assert_eq!(asked(address, &one).await, None, "nothing to serve with");
     served(&certificates, &one);
@@ -127,6 +128,6 @@ async fn free() -> SocketAddr {
 
 async fn reachable(address: SocketAddr) {
     while TcpStream::connect(address).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }

@@ -1,16 +1,29 @@
-//! How do an API server's question and our answer look? (AdmissionReview of admission.k8s.io/v1)
+//! The question of an API server and our answer. (AdmissionReview of admission.k8s.io/v1)
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use json_patch::Patch;
-use kamaji_core::admission::{Warning, writes::Operation};
+use kamaji_core::{
+    admission::{Warning, writes::Operation},
+    excerpt::excerpt,
+};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Value, json};
 
 /// What the API server sends.
 #[derive(Debug, Deserialize)]
-pub struct Review {
+pub struct Review<Q> {
     /// The question.
-    pub request: Question,
+    pub request: Q,
+}
+
+/// The part of a question that tells which kind of write it is.
+#[derive(Debug, Deserialize)]
+pub struct Write {
+    /// Names the question; the answer repeats it.
+    pub uid: String,
+    /// What is to be done.
+    #[serde(deserialize_with = "operation")]
+    pub operation: Operation,
 }
 
 /// What it asks.
@@ -64,11 +77,8 @@ impl Question {
     /// The object, for the log.
     pub fn described(&self) -> String {
         let kind = self.object["kind"].as_str().unwrap_or("object");
-        format!(
-            "{kind} {}/{}",
-            self.namespace.as_deref().unwrap_or_default(),
-            self.name
-        )
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        excerpt(&format!("{kind} {namespace}/{}", self.name), 400)
     }
 }
 
@@ -91,6 +101,11 @@ pub enum Answer {
     },
 }
 
+/// Reasons and warnings in one answer.
+const MOST_TOLD: usize = 32;
+/// Bytes of one of them.
+const LONGEST_TOLD: usize = 1000;
+
 impl Answer {
     /// It may be done.
     pub fn allow(warnings: Vec<Warning>) -> Self {
@@ -112,19 +127,31 @@ impl Answer {
     pub fn deny(code: u16, message: &str) -> Self {
         Self::Deny {
             code,
-            message: message.to_owned(),
+            message: excerpt(message, LONGEST_TOLD * MOST_TOLD),
         }
     }
 
-    /// A verdict: warnings, or every reason why not.
+    /// A verdict: warnings, or the reasons why not, as many of them as a person can read.
     pub fn of<R: std::fmt::Display>(verdict: Result<Vec<Warning>, Vec<R>>) -> Self {
         match verdict {
-            Ok(warnings) => Self::allow(warnings),
+            Ok(warnings) => {
+                let some = warnings.iter().take(MOST_TOLD);
+                Self::allow(some.map(|text| excerpt(text, LONGEST_TOLD)).collect())
+            }
             Err(refusals) => match refusals.as_slice() {
-                [one] => Self::deny(403, &one.to_string()),
+                [one] => Self::deny(403, &excerpt(&one.to_string(), LONGEST_TOLD)),
                 many => {
-                    let lines: Vec<_> = many.iter().map(|one| format!("\n- {one}")).collect();
-                    Self::deny(403, &format!("{} reasons:{}", many.len(), lines.concat()))
+                    let told = many.iter().take(MOST_TOLD);
+                    let mut text = format!("{} reasons:", many.len());
+                    for one in told {
+                        text.push_str("\n- ");
+                        text.push_str(&excerpt(&one.to_string(), LONGEST_TOLD));
+                    }
+                    let more = many.len().saturating_sub(MOST_TOLD);
+                    if more > 0 {
+                        text.push_str(&format!("\n- and {more} more"));
+                    }
+                    Self::deny(403, &text)
                 }
             },
         }

@@ -304,3 +304,72 @@ async fn what_is_no_review_is_a_bad_request() {
         assert!(text.contains("AdmissionReview"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn copies_of_the_kubelet_configuration_into_itself_are_refused_at_once() {
+    let mut object = tenant("v1.35.0");
+    let copies: Vec<Value> = (0..20)
+        .map(|n| json!({"op": "copy", "from": "", "path": format!("/x{n}")}))
+        .collect();
+    object["spec"]["kubernetes"]["kubelet"] = json!({"configurationJSONPatches": copies});
+    let answer = ask(VALIDATE_TENANT, "CREATE", object, Value::Null).await;
+    assert_eq!(answer["allowed"], false);
+    let text = answer["status"]["message"].as_str().unwrap();
+    assert!(text.contains("the copies add up to"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_has_no_more_reasons_than_a_person_can_read() {
+    let mut object = tenant("v1.35.0");
+    let sans: Vec<String> = (0..1000)
+        .map(|n| format!("{n} {}", "x".repeat(1200)))
+        .collect();
+    object["spec"]["networkProfile"] = json!({"certSANs": sans});
+    let answer = ask(VALIDATE_TENANT, "CREATE", object, Value::Null).await;
+    let text = answer["status"]["message"].as_str().unwrap();
+    assert!(text.starts_with("1000 reasons:"), "{}", &text[..100]);
+    assert!(
+        text.ends_with("and 968 more"),
+        "{}",
+        &text[text.len() - 100..]
+    );
+    assert!(text.len() <= 33_000, "{}", text.len());
+}
+
+#[tokio::test]
+async fn whoever_asks_hears_no_names_that_are_not_in_the_question() {
+    let mut known = known();
+    let facts = known.facts.as_mut().unwrap();
+    facts.claims.push(kamaji_core::admission::Claim {
+        namespace: "secret-namespace".to_owned(),
+        name: "secret-tenant".to_owned(),
+        schema: "taken".to_owned(),
+        user: "taken".to_owned(),
+    });
+    facts
+        .data_stores
+        .insert("secret-store".to_owned(), Driver::Etcd);
+    let mut object = tenant("v1.35.0");
+    object["spec"]["dataStore"] = json!("none");
+    object["spec"]["dataStoreSchema"] = json!("taken");
+    object["spec"]["dataStoreUsername"] = json!("taken");
+    let answer = ask_knowing(known, VALIDATE_TENANT, ("CREATE", object, Value::Null)).await;
+    assert_eq!(answer["allowed"], false);
+    let text = answer.to_string();
+    assert!(text.contains("none") && text.contains("taken"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn writes_inside_a_tenant_are_judged_without_reading_what_is_written() {
+    // Not an object at all: only who asks for what counts.
+    let body =
+        r#"{"request":{"uid":"u","operation":"CREATE","object":[1,{"a":"b"}],"oldObject":7}}"#;
+    let (status, answer) = post(known(), WRITE_PERMISSION, body.to_owned()).await;
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(
+        (&answer["response"]["uid"], &answer["response"]["allowed"]),
+        (&json!("u"), &json!(false))
+    );
+}

@@ -1,0 +1,87 @@
+use axum::body::Body as Source;
+use futures::{StreamExt, stream};
+use tower::{ServiceExt, service_fn};
+
+use super::*;
+
+/// Bytes that are read of an answer of `blocks`, and why not all were.
+async fn read(answers: &Answers, uri: &str, blocks: Source) -> (usize, Option<Refused>) {
+    let mut body = asked(answers, uri, blocks).await;
+    let read = drain(&mut body).await;
+    (read.0, read.1)
+}
+
+async fn asked(answers: &Answers, uri: &str, blocks: Source) -> BoundedBody<Source> {
+    let blocks = std::sync::Mutex::new(Some(blocks));
+    let service = service_fn(move |_: Request<()>| {
+        let body = blocks.lock().unwrap().take().unwrap();
+        async { Ok::<_, std::convert::Infallible>(Response::new(body)) }
+    });
+    let request = Request::get(uri).body(()).unwrap();
+    let answer = answers.layer(service).oneshot(request).await.unwrap();
+    answer.into_body()
+}
+
+async fn drain(body: &mut BoundedBody<Source>) -> (usize, Option<Refused>) {
+    let mut bytes = 0;
+    loop {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
+        match frame {
+            None => return (bytes, None),
+            Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
+            Some(Err(error)) => {
+                let refused = error.downcast_ref::<Refused>();
+                return (bytes, Some(*refused.expect("no other error")));
+            }
+        }
+    }
+}
+
+fn blocks(block: &'static [u8], count: usize) -> Source {
+    let all = stream::repeat(Bytes::from_static(block)).take(count);
+    Source::from_stream(all.map(Ok::<_, std::convert::Infallible>))
+}
+
+const BLOCK: &[u8] = &[b'x'; 64 << 10];
+const EVENT: &[u8] = b"{\"type\":\"ADDED\"}\n{\"type\":\"ADDED\"}\n{";
+
+#[tokio::test]
+async fn an_endless_answer_is_read_up_to_the_limit() {
+    let answers = Answers::of_tenants();
+    let (bytes, refused) = read(&answers, "/api/v1/pods", blocks(BLOCK, usize::MAX)).await;
+    assert_eq!((bytes, refused), (TENANT, Some(Refused::TooLong(TENANT))));
+    let whole = read(&answers, "/api/v1/pods", blocks(BLOCK, 64)).await;
+    assert_eq!(whole, (TENANT, None));
+}
+
+#[tokio::test]
+async fn a_watch_may_go_on_for_ever_but_no_event_of_it() {
+    let answers = Answers {
+        most: 1 << 20,
+        account: None,
+    };
+    let uri = "/api/v1/pods?allowWatchBookmarks=true&watch=true&timeoutSeconds=240";
+    let count = (4 << 20) / EVENT.len();
+    let all = read(&answers, uri, blocks(EVENT, count)).await;
+    assert_eq!(all, (count * EVENT.len(), None));
+    let (bytes, refused) = read(&answers, uri, blocks(BLOCK, usize::MAX)).await;
+    assert_eq!((bytes, refused), (1 << 20, Some(Refused::TooLong(1 << 20))));
+}
+
+#[tokio::test]
+async fn large_answers_of_all_tenants_share_an_account_and_small_ones_do_not_need_it() {
+    let answers = Answers::of_tenants();
+    let mut held = Vec::new();
+    let mut refused = 0;
+    for _ in 0..8 {
+        let mut body = asked(&answers, "/", blocks(BLOCK, 64)).await;
+        refused += usize::from(drain(&mut body).await.1 == Some(Refused::TooMany));
+        held.push(body);
+    }
+    assert_eq!(refused, 4, "16 MiB are four answers, but for what is free");
+    let small = read(&answers, "/", blocks(BLOCK, 2)).await;
+    assert_eq!(small, (FREE, None));
+    held.clear();
+    let again = read(&answers, "/", blocks(BLOCK, 64)).await;
+    assert_eq!(again, (TENANT, None));
+}

@@ -1,0 +1,168 @@
+use std::{net::SocketAddr, sync::atomic::AtomicUsize};
+
+use axum::{
+    body::Bytes,
+    routing::{get, post},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+const QUICK: Times = Times {
+    first: Duration::from_millis(300),
+    idle: Duration::from_millis(900),
+    request: Duration::from_millis(300),
+};
+
+fn router() -> Router {
+    Router::new()
+        .route("/hello", get(|| async { "good day" }))
+        .route("/length", post(async |body: Bytes| body.len().to_string()))
+}
+
+async fn served(router: Router, limits: Limits) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let open = |stream| std::future::ready(Some(stream));
+    tokio::spawn(serve(listener, router, limits, open));
+    address
+}
+
+async fn dial(address: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What comes until the other side closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let _ = tokio::time::timeout(Duration::from_secs(20), read)
+        .await
+        .expect("the connection is closed");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+async fn asked(address: SocketAddr) -> String {
+    rest(&mut dial(address, HELLO).await).await
+}
+
+fn posted(length: usize) -> String {
+    format!(
+        "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_whether_it_says_so_or_not() {
+    let limits = Limits {
+        body: 100_000,
+        ..REVIEWS
+    };
+    let address = served(router(), limits).await;
+    let most = posted(100_000) + &"x".repeat(100_000);
+    let answer = rest(&mut dial(address, &most).await).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("100000"),
+        "{answer}"
+    );
+    let answer = rest(&mut dial(address, &posted(100_001)).await).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 100_001, "x".repeat(100_001));
+    let head = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let answer = rest(&mut dial(address, &format!("{head}{chunk}")).await).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_thousand_idle_sockets_do_not_keep_anybody_from_being_answered() {
+    let limits = Limits {
+        connections: 100,
+        ..REVIEWS
+    };
+    let address = served(router(), limits).await;
+    let mut idle = Vec::new();
+    for _ in 0..1000 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let begun = clock::instant();
+    assert!(asked(address).await.ends_with("good day"));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    // The oldest have been closed.
+    for stream in &mut idle[..899] {
+        assert_eq!(rest(stream).await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_of_use_outlives_those_that_never_asked() {
+    let limits = Limits {
+        connections: 10,
+        ..REVIEWS
+    };
+    let address = served(router(), limits).await;
+    let mut kept = dial(address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut answer = [0; 16];
+    kept.read_exact(&mut answer).await.unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..50 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    assert!(asked(address).await.ends_with("good day"));
+    kept.write_all(HELLO.as_bytes()).await.unwrap();
+    assert!(rest(&mut kept).await.ends_with("good day"));
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_or_says_it_slowly_is_closed() {
+    let address = served(
+        router(),
+        Limits {
+            times: QUICK,
+            ..REVIEWS
+        },
+    )
+    .await;
+    assert_eq!(rest(&mut dial(address, "").await).await, "");
+    let answer = rest(&mut dial(address, "GET /hello HTTP/1.1\r\nhost:").await).await;
+    assert!(!answer.contains("good day"), "{answer}");
+    // After an answer, too.
+    let mut again = dial(address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\nGET /he").await;
+    assert!(rest(&mut again).await.contains("good day"));
+    let answer = rest(&mut dial(address, &format!("{}x", posted(100))).await).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+}
+
+#[tokio::test]
+async fn requests_that_are_being_read_share_one_account() {
+    static READING: AtomicUsize = AtomicUsize::new(0);
+    let slow = async |body: Body| {
+        READING.fetch_add(1, Ordering::SeqCst);
+        axum::body::to_bytes(body, usize::MAX)
+            .await
+            .map_or(0, |b| b.len())
+            .to_string()
+    };
+    let limits = Limits {
+        body: 1 << 20,
+        in_flight: 4 << 20,
+        ..REVIEWS
+    };
+    let address = served(Router::new().route("/length", post(slow)), limits).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(dial(address, &posted(1_000_000)).await);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(READING.load(Ordering::SeqCst), 4);
+    drop(held);
+    let one = posted(3) + "abc";
+    assert!(rest(&mut dial(address, &one).await).await.ends_with('3'));
+}
