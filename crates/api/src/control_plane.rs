@@ -39,9 +39,15 @@ pub use status::*;
         status_replicas_path = ".status.replicas",
         label_selector_path = ".status.selector"
     ),
+    printcolumn = r#"{"name":"Cluster","type":"string","description":"Cluster that owns it","jsonPath":".metadata.labels['cluster\\.x-k8s\\.io/cluster-name']"}"#,
     printcolumn = r#"{"name":"Version","type":"string","description":"Kubernetes version asked for","jsonPath":".spec.version"}"#,
     printcolumn = r#"{"name":"Initialized","type":"boolean","description":"Whether the API server can be used","jsonPath":".status.initialization.controlPlaneInitialized"}"#,
     printcolumn = r#"{"name":"Ready","type":"boolean","description":"Whether the control plane is ready","jsonPath":".status.ready"}"#,
+    printcolumn = r#"{"name":"Available","type":"string","description":"Whether the control plane serves","jsonPath":".status.conditions[?(@.type=='Available')].status"}"#,
+    printcolumn = r#"{"name":"Desired","type":"integer","description":"Pods asked for","jsonPath":".spec.replicas"}"#,
+    printcolumn = r#"{"name":"Replicas","type":"integer","description":"Pods that exist","jsonPath":".status.replicas"}"#,
+    printcolumn = r#"{"name":"Up-to-date","type":"integer","description":"Pods of the newest template","jsonPath":".status.upToDateReplicas"}"#,
+    printcolumn = r#"{"name":"Paused","type":"string","description":"Whether reconciliation is paused","jsonPath":".status.conditions[?(@.type=='Paused')].status","priority":10}"#,
     printcolumn = r#"{"name":"Age","type":"date","description":"Age","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -51,11 +57,13 @@ pub struct KamajiControlPlaneSpec {
     pub control_plane_endpoint: Option<ApiEndpoint>,
     /// Number of pods.
     #[serde(default = "two", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
     /// Rollouts that no change of the pods asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
-    /// Kubernetes version.
+    /// Kubernetes version, with or without v.
+    #[schemars(length(min = 1, max = 256))]
     pub version: String,
     /// What templates have, too.
     #[serde(flatten)]
@@ -69,6 +77,7 @@ fn two() -> Option<i32> {
 
 /// Rollouts that no change of the pods asks for. (Contract of control-plane providers, rollout)
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Rollout {
     /// When this time has come, the pods that are older are replaced once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 //! kinds of lists are added by `bounds`.
 
 mod bounds;
+mod control_plane;
 mod legacy;
 mod rules;
 
@@ -38,6 +39,9 @@ pub fn all() -> Vec<(String, Value)> {
         finish(&mut value, &rules);
         if provider {
             require_spec(&mut value);
+            if name.starts_with("kamajicontrolplanes.") {
+                control_plane::judge_versions(&mut value);
+            }
             legacy::serve(&mut value);
         }
         (name, value)
@@ -90,12 +94,17 @@ fn finish(definition: &mut Value, rules: &[Rule]) {
     }
 }
 
-/// A control plane without a version cannot be, and nobody could tell its user but the API server.
+/// A control plane without a version cannot be, nor a template without anything, and nobody could tell the
+/// user but the API server.
 fn require_spec(definition: &mut Value) {
+    let least = match definition["spec"]["names"]["kind"].as_str() {
+        Some("KamajiControlPlane") => "which version of Kubernetes",
+        _ => "what its control planes are, in spec.template.spec",
+    };
     let versions = definition["spec"]["versions"].as_array_mut();
     for version in versions.into_iter().flatten() {
         version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = json!([{
-            "rule": "has(self.spec)", "message": "spec is missing: it says at least which version of Kubernetes",
+            "rule": "has(self.spec)", "message": format!("spec is missing: it says at least {least}"),
         }]);
     }
 }

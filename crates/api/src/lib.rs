@@ -10,3 +10,7 @@ pub mod foreign;
 pub mod kubeconfig;
 pub mod labels;
 pub mod tenant;
+
+/// Newest Kubernetes minor that tenants may run. The definitions of control planes and the admission of
+/// tenants refuse newer ones.
+pub const NEWEST_MINOR: u64 = 37;

@@ -11,8 +11,7 @@ use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantContr
 
 use crate::names::Names;
 
-/// Newest Kubernetes minor that tenants may run .
-pub const NEWEST_MINOR: u64 = 37;
+pub use kamaji_api::NEWEST_MINOR;
 
 /// Oldest Kubernetes minor that new tenants may run: kubeadm of older ones cannot read what workers are
 /// told, and the images that belong to them were never published.
@@ -453,7 +452,7 @@ pub(crate) fn is_san(text: &str) -> bool {
 }
 
 /// RFC 1123 subdomain, case kept as browsers do.
-fn is_dns_name(text: &str) -> bool {
+pub(crate) fn is_dns_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
         && text.split('.').all(|label| {

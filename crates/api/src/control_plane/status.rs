@@ -45,10 +45,11 @@ pub struct KamajiControlPlaneStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to_date_replicas: Option<i32>,
     /// Version that runs.
+    #[schemars(length(max = 256))]
     pub version: String,
     /// Versions that run, from the oldest to the newest: two of them during a rollout.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["version"]))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["version"], "minItems" = 1, "maxItems" = 100))]
     pub versions: Vec<RunningVersion>,
 }
 
@@ -75,6 +76,7 @@ pub struct RunningVersion {
 /// Whether a control plane was ever usable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("minProperties" = 1))]
 pub struct Initialization {
     /// True once its API server could be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]

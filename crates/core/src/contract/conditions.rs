@@ -5,14 +5,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::SignedDuration,
 };
-use kamaji_api::{
-    condition,
-    control_plane::{ApiEndpoint, KamajiControlPlaneStatus},
-    tenant::TenantControlPlane,
-};
+use kamaji_api::{condition, control_plane::KamajiControlPlaneStatus, tenant::TenantControlPlane};
 use serde_json::json;
 
-use super::{Plan, Snapshot};
+use super::{Plan, Snapshot, endpoint::Published};
 
 /// The other management cluster can be worked with.
 pub(super) const EXTERNAL_CLIENT: &str = "FoundExternalReferenceClient";
@@ -32,6 +28,8 @@ pub(super) const SECRETS_CREATED: &str = "KubeadmResourcesCreated";
 pub(super) const READY: &str = "KamajiControlPlaneIsReady";
 /// The condition of the contract.
 pub(super) const AVAILABLE: &str = "Available";
+/// Authorities and certificates are there.
+pub(super) const CERTIFICATES: &str = "CertificatesAvailable";
 /// Nobody works on it.
 const PAUSED: &str = "Paused";
 /// It is being deleted.
@@ -55,6 +53,9 @@ impl<'a> Draft<'a> {
             status,
         };
         draft.set(PAUSED, "False", ("NotPaused", ""));
+        if snapshot.control_plane.metadata.deletion_timestamp.is_none() {
+            draft.set(DELETING, "False", ("NotDeleting", ""));
+        }
         draft
     }
 
@@ -149,17 +150,15 @@ impl<'a> Draft<'a> {
     }
 
     /// Has the address written into our own spec, the only field there that is ours.
-    pub(super) fn endpoint(&mut self, endpoint: &ApiEndpoint) {
+    pub(super) fn endpoint(&mut self, published: &Published) {
         self.fine(ADDRESS_READY, "Succeeded");
-        self.fine(ENDPOINT_PATCHED, "Succeeded");
-        if self
-            .snapshot
-            .control_plane
-            .spec
-            .control_plane_endpoint
-            .as_ref()
-            != Some(endpoint)
-        {
+        match &published.warning {
+            None => self.fine(ENDPOINT_PATCHED, "Succeeded"),
+            Some((reason, text)) => self.unfinished(ENDPOINT_PATCHED, reason, text),
+        }
+        let endpoint = &published.endpoint;
+        let spec = &self.snapshot.control_plane.spec;
+        if spec.control_plane_endpoint.as_ref() != Some(endpoint) {
             let own = self.plan.own.get_or_insert_with(|| json!({}));
             own["spec"] = json!({"controlPlaneEndpoint": endpoint});
         }

@@ -8,7 +8,7 @@ use super::{
     fixture::{away, elsewhere, follow, look_again, settle, snapshot},
     *,
 };
-use crate::object::Kind;
+use crate::{endpoint::HostPort, object::Kind};
 
 fn status(snapshot: &Snapshot) -> KamajiControlPlaneStatus {
     plan(snapshot).status.expect("a status")

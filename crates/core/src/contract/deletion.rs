@@ -4,7 +4,7 @@ use kamaji_api::tenant::TenantControlPlane;
 use serde_json::json;
 
 use super::{
-    FINALIZER, LEGACY_FINALIZER, Plan,
+    FINALIZER, FORMER_FINALIZER, LEGACY_FINALIZER, Plan,
     conditions::Draft,
     ownership,
     place::{self, Remote},
@@ -49,7 +49,7 @@ pub(super) fn plan(mut draft: Draft) -> Plan {
         draft.deleting("TenantControlPlaneDeleting", &text);
         return draft.finish();
     }
-    left.retain(|name| name != FINALIZER && name != LEGACY_FINALIZER);
+    left.retain(|name| ![FINALIZER, FORMER_FINALIZER, LEGACY_FINALIZER].contains(&name.as_str()));
     draft.plan.own = (Some(&left) != metadata.finalizers.as_ref() && metadata.finalizers.is_some())
         .then(|| json!({"metadata": {"finalizers": left}}));
     // The object may be gone before a status could reach it.

@@ -3,13 +3,13 @@
 
 use std::net::IpAddr;
 
-use kamaji_api::{
-    cluster::{Cluster, MANAGED_BY},
-    control_plane::ApiEndpoint,
-};
+use kamaji_api::cluster::{Cluster, MANAGED_BY};
 use serde_json::{Value, json};
 
-use super::conditions::{Draft, INFRASTRUCTURE_PATCHED};
+use super::{
+    conditions::{Draft, INFRASTRUCTURE_PATCHED},
+    endpoint::{self, Published},
+};
 use crate::object::holds;
 
 /// The infrastructure cluster, as it was found.
@@ -58,19 +58,18 @@ enum Way {
     FixedIp,
     /// The user has written it; it must agree.
     Compared,
-    /// Written if it is empty, else it must agree.
+    /// Written if it is empty, else it must agree: their own webhooks refuse a change, or users set it.
     WrittenOnce,
 }
 
 fn way(kind: &str, further: &[String], object: &Value) -> Option<Way> {
     Some(match kind {
-        "AWSCluster" | "AzureCluster" | "HetznerCluster" | "IonosCloudCluster" | "OscCluster" => {
-            Way::Written
-        }
+        "OscCluster" => Way::Written,
         "KubevirtCluster" | "NutanixCluster" | "PacketCluster" => Way::WrittenAndProvisioned,
         "OpenStackCluster" => Way::FixedIp,
         "Metal3Cluster" | "MetalStackCluster" => Way::Compared,
-        "ProxmoxCluster" | "TinkerbellCluster" | "VSphereCluster" => Way::WrittenOnce,
+        "AWSCluster" | "AzureCluster" | "HetznerCluster" | "IonosCloudCluster"
+        | "ProxmoxCluster" | "TinkerbellCluster" | "VSphereCluster" => Way::WrittenOnce,
         _ if is_ours(object) => Way::WrittenAndProvisioned,
         _ if further.iter().any(|further| further == kind) => Way::Written,
         _ => return None,
@@ -83,7 +82,7 @@ fn is_ours(object: &Value) -> bool {
 }
 
 /// Plans what the infrastructure cluster is told.
-pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, endpoint: &ApiEndpoint) {
+pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, published: &Published) {
     let settings = &draft.snapshot.settings;
     let Some(reference) = cluster.spec.infrastructure_ref.as_ref() else {
         draft.fine(INFRASTRUCTURE_PATCHED, "NotNeeded");
@@ -115,7 +114,7 @@ pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, endpoint: &ApiEndpoint)
         draft.unfinished(INFRASTRUCTURE_PATCHED, "InfrastructureUnsupported", &text);
         return;
     };
-    match patch(way, (object, contract), endpoint) {
+    match patch(way, (object, contract), published) {
         Ok(patch) => {
             if patch != Patch::default() {
                 draft.plan.infrastructure = Some(patch);
@@ -132,16 +131,23 @@ pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, endpoint: &ApiEndpoint)
 fn patch(
     way: Way,
     (object, contract): (&Value, Contract),
-    endpoint: &ApiEndpoint,
+    published: &Published,
 ) -> Result<Patch, String> {
+    let endpoint = &published.endpoint;
     let (host, port) = (json!(endpoint.host), json!(endpoint.port));
     let has = &object["spec"]["controlPlaneEndpoint"];
-    let same = is_same(&has["host"], &host) && has["port"] == port;
-    let empty = has["host"].as_str().is_none_or(str::is_empty);
+    let name = endpoint.host.as_deref().unwrap_or_default();
+    let had = has["host"].as_str().unwrap_or_default();
+    let same = endpoint::is_same_host(had, name) && has["port"] == port;
+    let empty = had.is_empty();
     let wish = json!({"spec": {"controlPlaneEndpoint": {"host": host, "port": port}}});
     let spec = match way {
         Way::FixedIp => {
-            let wish = fixed_ip(object, (&host, &port));
+            // An address of OpenStack's own network is meant: a name leads there for others.
+            let address = published.endpoint.host.as_ref();
+            let address = address.filter(|host| host.parse::<IpAddr>().is_ok());
+            let address = json!(address.or(published.reached.host.as_ref()));
+            let wish = fixed_ip(object, (&address, &port));
             (!holds(&wish, &object["spec"])).then(|| json!({"spec": wish}))
         }
         Way::Written | Way::WrittenAndProvisioned => (!same).then_some(wish),
@@ -182,12 +188,6 @@ fn fixed_ip(object: &Value, (host, port): (&Value, &Value)) -> Value {
     } else {
         json!({"apiServerFixedIP": host, "apiServerPort": port})
     }
-}
-
-/// The same host; an address may be written in several ways.
-fn is_same(has: &Value, host: &Value) -> bool {
-    let address = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
-    has == host || (address(has).is_some() && address(has) == address(host))
 }
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
+use kamaji_api::control_plane::ApiEndpoint;
+
 use super::*;
 
-fn endpoint() -> ApiEndpoint {
-    ApiEndpoint {
-        host: Some("192.0.2.9".to_owned()),
+fn at(host: &str) -> Published {
+    let endpoint = ApiEndpoint {
+        host: Some(host.to_owned()),
         port: Some(6443),
+    };
+    Published {
+        reached: endpoint.clone(),
+        endpoint,
+        warning: None,
     }
 }
 
 fn planned(kind: &str, object: Value, contract: Contract) -> Result<Patch, String> {
     let way = way(kind, &["FakeCluster".to_owned()], &object).expect("a kind that is known");
-    patch(way, (&object, contract), &endpoint())
+    patch(way, (&object, contract), &at("192.0.2.9"))
 }
 
 #[test]
@@ -64,6 +71,10 @@ fn an_address_of_the_users_own_must_agree() {
         "MetalStackCluster",
         "ProxmoxCluster",
         "VSphereCluster",
+        "AWSCluster",
+        "AzureCluster",
+        "HetznerCluster",
+        "IonosCloudCluster",
     ] {
         let why = planned(kind, other.clone(), Contract::V1Beta2).unwrap_err();
         assert!(
@@ -110,12 +121,22 @@ fn the_newer_version_of_openstack_has_an_object_of_its_own() {
 
 #[test]
 fn an_address_that_is_written_otherwise_is_the_same() {
-    let endpoint = ApiEndpoint {
-        host: Some("2001:db8::9".to_owned()),
-        port: Some(6443),
-    };
     let there =
         json!({"spec": {"controlPlaneEndpoint": {"host": "2001:DB8:0:0::9", "port": 6443}}});
-    let found = patch(Way::Compared, (&there, Contract::V1Beta2), &endpoint);
+    let found = patch(
+        Way::Compared,
+        (&there, Contract::V1Beta2),
+        &at("2001:db8::9"),
+    );
     assert_eq!(found, Ok(Patch::default()));
+}
+
+#[test]
+fn openstack_gets_the_address_where_the_endpoint_is_a_name() {
+    let mut published = at("blue.example.org");
+    published.reached = at("192.0.2.9").endpoint;
+    let object = json!({});
+    let plan = patch(Way::FixedIp, (&object, Contract::V1Beta1), &published).unwrap();
+    let wish = json!({"spec": {"apiServerFixedIP": "192.0.2.9", "apiServerPort": 6443}});
+    assert_eq!(plan.spec, Some(wish));
 }

@@ -8,6 +8,7 @@
 mod conditions;
 pub mod conversion;
 mod deletion;
+mod endpoint;
 #[cfg(test)]
 mod fixture;
 pub mod infrastructure;
@@ -26,18 +27,21 @@ use std::collections::BTreeMap;
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::{
     cluster::{BLOCK_MOVE, CLUSTER_NAME, Cluster, GROUP, PAUSED},
-    control_plane::{ApiEndpoint, KamajiControlPlane, KamajiControlPlaneStatus},
+    control_plane::{KamajiControlPlane, KamajiControlPlaneStatus},
     tenant::TenantControlPlane,
 };
 use serde_json::{Value, json};
 
-use crate::{endpoint::HostPort, object::Object};
+use crate::object::Object;
 use conditions::{Draft, EXTERNAL_CLIENT, TENANT_CREATED};
 use infrastructure::Infrastructure;
 use place::{Place, Remote};
 
 /// Finalizer that keeps a control plane until its TenantControlPlane is gone.
-pub const FINALIZER: &str = "finalizer.controlplane.kamaji.clastix.io";
+pub const FINALIZER: &str = "controlplane.kamaji.clastix.io/finalizer";
+/// The same of the reference and of earlier releases; the API server warns of a name without a domain.
+/// Control planes that have it keep it.
+pub const FORMER_FINALIZER: &str = "finalizer.controlplane.kamaji.clastix.io";
 /// Finalizer of the reference on control planes in other clusters.
 pub const LEGACY_FINALIZER: &str = "ecr.kamaji.clastix.io/finalizer";
 
@@ -174,7 +178,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if !placed(&mut draft) {
         return draft.finish();
     }
-    draft.plan.own = own(snapshot);
+    draft.plan.own = own(snapshot, cluster);
     draft.plan.wake = rollout::due(snapshot);
     match tenant::plan(&mut draft, cluster) {
         Some(tenant) => published(&mut draft, cluster, tenant),
@@ -224,13 +228,14 @@ fn placed(draft: &mut Draft) -> bool {
 /// What depends on what the TenantControlPlane says.
 fn published(draft: &mut Draft, cluster: &Cluster, tenant: &TenantControlPlane) {
     status::counters(draft, Some(tenant));
-    let Some(endpoint) = endpoint(&draft.snapshot.control_plane, tenant) else {
+    let control_plane = &draft.snapshot.control_plane;
+    let Some(published) = endpoint::published(control_plane, (cluster, tenant)) else {
         draft.address_missing(tenant);
         return;
     };
-    draft.endpoint(&endpoint);
-    infrastructure::plan(draft, cluster, &endpoint);
-    secrets::plan(draft, cluster, tenant);
+    draft.endpoint(&published);
+    infrastructure::plan(draft, cluster, &published);
+    secrets::plan(draft, cluster, (tenant, &published));
     status::plan(draft, tenant);
 }
 
@@ -241,13 +246,14 @@ fn paused(snapshot: &Snapshot) -> bool {
     by_cluster || annotations.is_some_and(|a| a.contains_key(PAUSED))
 }
 
-/// The finalizer, where the tenant is, and the word that keeps `clusterctl move` away: it would copy this
+/// The finalizer, where the tenant is, the host that a user gave the Cluster, and the word that keeps `clusterctl move` away: it would copy this
 /// object and leave the TenantControlPlane behind, which then goes with its data.
-fn own(snapshot: &Snapshot) -> Option<Value> {
+fn own(snapshot: &Snapshot, cluster: &Cluster) -> Option<Value> {
     let metadata = &snapshot.control_plane.metadata;
     let mut patch = json!({});
     let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
-    if !finalizers.iter().any(|name| name == FINALIZER) {
+    let held = |name: &String| name == FINALIZER || name == FORMER_FINALIZER;
+    if !finalizers.iter().any(held) {
         finalizers.push(FINALIZER.to_owned());
         patch["metadata"]["finalizers"] = json!(finalizers);
     }
@@ -261,39 +267,13 @@ fn own(snapshot: &Snapshot) -> Option<Value> {
     {
         patch["metadata"]["annotations"][key] = json!(value);
     }
+    let host = endpoint::host_of_user(&snapshot.control_plane, cluster);
+    if let Some(host) =
+        host.filter(|host| endpoint::recorded(&snapshot.control_plane) != Some(host))
+    {
+        patch["metadata"]["annotations"][endpoint::ENDPOINT_HOST] = json!(host);
+    }
     (patch != json!({})).then_some(patch)
-}
-
-/// Where the tenant is reached: what its workers and users are told, so that all agree.
-fn endpoint(
-    control_plane: &KamajiControlPlane,
-    tenant: &TenantControlPlane,
-) -> Option<ApiEndpoint> {
-    let status = tenant.status.as_ref()?;
-    let assigned = status.control_plane_endpoint.as_deref()?;
-    let assigned = HostPort::parse(assigned, port(tenant));
-    let network = &control_plane.spec.fields.network;
-    let name = network
-        .ingress
-        .as_ref()
-        .map(|ingress| &ingress.hostname)
-        .or(network.gateway.as_ref().map(|gateway| &gateway.hostname));
-    let reached = match (name, &network.advertise_address) {
-        (Some(name), _) => HostPort::parse(name, assigned.port),
-        (None, Some(address)) if !address.is_empty() => HostPort {
-            host: address.clone(),
-            port: assigned.port,
-        },
-        _ => assigned,
-    };
-    (!reached.host.is_empty()).then(|| ApiEndpoint {
-        host: Some(reached.host),
-        port: Some(i32::from(reached.port)),
-    })
-}
-
-fn port(tenant: &TenantControlPlane) -> u16 {
-    u16::try_from(tenant.spec.network_profile.port).unwrap_or(6443)
 }
 
 /// Labels of everything that belongs to a Cluster.

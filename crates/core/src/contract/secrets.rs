@@ -11,13 +11,17 @@ use k8s_openapi::{
 };
 use kamaji_api::{
     cluster::{Cluster, SECRET_TYPE},
+    control_plane::ApiEndpoint,
     labels,
     tenant::TenantControlPlane,
 };
 
+use serde_json::{Value, json};
+
 use super::{
     cluster_label,
     conditions::{Draft, SECRETS_CREATED},
+    endpoint::{self, Published},
     ownership,
     place::Remote,
 };
@@ -49,8 +53,12 @@ pub(super) fn authority_source(tenant: &TenantControlPlane) -> Option<String> {
 }
 
 /// Plans both Secrets and says whether they are there.
-pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, tenant: &TenantControlPlane) {
-    match published(draft, cluster, tenant) {
+pub(super) fn plan(
+    draft: &mut Draft,
+    cluster: &Cluster,
+    (tenant, endpoint): (&TenantControlPlane, &Published),
+) {
+    match published(draft, cluster, (tenant, endpoint)) {
         Ok(()) => draft.fine(SECRETS_CREATED, "Succeeded"),
         Err((reason, text)) => draft.unfinished(SECRETS_CREATED, reason, &text),
     }
@@ -59,11 +67,11 @@ pub(super) fn plan(draft: &mut Draft, cluster: &Cluster, tenant: &TenantControlP
 fn published(
     draft: &mut Draft,
     cluster: &Cluster,
-    tenant: &TenantControlPlane,
+    (tenant, endpoint): (&TenantControlPlane, &Published),
 ) -> Result<(), (&'static str, String)> {
     let key = kubeconfig_key(draft);
     let source = kubeconfig_source(tenant);
-    let config = entry(draft, source.as_deref(), &key)?;
+    let config = readdressed(entry(draft, source.as_deref(), &key)?, endpoint);
     let name = cluster_label(cluster).1;
     let data = BTreeMap::from([("value".to_owned(), config.clone())]);
     write(draft, (cluster, "kubeconfig"), (kubeconfig(&name), data))?;
@@ -103,6 +111,33 @@ fn kubeconfig_key(draft: &Draft) -> String {
         Some(name) => name.clone(),
         None if inside && draft.snapshot.remote == Remote::Local => "admin.svc".to_owned(),
         None => "admin.conf".to_owned(),
+    }
+}
+
+/// The kubeconfig with the published endpoint for the address that the tenant names, where they differ. One
+/// that leads elsewhere, into the management cluster or where a person chose, stays as it is.
+fn readdressed(config: ByteString, published: &Published) -> ByteString {
+    if published.warning.is_some() || published.endpoint == published.reached {
+        return config;
+    }
+    let server = |endpoint: &ApiEndpoint| format!("https://{}", endpoint::text(endpoint));
+    let (from, to) = (server(&published.reached), server(&published.endpoint));
+    let parsed = std::str::from_utf8(&config.0).ok();
+    let parsed = parsed.and_then(|text| serde_saphyr::from_str::<Value>(text).ok());
+    let Some(mut value) = parsed else {
+        return config;
+    };
+    let clusters = value.get_mut("clusters").and_then(Value::as_array_mut);
+    let servers = clusters.into_iter().flatten();
+    let servers = servers.filter_map(|entry| entry.pointer_mut("/cluster/server"));
+    let mut changed = false;
+    for server in servers.filter(|server| **server == json!(from)) {
+        *server = json!(to);
+        changed = true;
+    }
+    match serde_saphyr::to_string(&value) {
+        Ok(text) if changed => ByteString(text.into_bytes()),
+        _ => config,
     }
 }
 

@@ -8,10 +8,11 @@ use kamaji_api::{
 
 use super::{
     Probe,
-    conditions::{AVAILABLE, Draft, INITIALIZED, READY, SECRETS_CREATED},
+    conditions::{AVAILABLE, CERTIFICATES, Draft, INITIALIZED, READY, SECRETS_CREATED},
+    secrets,
     tenant::version,
 };
-use crate::object::Object;
+use crate::{object::Object, tenant::Version};
 
 /// Puts the conditions of the contract right, whatever was said before.
 pub(super) fn plan(draft: &mut Draft, tenant: &TenantControlPlane) {
@@ -117,35 +118,54 @@ pub(super) fn counters(draft: &mut Draft, tenant: Option<&TenantControlPlane>) {
     status.up_to_date_replicas = Some(updated);
     status.selector = Some(deployment.selector).filter(|selector| !selector.is_empty());
 
-    let installed = resources.version.and_then(|version| version.version);
+    let installed = resources.version.and_then(|running| running.version);
+    let installed = installed.map(|installed| version(&installed));
     let asked = tenant.map(|tenant| version(&tenant.spec.kubernetes.version));
     status.version = installed.clone().unwrap_or_default();
     status.versions = versions(installed, asked, (replicas, updated));
 
-    for (type_, holds, (yes, no)) in [
-        (
-            "RollingOut",
-            updated < replicas,
-            ("RollingOut", "NotRollingOut"),
-        ),
-        (
-            "ScalingUp",
-            replicas < wanted,
-            ("ScalingUp", "NotScalingUp"),
-        ),
+    let newest = format!("{updated} of {replicas} pods are of the newest template");
+    let scaled = format!("{replicas} pods exist, {wanted} are asked for");
+    for (type_, holds, (no, text)) in [
+        ("RollingOut", updated < replicas, ("NotRollingOut", &newest)),
+        ("ScalingUp", replicas < wanted, ("NotScalingUp", &scaled)),
         (
             "ScalingDown",
             replicas > wanted,
-            ("ScalingDown", "NotScalingDown"),
+            ("NotScalingDown", &scaled),
         ),
     ] {
-        let (word, reason) = if holds { ("True", yes) } else { ("False", no) };
-        draft.set(type_, word, (reason, ""));
+        if holds {
+            draft.set(type_, "True", (type_, text));
+        } else {
+            draft.set(type_, "False", (no, ""));
+        }
+    }
+    certificates(draft, tenant);
+}
+
+/// Says whether authorities and certificates are there and valid, in the word that Cluster API's own control
+/// planes have for it.
+fn certificates(draft: &mut Draft, tenant: Option<&TenantControlPlane>) {
+    let status = tenant.and_then(|tenant| tenant.status.as_ref());
+    let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
+    let told = condition::find(conditions, "CertificatesValid");
+    let authority = tenant.and_then(secrets::authority_source);
+    match (told, authority) {
+        (Some(told), _) if told.status != "True" => {
+            let (reason, text) = (told.reason.clone(), told.message.clone());
+            draft.unfinished(CERTIFICATES, &reason, &text);
+        }
+        (Some(_), _) | (None, Some(_)) => draft.fine(CERTIFICATES, "Available"),
+        (None, None) => {
+            let text = "the TenantControlPlane has not told its authority yet";
+            draft.unfinished(CERTIFICATES, "CertificatesPending", text);
+        }
     }
 }
 
-/// What runs, the oldest first. Until a rollout is over its old version stays in the list, so that nobody
-/// takes the upgrade for done.
+/// What runs, the oldest first, as the contract asks; a patch may also be taken back. Until a rollout is over
+/// its former version stays in the list, so that nobody takes it for done.
 fn versions(
     installed: Option<String>,
     asked: Option<String>,
@@ -155,11 +175,15 @@ fn versions(
         version,
         replicas: (replicas > 0).then_some(replicas),
     };
-    match (installed, asked) {
+    let mut list = match (installed, asked) {
         (None, _) => Vec::new(),
         (Some(installed), Some(asked)) if installed != asked && updated < replicas => {
-            vec![entry(installed, replicas - updated), entry(asked, updated)]
+            let next = (updated > 0).then(|| entry(asked, updated));
+            let former = entry(installed, replicas - updated);
+            [former].into_iter().chain(next).collect()
         }
         (Some(installed), _) => vec![entry(installed, replicas)],
-    }
+    };
+    list.sort_by_cached_key(|running| Version::parse(&running.version).ok().map(|v| v.semver));
+    list
 }

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Snapshot, cluster_label,
     conditions::{Draft, TENANT_CREATED},
+    endpoint,
     ownership::{OWNER, foreign, mark},
     place, rollout, secrets,
 };
@@ -124,7 +125,7 @@ fn wish(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
                 "kubelet": fields.kubelet,
                 "admissionControllers": fields.admission_controllers,
             },
-            "networkProfile": network_profile(fields, cluster)?,
+            "networkProfile": network_profile(draft, cluster)?,
         },
     });
     strip(&mut wish);
@@ -180,7 +181,7 @@ fn passed_on(
         .filter(|(key, _)| {
             !matches!(
                 key.as_str(),
-                labels::NAME | labels::PROJECT | labels::COMPONENT
+                labels::NAME | labels::PROJECT | labels::COMPONENT | endpoint::ENDPOINT_HOST
             )
         })
         .map(|(key, value)| (key.clone(), value.clone()))
@@ -315,7 +316,8 @@ fn metadata(labels: &impl Serialize, annotations: &impl Serialize) -> Value {
     json!({"labels": labels, "annotations": annotations})
 }
 
-fn network_profile(fields: &ControlPlaneFields, cluster: &Cluster) -> Result<Value, String> {
+fn network_profile(draft: &Draft, cluster: &Cluster) -> Result<Value, String> {
+    let fields = &draft.snapshot.control_plane.spec.fields;
     let network = &fields.network;
     gateway_port(network, cluster)?;
     let asked = cluster.spec.cluster_network.clone().unwrap_or_default();
@@ -340,14 +342,17 @@ fn network_profile(fields: &ControlPlaneFields, cluster: &Cluster) -> Result<Val
         "podCidrs": ranges(asked.pods),
         "clusterDomain": asked.service_domain,
         "dnsServiceIPs": dns,
-        "certSANs": names(network)?,
+        "certSANs": names(draft, cluster)?,
         "loadBalancerClass": balancer.load_balancer_class,
         "loadBalancerSourceRanges": balancer.load_balancer_source_ranges,
     }))
 }
 
-/// Names in the API server's certificate: the user's, and those of the ingress or gateway.
-fn names(network: &ControlPlaneNetwork) -> Result<Vec<String>, String> {
+/// Names in the API server's certificate: the user's, those of the ingress or gateway, and the host that a
+/// user gave the Cluster.
+fn names(draft: &Draft, cluster: &Cluster) -> Result<Vec<String>, String> {
+    let control_plane = &draft.snapshot.control_plane;
+    let network = &control_plane.spec.fields.network;
     let mut names = Vec::new();
     for name in &network.cert_sans {
         let host = HostPort::parse(name, 443).host;
@@ -365,6 +370,8 @@ fn names(network: &ControlPlaneNetwork) -> Result<Vec<String>, String> {
     for name in gateway.into_iter().chain(ingress) {
         names.push(HostPort::parse(name, 443).host);
     }
+    let asked = endpoint::host_of_user(control_plane, cluster);
+    names.extend(asked.or_else(|| endpoint::recorded(control_plane).cloned()));
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     Ok(names)

@@ -1,0 +1,86 @@
+//! Rules of control planes that the types cannot say: which version may be asked for, and which steps from
+//! one to another.
+//!
+//! The admission of TenantControlPlanes refuses the same. A version that is stored in a KamajiControlPlane and
+//! refused further down leaves Cluster API with an upgrade that never ends: it makes no worker until the
+//! versions agree, and a topology does not go back. Therefore the API server refuses it at the first object.
+//! Rules see changed values only, so that what is stored already stays editable.
+
+use serde_json::{Value, json};
+
+use crate::NEWEST_MINOR;
+
+/// A version as semver has it, with or without v.
+const FORMAT: &str = "^v?(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)([.](0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?([+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?$";
+/// Its beginning, whose minor can be compared.
+const COMPARABLE: &str = "^v?1[.](0|[1-9][0-9]{0,8})[.]";
+
+/// What is asked for now, what was asked for before, and what runs.
+const NEW: &str = "self.spec.version";
+const OLD: &str = "oldSelf.spec.version";
+const RUNS: &str = "self.status.version";
+
+/// Adds the rules to every version of KamajiControlPlane.
+pub(super) fn judge_versions(definition: &mut Value) {
+    let versions = definition["spec"]["versions"].as_array_mut();
+    for version in versions.into_iter().flatten() {
+        let schema = &mut version["schema"]["openAPIV3Schema"];
+        schema["properties"]["spec"]["properties"]["version"]["x-kubernetes-validations"] =
+            values();
+        if let Some(rules) = schema["x-kubernetes-validations"].as_array_mut() {
+            rules.extend(steps());
+        }
+    }
+}
+
+/// The version by itself.
+fn values() -> Value {
+    let known = format!("int(self.split('.')[1]) <= {NEWEST_MINOR}");
+    json!([
+        {
+            "rule": format!("self.matches('{FORMAT}')"),
+            "message": format!("is no version of Kubernetes: write it like v1.{NEWEST_MINOR}.0"),
+        },
+        {
+            "rule": format!("!self.matches('{FORMAT}') || (self.matches('{COMPARABLE}') && {known})"),
+            "message": format!(
+                "is newer than v1.{NEWEST_MINOR}, the newest minor that this release knows: install a newer release of Kamaji first, or set an older version"
+            ),
+        },
+    ])
+}
+
+/// The step from what runs and from what was asked for before. What was asked for and could not be
+/// installed from what runs was never rolled out: leaving it is no step.
+fn steps() -> [Value; 2] {
+    let comparable = |text: &str| format!("{text}.matches('{COMPARABLE}')");
+    let minor = |text: &str| format!("int({text}.split('.')[1])");
+    let (new, old, runs) = (minor(NEW), minor(OLD), minor(RUNS));
+    let free = format!(
+        "!has(self.spec) || !has(oldSelf.spec) || {NEW} == {OLD} || !has(self.status) || !has(self.status.version) || !{} || !{}",
+        comparable(RUNS),
+        comparable(NEW),
+    );
+    let never_rolled_out = format!(
+        "!{} || {old} < {runs} || {old} > {runs} + 1",
+        comparable(OLD)
+    );
+    let told = |what: &str, next: &str| {
+        format!("'spec.version: {what} from ' + {RUNS} + ' to ' + {NEW} + ' {next}'")
+    };
+    let back = "is not supported: set a version of the minor that runs, or of the one that was asked for before";
+    let ahead =
+        "is more than one minor: upgrade minor by minor, and wait until status.version follows";
+    [
+        json!({
+            "rule": format!("{free} || ({new} >= {runs} && ({never_rolled_out} || {new} >= {old}))"),
+            "message": format!("spec.version: a downgrade {back}"),
+            "messageExpression": told("a downgrade", back),
+        }),
+        json!({
+            "rule": format!("{free} || ({new} <= {runs} + 1 && ({never_rolled_out} || {new} <= {old} + 1))"),
+            "message": format!("spec.version: the step {ahead}"),
+            "messageExpression": told("the step", ahead),
+        }),
+    ]
+}

@@ -1,0 +1,169 @@
+//! Address of a control plane: where the tenant is reached, and what the Cluster's own
+//! `spec.controlPlaneEndpoint` asks for. (Contract of control-plane providers, endpoint)
+//!
+//! Cluster API writes that field once, from the control plane or the infrastructure cluster, unless a user has
+//! written it before; workers join through it. A user's host goes into the certificate and is what is
+//! published. The host of a user is recorded in an annotation: afterwards it cannot be told from a copy of an
+//! address that the control plane had once.
+
+use std::net::IpAddr;
+
+use kamaji_api::{
+    cluster::Cluster,
+    control_plane::{ApiEndpoint, KamajiControlPlane},
+    tenant::TenantControlPlane,
+};
+
+use crate::{endpoint::HostPort, tenant::is_dns_name};
+
+/// Annotation with the host that a user has given the Cluster.
+pub(super) const ENDPOINT_HOST: &str = "kamaji.clastix.io/cluster-endpoint-host";
+
+/// The address that is published, and what a person has to know about it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Published {
+    /// What Cluster API, kubeconfigs and the infrastructure cluster are told.
+    pub(super) endpoint: ApiEndpoint,
+    /// Where the tenant is reached, by its own status.
+    pub(super) reached: ApiEndpoint,
+    /// Reason and message, if the Cluster's endpoint does not lead there.
+    pub(super) warning: Option<(&'static str, String)>,
+}
+
+/// The address, once the tenant has one.
+pub(super) fn published(
+    control_plane: &KamajiControlPlane,
+    (cluster, tenant): (&Cluster, &TenantControlPlane),
+) -> Option<Published> {
+    let reached = reached(control_plane, tenant)?;
+    let published = |endpoint: ApiEndpoint, warning| Published {
+        endpoint,
+        reached: reached.clone(),
+        warning,
+    };
+    let Some(asked) = asked(cluster).filter(|asked| !is_same(asked, &reached)) else {
+        return Some(published(reached.clone(), None));
+    };
+    let (cluster_has, is) = (text(&asked), text(&reached));
+    let name = cluster.metadata.name.as_deref().unwrap_or_default();
+    if asked.port != reached.port {
+        let message = format!(
+            "the Cluster {name} has spec.controlPlaneEndpoint {cluster_has}, and the API server is reached at {is}: workers join by the Cluster's, so make the ports agree (spec.clusterNetwork.apiServerPort of a new Cluster), or correct the Cluster's"
+        );
+        return Some(published(
+            reached.clone(),
+            Some(("EndpointMismatch", message)),
+        ));
+    }
+    if host_of_user(control_plane, cluster).is_some() {
+        return Some(published(asked, None));
+    }
+    let message = format!(
+        "the Cluster {name} has spec.controlPlaneEndpoint {cluster_has}, and the API server is reached at {is} now: new workers join by the Cluster's, which Cluster API does not change; give the control plane its former address again (spec.network.serviceAddress), set the Cluster's to {is}, or, if {cluster_has} leads to the API server, add its host to spec.network.certSANs of the control plane"
+    );
+    let said = control_plane.spec.control_plane_endpoint.clone();
+    let kept = said.unwrap_or_else(|| reached.clone());
+    Some(published(kept, Some(("EndpointOutdated", message))))
+}
+
+/// Where the tenant is reached: what its workers and users are told, so that all agree.
+fn reached(control_plane: &KamajiControlPlane, tenant: &TenantControlPlane) -> Option<ApiEndpoint> {
+    let status = tenant.status.as_ref()?;
+    let assigned = status.control_plane_endpoint.as_deref()?;
+    let port = u16::try_from(tenant.spec.network_profile.port).unwrap_or(6443);
+    let assigned = HostPort::parse(assigned, port);
+    let network = &control_plane.spec.fields.network;
+    let name = network
+        .ingress
+        .as_ref()
+        .map(|ingress| &ingress.hostname)
+        .or(network.gateway.as_ref().map(|gateway| &gateway.hostname));
+    let reached = match (name, &network.advertise_address) {
+        (Some(name), _) => HostPort::parse(name, assigned.port),
+        (None, Some(address)) if !address.is_empty() => HostPort {
+            host: address.clone(),
+            port: assigned.port,
+        },
+        _ => assigned,
+    };
+    (!reached.host.is_empty()).then(|| ApiEndpoint {
+        host: Some(reached.host),
+        port: Some(i32::from(reached.port)),
+    })
+}
+
+/// The host in the Cluster's endpoint, if a user has put it there and it can stand in a certificate.
+///
+/// That of a Cluster which works already is honoured only where the certificate names it: what Cluster API
+/// has copied must not make pods anew, nor lead anybody to an address that is gone.
+pub(super) fn host_of_user(
+    control_plane: &KamajiControlPlane,
+    cluster: &Cluster,
+) -> Option<String> {
+    let asked = asked(cluster)?;
+    let host = asked.host.clone().filter(|host| can_be_certified(host))?;
+    let fields = &control_plane.spec.fields.network;
+    let named = |name: &String| is_same_host(name, &host);
+    if recorded(control_plane).is_some_and(named) || fields.cert_sans.iter().any(named) {
+        return Some(host);
+    }
+    let usable = control_plane
+        .status
+        .as_ref()
+        .is_some_and(|status| status.is_initialized());
+    let copied = control_plane.spec.control_plane_endpoint.as_ref() == Some(&asked);
+    let given = [&fields.service_address, &fields.advertise_address];
+    let given = given.into_iter().flatten().any(named);
+    (!usable && !copied && !given).then_some(host)
+}
+
+/// The host of a user that was honoured first, and stays in the certificate.
+pub(super) fn recorded(control_plane: &KamajiControlPlane) -> Option<&String> {
+    let annotations = control_plane.metadata.annotations.as_ref()?;
+    let host = annotations.get(ENDPOINT_HOST);
+    host.filter(|host| can_be_certified(host))
+}
+
+/// What the Cluster's endpoint says, if it says all of it.
+fn asked(cluster: &Cluster) -> Option<ApiEndpoint> {
+    let asked = cluster.spec.control_plane_endpoint.as_ref()?;
+    let host = asked.host.as_ref().filter(|host| !host.is_empty())?;
+    let port = asked.port.filter(|port| *port > 0)?;
+    Some(ApiEndpoint {
+        host: Some(
+            host.trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
+        ),
+        port: Some(port),
+    })
+}
+
+fn can_be_certified(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || is_dns_name(host)
+}
+
+/// The same host; an address may be written in several ways, a name in either case.
+pub(super) fn is_same_host(one: &str, other: &str) -> bool {
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    one.eq_ignore_ascii_case(other) || (address(one).is_some() && address(one) == address(other))
+}
+
+fn is_same(one: &ApiEndpoint, other: &ApiEndpoint) -> bool {
+    let host = |endpoint: &ApiEndpoint| endpoint.host.clone().unwrap_or_default();
+    one.port == other.port && is_same_host(&host(one), &host(other))
+}
+
+/// `host:port`, with brackets round IPv6.
+pub(super) fn text(endpoint: &ApiEndpoint) -> String {
+    let port = endpoint.port.and_then(|port| u16::try_from(port).ok());
+    HostPort {
+        host: endpoint.host.clone().unwrap_or_default(),
+        port: port.unwrap_or_default(),
+    }
+    .to_string()
+}
+
+#[cfg(test)]
+#[path = "endpoint_tests.rs"]
+mod tests;
