@@ -56,6 +56,9 @@ soak: tools ## The stories that run for long: five minutes at rest instead of te
 
 release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
 	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac
+	@set -- $$(echo '$(VERSION)' | sed 's/^v//; s/[.]/ /g'); \
+	grep -q "major: $$1, minor: $$2, contract" clusterctl-metadata.yaml || { \
+	echo "clusterctl-metadata.yaml has no series $$1.$$2, and clusterctl refuses $(VERSION) without it: add it there"; exit 1; }
 	mkdir -p out && cp clusterctl-metadata.yaml out/metadata.yaml && cp -r templates out/
 	cargo run -q -p kamaji-e2e --bin testbed -- kustomize config/capi \
 		| sed 's,docker.io/clastix/kamaji:dev,docker.io/clastix/kamaji:$(VERSION),' > out/control-plane-components.yaml
