@@ -19,6 +19,8 @@ mod external;
 mod leading;
 #[path = "provider/pausing.rs"]
 mod pausing;
+#[path = "provider/refused.rs"]
+mod refused;
 #[path = "provider/takeover.rs"]
 mod takeover;
 #[path = "provider/versions.rs"]

@@ -1,5 +1,6 @@
 //! A Cluster comes up: without infrastructure, with one that is patched, and before anything is there.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::world::{INFRASTRUCTURE, NAMESPACE, World, until};
@@ -194,4 +195,92 @@ async fn what_is_changed_or_taken_away_downstream_comes_back() {
         Some(true)
     );
     world.at_rest(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_patch_onto_the_tenant_survives() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    // As integrators do that know the TenantControlPlane better than its control plane does.
+    let theirs = json!({
+        "metadata": {"annotations": {"example.com/vpc": "blue"}},
+        "spec": {
+            "addons": {"coreDNS": {"imageTag": "v1.12.0"}},
+            "networkProfile": {"certSANs": ["theirs.example.org"], "address": "192.0.2.5"},
+            "controlPlane": {"deployment": {"nodeSelector": {"pool": "tenants"}}},
+        },
+    });
+    let params = PatchParams::apply("integrator").force();
+    let patch = Patch::Merge(theirs.clone());
+    let merge = PatchParams {
+        force: false,
+        ..params
+    };
+    world.tenants().patch("cp", &merge, &patch).await.unwrap();
+    let ours = json!({"spec": {"replicas": 3, "registry": "registry.example.org"}});
+    let params = PatchParams::default();
+    let patch = Patch::Merge(ours);
+    world
+        .control_planes()
+        .patch("cp", &params, &patch)
+        .await
+        .unwrap();
+    let live = until("our own change", async || {
+        let live = world.tenants().get("cp").await.ok()?;
+        (live.spec.control_plane.deployment.replicas == Some(3)).then_some(live)
+    })
+    .await;
+    let live = serde_json::to_value(live).unwrap();
+    for pointer in [
+        "/metadata/annotations/example.com~1vpc",
+        "/spec/addons/coreDNS/imageTag",
+        "/spec/networkProfile/certSANs",
+        "/spec/networkProfile/address",
+        "/spec/controlPlane/deployment/nodeSelector",
+    ] {
+        assert_eq!(live.pointer(pointer), theirs.pointer(pointer), "{pointer}");
+    }
+    world.at_rest(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_the_user_gave_the_cluster_is_certified_and_published() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    let url = world.api.url();
+    let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
+    let cluster = json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+        "metadata": {"namespace": NAMESPACE}});
+    let endpoint = json!({"host": "localhost", "port": port});
+    let asked = Patch::Merge(json!({"spec": {"controlPlaneEndpoint": endpoint}}));
+    let params = PatchParams::default();
+    world
+        .at(&cluster)
+        .patch("c", &params, &asked)
+        .await
+        .unwrap();
+    until("the name in the certificate", async || {
+        let live = world.tenants().get("cp").await.ok()?;
+        (live.spec.network_profile.cert_sans == ["localhost"]).then_some(())
+    })
+    .await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    let live = world.available("cp").await;
+    let told = live.spec.control_plane_endpoint.unwrap();
+    assert_eq!(
+        (told.host.as_deref(), told.port),
+        (Some("localhost"), Some(i32::from(port)))
+    );
+    let published = world.secrets().get("c-kubeconfig").await.unwrap();
+    let config = String::from_utf8(published.data.unwrap()["value"].0.clone()).unwrap();
+    assert!(
+        config.contains(&format!("https://localhost:{port}")),
+        "{config}"
+    );
+    world.at_rest(3).await;
 }

@@ -119,3 +119,96 @@ async fn a_control_plane_whose_cluster_is_gone_already_can_be_deleted() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_goes_before_its_deleted_control_plane_is_not_made_again() {
+    let world = World::new().await;
+    let provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    // Somebody else's finalizer, as of a tool that tears both down by itself.
+    let control_planes = world.control_planes();
+    let held = until("the finalizer of the control plane", async || {
+        control_planes.get("cp").await.ok()?.metadata.finalizers
+    })
+    .await;
+    let both = [held, vec!["example.com/teardown".to_owned()]].concat();
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": both}}));
+    let params = PatchParams::default();
+    control_planes.patch("cp", &params, &patch).await.unwrap();
+    let now = DeleteParams::default();
+    control_planes.delete("cp", &now).await.unwrap();
+    tenant_goes(&world).await;
+    until("the tenant to be gone", async || {
+        world
+            .tenants()
+            .get_opt("cp")
+            .await
+            .ok()?
+            .is_none()
+            .then_some(())
+    })
+    .await;
+    world.at_rest(3).await;
+    drop(provider);
+    // Nor by a new process.
+    let _provider = world.provider();
+    until("our finalizer to be gone", async || {
+        let live = control_planes.get("cp").await.ok()?.metadata.finalizers?;
+        (live == ["example.com/teardown"]).then_some(())
+    })
+    .await;
+    world.at_rest(3).await;
+    assert!(world.tenants().get_opt("cp").await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_finalizer_of_earlier_releases_is_kept_and_removed() {
+    let world = World::new().await;
+    world.cluster("c", "cp", None).await;
+    let former = json!({"metadata": {"finalizers": ["finalizer.controlplane.kamaji.clastix.io"]}});
+    let params = PatchParams::default();
+    let control_planes = world.control_planes();
+    control_planes
+        .patch("cp", &params, &Patch::Merge(former))
+        .await
+        .unwrap();
+    let _provider = world.provider();
+    world.asked("cp").await;
+    let live = control_planes.get("cp").await.unwrap().metadata;
+    assert_eq!(
+        live.finalizers.unwrap(),
+        ["finalizer.controlplane.kamaji.clastix.io"]
+    );
+    control_planes
+        .delete("cp", &DeleteParams::default())
+        .await
+        .unwrap();
+    tenant_goes(&world).await;
+    until("the control plane to be gone", async || {
+        control_planes
+            .get_opt("cp")
+            .await
+            .ok()?
+            .is_none()
+            .then_some(())
+    })
+    .await;
+}
+
+/// Plays the operator and the garbage collector, once the tenant is deleted.
+async fn tenant_goes(world: &World) {
+    until("the tenant to be deleted", async || {
+        world
+            .tenants()
+            .get("cp")
+            .await
+            .ok()?
+            .metadata
+            .deletion_timestamp
+    })
+    .await;
+    let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let params = PatchParams::default();
+    world.tenants().patch("cp", &params, &none).await.unwrap();
+}

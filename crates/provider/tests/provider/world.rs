@@ -469,6 +469,13 @@ fn encoded(data: &Value) -> Value {
         .into()
 }
 
+/// Our own definition of a kind.
+pub fn definition_of(kind: &str) -> Value {
+    let mut all = kamaji_api::crd::all().into_iter();
+    let found = all.find(|(_, definition)| definition["spec"]["names"]["kind"] == kind);
+    found.unwrap().1
+}
+
 /// A definition whose objects may say anything, or what `spec` allows.
 pub fn definition(group: &str, kind: &str, spec: &Value) -> Value {
     let plural = format!("{}s", kind.to_lowercase());

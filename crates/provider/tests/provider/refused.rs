@@ -1,0 +1,208 @@
+//! What would strand a Cluster is refused by the API server itself, and the Cluster goes on working.
+
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::world::{NAMESPACE, World, definition_of, owner_of};
+
+/// The API server's words on a change of a control plane, or `Ok`.
+async fn change(world: &World, name: &str, patch: Value) -> Result<(), String> {
+    let params = PatchParams::default();
+    let changed = world
+        .control_planes()
+        .patch(name, &params, &Patch::Merge(patch))
+        .await;
+    changed.map(|_| ()).map_err(|error| error.to_string())
+}
+
+async fn version(world: &World, name: &str, version: &str) -> Result<(), String> {
+    change(world, name, json!({"spec": {"version": version}})).await
+}
+
+/// A control plane whose status says what runs.
+async fn runs(world: &World, name: &str, version: &str) {
+    let status = json!({"status": {
+        "externalManagedControlPlane": true, "ready": true, "version": version,
+        "versions": [{"version": version, "replicas": 2}],
+    }});
+    let params = PatchParams::default();
+    let patch = Patch::Merge(status);
+    world
+        .control_planes()
+        .patch_status(name, &params, &patch)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
+    let world = World::new().await;
+    world
+        .control_plane("cp", json!([]), &json!({"version": "v1.35.2"}))
+        .await;
+    let newest = kamaji_api::NEWEST_MINOR;
+    for (bad, part) in [
+        ("latest", "no version of Kubernetes"),
+        ("v1.36", "no version of Kubernetes"),
+        ("v1.36.3-01", "no version of Kubernetes"),
+        ("v1.036.3", "no version of Kubernetes"),
+        ("", "at least 1 chars"),
+        (
+            &format!("v1.{}.0", newest + 1),
+            "install a newer release of Kamaji",
+        ),
+        ("v2.0.0", "install a newer release of Kamaji"),
+        ("v1.999999999999.0", "no version of Kubernetes"),
+        (
+            &format!("v1.36.3-{}", "a".repeat(256)),
+            "may not be more than 256",
+        ),
+    ] {
+        let why = version(&world, "cp", bad).await.unwrap_err();
+        assert!(why.contains(part), "{bad}: {why}");
+        assert!(why.contains("spec.version"), "{bad}: {why}");
+    }
+    for fine in ["1.36.3", "v1.36.3-rc.1+build.5", "v1.35.2"] {
+        version(&world, "cp", fine).await.unwrap();
+    }
+    // What a topology applies meets the same rules.
+    let mut applied = json!({
+        "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
+        "metadata": {"name": "cp", "namespace": NAMESPACE}, "spec": {"version": "v1.99.0"},
+    });
+    let params = PatchParams::apply("capi-topology").force();
+    let api = world.at(&applied);
+    assert!(
+        api.patch("cp", &params, &Patch::Apply(&applied))
+            .await
+            .is_err()
+    );
+    applied["metadata"]["name"] = json!("new");
+    assert!(
+        api.patch("new", &params, &Patch::Apply(&applied))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_the_tenant_would_refuse_is_refused_from_what_runs() {
+    let world = World::new().await;
+    world
+        .control_plane("cp", json!([]), &json!({"version": "v1.33.1"}))
+        .await;
+    // Nothing runs yet: any version may be chosen.
+    version(&world, "cp", "v1.36.1").await.unwrap();
+    version(&world, "cp", "v1.34.2").await.unwrap();
+    runs(&world, "cp", "v1.34.2").await;
+    for (bad, part) in [
+        (
+            "v1.33.9",
+            "a downgrade from v1.34.2 to v1.33.9 is not supported",
+        ),
+        (
+            "v1.36.0",
+            "the step from v1.34.2 to v1.36.0 is more than one minor",
+        ),
+    ] {
+        let why = version(&world, "cp", bad).await.unwrap_err();
+        assert!(why.contains(part), "{why}");
+    }
+    // Patches go both ways; during a rollout neither back nor further.
+    for fine in ["v1.34.1", "v1.34.3", "v1.35.0"] {
+        version(&world, "cp", fine).await.unwrap();
+    }
+    for bad in ["v1.34.3", "v1.36.0"] {
+        version(&world, "cp", bad).await.unwrap_err();
+    }
+    runs(&world, "cp", "v1.35.0").await;
+    version(&world, "cp", "v1.36.0").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
+    let world = World::new().await;
+    // Its definition took anything.
+    let mut lax = definition_of("KamajiControlPlane");
+    for version in lax["spec"]["versions"].as_array_mut().unwrap() {
+        let schema = &mut version["schema"]["openAPIV3Schema"];
+        schema["x-kubernetes-validations"] = json!([]);
+        let fields = &mut schema["properties"]["spec"]["properties"];
+        fields["version"] = json!({"type": "string"});
+    }
+    let strict = definition_of("KamajiControlPlane");
+    world.apply(lax).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let stored = json!({"version": "v1.99.0"});
+    world.control_plane("cp", json!([]), &stored).await;
+    runs(&world, "cp", "v1.35.0").await;
+    world.apply(strict).await;
+    let refused = || async {
+        let other = json!({"spec": {"version": "v1.98.0"}});
+        change(&world, "cp", other).await.err()
+    };
+    crate::world::until("the rules to be in force", refused).await;
+
+    let label = json!({"metadata": {"labels": {"team": "blue"}}});
+    change(&world, "cp", label).await.unwrap();
+    change(&world, "cp", json!({"spec": {"registry": "example.com"}}))
+        .await
+        .unwrap();
+    // What was never rolled out can be left: neither way is a step from it.
+    version(&world, "cp", "v1.34.0").await.unwrap_err();
+    version(&world, "cp", "v1.35.1").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fewer_than_no_replicas_are_refused_also_by_the_scale() {
+    let world = World::new().await;
+    world
+        .control_plane("cp", json!([owner_of("c", "u")]), &json!({}))
+        .await;
+    let scale = async |replicas: i32| {
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        let params = PatchParams::default();
+        world
+            .control_planes()
+            .patch_scale("cp", &params, &patch)
+            .await
+    };
+    assert!(scale(-1).await.is_err());
+    assert!(
+        change(&world, "cp", json!({"spec": {"replicas": -1}}))
+            .await
+            .is_err()
+    );
+    scale(0).await.unwrap();
+    assert_eq!(
+        world
+            .control_planes()
+            .get("cp")
+            .await
+            .unwrap()
+            .spec
+            .replicas,
+        Some(0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_version_leaves_a_cluster_without_an_upgrade_under_way() {
+    let world = World::new().await;
+    let _provider = world.provider();
+    world.cluster("c", "cp", None).await;
+    world.asked("cp").await;
+    world.tenant_secrets("cp").await;
+    world.serves("cp").await;
+    world.available("cp").await;
+    version(&world, "cp", "v1.99.0").await.unwrap_err();
+    // By these words Cluster API decides whether workers may be made.
+    let live = world.control_planes().get("cp").await.unwrap();
+    let status = live.status.unwrap();
+    let running: Vec<_> = status.versions.iter().map(|v| v.version.as_str()).collect();
+    assert_eq!(
+        running,
+        [format!("v{}", live.spec.version.trim_start_matches('v'))]
+    );
+    assert_eq!(status.version, running[0]);
+}
