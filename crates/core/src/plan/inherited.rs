@@ -1,5 +1,5 @@
-//! Secrets of a tenant's names that belong to somebody else: a TenantControlPlane that had this name before, or
-//! another controller. They are not adopted, since whoever had them would have a way into the tenant cluster.
+//! Secrets of a tenant's names that belong to another TenantControlPlane, mostly one that had this name before. They
+//! are not adopted, since whoever had them would have a way into the tenant cluster.
 
 use std::collections::BTreeMap;
 
@@ -45,22 +45,22 @@ pub(super) fn refuse(tenant: &Tenant, draft: &mut Draft) -> bool {
     true
 }
 
-/// The controller of a Secret, if it is not the tenant.
+/// The TenantControlPlane that a Secret belongs to, if it is not the tenant.
 fn another<'a>(tenant: &Tenant, secret: &'a Secret) -> Option<&'a OwnerReference> {
     let owners = secret.metadata.owner_references.as_deref()?;
     if owners.iter().any(|owner| owner.uid == tenant.uid) {
         return None;
     }
-    let controls =
-        |owner: &&OwnerReference| owner.controller == Some(true) || is_namesake(tenant, owner);
-    owners.iter().find(controls)
+    owners.iter().find(|owner| is_tenant(owner))
+}
+
+fn is_tenant(owner: &OwnerReference) -> bool {
+    owner.kind == "TenantControlPlane" && owner.api_version.starts_with("kamaji.clastix.io/")
 }
 
 /// True for a TenantControlPlane of the tenant's name. If its uid is another, it does not exist any more.
 fn is_namesake(tenant: &Tenant, owner: &OwnerReference) -> bool {
-    owner.kind == "TenantControlPlane"
-        && owner.api_version.starts_with("kamaji.clastix.io/")
-        && owner.name == tenant.name
+    is_tenant(owner) && owner.name == tenant.name
 }
 
 /// Who the tenant was before it was restored: the owner of a CA whose checksum the status has recorded. All

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::{
-    fixture::{annotate, settled, snapshot},
+    fixture::{settled, snapshot},
     *,
 };
 
@@ -91,16 +91,14 @@ fn a_restored_tenant_does_not_adopt_what_its_status_does_not_know() {
 }
 
 #[test]
-fn a_secret_of_another_controller_is_named_even_if_the_status_recorded_it() {
+fn a_secret_of_a_tenant_of_another_name_is_not_adopted_even_if_the_status_recorded_it() {
     let mut world = settled(json!({}));
-    annotate(&mut world, "example.com/mine", "");
     let secret = world.secrets.get_mut("full-ca").unwrap();
     let owner = &mut secret.metadata.owner_references.as_mut().unwrap()[0];
-    owner.kind = "ExternalSecret".to_owned();
-    owner.api_version = "external-secrets.io/v1".to_owned();
+    owner.name = "other".to_owned();
     owner.uid = FORMER.to_owned();
     let plan = plan(&world).unwrap();
     let (reason, message) = reason(&plan).unwrap();
     assert_eq!(reason, "SecretsOfAnotherOwner");
-    assert!(message.contains("ExternalSecret full"), "{message}");
+    assert!(message.contains("TenantControlPlane other"), "{message}");
 }
