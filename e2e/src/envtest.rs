@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -35,6 +36,7 @@ pub struct ApiServer {
     _etcd: Guarded,
     dir: TempDir,
     url: String,
+    store: String,
 }
 
 impl ApiServer {
@@ -61,6 +63,7 @@ impl ApiServer {
             _etcd: etcd,
             dir,
             url,
+            store: endpoint,
         };
         server.wait_ready(&log).await?;
         Ok(server)
@@ -81,6 +84,17 @@ impl ApiServer {
             format!("kube-apiserver said:\n{}", crate::command::tail(&text, 15))
         })?;
         Ok(())
+    }
+
+    /// A command that runs a further API server with the same data, identity and default arguments, on a
+    /// port of its own.
+    pub fn replica(&self, tools: &Tools) -> Result<Command> {
+        let files = Files {
+            dir: self.dir.path(),
+        };
+        let mut command = tools.command("kube-apiserver")?;
+        command.args(files.args(&self.store, free_port()?));
+        Ok(command)
     }
 
     /// Its URL.

@@ -21,6 +21,8 @@ mod data_stores;
 mod deletion;
 #[path = "tenants/drift.rs"]
 mod drift;
+#[path = "tenants/endpoints.rs"]
+mod endpoints;
 #[path = "tenants/killed.rs"]
 mod killed;
 #[path = "tenants/leadership.rs"]
