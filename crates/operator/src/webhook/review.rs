@@ -149,7 +149,9 @@ impl Answer {
                     }
                     let more = many.len().saturating_sub(MOST_TOLD);
                     if more > 0 {
-                        text.push_str(&format!("\n- and {more} more"));
+                        text.push_str("\n- and ");
+                        text.push_str(&more.to_string());
+                        text.push_str(" more");
                     }
                     Self::deny(403, &text)
                 }
