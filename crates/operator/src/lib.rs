@@ -54,14 +54,17 @@ pub async fn run_with(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    let metrics = Metrics::default();
     let candidate = Candidate {
         client: client.clone(),
         namespace: settings.namespace.clone(),
         identity: settings.identity.clone(),
         leadership: Leadership::elected_by(lease::NAME, settings.leader_elect)
-            .alone_in_the_cluster(),
+            .alone_in_the_cluster()
+            .measured(metrics.lease(lease::NAME)),
     };
-    let context = Arc::new(context(client, settings, candidate.leadership.clone()).await);
+    let leadership = candidate.leadership.clone();
+    let context = Arc::new(context(client, settings, (leadership, metrics)).await);
     let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     let ready = watches(&context, &mut tasks);
     let drain = context.settings.webhooks.map(|_| Drain::default());
@@ -86,8 +89,11 @@ pub async fn run_with(
     process.run((work, close), stop).await
 }
 
-async fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
-    let metrics = Metrics::default();
+async fn context(
+    client: Client,
+    settings: Settings,
+    (leadership, metrics): (Leadership, Metrics),
+) -> Context {
     let gateway_api = gateway::serves_routes(&client).await.into();
     Context {
         writer: Writer::new(client.clone(), leadership.clone(), metrics.counters.clone()),

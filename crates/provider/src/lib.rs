@@ -58,13 +58,16 @@ pub async fn run_with(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    let metrics = Metrics::default();
     let candidate = Candidate {
         client: client.clone(),
         namespace: settings.service.namespace.clone(),
         identity: settings.identity.clone(),
-        leadership: Leadership::elected_by(LEASE, settings.leader_elect),
+        leadership: Leadership::elected_by(LEASE, settings.leader_elect)
+            .measured(metrics.lease(LEASE)),
     };
-    let context = Arc::new(context(client, settings, candidate.leadership.clone()));
+    let leadership = candidate.leadership.clone();
+    let context = Arc::new(context(client, settings, (leadership, metrics)));
     let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     watches::start(&context, &mut tasks);
     let drain = context.settings.webhooks.map(|_| Drain::default());
@@ -84,8 +87,11 @@ pub async fn run_with(
     process.run((work, || context.queue.close()), stop).await
 }
 
-fn context(client: Client, settings: Settings, leadership: Leadership) -> Context {
-    let metrics = Metrics::default();
+fn context(
+    client: Client,
+    settings: Settings,
+    (leadership, metrics): (Leadership, Metrics),
+) -> Context {
     let writer = Writer::new(client.clone(), leadership.clone(), metrics.counters.clone());
     Context {
         writer: writer.managing_as(MANAGER),

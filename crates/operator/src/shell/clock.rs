@@ -15,6 +15,40 @@ pub fn instant() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// A moment by both clocks. The monotonic one stands still while a virtual machine is suspended; the time
+/// of day may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the monotonic clock.
+    pub monotonic: Instant,
+    /// By the time of day.
+    pub wall: Timestamp,
+}
+
+impl Moment {
+    /// This moment.
+    pub fn now() -> Self {
+        Self {
+            monotonic: instant(),
+            wall: now(),
+        }
+    }
+
+    /// That much later.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self {
+            monotonic: self.monotonic + time,
+            wall: self.wall.saturating_add(time).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// True if at `now` it has passed by one of the clocks at least.
+    pub fn has_passed(self, now: Self) -> bool {
+        now.monotonic >= self.monotonic || now.wall >= self.wall
+    }
+}
+
 /// How long it is until `at`; nothing if it has passed.
 pub fn until(at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now())).unwrap_or_default()

@@ -1,13 +1,10 @@
 //! Which replica writes? The one that holds the lease, and only as long as it surely does.
 //!
 //! Every update carries the resource version that was read, so of two replicas that reach for the
-//! lease at the same time one is refused. A holder that cannot renew stops writing by its own
-//! monotonic clock before another may take over.
+//! lease at the same time one is refused. A holder that cannot renew stops writing by its own clocks,
+//! the monotonic one or the time of day, before another may take over.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -17,11 +14,15 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
-use tokio::sync::watch;
 
-use super::clock;
+use super::clock::{self, Moment};
 
+mod leadership;
 mod rivals;
+
+use leadership::Held;
+pub use leadership::{Gauges, Leadership};
+use rivals::Rivals;
 
 /// Name of the lease, as in the reference.
 pub const NAME: &str = "kamaji.clastix.io";
@@ -39,108 +40,6 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// Least time between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Whether this replica may write.
-#[derive(Clone, Debug)]
-pub struct Leadership {
-    held: Arc<watch::Sender<Held>>,
-    lease: &'static str,
-    alone: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Held {
-    Always,
-    Until(Instant),
-    No,
-}
-
-impl Held {
-    fn now(self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Until(at) => clock::instant() < at,
-            Self::No => false,
-        }
-    }
-}
-
-impl Leadership {
-    /// For an operator that is alone.
-    pub fn always() -> Self {
-        Self::of(Held::Always)
-    }
-
-    /// For an operator that must get the lease first.
-    pub fn none() -> Self {
-        Self::of(Held::No)
-    }
-
-    /// For whoever holds the lease of this name; always, if nobody is elected.
-    pub fn elected_by(lease: &'static str, elect: bool) -> Self {
-        let leadership = if elect { Self::none() } else { Self::always() };
-        Self {
-            lease,
-            ..leadership
-        }
-    }
-
-    /// The same, but only as long as nobody holds a lease of that name in another namespace.
-    #[must_use]
-    pub fn alone_in_the_cluster(self) -> Self {
-        Self {
-            alone: true,
-            ..self
-        }
-    }
-
-    /// True if there is no lease to hold.
-    pub fn is_given(&self) -> bool {
-        matches!(*self.held.borrow(), Held::Always)
-    }
-
-    fn of(held: Held) -> Self {
-        Self {
-            held: Arc::new(watch::Sender::new(held)),
-            lease: NAME,
-            alone: false,
-        }
-    }
-
-    /// True as long as nobody else can hold the lease.
-    pub fn is_leading(&self) -> bool {
-        self.held.borrow().now()
-    }
-
-    /// Waits until this replica leads.
-    pub async fn acquired(&self) {
-        let mut changes = self.held.subscribe();
-        // The sender lives as long as self.
-        let _ = changes.wait_for(|held| held.now()).await;
-    }
-
-    /// Waits until this replica does not lead, be it that it was told or that time has passed.
-    pub async fn lost(&self) {
-        let mut changes = self.held.subscribe();
-        loop {
-            let held = *changes.borrow_and_update();
-            match held {
-                Held::Always => std::future::pending().await,
-                Held::Until(at) if clock::instant() < at => {
-                    tokio::select! {
-                        () = clock::sleep_until(at) => {}
-                        _ = changes.changed() => {}
-                    }
-                }
-                Held::Until(_) | Held::No => return,
-            }
-        }
-    }
-
-    fn set(&self, held: Held) {
-        self.held.send_replace(held);
-    }
-}
-
 /// What one attempt brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
@@ -152,38 +51,42 @@ enum Attempt {
     Others(Duration),
 }
 
+/// One replica's part in the election.
+struct Candidacy<'a> {
+    api: Api<Lease>,
+    identity: &'a str,
+    leadership: &'a Leadership,
+    /// The lease as it was read last.
+    seen: Option<Seen>,
+    /// Operators of other namespaces, if those count and as long as they can.
+    rivals: Option<Rivals>,
+    renewals: u32,
+}
+
 /// Holds or reaches for the lease; ends when it was held and is lost.
 pub async fn keep(client: Client, namespace: &str, identity: &str, leadership: &Leadership) {
-    let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let mut seen: Option<Seen> = None;
+    let rivals = || Rivals::new(client.clone(), (leadership.lease, namespace), identity);
+    let mut candidacy = Candidacy {
+        api: Api::namespaced(client.clone(), namespace),
+        identity,
+        leadership,
+        seen: None,
+        rivals: leadership.alone.then(rivals),
+        renewals: 0,
+    };
     let mut leading = false;
-    let mut settled = 0;
     loop {
-        let started = clock::instant();
-        let once = async {
-            // Asked before it is taken, and a few times after: two may take theirs at the same time.
-            if leadership.alone && settled < SETTLED {
-                let name = (leadership.lease, namespace);
-                if let Some((other, holder)) = rivals::find(&client, name).await {
-                    tracing::warn!(
-                        namespace = %other, %holder,
-                        "another operator leads in this namespace; this one waits until it is gone"
-                    );
-                    return Ok(Attempt::Others(RETRY));
-                }
-            }
-            try_once(&api, (leadership.lease, identity), &mut seen).await
-        };
-        let attempt = tokio::time::timeout(ATTEMPT, once).await;
+        let started = Moment::now();
+        let attempt = tokio::time::timeout(ATTEMPT, candidacy.try_once()).await;
         let mut wait = RETRY;
         match attempt {
             Ok(Ok(Attempt::Held)) => {
-                leadership.set(Held::Until(started + RENEW_DEADLINE));
+                leadership.set(Held::Until(started.after(RENEW_DEADLINE)));
                 if !leading {
                     tracing::info!(%identity, "leads");
                 }
                 leading = true;
-                settled += 1;
+                candidacy.renewed();
             }
             Ok(Ok(Attempt::Others(_))) if leading => {
                 leadership.set(Held::No);
@@ -232,32 +135,51 @@ struct Seen {
     since: Instant,
 }
 
-async fn try_once(
-    api: &Api<Lease>,
-    (name, identity): (&str, &str),
-    seen: &mut Option<Seen>,
-) -> Result<Attempt, kube::Error> {
-    let Some(lease) = api.get_opt(name).await? else {
-        let first = fresh((name, identity), None);
-        return written(api.create(&PostParams::default(), &first).await);
-    };
-    let version = lease.metadata.resource_version.clone().unwrap_or_default();
-    let now = clock::instant();
-    let since = match seen {
-        Some(seen) if seen.version == version => seen.since,
-        _ => {
-            *seen = Some(Seen {
-                version,
-                since: now,
-            });
-            now
+impl Candidacy<'_> {
+    async fn try_once(&mut self) -> Result<Attempt, kube::Error> {
+        let ours = (self.leadership.lease, self.identity);
+        let lease = self.api.get_opt(ours.0).await?;
+        if let Some(rest) = lease.as_ref().and_then(|lease| self.others(lease)) {
+            return Ok(Attempt::Others(rest));
         }
-    };
-    if let Some(rest) = others(holder(&lease), identity, now.duration_since(since)) {
-        return Ok(Attempt::Others(rest));
+        // Only the replica that would write the lease now asks about other namespaces.
+        if let Some(rivals) = &mut self.rivals {
+            let waits = rivals.must_be_waited_for(lease.as_ref()).await;
+            self.leadership.waits(waits);
+            if waits {
+                return Ok(Attempt::Others(RETRY));
+            }
+        }
+        let next = fresh(ours, lease.as_ref());
+        let params = PostParams::default();
+        written(match lease {
+            None => self.api.create(&params, &next).await,
+            Some(_) => self.api.replace(ours.0, &params, &next).await,
+        })
     }
-    let next = fresh((name, identity), Some(&lease));
-    written(api.replace(name, &PostParams::default(), &next).await)
+
+    /// How long it is another's, if it is.
+    fn others(&mut self, lease: &Lease) -> Option<Duration> {
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let now = clock::instant();
+        let since = match &self.seen {
+            Some(seen) if seen.version == version => seen.since,
+            _ => {
+                let since = now;
+                self.seen = Some(Seen { version, since });
+                now
+            }
+        };
+        others(holder(lease), self.identity, now.duration_since(since))
+    }
+
+    /// Two may take theirs at the same time; after a few renewals nobody can believe to be the first.
+    fn renewed(&mut self) {
+        self.renewals += 1;
+        if self.renewals >= SETTLED {
+            self.rivals = None;
+        }
+    }
 }
 
 /// How long the lease is another's, if it is: a holder renews, and one that is free or over may be

@@ -48,7 +48,7 @@ async fn a_replica_that_never_got_the_lease_does_not_lead() {
 #[tokio::test(start_paused = true)]
 async fn leadership_ends_by_itself() {
     let leadership = Leadership::none();
-    leadership.set(Held::Until(clock::instant() + RENEW_DEADLINE));
+    leadership.set(Held::Until(Moment::now().after(RENEW_DEADLINE)));
     assert!(leadership.is_leading());
     let begin = clock::instant();
     leadership.lost().await;
@@ -60,13 +60,13 @@ async fn leadership_ends_by_itself() {
 async fn a_renewal_puts_the_end_off() {
     let leadership = Leadership::none();
     let begin = clock::instant();
-    leadership.set(Held::Until(begin + RENEW_DEADLINE));
+    leadership.set(Held::Until(Moment::now().after(RENEW_DEADLINE)));
     let waiting = tokio::spawn({
         let leadership = leadership.clone();
         async move { leadership.lost().await }
     });
     tokio::time::sleep(Duration::from_secs(9)).await;
-    leadership.set(Held::Until(clock::instant() + RENEW_DEADLINE));
+    leadership.set(Held::Until(Moment::now().after(RENEW_DEADLINE)));
     waiting.await.unwrap();
     assert_eq!(clock::instant().duration_since(begin).as_secs(), 19);
 }
@@ -81,8 +81,23 @@ async fn everybody_who_waits_for_leadership_hears_of_it() {
         })
         .collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    leadership.set(Held::Until(clock::instant() + RENEW_DEADLINE));
+    leadership.set(Held::Until(Moment::now().after(RENEW_DEADLINE)));
     for task in waiting {
         task.await.unwrap();
     }
+}
+
+#[test]
+fn a_leadership_ends_by_whichever_clock_is_ahead() {
+    let begin = Moment::now();
+    let held = Held::Until(begin.after(RENEW_DEADLINE));
+    let second = Duration::from_secs(1);
+    let at = |monotonic: Duration, wall: Duration| Moment {
+        monotonic: begin.monotonic + monotonic,
+        wall: begin.wall + wall,
+    };
+    assert!(held.at(at(second, second)));
+    let late = RENEW_DEADLINE;
+    assert!(!held.at(at(second, late)), "it was suspended meanwhile");
+    assert!(!held.at(at(late, second)), "the time of day was set back");
 }

@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::clock;
+use super::{clock, lease::Gauges};
 
 mod expiry;
 mod labels;
@@ -15,8 +15,9 @@ mod queues;
 
 pub use expiry::Expiries;
 pub use labels::{
-    Build, CertificateLabels, ControllerLabels, HandlerLabels, QueueLabels, ReadyLabels,
-    ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo, TenantStatus,
+    Build, CertificateLabels, ControllerLabels, HandlerLabels, LeaseLabels, QueueLabels,
+    ReadyLabels, ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo,
+    TenantStatus,
 };
 pub use queues::QueueMetrics;
 use queues::Queues;
@@ -73,6 +74,8 @@ pub struct Metrics {
     certificates: Family<CertificateLabels, Gauge<i64>>,
     /// `kamaji_certificate_expiry_seconds`
     pub expiries: Expiries,
+    leads: Family<LeaseLabels, Gauge<i64>>,
+    waits: Family<LeaseLabels, Gauge<i64>>,
 }
 
 fn seconds() -> Histogram {
@@ -103,6 +106,8 @@ impl Default for Metrics {
             stores: Family::default(),
             certificates: Family::default(),
             expiries: Expiries::default(),
+            leads: Family::default(),
+            waits: Family::default(),
         };
         metrics.tenants(0, 0);
         metrics.registry = Arc::new(metrics.register());
@@ -151,6 +156,16 @@ impl Metrics {
             self.times.clone(),
         );
         self.queues.register(&mut all);
+        all.register(
+            "leader_election_master_status",
+            "1 at the replica that holds the lease",
+            self.leads.clone(),
+        );
+        all.register(
+            "kamaji_waits_for_another_operator",
+            "1 while an operator of another namespace leads and this one waits",
+            self.waits.clone(),
+        );
         all
     }
 
@@ -191,6 +206,15 @@ impl Metrics {
             self.certificates.clone(),
         );
         self.expiries.register(all);
+    }
+
+    /// The metrics of the lease `name`.
+    pub fn lease(&self, name: &'static str) -> Gauges {
+        let labels = LeaseLabels { name };
+        Gauges {
+            leads: self.leads.get_or_create(&labels).clone(),
+            waits: self.waits.get_or_create(&labels).clone(),
+        }
     }
 
     /// The metrics of the queue `name`.

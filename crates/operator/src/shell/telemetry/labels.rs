@@ -28,6 +28,12 @@ pub struct ExpiryLabels {
     pub(super) kind: &'static str,
 }
 
+/// Leases.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct LeaseLabels {
+    pub(super) name: &'static str,
+}
+
 /// Work queues.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct QueueLabels {

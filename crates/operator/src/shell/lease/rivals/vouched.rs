@@ -1,0 +1,96 @@
+//! Namespaces whose leases count: those with a ServiceAccount that a ClusterRoleBinding lets write the status of
+//! every TenantControlPlane.
+//!
+//! An operator needs that right, and only a cluster administrator gives it. Whoever may create leases and pods in
+//! such a namespace can act as that ServiceAccount anyway.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Subject};
+use kube::{Api, Client, api::ListParams};
+
+/// Bindings in an answer.
+const PAGE: u32 = 200;
+/// Bindings, roles and namespaces beyond these are not looked at: cluster administrators alone make them.
+const PAGES: usize = 50;
+const ROLES: usize = 256;
+const NAMESPACES: usize = 64;
+
+/// Reads bindings and the roles that they name.
+pub(super) async fn namespaces(client: &Client) -> Result<Vec<String>, kube::Error> {
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    let mut found = BTreeSet::new();
+    for (role, namespaces) in bound(client).await?.into_iter().take(ROLES) {
+        // Most bindings are of what is there already.
+        if namespaces.is_subset(&found) {
+            continue;
+        }
+        if let Some(role) = roles.get_opt(&role).await?
+            && role.rules.iter().flatten().any(writes_tenants)
+        {
+            found.extend(namespaces);
+        }
+    }
+    if found.len() > NAMESPACES {
+        tracing::warn!(
+            "operators are looked for in {NAMESPACES} namespaces only: too many may write all TenantControlPlanes"
+        );
+    }
+    Ok(found.into_iter().take(NAMESPACES).collect())
+}
+
+/// Namespaces of the ServiceAccounts of each role that is not Kubernetes' own.
+async fn bound(client: &Client) -> Result<BTreeMap<String, BTreeSet<String>>, kube::Error> {
+    let api: Api<ClusterRoleBinding> = Api::all(client.clone());
+    let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut params = ListParams::default().limit(PAGE);
+    for _ in 0..PAGES {
+        let page = api.list(&params).await?;
+        for binding in &page.items {
+            let role = &binding.role_ref.name;
+            let subjects = binding.subjects.iter().flatten();
+            let namespaces: BTreeSet<_> = subjects.filter_map(namespace).collect();
+            if !role.starts_with("system:") && !namespaces.is_empty() {
+                roles.entry(role.clone()).or_default().extend(namespaces);
+            }
+        }
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => break,
+        }
+    }
+    Ok(roles)
+}
+
+/// Where a subject lives, if it is a ServiceAccount or all of a namespace.
+fn namespace(subject: &Subject) -> Option<String> {
+    let name = subject.name.as_str();
+    let namespace = match subject.kind.as_str() {
+        "ServiceAccount" => subject.namespace.as_deref(),
+        "User" => name
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|rest| rest.split(':').next()),
+        "Group" => name.strip_prefix("system:serviceaccounts:"),
+        _ => None,
+    };
+    namespace.filter(|n| !n.is_empty()).map(str::to_owned)
+}
+
+/// Whether a rule lets its holders write the status of every TenantControlPlane.
+fn writes_tenants(rule: &PolicyRule) -> bool {
+    let has = |list: Option<&Vec<String>>, wanted: &[&str]| {
+        let mut items = list.into_iter().flatten();
+        items.any(|item| item == "*" || wanted.contains(&item.as_str()))
+    };
+    rule.resource_names.as_ref().is_none_or(Vec::is_empty)
+        && has(rule.api_groups.as_ref(), &["kamaji.clastix.io"])
+        && has(
+            rule.resources.as_ref(),
+            &["tenantcontrolplanes/status", "*/status"],
+        )
+        && has(Some(&rule.verbs), &["patch", "update"])
+}
+
+#[cfg(test)]
+#[path = "vouched_tests.rs"]
+mod tests;
