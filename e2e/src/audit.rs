@@ -67,6 +67,9 @@ pub struct User {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Object {
+    /// Its group, empty for the core group.
+    #[serde(rename = "apiGroup")]
+    pub api_group: String,
     /// Kind as in the path: `deployments`.
     pub resource: String,
     /// Its namespace, empty where there is none.

@@ -12,6 +12,9 @@ pub struct Arguments {
     /// Address that /metrics is served on; 0 switches it off
     #[arg(long, default_value = ":8080")]
     metrics_bind_address: String,
+    /// Serve /metrics over TLS, to bearer tokens whose user may get that URL (ClusterRole kamaji-metrics-reader)
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    metrics_secure: bool,
     /// Address that /healthz and /readyz are served on
     #[arg(long, default_value = ":8081")]
     health_probe_bind_address: String,
@@ -147,6 +150,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
             webhook_url: format!("https://{service}.{namespace}.svc:443"),
             webhook_ca: Vec::new(),
         },
+        metrics_secure: arguments.metrics_secure,
         metrics: address("--metrics-bind-address", &arguments.metrics_bind_address)?,
         health: address(
             "--health-probe-bind-address",

@@ -34,7 +34,10 @@ pub struct Arguments {
     /// Address that /healthz and /readyz are served on
     #[arg(long, default_value = ":8081")]
     health_probe_bind_address: String,
-    /// Address that /metrics is served on, without encryption; 0 switches it off
+    /// Serve /metrics over TLS, to bearer tokens whose user may get that URL (ClusterRole kamaji-metrics-reader)
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    metrics_secure: bool,
+    /// Address that /metrics is served on; 0 switches it off
     #[arg(long, default_value = ":8080")]
     metrics_bind_address: String,
     /// Accepted for compatibility; the API server's own priority and fairness bounds requests
@@ -130,6 +133,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         },
         namespace: given(arguments.namespace),
         watch_filter: given(arguments.watch_filter),
+        metrics_secure: arguments.metrics_secure,
         metrics: address("--metrics-bind-address", &arguments.metrics_bind_address)?,
         health: address(
             "--health-probe-bind-address",

@@ -30,6 +30,7 @@ use shell::{
     events::Events,
     lease::{self, Leadership},
     listen,
+    metrics_access::Access,
     process::{self, Candidate, Process, RunError, Tasks},
     queue::{Accident, Limits, Queue},
     serve::{self, Certificates},
@@ -166,18 +167,22 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
 }
 
 fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), tasks: &mut Tasks) {
+    let certificates = Certificates::default();
+    let (serves, secure) = (context.settings.webhooks, context.settings.metrics_secure);
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
-        tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
+        let access = || Access::new(context.client.clone(), metrics.counters.clone());
+        let secure = secure.then(|| (access(), certificates.shared()));
+        tasks.spawn(async move { Ok(serve::metrics(address, metrics, secure).await?) });
     }
-    let certificates = Certificates::default();
-    let serves = context.settings.webhooks;
     if let (Some(address), Some(drain)) = (serves, drain) {
         let router = drain.around(webhook::router(Arc::new(serving::Known(context.clone()))));
         let served = certificates.clone();
         tasks.spawn(
             async move { Ok(serve::tls(address, (router, listen::REVIEWS), served).await?) },
         );
+    }
+    if serves.is_some() || secure {
         let (context, kept) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
             serving::keep(context, kept).await;
@@ -190,7 +195,7 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
             context.tenants.is_ready()
                 && context.data_stores.is_ready()
                 && ready.iter().all(|ready| *ready.borrow())
-                && (serves.is_none() || certificates.is_set())
+                && (serves.is_none() || certificates.is_served())
         };
         tasks.spawn(async move { Ok(serve::health(address, ready).await?) });
     }

@@ -9,6 +9,8 @@ pub struct Settings {
     pub core: kamaji_core::settings::Settings,
     /// Where `/metrics` is served; `None` for nowhere.
     pub metrics: Option<SocketAddr>,
+    /// True if `/metrics` is served over TLS, to whoever may read it.
+    pub metrics_secure: bool,
     /// Where `/healthz` and `/readyz` are served.
     pub health: Option<SocketAddr>,
     /// Where the admission webhooks are served; `None` for nowhere.

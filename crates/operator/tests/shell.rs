@@ -12,6 +12,8 @@ mod events;
 mod lease;
 #[path = "shell/limits.rs"]
 mod limits;
+#[path = "shell/metrics.rs"]
+mod metrics;
 #[path = "shell/remote.rs"]
 mod remote;
 #[path = "shell/storm.rs"]

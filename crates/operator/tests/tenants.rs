@@ -29,6 +29,8 @@ mod killed;
 mod leadership;
 #[path = "tenants/process.rs"]
 mod process;
+#[path = "tenants/rights.rs"]
+mod rights;
 #[path = "tenants/upgraded.rs"]
 mod upgraded;
 #[path = "tenants/world.rs"]

@@ -30,6 +30,7 @@ use kamaji_operator::{
         events::Events,
         lease::Leadership,
         listen,
+        metrics_access::Access,
         process::{self, Candidate, Process, RunError, Tasks},
         queue::{Accident, Limits, Outcome, Queue},
         serve::{self, Certificates},
@@ -114,18 +115,22 @@ fn context(
 }
 
 fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
+    let certificates = Certificates::default();
+    let (serves, secure) = (context.settings.webhooks, context.settings.metrics_secure);
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
-        tasks.spawn(async move { Ok(serve::metrics(address, metrics).await?) });
+        let access = || Access::new(context.client.clone(), metrics.counters.clone());
+        let secure = secure.then(|| (access(), certificates.shared()));
+        tasks.spawn(async move { Ok(serve::metrics(address, metrics, secure).await?) });
     }
-    let certificates = Certificates::default();
-    let serves = context.settings.webhooks;
     if let (Some(address), Some(drain)) = (serves, drain) {
         let served = certificates.clone();
         let router = drain.around(conversion::router());
         tasks.spawn(async move {
             Ok(serve::tls(address, (router, listen::CONVERSIONS), served).await?)
         });
+    }
+    if serves.is_some() || secure {
         let (context, kept) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
             certificate::keep(context, kept).await;
@@ -136,7 +141,7 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     }
     if let Some(address) = context.settings.health {
         // Not the lists: they may need the conversion, which is not asked of pods that are not ready.
-        let ready = move || serves.is_none() || certificates.is_set();
+        let ready = move || serves.is_none() || certificates.is_served();
         tasks.spawn(async move { Ok(serve::health(address, ready).await?) });
     }
 }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub watch_filter: Option<String>,
     /// Where `/metrics` is served; `None` for nowhere.
     pub metrics: Option<SocketAddr>,
+    /// True if `/metrics` is served over TLS, to whoever may read it.
+    pub metrics_secure: bool,
     /// Where `/healthz` and `/readyz` are served.
     pub health: Option<SocketAddr>,
     /// Where versions are converted; `None` for nowhere.

@@ -10,6 +10,7 @@ pub mod heavy;
 pub mod index;
 pub mod lease;
 pub mod listen;
+pub mod metrics_access;
 pub mod process;
 pub mod queue;
 pub mod remote;

@@ -101,15 +101,6 @@ impl Remote {
         }
         Ok(client)
     }
-
-    /// The tenant is gone.
-    pub fn forget(&self, uid: &str) {
-        let mut kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        kept.retain(|k| k.uid != uid);
-    }
 }
 
 fn digest(target: &Target) -> u64 {

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -21,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     listen::{self, Limits},
+    metrics_access::Access,
     telemetry::Metrics,
 };
 
@@ -50,10 +54,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
         .map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves `/metrics` for ever.
-pub async fn metrics(address: SocketAddr, metrics: Metrics) -> Result<(), ServeError> {
+/// Serves `/metrics` for ever; over TLS, and to nobody else, if it is said who may read.
+pub async fn metrics(
+    address: SocketAddr,
+    metrics: Metrics,
+    secure: Option<(Access, Certificates)>,
+) -> Result<(), ServeError> {
     let text = move || async move { ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text()) };
-    plain(address, Router::new().route("/metrics", get(text))).await
+    let router = Router::new().route("/metrics", get(text));
+    match secure {
+        Some((access, certificates)) => {
+            let router = access.around(router);
+            tls(address, (router, listen::SMALL), certificates).await
+        }
+        None => plain(address, router).await,
+    }
 }
 
 /// Serves `/healthz`, which is fine as long as the process lives, and `/readyz`, for ever.
@@ -67,7 +82,7 @@ where
         } else {
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the first lists are not complete yet",
+                "the first lists are not complete, or the webhooks do not answer yet",
             )
         }
     };
@@ -88,6 +103,7 @@ async fn plain(address: SocketAddr, router: Router) -> Result<(), ServeError> {
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     current: Arc<RwLock<Option<Arc<CertifiedKey>>>>,
+    listens: Arc<AtomicBool>,
 }
 
 impl Certificates {
@@ -107,6 +123,20 @@ impl Certificates {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(pair));
         Ok(())
+    }
+
+    /// The same certificate for a further listener.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self {
+            current: self.current.clone(),
+            listens: Arc::default(),
+        }
+    }
+
+    /// True once there is one and its listener takes connections.
+    pub fn is_served(&self) -> bool {
+        self.is_set() && self.listens.load(Ordering::Relaxed)
     }
 
     /// True once there is one.
@@ -133,7 +163,9 @@ pub async fn tls(
     (router, limits): (Router, Limits),
     certificates: Certificates,
 ) -> Result<(), ServeError> {
-    serve_tls(listen(address).await?, (router, limits), certificates).await
+    let listener = listen(address).await?;
+    certificates.listens.store(true, Ordering::Relaxed);
+    serve_tls(listener, (router, limits), certificates).await
 }
 
 async fn serve_tls(

@@ -113,12 +113,43 @@ async fn it_is_healthy_at_once_and_ready_only_when_the_lists_are_there() {
 #[tokio::test]
 async fn metrics_say_which_format_they_have() {
     let address = free().await;
-    tokio::spawn(super::metrics(address, Metrics::default()));
+    tokio::spawn(super::metrics(address, Metrics::default(), None));
     reachable(address).await;
     let answer = status(address, "/metrics").await;
     assert!(answer.contains(OPEN_METRICS), "{answer}");
     assert!(answer.contains("kamaji_build_info{"), "{answer}");
     assert!(answer.trim_end().ends_with("# EOF"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_served_only_once_its_own_listener_takes_connections() {
+    let (certificates, authority) = (Certificates::default(), Authority::new("one").unwrap());
+    served(&certificates, &authority);
+    let metrics = certificates.shared();
+    assert!(certificates.is_set() && !certificates.is_served());
+    let address = free().await;
+    tokio::spawn(tls(
+        address,
+        (Router::new(), listen::SMALL),
+        metrics.clone(),
+    ));
+    reachable(address).await;
+    assert!(metrics.is_served() && !certificates.is_served());
+    let taken = tls(
+        address,
+        (Router::new(), listen::SMALL),
+        certificates.clone(),
+    )
+    .await;
+    assert!(taken.is_err() && !certificates.is_served());
+    let address = free().await;
+    tokio::spawn(tls(
+        address,
+        (Router::new(), listen::SMALL),
+        certificates.clone(),
+    ));
+    reachable(address).await;
+    assert!(certificates.is_served());
 }
 
 async fn free() -> SocketAddr {

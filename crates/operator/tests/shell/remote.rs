@@ -1,7 +1,7 @@
 //! Is a tenant reached at its address, and only if it is who it says it is?
 
 use k8s_openapi::api::core::v1::Namespace;
-use kamaji_e2e::envtest::ApiServer;
+use kamaji_e2e::{envtest::ApiServer, pki::Authority};
 use kamaji_operator::shell::remote::{Remote, Target};
 use kube::Api;
 use serde_json::Value;
@@ -31,6 +31,12 @@ fn target(server: &ApiServer, host: &str) -> Target {
     }
 }
 
+/// Why a target is not talked to.
+async fn refusal(remote: &Remote, target: &Target) -> String {
+    let namespaces: Api<Namespace> = Api::all(remote.client(target).unwrap());
+    format!("{:?}", namespaces.get("default").await.unwrap_err())
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_dialled_at_its_address_and_still_checked() {
     let server = server().await;
@@ -40,9 +46,12 @@ async fn a_name_that_does_not_resolve_is_dialled_at_its_address_and_still_checke
     namespaces.get("default").await.unwrap();
 
     let other = target(&server, "neighbour.ns.svc");
-    let namespaces: Api<Namespace> = Api::all(remote.client(&other).unwrap());
-    assert!(
-        namespaces.get("default").await.is_err(),
-        "its certificate has another name"
-    );
+    let why = refusal(&remote, &other).await;
+    assert!(why.contains("NotValidForName"), "{why}");
+    let mut stranger = target(&server, "kubernetes.default.svc");
+    stranger.uid = "one more".to_owned();
+    let authority = Authority::new("another").unwrap();
+    stranger.ca = authority.pair().cert.clone().into();
+    let why = refusal(&remote, &stranger).await;
+    assert!(why.contains("UnknownIssuer"), "{why}");
 }

@@ -1,6 +1,7 @@
 //! Each mistake is refused, in words that help, by a real API server that asks the real webhooks.
 
 use kamaji_e2e::envtest::free_port;
+use kamaji_operator::settings::Settings;
 use kube::{
     Api,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
@@ -14,9 +15,13 @@ const CONFIGURATIONS: &str = include_str!("../../../../config/webhook/webhooks.y
 /// An operator whose webhooks the API server asks, by the configuration that users install and with
 /// the certificate that the operator makes and is trusted for.
 async fn asked() -> (World, Operator) {
+    asked_of(World::settings()).await
+}
+
+/// The same, started with these settings.
+pub async fn asked_of(mut settings: Settings) -> (World, Operator) {
     let world = World::new().await;
     let port = free_port().unwrap();
-    let mut settings = World::settings();
     settings.webhooks = Some(([127, 0, 0, 1], port).into());
     // The API server follows such a Service to this machine, and checks the Service's name.
     world

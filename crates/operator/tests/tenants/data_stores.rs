@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::world::{NAMESPACE, World, until};
 
 /// Keys of a Secret.
-type Material = BTreeMap<&'static str, String>;
+pub type Material = BTreeMap<&'static str, String>;
 
 /// A DataStore whose material is in the Secret of its own name.
-async fn referring(world: &World, name: &str) {
+pub async fn referring(world: &World, name: &str) {
     let key = |key: &str| json!({"secretReference": {"name": name, "namespace": "kamaji-system", "keyPath": key}});
     world
         .apply(json!({
@@ -38,7 +38,7 @@ async fn referring(world: &World, name: &str) {
         .await;
 }
 
-async fn secret(world: &World, name: &str, material: &Material) {
+pub async fn secret(world: &World, name: &str, material: &Material) {
     world
         .apply(json!({
             "apiVersion": "v1",
@@ -49,7 +49,7 @@ async fn secret(world: &World, name: &str, material: &Material) {
         .await;
 }
 
-fn right(world: &World) -> Material {
+pub fn right(world: &World) -> Material {
     let ids = &world.etcd.identities;
     BTreeMap::from([
         ("ca.crt", ids.authority.cert.clone()),

@@ -15,6 +15,7 @@ use kamaji_datastore::{self as datastore, Connection, Driver, Identity, Tls};
 use kamaji_e2e::{
     audit::Entry,
     envtest::{ApiServer, Options},
+    kubeconfig,
     tls_etcd::TlsEtcd,
     tools::Tools,
 };
@@ -30,11 +31,21 @@ use tokio::task::JoinHandle;
 
 /// Namespace of all tenants.
 pub const NAMESPACE: &str = "tenants";
+/// What the packages give the operator.
+pub const RIGHTS: [&str; 3] = [
+    include_str!("../../../../config/rbac/role.yaml"),
+    include_str!("../../../../config/rbac/leader_election_role.yaml"),
+    include_str!("../../../../config/rbac/metrics_access.yaml"),
+];
+/// Its ServiceAccount.
+pub const ACCOUNT: &str = "kamaji-controller-manager";
 
 pub struct World {
     pub api: ApiServer,
     pub etcd: TlsEtcd,
     pub client: Client,
+    /// As the operator, with the rights of its package and no others.
+    account: Client,
     /// Files of the test.
     pub dir: TempDir,
 }
@@ -56,15 +67,18 @@ impl World {
         let tools = Tools::api_server().await.unwrap();
         let options = Options {
             audit: true,
-            ..Options::default()
+            args: vec![
+                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
+            ],
         };
         let api = ApiServer::start(&tools, options).await.unwrap();
         let etcd = TlsEtcd::start(&tools).await.unwrap();
         let client = api.client().await.unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let world = Self {
+        let mut world = Self {
             api,
             etcd,
+            account: client.clone(),
             client,
             dir,
         };
@@ -77,6 +91,14 @@ impl World {
                 .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta}))
                 .await;
         }
+        for file in RIGHTS {
+            let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
+            for object in objects {
+                world.apply(object).await;
+            }
+        }
+        let path = world.account(ACCOUNT).await;
+        world.account = kubeconfig::client(&path).await.unwrap();
         world
     }
 
@@ -125,6 +147,7 @@ impl World {
                 ..Default::default()
             },
             metrics: None,
+            metrics_secure: false,
             health: None,
             webhooks: None,
             leader_elect: false,
@@ -143,26 +166,22 @@ impl World {
 
     /// An operator within this process.
     pub fn run(&self, settings: Settings) -> Operator {
-        let client = self.client.clone();
+        let client = self.account.clone();
         Operator(tokio::spawn(async move {
             let ended = run_with(client, settings, std::future::pending()).await;
             tracing::info!(?ended, "the operator ended");
         }))
     }
 
-    /// Kubeconfig of a ServiceAccount of the operator's namespace that may do anything.
+    /// Kubeconfig of a ServiceAccount of the operator's namespace with the rights of its package.
     pub async fn account(&self, name: &str) -> PathBuf {
         let meta = json!({"name": name, "namespace": "kamaji-system"});
         self.apply(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}))
             .await;
-        self.apply(json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "kamaji-system"}],
-        }))
-        .await;
+        self.bind(name, ("ClusterRole", "kamaji-manager-role"))
+            .await;
+        self.bind(name, ("Role", "kamaji-leader-election-role"))
+            .await;
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "kamaji-system");
         let request = TokenRequest::default();
         let answer = api
@@ -176,6 +195,22 @@ impl World {
         let path = self.dir.path().join(format!("{name}.kubeconfig"));
         std::fs::write(&path, config.to_string()).unwrap();
         path
+    }
+
+    /// Gives a ServiceAccount of the operator's namespace a role.
+    async fn bind(&self, account: &str, (kind, role): (&str, &str)) {
+        let mut meta = json!({"name": format!("{role}-of-{account}")});
+        if kind == "Role" {
+            meta["namespace"] = "kamaji-system".into();
+        }
+        self.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": format!("{kind}Binding"),
+            "metadata": meta,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "kamaji-system"}],
+        }))
+        .await;
     }
 
     /// How the etcd is reached with a client certificate.

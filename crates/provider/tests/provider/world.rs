@@ -156,6 +156,7 @@ impl World {
             namespace: None,
             watch_filter: None,
             metrics: None,
+            metrics_secure: false,
             health: None,
             webhooks: None,
             service: WebhookService {
