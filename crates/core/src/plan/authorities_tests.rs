@@ -70,7 +70,7 @@ fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
     for name in AUTHORITIES {
         let mut unrecorded = emptied(&world, name, false);
         unrecorded.object.status = None;
-        for lost in [
+        for lost in vec![
             without(&world, name),
             emptied(&world, name, false),
             emptied(&world, name, true),
@@ -180,7 +180,7 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
     let mut no_address = world.clone();
     no_address.service = None;
     let no_tokens = without(&world, "full-sa-certificate");
-    for (mut held, word) in [
+    for (mut held, word) in vec![
         (no_store, "gold"),
         (no_address, "Service"),
         (no_tokens, "full-sa"),

@@ -14,10 +14,13 @@ use prometheus_client::{
 
 use super::labels::ExpiryLabels;
 
+/// What ends when, by whose it is.
+type Ends = HashMap<String, Vec<(Purpose, Timestamp)>>;
+
 /// Ends of certificates that nobody renews by itself, by whose they are.
 #[derive(Clone, Default)]
 pub struct Expiries {
-    ends: Arc<Mutex<HashMap<String, Vec<(Purpose, Timestamp)>>>>,
+    ends: Arc<Mutex<Ends>>,
     seconds: Family<ExpiryLabels, Gauge<i64>>,
 }
 
@@ -61,7 +64,7 @@ impl Expiries {
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<String, Vec<(Purpose, Timestamp)>>> {
+    fn locked(&self) -> MutexGuard<'_, Ends> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
