@@ -6,6 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 pub const DATA_STORE_VALID: &str = "kamaji.clastix.io/DataStoreValidation";
 /// DataStore condition: nobody uses it any more.
 pub const DATA_STORE_ALLOWED_DELETION: &str = "kamaji.clastix.io/DataStoreAllowedDeletion";
+/// DataStore condition: it answered when it was last asked.
+pub const DATA_STORE_AVAILABLE: &str = "kamaji.clastix.io/DataStoreAvailable";
+/// DataStore condition: it tells tenants apart.
+pub const ACCESS_CONTROL: &str = "kamaji.clastix.io/AccessControl";
 
 /// Reason of a DataStore's condition that is true and warns.
 pub const CERTIFICATE_EXPIRING: &str = "CertificateExpiring";

@@ -36,6 +36,13 @@ pub const KUBECONFIG_SECRET_KEY: &str = "kamaji.clastix.io/kubeconfig-secret-key
 pub const CLEANUP_PRIOR_MIGRATION: &str = "kamaji.clastix.io/cleanup-prior-migration";
 /// Annotation of a tenant: how long a migration may take.
 pub const MIGRATION_TIMEOUT: &str = "kamaji.clastix.io/migration-timeout";
+/// Annotation of a tenant with the uid of the former owner whose place in the datastore it takes.
+pub const ADOPT_OWNER: &str = "kamaji.clastix.io/adopt-datastore-owner";
+/// Annotation of a DataStore with the uids of management clusters that exist no more, separated by
+/// commas: their tenants' places may pass to restored ones.
+pub const ADOPT_CLUSTERS: &str = "kamaji.clastix.io/adopt-management-clusters";
+/// Annotation of a DataStore: an etcd without access control may be used if it says `true`.
+pub const WITHOUT_ACCESS_CONTROL: &str = "kamaji.clastix.io/allow-without-access-control";
 /// Annotation by which the reference says that it could not manage a tenant's inside.
 pub const SOOT: &str = "kamaji.clastix.io/soot";
 /// Annotation of a Deployment with the checksum of the API server's further arguments.

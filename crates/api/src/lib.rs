@@ -9,6 +9,7 @@ pub mod datastore;
 pub mod foreign;
 pub mod kubeconfig;
 pub mod labels;
+pub mod owner;
 pub mod tenant;
 
 /// Newest Kubernetes minor that tenants may run. The definitions of control planes and the admission of

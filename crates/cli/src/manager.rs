@@ -166,6 +166,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         inside_concurrency: arguments.inside_concurrency.max(1),
         time_limit: arguments.controller_reconcile_timeout,
         resync: arguments.cache_resync_period,
+        data_store_check: kamaji_operator::settings::DATA_STORE_CHECK,
         inside_resync: arguments.inside_resync_period,
         dial_cluster_ip: arguments.dial_cluster_ip,
     })

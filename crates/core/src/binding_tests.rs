@@ -1,11 +1,12 @@
 use serde_json::json;
 
 use super::*;
-use crate::plan::fixture::{store, tenant};
+use crate::plan::fixture::{snapshot, store};
 
 fn bound(live: Option<(&Data, &str)>) -> Binding {
-    let tenant = Tenant::parse(&tenant(json!({}))).unwrap();
-    bind(&tenant, &store(), live, &Seed::from_text("test"))
+    let world = snapshot(json!({}));
+    let tenant = Tenant::parse(&world.object).unwrap();
+    bind(&tenant, &store(), live, &world).unwrap()
 }
 
 #[test]
@@ -20,20 +21,84 @@ fn a_password_is_kept_as_long_as_its_checksum_vouches_for_it() {
 #[test]
 fn etcd_needs_no_connection_string_and_others_take_the_first_endpoint() {
     assert_eq!(bound(None).connection, "");
-    let tenant = Tenant::parse(&tenant(json!({}))).unwrap();
+    let world = snapshot(json!({}));
+    let tenant = Tenant::parse(&world.object).unwrap();
     let store = Store {
         driver: Driver::PostgreSql,
         endpoints: vec!["db:5432".to_owned(), "other:5432".to_owned()],
         ..store()
     };
-    assert_eq!(
-        bind(&tenant, &store, None, &Seed::from_text("test")).connection,
-        "db:5432"
-    );
+    let bound = bind(&tenant, &store, None, &world).unwrap();
+    assert_eq!(bound.connection, "db:5432");
 }
 
 #[test]
 fn a_binding_does_not_show_its_password() {
     let binding = bound(None);
     assert!(!format!("{binding:?}").contains(&binding.password));
+}
+
+/// Why a tenant with these changes is refused in an etcd where the operator is `admin`.
+fn refused(changes: serde_json::Value) -> Option<NameRefusal> {
+    let world = snapshot(changes);
+    let tenant = Tenant::parse(&world.object).unwrap();
+    let mut store = store();
+    let mut entropy = crate::entropy::Seed::from_text("client").for_purpose("client");
+    let algorithm = crate::pki::key::KeyAlgorithm::EcdsaP256;
+    let admin = crate::pki::authority::issue("admin", algorithm, world.now, &mut entropy);
+    let pair = (admin.certificate_pem().to_vec(), admin.key_pem().to_vec());
+    store.tls.as_mut().unwrap().client = Some(pair);
+    bind(&tenant, &store, None, &world).err()
+}
+
+#[test]
+fn reserved_names_and_the_operators_own_are_refused_in_the_spec_and_in_the_status() {
+    assert_eq!(refused(json!({})), None);
+    for name in ["root", "admin", "a/b", "", "kamaji.clastix.io"] {
+        let setup = json!({"schema": "s", "user": name});
+        for (changes, recorded) in [
+            (json!({"spec": {"dataStoreUsername": name}}), false),
+            (json!({"status": {"storage": {"setup": setup}}}), true),
+        ] {
+            // An empty name is none: the uid is taken.
+            let refusal = refused(changes);
+            assert_eq!(refusal.is_none(), name.is_empty(), "{name}");
+            if let Some(refusal) = refusal {
+                assert_eq!((refusal.text.as_str(), refusal.recorded), (name, recorded));
+                let words = refusal.to_string();
+                assert!(
+                    words.contains(refusal.field) && words.contains(name),
+                    "{words}"
+                );
+            }
+        }
+    }
+    let covering = json!({"spec": {"dataStoreSchema": "kamaji.clastix.io"}});
+    assert_eq!(refused(covering).unwrap().field, "spec.dataStoreSchema");
+}
+
+#[test]
+fn a_binding_is_recorded_only_in_the_datastores_of_the_status() {
+    let recorded = |changes, name: &str| {
+        let world = snapshot(changes);
+        let tenant = Tenant::parse(&world.object).unwrap();
+        let store = Store {
+            name: name.to_owned(),
+            ..store()
+        };
+        bind(&tenant, &store, None, &world).unwrap().recorded
+    };
+    assert!(!recorded(json!({}), "default"));
+    let storage = json!({
+        "dataStoreName": "default",
+        "setup": {"schema": "s", "user": "u"},
+        "overrides": [{"resource": "/events", "dataStore": "events", "schema": "s", "user": "u"}],
+    });
+    for (name, is) in [("default", true), ("events", true), ("other", false)] {
+        assert_eq!(
+            recorded(json!({"status": {"storage": storage}}), name),
+            is,
+            "{name}"
+        );
+    }
 }

@@ -107,4 +107,13 @@ fn bound_before_pods(plan: &Plan, found: &mut Vec<String>) {
         }
         _ => {}
     }
+    let signed = plan.steps.iter().position(|step| {
+        matches!(step, Step::Write(object) if object.key.kind == Kind::Secret
+            && object.body["metadata"]["labels"][kamaji_api::labels::COMPONENT] == "datastore-certificate")
+    });
+    if signed.is_some_and(|signed| bound.is_none_or(|bound| bound > signed)) {
+        found.push(
+            "a certificate for the datastore is signed before its user is the tenant's".to_owned(),
+        );
+    }
 }

@@ -25,10 +25,14 @@ pub struct Snapshot {
     pub object: TenantControlPlane,
     /// The operator's settings.
     pub settings: Settings,
+    /// Uid of the management cluster: that of its namespace kube-system.
+    pub cluster: String,
     /// The datastore that holds (or will hold) the tenant's data, or why it cannot be used.
     pub store: Result<Store, StoreWait>,
     /// Datastores of single resources, by resource prefix.
     pub overrides: Result<Vec<(String, Store)>, StoreWait>,
+    /// What the last check found wrong with any of them.
+    pub ailing: Option<Ailment>,
     /// Live Secrets of the tenant by name.
     pub secrets: BTreeMap<String, Secret>,
     /// Live Service, as far as addresses go.
@@ -70,6 +74,15 @@ pub struct DeploymentView {
     pub kine_image: Option<String>,
 }
 
+/// What a check found wrong with a datastore that tenants use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ailment {
+    /// `CamelCase` reason.
+    pub reason: &'static str,
+    /// The DataStore, the cause and the next action.
+    pub message: String,
+}
+
 /// Why a datastore cannot be used now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreWait {
@@ -89,6 +102,11 @@ pub enum StoreWait {
         /// Its own message.
         why: String,
     },
+    /// It is about to go.
+    #[error(
+        "the DataStore {0} is being deleted and takes no new tenant: name another in spec.dataStore, or recreate it"
+    )]
+    Leaving(String),
     /// Overrides are for etcd.
     #[error(
         "spec.dataStoreOverrides names the DataStore {0}, whose driver is not etcd: only etcd can hold single resources"
@@ -103,6 +121,7 @@ impl StoreWait {
             Self::Unnamed => "DataStoreUnnamed",
             Self::Missing(_) => "DataStoreMissing",
             Self::NotReady { .. } => "DataStoreNotReady",
+            Self::Leaving(_) => "DataStoreLeaving",
             Self::OverrideDriver(_) => "OverrideDriverNotEtcd",
         }
     }

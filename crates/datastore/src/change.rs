@@ -6,6 +6,10 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
+    /// The owner records of schema and user were written.
+    OwnerRecorded,
+    /// The owner records were deleted.
+    OwnerForgotten,
     /// A role that was missing was created.
     RoleCreated(String),
     /// A role was deleted, and with it everybody's binding to it.
@@ -29,6 +33,8 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OwnerRecorded => f.write_str("owner recorded"),
+            Self::OwnerForgotten => f.write_str("owner record removed"),
             Self::RoleCreated(role) => write!(f, "role {role} created"),
             Self::RoleRemoved(role) => write!(f, "role {role} removed"),
             Self::RangeGranted(range) => write!(f, "range {range} granted"),

@@ -181,6 +181,8 @@ pub struct Connection {
     pub tls: Option<Tls>,
     /// User and password; etcd ignores them, its users are known by certificate.
     pub basic_auth: Option<BasicAuth>,
+    /// True if an administrator accepts that the store has no access control.
+    pub without_access_control: bool,
 }
 
 impl fmt::Display for Connection {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kamaji_api::owner::Owner;
 use thiserror::Error;
 
 use crate::{Connection, Driver};
@@ -67,7 +68,8 @@ pub enum Error {
     /// The store lets everybody do everything: no tenant may be put there.
     #[error(
         "{site}: access control is off, so that every tenant could read every other; create the \
-         user and role root and run `etcdctl auth enable`"
+         user and role root and run `etcdctl auth enable`, or accept it by the annotation \
+         kamaji.clastix.io/allow-without-access-control: \"true\" on the DataStore"
     )]
     AuthDisabled {
         /// Where.
@@ -89,6 +91,30 @@ pub enum Error {
         /// Where.
         site: Site,
         /// Why, and what to do.
+        reason: String,
+    },
+    /// The owner record of a name is another tenant's.
+    #[error("{site}: the {what} {name} belongs to the {owner}")]
+    Owned {
+        /// Where.
+        site: Site,
+        /// `schema` or `user`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Whose it is.
+        owner: Box<Owner>,
+    },
+    /// It is there, and no record says that it is the tenant's.
+    #[error("{site}: the {what} {name} is not this tenant's: {reason}")]
+    Foreign {
+        /// Where.
+        site: Site,
+        /// `schema` or `user`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What was found, and what to do.
         reason: String,
     },
     /// There is no driver for this kind of store yet.
@@ -115,6 +141,14 @@ impl Error {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether the tenant may have nothing in the store: what it asks for is not its own.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::Owned { .. } | Self::Foreign { .. }
+        )
+    }
+
     /// Which store, and what was being done with it.
     pub fn site(&self) -> &Site {
         match self {
@@ -124,6 +158,8 @@ impl Error {
             | Self::AuthDisabled { site }
             | Self::InvalidMaterial { site, .. }
             | Self::Refused { site, .. }
+            | Self::Owned { site, .. }
+            | Self::Foreign { site, .. }
             | Self::Unsupported { site, .. }
             | Self::Protocol { site, .. } => site,
         }

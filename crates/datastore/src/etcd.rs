@@ -1,27 +1,30 @@
 //! How is a tenant kept in etcd?
 //!
 //! A user without password, known by the common name of its certificate; a role named like the
-//! schema; one permission, to read and write the keys under `/<schema>/`; and nothing else.
+//! schema; one permission, to read and write the keys under `/<schema>/`; and nothing else. Whose
+//! user and schema are is recorded in keys of the operator's own ([`owners`]).
 
 mod answer;
 mod diagnosis;
 mod material;
 mod members;
+mod owners;
 mod plan;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use etcd_client::{
-    DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
-    RoleRevokePermissionOptions, UserAddOptions,
+    Compare, CompareOp, DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
+    RoleRevokePermissionOptions, Txn, TxnOp, TxnOpResponse, UserAddOptions,
 };
+use kamaji_api::owner::NOBODY;
 
-use crate::DataStore;
 use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::tenancy::{Schema, Tenancy, User};
+use crate::{AccessControl, DataStore};
 
 use answer::{
     NOT_GRANTED, ROLE_EXISTS, ROLE_MISSING, USER_EXISTS, USER_MISSING, auth_is_on, unless,
@@ -31,14 +34,13 @@ use plan::{ADMINISTRATOR, Access, Observed, Range, Write};
 
 /// Keys deleted at once: one delete of a big tenant would hold up its neighbours.
 const BATCH: i64 = 1000;
-/// A user that nobody creates; logging in as it tells whether access control is on.
-const NOBODY: &str = "kamaji-asks-whether-auth-is-on";
-
 /// An etcd cluster, reached as its administrator.
 pub(crate) struct Etcd {
     members: Members,
     /// Whether this connection has seen that access control is on.
     guarded: AtomicBool,
+    /// Whether an administrator accepts that it is off.
+    open: bool,
 }
 
 impl Etcd {
@@ -48,29 +50,41 @@ impl Etcd {
         Ok(Self {
             members,
             guarded: AtomicBool::new(false),
+            open: connection.without_access_control,
         })
     }
 
-    /// Refuses a store that would let every tenant read every other.
-    async fn require_auth(&self) -> Result<(), Error> {
+    /// Refuses a store that would let every tenant read every other, unless that is accepted.
+    async fn require_auth(&self) -> Result<AccessControl, Error> {
         if self.guarded.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(AccessControl::On);
         }
         let ask = |client: etcd_client::Client| async move {
             let mut auth = client.auth_client();
             auth_is_on(auth.authenticate(NOBODY.to_owned(), String::new()).await)
         };
-        self.members
+        let asked = self
+            .members
             .call("asking whether access control is on", ask)
-            .await?;
+            .await;
+        match asked {
+            Err(Error::AuthDisabled { .. }) if self.open => return Ok(AccessControl::Off),
+            other => other?,
+        }
         self.guarded.store(true, Ordering::Relaxed);
-        Ok(())
+        Ok(AccessControl::On)
     }
 
     async fn observe(&self, tenancy: &Tenancy) -> Result<Observed, Error> {
+        let (role, user, records) = tokio::try_join!(
+            self.role(&tenancy.schema),
+            self.user(&tenancy.user),
+            self.records(tenancy),
+        )?;
         let observed = Observed {
-            role: self.role(&tenancy.schema).await?,
-            user: self.user(&tenancy.user).await?,
+            role,
+            user,
+            records,
         };
         observed.guard().map_err(|_| Error::Refused {
             site: self.members.site(format!("reading user {}", tenancy.user)),
@@ -229,21 +243,35 @@ impl Etcd {
         Ok(Step::UserRemoved(user.to_string()))
     }
 
-    /// Deletes the tenant's keys, a batch at a time; gives their number.
-    async fn delete_keys(&self, schema: &Schema) -> Result<u64, Error> {
-        let own = &Range::of(schema);
+    /// Deletes the tenant's keys, a batch at a time, each only as long as the schema's record is the
+    /// tenant's; gives their number.
+    async fn delete_keys(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        let own = &Range::of(&tenancy.schema);
+        let record = owners::key("schema", tenancy.schema.as_str());
+        let mine = &Compare::value(record, CompareOp::Equal, tenancy.owner.record());
         let mut deleted = 0;
         while let Some(last) = self.end_of_batch(own).await? {
             // The key directly after the batch's last one, which is inside the range.
-            let end = &[last.as_slice(), b"\0"].concat();
+            let end = [last.as_slice(), b"\0"].concat();
+            let options = &DeleteOptions::new().with_range(end);
+            let doing = format!("deleting keys of {own}");
             let batch = self
                 .members
-                .call(format!("deleting keys of {own}"), |mut client| async move {
-                    let options = DeleteOptions::new().with_range(end.clone());
-                    client.delete(own.start.clone(), Some(options)).await
+                .call(doing.as_str(), |mut client| async move {
+                    let delete = TxnOp::delete(own.start.clone(), Some(options.clone()));
+                    client
+                        .txn(Txn::new().when([mine.clone()]).and_then([delete]))
+                        .await
                 })
                 .await?;
-            deleted += batch.deleted().unsigned_abs();
+            if !batch.succeeded() {
+                return Err(self.overtaken(doing, tenancy));
+            }
+            for response in batch.op_responses() {
+                if let TxnOpResponse::Delete(batch) = response {
+                    deleted += batch.deleted().unsigned_abs();
+                }
+            }
         }
         Ok(deleted)
     }
@@ -263,39 +291,54 @@ impl Etcd {
 
 #[async_trait]
 impl DataStore for Etcd {
-    async fn check(&self) -> Result<(), Error> {
+    async fn check(&self) -> Result<AccessControl, Error> {
         self.guarded.store(false, Ordering::Relaxed);
-        self.require_auth().await?;
-        // Whoever may read this role is an administrator.
-        self.read_role(ADMINISTRATOR).await?;
-        Ok(())
+        let access = self.require_auth().await?;
+        if access == AccessControl::On {
+            // Whoever may read this role is an administrator.
+            self.read_role(ADMINISTRATOR).await?;
+        } else {
+            self.members
+                .call("reading a key", |mut client| async move {
+                    client.get(owners::key("schema", ""), None).await
+                })
+                .await?;
+        }
+        Ok(access)
     }
 
     async fn ensure(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         self.require_auth().await?;
-        let observed = self.observe(tenancy).await?;
-        let mut change = Change::default();
+        let (observed, claimed) = self.claim(tenancy).await?;
+        let mut change = Change { steps: claimed };
         for write in observed.repairs(tenancy) {
             change.steps.push(self.write(write, tenancy).await?);
         }
         Ok(change)
     }
 
-    /// The role goes first, which ends everybody's access to the keys, and the user last, so that
-    /// whatever is left after a crash is found and removed by the next call.
+    /// The role goes first, which ends everybody's access to the keys, then keys and user, and the
+    /// owner records last, so that whatever is left after a crash is found and removed by the next
+    /// call.
     async fn remove(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         let observed = self.observe(tenancy).await?;
         let mut change = Change::default();
+        if observed.is_nothing() {
+            return Ok(change);
+        }
+        let (observed, claimed) = self.claim_observed(tenancy, observed).await?;
+        change.steps.extend(claimed);
         if observed.role.is_some() {
             change.steps.push(self.delete_role(&tenancy.schema).await?);
         }
-        match self.delete_keys(&tenancy.schema).await? {
+        match self.delete_keys(tenancy).await? {
             0 => {}
             count => change.steps.push(Step::KeysRemoved(count)),
         }
         if observed.user.is_some() {
             change.steps.push(self.delete_user(&tenancy.user).await?);
         }
+        change.steps.push(self.forget(tenancy).await?);
         Ok(change)
     }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use kamaji_api::owner::{self, Owner};
 use thiserror::Error;
 
-/// The administrator's name in every supported store: never a tenant's.
-const RESERVED: &str = "root";
+/// Names that are never a tenant's: the administrator's, and where the owner records are.
+const RESERVED: [&str; 4] = ["root", owner::KEYS, owner::DATABASE, owner::NOBODY];
 /// Long enough for any UID or `namespace_name`, short enough for a certificate's common name of
 /// the reference and for an identifier of the SQL stores.
 const LONGEST: usize = 253;
@@ -19,11 +20,15 @@ pub enum NameError {
         /// `schema` or `user`.
         what: &'static str,
     },
-    /// The administrator's own name.
-    #[error("the datastore {what} \"{RESERVED}\" is the administrator's; choose another")]
+    /// The administrator's own name, or one of the operator's.
+    #[error(
+        "the datastore {what} {name:?} is the administrator's or the operator's own; choose another"
+    )]
     Reserved {
         /// `schema` or `user`.
         what: &'static str,
+        /// The refused name.
+        name: String,
     },
     /// A character that would let the name leave its own prefix or be cut short.
     #[error("the datastore {what} {name:?} contains {found:?}; choose a name without it")]
@@ -49,8 +54,9 @@ fn parse(what: &'static str, text: &str) -> Result<String, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty { what });
     }
-    if text == RESERVED {
-        return Err(NameError::Reserved { what });
+    if RESERVED.contains(&text) {
+        let name = text.to_owned();
+        return Err(NameError::Reserved { what, name });
     }
     if let Some(found) = text.chars().find(|c| *c == '/' || c.is_control()) {
         return Err(NameError::Forbidden {
@@ -144,15 +150,25 @@ pub struct Tenancy {
     pub user: User,
     /// The user's password, in stores that have them; etcd knows users by their certificate.
     pub password: Option<Secret>,
+    /// The tenant whose both are.
+    pub owner: Owner,
+    /// True if the tenant's status says that both were set up for it: then what carries no record
+    /// yet may be the tenant's, made by an older build.
+    pub recorded: bool,
+    /// The former owner whose records pass to the tenant.
+    pub succeeds: Option<Owner>,
 }
 
 impl Tenancy {
     /// Parses the names of a tenancy without a password.
-    pub fn parse(schema: &str, user: &str) -> Result<Self, NameError> {
+    pub fn parse(schema: &str, user: &str, owner: Owner) -> Result<Self, NameError> {
         Ok(Self {
             schema: Schema::parse(schema)?,
             user: User::parse(user)?,
             password: None,
+            owner,
+            recorded: false,
+            succeeds: None,
         })
     }
 

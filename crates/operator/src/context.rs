@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -14,8 +14,8 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{
-    snapshot::{InsideReport, StoreWait},
-    store::Store,
+    snapshot::{Ailment, InsideReport, StoreWait},
+    store::{Store, status::Health},
 };
 use kube::Client;
 
@@ -93,6 +93,10 @@ pub struct Context {
     pub inside_queue: Queue<Key>,
     /// DataStores to look at.
     pub store_queue: Queue<String>,
+    /// DataStores to ask whether they answer.
+    pub check_queue: Queue<String>,
+    /// Uid of the management cluster, once this replica leads.
+    pub cluster: OnceLock<String>,
     /// True once the API server serves TLSRoute v1.
     pub gateway_api: AtomicBool,
     /// Who signed the webhooks' certificate, PEM.
@@ -110,6 +114,7 @@ impl Context {
     /// A tenant is gone.
     pub fn forget(&self, key: &Key) {
         self.memo.forget(key);
+        self.stores.forget(key);
         self.databases.forget(key);
         self.inside.forget(key);
         self.metrics
@@ -222,13 +227,103 @@ type Labels = HashMap<Key, (TenantInfo, TenantStatus)>;
 /// DataStores with their references resolved, as the DataStore controller last found them.
 #[derive(Default)]
 pub struct Stores {
-    resolved: Mutex<Resolved>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    resolved: Resolved,
+    health: HashMap<String, Health>,
+    /// DataStores that a tenant has a place in, or is about to.
+    held: HashMap<Key, Vec<String>>,
 }
 
 impl Stores {
     /// The DataStore of a name, or why it cannot be used.
     pub fn get(&self, name: &str) -> Result<Store, StoreWait> {
-        match self.locked().get(name) {
+        self.locked().get(name)
+    }
+
+    /// Everything about it, in eight bytes.
+    pub fn digest(&self, name: &str) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        let known = self.locked();
+        let resolved = known.resolved.get(name);
+        resolved.map(|(digest, _)| digest).hash(&mut hasher);
+        let health = known.health.get(name);
+        health
+            .and_then(|health| health.ailment(name))
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// What was found; true if that is news.
+    pub fn set(&self, name: &str, digest: u64, resolved: Result<Store, String>) -> bool {
+        let mut known = self.locked();
+        let old = known.resolved.insert(name.to_owned(), (digest, resolved));
+        old.is_none_or(|(had, _)| had != digest)
+    }
+
+    /// It is gone; true if that is news.
+    pub fn remove(&self, name: &str) -> bool {
+        let mut known = self.locked();
+        known.health.remove(name);
+        known.resolved.remove(name).is_some()
+    }
+
+    /// What the last check found.
+    pub fn health(&self, name: &str) -> Health {
+        self.locked().health.get(name).cloned().unwrap_or_default()
+    }
+
+    /// What a check found; true if that is news.
+    pub fn checked(&self, name: &str, health: Health) -> bool {
+        let old = self.locked().health.insert(name.to_owned(), health.clone());
+        old != Some(health)
+    }
+
+    /// What the last check found wrong with it, if anything.
+    pub fn ailment(&self, name: &str) -> Option<Ailment> {
+        self.locked().health.get(name)?.ailment(name)
+    }
+
+    /// The tenant is about to have places in these DataStores: they stay as long as it does, or one
+    /// of them is gone already.
+    pub fn hold(&self, key: &Key, names: Vec<String>) -> Result<(), StoreWait> {
+        let mut known = self.locked();
+        for name in &names {
+            known.get(name)?;
+        }
+        known.held.insert(key.clone(), names);
+        Ok(())
+    }
+
+    /// Lets a DataStore go, unless a tenant holds it: from now on no tenant can.
+    pub fn let_go(&self, name: &str) -> bool {
+        let mut known = self.locked();
+        let held = known.held.values().flatten().any(|held| held == name);
+        if !held {
+            known.resolved.remove(name);
+        }
+        !held
+    }
+
+    /// The tenant is gone.
+    pub fn forget(&self, key: &Key) {
+        self.locked().held.remove(key);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn get(&self, name: &str) -> Result<Store, StoreWait> {
+        match self.resolved.get(name) {
             Some((_, Ok(store))) => Ok(store.clone()),
             Some((_, Err(why))) => Err(StoreWait::NotReady {
                 name: name.to_owned(),
@@ -236,28 +331,6 @@ impl Stores {
             }),
             None => Err(StoreWait::Missing(name.to_owned())),
         }
-    }
-
-    /// Everything about it, in eight bytes.
-    pub fn digest(&self, name: &str) -> u64 {
-        self.locked().get(name).map_or(0, |(digest, _)| *digest)
-    }
-
-    /// What was found; true if that is news.
-    pub fn set(&self, name: &str, digest: u64, resolved: Result<Store, String>) -> bool {
-        let old = self.locked().insert(name.to_owned(), (digest, resolved));
-        old.is_none_or(|(had, _)| had != digest)
-    }
-
-    /// It is gone; true if that is news.
-    pub fn remove(&self, name: &str) -> bool {
-        self.locked().remove(name).is_some()
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, Resolved> {
-        self.resolved
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How does a tenant get its place in a datastore, without asking the datastore each time?
+//! Tenants' places in datastores: claimed, ensured and removed, without asking the datastore each time.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
@@ -7,11 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kamaji_core::{binding::Binding, store::Store};
-use kamaji_datastore::{self as datastore, Connection, DataStore, Secret, Tenancy};
+use kamaji_api::{owner::Owner, tenant::TenantControlPlane};
+use kamaji_core::{
+    binding::{self, Binding},
+    store::Store,
+};
+use kamaji_datastore::{self as datastore, AccessControl, Connection, DataStore, Secret, Tenancy};
 use tokio::sync::Semaphore;
 
-use crate::{context::Key, shell::clock};
+use crate::{
+    claims::Claims,
+    context::Key,
+    shell::{clock, watch::Objects},
+};
 
 /// Operations at one datastore at the same time.
 const AT_ONCE: usize = 16;
@@ -22,8 +30,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 pub struct Databases {
     open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
     ensured: Mutex<HashMap<(Key, String), (u64, Instant)>>,
-    /// DataStore, what kind of name, name: whose it is.
-    claims: Mutex<HashMap<(String, &'static str, String), Key>>,
+    claims: Claims,
+    /// Every tenant: who is recorded, and who lives.
+    tenants: Objects<Key, TenantControlPlane>,
     /// After this, what was ensured is looked at again.
     trust: Duration,
 }
@@ -61,13 +70,33 @@ pub enum DatabaseError {
     },
 }
 
+/// What became of a tenant's place that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Done,
+    /// It is not the tenant's, and nothing was touched: why.
+    Left(String),
+}
+
+impl DatabaseError {
+    /// The datastore's own error, if it was one.
+    pub fn driver(&self) -> Option<&datastore::Error> {
+        match self {
+            Self::Driver { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
 impl Databases {
     /// Trusts what was ensured for `trust`.
-    pub fn new(trust: Duration) -> Self {
+    pub fn new(trust: Duration, tenants: Objects<Key, TenantControlPlane>) -> Self {
         Self {
             open: tokio::sync::Mutex::default(),
             ensured: Mutex::default(),
-            claims: Mutex::default(),
+            claims: Claims::default(),
+            tenants,
             trust,
         }
     }
@@ -87,12 +116,24 @@ impl Databases {
         }
         let tenancy = tenancy(store, binding)?;
         let open = self.open(store).await?;
-        let change = open
-            .within(&store.name, open.store.ensure(&tenancy))
-            .await?;
+        let work = |tenancy| {
+            let open = &open;
+            async move { open.within(&store.name, open.store.ensure(&tenancy)).await }
+        };
+        let change = self.owned(key, (store, binding), (tenancy, work)).await?;
         tracing::debug!(tenant = %key, store = %store.name, ?change, "ensured");
         self.locked().insert(entry, (digest, clock::instant()));
         Ok(())
+    }
+
+    /// True if `key` has its binding in `store` as far as this process knows.
+    pub fn is_ensured(&self, key: &Key, store: &Store, binding: &Binding) -> bool {
+        let digest = digest(store, Some(binding));
+        let known = self
+            .locked()
+            .get(&(key.clone(), store.name.clone()))
+            .copied();
+        known.is_some_and(|(had, _)| had == digest)
     }
 
     /// Removes the data of `key` from `store`, exactly its own.
@@ -101,46 +142,81 @@ impl Databases {
         key: &Key,
         store: &Store,
         binding: &Binding,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Removal, DatabaseError> {
         let tenancy = tenancy(store, binding)?;
         let open = self.open(store).await?;
-        let change = open
-            .within(&store.name, open.store.remove(&tenancy))
-            .await?;
+        let work = |tenancy| {
+            let open = &open;
+            async move { open.within(&store.name, open.store.remove(&tenancy)).await }
+        };
+        let removed = self.owned(key, (store, binding), (tenancy, work)).await;
+        let change = match removed {
+            Ok(change) => change,
+            Err(error) if error.driver().is_some_and(datastore::Error::is_refusal) => {
+                return Ok(Removal::Left(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
         tracing::info!(tenant = %key, store = %store.name, ?change, "removed");
         self.locked().remove(&(key.clone(), store.name.clone()));
-        Ok(())
+        Ok(Removal::Done)
+    }
+
+    /// Does `work` once, or once more as the successor of the recorded owner if the tenant is that.
+    async fn owned<T, F: Future<Output = Result<T, DatabaseError>>>(
+        &self,
+        key: &Key,
+        (store, binding): (&Store, &Binding),
+        (tenancy, work): (Tenancy, impl Fn(Tenancy) -> F),
+    ) -> Result<T, DatabaseError> {
+        let error = match work(tenancy.clone()).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some(datastore::Error::Owned { owner, .. }) = error.driver() else {
+            return Err(error);
+        };
+        if !binding::succeeds(binding, store, owner, self.lives(owner)) {
+            return Err(error);
+        }
+        tracing::info!(tenant = %key, store = %store.name, %owner, "takes the place of its former self");
+        let heir = Tenancy {
+            succeeds: Some(owner.as_ref().clone()),
+            ..tenancy
+        };
+        work(heir).await
+    }
+
+    /// True if a tenant with the uid of `owner` is there.
+    fn lives(&self, owner: &Owner) -> bool {
+        let uid = Some(&owner.tenant);
+        let mut all = self.tenants.all().into_iter();
+        all.any(|(_, tenant)| tenant.metadata.uid.as_ref() == uid)
+    }
+
+    /// Asks `store` whether it answers and tells its users apart.
+    pub async fn check(&self, store: &Store) -> Result<AccessControl, DatabaseError> {
+        let open = self.open(store).await?;
+        open.within(&store.name, open.store.check()).await
     }
 
     /// Claims the schema and user of `binding` for `key`; the tenant that has claimed either of
     /// them before, if another has.
-    pub fn claim(&self, key: &Key, store: &str, binding: &Binding) -> Option<Key> {
-        let mut claims = self
-            .claims
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let names = [("schema", &binding.schema), ("user", &binding.user)]
-            .map(|(what, name)| (store.to_owned(), what, name.clone()));
-        let other = names
-            .iter()
-            .find_map(|name| claims.get(name).filter(|had| *had != key));
-        if let Some(other) = other {
-            return Some(other.clone());
+    pub fn claim(&self, key: &Key, store: &Store, binding: &Binding) -> Option<Key> {
+        self.claims.claim(key, store, binding)
+    }
+
+    /// Claims what statuses record in `store`: it wins over what is not recorded.
+    pub fn recall(&self, store: &Store) {
+        for (key, tenant) in self.tenants.all() {
+            self.claims.recall(&key, store, &tenant);
         }
-        for name in names {
-            claims.insert(name, key.clone());
-        }
-        None
     }
 
     /// Nothing is known of `key` any more.
     pub fn forget(&self, key: &Key) {
         self.locked().retain(|(tenant, _), _| tenant != key);
-        let mut claims = self
-            .claims
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        claims.retain(|_, tenant| tenant != key);
+        self.claims.forget(key);
     }
 
     async fn open(&self, store: &Store) -> Result<Arc<Open>, DatabaseError> {
@@ -202,8 +278,18 @@ fn unusable(store: &Store, problem: impl ToString) -> DatabaseError {
 }
 
 fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
-    let tenancy = Tenancy::parse(&binding.schema, &binding.user).map_err(|e| unusable(store, e))?;
-    Ok(tenancy.with_password(Secret::new(binding.password.clone())))
+    if binding.owner.cluster.is_empty() || binding.owner.tenant.is_empty() {
+        return Err(unusable(
+            store,
+            "the uids of tenant and management cluster are not known yet",
+        ));
+    }
+    let tenancy = Tenancy::parse(&binding.schema, &binding.user, binding.owner.clone())
+        .map_err(|e| unusable(store, e))?;
+    Ok(Tenancy {
+        recorded: binding.recorded,
+        ..tenancy.with_password(Secret::new(binding.password.clone()))
+    })
 }
 
 fn connection(store: &Store) -> Result<Connection, DatabaseError> {
@@ -238,6 +324,7 @@ fn connection(store: &Store) -> Result<Connection, DatabaseError> {
                 user: user.clone(),
                 password: Secret::new(password.clone()),
             }),
+        without_access_control: store.without_access_control,
     })
 }
 
@@ -248,6 +335,7 @@ fn digest(store: &Store, binding: Option<&Binding>) -> u64 {
         store.driver.as_str(),
         &store.endpoints,
         &store.basic_auth,
+        store.without_access_control,
     )
         .hash(&mut hasher);
     if let Some(tls) = &store.tls {

@@ -1,4 +1,4 @@
-//! What happens when a tenant is being deleted?
+//! One pass over a tenant that is being deleted.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use kamaji_core::{plan, snapshot::Snapshot, tenant::Tenant};
 
 use crate::{
     context::{Context, Key},
+    databases::Removal,
     observe,
     report::{self, Failure},
-    shell::{apply::WriteError, queue::Outcome},
+    shell::{apply::WriteError, events::Happening, queue::Outcome},
 };
 
 /// One pass over a tenant that is being deleted.
@@ -40,7 +41,20 @@ async fn pass(
     })?;
     for (store, binding) in &todo.unbind {
         let removed = context.databases.remove(key, store, binding).await;
-        removed.map_err(|error| Failure::not_removed(&error))?;
+        let removed = removed.map_err(|error| Failure::not_removed(&error))?;
+        if let Removal::Left(why) = removed {
+            let note = format!(
+                "nothing was removed from the DataStore {}, since it is not this tenant's: {why}",
+                store.name
+            );
+            tracing::warn!(tenant = %key, "{note}");
+            let what = Happening {
+                warning: true,
+                reason: "DataStoreLeft".to_owned(),
+                note,
+            };
+            context.events.tell(object.as_ref(), what).await;
+        }
     }
     if let Some(secret) = &todo.release {
         match context.writer.write(secret).await {

@@ -1,6 +1,7 @@
 //! When is something to be done for a tenant, and how is it done? See `docs/architecture.md`.
 
 mod certificates;
+mod claims;
 pub mod context;
 mod databases;
 mod deletion;
@@ -18,8 +19,9 @@ pub mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
+use k8s_openapi::api::core::v1::Namespace;
 use kamaji_core::object::Kind;
-use kube::Client;
+use kube::{Api, Client};
 use tokio::sync::watch as channel;
 
 use context::Context;
@@ -84,6 +86,7 @@ pub async fn run_with(
     let close = || {
         context.tenant_queue.close();
         context.store_queue.close();
+        context.check_queue.close();
         context.inside_queue.close();
     };
     let work = lead(context.clone(), ready);
@@ -96,14 +99,16 @@ async fn context(
     (leadership, metrics): (Leadership, Metrics),
 ) -> Context {
     let gateway_api = gateway::serves_routes(&client).await.into();
+    let tenants = watch::Objects::default();
     Context {
         writer: Writer::new(client.clone(), leadership.clone(), metrics.counters.clone()),
         events: Events::new(client.clone(), &settings.identity, leadership),
-        databases: databases::Databases::new(settings.resync),
+        databases: databases::Databases::new(settings.resync, tenants.clone()),
         client,
         settings,
         index: shell::index::Index::default(),
-        tenants: watch::Objects::default(),
+        tenants,
+        cluster: std::sync::OnceLock::new(),
         data_stores: watch::Objects::default(),
         stores: context::Stores::default(),
         remote: shell::remote::Remote::default(),
@@ -112,6 +117,7 @@ async fn context(
         tenant_queue: Queue::default().measured(metrics.queue("tenantcontrolplane")),
         inside_queue: Queue::default().measured(metrics.queue("inside")),
         store_queue: Queue::default().measured(metrics.queue("datastore")),
+        check_queue: Queue::default().measured(metrics.queue("datastorecheck")),
         metrics,
         gateway_api,
         authorities: std::sync::Mutex::default(),
@@ -211,6 +217,8 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     context.tenants.ready().await;
     context.data_stores.ready().await;
     context.writer.leading().await;
+    let cluster = cluster(&context).await;
+    context.cluster.get_or_init(|| cluster);
     // Tenants must not hear that a DataStore is missing only because nobody has looked at it yet.
     for (name, object) in context.data_stores.all() {
         if let Err(error) = store::look(&context, &name, &object).await {
@@ -219,7 +227,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     }
     tracing::info!(tenants = context.tenants.all().len(), "at work");
     let (tenants, stores, insides) = (tenants(&context), stores(&context), insides(&context));
-    tokio::join!(tenants, stores, insides);
+    tokio::join!(tenants, stores, insides, checks(&context));
     Err(RunError::Ended("a queue".to_owned()))
 }
 
@@ -278,6 +286,44 @@ async fn stores(context: &Arc<Context>) {
     };
     context
         .store_queue
+        .clone()
+        .run(limits, work, accident)
+        .await;
+}
+
+/// Uid of the management cluster: that of its namespace kube-system. Nothing can be claimed without it.
+async fn cluster(context: &Context) -> String {
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    loop {
+        context.metrics.counters.request("get", "namespaces");
+        let asked = tokio::time::timeout(VISIT, namespaces.get_metadata("kube-system")).await;
+        let problem = match asked {
+            Ok(Ok(found)) => match found.metadata.uid {
+                Some(uid) => return uid,
+                None => "it has no uid".to_owned(),
+            },
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        tracing::warn!(
+            problem,
+            "the uid of the namespace kube-system, by which datastores know this management cluster, cannot be read: trying again"
+        );
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+async fn checks(context: &Arc<Context>) {
+    let limits = Limits {
+        concurrency: STORES,
+        time: 3 * VISIT,
+    };
+    let work = |name| store::check(context.clone(), name);
+    let accident = |name: &String, what: &Accident| {
+        tracing::error!(store = %name, "the check failed: {what}");
+    };
+    context
+        .check_queue
         .clone()
         .run(limits, work, accident)
         .await;

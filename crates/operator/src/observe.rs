@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
+    binding::overrides,
     entropy::Seed,
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, holds as content_holds},
@@ -35,9 +36,13 @@ pub async fn snapshot(
     let mut snapshot = Snapshot {
         object: object.as_ref().clone(),
         store: store(context, object),
-        overrides: overrides(context, object),
+        overrides: override_stores(context, object),
         // Whom webhooks trust matters inside the tenant alone: see `Context::inside_settings`.
         settings: context.settings.core.clone(),
+        cluster: context.cluster.get().cloned().unwrap_or_default(),
+        ailing: store_names(context, object)
+            .iter()
+            .find_map(|name| context.stores.ailment(name)),
         secrets: BTreeMap::new(),
         service: None,
         deployment: None,
@@ -159,10 +164,17 @@ async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Fail
 /// Where the data is wins over where it should be: moving it is not built yet.
 fn store(context: &Context, object: &TenantControlPlane) -> Result<Store, StoreWait> {
     let names = store_names(context, object);
-    match names.first() {
-        Some(name) => context.stores.get(name),
-        None => Err(StoreWait::Unnamed),
+    let name = names.first().ok_or(StoreWait::Unnamed)?;
+    let mut finalizers = object.metadata.finalizers.iter().flatten();
+    let leaving = context
+        .data_stores
+        .get(name)
+        .is_some_and(|store| store.metadata.deletion_timestamp.is_some());
+    // Whoever has no place there yet would hold it up.
+    if leaving && !finalizers.any(|f| f == labels::FINALIZER) {
+        return Err(StoreWait::Leaving(name.clone()));
     }
+    context.stores.get(name)
 }
 
 /// The DataStore of a tenant, and then those of its overrides.
@@ -179,30 +191,26 @@ pub fn store_names(context: &Context, object: &TenantControlPlane) -> Vec<String
         .or_else(|| context.settings.core.default_data_store.clone())
         .into_iter()
         .chain(
-            object
-                .spec
-                .data_store_overrides
-                .iter()
-                .filter_map(|o| o.data_store.clone()),
+            overrides::effective(object)
+                .into_iter()
+                .map(|(_, name)| name),
         )
+        .filter(|name| !name.is_empty())
         .collect()
 }
 
-fn overrides(
+fn override_stores(
     context: &Context,
     object: &TenantControlPlane,
 ) -> Result<Vec<(String, Store)>, StoreWait> {
-    object
-        .spec
-        .data_store_overrides
-        .iter()
-        .map(|item| {
-            let name = item.data_store.clone().unwrap_or_default();
+    overrides::effective(object)
+        .into_iter()
+        .map(|(resource, name)| {
             let store = context.stores.get(&name)?;
             if store.driver != kamaji_api::datastore::Driver::Etcd {
                 return Err(StoreWait::OverrideDriver(name));
             }
-            Ok((item.resource.clone().unwrap_or_default(), store))
+            Ok((resource, store))
         })
         .collect()
 }

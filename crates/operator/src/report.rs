@@ -1,11 +1,24 @@
 //! What is a person told about a pass? One status patch if it differs, events on transitions.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
 use kamaji_api::{
     condition::{self, ConditionType},
+    labels,
     tenant::{TenantControlPlane, TenantControlPlaneStatus},
 };
-use kamaji_core::{binding::Binding, plan::Plan, tenant::ParseError};
+use kamaji_core::{
+    binding::Binding,
+    names::Names,
+    plan::{Plan, Step},
+    snapshot::StoreWait,
+    tenant::ParseError,
+};
+use kamaji_datastore as datastore;
 
 use crate::{
     context::{Context, Key},
@@ -52,6 +65,14 @@ impl Failure {
         )
     }
 
+    /// A datastore went while the tenant was on its way there.
+    pub fn waiting(wait: &StoreWait) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(wait.reason(), wait)
+        }
+    }
+
     /// Two tenants ask for one place in a datastore.
     pub fn shared(store: &str, binding: &Binding, other: &Key) -> Self {
         Self {
@@ -59,10 +80,26 @@ impl Failure {
             ..Self::new(
                 "DataStoreShared",
                 format!(
-                    "schema {} and user {} of the DataStore {store} belong to the TenantControlPlane {other}: two tenants must not share them; recreate this one with another spec.dataStoreSchema and spec.dataStoreUsername",
+                    "schema {} or user {} of the DataStore {store} belongs to the TenantControlPlane {other}: two tenants must not share them; {RECREATE}",
                     binding.schema, binding.user
                 ),
             )
+        }
+    }
+
+    /// A tenant that is refused may hold a certificate from before.
+    pub fn beside(self, secrets: &BTreeMap<String, Secret>, key: &Key) -> Self {
+        let refused = matches!(self.reason, "DataStoreShared" | "DataStoreForeign");
+        let name = Names::of(&key.name).datastore_certificate();
+        if !refused || !secrets.contains_key(&name) {
+            return self;
+        }
+        Self {
+            message: format!(
+                "{}. The Secret {name} holds a client certificate that was signed before this was refused; it is no longer renewed: delete it, and if another tenant has that user, recreate that user in the datastore under another name",
+                self.message
+            ),
+            ..self
         }
     }
 
@@ -116,12 +153,28 @@ impl From<WriteError> for Failure {
 
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
+        let (reason, message) = match error.driver() {
+            Some(datastore::Error::Owned { .. }) => (
+                "DataStoreShared",
+                format!(
+                    "{error}: two tenants must not share them; {RECREATE}. After a restore, see the annotation {} in the documentation",
+                    labels::ADOPT_OWNER
+                ),
+            ),
+            Some(datastore::Error::Foreign { .. } | datastore::Error::Refused { .. }) => {
+                ("DataStoreForeign", error.to_string())
+            }
+            Some(datastore::Error::AuthDisabled { .. }) => ("AccessControlOff", error.to_string()),
+            _ => ("DataStoreFailed", error.to_string()),
+        };
         Self {
             condition: ConditionType::DataStoreReady,
-            ..Self::new("DataStoreFailed", error)
+            ..Self::new(reason, message)
         }
     }
 }
+
+const RECREATE: &str = "nothing was granted; recreate this one with another spec.dataStoreSchema and spec.dataStoreUsername";
 
 /// Publishes the status that was planned.
 pub async fn planned(
@@ -136,11 +189,57 @@ pub async fn planned(
 /// Publishes why a pass could not do all that it planned; what cannot be published is tried again
 /// with the pass.
 pub async fn failed(context: &Context, key: &Key, object: &TenantControlPlane, failure: &Failure) {
+    let status = object.status.clone().unwrap_or_default();
+    tell(context, key, (object, status), failure).await;
+}
+
+/// As [`failed`], of a pass that had a plan: what it saw is told, too, so that no condition tells of
+/// what is no more.
+pub async fn refused(
+    context: &Context,
+    key: &Key,
+    (object, plan): (&TenantControlPlane, &Plan),
+    failure: &Failure,
+) {
+    let mut status = object.status.clone().unwrap_or_default();
+    let mut binds = plan.steps.iter().filter_map(|step| match step {
+        Step::Bind(store, binding) => Some((store, binding)),
+        Step::Write(_) => None,
+    });
+    let bound = binds.all(|(store, binding)| context.databases.is_ensured(key, store, binding));
+    let storage = status.storage.as_ref();
+    let set_up = storage.is_some_and(|storage| storage.setup.is_some());
+    for seen in &plan.status.conditions {
+        let type_ = seen.type_.as_str();
+        let outcome = type_ == ConditionType::Ready.as_str()
+            || type_ == ConditionType::Reconciled.as_str()
+            || type_ == ConditionType::CertificatesValid.as_str() && seen.status == "True";
+        if outcome {
+            continue;
+        }
+        let mut seen = seen.clone();
+        let hoped = type_ == ConditionType::DataStoreReady.as_str() && seen.status == "True";
+        if hoped && !bound && !set_up {
+            "Unknown".clone_into(&mut seen.status);
+            "NotBound".clone_into(&mut seen.reason);
+            "the tenant's place in the datastore is not set up yet: what comes before it could not be done"
+                .clone_into(&mut seen.message);
+        }
+        condition::set(&mut status.conditions, seen);
+    }
+    tell(context, key, (object, status), failure).await;
+}
+
+async fn tell(
+    context: &Context,
+    key: &Key,
+    (object, mut status): (&TenantControlPlane, TenantControlPlaneStatus),
+    failure: &Failure,
+) {
     if failure.silent {
         tracing::debug!(tenant = %key, reason = failure.reason, "{}", failure.message);
         return;
     }
-    let mut status = object.status.clone().unwrap_or_default();
     for type_ in [failure.condition, ConditionType::Ready] {
         let condition = Condition {
             type_: type_.as_str().to_owned(),

@@ -2,6 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+/// How often a DataStore is asked whether it answers and tells its users apart.
+pub const DATA_STORE_CHECK: Duration = Duration::from_mins(3);
+
 /// Everything that `kamaji manager` is told on its command line.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -33,6 +36,8 @@ pub struct Settings {
     pub time_limit: Duration,
     /// A tenant is looked at anew after this, although nothing has changed.
     pub resync: Duration,
+    /// Each DataStore is asked at most this much later whether it answers.
+    pub data_store_check: Duration,
     /// A tenant's inside is compared anew after this (and up to half as much again).
     pub inside_resync: Duration,
     /// Dial tenants at their Service's cluster IP instead of its DNS name: for an operator that

@@ -1,4 +1,4 @@
-//! What happens when something about a DataStore may have changed?
+//! One pass over a DataStore about which something may have changed, and its check every few minutes.
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
@@ -8,8 +8,17 @@ use std::{
 };
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
-use kamaji_api::{condition, datastore::DataStore, labels};
-use kamaji_core::store::{self, Secrets};
+use kamaji_api::{
+    condition,
+    datastore::{DataStore, DataStoreStatus},
+    labels,
+    tenant::TenantControlPlane,
+};
+use kamaji_core::store::{
+    self, Secrets,
+    status::{Facts, Health},
+};
+use kamaji_datastore::{self as datastore, AccessControl};
 use kube::{Api, api::ApiResource};
 use tokio::{sync::Mutex, task::AbortHandle};
 
@@ -17,6 +26,11 @@ use crate::{
     context::Context,
     shell::{apply::WriteError, clock, events::Happening, queue::Outcome, watch},
 };
+
+/// Pause before a check that failed is repeated and believed.
+const AGAIN: Duration = Duration::from_secs(2);
+/// A DataStore that is not well is asked at least this often.
+const ILL: Duration = Duration::from_secs(30);
 
 /// Tenants come and go in numbers: who uses a DataStore is written down at most this often.
 pub const SETTLE: Duration = Duration::from_secs(2);
@@ -148,13 +162,16 @@ pub async fn look(context: &Context, name: &str, object: &DataStore) -> Result<F
     serde_json::to_string(&object.spec)
         .unwrap_or_default()
         .hash(&mut hasher);
-    resolved
-        .as_ref()
-        .err()
-        .map(ToString::to_string)
-        .hash(&mut hasher);
+    match &resolved {
+        Ok(store) => (store.without_access_control, &store.adopted_clusters).hash(&mut hasher),
+        Err(error) => error.to_string().hash(&mut hasher),
+    }
     let usable = resolved.clone().map_err(|error| error.to_string());
     if context.stores.set(name, hasher.finish(), usable) {
+        if let Ok(store) = &resolved {
+            context.databases.recall(store);
+        }
+        context.check_queue.wake(name.to_owned());
         wake_users(context, name);
     }
     Ok(resolved)
@@ -166,7 +183,13 @@ pub type Found = Result<store::Store, store::StoreError>;
 async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), StoreFailure> {
     let resolved = look(context, name, object).await.map_err(Box::new)?;
     let used_by = used_by(context, name);
-    let plan = store::status::plan(object, &used_by, &resolved, clock::now());
+    let health = context.stores.health(name);
+    let facts = Facts {
+        used_by: &used_by,
+        resolved: &resolved,
+        health: &health,
+    };
+    let plan = store::status::plan(object, facts, clock::now());
     context
         .metrics
         .store(name, object.spec.driver.as_str(), resolved.is_ok());
@@ -178,27 +201,46 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
     }
     let mut live = object.clone();
     if let Some(finalizers) = &plan.finalizers {
+        let leaves = object.metadata.deletion_timestamp.is_some();
+        if leaves && !context.stores.let_go(name) {
+            // A tenant came just now: its finalizer wakes us.
+            return Ok(());
+        }
         live = context.writer.set_finalizers(object, finalizers).await?;
-        if live.metadata.deletion_timestamp.is_some() {
+        if leaves {
+            context
+                .metrics
+                .forget_store(name, object.spec.driver.as_str());
+            context.metrics.expiries.forget(name);
+            wake_users(context, name);
             return Ok(());
         }
     }
     if object.status.as_ref() != Some(&plan.status) {
         context.writer.patch_status(&live, &plan.status).await?;
         tell_expiry(context, object, &plan.status.conditions).await;
-        if let Err(why) = &resolved
-            && object.status.as_ref().is_none_or(|status| status.ready)
-        {
-            let what = Happening {
-                warning: true,
-                reason: why.reason().to_owned(),
-                note: why.to_string(),
-            };
+        for what in news(object, &plan.status) {
             tracing::warn!(store = %name, reason = %what.reason, "{}", what.note);
             context.events.tell(object, what).await;
         }
     }
     Ok(())
+}
+
+/// Conditions that have just become False, but for the one of a deletion that waits.
+fn news(object: &DataStore, next: &DataStoreStatus) -> Vec<Happening> {
+    let old = object.status.as_ref().map(|status| &status.conditions);
+    let was = |type_: &str| old.and_then(|old| condition::find(old, type_));
+    next.conditions
+        .iter()
+        .filter(|now| now.status == "False" && now.type_ != condition::DATA_STORE_ALLOWED_DELETION)
+        .filter(|now| was(&now.type_).is_none_or(|was| was.reason != now.reason))
+        .map(|now| Happening {
+            warning: true,
+            reason: now.reason.clone(),
+            note: now.message.clone(),
+        })
+        .collect()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -221,30 +263,76 @@ async fn secrets(context: &Context, object: &DataStore) -> Result<Secrets, kube:
     Ok(secrets)
 }
 
-/// Tenants that have data in it, or are about to.
+/// Tenants that have data in it, or are about to: whose status says so, and who name it and have our
+/// finalizer.
 fn used_by(context: &Context, name: &str) -> BTreeSet<String> {
     context
         .tenants
         .all()
         .into_iter()
-        .filter(|(_, tenant)| {
-            let status = tenant.status.as_ref().and_then(|s| s.storage.as_ref());
-            let recorded = status.and_then(|s| s.data_store_name.as_deref()) == Some(name);
-            let finalized = tenant
-                .metadata
-                .finalizers
-                .iter()
-                .flatten()
-                .any(|f| f == labels::FINALIZER);
-            let overrides = &tenant.spec.data_store_overrides;
-            let overridden = finalized
-                && overrides
-                    .iter()
-                    .any(|o| o.data_store.as_deref() == Some(name));
-            recorded || overridden
-        })
+        .filter(|(_, tenant)| uses(context, tenant, name))
         .map(|(key, _)| key.to_string())
         .collect()
+}
+
+fn uses(context: &Context, tenant: &TenantControlPlane, name: &str) -> bool {
+    let storage = tenant.status.as_ref().and_then(|s| s.storage.as_ref());
+    let recorded = storage.is_some_and(|storage| {
+        let overrides = storage.overrides.iter().flatten();
+        storage.data_store_name.as_deref() == Some(name)
+            || overrides.into_iter().any(|item| item.data_store == name)
+    });
+    let mut finalizers = tenant.metadata.finalizers.iter().flatten();
+    let finalized = finalizers.any(|f| f == labels::FINALIZER);
+    let names = || crate::observe::store_names(context, tenant);
+    recorded || finalized && names().iter().any(|used| used == name)
+}
+
+/// The tenant `key` is gone: whoever counted it counts anew.
+pub fn wake_former(context: &Context, key: &str) {
+    for (name, store) in context.data_stores.all() {
+        let status = store.status.as_ref();
+        if status.is_some_and(|status| status.used_by.iter().any(|user| user == key)) {
+            context.store_queue.wake_after(name, SETTLE);
+        }
+    }
+}
+
+/// Asks the DataStore `name` whether it answers and tells its users apart.
+pub async fn check(context: Arc<Context>, name: String) -> Outcome {
+    let Ok(store) = context.stores.get(&name) else {
+        return Outcome::Done { wake: None };
+    };
+    let mut health = ask(&context, &store).await;
+    // One lost answer is no news.
+    if matches!(health, Health::Failed(_)) && context.stores.health(&name) == Health::Sound {
+        tokio::time::sleep(AGAIN).await;
+        health = ask(&context, &store).await;
+    }
+    let period = context.settings.data_store_check;
+    let fine = matches!(health, Health::Sound | Health::Open);
+    if context.stores.checked(&name, health) {
+        context.store_queue.wake(name.clone());
+        wake_users(&context, &name);
+    }
+    let next = if fine { period } else { period.min(ILL) };
+    Outcome::Done {
+        wake: Some(clock::jitter(next.mul_f64(0.75), next)),
+    }
+}
+
+async fn ask(context: &Context, store: &store::Store) -> Health {
+    match context.databases.check(store).await {
+        Ok(AccessControl::On) => Health::Sound,
+        Ok(AccessControl::Off) => Health::Open,
+        Err(error) => match error.driver() {
+            Some(off @ datastore::Error::AuthDisabled { .. }) => {
+                Health::AccessControlOff(off.to_string())
+            }
+            Some(other) => Health::Failed(other.to_string()),
+            None => Health::Failed(error.to_string()),
+        },
+    }
 }
 
 fn wake_users(context: &Context, name: &str) {

@@ -7,9 +7,11 @@ use std::{collections::hash_map::DefaultHasher, hash::Hasher, sync::Arc, time::D
 
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
+    binding::Binding,
     object::{Kind, Object},
     plan::{self, Plan, Step},
     snapshot::Snapshot,
+    store::Store,
 };
 
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
 pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     let Some(object) = context.tenants.get(&key) else {
         context.forget(&key);
+        store::wake_former(&context, &key.to_string());
         return Outcome::Done { wake: None };
     };
     if labels::is_paused(&object.metadata) {
@@ -86,7 +89,7 @@ async fn pass(
         }
     }
     if let Err(failure) = result {
-        report::failed(context, key, &snapshot.object, &failure).await;
+        report::refused(context, key, (&snapshot.object, &plan), &failure).await;
         if failure.adopt {
             context.memo.adopt(key);
             return Outcome::Wait(Duration::ZERO);
@@ -147,17 +150,21 @@ async fn apply(
     plan: &Plan,
 ) -> Result<(), Failure> {
     if let Some(finalizers) = &plan.finalizers {
+        let names = observe::store_names(context, &snapshot.object);
+        let held = context.stores.hold(key, names);
+        held.map_err(|wait| Failure::waiting(&wait))?;
         snapshot.object = context
             .writer
             .set_finalizers(&snapshot.object, finalizers)
             .await?;
     }
-    unshared(context, key, plan)?;
     for step in &plan.steps {
         match step {
             Step::Write(object) => write(context, key, (snapshot, object)).await?,
             Step::Bind(store, binding) => {
-                context.databases.ensure(key, store, binding).await?;
+                bind(context, key, (store, binding))
+                    .await
+                    .map_err(|failure| failure.beside(&snapshot.secrets, key))?;
             }
         }
     }
@@ -212,18 +219,17 @@ fn wake_store(context: &Context, object: &TenantControlPlane) {
     }
 }
 
-/// Two tenants in one place would read each other's data: whoever was there first keeps it.
-fn unshared(context: &Context, key: &Key, plan: &Plan) -> Result<(), Failure> {
-    for step in &plan.steps {
-        let Step::Bind(store, binding) = step else {
-            continue;
-        };
-        let claimed = context.databases.claim(key, &store.name, binding);
-        if let Some(other) = claimed {
-            return Err(Failure::shared(&store.name, binding, &other));
-        }
+/// Claims the tenant's names in a datastore and sees to it that it has its place there. Two tenants in
+/// one place would read each other's data: whoever was there first keeps it.
+async fn bind(
+    context: &Context,
+    key: &Key,
+    (store, binding): (&Store, &Binding),
+) -> Result<(), Failure> {
+    if let Some(other) = context.databases.claim(key, store, binding) {
+        return Err(Failure::shared(&store.name, binding, &other));
     }
-    Ok(())
+    Ok(context.databases.ensure(key, store, binding).await?)
 }
 
 /// What children say by themselves, in eight bytes.

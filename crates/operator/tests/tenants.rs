@@ -27,6 +27,8 @@ mod endpoints;
 mod killed;
 #[path = "tenants/leadership.rs"]
 mod leadership;
+#[path = "tenants/ownership.rs"]
+mod ownership;
 #[path = "tenants/process.rs"]
 mod process;
 #[path = "tenants/rights.rs"]

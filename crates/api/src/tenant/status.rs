@@ -253,9 +253,25 @@ status! {
         /// Its driver.
         #[serde(skip_serializing_if = "Option::is_none")]
         driver: Option<String>,
+        /// DataStores of single resources as they were set up; they cannot change.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(length(max = 256))]
+        overrides: Option<Vec<StorageOverrideStatus>>,
         /// What was set up.
         #[serde(skip_serializing_if = "Option::is_none")]
         setup: Option<StorageSetupStatus>,
+    }
+
+    /// A single resource in a DataStore of its own.
+    StorageOverrideStatus {
+        /// The DataStore.
+        data_store: String,
+        /// The resource's prefix, as in the spec.
+        resource: String,
+        /// Prefix of its keys.
+        schema: String,
+        /// Its user.
+        user: String,
     }
 
     /// How a tenant connects to its datastore.

@@ -77,6 +77,8 @@ pub fn snapshot(
             .collect(),
         object,
         settings,
+        cluster: String::new(),
+        ailing: None,
         store,
         overrides,
         deployment: None,
@@ -161,6 +163,8 @@ fn made_up(name: &str, now: Timestamp) -> Store {
             client: None,
         }),
         basic_auth: Some(("placeholder".to_owned(), "placeholder".to_owned())),
+        without_access_control: false,
+        adopted_clusters: Vec::new(),
     }
 }
 

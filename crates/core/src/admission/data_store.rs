@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use kamaji_api::datastore::{ContentRef, DataStore, Driver};
 
 use super::Warning;
+use crate::store::LONGEST_NAME;
 
 /// Why a DataStore is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,11 @@ pub enum DataStoreRefusal {
         /// What was written.
         text: String,
     },
+    /// Pods carry its name as a label.
+    #[error(
+        "metadata.name has {0} characters, and a label of tenants' pods carries it, which takes 63: choose a shorter name"
+    )]
+    Name(usize),
     /// NATS has no way to log in without it.
     #[error(
         "spec.basicAuth is missing, and the driver NATS logs in with it: give username and password"
@@ -64,6 +70,10 @@ fn refusals(store: &DataStore) -> Vec<DataStoreRefusal> {
         .filter(|text| !is_endpoint(text))
         .map(|text| DataStoreRefusal::Endpoint { text: text.clone() })
         .collect();
+    let length = store.metadata.name.as_ref().map_or(0, String::len);
+    if length > LONGEST_NAME {
+        found.push(DataStoreRefusal::Name(length));
+    }
     if spec.driver == Driver::Nats && spec.basic_auth.is_none() {
         found.push(DataStoreRefusal::NoBasicAuth);
     }

@@ -86,3 +86,17 @@ fn endpoints_that_are_not_used_are_warned_of() {
     let warnings = validate_data_store(&store("MySQL", json!(["a:1", "b:1", "a:1"])), None);
     assert_eq!(warnings.map(|list| list.len()), Ok(2));
 }
+
+#[test]
+fn a_name_that_no_label_takes_is_refused_and_an_old_one_is_a_warning() {
+    let mut data_store = store("etcd", json!(["etcd:2379"]));
+    data_store.metadata.name = Some("s".repeat(63));
+    assert_eq!(validate_data_store(&data_store, None), Ok(vec![]));
+    data_store.metadata.name = Some("s".repeat(64));
+    let refusals = validate_data_store(&data_store, None).expect_err("too long");
+    assert!(refusals[0].to_string().contains("64 characters"));
+    let old = data_store.clone();
+    data_store.spec.endpoints.push("other:2379".to_owned());
+    let warnings = validate_data_store(&data_store, Some(&old)).expect("stored already");
+    assert!(warnings[0].contains("was so before"), "{warnings:?}");
+}

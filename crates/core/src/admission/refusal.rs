@@ -68,6 +68,11 @@ pub enum Refusal {
     /// kube-apiserver accepts one server list a resource.
     #[error("spec.dataStoreOverrides has the resource {0:?} twice: keep one")]
     OverrideTwice(String),
+    /// Data does not move.
+    #[error(
+        "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: it has {0}, set it back to that, or recreate the tenant"
+    )]
+    OverridesChanged(String),
     /// A name that the datastore cannot have.
     #[error("{field} {text:?} {problem}")]
     DataName {

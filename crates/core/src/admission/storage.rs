@@ -1,4 +1,4 @@
-//! Can the tenant's data be kept where it says? (sections 1.5 and 1.10)
+//! Whether the tenant's data can be kept where it says. (sections 1.5 and 1.10)
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,10 @@ use kamaji_api::{
 };
 
 use super::{Claim, Facts, Findings, Refusal};
+use crate::binding::{
+    Part, names,
+    overrides::{self, changed, describe, effective as effective_overrides},
+};
 
 /// The DataStores and names by themselves.
 pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
@@ -17,7 +21,7 @@ pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Fi
             "spec.dataStore is not set and the operator has no default (--datastore): the tenant waits until one is named",
         ),
     }
-    overrides(object, facts, found);
+    override_items(object, facts, found);
     let spec = &object.spec;
     let names = [
         (
@@ -62,7 +66,7 @@ fn exists(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
     });
 }
 
-fn overrides(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
+fn override_items(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
     let mut seen = BTreeSet::new();
     for (index, item) in object.spec.data_store_overrides.iter().enumerate() {
         let field = format!("spec.dataStoreOverrides[{index}]");
@@ -107,46 +111,19 @@ fn is_resource(text: &str) -> bool {
         })
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Schema,
-    User,
-}
-
-/// The shortest limit of each database, and characters that every one of them takes.
 fn name(
     field: &'static str,
     text: &str,
     (part, driver): (Part, Option<Driver>),
     found: &mut Findings,
 ) {
-    let most = match (driver, part) {
-        (Some(Driver::MySql), Part::User) => 32,
-        (Some(Driver::MySql), Part::Schema) => 64,
-        (Some(Driver::PostgreSql), _) => 63,
-        _ => 253,
-    };
-    let on = driver.map_or("the datastore", Driver::as_str);
-    let problem = if text == "root" {
-        "is the administrator's: choose another name".to_owned()
-    } else if let Some(c) = text
-        .chars()
-        .find(|c| *c == '/' || c.is_control() || c.is_whitespace())
-    {
-        format!("contains {c:?}: use letters, digits, _ and -")
-    } else if text.len() > most {
-        format!(
-            "has {} bytes, {on} takes {most}: choose a shorter name",
-            text.len()
-        )
-    } else {
-        return;
-    };
-    found.refuse(Refusal::DataName {
-        field,
-        text: text.to_owned(),
-        problem,
-    });
+    if let Err(problem) = names::examine(part, text, driver) {
+        found.refuse(Refusal::DataName {
+            field,
+            text: text.to_owned(),
+            problem: problem.to_string(),
+        });
+    }
 }
 
 /// Two tenants with one schema or user would read each other's data.
@@ -172,6 +149,41 @@ fn claimed(
     }
 }
 
+/// What a single resource has in its own DataStore would be hidden from the tenant, or left behind.
+fn retargeted(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Findings) {
+    // An update of the spec carries the status that is stored, or none.
+    let object = TenantControlPlane {
+        status: new.status.clone().or_else(|| old.status.clone()),
+        ..new.clone()
+    };
+    let set_up = object
+        .status
+        .as_ref()
+        .and_then(|status| status.storage.as_ref()?.setup.as_ref());
+    if set_up.is_none() {
+        return;
+    }
+    // Before the first record what the tenant has is what it asked for.
+    let recorded = changed(&object).is_some();
+    let before = TenantControlPlane {
+        status: object.status.clone(),
+        ..old.clone()
+    };
+    let force = effective_overrides(&before);
+    let wanted = overrides::wanted(new);
+    if !overrides::same(&force, &wanted) {
+        let has = describe(&force);
+        // Whoever repeats what is refused since before may change other things.
+        if recorded && overrides::same(&overrides::wanted(old), &wanted) {
+            found.warn(format!(
+                "was so before: spec.dataStoreOverrides differs from what is set up ({has}), which stays in force"
+            ));
+        } else {
+            found.refuse(Refusal::OverridesChanged(has));
+        }
+    }
+}
+
 /// A tenant that has data already stays where it is.
 pub(super) fn compare(
     new: &TenantControlPlane,
@@ -179,6 +191,7 @@ pub(super) fn compare(
     facts: &Facts,
     found: &mut Findings,
 ) {
+    retargeted(new, old, found);
     let storage = |object: &TenantControlPlane| object.status.as_ref()?.storage.clone();
     let Some(storage) = storage(new).or_else(|| storage(old)) else {
         return;

@@ -174,3 +174,34 @@ fn a_schema_that_comes_too_late_is_told_to_be_ignored() {
         ["spec.dataStoreSchema \"mine\" is ignored: the tenant has \"uid\""]
     );
 }
+
+#[test]
+fn overrides_may_change_until_they_are_set_up_and_never_after() {
+    let events = json!([{"resource": "/events", "dataStore": "events"}]);
+    let leases = json!([{"resource": "/leases", "dataStore": "events"}]);
+    let setup = json!({"schema": "s", "user": "u"});
+    let recorded = json!([
+        {"resource": "/events", "dataStore": "events", "schema": "s", "user": "u"},
+    ]);
+    let new = json!({"storage": {"dataStoreName": "default"}});
+    let older = json!({"storage": {"dataStoreName": "default", "setup": setup}});
+    let current =
+        json!({"storage": {"dataStoreName": "default", "setup": setup, "overrides": recorded}});
+    let change = |status: &Value, from: &Value, to: &Value| {
+        let old = running(overrides(from.clone()), status.clone());
+        judge(&running(overrides(to.clone()), status.clone()), Some(&old))
+    };
+    change(&new, &events, &leases).expect("nothing is set up");
+    for status in [&older, &current] {
+        for to in [json!([]), leases.clone()] {
+            let refusals = change(status, &events, &to).expect_err("it would hide data");
+            assert!(
+                format!("{refusals:?}").contains("/events in events"),
+                "{refusals:?}"
+            );
+        }
+        let slash = json!([{"resource": "events", "dataStore": "events"}]);
+        change(status, &events, &slash).expect("the same in other words");
+    }
+    change(&current, &leases, &events).expect("set back to what is recorded");
+}

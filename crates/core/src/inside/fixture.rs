@@ -59,6 +59,8 @@ impl World {
                 endpoints: vec!["172.30.0.1:12379".to_owned()],
                 tls: None,
                 basic_auth: None,
+                without_access_control: false,
+                adopted_clusters: Vec::new(),
             },
         }
     }

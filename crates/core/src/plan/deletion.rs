@@ -1,4 +1,4 @@
-//! What is to be done when a tenant is deleted, and in which order?
+//! What is to be done when a tenant is deleted, and in which order.
 //! (management-cluster specification 3.4; tenant-cluster specification 1.9)
 //!
 //! First the data, exactly the tenant's own; then the finalizer of the Secret that says where it
@@ -11,7 +11,7 @@ use super::Wait;
 use crate::{
     binding::{self, Binding},
     object::{Kind, Object, ObjectRef},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, StoreWait},
     store::Store,
     tenant::Tenant,
 };
@@ -60,21 +60,30 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
             "the deletion waits, since the tenant's data cannot be removed: {why}. It goes on by itself once the datastore is back"
         ),
     };
-    let store = snapshot
-        .store
+    let set_up = tenant
+        .status
+        .storage
         .as_ref()
-        .map_err(|e| wait(e.reason(), e.to_string()))?;
-    let overrides = snapshot
-        .overrides
-        .as_ref()
-        .map_err(|e| wait(e.reason(), e.to_string()))?;
-    Ok(std::iter::once(store)
-        .chain(overrides.iter().map(|(_, store)| store))
-        .map(|store| {
-            (
-                store.clone(),
-                binding::bind(tenant, store, None, &snapshot.seed),
-            )
+        .and_then(|s| s.setup.as_ref());
+    let overrides = snapshot.overrides.as_ref().map(Vec::as_slice);
+    let others: Vec<&Store> = match overrides {
+        Ok(overrides) => overrides.iter().map(|(_, store)| store).collect(),
+        Err(StoreWait::Missing(_) | StoreWait::OverrideDriver(_)) if set_up.is_none() => Vec::new(),
+        Err(e) => return Err(wait(e.reason(), e.to_string())),
+    };
+    let store = match &snapshot.store {
+        Ok(store) => Some(store),
+        // Nothing was ever recorded as set up, and there is nothing that could be asked.
+        Err(StoreWait::Missing(_) | StoreWait::Unnamed) if set_up.is_none() => None,
+        Err(e) => return Err(wait(e.reason(), e.to_string())),
+    };
+    // Under a name that is refused the tenant never had a place of its own.
+    Ok(store
+        .into_iter()
+        .chain(others)
+        .filter_map(|store| {
+            let binding = binding::bind(tenant, store, None, snapshot).ok()?;
+            Some((store.clone(), binding))
         })
         .collect())
 }

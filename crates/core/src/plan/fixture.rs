@@ -54,6 +54,8 @@ pub(crate) fn store() -> Store {
             client: None,
         }),
         basic_auth: None,
+        without_access_control: false,
+        adopted_clusters: Vec::new(),
     }
 }
 
@@ -62,8 +64,10 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
     Snapshot {
         object: tenant(changes),
         settings: Settings::default(),
+        cluster: "management".to_owned(),
         store: Ok(store()),
         overrides: Ok(Vec::new()),
+        ailing: None,
         secrets: BTreeMap::new(),
         service: Some(Service {
             spec: Some(ServiceSpec {

@@ -185,13 +185,14 @@ fn drafted(
         return Ok((tenant, endpoint, draft));
     }
     let authorities = authorities::authorities(&tenant, &mut draft);
-    let storage = storage::settle(&tenant, &mut draft);
     if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
         keys::leaves(&tenant, authorities, endpoint, &mut draft);
         kubeconfigs::settle(&tenant, authorities, endpoint, &mut draft);
-        if let Some(storage) = &storage {
-            workload(&tenant, storage, endpoint, &mut draft);
-        }
+    }
+    // A datastore that is down or refuses the tenant holds up nothing of the above.
+    let storage = storage::settle(&tenant, &mut draft);
+    if let (Some(_), Some(endpoint), Some(storage)) = (&authorities, &endpoint, &storage) {
+        workload(&tenant, storage, endpoint, &mut draft);
     }
     Ok((tenant, endpoint, draft))
 }
@@ -218,12 +219,6 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
     draft.config_map(&render::kubeadm_config::config_map(&facts));
     if renderer.is_some() && tenant.spec.addons.konnectivity.is_some() {
         draft.config_map(&render::egress::config_map(tenant));
-    }
-    let stores = std::iter::once(&storage.store).chain(storage.overrides.iter().map(|(_, s)| s));
-    for store in stores {
-        draft
-            .steps
-            .push(Step::Bind(store.clone(), storage.binding.clone()));
     }
     // Pods of a renderer that is not known here are left as they are.
     if renderer.is_some() {
@@ -441,7 +436,8 @@ impl<'a> Draft<'a> {
         .collect()
     }
 
-    /// Our finalizer must be there before anything is in the datastore.
+    /// Our finalizer must be there before anything is in the datastore, and not before that: a tenant
+    /// that never had a place there is deleted without one.
     fn finalizers(&self) -> Option<Vec<String>> {
         let mut finalizers = self
             .snapshot
@@ -450,7 +446,8 @@ impl<'a> Draft<'a> {
             .finalizers
             .clone()
             .unwrap_or_default();
-        if finalizers.iter().any(|f| f == labels::FINALIZER) {
+        let binds = self.steps.iter().any(|s| matches!(s, Step::Bind(..)));
+        if !binds || finalizers.iter().any(|f| f == labels::FINALIZER) {
             return None;
         }
         finalizers.push(labels::FINALIZER.to_owned());

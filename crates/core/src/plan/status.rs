@@ -10,12 +10,12 @@ use kamaji_api::tenant::{
     AddonsStatus, CertificatesStatus, ConfigMapStatus, DeploymentStatus, IngressStatus,
     KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus, KubernetesResourcesStatus,
     RouteReference, RouteStatus, SecretStatus, ServiceStatus, StorageConfigStatus,
-    StorageSetupStatus, StorageStatus, TenantControlPlaneStatus, VersionPhase, VersionStatus,
-    WritePermissions,
+    StorageOverrideStatus, StorageSetupStatus, StorageStatus, TenantControlPlaneStatus,
+    VersionPhase, VersionStatus, WritePermissions,
 };
 
 use super::{Draft, Step, upgrade};
-use crate::{endpoint::Endpoint, object::Kind, render, tenant::Tenant};
+use crate::{binding, endpoint::Endpoint, object::Kind, render, tenant::Tenant};
 
 /// The next status. What this pass could not settle stays as it was.
 pub(super) fn next(
@@ -144,7 +144,13 @@ fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft
     } else {
         old.setup
     };
+    let overrides = if bound {
+        Some(draft.overrides(tenant))
+    } else {
+        old.overrides
+    };
     status.storage = Some(StorageStatus {
+        overrides,
         certificate: draft.secret_status(certificate, old.certificate.as_ref()),
         config: Some(StorageConfigStatus {
             checksum: Some(config.annotated.clone()),
@@ -157,6 +163,19 @@ fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft
 }
 
 impl Draft<'_> {
+    /// The overrides that are in force.
+    fn overrides(&self, tenant: &Tenant) -> Vec<StorageOverrideStatus> {
+        binding::overrides::effective(&self.snapshot.object)
+            .into_iter()
+            .map(|(resource, data_store)| StorageOverrideStatus {
+                data_store,
+                resource,
+                schema: tenant.schema().to_owned(),
+                user: tenant.data_store_user().to_owned(),
+            })
+            .collect()
+    }
+
     /// The user that was bound: NATS has one of its own.
     fn user(&self, tenant: &Tenant) -> String {
         self.steps

@@ -1,14 +1,17 @@
-//! Which datastore holds a tenant, and what proves the tenant's identity to it?
+//! The datastore of a tenant, and what proves the tenant's identity to it.
 //! (management-cluster specification, sections 5.9, 5.10 and 14.3)
+//!
+//! Names are parsed, then claimed and set up in the datastore ([`Step::Bind`]), and only then is a
+//! client certificate signed: a tenant that is refused holds nothing.
 
 use kamaji_api::{condition::ConditionType, datastore::Driver};
 
 use super::{
-    Draft, Wait,
+    Draft, Step, Wait,
     secret::{Lifecycle, Planned},
 };
 use crate::{
-    binding::{self, Binding, Data},
+    binding::{self, Binding, Data, overrides},
     pki::{authority::Authority, leaves, renew},
     store::{Store, StoreTls},
     tenant::Tenant,
@@ -21,7 +24,7 @@ pub(super) struct Storage {
     pub binding: Binding,
 }
 
-/// Settles the binding and plans its two Secrets.
+/// Settles the binding, and plans what is set up in the datastore between its two Secrets.
 pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
     let (store, overrides) = match (&draft.snapshot.store, &draft.snapshot.overrides) {
         (Ok(store), Ok(overrides)) => (store.clone(), overrides.clone()),
@@ -31,8 +34,19 @@ pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
             return None;
         }
     };
-    if let Some(wait) = moving(tenant, &store, draft) {
+    draft.waits.extend(moving(tenant, &store, draft));
+    draft.waits.extend(overridden(draft));
+    if let Some(ailment) = &draft.snapshot.ailing {
+        let message = &ailment.message;
+        draft.wait(Wait::new(
+            ConditionType::DataStoreReady,
+            ailment.reason,
+            message,
+        ));
+    }
+    if let Some(wait) = other_clients(&store, &overrides) {
         draft.wait(wait);
+        return None;
     }
     let name = tenant.names.datastore_config();
     let live = draft.live(&name);
@@ -40,17 +54,76 @@ pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
         .annotation(&name, kamaji_api::labels::CHECKSUM)
         .map(str::to_owned);
     let known = live.as_ref().zip(stamped.as_deref());
-    let binding = binding::bind(tenant, &store, known, &draft.snapshot.seed);
+    let bound = binding::bind(tenant, &store, known, draft.snapshot).and_then(|main| {
+        let others = overrides
+            .iter()
+            .map(|(_, store)| {
+                Ok((
+                    store.clone(),
+                    binding::bind(tenant, store, known, draft.snapshot)?,
+                ))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok((main, others))
+    });
+    let (binding, others) = match bound {
+        Ok(bound) => bound,
+        Err(refusal) => {
+            let message = format!("the DataStore {}: {refusal}", store.name);
+            draft.wait(Wait::new(
+                ConditionType::DataStoreReady,
+                "DataStoreNameRefused",
+                message,
+            ));
+            return None;
+        }
+    };
     draft.secret(
         tenant,
         Planned::new(name, "datastore-config", binding.data()),
     );
-    certificate(tenant, &store, &binding, draft)?;
-    Some(Storage {
+    draft.steps.push(Step::Bind(store.clone(), binding.clone()));
+    for (store, binding) in others {
+        draft.steps.push(Step::Bind(store, binding));
+    }
+    let storage = Storage {
         store,
         overrides,
         binding,
-    })
+    };
+    certificate(tenant, &storage, draft)?;
+    Some(storage)
+}
+
+/// Overrides that were set up stay: without them the tenant would not find its data.
+fn overridden(draft: &Draft) -> Option<Wait> {
+    let effective = overrides::changed(&draft.snapshot.object)?;
+    Some(Wait::new(
+        ConditionType::DataStoreReady,
+        "OverridesChanged",
+        format!(
+            "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: what was set up stays in force ({effective}); set spec.dataStoreOverrides back to that"
+        ),
+    ))
+}
+
+/// kube-apiserver has one client certificate for all its etcds.
+fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
+    let (Driver::Etcd, Some(tls)) = (main.driver, &main.tls) else {
+        return None;
+    };
+    let (resource, other) = overrides.iter().find(|(_, store)| {
+        let other = store.tls.as_ref();
+        other.is_none_or(|other| !overrides::takes_clients_of(other, tls))
+    })?;
+    Some(Wait::new(
+        ConditionType::DataStoreReady,
+        "OverrideAuthorityDiffers",
+        format!(
+            "the DataStore {} for {resource} does not take client certificates of the CA of the DataStore {}, and kube-apiserver has one client certificate for all its etcds: let that etcd trust this CA, too, and add it to the DataStore's certificateAuthority.certificate, or name another DataStore",
+            other.name, main.name
+        ),
+    ))
 }
 
 /// Moving data between datastores is not built yet: say so and stay.
@@ -73,15 +146,19 @@ fn moving(tenant: &Tenant, store: &Store, draft: &Draft) -> Option<Wait> {
     })
 }
 
-fn certificate(tenant: &Tenant, store: &Store, binding: &Binding, draft: &mut Draft) -> Option<()> {
+fn certificate(tenant: &Tenant, storage: &Storage, draft: &mut Draft) -> Option<()> {
+    let (store, binding) = (&storage.store, &storage.binding);
     let name = tenant.names.datastore_certificate();
     let mut rotated = draft.rotation_requested(&name);
     let data = match &store.tls {
         None => Data::new(),
         Some(tls) if store.driver == Driver::Etcd => {
             let live = draft.live(&name).unwrap_or_default();
-            let (data, issued) = etcd(tls, binding, (&live, rotated), draft)?;
+            let (mut data, issued) = etcd(tls, binding, (&live, rotated), draft)?;
             rotated &= issued;
+            let others = storage.overrides.iter();
+            let others = others.filter_map(|(_, store)| Some(store.tls.as_ref()?.ca.as_slice()));
+            data.insert("ca.crt".to_owned(), overrides::bundle(&tls.ca, others));
             data
         }
         Some(tls) => copied(tls),
@@ -141,3 +218,7 @@ fn etcd(
     ]);
     Some((data, issued.fresh))
 }
+
+#[cfg(test)]
+#[path = "storage_tests.rs"]
+mod tests;

@@ -47,6 +47,9 @@ impl World {
                 user: tenant.data_store_user().to_owned(),
                 password: "do-not-show".to_owned(),
                 connection: String::new(),
+                owner: kamaji_api::owner::Owner::default(),
+                recorded: false,
+                adopts: None,
             },
             tenant,
             settings: Settings::default(),
@@ -99,6 +102,8 @@ pub fn store(name: &str, driver: Driver, endpoints: &[&str]) -> Store {
             client: Some((Vec::new(), Vec::new())),
         }),
         basic_auth: None,
+        without_access_control: false,
+        adopted_clusters: Vec::new(),
     }
 }
 

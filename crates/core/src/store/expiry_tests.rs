@@ -3,7 +3,10 @@ use std::{collections::BTreeSet, time::Duration};
 use kamaji_api::condition;
 
 use super::*;
-use crate::{plan::fixture::store, store::status::plan};
+use crate::{
+    plan::fixture::store,
+    store::status::{Facts, Health, plan},
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -20,7 +23,12 @@ fn a_datastore_warns_before_its_authority_ends_and_stays_ready() {
             "metadata": {"name": "default"},
             "spec": {"driver": "etcd", "endpoints": ["172.30.0.1:2379"]},
         }));
-        let plan = plan(&object.unwrap(), &BTreeSet::new(), &resolved, now);
+        let facts = Facts {
+            used_by: &BTreeSet::new(),
+            resolved: &resolved,
+            health: &Health::Unknown,
+        };
+        let plan = plan(&object.unwrap(), facts, now);
         assert!(plan.status.ready);
         let valid = condition::find(&plan.status.conditions, condition::DATA_STORE_VALID).cloned();
         let valid = valid.unwrap();

@@ -6,9 +6,15 @@ pub mod status;
 use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kamaji_api::datastore::{ContentRef, DataStore, Driver};
+use kamaji_api::{
+    datastore::{ContentRef, DataStore, Driver},
+    labels,
+};
 
 use crate::pki::{authority::Authority, certificate::Certificate, key::Key};
+
+/// Longest name of a DataStore: that of a label's value.
+pub const LONGEST_NAME: usize = 63;
 
 /// Secrets by namespace and name, as far as a `DataStore` names them.
 pub type Secrets = BTreeMap<(String, String), Secret>;
@@ -26,6 +32,26 @@ pub struct Store {
     pub tls: Option<StoreTls>,
     /// User and password, where it has any.
     pub basic_auth: Option<(String, String)>,
+    /// True if an administrator accepts that it does not tell its users apart.
+    pub without_access_control: bool,
+    /// Uids of management clusters that exist no more, whose tenants may be succeeded.
+    pub adopted_clusters: Vec<String>,
+}
+
+impl Store {
+    /// Users that the operator itself logs in as.
+    pub fn administrators(&self) -> Vec<String> {
+        let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
+        let common_name = client
+            .and_then(|(certificate, _)| Certificate::from_pem(certificate).ok())
+            .map(|certificate| certificate.common_name);
+        let user = self.basic_auth.as_ref().map(|(user, _)| user.clone());
+        common_name
+            .into_iter()
+            .chain(user)
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
 }
 
 /// TLS material of a `DataStore`, as PEM.
@@ -107,6 +133,11 @@ pub enum StoreError {
         /// What was written.
         text: String,
     },
+    /// Pods carry its name as a label.
+    #[error(
+        "its name has {0} characters, and a label of tenants' pods carries it, which takes 63: create it under a shorter name"
+    )]
+    Name(usize),
     /// NATS has no way to log in without it.
     #[error("spec.basicAuth is required for the driver NATS: give username and password")]
     NoBasicAuth,
@@ -122,6 +153,7 @@ impl StoreError {
             | Self::Material { field, .. } => field,
             Self::Endpoint { .. } => return "EndpointsValidationFailed",
             Self::NoBasicAuth => "spec.basicAuth",
+            Self::Name(_) => return "NameTooLong",
         };
         if field.starts_with("spec.basicAuth") {
             "BasicAuthValidationFailed"
@@ -159,6 +191,10 @@ pub fn references(store: &DataStore) -> Vec<(String, String)> {
 /// Resolves and checks `store`: every reference is there, every pair matches, no CA has ended.
 pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<Store, StoreError> {
     let spec = &store.spec;
+    let name = store.metadata.name.clone().unwrap_or_default();
+    if name.len() > LONGEST_NAME {
+        return Err(StoreError::Name(name.len()));
+    }
     for text in &spec.endpoints {
         let port = text.rsplit_once(':').and_then(|(host, port)| {
             (!host.is_empty() && !host.contains("//"))
@@ -184,12 +220,24 @@ pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<S
         None => None,
     };
     Ok(Store {
-        name: store.metadata.name.clone().unwrap_or_default(),
+        name,
         driver: spec.driver,
         endpoints: spec.endpoints.clone(),
         tls: tls(store, secrets, now)?,
         basic_auth,
+        without_access_control: annotation(store, labels::WITHOUT_ACCESS_CONTROL) == Some("true"),
+        adopted_clusters: annotation(store, labels::ADOPT_CLUSTERS)
+            .into_iter()
+            .flat_map(|text| text.split(','))
+            .map(|uid| uid.trim().to_owned())
+            .filter(|uid| !uid.is_empty())
+            .collect(),
     })
+}
+
+fn annotation<'a>(store: &'a DataStore, key: &str) -> Option<&'a str> {
+    let annotations = store.metadata.annotations.as_ref()?;
+    annotations.get(key).map(String::as_str)
 }
 
 const CA: &str = "spec.tlsConfig.certificateAuthority.certificate";

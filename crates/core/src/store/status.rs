@@ -1,4 +1,4 @@
-//! What is a `DataStore`'s next status, and may it be deleted? (tenant-cluster specification 1.2)
+//! The next status of a `DataStore`, and whether it may be deleted. (tenant-cluster specification 1.2)
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,49 @@ use kamaji_api::{
 };
 
 use super::{Store, StoreError};
+use crate::snapshot::Ailment;
+
+/// What the last check of a datastore found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It was not asked yet.
+    #[default]
+    Unknown,
+    /// It answers and tells its users apart.
+    Sound,
+    /// It answers and does not tell its users apart, which an administrator accepts.
+    Open,
+    /// It does not tell its users apart, and nobody accepts that: why, and what to do.
+    AccessControlOff(String),
+    /// It does not do what it was asked: why, and what to do.
+    Failed(String),
+}
+
+impl Health {
+    /// What the tenants of the DataStore `name` are told.
+    pub fn ailment(&self, name: &str) -> Option<Ailment> {
+        let (reason, why) = match self {
+            Self::Unknown | Self::Sound | Self::Open => return None,
+            Self::AccessControlOff(why) => ("AccessControlOff", why),
+            Self::Failed(why) => ("DataStoreFailed", why),
+        };
+        Some(Ailment {
+            reason,
+            message: format!("the DataStore {name} did not pass its last check: {why}"),
+        })
+    }
+}
+
+/// What is known of a `DataStore`.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The tenants that use it, as `namespace/name`.
+    pub used_by: &'a BTreeSet<String>,
+    /// What its references resolve to.
+    pub resolved: &'a Result<Store, StoreError>,
+    /// What the last check found.
+    pub health: &'a Health,
+}
 
 /// What should become of a `DataStore`.
 #[derive(Clone, Debug)]
@@ -23,13 +66,13 @@ pub struct StorePlan {
     pub status: DataStoreStatus,
 }
 
-/// Plans the finalizer and status of `store`, which the tenants `used_by` (`namespace/name`) use.
-pub fn plan(
-    store: &DataStore,
-    used_by: &BTreeSet<String>,
-    resolved: &Result<Store, StoreError>,
-    now: Timestamp,
-) -> StorePlan {
+/// Plans the finalizer and status of `store`.
+pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
+    let Facts {
+        used_by,
+        resolved,
+        health,
+    } = facts;
     let generation = store.metadata.generation.unwrap_or_default();
     let mut status = store.status.clone().unwrap_or_default();
     let condition = |type_: &str, fine: bool, reason: &str, message: String| Condition {
@@ -57,6 +100,17 @@ pub fn plan(
     };
     status.ready = resolved.is_ok();
     condition::set(&mut status.conditions, valid);
+    let [available, access] = checked(health);
+    for (type_, found) in [
+        (condition::DATA_STORE_AVAILABLE, available),
+        (condition::ACCESS_CONTROL, access),
+    ] {
+        // What is not known anew stays as it was said.
+        if let Some((fine, reason, message)) = found {
+            let next = condition(type_, fine, reason, message);
+            condition::set(&mut status.conditions, next);
+        }
+    }
     status.used_by = used_by.iter().cloned().collect();
     status.observed_generation = Some(generation);
     let deleting = store.metadata.deletion_timestamp.is_some();
@@ -78,6 +132,30 @@ pub fn plan(
     StorePlan {
         finalizers: finalizers(store, deleting && used_by.is_empty()),
         status,
+    }
+}
+
+type Finding = Option<(bool, &'static str, String)>;
+
+/// Whether it answers, and whether it tells its users apart.
+fn checked(health: &Health) -> [Finding; 2] {
+    let answers = || Some((true, "Answers", String::new()));
+    match health {
+        Health::Unknown => [None, None],
+        Health::Sound => [answers(), Some((true, "Enforced", String::new()))],
+        Health::Open => [
+            answers(),
+            Some((
+                false,
+                "Accepted",
+                format!(
+                    "access control is off, so that whoever reaches this etcd with any client certificate of its CA, each tenant included, reads and writes every tenant's data; the annotation {} accepts that: create the user and role root, run `etcdctl auth enable` and remove the annotation to end it",
+                    labels::WITHOUT_ACCESS_CONTROL
+                ),
+            )),
+        ],
+        Health::AccessControlOff(why) => [answers(), Some((false, "Off", why.clone()))],
+        Health::Failed(why) => [Some((false, "CheckFailed", why.clone())), None],
     }
 }
 

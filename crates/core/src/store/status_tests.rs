@@ -21,6 +21,71 @@ fn used() -> BTreeSet<String> {
     BTreeSet::from(["ns/a".to_owned()])
 }
 
+fn plan(
+    store: &DataStore,
+    used_by: &BTreeSet<String>,
+    resolved: &Result<Store, StoreError>,
+    now: Timestamp,
+) -> StorePlan {
+    let facts = Facts {
+        used_by,
+        resolved,
+        health: &Health::Unknown,
+    };
+    super::plan(store, facts, now)
+}
+
+/// Status and reason of both conditions of a check.
+fn told(store: &DataStore, health: &Health) -> (DataStoreStatus, Vec<[String; 2]>) {
+    let (used_by, resolved) = (used(), Ok(fixture::store()));
+    let facts = Facts {
+        used_by: &used_by,
+        resolved: &resolved,
+        health,
+    };
+    let status = super::plan(store, facts, now()).status;
+    let types = [condition::DATA_STORE_AVAILABLE, condition::ACCESS_CONTROL];
+    let told = types
+        .iter()
+        .filter_map(|type_| condition::find(&status.conditions, type_))
+        .map(|found| [found.status.clone(), found.reason.clone()])
+        .collect();
+    (status, told)
+}
+
+#[test]
+fn what_a_check_found_is_told_and_stays_until_the_next_one() {
+    let mut store = object(json!({"name": "s"}));
+    assert!(told(&store, &Health::Unknown).1.is_empty());
+    let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
+    for (health, expected) in [
+        (
+            Health::Sound,
+            [pair("True", "Answers"), pair("True", "Enforced")],
+        ),
+        (
+            Health::Unknown,
+            [pair("True", "Answers"), pair("True", "Enforced")],
+        ),
+        (
+            Health::AccessControlOff("off".to_owned()),
+            [pair("True", "Answers"), pair("False", "Off")],
+        ),
+        (
+            Health::Open,
+            [pair("True", "Answers"), pair("False", "Accepted")],
+        ),
+        (
+            Health::Failed("down".to_owned()),
+            [pair("False", "CheckFailed"), pair("False", "Accepted")],
+        ),
+    ] {
+        let (status, conditions) = told(&store, &health);
+        assert_eq!(conditions, expected, "{health:?}");
+        store.status = Some(status);
+    }
+}
+
 #[test]
 fn a_store_is_held_while_it_lives_or_is_used() {
     let fresh = plan(

@@ -65,6 +65,7 @@ fn a_connection_shows_its_endpoints_and_no_secret() {
             user: "u".to_owned(),
             password: Secret::new("hunter2"),
         }),
+        without_access_control: false,
     };
     assert_eq!(connection.to_string(), "etcd a:1,[::1]:2");
     let debug = format!("{connection:?}");

@@ -1,5 +1,6 @@
 //! What has to be written so that a tenant reaches exactly its own keys?
 
+use super::owners::Records;
 use crate::tenancy::{Schema, Tenancy};
 
 /// etcd's administrator role.
@@ -51,6 +52,8 @@ pub(super) struct Observed {
     pub(super) role: Option<Vec<(Access, Range)>>,
     /// The roles of the user.
     pub(super) user: Option<Vec<String>>,
+    /// The owner records, and whether there are keys.
+    pub(super) records: Records,
 }
 
 /// One thing to write.

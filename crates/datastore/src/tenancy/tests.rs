@@ -21,15 +21,15 @@ fn a_name_cannot_leave_its_prefix() {
 }
 
 #[test]
-fn the_administrators_name_is_refused() {
-    assert_eq!(
-        Schema::parse("root"),
-        Err(NameError::Reserved { what: "schema" })
-    );
-    assert_eq!(
-        User::parse("root"),
-        Err(NameError::Reserved { what: "user" })
-    );
+fn the_administrators_and_the_operators_names_are_refused() {
+    for name in ["root", "kamaji.clastix.io", "kamaji_clastix_io"] {
+        let reserved = |what, name: &str| NameError::Reserved {
+            what,
+            name: name.to_owned(),
+        };
+        assert_eq!(Schema::parse(name), Err(reserved("schema", name)));
+        assert_eq!(User::parse(name), Err(reserved("user", name)));
+    }
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn uids_and_the_names_of_older_releases_are_taken() {
 
 #[test]
 fn a_password_does_not_show_itself() {
-    let tenancy = Tenancy::parse("a", "b")
+    let tenancy = Tenancy::parse("a", "b", Owner::default())
         .unwrap()
         .with_password(Secret::new("hunter2"));
     assert!(!format!("{tenancy:?}").contains("hunter2"));

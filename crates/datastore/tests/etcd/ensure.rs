@@ -1,5 +1,5 @@
 use etcd_client::Permission;
-use kamaji_datastore::{Error, Step};
+use kamaji_datastore::{AccessControl, Error, Step};
 
 use super::*;
 
@@ -38,7 +38,7 @@ async fn a_second_ensure_writes_nothing() {
 #[tokio::test]
 async fn a_sound_store_passes_the_check_and_counts_keys() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
-    store.check().await.unwrap();
+    assert_eq!(store.check().await, Ok(AccessControl::On));
     assert_eq!(store.usage(&tenancy).await.unwrap(), 0);
     let mut tenant = client_of(&server, &tenancy).await;
     for key in ["/cp-a/one", "/cp-a/two"] {
@@ -68,11 +68,13 @@ async fn an_unbound_role_is_bound() {
 
 #[tokio::test]
 async fn a_role_without_its_range_or_user_is_completed() {
-    let server = Server::start().await;
-    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
-    server.client("root").await.role_add("cp-a").await.unwrap();
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    admin.role_delete("cp-a").await.unwrap();
+    admin.user_delete("user-of-cp-a").await.unwrap();
+    admin.role_add("cp-a").await.unwrap();
     let change = store.ensure(&tenancy).await.unwrap();
-    assert_eq!(change.steps, created(&tenancy)[1..]);
+    assert_eq!(change.steps, created(&tenancy)[2..]);
 }
 
 #[tokio::test]
@@ -147,7 +149,7 @@ async fn an_administrator_is_never_made_or_removed_as_a_tenants_user() {
         .await
         .unwrap();
     admin.user_grant_role("backup", "root").await.unwrap();
-    let tenancy = Tenancy::parse("cp-a", "backup").unwrap();
+    let tenancy = Tenancy::parse("cp-a", "backup", owner("cp-a")).unwrap();
     for error in [
         store.ensure(&tenancy).await.unwrap_err(),
         store.remove(&tenancy).await.unwrap_err(),

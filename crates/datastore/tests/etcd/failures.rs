@@ -82,6 +82,7 @@ async fn a_key_that_is_not_the_certificates_is_found_before_dialling() {
             client: Some(client),
         }),
         basic_auth: None,
+        without_access_control: false,
     };
     let error = connect(&connection).await.err().unwrap();
     assert!(
@@ -207,7 +208,7 @@ async fn what_one_endpoint_can_serve_succeeds_whatever_the_others_do() {
             store.ensure(&tenancy).await.unwrap().steps,
             created(&tenancy)
         );
-        assert_eq!(store.remove(&tenancy).await.unwrap().steps.len(), 2);
+        assert_eq!(store.remove(&tenancy).await.unwrap().steps.len(), 3);
     }
 }
 

@@ -8,17 +8,28 @@
 mod ensure;
 mod failures;
 mod isolation;
+mod owners;
 mod pki;
 mod remove;
 mod server;
 
 use etcd_client::{Client, GetOptions};
-use kamaji_datastore::{DataStore, Step, Tenancy};
+use kamaji_datastore::{DataStore, Owner, Step, Tenancy};
 
 use server::Server;
 
 fn tenancy(schema: &str) -> Tenancy {
-    Tenancy::parse(schema, &format!("user-of-{schema}")).unwrap()
+    Tenancy::parse(schema, &format!("user-of-{schema}"), owner(schema)).unwrap()
+}
+
+/// A tenant of one management cluster.
+fn owner(tenant: &str) -> Owner {
+    Owner {
+        cluster: "cluster".to_owned(),
+        tenant: format!("uid-of-{tenant}"),
+        namespace: "tenants".to_owned(),
+        name: tenant.to_owned(),
+    }
 }
 
 /// A server with one tenant in it, and the store as the operator sees it.
@@ -35,6 +46,7 @@ async fn client_of(server: &Server, tenancy: &Tenancy) -> Client {
     server.client(tenancy.user.as_str()).await
 }
 
+/// All but the owner records.
 async fn all_keys(admin: &mut Client) -> Vec<String> {
     let everything = GetOptions::new().with_all_keys().with_keys_only();
     let answer = admin.get("", Some(everything)).await.unwrap();
@@ -42,6 +54,7 @@ async fn all_keys(admin: &mut Client) -> Vec<String> {
         .kvs()
         .iter()
         .map(|kv| kv.key_str().unwrap().to_owned())
+        .filter(|key| !key.starts_with("/kamaji.clastix.io/"))
         .collect()
 }
 
@@ -72,6 +85,7 @@ async fn ranges_of(admin: &mut Client, role: &str) -> Vec<(String, String)> {
 fn created(tenancy: &Tenancy) -> Vec<Step> {
     let schema = tenancy.schema.as_str();
     vec![
+        Step::OwnerRecorded,
         Step::RoleCreated(schema.to_owned()),
         Step::RangeGranted(format!("[/{schema}/, /{schema}0)")),
         Step::UserCreated(tenancy.user.to_string()),

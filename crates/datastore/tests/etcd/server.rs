@@ -142,6 +142,7 @@ impl Server {
                 client,
             }),
             basic_auth: None,
+            without_access_control: false,
         }
     }
 

@@ -46,29 +46,6 @@ async fn a_damaged_authority_is_reported_and_left_as_it_is_until_a_person_restor
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_that_asks_for_anothers_schema_gets_nothing() {
-    let world = World::new().await;
-    let _operator = world.operator();
-    world
-        .tenant(
-            "first",
-            json!({"dataStoreSchema": "shared", "dataStoreUsername": "one"}),
-        )
-        .await;
-    world.written("first").await;
-    world
-        .tenant(
-            "second",
-            json!({"dataStoreSchema": "shared", "dataStoreUsername": "two"}),
-        )
-        .await;
-    let why = world
-        .reason("second", "DataStoreReady", "DataStoreShared")
-        .await;
-    assert!(why.contains("tenants/first"), "{why}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn one_poisoned_tenant_does_not_slow_its_neighbours() {
     let world = World::new().await;
     let _operator = world.operator();

@@ -1,5 +1,5 @@
 use kamaji_api::datastore::DataStore;
-use kamaji_datastore::{self as datastore, Tenancy};
+use kamaji_datastore as datastore;
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
@@ -24,6 +24,10 @@ async fn neighbours() -> (World, Operator) {
 async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour_alone() {
     let (world, _operator) = neighbours().await;
     let admin = world.etcd_admin().await;
+    let tenancies = [
+        world.tenancy("cp-a", "cp-a", "cp-a").await,
+        world.tenancy("cp-aa", "cp-aa", "cp-aa").await,
+    ];
     world
         .tenants()
         .delete("cp-a", &DeleteParams::default())
@@ -31,15 +35,9 @@ async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour
         .unwrap();
     world.gone("cp-a").await;
     // Reading before writing: what is made again was gone, what is not was there.
-    let gone = admin
-        .ensure(&Tenancy::parse("cp-a", "cp-a").unwrap())
-        .await
-        .unwrap();
-    assert_eq!(gone.steps.len(), 4, "{gone}");
-    let there = admin
-        .ensure(&Tenancy::parse("cp-aa", "cp-aa").unwrap())
-        .await
-        .unwrap();
+    let gone = admin.ensure(&tenancies[0]).await.unwrap();
+    assert_eq!(gone.steps.len(), 5, "{gone}");
+    let there = admin.ensure(&tenancies[1]).await.unwrap();
     assert!(there.is_empty(), "{there}");
 }
 
@@ -54,11 +52,11 @@ async fn a_tenants_own_certificate_reads_its_own_keys_and_no_neighbours() {
         .unwrap();
     let own = world.connection(&data["server.crt"].0, &data["server.key"].0);
     let tenant = datastore::connect(&own).await.unwrap();
-    let own = tenant.usage(&Tenancy::parse("cp-a", "cp-a").unwrap()).await;
+    let own = world.tenancy("cp-a", "cp-a", "cp-a").await;
+    let own = tenant.usage(&own).await;
     assert_eq!(own.unwrap(), 0);
-    let neighbour = tenant
-        .usage(&Tenancy::parse("cp-aa", "cp-aa").unwrap())
-        .await;
+    let neighbour = world.tenancy("cp-aa", "cp-aa", "cp-aa").await;
+    let neighbour = tenant.usage(&neighbour).await;
     assert!(
         matches!(neighbour, Err(datastore::Error::NotAuthorised { .. })),
         "{neighbour:?}"
@@ -80,6 +78,7 @@ async fn a_deletion_says_that_it_waits_for_a_datastore_that_is_down_and_goes_on_
     let own = json!({"dataStoreSchema": "t", "dataStoreUsername": "t"});
     world.tenant("t", own).await;
     world.written("t").await;
+    let tenancy = world.tenancy("t", "t", "t").await;
     world.etcd.stop();
     delete(&world, "t").await;
     let why = world.reason("t", "DataStoreReady", "DataStoreFailed").await;
@@ -93,8 +92,8 @@ async fn a_deletion_says_that_it_waits_for_a_datastore_that_is_down_and_goes_on_
     world.etcd.resume().unwrap();
     world.gone("t").await;
     let missing = world.etcd_admin().await;
-    let missing = missing.ensure(&Tenancy::parse("t", "t").unwrap()).await;
-    assert_eq!(missing.unwrap().steps.len(), 4, "nothing of it was left");
+    let missing = missing.ensure(&tenancy).await;
+    assert_eq!(missing.unwrap().steps.len(), 5, "nothing of it was left");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,8 @@ fn planned(renderer: Renderer) -> Vec<Object> {
         endpoints: Vec::new(),
         tls: None,
         basic_auth: None,
+        without_access_control: false,
+        adopted_clusters: Vec::new(),
     };
     let facts = InsideFacts {
         renderer: Some(renderer),

@@ -13,7 +13,6 @@ use k8s_openapi::{
     },
     jiff::Timestamp,
 };
-use kamaji_datastore::Tenancy;
 use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject},
@@ -77,7 +76,7 @@ async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no
             let seen = contents.lock().unwrap().get(&name).cloned();
             assert_eq!(seen.map(|seen| seen.len()), Some(1), "contents of {name}");
         }
-        let tenancy = Tenancy::parse(tenant, tenant).unwrap();
+        let tenancy = world.tenancy(tenant, tenant, tenant).await;
         let missing = etcd.ensure(&tenancy).await.unwrap();
         assert!(missing.is_empty(), "{tenant} lacks {missing}");
     }

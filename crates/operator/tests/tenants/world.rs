@@ -8,10 +8,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::{
     authentication::v1::TokenRequest,
-    core::v1::{Secret, ServiceAccount},
+    core::v1::{Namespace, Secret, ServiceAccount},
 };
 use kamaji_api::{condition, tenant::TenantControlPlane};
-use kamaji_datastore::{self as datastore, Connection, Driver, Identity, Tls};
+use kamaji_datastore::{self as datastore, Connection, Driver, Identity, Owner, Tenancy, Tls};
 use kamaji_e2e::{
     audit::Entry,
     envtest::{ApiServer, Options},
@@ -159,6 +159,7 @@ impl World {
             inside_concurrency: 4,
             time_limit: Duration::from_secs(30),
             resync: Duration::from_hours(10),
+            data_store_check: Duration::from_secs(4),
             inside_resync: Duration::from_mins(10),
             dial_cluster_ip: true,
         }
@@ -226,7 +227,47 @@ impl World {
                 }),
             }),
             basic_auth: None,
+            without_access_control: false,
         }
+    }
+
+    /// The etcd, as its own tool sees it.
+    pub async fn etcd_client(&self) -> etcd_client::Client {
+        let ids = &self.etcd.identities;
+        let tls = etcd_client::TlsOptions::new()
+            .ca_certificate(etcd_client::Certificate::from_pem(&ids.authority.cert))
+            .identity(etcd_client::Identity::from_pem(
+                &ids.root.cert,
+                &ids.root.key,
+            ));
+        let options = etcd_client::ConnectOptions::new().with_tls(tls);
+        let url = format!("https://{}", self.etcd.endpoint);
+        etcd_client::Client::connect([url], Some(options))
+            .await
+            .unwrap()
+    }
+
+    /// Whose tenant that is, as datastores record it.
+    pub async fn owner(&self, tenant: &str) -> Owner {
+        let found = self.tenants().get(tenant).await.unwrap();
+        self.owner_of_uid(tenant, &found.uid().unwrap()).await
+    }
+
+    /// The same of a tenant that may be gone.
+    pub async fn owner_of_uid(&self, tenant: &str, uid: &str) -> Owner {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let system = namespaces.get("kube-system").await.unwrap();
+        Owner {
+            cluster: system.uid().unwrap(),
+            tenant: uid.to_owned(),
+            namespace: NAMESPACE.to_owned(),
+            name: tenant.to_owned(),
+        }
+    }
+
+    /// What a tenant has in the etcd under these names, as its owner.
+    pub async fn tenancy(&self, tenant: &str, schema: &str, user: &str) -> Tenancy {
+        Tenancy::parse(schema, user, self.owner(tenant).await).unwrap()
     }
 
     /// The etcd, as its administrator sees it.

@@ -1,7 +1,7 @@
 use super::*;
 
 fn tenancy() -> Tenancy {
-    Tenancy::parse("cp-a", "user-a").unwrap()
+    Tenancy::parse("cp-a", "user-a", kamaji_api::owner::Owner::default()).unwrap()
 }
 
 fn own() -> (Access, Range) {
@@ -19,6 +19,7 @@ fn healthy() -> Observed {
     Observed {
         role: Some(vec![own()]),
         user: Some(vec!["cp-a".to_owned()]),
+        records: Records::default(),
     }
 }
 
@@ -57,6 +58,7 @@ fn own_access_comes_before_foreign_access_goes() {
     let observed = Observed {
         role: Some(vec![(Access::Full, wide.clone())]),
         user: Some(vec!["cp-b".to_owned()]),
+        records: Records::default(),
     };
     assert_eq!(
         observed.repairs(&tenancy()),

@@ -1,0 +1,131 @@
+//! The record of who owns a name in a datastore. It stands in the datastore itself, where whoever
+//! grants or removes something reads it at that moment.
+//!
+//! | driver | where | key |
+//! |---|---|---|
+//! | etcd | keys under [`KEYS`] | `/kamaji.clastix.io/owners/schema/NAME`, `.../user/NAME` |
+//! | PostgreSQL, MySQL | table `owners (kind, name, record)` in the database [`DATABASE`], primary key (kind, name) | `schema` or `user`, NAME |
+//! | NATS | key-value bucket [`DATABASE`] | `schema.HEX`, `user.HEX`: the name in hexadecimal |
+//!
+//! The value is the JSON of [`Owner`] everywhere.
+
+use serde::{Deserialize, Serialize};
+
+/// The schema that no tenant may have: its key range in etcd holds the records.
+pub const KEYS: &str = "kamaji.clastix.io";
+/// The database or bucket of the records, where a driver has such.
+pub const DATABASE: &str = "kamaji_clastix_io";
+/// The user that no tenant may have: the driver logs in as nobody by this name.
+pub const NOBODY: &str = "kamaji-asks-whether-auth-is-on";
+/// The format of the records that this build writes and reads.
+const VERSION: u32 = 1;
+
+/// The tenant that owns a schema or a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// Uid of the namespace kube-system of its management cluster.
+    pub cluster: String,
+    /// Uid of the TenantControlPlane.
+    pub tenant: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    #[serde(flatten)]
+    owner: Owner,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Another program wrote it, or it is damaged.
+    #[error("it is not the JSON of an owner record")]
+    Malformed,
+    /// A newer build wrote it.
+    #[error("its format {0} is newer than this operator: upgrade the operator")]
+    Newer(u32),
+}
+
+impl Owner {
+    /// The record as it is stored.
+    pub fn record(&self) -> Vec<u8> {
+        let record = Record {
+            version: VERSION,
+            owner: self.clone(),
+        };
+        serde_json::to_vec(&record).unwrap_or_default()
+    }
+
+    /// Reads a record.
+    pub fn parse(record: &[u8]) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Format {
+            version: u32,
+        }
+        let format: Format = serde_json::from_slice(record).map_err(|_| RecordError::Malformed)?;
+        if format.version != VERSION {
+            return Err(RecordError::Newer(format.version));
+        }
+        let record: Record = serde_json::from_slice(record).map_err(|_| RecordError::Malformed)?;
+        Ok(record.owner)
+    }
+
+    /// True if both are one tenant: names may be copied, uids may not.
+    pub fn is(&self, other: &Self) -> bool {
+        self.cluster == other.cluster && self.tenant == other.tenant
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "TenantControlPlane {}/{} (uid {}) of the management cluster {}",
+            self.namespace, self.name, self.tenant, self.cluster
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner {
+            cluster: "c".to_owned(),
+            tenant: "t".to_owned(),
+            namespace: "ns".to_owned(),
+            name: "one".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_its_format_is_fixed() {
+        let text = r#"{"version":1,"cluster":"c","tenant":"t","namespace":"ns","name":"one"}"#;
+        assert_eq!(owner().record(), text.as_bytes());
+        assert_eq!(Owner::parse(text.as_bytes()), Ok(owner()));
+    }
+
+    #[test]
+    fn a_record_of_a_newer_build_or_of_another_program_is_nobodys_to_take() {
+        let newer = br#"{"version":2,"holder":"x"}"#;
+        assert_eq!(Owner::parse(newer), Err(RecordError::Newer(2)));
+        for text in ["", "{}", "null", "[1]", r#"{"version":1,"cluster":"c"}"#] {
+            assert_eq!(Owner::parse(text.as_bytes()), Err(RecordError::Malformed));
+        }
+    }
+
+    #[test]
+    fn a_namesake_is_another_tenant() {
+        let again = Owner {
+            tenant: "later".to_owned(),
+            ..owner()
+        };
+        assert!(!owner().is(&again) && owner().is(&owner()));
+    }
+}

@@ -1,0 +1,201 @@
+use kamaji_api::condition;
+use serde_json::json;
+
+use crate::{
+    check::violations,
+    entropy::Seed,
+    object::Kind,
+    pki::{authority, key::KeyAlgorithm},
+    plan::{
+        Plan, Step, deletion,
+        fixture::{NOW, after, snapshot, store},
+        plan,
+    },
+    snapshot::{Ailment, Snapshot, StoreWait},
+    store::{Store, StoreTls},
+    tenant::Tenant,
+};
+
+const CERTIFICATE: &str = "full-datastore-certificate";
+
+/// Where a step is in a plan.
+fn place(plan: &Plan, is: impl Fn(&Step) -> bool) -> Option<usize> {
+    plan.steps.iter().position(is)
+}
+
+fn certificate(plan: &Plan) -> Option<usize> {
+    place(
+        plan,
+        |step| matches!(step, Step::Write(object) if object.key.name == CERTIFICATE),
+    )
+}
+
+fn bound(plan: &Plan) -> Vec<&str> {
+    plan.steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Bind(store, _) => Some(store.name.as_str()),
+            Step::Write(_) => None,
+        })
+        .collect()
+}
+
+fn reason(plan: &Plan) -> (&str, &str) {
+    let found = condition::find(&plan.status.conditions, "DataStoreReady").unwrap();
+    (&found.reason, &found.message)
+}
+
+fn another(name: &str) -> Store {
+    let mut entropy = Seed::from_text(name).for_purpose("ca");
+    let now = NOW.parse().unwrap();
+    let ca = authority::issue(name, KeyAlgorithm::EcdsaP256, now, &mut entropy);
+    Store {
+        name: name.to_owned(),
+        tls: Some(StoreTls {
+            ca: ca.certificate_pem().to_vec(),
+            ca_key: Some(ca.key_pem().to_vec()),
+            client: None,
+        }),
+        ..store()
+    }
+}
+
+/// A world in which `/events` is in `other`.
+fn overridden(other: Store) -> Snapshot {
+    let items = json!([{"resource": "/events", "dataStore": other.name}]);
+    let mut world = snapshot(json!({"spec": {"dataStoreOverrides": items}}));
+    world.overrides = Ok(vec![("/events".to_owned(), other)]);
+    world
+}
+
+#[test]
+fn a_tenant_without_an_address_is_bound_before_its_certificate_is_signed() {
+    let pending = json!({"networkProfile": {"address": null}});
+    for changes in [json!({}), json!({ "spec": pending })] {
+        let plan = plan(&snapshot(changes)).unwrap();
+        let bind = place(&plan, |step| matches!(step, Step::Bind(..))).unwrap();
+        assert!(bind < certificate(&plan).unwrap());
+        assert_eq!(violations(&plan), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_certificate_that_is_signed_before_the_claim_violates_a_plan() {
+    let mut plan = plan(&snapshot(json!({}))).unwrap();
+    let bind = place(&plan, |step| matches!(step, Step::Bind(..))).unwrap();
+    let certificate = certificate(&plan).unwrap();
+    plan.steps.swap(bind, certificate);
+    assert!(violations(&plan)[0].contains("signed before"));
+}
+
+#[test]
+fn a_refused_name_gets_no_place_no_certificate_and_no_finalizer() {
+    for spec in [
+        json!({"dataStoreUsername": "root"}),
+        json!({"dataStoreSchema": "kamaji.clastix.io"}),
+    ] {
+        let world = snapshot(json!({ "spec": spec }));
+        let plan = plan(&world).unwrap();
+        assert!(bound(&plan).is_empty() && certificate(&plan).is_none());
+        assert_eq!(plan.finalizers, None);
+        assert_eq!(reason(&plan).0, "DataStoreNameRefused");
+        let tenant = Tenant::parse(&world.object).unwrap();
+        assert!(deletion(&tenant, &world).unwrap().unbind.is_empty());
+    }
+}
+
+#[test]
+fn a_tenant_that_was_never_set_up_does_not_wait_for_a_datastore_that_is_gone() {
+    let mut world = snapshot(json!({"metadata": {"finalizers": ["finalizer.kamaji.clastix.io"]}}));
+    world.store = Err(StoreWait::Missing("gone".to_owned()));
+    assert_eq!(plan(&world).unwrap().finalizers, None);
+    let tenant = |world: &Snapshot| Tenant::parse(&world.object).unwrap();
+    assert!(deletion(&tenant(&world), &world).unwrap().unbind.is_empty());
+    let mut world = after(snapshot(json!({})), &plan(&snapshot(json!({}))).unwrap());
+    world.store = Err(StoreWait::Missing("gone".to_owned()));
+    let wait = deletion(&tenant(&world), &world).unwrap_err();
+    assert_eq!(wait.reason, "DataStoreMissing");
+}
+
+#[test]
+fn overrides_are_recorded_and_a_changed_spec_is_told_while_they_stay() {
+    let mut other = store();
+    other.name = "events".to_owned();
+    let world = overridden(other);
+    let first = plan(&world).unwrap();
+    assert_eq!(bound(&first), ["default", "events"]);
+    let mut world = after(world, &first);
+    let storage = first.status.storage.unwrap();
+    assert_eq!(storage.overrides.as_ref().unwrap()[0].data_store, "events");
+    world.object.spec.data_store_overrides.clear();
+    let second = plan(&world).unwrap();
+    let (why, message) = reason(&second);
+    assert!(why == "OverridesChanged" && message.contains("/events in events"));
+    let kept = second.status.storage.as_ref().unwrap();
+    assert_eq!(kept.overrides, storage.overrides);
+    let pods = |plan: &Plan| {
+        let mut objects = plan.objects();
+        objects
+            .find(|o| o.key.kind == Kind::Deployment)
+            .map(|o| o.hash.clone())
+    };
+    assert_eq!(
+        pods(&second),
+        pods(&plan(&overridden_again(&world)).unwrap())
+    );
+}
+
+/// The same world with the spec as it was.
+fn overridden_again(world: &Snapshot) -> Snapshot {
+    let spec = overridden(another("events")).object.spec;
+    let mut again = world.clone();
+    again.object.spec.data_store_overrides = spec.data_store_overrides;
+    again
+}
+
+#[test]
+fn an_override_whose_etcd_does_not_take_the_tenants_client_is_refused() {
+    let plan = plan(&overridden(another("events"))).unwrap();
+    assert!(bound(&plan).is_empty() && certificate(&plan).is_none());
+    let (why, message) = reason(&plan);
+    assert!(
+        why == "OverrideAuthorityDiffers" && message.contains("events"),
+        "{message}"
+    );
+}
+
+#[test]
+fn authorities_of_overrides_are_mounted_beside_the_tenants_own() {
+    let main = store().tls.unwrap().ca;
+    let mut other = another("events");
+    let tls = other.tls.as_mut().unwrap();
+    tls.ca.extend_from_slice(&main);
+    let theirs = tls.ca.clone();
+    let mounted = |world: &Snapshot| {
+        let world = after(world.clone(), &plan(world).unwrap());
+        world.secrets[CERTIFICATE].data.as_ref().unwrap()["ca.crt"]
+            .0
+            .clone()
+    };
+    assert_eq!(
+        mounted(&snapshot(json!({}))),
+        main,
+        "no byte changes without overrides"
+    );
+    let bundle = mounted(&overridden(other));
+    assert!(bundle.starts_with(&main));
+    let number = |text: &[u8]| pem::parse_many(text).unwrap().len();
+    assert_eq!((number(&bundle), number(&theirs)), (2, 2));
+}
+
+#[test]
+fn what_a_check_found_is_told_and_the_tenant_runs_on() {
+    let mut world = snapshot(json!({}));
+    world.ailing = Some(Ailment {
+        reason: "AccessControlOff",
+        message: "off".to_owned(),
+    });
+    let plan = plan(&world).unwrap();
+    assert_eq!(reason(&plan), ("AccessControlOff", "off"));
+    assert_eq!(plan.objects().count(), 17);
+}

@@ -1,0 +1,210 @@
+//! Whose a schema and a user are is recorded in the store, and nobody else gets or loses them.
+
+use etcd_client::{Permission, UserAddOptions};
+use kamaji_datastore::{Error, Owner, Step};
+
+use super::*;
+
+fn of(tenant: &str, schema: &str, user: &str) -> Tenancy {
+    Tenancy::parse(schema, user, owner(tenant)).unwrap()
+}
+
+/// Everything that is in the store but the time.
+async fn state(admin: &mut Client) -> [Vec<String>; 3] {
+    [
+        all_keys(admin).await,
+        users(admin).await,
+        roles(admin).await,
+    ]
+}
+
+/// Neither `ensure` nor `remove` of `tenancy` is done, and nothing changes.
+async fn is_refused(server: &Server, tenancy: &Tenancy) -> Vec<Error> {
+    let (store, admin) = (server.store().await, &mut server.client("root").await);
+    let before = state(admin).await;
+    let mut errors = Vec::new();
+    for result in [store.ensure(tenancy).await, store.remove(tenancy).await] {
+        let error = result.unwrap_err();
+        assert!(error.is_refusal() && !error.is_transient(), "{error}");
+        errors.push(error);
+    }
+    assert_eq!(state(admin).await, before);
+    errors
+}
+
+#[tokio::test]
+async fn a_second_tenant_with_the_same_schema_or_user_gets_nothing_and_removes_nothing() {
+    let (server, _, first) = with_tenant("shared").await;
+    let mut tenant = client_of(&server, &first).await;
+    tenant.put("/shared/x", "y", None).await.unwrap();
+    for second in [
+        of("second", "shared", "two"),
+        of("second", "two", "user-of-shared"),
+        of("second", "shared", "user-of-shared"),
+    ] {
+        for error in is_refused(&server, &second).await {
+            assert!(matches!(error, Error::Owned { .. }), "{error}");
+            assert!(error.to_string().contains("tenants/shared"), "{error}");
+        }
+    }
+    assert_eq!(tenant.get("/shared/x", None).await.unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_namesake_of_another_management_cluster_gets_nothing_and_removes_nothing() {
+    let (server, _, first) = with_tenant("cp-a").await;
+    let elsewhere = Tenancy {
+        owner: Owner {
+            cluster: "another management cluster".to_owned(),
+            ..first.owner.clone()
+        },
+        recorded: true,
+        ..first
+    };
+    is_refused(&server, &elsewhere).await;
+}
+
+#[tokio::test]
+async fn roles_users_and_keys_of_another_application_are_left_alone() {
+    let server = Server::start().await;
+    let admin = &mut server.client("root").await;
+    let password = UserAddOptions::new();
+    admin
+        .user_add("backup", "long", Some(password))
+        .await
+        .unwrap();
+    admin.role_add("reader").await.unwrap();
+    let all = Permission::read("").with_all_keys();
+    admin.role_grant_permission("reader", all).await.unwrap();
+    admin.user_grant_role("backup", "reader").await.unwrap();
+    admin.put("/registry/pods/x", "y", None).await.unwrap();
+    for (schema, user, recorded) in [
+        ("cp-a", "backup", true),
+        ("reader", "user", true),
+        ("registry", "user", false),
+        ("registry", "user", true),
+    ] {
+        let tenancy = Tenancy {
+            recorded,
+            ..of("one", schema, user)
+        };
+        for error in is_refused(&server, &tenancy).await {
+            assert!(matches!(error, Error::Foreign { .. }), "{error}");
+        }
+    }
+    assert_eq!(roles_of(admin, "backup").await, ["reader"]);
+}
+
+/// What an older build made: role, user and keys without a record.
+async fn older(server: &Server) -> Tenancy {
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    store.ensure(&tenancy).await.unwrap();
+    let admin = &mut server.client("root").await;
+    for key in ["schema/cp-a", "user/user-of-cp-a"] {
+        let key = format!("/kamaji.clastix.io/owners/{key}");
+        assert_eq!(admin.delete(key, None).await.unwrap().deleted(), 1);
+    }
+    admin.put("/cp-a/x", "y", None).await.unwrap();
+    tenancy
+}
+
+#[tokio::test]
+async fn a_running_tenant_without_a_record_gets_one_if_its_status_says_so() {
+    let server = Server::start().await;
+    let tenancy = older(&server).await;
+    is_refused(&server, &tenancy).await;
+    let recorded = Tenancy {
+        recorded: true,
+        ..tenancy.clone()
+    };
+    let store = server.store().await;
+    let change = store.ensure(&recorded).await.unwrap();
+    assert_eq!(change.steps, [Step::OwnerRecorded]);
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+    // Whoever else says so comes too late.
+    let late = Tenancy {
+        owner: owner("late"),
+        ..recorded
+    };
+    is_refused(&server, &late).await;
+}
+
+#[tokio::test]
+async fn a_running_tenant_without_a_record_is_removed_completely() {
+    let server = Server::start().await;
+    let recorded = Tenancy {
+        recorded: true,
+        ..older(&server).await
+    };
+    server.store().await.remove(&recorded).await.unwrap();
+    let admin = &mut server.client("root").await;
+    let root = || vec!["root".to_owned()];
+    assert_eq!(state(admin).await, [Vec::new(), root(), root()]);
+}
+
+#[tokio::test]
+async fn the_records_pass_to_a_successor_and_the_predecessor_loses_them() {
+    let (server, store, old) = with_tenant("cp-a").await;
+    let new = Tenancy {
+        owner: owner("restored"),
+        ..old.clone()
+    };
+    is_refused(&server, &new).await;
+    let heir = Tenancy {
+        succeeds: Some(old.owner.clone()),
+        ..new.clone()
+    };
+    let change = store.ensure(&heir).await.unwrap();
+    assert_eq!(change.steps, [Step::OwnerRecorded]);
+    assert!(store.ensure(&new).await.unwrap().is_empty());
+    is_refused(&server, &old).await;
+}
+
+#[tokio::test]
+async fn of_many_that_claim_one_schema_at_once_one_gets_it() {
+    let server = Server::start().await;
+    let store = std::sync::Arc::<dyn DataStore>::from(server.store().await);
+    let tasks: Vec<_> = (0..12)
+        .map(|n| {
+            let store = std::sync::Arc::clone(&store);
+            let tenancy = of(&format!("t{n}"), "shared", &format!("user-{n}"));
+            tokio::spawn(async move { store.ensure(&tenancy).await.is_ok() })
+        })
+        .collect();
+    let mut got = 0;
+    for task in tasks {
+        got += usize::from(task.await.unwrap());
+    }
+    assert_eq!(got, 1);
+    let admin = &mut server.client("root").await;
+    assert_eq!(users(admin).await.len(), 2, "root and the one");
+}
+
+#[tokio::test]
+async fn a_tenant_reaches_no_owner_record() {
+    let (server, _, tenancy) = with_tenant("cp-a").await;
+    let mut tenant = client_of(&server, &tenancy).await;
+    let key = "/kamaji.clastix.io/owners/schema/cp-a";
+    for denied in [
+        tenant.get(key, None).await.map(drop),
+        tenant.put(key, "mine", None).await.map(drop),
+        tenant.delete(key, None).await.map(drop),
+    ] {
+        let words = denied.unwrap_err().to_string().to_lowercase();
+        assert!(words.contains("permission denied"), "{words}");
+    }
+    for name in ["kamaji.clastix.io", "kamaji_clastix_io"] {
+        Tenancy::parse(name, "user", owner("x")).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn keys_stay_once_their_record_is_anothers() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    admin.put("/cp-a/x", "y", None).await.unwrap();
+    let key = "/kamaji.clastix.io/owners/schema/cp-a";
+    admin.put(key, owner("thief").record(), None).await.unwrap();
+    assert!(store.remove(&tenancy).await.unwrap_err().is_refusal());
+    assert_eq!(admin.get("/cp-a/x", None).await.unwrap().count(), 1);
+}
