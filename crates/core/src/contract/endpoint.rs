@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use kamaji_api::{
     cluster::Cluster,
-    control_plane::{ApiEndpoint, KamajiControlPlane},
+    control_plane::{ApiEndpoint, KamajiControlPlane, KamajiControlPlaneStatus},
     tenant::TenantControlPlane,
 };
 
@@ -110,7 +110,7 @@ pub(super) fn host_of_user(
     let usable = control_plane
         .status
         .as_ref()
-        .is_some_and(|status| status.is_initialized());
+        .is_some_and(KamajiControlPlaneStatus::is_initialized);
     let copied = control_plane.spec.control_plane_endpoint.as_ref() == Some(&asked);
     let given = [&fields.service_address, &fields.advertise_address];
     let given = given.into_iter().flatten().any(named);
