@@ -30,6 +30,8 @@ pub const ROTATE: &str = "certs.kamaji.clastix.io/rotate";
 pub const REPLACE_AUTHORITY: &str = "kamaji.clastix.io/replace-authority";
 /// Annotation that pauses an object, whatever its value.
 pub const PAUSED: &str = "kamaji.clastix.io/paused";
+/// Annotation of an object that others made: the name of the tenant whose object it is to become.
+pub const ADOPT: &str = "kamaji.clastix.io/adopt";
 /// Annotation with the key of the admin Secret that the operator itself uses.
 pub const KUBECONFIG_SECRET_KEY: &str = "kamaji.clastix.io/kubeconfig-secret-key";
 /// Annotation of a tenant: whether the target of a migration is emptied first.

@@ -49,7 +49,9 @@ pub fn violations(plan: &Plan) -> Vec<String> {
 fn owned(object: &Object, found: &mut Vec<String>) {
     let metadata = &object.body["metadata"];
     let owner = &metadata["ownerReferences"][0];
-    if owner["controller"] != Value::Bool(true) || owner["kind"] != "TenantControlPlane" {
+    // One that is adopted may have another controller already.
+    let controls = owner["controller"] == Value::Bool(true) || object.intent.version().is_some();
+    if !controls || owner["kind"] != "TenantControlPlane" {
         found.push(format!(
             "{} has no TenantControlPlane as controller",
             object.key

@@ -4,6 +4,7 @@
 //! plans, the operator applies. See `docs/architecture.md`.
 
 pub mod admission;
+pub mod adoption;
 pub mod binding;
 pub mod check;
 pub mod checksum;
@@ -12,6 +13,7 @@ pub mod endpoint;
 pub mod entropy;
 pub mod excerpt;
 pub mod inside;
+pub mod managed_fields;
 pub mod names;
 pub mod network;
 pub mod object;

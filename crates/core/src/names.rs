@@ -1,5 +1,7 @@
 //! What is each object of a tenant called? (management-cluster specification, table 0.5)
 
+use crate::object::Kind;
+
 /// Names every object that belongs to one tenant, from the tenant's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names(String);
@@ -20,23 +22,51 @@ impl Names {
 
     /// Every Secret that a tenant may have.
     pub fn secrets(&self) -> [String; 13] {
-        [
-            self.ca(),
-            self.front_proxy_ca(),
-            self.service_account(),
-            self.api_server(),
-            self.kubelet_client(),
-            self.front_proxy_client(),
-            self.admin_kubeconfig(),
-            self.controller_manager_kubeconfig(),
-            self.scheduler_kubeconfig(),
-            self.datastore_config(),
-            self.datastore_certificate(),
-            self.konnectivity_certificate(),
-            self.konnectivity_kubeconfig(),
-        ]
+        SECRETS.map(|suffix| format!("{}{suffix}", self.0))
+    }
+
+    /// True if an object of that kind and name is one that plans of the tenant make: others that
+    /// carry its labels are none of its children.
+    pub fn include(&self, kind: Kind, name: &str) -> bool {
+        let Some(suffix) = name.strip_prefix(self.0.as_str()) else {
+            return false;
+        };
+        match kind {
+            Kind::Service | Kind::Deployment | Kind::Ingress => suffix.is_empty(),
+            Kind::TlsRoute => suffix.is_empty() || suffix == KONNECTIVITY_ROUTE,
+            Kind::ConfigMap => CONFIG_MAPS.contains(&suffix),
+            Kind::Secret => SECRETS.contains(&suffix),
+            _ => false,
+        }
+    }
+
+    /// The Secrets with keys that are made once: who may put them there beforehand.
+    pub fn authorities(&self) -> [String; 3] {
+        [self.ca(), self.front_proxy_ca(), self.service_account()]
     }
 }
+
+/// What distinguishes names of one kind.
+const KONNECTIVITY_ROUTE: &str = "-konnectivity";
+const CONFIG_MAPS: [&str; 2] = [
+    "-kubeadmconfig",
+    "-konnectivity-egress-selector-configuration",
+];
+const SECRETS: [&str; 13] = [
+    "-ca",
+    "-front-proxy-ca-certificate",
+    "-sa-certificate",
+    "-api-server-certificate",
+    "-api-server-kubelet-client-certificate",
+    "-front-proxy-client-certificate",
+    "-admin-kubeconfig",
+    "-controller-manager-kubeconfig",
+    "-scheduler-kubeconfig",
+    "-datastore-config",
+    "-datastore-certificate",
+    "-konnectivity-certificate",
+    "-konnectivity-kubeconfig",
+];
 
 suffixed! {
     /// Service, Deployment, Ingress and `TLSRoute` of the control plane.

@@ -172,14 +172,49 @@ impl std::fmt::Display for ObjectRef {
     }
 }
 
-/// How an object is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One version of a live object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version {
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Its resource version; 0 where it is not known, and then only the uid counts.
+    pub revision: u64,
+}
+
+impl Version {
+    /// The version that an API server served.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        let revision = metadata.resource_version.as_deref();
+        Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            revision: revision.and_then(|text| text.parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
+/// How an object is written, and what must be there for it: whoever planned it may have been
+/// overtaken by the time that the request arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
-    /// Server-side apply: create it or make it so.
+    /// Server-side apply over whatever is there.
     Apply,
-    /// Create only. For keys that must never be made twice: if it exists already, whoever made it
-    /// was first, and the next pass adopts what is there.
+    /// Only if nothing of that name is there: whoever made it was first, and the next plan says what
+    /// becomes of it.
     Create,
+    /// Server-side apply, only to this version of the live object.
+    Update(Version),
+    /// As [`Intent::Update`], but the fields that others wrote for us become ours before.
+    Adopt(Version),
+}
+
+impl Intent {
+    /// The version that must be there.
+    pub fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Update(version) | Self::Adopt(version) => Some(version),
+            Self::Apply | Self::Create => None,
+        }
+    }
 }
 
 /// One object of a plan: what is to be there, completely.
@@ -189,8 +224,6 @@ pub struct Object {
     pub key: ObjectRef,
     /// How it is written.
     pub intent: Intent,
-    /// The uid of the live object this plan is about, where the intent is "update this one".
-    pub uid: Option<String>,
     /// The JSON to send, with apiVersion, kind and the content-hash annotation.
     pub body: Value,
     /// Hash of the planned content, as stamped.
@@ -246,17 +279,26 @@ impl Object {
                 name,
             },
             intent: Intent::Apply,
-            uid: None,
             body,
             hash,
         }
     }
 
-    /// The same object, to be created only.
+    /// The same object, to be written as `intent` says.
     #[must_use]
-    pub fn create_only(mut self) -> Self {
-        self.intent = Intent::Create;
-        self
+    pub fn with(self, intent: Intent) -> Self {
+        Self { intent, ..self }
+    }
+
+    /// The same object with another body, stamped anew.
+    #[must_use]
+    pub fn amended(self, amend: impl FnOnce(&mut Value)) -> Self {
+        let mut body = self.body;
+        if let Some(annotations) = body["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(CONTENT_HASH);
+        }
+        amend(&mut body);
+        Self::from_value(body).with(self.intent)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What may a plan look at? Everything in here, and nothing else.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use k8s_openapi::{
     api::{
@@ -16,7 +16,13 @@ use kamaji_api::{
     tenant::{AddonsStatus, KubeadmPhaseStatus, TenantControlPlane},
 };
 
-use crate::{entropy::Seed, object::ObjectRef, settings::Settings, store::Store};
+use crate::{
+    adoption::Child,
+    entropy::Seed,
+    object::{Kind, ObjectRef},
+    settings::Settings,
+    store::Store,
+};
 
 /// One observation of one tenant.
 #[derive(Clone, Debug)]
@@ -47,14 +53,29 @@ pub struct Snapshot {
     pub gateways: Vec<Gateway>,
     /// True if the API server serves `TLSRoute` v1.
     pub gateway_api: bool,
-    /// Names of everything that is there for the tenant.
-    pub children: Vec<ObjectRef>,
+    /// What is there under the names of the tenant's objects, as far as is known: what is missing here
+    /// is only ever created.
+    pub children: BTreeMap<ObjectRef, Child>,
     /// What the last visit to the tenant's inside brought; `None` before the first one.
     pub inside: Option<InsideReport>,
     /// The time.
     pub now: Timestamp,
     /// Randomness for whatever must be issued.
     pub seed: Seed,
+}
+
+impl Snapshot {
+    /// What is there under the name of one of the tenant's objects. Of a Secret it is the very version
+    /// whose content a plan looks at.
+    pub fn child(&self, key: &ObjectRef) -> Option<Cow<'_, Child>> {
+        if key.kind != Kind::Secret {
+            return self.children.get(key).map(Cow::Borrowed);
+        }
+        let secret = self.secrets.get(&key.name)?;
+        let tenant = self.object.metadata.name.as_deref().unwrap_or_default();
+        let body = serde_json::json!({"metadata": secret.metadata});
+        Some(Cow::Owned(Child::of(&body, key.kind, tenant)))
+    }
 }
 
 /// A Deployment as far as status goes.

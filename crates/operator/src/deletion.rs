@@ -36,7 +36,7 @@ async fn pass(
         condition: wait.condition,
         reason: wait.reason,
         message: wait.message,
-        adopt: false,
+        occupied: None,
         silent: false,
     })?;
     for (store, binding) in &todo.unbind {
@@ -58,10 +58,8 @@ async fn pass(
     }
     if let Some(secret) = &todo.release {
         match context.writer.write(secret).await {
-            // It is gone or another one by that name: then there is nothing to release.
-            Ok(_)
-            | Err(WriteError::Conflict { .. } | WriteError::Invalid { .. } | WriteError::Gone(_)) =>
-                {}
+            // It is gone: then there is nothing to release. One that has changed is read again.
+            Ok(_) | Err(WriteError::Invalid { .. } | WriteError::Gone(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }

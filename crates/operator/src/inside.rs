@@ -1,6 +1,6 @@
 //! What happens inside a tenant? Short visits, on change and for drift; nothing is kept running.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
@@ -15,7 +15,8 @@ use kamaji_api::{
 use kamaji_core::{
     endpoint,
     inside::{self, InsideFacts, InsidePlan},
-    object::{CONTENT_HASH, Kind, Object, ObjectRef, holds},
+    managed_fields::written_by_update,
+    object::{CONTENT_HASH, Intent, Kind, Object, ObjectRef, holds},
     pki::kubeconfig::{self, Credentials},
     render::Renderer,
     snapshot::InsideReport,
@@ -27,9 +28,8 @@ use crate::{
     context::{Context, Key, Visit},
     observe,
     shell::{
-        apply::{WriteError, Writer},
+        apply::{MANAGER, WriteError, Writer},
         clock,
-        index::Facts,
         queue::Outcome,
         remote::Target,
     },
@@ -213,14 +213,7 @@ fn planned(
     tenant: &Tenant,
     ca: &[u8],
 ) -> Result<InsidePlan, Trouble> {
-    let service = context
-        .index
-        .children(key)
-        .into_iter()
-        .find_map(|(_, entry)| match entry.facts {
-            Facts::Service(service) => Some(*service),
-            _ => None,
-        });
+    let service = observe::service(context, key, &tenant.uid);
     let endpoint = endpoint::resolve(tenant, service.as_ref())
         .map_err(|wait| Trouble::new(wait.reason(), wait))?;
     let name = tenant
@@ -295,8 +288,13 @@ fn writer(
         address: context
             .settings
             .dial_cluster_ip
-            .then(|| cluster_ip(context, key))
-            .flatten(),
+            .then(|| {
+                observe::service(context, key, &tenant.uid)?
+                    .spec?
+                    .cluster_ip
+            })
+            .flatten()
+            .and_then(|address| address.parse().ok()),
         port: tenant.network.port,
         ca: credentials.ca,
         certificate: credentials.certificate,
@@ -309,48 +307,51 @@ fn writer(
     Ok(context.writer.towards(client))
 }
 
-fn cluster_ip(context: &Context, key: &Key) -> Option<IpAddr> {
-    context
-        .index
-        .children(key)
-        .into_iter()
-        .find_map(|(_, entry)| match entry.facts {
-            Facts::Service(service) => service.spec?.cluster_ip?.parse().ok(),
-            _ => None,
-        })
-}
-
-/// Makes one object so, without a write if it is.
+/// Makes one object so, without a write if it is. Where nothing was read before, it is only created: what
+/// another replica wrote meanwhile is read first.
 async fn put(writer: Writer, object: Object, fresh: bool) -> Result<(), Trouble> {
-    if !fresh && settled(&writer, &object).await? {
-        return Ok(());
-    }
-    match writer.write(&object).await {
+    let first = if fresh {
+        Some(Intent::Create)
+    } else {
+        due(&writer, &object).await?
+    };
+    let Some(intent) = first else { return Ok(()) };
+    match writer.write(&object.clone().with(intent)).await {
         Ok(_) => Ok(()),
-        // A field that never changes: found out only now, where nothing was read before.
-        Err(WriteError::Invalid { .. }) if !settled(&writer, &object).await? => {
-            writer.write(&object).await.map(drop).map_err(unreachable)
+        // Found out only now: it is there, or a field of it never changes.
+        Err(WriteError::AlreadyExists(_) | WriteError::Invalid { .. }) => {
+            match due(&writer, &object).await? {
+                Some(intent) => {
+                    let again = writer.write(&object.with(intent)).await;
+                    again.map(drop).map_err(unreachable)
+                }
+                None => Ok(()),
+            }
         }
         Err(error) => Err(unreachable(error)),
     }
 }
 
-/// True if the live object is as planned. One of ours that can only be changed by making it anew is
-/// deleted.
-async fn settled(writer: &Writer, object: &Object) -> Result<bool, Trouble> {
+/// How the object is to be written; `None` if it is as planned. One of ours that can only be changed by
+/// making it anew is deleted.
+async fn due(writer: &Writer, object: &Object) -> Result<Option<Intent>, Trouble> {
     let Some(live) = writer.read(&object.key).await.map_err(unreachable)? else {
-        return Ok(false);
+        return Ok(Some(Intent::Create));
     };
     let ours = live.body["metadata"]["labels"][labels::PROJECT] == *"kamaji";
     if ours && inside::must_be_recreated(object, &live.body) {
-        let uid = Some(live.uid.as_str());
-        writer.delete(&object.key, uid).await.map_err(unreachable)?;
-        return Ok(false);
+        let deleted = writer.delete(&object.key, Some(&live.version)).await;
+        deleted.map_err(unreachable)?;
+        return Ok(Some(Intent::Create));
     }
-    Ok(
-        live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
-            && holds(&object.body, &live.body),
-    )
+    let planned = live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
+        && holds(&object.body, &live.body);
+    let intent = if written_by_update(&live.body, MANAGER) {
+        Intent::Adopt(live.version)
+    } else {
+        Intent::Update(live.version)
+    };
+    Ok((!planned).then_some(intent))
 }
 
 /// Removes an object that is no longer wanted, if it is ours.
@@ -361,7 +362,7 @@ async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), Trouble> {
     let ours = live.body["metadata"]["labels"][labels::PROJECT] == *"kamaji";
     if ours {
         writer
-            .delete(object, Some(&live.uid))
+            .delete(object, Some(&live.version))
             .await
             .map_err(unreachable)?;
     }

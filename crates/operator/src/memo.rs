@@ -3,9 +3,15 @@
 //! A few bytes for each tenant. Forgetting them costs one more look, never correctness.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Mutex,
     time::{Duration, Instant},
+};
+
+use kamaji_core::{
+    adoption::Child,
+    names::Names,
+    object::{Kind, ObjectRef},
 };
 
 use crate::{context::Key, shell::clock};
@@ -16,11 +22,15 @@ struct Settled {
     wake: Option<Instant>,
 }
 
+/// Objects that carry no label of ours under the names of a tenant's, and whose they are.
+type Occupied = BTreeMap<ObjectRef, Option<Child>>;
+
 /// The last settled fingerprint of each tenant.
 #[derive(Debug, Default)]
 pub struct Memo {
     settled: Mutex<HashMap<Key, Settled>>,
-    adopting: Mutex<HashSet<Key>>,
+    occupied: Mutex<HashMap<Key, Occupied>>,
+    crowded: Mutex<HashSet<Key>>,
 }
 
 impl Memo {
@@ -41,20 +51,55 @@ impl Memo {
         locked(&self.settled).insert(key.clone(), Settled { fingerprint, wake });
     }
 
-    /// The next look at `key` must also look for authorities that carry no label of ours.
-    pub fn adopt(&self, key: &Key) {
-        locked(&self.adopting).insert(key.clone());
+    /// Something that no watch tells of has the name of an object of `key`: it is read from now on. What
+    /// a person puts there beforehand, the authorities, is there together.
+    pub fn occupy(&self, key: &Key, object: &ObjectRef) {
+        let mut tenants = locked(&self.occupied);
+        let names = tenants.entry(key.clone()).or_default();
+        names.entry(object.clone()).or_insert(None);
+        let authorities = Names::of(&key.name).authorities();
+        if object.kind == Kind::Secret && authorities.contains(&object.name) {
+            for name in authorities {
+                let authority = ObjectRef::namespaced(Kind::Secret, &key.namespace, &name);
+                names.entry(authority).or_insert(None);
+            }
+        }
     }
 
-    /// True if the authorities of `key` are to be looked for by name.
-    pub fn adopting(&self, key: &Key) -> bool {
-        locked(&self.adopting).contains(key)
+    /// The names of `key` that are to be read, and what was found there last.
+    pub fn occupied(&self, key: &Key) -> Occupied {
+        locked(&self.occupied).get(key).cloned().unwrap_or_default()
+    }
+
+    /// What is there under one of those names.
+    pub fn found(&self, key: &Key, object: &ObjectRef, child: Child) {
+        if let Some(names) = locked(&self.occupied).get_mut(key) {
+            names.insert(object.clone(), Some(child));
+        }
+    }
+
+    /// The name is free again, or a watch tells of what is there.
+    pub fn vacate(&self, key: &Key, object: &ObjectRef) {
+        if let Some(names) = locked(&self.occupied).get_mut(key) {
+            names.remove(object);
+        }
+    }
+
+    /// Too much carries the labels of `key` to be listed.
+    pub fn crowd(&self, key: &Key) {
+        locked(&self.crowded).insert(key.clone());
+    }
+
+    /// True if the Secrets of `key` are to be read one by one.
+    pub fn crowded(&self, key: &Key) -> bool {
+        locked(&self.crowded).contains(key)
     }
 
     /// Nothing is known of `key` any more.
     pub fn forget(&self, key: &Key) {
         locked(&self.settled).remove(key);
-        locked(&self.adopting).remove(key);
+        locked(&self.occupied).remove(key);
+        locked(&self.crowded).remove(key);
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::api::core::v1::Secret;
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{Secret, Service};
 use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
+    adoption::{Child, Verdict},
     binding::overrides,
     entropy::Seed,
     names::Names,
-    object::{CONTENT_HASH, Kind, Object, ObjectRef, holds as content_holds},
+    object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     snapshot::{Snapshot, StoreWait},
     store::Store,
 };
@@ -22,7 +24,7 @@ use crate::{
     report::Failure,
     shell::{
         apply::Live,
-        clock,
+        bounded, clock,
         index::{Facts, fingerprint},
     },
 };
@@ -50,22 +52,32 @@ pub async fn snapshot(
         routes: BTreeMap::new(),
         gateways: Vec::new(),
         gateway_api: context.gateway_api(),
-        children: Vec::new(),
+        children: BTreeMap::new(),
         inside: context.inside.get(key).map(|visit| visit.report),
         now: clock::now(),
         seed: Seed::new(clock::seed()),
     };
     children(context, key, &mut snapshot);
     secrets(context, key, &mut snapshot).await?;
+    occupied(context, key, &mut snapshot).await?;
     gateways(context, &mut snapshot).await?;
     Ok(snapshot)
 }
 
-/// Brings what children say by themselves up to date; no request is made.
+/// Brings what children say by themselves up to date; no request is made. What somebody else's objects
+/// say is none of the tenant's.
 pub fn children(context: &Context, key: &Key, snapshot: &mut Snapshot) {
+    let uid = snapshot.object.metadata.uid.clone().unwrap_or_default();
     snapshot.children.clear();
+    (snapshot.service, snapshot.deployment, snapshot.ingress) = (None, None, None);
+    snapshot.routes.clear();
+    for (child, found) in context.memo.occupied(key) {
+        snapshot.children.extend(found.map(|found| (child, found)));
+    }
     for (child, entry) in context.index.children(key) {
+        let verdict = entry.child.verdict(&child, (&key.name, &uid));
         match entry.facts {
+            _ if verdict == Verdict::Foreign => {}
             Facts::None => {}
             Facts::Deployment(view) => snapshot.deployment = Some(*view),
             Facts::Service(service) => snapshot.service = Some(*service),
@@ -74,48 +86,96 @@ pub fn children(context: &Context, key: &Key, snapshot: &mut Snapshot) {
                 snapshot.routes.insert(child.name.clone(), *route);
             }
         }
-        snapshot.children.push(child);
+        snapshot.children.insert(child, entry.child);
     }
 }
 
-/// Lists the Secrets of a tenant that has any; looks for authorities by name where a person may have
-/// put them there before the tenant was made.
+/// All Secrets of a tenant in bytes, as far as they are listed: ours are a tenth of it.
+const SECRETS: usize = 1 << 20;
+/// Secrets that are read at the same time, where they are read one by one.
+const AT_ONCE: usize = 8;
+
+/// Reads the Secrets of a tenant that has any. They are listed with one request, unless more carries their
+/// labels than can be theirs: then those are read whose names the tenant's have.
 async fn secrets(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    let known = snapshot.children.keys();
+    let known = known.filter(|child| child.kind == Kind::Secret);
+    let known: Vec<_> = known.map(|child| child.name.clone()).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let listed = if context.memo.crowded(key) {
+        None
+    } else {
+        list(context, key).await?
+    };
+    let found = match listed {
+        Some(listed) => listed,
+        None => {
+            context.memo.crowd(key);
+            let read = known.into_iter().map(|name| secret(context, key, name));
+            let read = stream::iter(read).buffer_unordered(AT_ONCE);
+            let found: Vec<Option<Secret>> = read.try_collect().await?;
+            found.into_iter().flatten().collect()
+        }
+    };
+    let names = Names::of(&key.name);
+    for secret in found {
+        let name = secret.metadata.name.clone().unwrap_or_default();
+        if names.include(Kind::Secret, &name) {
+            snapshot.secrets.insert(name, secret);
+        }
+    }
+    Ok(())
+}
+
+async fn list(context: &Context, key: &Key) -> Result<Option<Vec<Secret>>, Failure> {
+    context.metrics.counters.request("list", "secrets");
+    let selector = format!("{}=kamaji,{}={}", labels::PROJECT, labels::NAME, key.name);
+    let params = ListParams::default().labels(&selector);
+    let listed = bounded::list(&context.client, (&key.namespace, &params), SECRETS).await;
+    listed.map_err(|error| Failure::reading(key, "its Secrets", &error))
+}
+
+async fn secret(context: &Context, key: &Key, name: String) -> Result<Option<Secret>, Failure> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);
-    if snapshot
-        .children
-        .iter()
-        .any(|child| child.kind == Kind::Secret)
-    {
-        context.metrics.counters.request("list", "secrets");
-        let selector = format!("{}=kamaji,{}={}", labels::PROJECT, labels::NAME, key.name);
-        let list = api
-            .list(&ListParams::default().labels(&selector))
-            .await
-            .map_err(|error| Failure::reading(key, "its Secrets", &error))?;
-        for secret in list.items {
-            if let Some(name) = secret.metadata.name.clone() {
-                snapshot.secrets.insert(name, secret);
+    context.metrics.counters.request("get", "secrets");
+    let found = api.get_opt(&name).await;
+    found.map_err(|error| Failure::reading(key, &format!("the Secret {name}"), &error))
+}
+
+/// Reads by name what no watch tells of, since it carries no label of ours: authorities that a person put
+/// there, and objects of others.
+async fn occupied(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    let status = snapshot.object.status.as_ref();
+    if status.is_some_and(|status| status.certificates.is_some()) {
+        // One that is recorded and lost may have been restored without labels.
+        for name in Names::of(&key.name).authorities() {
+            if !snapshot.secrets.contains_key(&name) {
+                let lost = ObjectRef::namespaced(Kind::Secret, &key.namespace, &name);
+                context.memo.occupy(key, &lost);
             }
         }
     }
-    let status = snapshot.object.status.as_ref();
-    let recorded = status.is_some_and(|status| status.certificates.is_some());
-    // One that is recorded and lost may have been restored without labels.
-    if recorded || context.memo.adopting(key) {
-        let names = Names::of(&key.name);
-        for name in [names.ca(), names.front_proxy_ca(), names.service_account()] {
-            if snapshot.secrets.contains_key(&name) {
-                continue;
+    for object in context.memo.occupied(key).into_keys() {
+        if context
+            .index
+            .entry(&object)
+            .is_some_and(|entry| entry.child.marks.labelled)
+        {
+            context.memo.vacate(key, &object);
+        } else if object.kind == Kind::Secret {
+            match secret(context, key, object.name.clone()).await? {
+                Some(secret) => drop(snapshot.secrets.insert(object.name, secret)),
+                None => context.memo.vacate(key, &object),
             }
-            context.metrics.counters.request("get", "secrets");
-            let found = api
-                .get_opt(&name)
-                .await
-                .map_err(|error| Failure::reading(key, &format!("the Secret {name}"), &error))?;
-            if let Some(secret) = found {
-                snapshot.secrets.insert(name, secret);
-            }
+        } else if let Some(live) = context.writer.read(&object).await? {
+            let child = Child::of(&live.body, object.kind, &key.name);
+            context.memo.found(key, &object, child.clone());
+            snapshot.children.insert(object, child);
+        } else {
+            context.memo.vacate(key, &object);
+            snapshot.children.remove(&object);
         }
     }
     Ok(())
@@ -226,6 +286,7 @@ pub async fn holds(
     if !entry.is_some_and(|entry| entry.is_stamped(&object.hash)) {
         return Ok(false);
     }
+    let since = context.index.since();
     let listed = (object.key.kind == Kind::Secret)
         .then(|| snapshot.secrets.get(&object.key.name))
         .flatten();
@@ -237,7 +298,7 @@ pub async fn holds(
     let same = live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
         && content_holds(&object.body, &live.body);
     if same {
-        context.index.remember(key, object, &live);
+        context.index.remember(key, object, (&live, since));
     }
     Ok(same)
 }
@@ -248,9 +309,21 @@ fn listed_live(secret: &Secret) -> Live {
     body["apiVersion"] = "v1".into();
     body["kind"] = "Secret".into();
     Live {
-        uid: secret.metadata.uid.clone().unwrap_or_default(),
+        version: Version::of(&secret.metadata),
         fingerprint: fingerprint(&body),
         body,
+    }
+}
+
+/// The Service of the tenant with this uid, as far as addresses go.
+pub fn service(context: &Context, key: &Key, uid: &str) -> Option<Service> {
+    let name = Names::of(&key.name).control_plane();
+    let object = ObjectRef::namespaced(Kind::Service, &key.namespace, &name);
+    let entry = context.index.entry(&object)?;
+    let verdict = entry.child.verdict(&object, (&key.name, uid));
+    match entry.facts {
+        Facts::Service(service) if verdict != Verdict::Foreign => Some(*service),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ use kamaji_api::{
 use kamaji_core::{
     binding::Binding,
     names::Names,
+    object::ObjectRef,
     plan::{Plan, Step},
     snapshot::StoreWait,
     tenant::ParseError,
@@ -35,8 +36,8 @@ pub struct Failure {
     pub reason: &'static str,
     /// Object, cause and next action.
     pub message: String,
-    /// True if an authority was there that carries no label of ours: look for it by name.
-    pub adopt: bool,
+    /// What was there already although no watch tells of it: it is read by name from now on.
+    pub occupied: Option<ObjectRef>,
     /// True if it is nobody's fault and worth no word: another look will do.
     pub silent: bool,
 }
@@ -47,7 +48,7 @@ impl Failure {
             condition: ConditionType::Reconciled,
             reason,
             message: message.to_string(),
-            adopt: false,
+            occupied: None,
             silent: false,
         }
     }
@@ -138,7 +139,10 @@ impl Failure {
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         Self {
-            adopt: matches!(error, WriteError::AlreadyExists(_)),
+            occupied: match &error {
+                WriteError::AlreadyExists(object) => Some(object.clone()),
+                _ => None,
+            },
             silent: matches!(
                 error,
                 WriteError::AlreadyExists(_)

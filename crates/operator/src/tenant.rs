@@ -7,6 +7,7 @@ use std::{collections::hash_map::DefaultHasher, hash::Hasher, sync::Arc, time::D
 
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
+    adoption::Child,
     binding::Binding,
     object::{Kind, Object},
     plan::{self, Plan, Step},
@@ -90,8 +91,8 @@ async fn pass(
     }
     if let Err(failure) = result {
         report::refused(context, key, (&snapshot.object, &plan), &failure).await;
-        if failure.adopt {
-            context.memo.adopt(key);
+        if let Some(occupied) = &failure.occupied {
+            context.memo.occupy(key, occupied);
             return Outcome::Wait(Duration::ZERO);
         }
         return Outcome::Retry;
@@ -169,11 +170,8 @@ async fn apply(
         }
     }
     for object in &plan.prunes {
-        let uid = context
-            .index
-            .entry(object)
-            .map(|entry| entry.uid.to_string());
-        context.writer.delete(object, uid.as_deref()).await?;
+        let version = snapshot.child(object).map(|child| child.version.clone());
+        context.writer.delete(object, version.as_ref()).await?;
     }
     if plan.answered {
         let (writer, object) = (&context.writer, &snapshot.object);
@@ -191,8 +189,11 @@ async fn write(
     if context.index.as_planned(object) || observe::holds(context, key, (snapshot, object)).await? {
         return Ok(());
     }
+    let since = context.index.since();
     let live = context.writer.write(object).await?;
-    context.index.remember(key, object, &live);
+    context.index.remember(key, object, (&live, since));
+    let child = Child::of(&live.body, object.key.kind, &key.name);
+    snapshot.children.insert(object.key.clone(), child);
     if object.key.kind == Kind::Secret
         && let Ok(secret) = serde_json::from_value(live.body)
     {

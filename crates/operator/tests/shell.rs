@@ -6,6 +6,8 @@
     reason = "these are tests, and their helpers are, too"
 )]
 
+#[path = "shell/adoption.rs"]
+mod adoption;
 #[path = "shell/events.rs"]
 mod events;
 #[path = "shell/lease.rs"]

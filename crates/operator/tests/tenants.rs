@@ -23,6 +23,8 @@ mod deletion;
 mod drift;
 #[path = "tenants/endpoints.rs"]
 mod endpoints;
+#[path = "tenants/foreign.rs"]
+mod foreign;
 #[path = "tenants/killed.rs"]
 mod killed;
 #[path = "tenants/leadership.rs"]

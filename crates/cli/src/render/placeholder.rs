@@ -86,7 +86,7 @@ pub fn snapshot(
         routes: std::collections::BTreeMap::new(),
         gateways: Vec::new(),
         gateway_api: true,
-        children: Vec::new(),
+        children: std::collections::BTreeMap::new(),
         inside: None,
         now,
         seed,

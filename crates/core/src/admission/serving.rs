@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     entropy::Seed,
-    object::Object,
+    object::{Intent, Object, Version},
     pki::{
         authority::{self, Authority, BACKDATE},
         certificate::{Certificate, Usage},
@@ -376,13 +376,10 @@ impl State {
             ..Secret::default()
         };
         let object = Object::of(&secret);
-        match live {
-            None => object.create_only(),
-            Some(live) => Object {
-                uid: live.metadata.uid.clone(),
-                ..object
-            },
-        }
+        object.with(match live {
+            None => Intent::Create,
+            Some(live) => Intent::Update(Version::of(&live.metadata)),
+        })
     }
 }
 

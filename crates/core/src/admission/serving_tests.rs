@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::object::Intent;
+use crate::object::{Intent, Version};
 
 fn service() -> WebhookService {
     WebhookService {
@@ -40,6 +40,7 @@ fn settle(mut live: Option<Secret>, now: Timestamp) -> (Secret, Timestamp) {
             ServingPlan::Write { object, .. } => {
                 let mut secret: Secret = serde_json::from_value(object.body).expect("a Secret");
                 secret.metadata.uid = Some("uid".to_owned());
+                secret.metadata.resource_version = Some("7".to_owned());
                 live = Some(secret);
             }
             ServingPlan::Unusable(problem) => panic!("{problem}"),
@@ -98,10 +99,8 @@ fn a_leaf_that_is_due_is_renewed_by_the_same_authority() {
     let ServingPlan::Write { object, .. } = plan(Some(&old), due) else {
         panic!("it is due")
     };
-    assert_eq!(
-        (object.intent, object.uid.as_deref()),
-        (Intent::Apply, Some("uid"))
-    );
+    assert_eq!(object.intent, Intent::Update(Version::of(&old.metadata)));
+    assert_eq!(Version::of(&old.metadata).revision, 7);
     let (new, _) = settle(Some(old.clone()), due);
     assert_ne!(get(&old, LEAF), get(&new, LEAF));
     assert_eq!(get(&old, CA), get(&new, CA));
@@ -221,7 +220,7 @@ fn an_empty_secret_is_filled_and_keeps_its_type() {
         panic!("empty")
     };
     assert_eq!(object.body["type"], "Opaque");
-    assert_eq!(object.intent, Intent::Apply);
+    assert_eq!(object.intent, Intent::Update(Version::of(&empty.metadata)));
 }
 
 #[test]

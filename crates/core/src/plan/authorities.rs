@@ -226,7 +226,7 @@ fn one(
         Trusted::Ca | Trusted::ServiceAccount => tenant.names.ca(),
     };
     let origin = Origin::of(tenant, (kind.trusted, &name), (asked, draft))?;
-    let (rotated, fresh) = origin.traits();
+    let rotated = origin.is_rotated();
     let authority = match origin {
         Origin::Live(data) => {
             let (certificate, key) = files(&data, kind);
@@ -266,7 +266,6 @@ fn one(
     });
     let planned = Planned {
         rotated,
-        create_only: fresh,
         ..Planned::new(name, kind.component, data.collect())
     };
     draft.secret(tenant, planned);
@@ -288,20 +287,16 @@ fn files<'a>(data: &'a Data, kind: &Kind) -> (&'a [u8], &'a [u8]) {
 }
 
 impl Origin {
-    /// Whether it answers a person's word, and whether it is made in this pass.
-    fn traits(&self) -> (bool, bool) {
-        match self {
-            Self::Live(_) => (false, false),
-            Self::New => (false, true),
-            Self::Renewed => (true, true),
-        }
+    /// True if it answers a person's word.
+    fn is_rotated(&self) -> bool {
+        matches!(self, Self::Renewed)
     }
 }
 
 fn service_account(tenant: &Tenant, (asked, draft): (&mut Asked, &mut Draft)) -> Option<()> {
     let name = tenant.names.service_account();
     let origin = Origin::of(tenant, (Trusted::ServiceAccount, &name), (asked, draft))?;
-    let (rotated, create_only) = origin.traits();
+    let rotated = origin.is_rotated();
     let data = match origin {
         Origin::Live(data) => {
             let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -324,7 +319,6 @@ fn service_account(tenant: &Tenant, (asked, draft): (&mut Asked, &mut Draft)) ->
     };
     let planned = Planned {
         rotated,
-        create_only,
         ..Planned::new(name, "sa-certificate", data)
     };
     draft.secret(tenant, planned);

@@ -10,7 +10,7 @@ use kamaji_api::{condition::ConditionType, labels};
 use super::Wait;
 use crate::{
     binding::{self, Binding},
-    object::{Kind, Object, ObjectRef},
+    object::{Intent, Kind, Object, ObjectRef, Version},
     snapshot::{Snapshot, StoreWait},
     store::Store,
     tenant::Tenant,
@@ -88,7 +88,8 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
         .collect())
 }
 
-/// Server-side apply without the finalizer that we once applied takes it away.
+/// Server-side apply without the finalizer that we once applied takes it away; the reference's, too, once
+/// its fields are ours.
 fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
     let name = tenant.names.datastore_config();
     let live = snapshot.secrets.get(&name)?;
@@ -98,7 +99,7 @@ fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
         .filter(|f| !f.is_empty())?;
     Some(Object {
         key: ObjectRef::namespaced(Kind::Secret, &tenant.namespace, &name),
-        uid: live.metadata.uid.clone(),
+        intent: Intent::Adopt(Version::of(&live.metadata)),
         ..Object::from_value(serde_json::json!({
             "apiVersion": "v1",
             "kind": "Secret",

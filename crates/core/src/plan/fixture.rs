@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::{Plan, plan};
 use crate::{
+    adoption::Child,
     entropy::Seed,
-    object::Kind,
+    object::{Kind, Object},
     pki::{authority, key::KeyAlgorithm},
     settings::Settings,
     snapshot::{DeploymentView, Snapshot},
@@ -81,7 +82,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
         routes: BTreeMap::new(),
         gateways: Vec::new(),
         gateway_api: false,
-        children: Vec::new(),
+        children: BTreeMap::new(),
         inside: None,
         now: NOW.parse().unwrap(),
         seed: Seed::from_text("test"),
@@ -90,18 +91,19 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
 
 /// The world after `plan` was carried out in it; the next plan draws other random numbers.
 pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
+    let tenant = snapshot.object.metadata.name.clone().unwrap();
     for object in plan.objects() {
+        let body = stored(object);
+        let child = Child::of(&body, object.key.kind, &tenant);
+        snapshot.children.insert(object.key.clone(), child);
         if object.key.kind == Kind::Secret {
-            let secret: Secret = serde_json::from_value(object.body.clone()).unwrap();
+            let secret: Secret = serde_json::from_value(body).unwrap();
             snapshot.secrets.insert(object.key.name.clone(), secret);
-        }
-        if !snapshot.children.contains(&object.key) {
-            snapshot.children.push(object.key.clone());
         }
     }
     snapshot
         .children
-        .retain(|child| !plan.prunes.contains(child));
+        .retain(|child, _| !plan.prunes.contains(child));
     for gone in plan.prunes.iter().filter(|gone| gone.kind == Kind::Secret) {
         snapshot.secrets.remove(&gone.name);
     }
@@ -116,6 +118,14 @@ pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
     snapshot.object.status = Some(plan.status.clone());
     snapshot.seed = Seed::from_text("another");
     snapshot
+}
+
+/// What the API server makes of a planned object.
+pub(crate) fn stored(object: &Object) -> Value {
+    let mut body = object.body.clone();
+    body["metadata"]["uid"] = format!("uid of {}", object.key).into();
+    body["metadata"]["resourceVersion"] = "7".into();
+    body
 }
 
 /// The Deployment of `plan` once all its pods are made, of which `ready` are ready.

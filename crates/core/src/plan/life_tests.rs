@@ -110,7 +110,7 @@ impl World {
         match (event, &chosen) {
             (Event::SecretLost(_), Some(name)) => {
                 seen.secrets.remove(name);
-                seen.children.retain(|child| child.name != *name);
+                seen.children.retain(|child, _| child.name != *name);
             }
             (Event::SecretSpoilt(_), Some(name)) => {
                 let secret = seen.secrets.get_mut(name).unwrap();

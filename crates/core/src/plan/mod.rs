@@ -8,6 +8,7 @@ use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
 use kamaji_api::{condition::ConditionType, labels, tenant::TenantControlPlaneStatus};
 
 use crate::{
+    adoption::Verdict,
     binding::Binding,
     endpoint::{self, Endpoint, Unassigned},
     names::Names,
@@ -29,6 +30,9 @@ mod authorities_tests;
 mod deletion;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod foreign;
+#[cfg(test)]
+mod foreign_tests;
 mod inherited;
 #[cfg(test)]
 mod inherited_tests;
@@ -220,6 +224,9 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
     if renderer.is_some() && tenant.spec.addons.konnectivity.is_some() {
         draft.config_map(&render::egress::config_map(tenant));
     }
+    if draft.foreign_mount {
+        return;
+    }
     // Pods of a renderer that is not known here are left as they are.
     if renderer.is_some() {
         let checksums = draft.checksums(tenant);
@@ -263,6 +270,8 @@ struct Draft<'a> {
     /// True if a person asked for a new authority.
     renews: bool,
     answered: bool,
+    /// True if something that pods would mount is somebody else's.
+    foreign_mount: bool,
     /// True once everything is planned: only then is anything removed.
     complete: bool,
 }
@@ -282,6 +291,7 @@ impl<'a> Draft<'a> {
             renderer: None,
             renews: false,
             answered: false,
+            foreign_mount: false,
             complete: false,
         }
     }
@@ -300,10 +310,6 @@ impl<'a> Draft<'a> {
             why.reason(),
             why,
         ));
-    }
-
-    fn write(&mut self, object: Object) {
-        self.steps.push(Step::Write(object));
     }
 
     fn wait(&mut self, wait: Wait) {
@@ -349,14 +355,10 @@ impl<'a> Draft<'a> {
             .as_ref()
             .and_then(|a| a.get(labels::CHECKSUM).cloned())
             .unwrap_or_default();
-        self.settled.insert(
-            name,
-            Settled {
-                data: annotated.clone(),
-                annotated,
-            },
-        );
-        self.write(Object::of(config));
+        if self.write(Object::of(config)) {
+            let data = annotated.clone();
+            self.settled.insert(name, Settled { annotated, data });
+        }
     }
 
     /// What pod templates carry (section 6.3).
@@ -414,6 +416,8 @@ impl<'a> Draft<'a> {
             .name
             .as_deref()
             .unwrap_or_default();
+        let uid = self.snapshot.object.metadata.uid.as_deref();
+        let uid = uid.unwrap_or_default();
         let names = Names::of(name);
         let namespace = self
             .snapshot
@@ -432,7 +436,11 @@ impl<'a> Draft<'a> {
         ]
         .into_iter()
         .map(|(kind, name)| ObjectRef::namespaced(kind, namespace, &name))
-        .filter(|key| self.snapshot.children.contains(key) && !planned.contains(key))
+        .filter(|key| !planned.contains(key))
+        .filter(|key| {
+            let child = self.snapshot.child(key);
+            child.is_some_and(|child| child.verdict(key, (name, uid)) == Verdict::Ours)
+        })
         .collect()
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     check::violations,
-    object::Intent,
+    object::{Intent, Version},
     pki::certificate::Certificate,
     snapshot::{DeploymentView, StoreWait},
 };
@@ -71,21 +71,18 @@ fn the_same_snapshot_gives_the_same_plan() {
 }
 
 #[test]
-fn authorities_are_created_and_never_applied_over_what_may_be_there() {
+fn what_is_not_there_is_created_and_what_is_there_is_written_as_it_was_observed() {
     let first = plan(&snapshot(json!({}))).unwrap();
-    let intents = |plan: &Plan| {
-        [
-            "full-ca",
-            "full-front-proxy-ca-certificate",
-            "full-sa-certificate",
-        ]
-        .map(|name| find(plan, name).intent)
-    };
-    assert_eq!(intents(&first), [Intent::Create; 3]);
-    assert_eq!(
-        intents(&plan(&settled(json!({}))).unwrap()),
-        [Intent::Apply; 3]
-    );
+    for object in first.objects() {
+        assert_eq!(object.intent, Intent::Create, "{}", object.key);
+    }
+    for object in plan(&settled(json!({}))).unwrap().objects() {
+        let observed = Version {
+            uid: format!("uid of {}", object.key).into(),
+            revision: 7,
+        };
+        assert_eq!(object.intent, Intent::Update(observed), "{}", object.key);
+    }
 }
 
 #[test]

@@ -43,8 +43,6 @@ pub(super) struct Planned {
     pub checksum: Option<String>,
     /// True if it answers a rotation request in this pass.
     pub rotated: bool,
-    /// True for keys that must not be made twice.
-    pub create_only: bool,
 }
 
 impl Planned {
@@ -56,7 +54,6 @@ impl Planned {
             data,
             checksum: None,
             rotated: false,
-            create_only: false,
         }
     }
 
@@ -168,21 +165,13 @@ impl Draft<'_> {
             ),
             ..Secret::default()
         };
-        let object = Object::of(&secret);
-        let live = self.snapshot.secrets.get(&planned.name);
-        let object = if planned.create_only && live.is_none() {
-            object.create_only()
-        } else {
-            object
-        };
-        self.settled.insert(
-            planned.name,
-            Settled {
+        if self.write(Object::of(&secret)) {
+            let settled = Settled {
                 annotated,
                 data: sum,
-            },
-        );
-        self.steps.push(Step::Write(object));
+            };
+            self.settled.insert(planned.name, settled);
+        }
     }
 
     /// The type of a Secret, which cannot be changed: that of the live one, whoever made it.

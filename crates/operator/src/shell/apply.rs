@@ -3,12 +3,13 @@
 //! It writes only while this replica leads, counts what it writes, and refuses to write the same
 //! object over and over: a field that two managers fight for becomes an error that names it.
 
-use kamaji_core::object::{Intent, Object, ObjectRef};
+use kamaji_core::{
+    adoption,
+    object::{Intent, Object, ObjectRef, Version},
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{
-        ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
-    },
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -27,8 +28,11 @@ mod foreign;
 pub use error::WriteError;
 pub use foreign::Address;
 
-/// Who we are to the API server.
-pub const MANAGER: &str = "kamaji";
+pub use adoption::MANAGER;
+
+/// A resource version that no object has: an apply that carries it makes the object or is refused. What a
+/// POST makes would belong to an update, and no later apply could take a key of it away.
+const NO_VERSION: &str = "1";
 
 /// The door.
 #[derive(Clone)]
@@ -43,8 +47,8 @@ pub struct Writer {
 /// An object as the API server returned it.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// Its uid.
-    pub uid: String,
+    /// Which object it is, and which version of it.
+    pub version: Version,
     /// Hash of what it says, status and bookkeeping aside.
     pub fingerprint: u64,
     /// All of it.
@@ -131,7 +135,9 @@ impl Writer {
         self.guard.wrote(&key, &object.body);
         match self.fenced(&name, self.send(object)).await? {
             Ok(live) => Ok(Live::of(&live)),
-            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+            Err(kube::Error::Api(status))
+                if status.code == 409 && object.intent == Intent::Create =>
+            {
                 Err(WriteError::AlreadyExists(object.key.clone()))
             }
             Err(error) => Err(WriteError::of(name, &error)),
@@ -140,39 +146,67 @@ impl Writer {
 
     async fn send(&self, object: &Object) -> Result<DynamicObject, kube::Error> {
         let (api, plural) = (self.api(&object.key), object.key.kind.names().3);
-        match object.intent {
+        let mut body = object.body.clone();
+        let verb = match &object.intent {
             Intent::Create => {
-                self.counters.request("create", plural);
-                let body =
-                    serde_json::from_value(object.body.clone()).map_err(kube::Error::SerdeError)?;
-                let params = PostParams {
-                    field_manager: Some(self.manager.to_owned()),
-                    ..PostParams::default()
-                };
-                api.create(&params, &body).await
+                body["metadata"]["resourceVersion"] = NO_VERSION.into();
+                "create"
             }
-            Intent::Apply => {
-                self.counters.request("apply", plural);
-                let mut body = object.body.clone();
-                if let Some(uid) = &object.uid {
-                    body["metadata"]["uid"] = json!(uid);
-                }
-                let params = PatchParams::apply(self.manager).force();
-                api.patch(&object.key.name, &params, &Patch::Apply(body))
-                    .await
+            Intent::Update(version) => {
+                demand(&mut body, version);
+                "apply"
             }
-        }
+            Intent::Adopt(version) => {
+                demand(&mut body, &self.adopted(object, version).await?);
+                "apply"
+            }
+            Intent::Apply => "apply",
+        };
+        self.counters.request(verb, plural);
+        let params = PatchParams::apply(self.manager).force();
+        let patch = Patch::Apply(body);
+        api.patch(&object.key.name, &params, &patch).await
     }
 
-    /// Deletes an object, only the one with `uid` if that is known. What is gone stays gone.
-    pub async fn delete(&self, key: &ObjectRef, uid: Option<&str>) -> Result<(), WriteError> {
+    /// Makes the fields ours that others wrote for us; the version that the object has then. One that has
+    /// changed stays as it is, and the apply that follows is refused.
+    async fn adopted(&self, object: &Object, version: &Version) -> Result<Version, kube::Error> {
+        let (api, plural) = (self.api(&object.key), object.key.kind.names().3);
+        self.counters.request("get", plural);
+        let Some(live) = api.get_opt(&object.key.name).await? else {
+            return Ok(version.clone());
+        };
+        if Version::of(&live.metadata) != *version {
+            return Ok(version.clone());
+        }
+        let live = serde_json::to_value(live).map_err(kube::Error::SerdeError)?;
+        let Some(mut patch) = adoption::patch(&live, object) else {
+            return Ok(version.clone());
+        };
+        demand(&mut patch, version);
+        self.counters.request("patch", plural);
+        let params = PatchParams {
+            field_manager: Some(self.manager.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(patch);
+        let taken = api.patch(&object.key.name, &params, &patch).await?;
+        Ok(Version::of(&taken.metadata))
+    }
+
+    /// Deletes an object, only that version of it if one is given. What is gone stays gone.
+    pub async fn delete(
+        &self,
+        key: &ObjectRef,
+        version: Option<&Version>,
+    ) -> Result<(), WriteError> {
         let name = key.to_string();
         self.admit(&name, &format!("delete {name}"), storm::OBJECT)?;
         self.counters.request("delete", key.kind.names().3);
         let mut params = DeleteParams::background();
-        params.preconditions = uid.map(|uid| Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
+        params.preconditions = version.map(|version| Preconditions {
+            uid: Some(version.uid.to_string()),
+            resource_version: (version.revision > 0).then(|| version.revision.to_string()),
         });
         let api = self.api(key);
         match self.fenced(&name, api.delete(&key.name, &params)).await? {
@@ -231,7 +265,7 @@ impl Writer {
         typed(&name, self.sent(&name, request).await?)
     }
 
-    /// Replaces the status of one of our own objects.
+    /// Replaces the status of one of our own objects; refused if it changed in between.
     ///
     /// # Panics
     /// Never: the patch is written down here.
@@ -243,9 +277,11 @@ impl Writer {
         // A JSON patch replaces all of it; a merge patch would leave what is no longer said.
         let patch: json_patch::Patch = serde_json::from_value(json!([
             {"op": "test", "path": "/metadata/uid", "value": object.meta().uid},
+            // The API server compares it with the present one.
+            {"op": "add", "path": "/metadata/resourceVersion", "value": object.meta().resource_version},
             {"op": "add", "path": "/status", "value": status},
         ]))
-        .expect("two operations that are written down here");
+        .expect("three operations that are written down here");
         let name = described(object);
         self.admit(&name, &format!("status {name}"), storm::STATUS)?;
         self.counters.request("patch_status", &K::plural(&()));
@@ -341,10 +377,18 @@ impl Live {
     pub fn of(object: &DynamicObject) -> Self {
         let body = serde_json::to_value(object).unwrap_or_default();
         Self {
-            uid: object.uid().unwrap_or_default(),
+            version: Version::of(&object.metadata),
             fingerprint: fingerprint(&body),
             body,
         }
+    }
+}
+
+/// Only this version is meant.
+fn demand(body: &mut Value, version: &Version) {
+    body["metadata"]["uid"] = json!(version.uid);
+    if version.revision > 0 {
+        body["metadata"]["resourceVersion"] = version.revision.to_string().into();
     }
 }
 

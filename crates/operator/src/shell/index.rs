@@ -1,10 +1,11 @@
 //! What is there for each tenant? One watch a kind, each object folded into a few bytes.
 //!
-//! A child is as planned if the planned hash is the one that was last written and what the API
+//! Children are known by name: what carries a tenant's labels and has none of its objects' names is not
+//! kept. A child is as planned if the planned hash is the one that was last written and what the API
 //! server returned then has not changed since.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::{Arc, RwLock},
 };
@@ -19,7 +20,9 @@ use k8s_openapi::{
 };
 use kamaji_api::{foreign::TlsRoute, labels};
 use kamaji_core::{
-    object::{CONTENT_HASH, Kind, Object, ObjectRef},
+    adoption::Child,
+    names::Names,
+    object::{CONTENT_HASH, Kind, Object, ObjectRef, Version},
     snapshot::DeploymentView,
 };
 use kube::api::DynamicObject;
@@ -31,10 +34,8 @@ use crate::context::Key;
 /// One child.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its uid.
-    pub uid: Box<str>,
-    /// Its resource version: a watch may tell of older ones than our own writes returned.
-    pub revision: u64,
+    /// Whose it is, and which version: a watch may tell of older ones than our own writes returned.
+    pub child: Child,
     /// Hash of what it says, status and bookkeeping aside.
     pub fingerprint: u64,
     /// Digest of the content hash that it is stamped with.
@@ -63,7 +64,7 @@ impl Entry {
     /// What was written to it, in eight bytes.
     pub fn content_digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.uid, self.fingerprint, self.stamped).hash(&mut hasher);
+        (&self.child.version.uid, self.fingerprint, self.stamped).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -104,7 +105,7 @@ struct Written {
 }
 
 /// One child, whose it is, and what we wrote to it.
-struct Child {
+struct Known {
     tenant: Arc<Key>,
     entry: Entry,
     written: Option<Written>,
@@ -113,9 +114,22 @@ struct Child {
 /// Names are long and there are many: each is kept once.
 #[derive(Default)]
 struct State {
-    children: HashMap<Arc<ObjectRef>, Child>,
+    children: HashMap<Arc<ObjectRef>, Known>,
     tenants: HashMap<Arc<Key>, BTreeSet<Arc<ObjectRef>>>,
+    /// Uids of what was told to be gone, and when: no older answer to a write brings them back. What only lost
+    /// its label may come back with a newer version.
+    dead: HashMap<Arc<str>, u64>,
+    order: VecDeque<Arc<str>>,
+    /// Counts complete lists.
+    lists: u64,
 }
+
+/// Deletions that are remembered: more than can be told of while one write is answered.
+const DEAD: usize = 4096;
+
+/// When a write was sent or an object was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Since(u64);
 
 /// The children of all tenants.
 #[derive(Clone, Default)]
@@ -173,17 +187,29 @@ impl Index {
         })
     }
 
-    /// `object` was written, or found to be as planned; `live` is what the API server has.
-    pub fn remember(&self, tenant: &Key, object: &Object, live: &Live) {
-        let entry = entry(object.key.kind, &live.body);
+    /// To be asked for before a request whose answer is to be remembered.
+    pub fn since(&self) -> Since {
+        Since(self.read().lists)
+    }
+
+    /// `object` was written, or found to be as planned; `live` is what the API server answered to a
+    /// request that was sent at `since`. What was told to be gone meanwhile stays so.
+    pub fn remember(&self, tenant: &Key, object: &Object, (live, since): (&Live, Since)) {
+        let entry = entry((object.key.kind, &tenant.name), &live.body);
         let written = Written {
             planned: digest(&object.hash),
             fingerprint: live.fingerprint,
         };
         let mut state = self.write();
+        // A list that was complete meanwhile has it, or it was made later and the watch will tell.
+        if state.lists != since.0 && !state.children.contains_key(&object.key) {
+            return;
+        }
         state.insert(tenant, &object.key, entry);
-        if let Some(child) = state.children.get_mut(&object.key) {
-            child.written = Some(written);
+        if let Some(known) = state.children.get_mut(&object.key)
+            && known.entry.child.version.uid == live.version.uid
+        {
+            known.written = Some(written);
         }
     }
 
@@ -206,15 +232,16 @@ impl Index {
             .get(&key)
             .filter(|child| *child.tenant != tenant)
             .map(|child| child.tenant.as_ref().clone());
-        state.insert(&tenant, &key, entry(kind, &body));
+        state.insert(&tenant, &key, entry((kind, &tenant.name), &body));
         had.into_iter().chain([tenant]).collect()
     }
 
     /// An object is gone; the tenant to wake. One that was made anew under the same name stays.
-    pub fn gone(&self, key: &ObjectRef, uid: Option<&str>) -> Option<Key> {
+    pub fn gone(&self, key: &ObjectRef, version: &Version) -> Option<Key> {
         let mut state = self.write();
+        state.bury(version);
         let known = state.children.get(key)?;
-        if uid.is_some_and(|uid| *uid != *known.entry.uid) {
+        if known.entry.child.version.uid != version.uid {
             return None;
         }
         state.remove(key)
@@ -229,16 +256,38 @@ impl Index {
             .filter(|key| key.kind == kind && !seen.contains(key.as_ref()))
             .cloned()
             .collect();
+        state.lists += 1;
         gone.iter().filter_map(|key| state.remove(key)).collect()
     }
 }
 
 impl State {
-    /// Puts in what is not older than what is there.
+    /// Keeps the uid of something that is gone.
+    fn bury(&mut self, version: &Version) {
+        if let Some(revision) = self.dead.get_mut(&*version.uid) {
+            *revision = version.revision.max(*revision);
+            return;
+        }
+        let uid: Arc<str> = (&*version.uid).into();
+        self.dead.insert(uid.clone(), version.revision);
+        self.order.push_back(uid);
+        if self.order.len() > DEAD
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.dead.remove(&oldest);
+        }
+    }
+
+    /// Puts in what is not older than what is there, and not dead.
     fn insert(&mut self, tenant: &Key, key: &ObjectRef, entry: Entry) {
+        let version = &entry.child.version;
+        let died = self.dead.get(&*version.uid);
+        if died.is_some_and(|died| version.revision <= *died) {
+            return;
+        }
         let known = self.children.get_key_value(key);
         let (key, had) = match known {
-            Some((_, known)) if known.entry.revision > entry.revision => return,
+            Some((_, known)) if known.entry.child.version.revision > version.revision => return,
             Some((key, known)) => (key.clone(), Some(known.tenant.clone())),
             None => (Arc::new(key.clone()), None),
         };
@@ -254,12 +303,12 @@ impl State {
             keys.insert(key.clone());
         }
         let written = self.children.get(&key).and_then(|known| known.written);
-        let child = Child {
+        let known = Known {
             tenant,
             entry,
             written,
         };
-        self.children.insert(key, child);
+        self.children.insert(key, known);
     }
 
     fn remove(&mut self, key: &ObjectRef) -> Option<Key> {
@@ -278,10 +327,13 @@ impl State {
     }
 }
 
-/// Whose child is it? By our label, since adopted objects may have no owner yet.
+/// The tenant whose label and whose object's name it has.
 pub fn owner(kind: Kind, metadata: &ObjectMeta) -> Option<(Key, ObjectRef)> {
     let key = object_ref(kind, metadata)?;
     let tenant = metadata.labels.as_ref()?.get(labels::NAME)?;
+    if !Names::of(tenant).include(kind, &key.name) {
+        return None;
+    }
     Some((Key::new(key.namespace.as_deref()?, tenant), key))
 }
 
@@ -298,15 +350,10 @@ fn digest(text: &str) -> u64 {
     hasher.finish()
 }
 
-fn entry(kind: Kind, body: &Value) -> Entry {
-    let metadata = &body["metadata"];
-    let stamped = metadata["annotations"][CONTENT_HASH].as_str();
+fn entry((kind, tenant): (Kind, &str), body: &Value) -> Entry {
+    let stamped = body["metadata"]["annotations"][CONTENT_HASH].as_str();
     Entry {
-        uid: metadata["uid"].as_str().unwrap_or_default().into(),
-        revision: metadata["resourceVersion"]
-            .as_str()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(0),
+        child: Child::of(body, kind, tenant),
         fingerprint: fingerprint(body),
         stamped: stamped.map(digest),
         facts: facts(kind, body),

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod apply;
+pub mod bounded;
 pub mod clock;
 pub mod drain;
 pub mod events;

@@ -8,7 +8,7 @@ use std::{
 
 use futures::StreamExt;
 use kamaji_api::labels;
-use kamaji_core::object::{Kind, ObjectRef};
+use kamaji_core::object::{Kind, ObjectRef, Version};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
@@ -300,8 +300,8 @@ pub async fn children(
                 index.seen(kind, &object).into_iter().for_each(&wake);
             }
             Ok(Event::Delete(object)) => {
-                let uid = object.metadata.uid.as_deref();
-                let gone = index.gone(&key(kind, &object), uid);
+                let version = Version::of(&object.metadata);
+                let gone = index.gone(&key(kind, &object), &version);
                 gone.into_iter().for_each(&wake);
             }
             Err(error) if !complained => {

@@ -33,7 +33,7 @@ async fn a_happening_is_told_once_and_cut_where_it_is_too_long() {
         .items;
     let about = |event: &&Event| {
         let regarding = event.regarding.as_ref();
-        regarding.is_some_and(|object| object.uid.as_deref() == Some(written.uid.as_str()))
+        regarding.is_some_and(|object| object.uid.as_deref() == Some(&*written.version.uid))
     };
     let ours: Vec<_> = found.iter().filter(about).collect();
     assert_eq!(ours.len(), 1, "a standby tells nothing");

@@ -147,6 +147,8 @@ async fn a_status_is_replaced_altogether_and_only_of_the_object_that_is_meant() 
         matches!(stale, Err(WriteError::Conflict { .. })),
         "{stale:?}"
     );
+    let late = writer.patch_status(&object, &status).await;
+    assert!(matches!(late, Err(WriteError::Conflict { .. })), "{late:?}");
     let held = writer.set_finalizers(&written, &finalizers).await.unwrap();
     assert_eq!(held.metadata.finalizers.as_deref(), Some(&finalizers[..]));
     writer.set_finalizers(&held, &[]).await.unwrap();

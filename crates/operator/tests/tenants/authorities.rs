@@ -219,7 +219,6 @@ async fn a_tenant_waits_until_the_secrets_of_a_former_one_of_its_name_are_collec
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "an owner reference that was written at creation stays beside ours until adoption removes it"]
 async fn a_restored_tenant_takes_its_secrets_back() {
     let world = World::new().await;
     let operator = world.operator();

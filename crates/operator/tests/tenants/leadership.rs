@@ -9,25 +9,38 @@ use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Secret, Service},
 };
+use kamaji_api::labels;
 use kamaji_e2e::audit::Entry;
-use kube::{Api, ResourceExt, api::ApiResource};
+use kube::{
+    Api, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+};
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
     process::Process,
-    world::{World, until},
+    world::{NAMESPACE, World, until},
 };
 
-/// More requests than six tenants have on their way at a time: one each, and not another after it.
-const IN_FLIGHT: usize = 7;
+/// How often each kind of interruption is tried: thirty times in `make soak`.
+fn rounds() -> u64 {
+    if std::env::var_os("KAMAJI_SOAK").is_some() {
+        30
+    } else {
+        1
+    }
+}
 
 /// Uid and resource version of objects by kind and name.
 type Versions = BTreeMap<String, (Option<String>, Option<String>)>;
 
+const NAMES: [&str; 2] = ["first", "second"];
+
 /// Two replicas with a user each; the first leads.
 struct Pair {
     world: World,
+    accounts: [PathBuf; 2],
     first: Process,
     second: Process,
 }
@@ -43,9 +56,47 @@ impl Pair {
         tokio::time::sleep(Duration::from_secs(4)).await;
         Self {
             world,
+            accounts,
             first,
             second,
         }
+    }
+
+    /// The replica that took over leads, and another one waits, so that it can happen again.
+    async fn swapped(self) -> Self {
+        let Self {
+            world,
+            accounts: [former, accounts],
+            second: first,
+            ..
+        } = self;
+        let second = Process::start(&world, &former, &[]).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        Self {
+            world,
+            accounts: [accounts, former],
+            first,
+            second,
+        }
+    }
+
+    /// The leader stops in the middle of its work, its successor does all of it, and the leader wakes:
+    /// it has changed nothing then, and ends.
+    async fn leader_sleeps(&self, round: u64, done: impl AsyncFnOnce(&World)) {
+        // Another moment in each round.
+        tokio::time::sleep(Duration::from_millis(round * 13 % 97)).await;
+        self.first.signal(Signal::STOP);
+        leads(&self.world, &self.second).await;
+        done(&self.world).await;
+        let made = self.settled(&TENANTS).await;
+        assert!(!made.is_empty());
+        let woken = self.world.api.audit().mark().unwrap();
+        self.first.signal(Signal::CONT);
+        // A process that may not write any more ends, and is started anew where it is a pod.
+        self.first.ended(Duration::from_secs(10)).await;
+        assert_eq!(self.versions(&TENANTS).await, made, "round {round}");
+        let late = self.wrote(NAMES[usize::from(round % 2 == 1)], woken);
+        assert!(late.is_empty(), "round {round}: {late:?}");
     }
 
     /// Until the second replica leads and does the work that is there.
@@ -85,6 +136,16 @@ impl Pair {
                     versions.insert(name, (object.uid(), object.resource_version()));
                 }
             }
+        }
+        for tenant in self
+            .world
+            .tenants()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+        {
+            let name = format!("tenant {}", tenant.name_any());
+            versions.insert(name, (tenant.uid(), tenant.resource_version()));
         }
         versions
     }
@@ -147,31 +208,133 @@ async fn another_replica_leads_within_twenty_seconds_of_the_leaders_death() {
     pair.never_both(mark);
 }
 
-/// A lease does not recall what was on its way already: a request that a stopped process had handed to its
-/// connection goes out when it wakes, like one that the network has delayed. It may say again what is so, and
-/// must not undo what its successor has done.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_slept_through_its_lease_changes_nothing_when_it_wakes() {
-    let pair = Pair::new().await;
-    let mark = pair.world.api.audit().mark().unwrap();
-    let tenants = ["a", "b", "c", "d", "e", "f"];
-    for tenant in tenants {
-        pair.world.tenant(tenant, json!({})).await;
+const TENANTS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+async fn make(world: &World) {
+    for tenant in TENANTS {
+        world.tenant(tenant, json!({})).await;
     }
-    // In the middle of its work: some of it is written, some is not.
-    until("a Secret", async || pair.world.secret("a-ca").await).await;
-    pair.first.signal(Signal::STOP);
-    let (led, done) = pair.taken_over(&tenants).await;
-    println!("the other led after {led:?} and had done the work after {done:?}");
-    let done = pair.settled(&tenants).await;
-    let woken = pair.world.api.audit().mark().unwrap();
-    pair.first.signal(Signal::CONT);
-    // A process that may not write any more ends, and is started anew where it is a pod.
-    pair.first.ended(Duration::from_secs(10)).await;
-    assert_eq!(pair.versions(&tenants).await, done);
-    let late = pair.wrote("first", woken);
-    assert!(late.len() < IN_FLIGHT, "it went on: {late:?}");
-    assert!(!pair.wrote("first", mark).is_empty(), "it had begun");
+}
+
+async fn made(world: &World) {
+    for tenant in TENANTS {
+        world.written(tenant).await;
+    }
+}
+
+/// Deletes the tenants' objects as the garbage collector does, which does not run here.
+async fn collect(world: &World) {
+    for kind in [
+        ApiResource::erase::<Secret>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<Deployment>(&()),
+    ] {
+        let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), NAMESPACE, &kind);
+        for tenant in TENANTS {
+            for object in world.owned(&kind, tenant).await {
+                let name = object.name_any();
+                api.delete(&name, &DeleteParams::default()).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn delete(world: &World) {
+    for tenant in TENANTS {
+        let params = DeleteParams::default();
+        world.tenants().delete(tenant, &params).await.unwrap();
+    }
+}
+
+async fn deleted(world: &World) {
+    for tenant in TENANTS {
+        world.gone(tenant).await;
+    }
+    collect(world).await;
+}
+
+/// A lease does not recall what was on its way already: a request that a stopped process had handed to its
+/// connection goes out when it wakes, like one that the network has delayed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_slept_changes_nothing_that_its_successor_created() {
+    let mut pair = Pair::new().await;
+    for round in 0..rounds() {
+        let mark = pair.world.api.audit().mark().unwrap();
+        make(&pair.world).await;
+        // In the middle of its work: some of it is written, some is not.
+        until("a Secret", async || pair.world.secret("a-ca").await).await;
+        pair.leader_sleeps(round, made).await;
+        let begun = pair.wrote(NAMES[usize::from(round % 2 == 1)], mark);
+        assert!(!begun.is_empty(), "it had begun");
+        if round + 1 < rounds() {
+            delete(&pair.world).await;
+            deleted(&pair.world).await;
+            pair = pair.swapped().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_slept_changes_nothing_that_its_successor_rotated() {
+    let mut pair = Pair::new().await;
+    make(&pair.world).await;
+    made(&pair.world).await;
+    for round in 0..rounds() {
+        let had = pair.world.secret("a-ca").await.unwrap().data;
+        let ask = json!({"metadata": {"annotations": {labels::ROTATE: ""}}});
+        for tenant in TENANTS {
+            let (name, params) = (format!("{tenant}-ca"), PatchParams::default());
+            let patch = Patch::Merge(&ask);
+            let asked = pair.world.secrets().patch(&name, &params, &patch).await;
+            asked.unwrap();
+        }
+        until("a new CA", async || {
+            let now = pair.world.secret("a-ca").await?.data;
+            (now != had).then_some(())
+        })
+        .await;
+        let rotated = async |world: &World| {
+            for tenant in TENANTS {
+                until("the CA to be rotated", async || {
+                    let secret = world.secret(&format!("{tenant}-ca")).await?;
+                    let stamp = secret.annotations().get(labels::ROTATE)?;
+                    (!stamp.is_empty()).then_some(())
+                })
+                .await;
+            }
+            made(world).await;
+        };
+        pair.leader_sleeps(round, rotated).await;
+        if round + 1 < rounds() {
+            pair = pair.swapped().await;
+        }
+    }
+}
+
+/// What it was about to delete or to release is there again, under the same names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_slept_deletes_nothing_that_its_successor_made_anew() {
+    let mut pair = Pair::new().await;
+    make(&pair.world).await;
+    made(&pair.world).await;
+    for round in 0..rounds() {
+        delete(&pair.world).await;
+        until("a tenant to be gone", async || {
+            let left = pair.world.tenants().list(&ListParams::default()).await;
+            (left.ok()?.items.len() < TENANTS.len()).then_some(())
+        })
+        .await;
+        let anew = async |world: &World| {
+            deleted(world).await;
+            make(world).await;
+            made(world).await;
+        };
+        pair.leader_sleeps(round, anew).await;
+        if round + 1 < rounds() {
+            pair = pair.swapped().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,190 @@
+//! Tells whose a live object is that has the name of one of a tenant's objects, and what makes it ours.
+//!
+//! Names and labels can be copied; the uid in an owner reference cannot be had by accident. An object of
+//! others stays as it is until a person hands it over.
+
+use kamaji_api::labels;
+use serde_json::{Value, json};
+
+use crate::{
+    managed_fields,
+    names::Names,
+    object::{Kind, Object, ObjectRef, Version},
+};
+
+/// Who we are to the API server. The reference calls itself the same, and writes by updates.
+pub const MANAGER: &str = "kamaji";
+
+/// A live object under the name of one of a tenant's, as far as ownership goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Which object it is, and which version of it was observed.
+    pub version: Version,
+    /// Uid in its owner reference to a TenantControlPlane of the tenant's name.
+    pub owner: Option<Box<str>>,
+    /// Kind and name of another object that is its controller.
+    pub controller: Option<Box<str>>,
+    /// What else it says.
+    pub marks: Marks,
+}
+
+/// What an object says about whose it is, beside its owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each by itself")]
+pub struct Marks {
+    /// It is handed over to the tenant by the annotation.
+    pub handed_over: bool,
+    /// It carries the labels of the tenant's objects.
+    pub labelled: bool,
+    /// It is a Service that selects exactly the tenant's pods.
+    pub selects_pods: bool,
+    /// A part of it was written by an update under our name: by the reference.
+    pub updated: bool,
+}
+
+/// What becomes of a live object that has a planned name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the tenant's.
+    Ours,
+    /// It becomes the tenant's: it was restored, handed over or made for it.
+    Adopted,
+    /// It is somebody else's and is left as it is.
+    Foreign,
+}
+
+impl Child {
+    /// What `body` says towards the tenant of that name.
+    pub fn of(body: &Value, kind: Kind, tenant: &str) -> Self {
+        let metadata = &body["metadata"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let owners = metadata["ownerReferences"].as_array();
+        let owners = owners.map(Vec::as_slice).unwrap_or_default();
+        let owner = owners.iter().filter(|owner| is_tenant(owner, tenant));
+        // After a restore an old and the present owner may both be there: the controller counts.
+        let owner = owner.max_by_key(|owner| owner["controller"] == true);
+        let controller = owners
+            .iter()
+            .find(|owner| owner["controller"] == true && !is_tenant(owner, tenant))
+            .map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"])));
+        let label = |key: &str| metadata["labels"][key].as_str();
+        Self {
+            version: Version {
+                uid: metadata["uid"].as_str().unwrap_or_default().into(),
+                revision: text(&metadata["resourceVersion"]).parse().unwrap_or(0),
+            },
+            owner: owner.map(|owner| text(&owner["uid"]).into()),
+            controller: controller.map(Into::into),
+            marks: Marks {
+                handed_over: metadata["annotations"][labels::ADOPT] == tenant,
+                labelled: label(labels::PROJECT) == Some("kamaji")
+                    && label(labels::NAME) == Some(tenant),
+                selects_pods: kind == Kind::Service
+                    && body["spec"]["selector"] == json!({labels::NAME: tenant}),
+                updated: managed_fields::written_by_update(body, MANAGER),
+            },
+        }
+    }
+
+    /// What becomes of it, if the tenant of that name has this uid.
+    pub fn verdict(&self, key: &ObjectRef, (name, uid): (&str, &str)) -> Verdict {
+        match &self.owner {
+            Some(owner) if **owner == *uid => return Verdict::Ours,
+            // No other tenant of that name can be there: its owner is gone.
+            Some(_) => return Verdict::Adopted,
+            None => {}
+        }
+        let beforehand =
+            key.kind == Kind::Secret && Names::of(name).authorities().contains(&key.name);
+        // The reference made one of its Secrets without an owner.
+        let ownerless =
+            key.kind == Kind::Secret && self.marks.labelled && self.controller.is_none();
+        if self.marks.handed_over || self.marks.selects_pods || beforehand || ownerless {
+            Verdict::Adopted
+        } else {
+            Verdict::Foreign
+        }
+    }
+
+    /// Why it is left as it is, and what a person can do.
+    pub fn refusal(&self, key: &ObjectRef, tenant: &str) -> String {
+        let whose = match &self.controller {
+            Some(controller) => format!("it belongs to the {controller}"),
+            None => "it names no owner".to_owned(),
+        };
+        format!(
+            "the {key} exists already and is not of this TenantControlPlane: {whose}. It is left as it is. Rename or delete it, give the TenantControlPlane another name, or hand the object over, for good and with all that it says, by the annotation {}={tenant} on it; it is looked at again every minute",
+            labels::ADOPT
+        )
+    }
+}
+
+fn is_tenant(owner: &Value, name: &str) -> bool {
+    let group = owner["apiVersion"].as_str().unwrap_or_default();
+    owner["kind"] == "TenantControlPlane"
+        && owner["name"] == name
+        && group.starts_with("kamaji.clastix.io/")
+}
+
+/// The merge patch by which `live` becomes ours before `planned` is applied to it, so that what is no
+/// longer planned goes; `None` if nothing of it is in the way.
+pub fn patch(live: &Value, planned: &Object) -> Option<Value> {
+    let owner = &planned.body["metadata"]["ownerReferences"][0];
+    let owners = live["metadata"]["ownerReferences"].as_array();
+    let owners = owners.map(Vec::as_slice).unwrap_or_default();
+    let known = owners.iter().any(|have| have["uid"] == owner["uid"]);
+    let name = owner["name"].as_str().unwrap_or_default();
+    let standing: Vec<_> = owners
+        .iter()
+        .filter(|have| have["uid"] == owner["uid"] || !is_tenant(have, name))
+        .collect();
+    // Keys that a person put beside an authority's are the person's, and so is all inside a tenant.
+    let all = !owner.is_null() && !known && planned.key.kind != Kind::Secret;
+    let fields = managed_fields::taken_over(live, MANAGER, |entry| {
+        if entry["manager"] == MANAGER {
+            std::mem::replace(&mut entry["fieldsV1"], json!({}))
+        } else if all {
+            content(&mut entry["fieldsV1"], planned)
+        } else {
+            json!({})
+        }
+    });
+    let mut metadata = json!({});
+    if let Some(fields) = fields {
+        metadata["managedFields"] = fields;
+    }
+    if standing.len() < owners.len() {
+        metadata["ownerReferences"] = json!(standing);
+    }
+    (metadata != json!({})).then(|| json!({"metadata": metadata}))
+}
+
+/// What an object says beside metadata and status, and those labels and annotations that are planned.
+fn content(fields: &mut Value, planned: &Object) -> Value {
+    let mut taken = json!({});
+    let tops = fields.as_object().into_iter().flatten();
+    let tops: Vec<String> = tops.map(|(name, _)| name.clone()).collect();
+    for top in tops {
+        if !matches!(top.as_str(), "f:metadata" | "f:status") {
+            move_field(fields, &mut taken, &[&top]);
+        }
+    }
+    for map in ["labels", "annotations"] {
+        let keys = planned.body["metadata"][map].as_object();
+        for key in keys.into_iter().flatten().map(|(key, _)| key) {
+            let path = ["f:metadata", &format!("f:{map}"), &format!("f:{key}")];
+            move_field(fields, &mut taken, &path);
+        }
+    }
+    taken
+}
+
+fn move_field(from: &mut Value, to: &mut Value, path: &[&str]) {
+    if let Some(fields) = managed_fields::take(from, path) {
+        managed_fields::put(to, path, fields);
+    }
+}
+
+#[cfg(test)]
+#[path = "adoption_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+//! Plans beside objects that others made.
+
+use kamaji_api::condition;
+use serde_json::{Value, json};
+
+use super::foreign::FOREIGN_AGAIN;
+use super::{
+    fixture::{settled, snapshot},
+    *,
+};
+use crate::{adoption::Child, check::violations, object::Intent};
+
+fn theirs(key: &ObjectRef, body: Value) -> (ObjectRef, Child) {
+    let mut body = body;
+    body["metadata"]["uid"] = "theirs".into();
+    (key.clone(), Child::of(&body, key.kind, "full"))
+}
+
+fn key(kind: Kind, name: &str) -> ObjectRef {
+    ObjectRef::namespaced(kind, "c2", name)
+}
+
+fn reconciled(plan: &Plan) -> (String, String) {
+    let found = condition::find(&plan.status.conditions, "Reconciled").unwrap();
+    (found.reason.clone(), found.message.clone())
+}
+
+fn plans(plan: &Plan, key: &ObjectRef) -> bool {
+    plan.objects().any(|object| object.key == *key)
+}
+
+#[test]
+fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
+    let mut world = snapshot(json!({}));
+    let service = key(Kind::Service, "full");
+    let found = theirs(&service, json!({"spec": {"selector": {"app": "shop"}}}));
+    world.children.extend([found]);
+    let plan = plan(&world).unwrap();
+    assert!(!plans(&plan, &service));
+    assert!(plans(&plan, &key(Kind::Deployment, "full")));
+    let (reason, message) = reconciled(&plan);
+    assert_eq!(reason, "ObjectForeign");
+    assert!(message.contains("Service c2/full"), "{message}");
+    assert!(plan.wake.is_some_and(|at| at <= world.now + FOREIGN_AGAIN));
+    assert!(!plan.prunes.contains(&service));
+}
+
+#[test]
+fn pods_do_not_mount_what_is_somebody_elses() {
+    for kind in [Kind::Secret, Kind::ConfigMap] {
+        let mut world = snapshot(json!({}));
+        let name = match kind {
+            Kind::Secret => "full-scheduler-kubeconfig",
+            _ => "full-kubeadmconfig",
+        };
+        if kind == Kind::Secret {
+            let secret = json!({"metadata": {"name": name}, "data": {"scheduler.conf": "eA=="}});
+            let secret = serde_json::from_value(secret).unwrap();
+            world.secrets.insert(name.to_owned(), secret);
+        } else {
+            world.children.extend([theirs(&key(kind, name), json!({}))]);
+        }
+        let plan = plan(&world).unwrap();
+        assert!(!plans(&plan, &key(kind, name)));
+        assert!(!plans(&plan, &key(Kind::Deployment, "full")), "{name}");
+        assert!(plans(&plan, &key(Kind::Secret, "full-ca")));
+        assert_eq!(reconciled(&plan).0, "ObjectForeign");
+    }
+}
+
+#[test]
+fn what_is_no_longer_wanted_is_removed_only_if_it_is_ours() {
+    let without = json!({"spec": {"addons": {"konnectivity": null}}});
+    let egress = key(
+        Kind::ConfigMap,
+        "full-konnectivity-egress-selector-configuration",
+    );
+    let mut world = settled(json!({}));
+    json_patch_object(&mut world, &without);
+    assert!(plan(&world).unwrap().prunes.contains(&egress));
+    world.children.extend([theirs(&egress, json!({}))]);
+    assert!(!plan(&world).unwrap().prunes.contains(&egress));
+}
+
+fn json_patch_object(world: &mut Snapshot, changes: &Value) {
+    let mut object = serde_json::to_value(&world.object).unwrap();
+    json_patch::merge(&mut object, changes);
+    world.object = serde_json::from_value(object).unwrap();
+}
+
+#[test]
+fn one_that_is_handed_over_is_adopted_beside_its_controller() {
+    let mut world = snapshot(json!({}));
+    let deployment = key(Kind::Deployment, "full");
+    let found = theirs(
+        &deployment,
+        json!({"metadata": {
+            "annotations": {labels::ADOPT: "full"},
+            "ownerReferences": [{"apiVersion": "a/v1", "kind": "App", "name": "shop", "uid": "1", "controller": true}],
+        }}),
+    );
+    world.children.extend([found]);
+    let plan = plan(&world).unwrap();
+    let planned = plan.objects().find(|o| o.key == deployment).unwrap();
+    assert!(matches!(&planned.intent, Intent::Adopt(version) if &*version.uid == "theirs"));
+    assert_eq!(
+        planned.body["metadata"]["ownerReferences"][0]["controller"],
+        false
+    );
+    assert_eq!(violations(&plan), Vec::<String>::new());
+    assert_eq!(reconciled(&plan).0, "AsPlanned");
+}

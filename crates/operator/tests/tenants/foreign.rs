@@ -1,0 +1,131 @@
+//! Objects under a tenant's names that others made.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use kamaji_api::labels;
+use kube::{
+    Api, ResourceExt,
+    api::{ApiResource, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use crate::world::{NAMESPACE, World, until};
+
+fn shop(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"selector": {"app": "shop"}, "ports": [{"name": "http", "port": 80}]},
+    })
+}
+
+async fn service(world: &World, name: &str) -> Service {
+    let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
+    services.get(name).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_an_application_is_left_alone_until_it_is_handed_over() {
+    let world = World::new().await;
+    let theirs = world.apply(shop("web")).await;
+    let operator = world.operator();
+    // With an address of its own the rest needs no Service.
+    let address = json!({"networkProfile": {"address": "192.0.2.7"}});
+    world.tenant("web", address).await;
+    let why = world.reason("web", "Reconciled", "ObjectForeign").await;
+    for part in ["Service tenants/web", "kamaji.clastix.io/adopt=web"] {
+        assert!(why.contains(part), "{why}");
+    }
+    world
+        .reason("web", "ControlPlaneAvailable", "NoReplicaReady")
+        .await;
+    let deployments = ApiResource::erase::<Deployment>(&());
+    assert_eq!(world.owned(&deployments, "web").await.len(), 1);
+    let now = service(&world, "web").await;
+    assert_eq!(now.resource_version(), theirs.resource_version());
+    world.at_rest(5).await;
+
+    drop(operator);
+    let hand_over = json!({"metadata": {"annotations": {labels::ADOPT: "web"}}});
+    let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
+    let (params, patch) = (PatchParams::default(), Patch::Merge(hand_over));
+    services.patch("web", &params, &patch).await.unwrap();
+    let _restarted = world.operator();
+    world.written("web").await;
+    let now = service(&world, "web").await;
+    let spec = now.spec.clone().unwrap();
+    assert_eq!(spec.selector.unwrap()[labels::NAME], "web");
+    assert_eq!(spec.ports.unwrap().len(), 1);
+    assert_eq!(now.owner_references().len(), 1);
+    world.at_rest(5).await;
+}
+
+/// Labels can be copied together with all else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_tenants_service_and_deployment_changes_nothing() {
+    let world = World::new().await;
+    let operator = world.operator();
+    world.tenant("t", json!({})).await;
+    world.written("t").await;
+    let before = world.tenants().get("t").await.unwrap().status.unwrap();
+    let mut copy = serde_json::to_value(service(&world, "t").await).unwrap();
+    let metadata = copy["metadata"].as_object_mut().unwrap();
+    metadata.insert("name".to_owned(), json!("t-internal"));
+    metadata.retain(|key, _| {
+        matches!(
+            key.as_str(),
+            "name" | "namespace" | "labels" | "annotations" | "ownerReferences"
+        )
+    });
+    copy["apiVersion"] = json!("v1");
+    copy["kind"] = json!("Service");
+    let spec = copy["spec"].as_object_mut().unwrap();
+    spec.retain(|key, _| matches!(key.as_str(), "ports" | "selector" | "type"));
+    world.apply(copy).await;
+    world.at_rest(5).await;
+    drop(operator);
+    let _restarted = world.operator();
+    world.at_rest(5).await;
+    let after = world.tenants().get("t").await.unwrap().status.unwrap();
+    assert_eq!(before.control_plane_endpoint, after.control_plane_endpoint);
+}
+
+/// More carries a tenant's labels than could ever be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_with_copied_labels_are_not_read() {
+    let world = World::new().await;
+    let operator = world.operator();
+    world.tenant("t", json!({})).await;
+    world.written("t").await;
+    let ballast = "x".repeat(300 << 10);
+    for number in 0..8 {
+        let labels = json!({labels::PROJECT: "kamaji", labels::NAME: "t"});
+        world
+            .apply(json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": format!("a-{number}"), "namespace": NAMESPACE, "labels": labels},
+                "stringData": {"ballast": ballast},
+            }))
+            .await;
+    }
+    drop(operator);
+    let mark = world.api.audit().mark().unwrap();
+    let _restarted = world.operator();
+    // A drifted Secret is seen and put right in spite of them.
+    let secrets = world.secrets();
+    let spoil = json!({"metadata": {"annotations": {labels::CHECKSUM: "drifted"}}});
+    let (params, patch) = (PatchParams::default(), Patch::Merge(spoil));
+    secrets
+        .patch("t-api-server-certificate", &params, &patch)
+        .await
+        .unwrap();
+    until("the drift to be put right", async || {
+        let secret = world.secret("t-api-server-certificate").await?;
+        (secret.annotations()[labels::CHECKSUM] != "drifted").then_some(())
+    })
+    .await;
+    let asked = world.api.audit().since(mark).unwrap();
+    let read: Vec<_> = asked.iter().filter(|entry| entry.verb == "get").collect();
+    assert!(read.iter().all(|entry| !entry.uri.contains("/secrets/a-")));
+    let ours = |entry: &&&kamaji_e2e::audit::Entry| entry.uri.contains("/secrets/t-");
+    assert!(read.iter().filter(ours).count() >= 10, "one by one");
+}
