@@ -27,6 +27,8 @@ pub enum ConditionType {
     CertificatesValid,
     /// At least one replica is ready.
     ControlPlaneAvailable,
+    /// No rollout takes longer than it may.
+    RolloutProgressing,
     /// The inside is as planned.
     InsideReady,
     /// The version asked for can be reached.
@@ -37,12 +39,13 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ready,
         Self::DataStoreReady,
         Self::EndpointAssigned,
         Self::CertificatesValid,
         Self::ControlPlaneAvailable,
+        Self::RolloutProgressing,
         Self::InsideReady,
         Self::UpgradeAllowed,
         Self::Reconciled,
@@ -56,6 +59,7 @@ impl ConditionType {
             Self::EndpointAssigned => "EndpointAssigned",
             Self::CertificatesValid => "CertificatesValid",
             Self::ControlPlaneAvailable => "ControlPlaneAvailable",
+            Self::RolloutProgressing => "RolloutProgressing",
             Self::InsideReady => "InsideReady",
             Self::UpgradeAllowed => "UpgradeAllowed",
             Self::Reconciled => "Reconciled",

@@ -53,10 +53,10 @@ pub struct Arguments {
     #[arg(long, default_value = "/tmp/k8s-webhook-server/serving-certs/ca.crt")]
     webhook_ca_path: PathBuf,
     /// Longest time of one reconcile
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = seconds)]
     controller_reconcile_timeout: Duration,
-    /// Look at every tenant anew after this, although nothing has changed
-    #[arg(long, default_value = "10h", value_parser = duration)]
+    /// Look at every tenant anew after this, although nothing has changed; at least 1m
+    #[arg(long, default_value = "10h", value_parser = minutes)]
     cache_resync_period: Duration,
     /// Accepted for compatibility; there is no telemetry
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
@@ -90,7 +90,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 32)]
     inside_concurrency: usize,
     /// Compare a tenant's inside anew after this, and up to half as much again
-    #[arg(long, default_value = "10m", value_parser = duration)]
+    #[arg(long, default_value = "10m", value_parser = seconds)]
     inside_resync_period: Duration,
     /// Dial tenants at the cluster IP of their Service instead of its DNS name, for an operator
     /// that runs outside of the management cluster
@@ -125,9 +125,6 @@ pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
 fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
     if arguments.certificate_expiration_deadline < Duration::from_hours(24) {
         bail!("--certificate-expiration-deadline must be at least 24h");
-    }
-    if arguments.controller_reconcile_timeout.is_zero() {
-        bail!("--controller-reconcile-timeout must be more than 0");
     }
     for (flag, value) in [
         ("--kine-image", &arguments.kine_image),
@@ -191,9 +188,33 @@ pub fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
     .with_context(|| format!("{flag} {text:?} is not an address such as :8080 or 10.0.0.1:8080"))
 }
 
+/// Longest duration that a flag takes: beyond it, clocks overflow.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
+
+/// A period of which less than a minute would be work without end.
+pub fn minutes(text: &str) -> Result<Duration, String> {
+    at_least(Duration::from_mins(1), text)
+}
+
+/// A time limit or period of which less than a second could never do.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    at_least(Duration::from_secs(1), text)
+}
+
+fn at_least(least: Duration, text: &str) -> Result<Duration, String> {
+    let read = duration(text)?;
+    if read < least {
+        return Err(format!("{text:?} is less than {least:?}: choose more"));
+    }
+    Ok(read)
+}
+
 /// Go's duration syntax: `1h30m`, `250ms`, `10s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration such as 30s, 10m or 1h30m");
+    if text.is_empty() {
+        return Err(wrong());
+    }
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -220,7 +241,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             };
         rest = &unit[end..];
     }
-    Duration::try_from_secs_f64(total).map_err(|_| wrong())
+    Duration::try_from_secs_f64(total)
+        .ok()
+        .filter(|read| *read <= LONGEST)
+        .ok_or_else(wrong)
 }
 
 /// Whether the log is JSON.
@@ -261,9 +285,43 @@ mod tests {
     fn durations_are_read_as_go_writes_them() {
         assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "5", "1d", "h", "-1s"] {
-            assert!(wrong.is_empty() || duration(wrong).is_err(), "{wrong}");
+        for wrong in ["", "5", "1d", "h", "-1s", "1..2s", "99999999h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// The parsed arguments of `kamaji manager` with one flag more.
+    fn given(flag: &str) -> Result<Settings, String> {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let words = ["manager", "--pod-namespace=kamaji-system", flag];
+        let command = <Command as clap::Parser>::try_parse_from(words);
+        let arguments = command.map_err(|error| error.to_string())?.arguments;
+        settings(arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn periods_that_would_be_work_without_end_are_refused() {
+        for flag in [
+            "--cache-resync-period=",
+            "--cache-resync-period=0",
+            "--cache-resync-period=59s",
+            "--inside-resync-period=0",
+            "--inside-resync-period=10ms",
+            "--inside-resync-period=",
+            "--controller-reconcile-timeout=0",
+            "--controller-reconcile-timeout=1ms",
+            "--controller-reconcile-timeout=",
+            "--certificate-expiration-deadline=",
+            "--certificate-expiration-deadline=23h",
+        ] {
+            assert!(given(flag).is_err(), "{flag}");
+        }
+        let settings = given("--cache-resync-period=1m").unwrap();
+        assert_eq!(settings.resync, Duration::from_mins(1));
     }
 
     #[test]

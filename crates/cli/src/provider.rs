@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use kamaji_core::{admission::serving::WebhookService, contract};
 use kamaji_provider::settings::{Gates, Settings, kinds};
 
-use crate::manager::{address, block_on, duration, identity, json_log, log};
+use crate::manager::{address, block_on, identity, json_log, log, minutes, seconds};
 
 /// Flags that the reference has keep their names and defaults.
 #[derive(clap::Args)]
@@ -59,10 +59,10 @@ pub struct Arguments {
     #[arg(long, default_value = "", hide = true)]
     tls_cipher_suites: String,
     /// Look at every control plane anew after this, although nothing has changed
-    #[arg(long, default_value = "10h", value_parser = duration)]
+    #[arg(long, default_value = "10h", value_parser = minutes)]
     sync_period: Duration,
     /// Longest time of one look
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = seconds)]
     controller_reconcile_timeout: Duration,
     /// Namespace that the provider runs in
     #[arg(long, env = "POD_NAMESPACE")]
@@ -111,9 +111,6 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         bail!(
             "--dynamic-infrastructure-clusters needs --feature-gates=DynamicInfrastructureClusterPatch=true"
         );
-    }
-    if arguments.controller_reconcile_timeout.is_zero() {
-        bail!("--controller-reconcile-timeout must be more than 0");
     }
     for (flag, value) in [
         ("--pod-namespace", &arguments.pod_namespace),

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service};
 use kamaji_api::tenant::ServiceType;
 
 use crate::tenant::Tenant;
@@ -174,25 +174,36 @@ fn assigned(tenant: &Tenant, service: Option<&Service>) -> Result<IpAddr, Unassi
             .and_then(|ip| ip.parse().ok())
             .ok_or(Unassigned::NoClusterIp(name)),
         ServiceType::NodePort => Err(Unassigned::NodePort(name)),
-        ServiceType::LoadBalancer => load_balancer(name, service),
+        ServiceType::LoadBalancer => load_balancer(name, service, recorded(tenant)),
     }
 }
 
-fn load_balancer(name: String, service: &Service) -> Result<IpAddr, Unassigned> {
+/// The address that the tenant's status has already: certificates and kubeconfigs are made for it.
+fn recorded(tenant: &Tenant) -> Option<IpAddr> {
+    let text = tenant.status.control_plane_endpoint.as_deref()?;
+    HostPort::parse(text, tenant.network.port).host.parse().ok()
+}
+
+/// The recorded address as long as the load balancer has it, whatever the order of its entries; else
+/// the first that is an IP address.
+fn load_balancer(
+    name: String,
+    service: &Service,
+    recorded: Option<IpAddr>,
+) -> Result<IpAddr, Unassigned> {
     let ingress = service
         .status
         .as_ref()
         .and_then(|status| status.load_balancer.as_ref())
         .and_then(|balancer| balancer.ingress.as_ref());
-    let entries = ingress.into_iter().flatten();
-    let mut hostname = None;
-    for entry in entries {
-        if let Some(ip) = entry.ip.as_deref().and_then(|ip| ip.parse().ok()) {
-            return Ok(ip);
-        }
-        hostname = hostname.or_else(|| entry.hostname.clone());
+    let entries = ingress.map(Vec::as_slice).unwrap_or_default();
+    let ip = |entry: &LoadBalancerIngress| entry.ip.as_deref()?.parse::<IpAddr>().ok();
+    let addresses: Vec<IpAddr> = entries.iter().filter_map(ip).collect();
+    let kept = recorded.filter(|address| addresses.contains(address));
+    if let Some(address) = kept.or_else(|| addresses.first().copied()) {
+        return Ok(address);
     }
-    match hostname {
+    match entries.iter().find_map(|entry| entry.hostname.clone()) {
         Some(hostname) => Err(Unassigned::OnlyHostname {
             service: name,
             hostname,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use k8s_openapi::{
     api::{
         apps::v1::DeploymentStatus,
-        core::v1::{Secret, Service},
+        core::v1::{Pod, Secret, Service},
         networking::v1::IngressStatus,
     },
     apimachinery::pkg::apis::meta::v1::Condition,
@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub service: Option<Service>,
     /// Live Deployment's generation and status.
     pub deployment: Option<DeploymentView>,
+    /// Pods of a rollout that is late, at most [`PODS`](crate::plan::rollout::PODS); none otherwise.
+    pub pods: Vec<Pod>,
     /// Live Ingress' status.
     pub ingress: Option<IngressStatus>,
     /// Live `TLSRoute`s by name.
@@ -158,4 +160,7 @@ pub struct InsideReport {
     pub addons: Option<AddonsStatus>,
     /// `status.kubeadmPhase`, likewise.
     pub kubeadm_phase: Option<KubeadmPhaseStatus>,
+    /// True if the limit on the tenant's writes stands in the tenant cluster, false if it does not;
+    /// `None` where no reconcile found out.
+    pub write_limited: Option<bool>,
 }

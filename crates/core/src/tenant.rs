@@ -11,7 +11,10 @@ use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantContr
 
 use crate::names::Names;
 
+mod mended;
+
 pub use kamaji_api::NEWEST_MINOR;
+pub use mended::Mended;
 
 /// Oldest Kubernetes minor that new tenants may run: kubeadm of older ones cannot read what workers are
 /// told, and the images that belong to them were never published.

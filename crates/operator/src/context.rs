@@ -31,6 +31,7 @@ use crate::{
         remote::Remote,
         telemetry::{Metrics, TenantInfo, TenantStatus},
         watch::Objects,
+        watchdog::Watchdog,
     },
 };
 
@@ -63,6 +64,10 @@ impl std::fmt::Display for Key {
 pub struct Context {
     /// The management cluster.
     pub client: Client,
+    /// The management cluster, for watches.
+    pub watching: Client,
+    /// Who goes on.
+    pub watchdog: Watchdog,
     /// The command line.
     pub settings: Settings,
     /// The one write door.
@@ -99,6 +104,8 @@ pub struct Context {
     pub cluster: OnceLock<String>,
     /// True once the API server serves TLSRoute v1.
     pub gateway_api: AtomicBool,
+    /// True once the routes that were there when the Gateway API was installed are known.
+    pub routes_listed: AtomicBool,
     /// Who signed the webhooks' certificate, PEM.
     pub authorities: Mutex<Vec<u8>>,
     /// Metrics' labels of each tenant, to take them away again.
@@ -348,8 +355,6 @@ pub struct Visit {
     pub report: InsideReport,
     /// Hash of everything that was to be there; empty if it did not come that far.
     pub content: String,
-    /// Counts the visits of this process.
-    pub number: u64,
     /// When it was.
     pub at: Timestamp,
 }
@@ -372,7 +377,8 @@ impl Reports {
             report.ready.message,
         )
             .hash(&mut hasher);
-        let rest = serde_json::to_string(&(report.addons, report.kubeadm_phase));
+        let rest = (report.addons, report.kubeadm_phase, report.write_limited);
+        let rest = serde_json::to_string(&rest);
         rest.unwrap_or_default().hash(&mut hasher);
         hasher.finish()
     }

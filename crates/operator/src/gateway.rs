@@ -1,6 +1,7 @@
-//! Does the management cluster serve the Gateway API, and since when?
+//! Whether the management cluster serves the Gateway API, at each moment.
 //!
-//! It may be installed long after the operator has started: then tenants that wait for it go on.
+//! It may be installed long after the operator has started, and removed: tenants that ask for routes
+//! hear of both.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -24,24 +25,25 @@ const SETTLE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// Whether the API server serves TLSRoute v1.
-pub async fn serves_routes(client: &Client) -> bool {
+pub async fn serves_routes(client: &Client) -> Result<bool, kube::Error> {
     let resources = client
         .list_api_group_resources("gateway.networking.k8s.io/v1")
         .await;
-    resources.is_ok_and(|list| {
-        list.resources
+    match resources {
+        Ok(list) => Ok(list
+            .resources
             .iter()
-            .any(|resource| resource.kind == "TLSRoute")
-    })
+            .any(|resource| resource.kind == "TLSRoute")),
+        // The group is not there.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
-/// Waits until TLSRoutes are served, if they are not yet; follows them then, and wakes the tenants
-/// that wait for them.
+/// Keeps the knowledge about the Gateway API right, for ever: installed or removed, the tenants that
+/// ask for routes are woken.
 pub async fn follow(context: Arc<Context>) {
-    if context.gateway_api() {
-        return std::future::pending().await;
-    }
-    let changed = Notify::new();
+    let (changed, served) = (Notify::new(), Notify::new());
     let resource = ApiResource {
         group: "apiextensions.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -49,22 +51,43 @@ pub async fn follow(context: Arc<Context>) {
         kind: "CustomResourceDefinition".to_owned(),
         plural: "customresourcedefinitions".to_owned(),
     };
-    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+    let api: Api<DynamicObject> = Api::all_with(context.watching.clone(), &resource);
     let signs = watch::one(api, DEFINITION.to_owned(), || changed.notify_one());
-    let served = async {
-        while !serves_routes(&context.client).await {
+    let watched = context.gateway_api();
+    let routes = async {
+        // Those that were served at the start are watched with the other children.
+        if !watched {
+            served.notified().await;
+            routes(&context).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let judge = async {
+        let mut known = watched;
+        loop {
             tokio::select! {
                 () = changed.notified() => tokio::time::sleep(SETTLE).await,
                 () = tokio::time::sleep(LONGEST) => {}
             }
+            match serves_routes(&context.client).await {
+                Ok(now) if now == known => continue,
+                Ok(now) => known = now,
+                // Nothing is known then.
+                Err(_) => continue,
+            }
+            if known {
+                tracing::info!("the Gateway API is served");
+                served.notify_one();
+            } else {
+                tracing::warn!("the Gateway API is not served any more");
+            }
+            // Whoever writes routes must know those that are there: see `routes`.
+            if watched || !known || context.routes_listed.load(Ordering::Relaxed) {
+                tell(&context, known);
+            }
         }
     };
-    tokio::select! {
-        () = served => {}
-        () = signs => {}
-    }
-    tracing::info!("the Gateway API is served");
-    routes(&context).await;
+    tokio::join!(signs, routes, judge);
 }
 
 /// Follows the routes; what waits for them is woken once those that are there are known.
@@ -72,16 +95,21 @@ async fn routes(context: &Arc<Context>) {
     let (sender, mut ready) = channel::channel(false);
     let queue = context.tenant_queue.clone();
     let wake = (sender, move |key| queue.wake(key));
-    let (client, index) = (context.client.clone(), context.index.clone());
+    let (client, index) = (context.watching.clone(), context.index.clone());
     let listed = async {
         if ready.wait_for(|ready| *ready).await.is_ok() {
-            context.gateway_api.store(true, Ordering::Relaxed);
-            for (key, tenant) in context.tenants.all() {
-                if tenant.spec.control_plane.gateway.is_some() {
-                    context.tenant_queue.wake(key);
-                }
-            }
+            context.routes_listed.store(true, Ordering::Relaxed);
+            tell(context, true);
         }
     };
     tokio::join!(watch::children(client, Kind::TlsRoute, index, wake), listed);
+}
+
+fn tell(context: &Context, served: bool) {
+    context.gateway_api.store(served, Ordering::Relaxed);
+    for (key, tenant) in context.tenants.all() {
+        if tenant.spec.control_plane.gateway.is_some() {
+            context.tenant_queue.wake(key);
+        }
+    }
 }

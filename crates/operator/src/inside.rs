@@ -1,11 +1,12 @@
 //! What happens inside a tenant? Short visits, on change and for drift; nothing is kept running.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
     api::core::v1::Secret,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
 };
 use kamaji_api::{
     condition::{self, ConditionType},
@@ -14,7 +15,10 @@ use kamaji_api::{
 };
 use kamaji_core::{
     endpoint,
-    inside::{self, InsideFacts, InsidePlan},
+    inside::{
+        self, InsideFacts, InsidePlan, WriteLimit,
+        schedule::{Last, Next, Schedule},
+    },
     managed_fields::written_by_update,
     object::{CONTENT_HASH, Intent, Kind, Object, ObjectRef, holds},
     pki::kubeconfig::{self, Credentials},
@@ -30,7 +34,7 @@ use crate::{
     shell::{
         apply::{MANAGER, WriteError, Writer},
         clock,
-        queue::Outcome,
+        queue::{Accident, Outcome},
         remote::Target,
     },
 };
@@ -53,39 +57,64 @@ impl Trouble {
     }
 }
 
-/// Visits soon if a tenant can be visited and what should be inside has changed, or if it was not
-/// visited by this process yet.
-pub fn wake_if_due(context: &Context, key: &Key, object: &TenantControlPlane) {
-    if !visitable(object) {
+/// Carries out what core decides about the next reconcile of a tenant cluster. Timers that ring earlier
+/// stay.
+pub fn schedule(context: &Context, key: &Key, object: &TenantControlPlane) {
+    if object.metadata.deletion_timestamp.is_some() {
         return;
     }
-    match context.inside.get(key) {
-        None if was_visited(object) => {
-            // After a restart: some time within the period, so that thousands do not come at once.
-            let after = clock::jitter(Duration::ZERO, context.settings.inside_resync);
-            context.inside_queue.wake_after(key.clone(), after);
+    match next(context, key, object) {
+        Next::Now(cause) => {
+            tracing::debug!(tenant = %key, ?cause, "the tenant cluster is reconciled");
+            context.inside_queue.wake(key.clone());
         }
-        None => context.inside_queue.wake(key.clone()),
-        Some(visit) => {
-            let failed = visit.report.ready.status != "True";
-            let planned = content(context, key, object);
-            if !failed && planned.is_some_and(|planned| planned != visit.content) {
-                context.inside_queue.wake(key.clone());
-            }
-        }
+        Next::After(wait) => context.inside_queue.wake_after(key.clone(), wait),
     }
 }
 
-/// The control plane serves, and is not about to be replaced altogether.
-fn visitable(object: &TenantControlPlane) -> bool {
-    let status = object.status.as_ref();
+fn next(context: &Context, key: &Key, object: &TenantControlPlane) -> Next {
+    let desired = content(context, key, object);
+    let last = context.inside.get(key);
+    facts(context, object, (last.as_ref(), desired.as_deref())).next()
+}
+
+fn facts<'a>(
+    context: &Context,
+    object: &'a TenantControlPlane,
+    (last, desired): (Option<&'a Visit>, Option<&'a str>),
+) -> Schedule<'a> {
+    Schedule {
+        uid: object.metadata.uid.as_deref().unwrap_or_default(),
+        period: context.settings.inside_resync,
+        limited: inside::limits_writes(&object.spec),
+        available: available(object),
+        published: was_visited(object),
+        last: last.map(|visit| Last {
+            at: visit.at,
+            ready: visit.report.ready.status == "True",
+            content: &visit.content,
+        }),
+        desired,
+        now: clock::now(),
+    }
+}
+
+/// Since when the control plane serves; `None` if it does not, if it is about to be replaced
+/// altogether, or if nobody may touch it.
+fn available(object: &TenantControlPlane) -> Option<Timestamp> {
+    let status = object.status.as_ref()?;
     let phase = status
-        .and_then(|s| s.kubernetes_resources.as_ref()?.version.as_ref()?.status)
+        .kubernetes_resources
+        .as_ref()
+        .and_then(|resources| resources.version.as_ref()?.status)
         .unwrap_or_default();
-    let available = ConditionType::ControlPlaneAvailable.as_str();
-    object.metadata.deletion_timestamp.is_none()
+    let type_ = ConditionType::ControlPlaneAvailable.as_str();
+    let condition = condition::find(&status.conditions, type_)?;
+    let serves = condition.status == "True"
         && phase != VersionPhase::CertificateAuthorityRotating
-        && status.is_some_and(|s| condition::is_true(&s.conditions, available))
+        && object.metadata.deletion_timestamp.is_none()
+        && !labels::is_paused(&object.metadata);
+    serves.then_some(condition.last_transition_time.0)
 }
 
 fn was_visited(object: &TenantControlPlane) -> bool {
@@ -97,48 +126,83 @@ fn was_visited(object: &TenantControlPlane) -> bool {
     condition::is_true(conditions, ConditionType::InsideReady.as_str())
 }
 
-/// One visit to the tenant `key`.
+/// One reconcile of the tenant cluster of `key`.
 pub async fn visit(context: Arc<Context>, key: Key) -> Outcome {
     let Some(object) = context.tenants.get(&key) else {
         return Outcome::Done { wake: None };
     };
-    if !visitable(&object) || labels::is_paused(&object.metadata) {
+    if object.metadata.deletion_timestamp.is_some() {
         return Outcome::Done { wake: None };
     }
-    let previous = context.inside.get(&key);
-    let (report, content, fine) = match tour(&context, &key, &object).await {
-        Ok((report, content)) => (report, content, true),
+    let drift = facts(&context, &object, (None, None)).drift();
+    if available(&object).is_none() || context.tenants.unreadable(&key).is_some() {
+        // Neither the timer nor the count of failures is lost.
+        return Outcome::Wait(drift);
+    }
+    let mut attempted = String::new();
+    match tour(&context, &key, &object, &mut attempted).await {
+        Ok(report) => {
+            record(&context, &key, (report, attempted));
+            Outcome::Done { wake: Some(drift) }
+        }
         Err(trouble) => {
             tracing::debug!(tenant = %key, reason = trouble.reason, "{}", trouble.message);
-            let report = InsideReport {
-                ready: condition(&object, Err(&trouble)),
-                addons: previous.as_ref().and_then(|v| v.report.addons.clone()),
-                kubeadm_phase: previous
-                    .as_ref()
-                    .and_then(|v| v.report.kubeadm_phase.clone()),
-            };
-            (report, String::new(), false)
+            failed(&context, &key, &object, (&trouble, attempted));
+            Outcome::Retry
         }
-    };
-    let number = previous.map_or(0, |visit| visit.number) + 1;
-    context.inside.set(
-        &key,
-        Visit {
-            report,
-            content,
-            number,
-            at: clock::now(),
-        },
-    );
-    context.tenant_queue.wake(key);
-    let period = context.settings.inside_resync;
-    if fine {
-        Outcome::Done {
-            wake: Some(clock::jitter(period, period.mul_f64(1.5))),
-        }
-    } else {
-        Outcome::Retry
     }
+}
+
+/// Records a reconcile that ended by a panic or by its time limit.
+pub fn broken_off(context: &Context, key: &Key, what: &Accident) {
+    let Some(object) = context.tenants.get(key) else {
+        return;
+    };
+    let trouble = match what {
+        Accident::TimeOut(limit) => Trouble::new(
+            "InsideUnreachable",
+            format!(
+                "a reconcile of the tenant cluster took longer than {limit:?} and was stopped: its API server answers slowly or not at all; it is tried again by itself"
+            ),
+        ),
+        Accident::Panic(what) => Trouble::new(
+            "InternalError",
+            format!(
+                "the operator failed on this tenant cluster alone: {what}; please report it, with this object's YAML"
+            ),
+        ),
+    };
+    failed(context, key, &object, (&trouble, String::new()));
+}
+
+fn failed(
+    context: &Context,
+    key: &Key,
+    object: &TenantControlPlane,
+    (trouble, attempted): (&Trouble, String),
+) {
+    let previous = context.inside.get(key).map(|visit| visit.report);
+    let (addons, kubeadm_phase, write_limited) = match previous {
+        Some(report) => (report.addons, report.kubeadm_phase, report.write_limited),
+        None => (None, None, None),
+    };
+    let report = InsideReport {
+        ready: condition(object, Err(trouble)),
+        addons,
+        kubeadm_phase,
+        write_limited,
+    };
+    record(context, key, (report, attempted));
+}
+
+fn record(context: &Context, key: &Key, (report, content): (InsideReport, String)) {
+    let visit = Visit {
+        report,
+        content,
+        at: clock::now(),
+    };
+    context.inside.set(key, visit);
+    context.tenant_queue.wake(key.clone());
 }
 
 fn condition(object: &TenantControlPlane, result: Result<(), &Trouble>) -> Condition {
@@ -160,10 +224,12 @@ async fn tour(
     context: &Context,
     key: &Key,
     object: &TenantControlPlane,
-) -> Result<(InsideReport, String), Trouble> {
+    attempted: &mut String,
+) -> Result<InsideReport, Trouble> {
     let tenant = parsed(object)?;
     let credentials = credentials(context, key, object).await?;
     let plan = planned(context, key, &tenant, &credentials.ca)?;
+    *attempted = inside::content_hash(&plan);
     let writer = writer(context, key, &tenant, credentials)?;
     let fresh = !was_visited(object);
     for object in plan.lifts() {
@@ -186,12 +252,20 @@ async fn tour(
         remove(&writer, object).await?;
     }
     let (addons, kubeadm_phase) = inside::status::status(&tenant, &plan, clock::now());
-    let report = InsideReport {
-        ready: condition(object, Ok(())),
+    let unlimited = Trouble::new(
+        "WriteLimitUnavailable",
+        "spec.writePermissions is not in force: this operator knows no CA of its webhooks; serve them (--webhook-bind-address), or put ca.crt beside the mounted certificate",
+    );
+    let result = match plan.write_limit {
+        WriteLimit::Unavailable => Err(&unlimited),
+        WriteLimit::None | WriteLimit::Planned => Ok(()),
+    };
+    Ok(InsideReport {
+        ready: condition(object, result),
         addons: Some(addons),
         kubeadm_phase: Some(kubeadm_phase),
-    };
-    Ok((report, inside::content_hash(&plan)))
+        write_limited: Some(plan.write_limit == WriteLimit::Planned),
+    })
 }
 
 fn parsed(object: &TenantControlPlane) -> Result<Tenant, Trouble> {

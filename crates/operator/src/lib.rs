@@ -9,6 +9,7 @@ mod gateway;
 mod inside;
 mod memo;
 mod observe;
+mod orphan;
 mod report;
 pub mod serving;
 pub mod settings;
@@ -20,8 +21,8 @@ pub mod webhook;
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kamaji_core::object::Kind;
-use kube::{Api, Client};
+use kamaji_core::{inside::schedule, object::Kind, salvage};
+use kube::Api;
 use tokio::sync::watch as channel;
 
 use context::Context;
@@ -33,11 +34,12 @@ use shell::{
     lease::{self, Leadership},
     listen,
     metrics_access::Access,
-    process::{self, Candidate, Process, RunError, Tasks},
+    process::{self, Candidate, Clients, Process, RunError, Tasks},
     queue::{Accident, Limits, Queue},
     serve::{self, Certificates},
     telemetry::Metrics,
     watch,
+    watchdog::Watchdog,
 };
 use store::SecretWatches;
 
@@ -48,18 +50,19 @@ const STORES: usize = 4;
 
 /// Runs the operator until it is told to stop or loses its lease.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
-    run_with(process::client().await?, settings, process::stop()).await
+    run_with(process::clients().await?, settings, process::stop()).await
 }
 
-/// As [`run`], in the management cluster of `client`, until `stop` completes.
+/// As [`run`], in the management cluster of `clients`, until `stop` completes.
 pub async fn run_with(
-    client: Client,
+    clients: impl Into<Clients>,
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let metrics = Metrics::default();
+    let clients = clients.into();
     let candidate = Candidate {
-        client: client.clone(),
+        client: clients.requests.clone(),
         namespace: settings.namespace.clone(),
         identity: settings.identity.clone(),
         leadership: Leadership::elected_by(lease::NAME, settings.leader_elect)
@@ -67,7 +70,7 @@ pub async fn run_with(
             .measured(metrics.lease(lease::NAME)),
     };
     let leadership = candidate.leadership.clone();
-    let context = Arc::new(context(client, settings, (leadership, metrics)).await);
+    let context = Arc::new(context(clients, settings, (leadership, metrics)).await);
     let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     let ready = watches(&context, &mut tasks);
     let drain = context.settings.webhooks.map(|_| Drain::default());
@@ -94,32 +97,52 @@ pub async fn run_with(
 }
 
 async fn context(
-    client: Client,
+    clients: Clients,
     settings: Settings,
     (leadership, metrics): (Leadership, Metrics),
 ) -> Context {
-    let gateway_api = gateway::serves_routes(&client).await.into();
-    let tenants = watch::Objects::default();
+    let Clients {
+        requests: client,
+        watches: watching,
+    } = clients;
+    let watchdog = Watchdog::default();
+    let gateway_api = gateway::serves_routes(&client)
+        .await
+        .unwrap_or(false)
+        .into();
+    let tenants = watch::Objects::default().salvaged_by(salvage::tenant);
     Context {
         writer: Writer::new(client.clone(), leadership.clone(), metrics.counters.clone()),
         events: Events::new(client.clone(), &settings.identity, leadership),
         databases: databases::Databases::new(settings.resync, tenants.clone()),
         client,
+        watching,
         settings,
         index: shell::index::Index::default(),
         tenants,
         cluster: std::sync::OnceLock::new(),
-        data_stores: watch::Objects::default(),
+        data_stores: watch::Objects::default().salvaged_by(|_| None),
         stores: context::Stores::default(),
         remote: shell::remote::Remote::default(),
         inside: context::Reports::default(),
         memo: memo::Memo::default(),
-        tenant_queue: Queue::default().measured(metrics.queue("tenantcontrolplane")),
-        inside_queue: Queue::default().measured(metrics.queue("inside")),
-        store_queue: Queue::default().measured(metrics.queue("datastore")),
-        check_queue: Queue::default().measured(metrics.queue("datastorecheck")),
+        tenant_queue: Queue::default()
+            .measured(metrics.queue("tenantcontrolplane"))
+            .watched("TenantControlPlanes", &watchdog),
+        inside_queue: Queue::default()
+            .measured(metrics.queue("inside"))
+            .retried_within(schedule::RETRY)
+            .watched("tenant clusters", &watchdog),
+        store_queue: Queue::default()
+            .measured(metrics.queue("datastore"))
+            .watched("DataStores", &watchdog),
+        check_queue: Queue::default()
+            .measured(metrics.queue("datastorecheck"))
+            .watched("checks of DataStores", &watchdog),
+        watchdog,
         metrics,
         gateway_api,
+        routes_listed: false.into(),
         authorities: std::sync::Mutex::default(),
         labels: std::sync::Mutex::default(),
     }
@@ -151,7 +174,7 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
         tasks.spawn(async move {
             let queue = context.tenant_queue.clone();
             let wake = (sender, move |key| queue.wake(key));
-            watch::children(context.client.clone(), kind, context.index.clone(), wake).await;
+            watch::children(context.watching.clone(), kind, context.index.clone(), wake).await;
             ended(kind.names().3)
         });
     }
@@ -159,17 +182,31 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
     tasks.spawn(async move {
         let queue = tenants.tenant_queue.clone();
         let objects = tenants.tenants.clone();
-        watch::own(tenants.client.clone(), objects, move |key| queue.wake(key)).await;
+        let wake = |key| {
+            count_unreadable(&tenants);
+            queue.wake(key);
+        };
+        watch::own(tenants.watching.clone(), objects, wake).await;
         ended("TenantControlPlanes")
     });
     let stores = context.clone();
     tasks.spawn(async move {
         let queue = stores.store_queue.clone();
         let objects = stores.data_stores.clone();
-        watch::own(stores.client.clone(), objects, move |name| queue.wake(name)).await;
+        let wake = |name| {
+            count_unreadable(&stores);
+            queue.wake(name);
+        };
+        watch::own(stores.watching.clone(), objects, wake).await;
         ended("DataStores")
     });
     ready
+}
+
+fn count_unreadable(context: &Context) {
+    let tenants = context.tenants.all_unreadable().len();
+    let stores = context.data_stores.all_unreadable().len();
+    context.metrics.unreadable(tenants + stores);
 }
 
 fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), tasks: &mut Tasks) {
@@ -196,14 +233,14 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
         });
     }
     if let Some(address) = context.settings.health {
-        let context = context.clone();
+        let (context, watchdog) = (context.clone(), context.watchdog.clone());
         let ready = move || {
             context.tenants.is_ready()
                 && context.data_stores.is_ready()
                 && ready.iter().all(|ready| *ready.borrow())
                 && (serves.is_none() || certificates.is_served())
         };
-        tasks.spawn(async move { Ok(serve::health(address, ready).await?) });
+        tasks.spawn(async move { Ok(serve::health(address, ready, watchdog).await?) });
     }
 }
 
@@ -221,10 +258,17 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     context.cluster.get_or_init(|| cluster);
     // Tenants must not hear that a DataStore is missing only because nobody has looked at it yet.
     for (name, object) in context.data_stores.all() {
+        context.watchdog.beat("the first look at DataStores");
         if let Err(error) = store::look(&context, &name, &object).await {
             tracing::warn!(store = %name, %error, "its Secrets cannot be read");
+            let why = format!("its Secrets cannot be read: {error}");
+            store::unobserved(&context, &name, &why);
         }
     }
+    for (name, why) in context.data_stores.all_unreadable() {
+        store::unreadable(&context, &name, &why);
+    }
+    context.watchdog.done("the first look at DataStores");
     tracing::info!(tenants = context.tenants.all().len(), "at work");
     let (tenants, stores, insides) = (tenants(&context), stores(&context), insides(&context));
     tokio::join!(tenants, stores, insides, checks(&context));
@@ -336,7 +380,8 @@ async fn insides(context: &Arc<Context>) {
     };
     let work = |key| inside::visit(context.clone(), key);
     let accident = |key: &context::Key, what: &Accident| {
-        tracing::error!(tenant = %key, "the visit inside failed: {what}");
+        tracing::error!(tenant = %key, "the reconcile of the tenant cluster failed: {what}");
+        inside::broken_off(context, key, what);
     };
     context
         .inside_queue

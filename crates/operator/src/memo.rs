@@ -31,9 +31,18 @@ pub struct Memo {
     settled: Mutex<HashMap<Key, Settled>>,
     occupied: Mutex<HashMap<Key, Occupied>>,
     crowded: Mutex<HashSet<Key>>,
+    silent: Mutex<HashMap<Key, u32>>,
 }
 
 impl Memo {
+    /// Counts one more failure of `key` that was nobody's fault; how many there were in a row.
+    pub fn failed_silently(&self, key: &Key) -> u32 {
+        let mut silent = locked(&self.silent);
+        let count = silent.entry(key.clone()).or_insert(0);
+        *count = count.saturating_add(1);
+        *count
+    }
+
     /// If nothing has changed since `key` was settled and its deadline has not passed: the time to
     /// that. A tenant without a deadline is looked at again after `longest`.
     pub fn unchanged(&self, key: &Key, fingerprint: u64, longest: Duration) -> Option<Duration> {
@@ -48,6 +57,7 @@ impl Memo {
     /// `key` is as planned in the world of `fingerprint`, until `wake`.
     pub fn settle(&self, key: &Key, fingerprint: u64, wake: Option<Duration>) {
         let wake = wake.map(|after| clock::instant() + after);
+        locked(&self.silent).remove(key);
         locked(&self.settled).insert(key.clone(), Settled { fingerprint, wake });
     }
 
@@ -100,6 +110,7 @@ impl Memo {
         locked(&self.settled).remove(key);
         locked(&self.occupied).remove(key);
         locked(&self.crowded).remove(key);
+        locked(&self.silent).remove(key);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::{Child, Verdict},
@@ -11,6 +11,7 @@ use kamaji_core::{
     entropy::Seed,
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
+    plan::rollout,
     snapshot::{Snapshot, StoreWait},
     store::Store,
 };
@@ -48,6 +49,7 @@ pub async fn snapshot(
         secrets: BTreeMap::new(),
         service: None,
         deployment: None,
+        pods: Vec::new(),
         ingress: None,
         routes: BTreeMap::new(),
         gateways: Vec::new(),
@@ -61,7 +63,24 @@ pub async fn snapshot(
     secrets(context, key, &mut snapshot).await?;
     occupied(context, key, &mut snapshot).await?;
     gateways(context, &mut snapshot).await?;
+    pods(context, key, &mut snapshot).await;
     Ok(snapshot)
+}
+
+/// Reads the pods of a rollout that is late, and of no other. They say why; without them it is said
+/// that it is late, and that is all.
+async fn pods(context: &Context, key: &Key, snapshot: &mut Snapshot) {
+    if !snapshot.deployment.as_ref().is_some_and(rollout::is_late) {
+        return;
+    }
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &key.namespace);
+    let selector = format!("{}={}", labels::NAME, key.name);
+    let some = ListParams::default().labels(&selector).limit(rollout::PODS);
+    context.metrics.counters.request("list", "pods");
+    match api.list(&some).await {
+        Ok(list) => snapshot.pods = list.items,
+        Err(error) => tracing::warn!(tenant = %key, %error, "its pods cannot be read"),
+    }
 }
 
 /// Brings what children say by themselves up to date; no request is made. What somebody else's objects

@@ -24,6 +24,7 @@ use kamaji_datastore as datastore;
 use crate::{
     context::{Context, Key},
     databases::DatabaseError,
+    orphan::OrphanError,
     shell::{apply::WriteError, clock, events::Happening, queue::Accident},
 };
 
@@ -38,7 +39,7 @@ pub struct Failure {
     pub message: String,
     /// What was there already although no watch tells of it: it is read by name from now on.
     pub occupied: Option<ObjectRef>,
-    /// True if it is nobody's fault and worth no word: another look will do.
+    /// True if it is nobody's fault and worth no word, unless it comes again and again.
     pub silent: bool,
 }
 
@@ -72,6 +73,16 @@ impl Failure {
             condition: ConditionType::DataStoreReady,
             ..Self::new(wait.reason(), wait)
         }
+    }
+
+    /// A value that this build does not know, in an object that the API server takes.
+    pub fn unknown(why: &str) -> Self {
+        Self::new(
+            "ObjectUnreadable",
+            format!(
+                "this operator cannot read the object: {why}. It changes nothing of it and can only delete it; correct that field, or run the release that the definitions came with"
+            ),
+        )
     }
 
     /// Two tenants ask for one place in a datastore.
@@ -151,6 +162,15 @@ impl From<WriteError> for Failure {
                     | WriteError::NotLeading(_)
             ),
             ..Self::new(error.reason(), error)
+        }
+    }
+}
+
+impl From<OrphanError> for Failure {
+    fn from(error: OrphanError) -> Self {
+        match error {
+            OrphanError::Write(error) => error.into(),
+            OrphanError::Read(..) => Self::new("ReadFailed", error),
         }
     }
 }
@@ -240,10 +260,15 @@ async fn tell(
     (object, mut status): (&TenantControlPlane, TenantControlPlaneStatus),
     failure: &Failure,
 ) {
-    if failure.silent {
+    let in_a_row = if failure.silent {
+        context.memo.failed_silently(key)
+    } else {
+        0
+    };
+    let Some(failure) = worth_a_word(failure, in_a_row) else {
         tracing::debug!(tenant = %key, reason = failure.reason, "{}", failure.message);
         return;
-    }
+    };
     for type_ in [failure.condition, ConditionType::Ready] {
         let condition = Condition {
             type_: type_.as_str().to_owned(),
@@ -255,9 +280,55 @@ async fn tell(
         };
         condition::set(&mut status.conditions, condition);
     }
-    if let Err(error) = publish(context, key, object, &status).await {
+    let published = if context.tenants.unreadable(key).is_some() {
+        conditions_only(context, key, object, &status.conditions).await
+    } else {
+        publish(context, key, object, &status).await.map(drop)
+    };
+    if let Err(error) = published {
         tracing::warn!(tenant = %key, reason = failure.reason, "{} (and {})", failure.message, error.message);
     }
+}
+
+/// Failures in a row that are nobody's fault and not told.
+const SILENT: u32 = 3;
+
+/// The failure as it is to be told; `None` if another reconcile is expected to do. So many there were in
+/// a row that were nobody's fault.
+fn worth_a_word(failure: &Failure, in_a_row: u32) -> Option<Failure> {
+    if !failure.silent {
+        return Some(failure.clone());
+    }
+    // A replica that does not lead has nothing to tell.
+    if failure.reason == "NotLeading" || in_a_row <= SILENT {
+        return None;
+    }
+    Some(Failure {
+        message: format!(
+            "{}. This happens again and again: find out who else makes, changes or removes it",
+            failure.message
+        ),
+        ..failure.clone()
+    })
+}
+
+/// Publishes the conditions of an object that cannot be read as a whole.
+async fn conditions_only(
+    context: &Context,
+    key: &Key,
+    object: &TenantControlPlane,
+    conditions: &[Condition],
+) -> Result<(), Failure> {
+    let old = object.status.clone().unwrap_or_default().conditions;
+    if old == conditions {
+        return Ok(());
+    }
+    context.writer.patch_conditions(object, conditions).await?;
+    for happening in transitions(&old, conditions) {
+        log(key, &happening);
+        context.events.tell(object, happening).await;
+    }
+    Ok(())
 }
 
 async fn publish(
@@ -409,6 +480,25 @@ mod tests {
         }
         let warned = [warned];
         assert!(transitions(&warned, &warned).is_empty());
+    }
+
+    #[test]
+    fn a_conflict_is_told_from_the_fourth_in_a_row_with_its_object() {
+        let conflict = WriteError::Conflict {
+            object: "Secret ns/t-ca".to_owned(),
+            message: "the object has been modified".to_owned(),
+        };
+        let failure = Failure::from(conflict);
+        for in_a_row in 1..=3 {
+            assert!(worth_a_word(&failure, in_a_row).is_none());
+        }
+        let told = worth_a_word(&failure, 4).unwrap();
+        assert!(told.message.contains("Secret ns/t-ca"), "{}", told.message);
+        let again = worth_a_word(&failure, 5).unwrap();
+        assert_eq!(told.message, again.message, "it is one write");
+        let standby = Failure::from(WriteError::NotLeading("it".to_owned()));
+        assert!(worth_a_word(&standby, 100).is_none());
+        assert!(worth_a_word(&Failure::unknown("x"), 0).is_some());
     }
 
     #[test]

@@ -83,13 +83,13 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
     let mut watches = Vec::new();
     for (resource, name) in configurations() {
         watches.push((
-            Api::all_with(context.client.clone(), &resource),
+            Api::all_with(context.watching.clone(), &resource),
             name.to_owned(),
         ));
     }
     if mounted.is_none() {
         let secrets = ApiResource::erase::<Secret>(&());
-        let api = Api::namespaced_with(context.client.clone(), &service.namespace, &secrets);
+        let api = Api::namespaced_with(context.watching.clone(), &service.namespace, &secrets);
         watches.push((api, service.secret_name()));
     }
     let mut tasks = tokio::task::JoinSet::new();

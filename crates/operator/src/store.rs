@@ -14,9 +14,12 @@ use kamaji_api::{
     labels,
     tenant::TenantControlPlane,
 };
-use kamaji_core::store::{
-    self, Secrets,
-    status::{Facts, Health},
+use kamaji_core::{
+    snapshot::StoreWait,
+    store::{
+        self, Secrets,
+        status::{Facts, Health},
+    },
 };
 use kamaji_datastore::{self as datastore, AccessControl};
 use kube::{Api, api::ApiResource};
@@ -73,7 +76,7 @@ impl SecretWatches {
                 };
                 let (namespace, name) = secret.clone();
                 let resource = ApiResource::erase::<Secret>(&());
-                let api = Api::namespaced_with(watching.client.clone(), &namespace, &resource);
+                let api = Api::namespaced_with(watching.watching.clone(), &namespace, &resource);
                 watch::one(api, name, wake).await;
             });
             running.insert(reference, task.abort_handle());
@@ -88,6 +91,10 @@ pub async fn reconcile(
     name: String,
 ) -> Outcome {
     watches.follow(&context).await;
+    if let Some(why) = context.data_stores.unreadable(&name) {
+        unreadable(&context, &name, &why);
+        return Outcome::Done { wake: None };
+    }
     let Some(object) = context.data_stores.get(&name) else {
         if let Ok(store) = context.stores.get(&name) {
             context.metrics.forget_store(&name, store.driver.as_str());
@@ -107,6 +114,7 @@ pub async fn reconcile(
         },
         Err(error) => {
             tracing::warn!(store = %name, %error, "cannot be reconciled, trying again");
+            unobserved(&context, &name, &error.to_string());
             Outcome::Retry
         }
     }
@@ -144,6 +152,32 @@ async fn tell_expiry(context: &Context, object: &DataStore, next: &[Condition]) 
         };
         tracing::warn!(reason = %what.reason, "{}", what.note);
         context.events.tell(object, what).await;
+    }
+}
+
+/// A DataStore that this build cannot read is not ready, whatever it said before.
+pub fn unreadable(context: &Context, name: &str, why: &str) {
+    not_ready(
+        context,
+        name,
+        format!(
+            "this operator cannot read the DataStore {name}: {why}; correct that field, or run the release that the definitions came with"
+        ),
+    );
+}
+
+/// A DataStore of which nothing is known yet is not ready, which is not to say that it is missing.
+pub fn unobserved(context: &Context, name: &str, why: &str) {
+    if matches!(context.stores.get(name), Err(StoreWait::Missing(_))) {
+        not_ready(context, name, format!("{why}; it is tried again by itself"));
+    }
+}
+
+fn not_ready(context: &Context, name: &str, why: String) {
+    let mut hasher = DefaultHasher::new();
+    why.hash(&mut hasher);
+    if context.stores.set(name, hasher.finish(), Err(why)) {
+        wake_users(context, name);
     }
 }
 

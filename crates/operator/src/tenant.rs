@@ -18,7 +18,7 @@ use kamaji_core::{
 use crate::{
     certificates,
     context::{Context, Key},
-    inside, observe,
+    inside, observe, orphan,
     report::{self, Failure},
     shell::{clock, heavy, index::Entry, queue::Outcome},
     store,
@@ -29,13 +29,21 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     let Some(object) = context.tenants.get(&key) else {
         context.forget(&key);
         store::wake_former(&context, &key.to_string());
-        return Outcome::Done { wake: None };
+        return orphan::reconcile(&context, &key).await;
     };
     if labels::is_paused(&object.metadata) {
         return Outcome::Done { wake: None };
     }
+    let unreadable = context.tenants.unreadable(&key);
     if object.metadata.deletion_timestamp.is_some() {
         return Box::pin(crate::deletion::reconcile(&context, &key, &object)).await;
+    }
+    if let Some(why) = unreadable {
+        // Its next version wakes us.
+        report::failed(&context, &key, &object, &Failure::unknown(&why)).await;
+        return Outcome::Done {
+            wake: Some(context.settings.resync),
+        };
     }
     let facts = facts(&context, &key);
     let around = around(&context, &key, &object);
@@ -50,14 +58,19 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             return Outcome::Retry;
         }
     };
+    if let Err(error) = orphan::release_predecessor(&context, &key, &snapshot).await {
+        report::failed(&context, &key, &object, &error.into()).await;
+        return Outcome::Retry;
+    }
     match heavy::run(|| plan::plan(&snapshot)).await {
         Ok(plan) => Box::pin(pass(&context, &key, (snapshot, facts, around), plan)).await,
         Err(unreadable) => {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
             report::failed(&context, &key, &object, &failure).await;
-            context.memo.settle(&key, seen, None);
-            Outcome::Done { wake: None }
+            let wake = Some(context.settings.resync);
+            context.memo.settle(&key, seen, wake);
+            Outcome::Done { wake }
         }
     }
 }
@@ -123,7 +136,7 @@ async fn pass(
                 return Outcome::Wait(Duration::ZERO);
             }
             context.memo.settle(key, seen, Some(wake));
-            inside::wake_if_due(context, key, &object);
+            inside::schedule(context, key, &object);
             wake_store(context, &object);
             Outcome::Done { wake: Some(wake) }
         }

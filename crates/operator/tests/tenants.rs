@@ -13,6 +13,8 @@ mod admission;
 mod authorities;
 #[path = "tenants/bad_input.rs"]
 mod bad_input;
+#[path = "tenants/control_plane.rs"]
+mod control_plane;
 #[path = "tenants/convergence.rs"]
 mod convergence;
 #[path = "tenants/data_stores.rs"]
@@ -29,12 +31,20 @@ mod foreign;
 mod killed;
 #[path = "tenants/leadership.rs"]
 mod leadership;
+#[path = "tenants/orphan.rs"]
+mod orphan;
 #[path = "tenants/ownership.rs"]
 mod ownership;
 #[path = "tenants/process.rs"]
 mod process;
 #[path = "tenants/rights.rs"]
 mod rights;
+#[path = "tenants/rollout.rs"]
+mod rollout;
+#[path = "tenants/tenant_cluster.rs"]
+mod tenant_cluster;
+#[path = "tenants/unreadable.rs"]
+mod unreadable;
 #[path = "tenants/upgraded.rs"]
 mod upgraded;
 #[path = "tenants/world.rs"]

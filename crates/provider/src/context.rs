@@ -4,7 +4,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{cluster::Cluster, control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_operator::{
     context::Key,
-    shell::{apply::Writer, events::Events, queue::Queue, telemetry::Metrics, watch::Objects},
+    shell::{
+        apply::Writer, events::Events, queue::Queue, telemetry::Metrics, watch::Objects,
+        watchdog::Watchdog,
+    },
 };
 use kube::{Client, api::DynamicObject};
 
@@ -32,6 +35,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Control planes to look at.
     pub queue: Queue<Key>,
+    /// Who goes on.
+    pub watchdog: Watchdog,
     /// Every control plane that is ours to look at.
     pub control_planes: Objects<Key, KamajiControlPlane>,
     /// Every Cluster.

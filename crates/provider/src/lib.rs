@@ -36,6 +36,7 @@ use kamaji_operator::{
         serve::{self, Certificates},
         telemetry::Metrics,
         watch::Objects,
+        watchdog::Watchdog,
     },
 };
 use kube::Client;
@@ -93,13 +94,17 @@ fn context(
     settings: Settings,
     (leadership, metrics): (Leadership, Metrics),
 ) -> Context {
+    let watchdog = Watchdog::default();
     let writer = Writer::new(client.clone(), leadership.clone(), metrics.counters.clone());
     Context {
         writer: writer.managing_as(MANAGER),
         events: Events::by(MANAGER, (client.clone(), &settings.identity), leadership),
         client,
         settings,
-        queue: Queue::default().measured(metrics.queue("kamajicontrolplane")),
+        queue: Queue::default()
+            .measured(metrics.queue("kamajicontrolplane"))
+            .watched("KamajiControlPlanes", &watchdog),
+        watchdog,
         metrics,
         control_planes: Objects::default(),
         clusters: Objects::default().alike_if(Cluster::says_the_same),
@@ -142,7 +147,8 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     if let Some(address) = context.settings.health {
         // Not the lists: they may need the conversion, which is not asked of pods that are not ready.
         let ready = move || serves.is_none() || certificates.is_served();
-        tasks.spawn(async move { Ok(serve::health(address, ready).await?) });
+        let watchdog = context.watchdog.clone();
+        tasks.spawn(async move { Ok(serve::health(address, ready, watchdog).await?) });
     }
 }
 

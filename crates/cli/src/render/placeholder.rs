@@ -82,6 +82,7 @@ pub fn snapshot(
         store,
         overrides,
         deployment: None,
+        pods: Vec::new(),
         ingress: None,
         routes: std::collections::BTreeMap::new(),
         gateways: Vec::new(),

@@ -16,6 +16,7 @@ pub mod kubelet_config;
 mod kubelet_patch;
 mod rbac;
 mod recreate;
+pub mod schedule;
 pub mod status;
 mod write_permissions;
 mod yaml;
@@ -23,6 +24,7 @@ mod yaml;
 use kamaji_api::labels;
 pub use recreate::must_be_recreated;
 use serde_json::{Map, Value, json};
+pub use write_permissions::limits_writes;
 
 use crate::{
     checksum,
@@ -73,6 +75,20 @@ pub struct InsidePlan {
     pub objects: Vec<Object>,
     /// To delete, only where they carry our project label.
     pub prunes: Vec<ObjectRef>,
+    /// Whether the spec limits the tenant's writes, and can be obeyed.
+    pub write_limit: WriteLimit,
+}
+
+/// Whether the writes of a tenant are limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriteLimit {
+    /// Not asked for.
+    #[default]
+    None,
+    /// Asked for and planned.
+    Planned,
+    /// Asked for, and the operator serves no webhooks whose CA it knows.
+    Unavailable,
 }
 
 /// Why a tenant's inside cannot be rendered.
@@ -95,7 +111,10 @@ pub fn plan(facts: &InsideFacts) -> Result<InsidePlan, InsideError> {
     let blocked = write_permissions::blocked(&facts.tenant.spec);
     if blocked.is_empty() {
         plan.prunes.push(write_permissions::name());
-    } else if !facts.settings.webhook_ca.is_empty() {
+    } else if facts.settings.webhook_ca.is_empty() {
+        plan.write_limit = WriteLimit::Unavailable;
+    } else {
+        plan.write_limit = WriteLimit::Planned;
         plan.objects
             .push(write_permissions::webhooks(facts, &blocked));
     }

@@ -27,6 +27,11 @@ pub(super) fn blocked(spec: &TenantControlPlaneSpec) -> Vec<&'static str> {
     .collect()
 }
 
+/// True if the spec limits any kind of write.
+pub fn limits_writes(spec: &TenantControlPlaneSpec) -> bool {
+    !blocked(spec).is_empty()
+}
+
 /// The webhooks that refuse `operations`. To be asked for only once the CA of the operator's own
 /// service is known: until then whatever stands in the tenant is left alone.
 pub(super) fn webhooks(facts: &InsideFacts, operations: &[&str]) -> Object {

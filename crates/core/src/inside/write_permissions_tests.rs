@@ -1,6 +1,9 @@
 use serde_json::{Value, json};
 
-use crate::inside::fixture::{World, find, planned, pruned};
+use crate::inside::{
+    WriteLimit,
+    fixture::{World, find, planned, pruned},
+};
 
 const NAME: &str = "ValidatingWebhookConfiguration kamaji-write-permissions";
 
@@ -87,4 +90,21 @@ fn the_operator_is_asked_by_url_and_not_through_the_tunnel() {
         assert!(client.get("service").is_none());
         assert_eq!(webhook["failurePolicy"], "Fail");
     }
+}
+
+#[test]
+fn a_limit_that_nobody_can_enforce_is_told_and_neither_made_nor_removed() {
+    let mut world = World::with(json!({"spec": {"writePermissions": {"blockCreation": true}}}));
+    assert_eq!(world.plan().write_limit, WriteLimit::Planned);
+    world.settings.webhook_ca.clear();
+    let plan = world.plan();
+    assert_eq!(plan.write_limit, WriteLimit::Unavailable);
+    assert!(!pruned(&plan).contains(&NAME.to_owned()));
+    assert!(
+        plan.objects
+            .iter()
+            .all(|object| object.key.to_string() != NAME)
+    );
+    let free = planned(json!({}));
+    assert_eq!(free.write_limit, WriteLimit::None);
 }

@@ -78,6 +78,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
             ..Service::default()
         }),
         deployment: None,
+        pods: Vec::new(),
         ingress: None,
         routes: BTreeMap::new(),
         gateways: Vec::new(),

@@ -146,7 +146,7 @@ impl Draft<'_> {
     /// Keeps a leaf that is as it should be, or issues it, and remembers when it is next due.
     pub(super) fn leaf(&mut self, subject: renew::Subject) -> Leaf {
         let now = self.snapshot.now;
-        let threshold = self.snapshot.settings.expiration_deadline;
+        let threshold = self.threshold();
         if let renew::Verdict::Keep { due } = renew::judge(&subject, now, threshold) {
             self.due(due);
             return Leaf {

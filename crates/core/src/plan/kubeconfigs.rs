@@ -134,10 +134,7 @@ fn one(
         rotate,
     };
     let text = live.get(file.name);
-    let (now, threshold) = (
-        draft.snapshot.now,
-        draft.snapshot.settings.expiration_deadline,
-    );
+    let (now, threshold) = (draft.snapshot.now, draft.threshold());
     let verdict = kubeconfig::judge(text.map(Vec::as_slice), &expected, now, threshold);
     if let (Verdict::Keep { due }, Some(text)) = (verdict, text) {
         draft.due(due);

@@ -2,7 +2,10 @@
 //!
 //! [`plan`] is the one place that knows the order; each step lives in a module of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
 use kamaji_api::{condition::ConditionType, labels, tenant::TenantControlPlaneStatus};
@@ -17,8 +20,9 @@ use crate::{
     pki::expiry::Expiry,
     render::{self, Change, Checksums, Facts, Renderer},
     snapshot::Snapshot,
+    spread,
     store::Store,
-    tenant::{ParseError, Tenant},
+    tenant::{Mended, ParseError, Tenant},
 };
 
 use secret::Settled;
@@ -41,7 +45,10 @@ mod keys;
 mod kubeconfigs;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod renewals_tests;
 mod replacement;
+pub mod rollout;
 mod secret;
 mod status;
 mod storage;
@@ -121,9 +128,14 @@ impl Plan {
     }
 }
 
-/// Plans one tenant. Fails only if the tenant's own text cannot be read.
+/// Plans one tenant. Fails only if nothing can be told about a tenant whose own text cannot be read.
 pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
-    let (tenant, endpoint, draft) = drafted(snapshot, Renewals::Allowed)?;
+    let (tenant, endpoint, draft) = match drafted(snapshot, Renewals::Allowed) {
+        Ok(drafted) => drafted,
+        Err(problem) => {
+            return Mended::of(&snapshot.object, problem).map(|mended| renewed(mended, snapshot));
+        }
+    };
     if draft.complete || !draft.renews {
         return Ok(draft.finish(&tenant, endpoint.as_ref()));
     }
@@ -149,6 +161,7 @@ fn drafted(
 ) -> Result<(Tenant, Option<Endpoint>, Draft<'_>), ParseError> {
     let mut tenant = Tenant::parse(&snapshot.object)?;
     let mut draft = Draft::new(snapshot, renewals);
+    rollout::judge(&tenant, &mut draft);
     upgrade::gate(&mut tenant, &mut draft);
     match Renderer::choose(&tenant, snapshot) {
         Ok(renderer) => draft.renderer = Some(renderer),
@@ -201,6 +214,46 @@ fn drafted(
     Ok((tenant, endpoint, draft))
 }
 
+/// What a tenant that runs needs although its text can no longer be read: the Secrets that it has are
+/// renewed. Everything else, its pods above all, stays as it is.
+fn renewed(mended: Mended, snapshot: &Snapshot) -> Plan {
+    let mut draft = Draft::new(snapshot, Renewals::Held);
+    let Mended {
+        tenant,
+        problem,
+        addressed,
+    } = mended;
+    draft.wait(Wait::new(
+        ConditionType::Reconciled,
+        "SpecInvalid",
+        format!(
+            "{problem}. Until then nothing of this tenant is changed but certificates and kubeconfigs that are due"
+        ),
+    ));
+    let service = snapshot.service.as_ref();
+    let endpoint = endpoint::resolve(&tenant, service).ok();
+    let endpoint = endpoint.filter(|_| addressed);
+    if !snapshot.secrets.is_empty() {
+        let authorities = authorities::authorities(&tenant, &mut draft);
+        storage::settle(&tenant, &mut draft);
+        if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
+            keys::leaves(&tenant, authorities, endpoint, &mut draft);
+            kubeconfigs::settle(&tenant, authorities, endpoint, &mut draft);
+        }
+    }
+    let there = |name: &String| snapshot.secrets.contains_key(name);
+    draft.settled.retain(|name, _| there(name));
+    draft.steps.retain(|step| match step {
+        Step::Write(object) => object.key.kind == Kind::Secret && there(&object.key.name),
+        Step::Bind(..) => false,
+    });
+    let plan = draft.finish(&tenant, endpoint.as_ref());
+    Plan {
+        finalizers: None,
+        ..plan
+    }
+}
+
 /// Pods and the ways to them, once everything that they mount is settled.
 fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut Draft) {
     let renderer = draft.renderer;
@@ -235,6 +288,13 @@ fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut
     }
     if let Some(ingress) = render::ingress::ingress(tenant) {
         draft.write(Object::of(&ingress));
+    }
+    if tenant.spec.control_plane.gateway.is_some() && !draft.snapshot.gateway_api {
+        draft.wait(Wait::new(
+            ConditionType::Reconciled,
+            "GatewayApiMissing",
+            "spec.controlPlane.gateway asks for routes, and the API server serves no TLSRoute of gateway.networking.k8s.io/v1: install the Gateway API (the routes follow by themselves), or remove spec.controlPlane.gateway",
+        ));
     }
     if draft.snapshot.gateway_api {
         for route in render::gateway::routes(tenant) {
@@ -344,6 +404,15 @@ impl<'a> Draft<'a> {
             return;
         }
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// How long before its end a certificate of this tenant is renewed: between the whole and a half of
+    /// the operator's deadline, so that tenants made in one hour do not all roll in one hour.
+    fn threshold(&self) -> Duration {
+        let uid = self.snapshot.object.metadata.uid.as_deref();
+        let share = spread::share(uid.unwrap_or_default(), "certificates");
+        let deadline = self.snapshot.settings.expiration_deadline;
+        deadline.mul_f64(1.0 - share / 2.0)
     }
 
     /// Plans a `ConfigMap` and remembers its checksum annotation.

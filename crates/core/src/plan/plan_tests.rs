@@ -13,7 +13,7 @@ use crate::{
     check::violations,
     object::{Intent, Version},
     pki::certificate::Certificate,
-    snapshot::{DeploymentView, StoreWait},
+    snapshot::{DeploymentView, InsideReport, StoreWait},
 };
 
 fn find<'a>(plan: &'a Plan, name: &str) -> &'a Object {
@@ -184,7 +184,69 @@ fn a_leaf_is_renewed_within_the_deadline_and_not_before() {
         after(later.clone(), &plan(&later).unwrap()).secrets[name].data != before
     };
     assert!(!renewed(Duration::from_hours(363 * 24)));
-    assert!(renewed(Duration::from_hours(364 * 24 + 1)));
+    assert!(renewed(Duration::from_hours(364 * 24 + 12)));
+}
+
+#[test]
+fn tenants_that_were_made_in_one_hour_are_renewed_over_half_of_the_deadline() {
+    let mut hours = std::collections::BTreeSet::new();
+    for number in 0..200 {
+        let world = snapshot(json!({"metadata": {"uid": format!("uid-{number}")}}));
+        let ahead = Draft::new(&world, Renewals::Allowed).threshold();
+        let deadline = world.settings.expiration_deadline;
+        assert!(ahead > deadline / 2 && ahead <= deadline, "{ahead:?}");
+        hours.insert(ahead.as_secs() / 3600);
+    }
+    assert!(hours.len() >= 12, "{hours:?}");
+}
+
+#[test]
+fn a_limit_on_writes_is_claimed_only_while_it_stands_in_the_tenant_cluster() {
+    let mut world = settled(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
+    let made = plan(&world).unwrap();
+    world.deployment = pods(&made, |replicas| replicas);
+    let phase = |world: &Snapshot| {
+        let status = plan(world).unwrap().status;
+        status.kubernetes_resources.unwrap().version.unwrap().status
+    };
+    assert_eq!(
+        phase(&world),
+        Some(VersionPhase::Ready),
+        "nothing is known yet"
+    );
+    let report = |write_limited| InsideReport {
+        ready: condition::find(&made.status.conditions, "InsideReady")
+            .unwrap()
+            .clone(),
+        addons: None,
+        kubeadm_phase: None,
+        write_limited,
+    };
+    world.inside = Some(report(Some(true)));
+    assert_eq!(phase(&world), Some(VersionPhase::WriteLimited));
+    let limited = plan(&world).unwrap();
+    let mut restarted = after(world, &limited);
+    for unknown in [None, Some(report(None))] {
+        restarted.inside = unknown;
+        assert_eq!(phase(&restarted), Some(VersionPhase::WriteLimited));
+    }
+    restarted.inside = Some(report(Some(false)));
+    assert_eq!(phase(&restarted), Some(VersionPhase::Ready));
+}
+
+#[test]
+fn routes_without_a_gateway_api_are_waited_for_and_the_rest_is_made() {
+    let gateway = json!({"spec": {"controlPlane": {"gateway": {"hostname": "a.example.com"}}}});
+    let mut world = snapshot(gateway);
+    let missing = plan(&world).unwrap();
+    assert_eq!(status_of(&missing, "Reconciled").1, "GatewayApiMissing");
+    assert!(
+        missing
+            .objects()
+            .any(|object| object.key.kind == Kind::Deployment)
+    );
+    world.gateway_api = true;
+    assert_eq!(status_of(&plan(&world).unwrap(), "Reconciled").0, "True");
 }
 
 #[test]

@@ -11,11 +11,11 @@ use kamaji_api::tenant::{
     KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus, KubernetesResourcesStatus,
     RouteReference, RouteStatus, SecretStatus, ServiceStatus, StorageConfigStatus,
     StorageOverrideStatus, StorageSetupStatus, StorageStatus, TenantControlPlaneStatus,
-    VersionPhase, VersionStatus, WritePermissions,
+    VersionPhase, VersionStatus,
 };
 
 use super::{Draft, Step, upgrade};
-use crate::{binding, endpoint::Endpoint, object::Kind, render, tenant::Tenant};
+use crate::{binding, endpoint::Endpoint, inside, object::Kind, render, tenant::Tenant};
 
 /// The next status. What this pass could not settle stays as it was.
 pub(super) fn next(
@@ -309,7 +309,7 @@ fn version(tenant: &Tenant, draft: &Draft, old: VersionStatus) -> VersionStatus 
         VersionPhase::Sleeping
     } else if ready == 0 {
         VersionPhase::NotReady
-    } else if writes_limited(tenant.spec.write_permissions) {
+    } else if write_limited(tenant, draft, &old) {
         VersionPhase::WriteLimited
     } else if !draft.progressing(wanted) {
         VersionPhase::Ready
@@ -332,8 +332,13 @@ fn version(tenant: &Tenant, draft: &Draft, old: VersionStatus) -> VersionStatus 
     }
 }
 
-fn writes_limited(permissions: Option<WritePermissions>) -> bool {
-    permissions.is_some_and(|p| p.block_creation || p.block_update || p.block_deletion)
+/// True if writes are to be limited and the limit stands in the tenant cluster.
+fn write_limited(tenant: &Tenant, draft: &Draft, old: &VersionStatus) -> bool {
+    let report = draft.snapshot.inside.as_ref();
+    let stands = report
+        .and_then(|report| report.write_limited)
+        .unwrap_or(old.status == Some(VersionPhase::WriteLimited));
+    inside::limits_writes(&tenant.spec) && stands
 }
 
 impl Draft<'_> {

@@ -3,6 +3,7 @@
 //! It writes only while this replica leads, counts what it writes, and refuses to write the same
 //! object over and over: a field that two managers fight for becomes an error that names it.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_core::{
     adoption,
     object::{Intent, Object, ObjectRef, Version},
@@ -289,6 +290,29 @@ impl Writer {
         let (called, patch) = (object.name_any(), Patch::Json::<()>(patch));
         let request = api.patch_status(&called, &params, &patch);
         typed(&name, self.sent(&name, request).await?)
+    }
+
+    /// Sets the conditions of one of our own objects that cannot be read as a whole, and leaves all else
+    /// of its status.
+    pub async fn patch_conditions<K>(
+        &self,
+        object: &K,
+        conditions: &[Condition],
+    ) -> Result<(), WriteError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let patch = json!({
+            "metadata": {"uid": object.meta().uid},
+            "status": {"conditions": conditions},
+        });
+        let name = described(object);
+        self.admit(&name, &format!("status {name}"), storm::STATUS)?;
+        self.counters.request("patch_status", &K::plural(&()));
+        let (api, params) = (self.dynamic(object), PatchParams::default());
+        let (called, patch) = (object.name_any(), Patch::Merge(patch));
+        let request = api.patch_status(&called, &params, &patch);
+        self.sent(&name, request).await.map(drop)
     }
 
     fn dynamic<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {

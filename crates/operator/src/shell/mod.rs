@@ -19,3 +19,4 @@ pub mod serve;
 pub mod storm;
 pub mod telemetry;
 pub mod watch;
+pub mod watchdog;

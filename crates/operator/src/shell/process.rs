@@ -68,15 +68,56 @@ pub struct Process {
     pub candidate: Candidate,
 }
 
+/// Longest silence of the management cluster while it answers a request.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Clients of the management cluster.
+#[derive(Clone)]
+pub struct Clients {
+    /// For requests, each of which has an end.
+    pub requests: Client,
+    /// For watches, which are silent for minutes.
+    pub watches: Client,
+}
+
+impl From<Client> for Clients {
+    fn from(client: Client) -> Self {
+        Self {
+            requests: client.clone(),
+            watches: client,
+        }
+    }
+}
+
 /// A client of the management cluster, as this process finds it.
 pub async fn client() -> Result<Client, RunError> {
+    Ok(clients().await?.watches)
+}
+
+/// Clients of the management cluster, as this process finds it.
+pub async fn clients() -> Result<Clients, RunError> {
     let mut config = kube::Config::infer().await?;
     config.connect_timeout = Some(Duration::from_secs(5));
     // The queues try again, and they know for whom.
     config.default_retry = false;
-    let client = ClientBuilder::try_from(config);
-    let client = client.map_err(|e| RunError::Cluster(Box::new(e)))?;
-    Ok(client.with_layer(&Answers::of_management()).build())
+    clients_of(config).map_err(|e| RunError::Cluster(Box::new(e)))
+}
+
+fn clients_of(config: kube::Config) -> Result<Clients, kube::Error> {
+    let mut limited = config.clone();
+    limited.read_timeout = Some(SILENCE);
+    limited.write_timeout = Some(SILENCE);
+    // Time that a connection idles in the pool must not count.
+    limited.reset_reader_on_write = true;
+    let answers = Answers::of_management();
+    let client = |config| -> Result<Client, kube::Error> {
+        let builder = ClientBuilder::try_from(config)?;
+        Ok(builder.with_layer(&answers).build())
+    };
+    Ok(Clients {
+        requests: client(limited)?,
+        watches: client(config)?,
+    })
 }
 
 /// Completes when the process is told to stop.

@@ -14,7 +14,11 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 
-use super::{clock, telemetry::QueueMetrics};
+use super::{
+    clock,
+    telemetry::QueueMetrics,
+    watchdog::{BEAT, Watchdog},
+};
 
 /// What became of one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub struct Queue<K> {
     state: Arc<Mutex<State<K>>>,
     notify: Arc<Notify>,
     metrics: QueueMetrics,
+    watched: Option<(&'static str, Watchdog)>,
 }
 
 impl<K> Clone for Queue<K> {
@@ -46,6 +51,7 @@ impl<K> Clone for Queue<K> {
             state: self.state.clone(),
             notify: self.notify.clone(),
             metrics: self.metrics.clone(),
+            watched: self.watched.clone(),
         }
     }
 }
@@ -63,6 +69,8 @@ struct State<K> {
     failures: HashMap<K, u32>,
     next: u64,
     closed: bool,
+    /// Longest wait after failures.
+    longest: Duration,
 }
 
 impl<K: Hash + Eq + Clone> Default for Queue<K> {
@@ -78,11 +86,13 @@ impl<K: Hash + Eq + Clone> Default for Queue<K> {
             failures: HashMap::new(),
             next: 0,
             closed: false,
+            longest: LONGEST,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
             notify: Arc::new(Notify::new()),
             metrics: QueueMetrics::default(),
+            watched: None,
         }
     }
 }
@@ -164,7 +174,7 @@ impl<K: Hash + Eq + Clone> State<K> {
                 let failures = self.failures.entry(key.clone()).or_insert(0);
                 // What happened meanwhile may be the remedy, and must not wait for minutes; nor may
                 // the events of its own writes turn back-off into a hot loop.
-                let after = backoff(if again { 0 } else { *failures });
+                let after = backoff(if again { 0 } else { *failures }, self.longest);
                 *failures = failures.saturating_add(1);
                 self.wake_at(key, now + after);
                 return;
@@ -176,9 +186,9 @@ impl<K: Hash + Eq + Clone> State<K> {
     }
 }
 
-/// `2^n` seconds with a quarter of jitter, at most five minutes.
-fn backoff(failures: u32) -> Duration {
-    let full = Duration::from_secs(1 << failures.min(9)).min(LONGEST);
+/// `2^n` seconds with a quarter of jitter, at most `longest`.
+fn backoff(failures: u32, longest: Duration) -> Duration {
+    let full = Duration::from_secs(1 << failures.min(9)).min(longest);
     clock::jitter(full.mul_f64(0.75), full)
 }
 
@@ -216,6 +226,22 @@ where
     #[must_use]
     pub fn measured(self, metrics: QueueMetrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same queue, whose loop is watched as the part `what`.
+    #[must_use]
+    pub fn watched(self, what: &'static str, watchdog: &Watchdog) -> Self {
+        Self {
+            watched: Some((what, watchdog.clone())),
+            ..self
+        }
+    }
+
+    /// The same queue, which tries again at the latest after `longest`, however often it failed.
+    #[must_use]
+    pub fn retried_within(self, longest: Duration) -> Self {
+        self.state().longest = longest;
+        self
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State<K>> {
@@ -265,7 +291,13 @@ where
         loop {
             let next_timer = self.start(limits, &work, &mut looks);
             if looks.tasks.is_empty() && self.state().closed {
+                if let Some((what, watchdog)) = &self.watched {
+                    watchdog.done(what);
+                }
                 return;
+            }
+            if let Some((what, watchdog)) = &self.watched {
+                watchdog.beat(what);
             }
             let timer = async {
                 match next_timer {
@@ -276,6 +308,7 @@ where
             tokio::select! {
                 () = self.notify.notified() => {}
                 () = timer => {}
+                () = tokio::time::sleep(BEAT), if self.watched.is_some() => {}
                 Some(done) = looks.tasks.join_next_with_id() => {
                     let (id, outcome) = match done {
                         Ok((id, Some(outcome))) => (id, Ok(outcome)),

@@ -139,10 +139,28 @@ async fn whoever_fails_waits_longer_each_time_and_not_after_it_worked() {
 #[test]
 fn back_off_is_never_longer_than_five_minutes_and_never_nothing() {
     for failures in [0, 1, 5, 9, 40, u32::MAX] {
-        let after = backoff(failures);
+        let after = backoff(failures, LONGEST);
         assert!(after <= LONGEST, "{after:?}");
         assert!(after >= Duration::from_millis(750), "{after:?}");
     }
+}
+
+#[test]
+fn a_queue_that_retries_within_a_limit_does_so_however_often_it_failed() {
+    let limit = Duration::from_secs(30);
+    let queue: Queue<String> = Queue::default().retried_within(limit);
+    let now = clock::instant();
+    let mut state = queue.state();
+    for _ in 0..20 {
+        state.finish("a".to_owned(), Outcome::Retry, now);
+        let (due, _) = state.due["a"];
+        assert!(due.duration_since(now) <= limit);
+        state.cancel(&"a".to_owned());
+    }
+    let (_, failures) = state.failures.iter().next().unwrap();
+    assert_eq!(*failures, 20);
+    state.finish("a".to_owned(), Outcome::Wait(limit * 9), now);
+    assert_eq!(state.failures["a"], 20, "to wait forgets no failure");
 }
 
 #[tokio::test(start_paused = true)]

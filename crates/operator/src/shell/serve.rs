@@ -26,6 +26,7 @@ use super::{
     listen::{self, Limits},
     metrics_access::Access,
     telemetry::Metrics,
+    watchdog::Watchdog,
 };
 
 /// Why nothing is answered.
@@ -71,11 +72,27 @@ pub async fn metrics(
     }
 }
 
-/// Serves `/healthz`, which is fine as long as the process lives, and `/readyz`, for ever.
-pub async fn health<F>(address: SocketAddr, ready: F) -> Result<(), ServeError>
+/// Serves `/healthz`, which is fine as long as no part of the work is stalled, and `/readyz`, for ever.
+pub async fn health<F>(address: SocketAddr, ready: F, watchdog: Watchdog) -> Result<(), ServeError>
 where
     F: Fn() -> bool + Clone + Send + Sync + 'static,
 {
+    plain(address, health_router(ready, watchdog)).await
+}
+
+fn health_router<F>(ready: F, watchdog: Watchdog) -> Router
+where
+    F: Fn() -> bool + Clone + Send + Sync + 'static,
+{
+    let healthz = move || async move {
+        match watchdog.stalled() {
+            None => (StatusCode::OK, "ok".to_owned()),
+            Some(part) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the work on {part} is stalled: this process must start anew"),
+            ),
+        }
+    };
     let readyz = move || async move {
         if ready() {
             (StatusCode::OK, "ok")
@@ -86,10 +103,9 @@ where
             )
         }
     };
-    let router = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(readyz));
-    plain(address, router).await
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
 }
 
 async fn plain(address: SocketAddr, router: Router) -> Result<(), ServeError> {

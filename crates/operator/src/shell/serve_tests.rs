@@ -80,7 +80,10 @@ fn a_certificate_with_the_key_of_another_is_refused_and_the_old_one_stays() {
 async fn an_address_that_is_taken_is_named() {
     let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = taken.local_addr().unwrap();
-    let error = health(address, || true).await.unwrap_err().to_string();
+    let error = health(address, || true, Watchdog::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&address.to_string()), "{error}");
 }
 
@@ -98,7 +101,8 @@ async fn it_is_healthy_at_once_and_ready_only_when_the_lists_are_there() {
     use std::sync::atomic::{AtomicBool, Ordering};
     static READY: AtomicBool = AtomicBool::new(false);
     let address = free().await;
-    tokio::spawn(health(address, || READY.load(Ordering::SeqCst)));
+    let ready = || READY.load(Ordering::SeqCst);
+    tokio::spawn(health(address, ready, Watchdog::default()));
     reachable(address).await;
     assert!(
         status(address, "/healthz")
@@ -108,6 +112,28 @@ async fn it_is_healthy_at_once_and_ready_only_when_the_lists_are_there() {
     assert!(status(address, "/readyz").await.starts_with("HTTP/1.1 503"));
     READY.store(true, Ordering::SeqCst);
     assert!(status(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_replica_whose_work_is_stalled_is_not_healthy() {
+    let (address, watchdog) = (free().await, Watchdog::default());
+    watchdog.beat("tenants");
+    tokio::spawn(health(address, || true, watchdog.clone()));
+    reachable(address).await;
+    let healthy = async || {
+        status(address, "/healthz")
+            .await
+            .starts_with("HTTP/1.1 200")
+    };
+    assert!(healthy().await);
+    watchdog.stall("tenants");
+    let answer = status(address, "/healthz").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("tenants"),
+        "{answer}"
+    );
+    watchdog.beat("tenants");
+    assert!(healthy().await);
 }
 
 #[tokio::test]

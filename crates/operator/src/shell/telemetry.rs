@@ -76,6 +76,7 @@ pub struct Metrics {
     pub expiries: Expiries,
     leads: Family<LeaseLabels, Gauge<i64>>,
     waits: Family<LeaseLabels, Gauge<i64>>,
+    unreadable: Gauge<i64>,
 }
 
 fn seconds() -> Histogram {
@@ -108,6 +109,7 @@ impl Default for Metrics {
             expiries: Expiries::default(),
             leads: Family::default(),
             waits: Family::default(),
+            unreadable: Gauge::default(),
         };
         metrics.tenants(0, 0);
         metrics.registry = Arc::new(metrics.register());
@@ -201,6 +203,11 @@ impl Metrics {
             self.stores.clone(),
         );
         all.register(
+            "kamaji_unreadable_objects_current",
+            "TenantControlPlanes and DataStores that this build cannot read",
+            self.unreadable.clone(),
+        );
+        all.register(
             "kamaji_certificates_current",
             "Certificates of each tenant control plane by state",
             self.certificates.clone(),
@@ -244,6 +251,12 @@ impl Metrics {
                 driver,
             });
         }
+    }
+
+    /// So many objects cannot be read.
+    pub fn unreadable(&self, number: usize) {
+        self.unreadable
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     /// Certificates of a tenant: those that are alone in their Secrets, and those in kubeconfigs.

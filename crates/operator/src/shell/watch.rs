@@ -18,6 +18,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::index::Index;
@@ -28,6 +29,9 @@ pub struct Objects<N, K> {
     objects: Arc<RwLock<HashMap<N, Arc<K>>>>,
     ready: watch::Sender<bool>,
     alike: fn(&K, &K) -> bool,
+    salvage: Option<fn(&Value) -> Option<K>>,
+    /// Why objects could not be read, by name.
+    unreadable: Arc<RwLock<HashMap<N, String>>>,
 }
 
 impl<N, K> Clone for Objects<N, K> {
@@ -36,6 +40,8 @@ impl<N, K> Clone for Objects<N, K> {
             objects: self.objects.clone(),
             ready: self.ready.clone(),
             alike: self.alike,
+            salvage: self.salvage,
+            unreadable: self.unreadable.clone(),
         }
     }
 }
@@ -46,6 +52,8 @@ impl<N, K> Default for Objects<N, K> {
             objects: Arc::default(),
             ready: watch::Sender::new(false),
             alike: |_, _| false,
+            salvage: None,
+            unreadable: Arc::default(),
         }
     }
 }
@@ -73,6 +81,47 @@ impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
     #[must_use]
     pub fn alike_if(self, alike: fn(&K, &K) -> bool) -> Self {
         Self { alike, ..self }
+    }
+
+    /// The same, but of an object that cannot be read there is what `salvage` can read of it, and
+    /// nothing that was read before.
+    #[must_use]
+    pub fn salvaged_by(self, salvage: fn(&Value) -> Option<K>) -> Self {
+        Self {
+            salvage: Some(salvage),
+            ..self
+        }
+    }
+
+    /// Why the object of a name could not be read, if so: then [`Objects::get`] has what was salvaged
+    /// of it, or what was read before where nothing salvages.
+    pub fn unreadable(&self, name: &N) -> Option<String> {
+        let known = self.unreadable.read();
+        known
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    /// The objects that could not be read, and why.
+    pub fn all_unreadable(&self) -> Vec<(N, String)> {
+        let known = self.unreadable.read();
+        known
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .iter()
+            .map(|(name, why)| (name.clone(), why.clone()))
+            .collect()
+    }
+
+    fn mark(&self, name: &N, why: Option<String>) {
+        let mut known = self
+            .unreadable
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match why {
+            Some(why) => known.insert(name.clone(), why),
+            None => known.remove(name),
+        };
     }
 
     /// The object of a name.
@@ -128,21 +177,30 @@ impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
         }
     }
 
-    /// A complete list: of what cannot be read now, the last version that could be read stays. The
-    /// names of everything that is or was there.
-    fn complete(&self, mut fresh: HashMap<N, Arc<K>>, unreadable: &HashSet<N>) -> HashSet<N> {
+    /// A complete list, and why some of it cannot be read. The names of everything that
+    /// is or was there.
+    fn complete(
+        &self,
+        mut fresh: HashMap<N, Arc<K>>,
+        unreadable: HashMap<N, String>,
+    ) -> HashSet<N> {
         let mut objects = self.write();
-        let mut names: HashSet<N> = fresh.keys().cloned().collect();
+        let mut names: HashSet<N> = fresh.keys().chain(unreadable.keys()).cloned().collect();
         for (name, had) in std::mem::take(&mut *objects) {
             names.insert(name.clone());
             let ours_is_newer = fresh
                 .get(&name)
                 .is_some_and(|found| revision(found.as_ref()) < revision(had.as_ref()));
-            if ours_is_newer || unreadable.contains(&name) {
+            let stays = unreadable.contains_key(&name) && self.salvage.is_none();
+            if ours_is_newer || stays {
                 fresh.insert(name, had);
             }
         }
         *objects = fresh;
+        *self
+            .unreadable
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = unreadable;
         names
     }
 
@@ -168,8 +226,8 @@ fn config() -> watcher::Config {
     watcher::Config::default().timeout(240).page_size(PAGE)
 }
 
-/// Follows every object of one of our own kinds for ever; `wake` is told of each change. An object
-/// that cannot be read is reported by name and left alone; a missing definition is waited for.
+/// Follows every object of one of our own kinds for ever; `wake` is told of each change, also to one that
+/// cannot be read: see [`Objects::unreadable`]. A missing definition is waited for.
 pub async fn own<N, K>(client: Client, objects: Objects<N, K>, wake: impl Fn(N) + Send)
 where
     N: Named,
@@ -190,7 +248,7 @@ pub async fn some<N, K>(
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
 {
     let mut pending: HashMap<N, Arc<K>> = HashMap::new();
-    let mut unreadable = HashSet::new();
+    let mut unreadable = HashMap::new();
     let config = config().labels(selector);
     let mut stream = std::pin::pin!(watcher::watcher(api, config).default_backoff());
     let mut complained = false;
@@ -201,25 +259,34 @@ pub async fn some<N, K>(
                 pending.clear();
                 unreadable.clear();
             }
-            Ok(Event::InitApply(object)) => match read::<N, K>(object) {
-                Ok((name, object)) => drop(pending.insert(name, object)),
-                Err(name) => drop(unreadable.insert(name)),
-            },
+            Ok(Event::InitApply(object)) => {
+                let (name, object, why) = read::<N, K>(object, objects.salvage);
+                pending.extend(object.map(|object| (name.clone(), object)));
+                unreadable.extend(why.map(|why| (name, why)));
+            }
             Ok(Event::InitDone) => {
-                let names = objects.complete(std::mem::take(&mut pending), &unreadable);
+                let (listed, wrong) = (&mut pending, &mut unreadable);
+                let names = objects.complete(std::mem::take(listed), std::mem::take(wrong));
                 objects.ready.send_replace(true);
                 names.into_iter().for_each(&wake);
             }
             Ok(Event::Apply(object)) => {
-                if let Ok((name, object)) = read::<N, K>(object)
-                    && objects.newer(name.clone(), object)
-                {
+                let (name, object, why) = read::<N, K>(object, objects.salvage);
+                let news = why.is_some() || objects.unreadable(&name).is_some();
+                objects.mark(&name, why);
+                let changed = match object {
+                    Some(object) => objects.newer(name.clone(), object),
+                    None if objects.salvage.is_none() => false,
+                    None => objects.write().remove(&name).is_some(),
+                };
+                if changed || news {
                     wake(name);
                 }
             }
             Ok(Event::Delete(object)) => {
                 let name = N::named(object.namespace().as_deref(), &object.name_any());
                 objects.gone(&name, object.metadata.uid.as_deref());
+                objects.mark(&name, None);
                 wake(name);
             }
             Err(error) if !complained => {
@@ -241,8 +308,11 @@ fn revision<K: Resource<DynamicType = ()>>(object: &K) -> u64 {
     version.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// The object, or the name of one that cannot be read.
-fn read<N, K>(mut object: DynamicObject) -> Result<(N, Arc<K>), N>
+/// The object of a name. If it cannot be read: what `salvage` can read of it, and why.
+fn read<N, K>(
+    mut object: DynamicObject,
+    salvage: Option<fn(&Value) -> Option<K>>,
+) -> (N, Option<Arc<K>>, Option<String>)
 where
     N: Named,
     K: DeserializeOwned,
@@ -254,11 +324,13 @@ where
         object.namespace().unwrap_or_default(),
         object.name_any()
     );
-    match serde_json::to_value(object).and_then(serde_json::from_value) {
-        Ok(read) => Ok((name, Arc::new(read))),
+    let value = serde_json::to_value(object).unwrap_or_default();
+    match K::deserialize(&value) {
+        Ok(read) => (name, Some(Arc::new(read)), None),
         Err(error) => {
             tracing::error!(object = %described, %error, "cannot be read and is left as it is; correct the field that is named");
-            Err(name)
+            let salvaged = salvage.and_then(|salvage| salvage(&value));
+            (name, salvaged.map(Arc::new), Some(error.to_string()))
         }
     }
 }
@@ -321,18 +393,20 @@ fn key(kind: Kind, object: &DynamicObject) -> ObjectRef {
     }
 }
 
-/// Follows one object of a name for ever; `wake` is told of each change after the first look.
+/// Follows one object of a name for ever; `wake` is told of each change, and after each complete list:
+/// what changed between a reader's own request and the first list would be lost otherwise.
 pub async fn one(api: Api<DynamicObject>, name: String, wake: impl Fn() + Send) {
     let config = config().fields(&format!("metadata.name={name}"));
     let stream = watcher::watcher(api, config).default_backoff();
     let mut stream = std::pin::pin!(stream);
-    let mut first = true;
     let mut complained = false;
     while let Some(event) = stream.next().await {
         match event {
-            Ok(Event::InitDone) if first => (first, complained) = (false, false),
-            Ok(Event::Init | Event::InitApply(_)) if first => {}
-            Ok(_) => wake(),
+            Ok(Event::Init | Event::InitApply(_)) => {}
+            Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) => {
+                complained = false;
+                wake();
+            }
             Err(error) if !complained => {
                 complained = true;
                 tracing::warn!(%name, %error, "cannot watch this object, trying again");

@@ -25,7 +25,7 @@ fn a_late_event_does_not_undo_what_our_own_write_returned() {
     assert_eq!(version(&maps, &key).as_deref(), Some("10"));
     maps.complete(
         HashMap::from([(key.clone(), map("u", "9"))]),
-        &HashSet::new(),
+        HashMap::new(),
     );
     assert_eq!(version(&maps, &key).as_deref(), Some("10"));
     maps.newer(key.clone(), map("u", "11"));
@@ -53,7 +53,7 @@ fn whatever_is_not_in_a_complete_list_is_gone_and_is_told() {
     maps.newer(gone.clone(), map("u", "1"));
     let names = maps.complete(
         HashMap::from([(kept.clone(), map("v", "2"))]),
-        &HashSet::new(),
+        HashMap::new(),
     );
     assert!(maps.get(&gone).is_none());
     assert!(maps.get(&kept).is_some());
@@ -61,11 +61,19 @@ fn whatever_is_not_in_a_complete_list_is_gone_and_is_told() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_any_more_stays_as_it_was() {
-    let (maps, key) = (Maps::default(), Key::new("a", "b"));
+fn nothing_that_was_read_before_is_current_once_an_object_cannot_be_read() {
+    let (maps, key) = (Maps::default().salvaged_by(|_| None), Key::new("a", "b"));
     maps.newer(key.clone(), map("u", "1"));
-    maps.complete(HashMap::new(), &HashSet::from([key.clone()]));
-    assert_eq!(version(&maps, &key).as_deref(), Some("1"));
+    let why = HashMap::from([(key.clone(), "unknown variant".to_owned())]);
+    let names = maps.complete(HashMap::new(), why);
+    assert!(maps.get(&key).is_none() && names.contains(&key));
+    assert_eq!(maps.unreadable(&key).as_deref(), Some("unknown variant"));
+    maps.complete(
+        HashMap::from([(key.clone(), map("u", "2"))]),
+        HashMap::new(),
+    );
+    assert_eq!(maps.unreadable(&key), None);
+    assert_eq!(version(&maps, &key).as_deref(), Some("2"));
 }
 
 #[test]
@@ -87,9 +95,13 @@ fn an_object_that_cannot_be_read_is_told_by_name_and_fields_of_others_are_droppe
         }))
         .unwrap()
     };
-    let bad = read::<Key, ConfigMap>(object(json!(7)));
-    assert_eq!(bad.unwrap_err(), Key::new("a", "b"));
-    let (name, good) = read::<Key, ConfigMap>(object(json!({"k": "v"}))).unwrap();
+    let (name, bad, why) = read::<Key, ConfigMap>(object(json!(7)), None);
     assert_eq!(name, Key::new("a", "b"));
-    assert!(good.metadata.managed_fields.is_none());
+    assert!(bad.is_none() && why.is_some());
+    let salvage: fn(&Value) -> Option<ConfigMap> = |_| Some(ConfigMap::default());
+    let (_, salvaged, why) = read::<Key, ConfigMap>(object(json!(7)), Some(salvage));
+    assert!(salvaged.is_some() && why.is_some());
+    let (name, good, why) = read::<Key, ConfigMap>(object(json!({"k": "v"})), None);
+    assert_eq!((name, why), (Key::new("a", "b"), None));
+    assert!(good.unwrap().metadata.managed_fields.is_none());
 }

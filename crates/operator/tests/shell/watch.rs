@@ -166,3 +166,27 @@ async fn a_status_is_replaced_altogether_and_only_of_the_object_that_is_meant() 
         "{other:?}"
     );
 }
+
+#[tokio::test]
+async fn what_was_there_before_the_first_list_wakes_whoever_follows_one_object() {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    let resource = kube::api::ApiResource::erase::<ConfigMap>(&());
+    let api = || kube::Api::<DynamicObject>::namespaced_with(client.clone(), "default", &resource);
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made-in-the-gap"},
+    });
+    let object = serde_json::from_value(object).unwrap();
+    // Made after somebody has found nothing, and before the watch begins.
+    let params = kube::api::PostParams::default();
+    api().create(&params, &object).await.unwrap();
+    let woken = Arc::new(Mutex::new(0));
+    let log = woken.clone();
+    let wake = move || *log.lock().unwrap() += 1;
+    tokio::spawn(watch::one(api(), "made-in-the-gap".to_owned(), wake));
+    eventually("it wakes", || *woken.lock().unwrap() == 1).await;
+    let params = DeleteParams::default();
+    api().delete("made-in-the-gap", &params).await.unwrap();
+    eventually("and its end", || *woken.lock().unwrap() == 2).await;
+}

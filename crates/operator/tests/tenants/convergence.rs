@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ApiResource;
 use serde_json::json;
 
@@ -93,26 +94,8 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
         (!world.owned(&services, "t").await.is_empty()).then_some(())
     })
     .await;
-    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    world
-        .apply(json!({
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {
-                "name": "tlsroutes.gateway.networking.k8s.io",
-                "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
-            },
-            "spec": {
-                "group": "gateway.networking.k8s.io",
-                "names": {"kind": "TLSRoute", "listKind": "TLSRouteList", "plural": "tlsroutes", "singular": "tlsroute"},
-                "scope": "Namespaced",
-                "versions": [{
-                    "name": "v1", "served": true, "storage": true,
-                    "schema": {"openAPIV3Schema": any}, "subresources": {"status": {}},
-                }],
-            },
-        }))
-        .await;
+    world.reason("t", "Reconciled", "GatewayApiMissing").await;
+    world.apply(definition()).await;
     let routes = ApiResource {
         group: "gateway.networking.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -128,4 +111,36 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
     })
     .await;
     assert_eq!(route.data["spec"]["hostnames"][0], "t.example.com");
+    world.reason("t", "Reconciled", "AsPlanned").await;
+
+    let definitions: kube::Api<CustomResourceDefinition> = kube::Api::all(world.client.clone());
+    let name = "tlsroutes.gateway.networking.k8s.io";
+    let params = kube::api::DeleteParams::default();
+    definitions.delete(name, &params).await.unwrap();
+    world.reason("t", "Reconciled", "GatewayApiMissing").await;
+    world.apply(definition()).await;
+    world.reason("t", "Reconciled", "AsPlanned").await;
+    assert_eq!(api.list(&Default::default()).await.unwrap().items.len(), 1);
+}
+
+/// The definition of TLSRoutes, which takes any text.
+fn definition() -> serde_json::Value {
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "tlsroutes.gateway.networking.k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
+        },
+        "spec": {
+            "group": "gateway.networking.k8s.io",
+            "names": {"kind": "TLSRoute", "listKind": "TLSRouteList", "plural": "tlsroutes", "singular": "tlsroute"},
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": any}, "subresources": {"status": {}},
+            }],
+        },
+    })
 }

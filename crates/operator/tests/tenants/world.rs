@@ -62,14 +62,22 @@ impl Drop for Operator {
 impl World {
     /// Everything but a DataStore.
     pub async fn bare() -> Self {
+        Self::bare_with(&[]).await
+    }
+
+    /// As [`World::bare`], with further arguments of kube-apiserver.
+    pub async fn bare_with(args: &[&str]) -> Self {
         // Whoever is first installs it; the same one is in the binary.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tools = Tools::api_server().await.unwrap();
         let options = Options {
             audit: true,
-            args: vec![
-                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
-            ],
+            args: std::iter::once(
+                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+            )
+            .chain(args.iter().copied())
+            .map(str::to_owned)
+            .collect(),
         };
         let api = ApiServer::start(&tools, options).await.unwrap();
         let etcd = TlsEtcd::start(&tools).await.unwrap();
@@ -104,7 +112,12 @@ impl World {
 
     /// With the DataStore `default`.
     pub async fn new() -> Self {
-        let world = Self::bare().await;
+        Self::new_with(&[]).await
+    }
+
+    /// As [`World::new`], with further arguments of kube-apiserver.
+    pub async fn new_with(args: &[&str]) -> Self {
+        let world = Self::bare_with(args).await;
         world.data_store("default").await;
         world
     }
@@ -307,6 +320,27 @@ impl World {
 
     pub fn tenants(&self) -> Api<TenantControlPlane> {
         Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The port of a tenant's API server.
+    pub async fn port(&self, tenant: &str) -> i32 {
+        let live = self.tenants().get(tenant).await.unwrap();
+        live.spec.network_profile.port
+    }
+
+    /// A client of a tenant's API server, as its administrator.
+    pub async fn tenant_client(&self, tenant: &str) -> Client {
+        let secret = self.secret(&format!("{tenant}-admin-kubeconfig")).await;
+        let data = secret.unwrap().data.unwrap();
+        let path = self.dir.path().join(format!("{tenant}.conf"));
+        std::fs::write(&path, &data["super-admin.conf"].0).unwrap();
+        kamaji_e2e::kubeconfig::client(&path).await.unwrap()
+    }
+
+    /// Tenants as the API server has them.
+    pub fn untyped(&self) -> Api<DynamicObject> {
+        let resource = ApiResource::erase::<TenantControlPlane>(&());
+        Api::namespaced_with(self.client.clone(), NAMESPACE, &resource)
     }
 
     pub fn secrets(&self) -> Api<Secret> {

@@ -17,6 +17,7 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
         C::CertificatesValid,
         C::UpgradeAllowed,
         C::Reconciled,
+        C::RolloutProgressing,
     ] {
         next.push(
             match draft.waits.iter().find(|wait| wait.condition == type_) {

@@ -1,0 +1,114 @@
+//! The next reconcile of a tenant cluster, decided from what the last one brought and from what the
+//! control plane says.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::spread;
+
+/// Longest wait after a failure while the control plane is available.
+pub const RETRY: Duration = Duration::from_secs(30);
+/// A tenant cluster whose writes are limited is compared anew after this and up to twice as much: its
+/// administrators can delete the configuration that limits them.
+pub const LIMITED: Duration = Duration::from_secs(30);
+
+/// What decides when a tenant cluster is reconciled next.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule<'a> {
+    /// Uid of the tenant.
+    pub uid: &'a str,
+    /// A tenant cluster is compared anew after this, and up to half as much again.
+    pub period: Duration,
+    /// True if writes of the tenant are limited.
+    pub limited: bool,
+    /// Since when the control plane is available; `None` while it is not, or must be left alone.
+    pub available: Option<Timestamp>,
+    /// True if the published status says that an earlier reconcile succeeded.
+    pub published: bool,
+    /// The last reconcile of this process.
+    pub last: Option<Last<'a>>,
+    /// Hash of the desired content, where it is known without a request.
+    pub desired: Option<&'a str>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// One reconcile of a tenant cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Last<'a> {
+    /// When it ended.
+    pub at: Timestamp,
+    /// True if it left everything as desired.
+    pub ready: bool,
+    /// Hash of what it applied; empty if it did not come that far.
+    pub content: &'a str,
+}
+
+/// When a tenant cluster is reconciled next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At once, and why.
+    Now(Cause),
+    /// After that at the latest.
+    After(Duration),
+}
+
+/// Why a tenant cluster is reconciled at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It never was.
+    New,
+    /// The control plane turned available after the last reconcile.
+    Available,
+    /// The last reconcile applied something else.
+    Changed,
+    /// The last reconcile is older than the period.
+    Overdue,
+}
+
+impl Schedule<'_> {
+    /// The next reconcile. There is always one: what cannot be reconciled now is asked about again.
+    pub fn next(&self) -> Next {
+        let period = self.drift();
+        let Some(since) = self.available else {
+            return Next::After(period);
+        };
+        let Some(last) = self.last else {
+            // After a restart of the operator: some time within the period.
+            return if self.published {
+                Next::After(period.mul_f64(spread::share(self.uid, "restart")))
+            } else {
+                Next::Now(Cause::New)
+            };
+        };
+        let differs = |desired: &str| !last.content.is_empty() && desired != last.content;
+        let age = Duration::try_from(self.now.duration_since(last.at)).unwrap_or_default();
+        if since > last.at {
+            Next::Now(Cause::Available)
+        } else if self.desired.is_some_and(differs) {
+            Next::Now(Cause::Changed)
+        } else if !last.ready {
+            Next::After(RETRY)
+        } else if age >= period {
+            Next::Now(Cause::Overdue)
+        } else {
+            Next::After(period - age)
+        }
+    }
+
+    /// How long a tenant cluster is trusted to stay as it was left.
+    pub fn drift(&self) -> Duration {
+        let share = spread::share(self.uid, "drift");
+        let usual = self.period.mul_f64(1.0 + share / 2.0);
+        if self.limited {
+            LIMITED.mul_f64(1.0 + share).min(usual)
+        } else {
+            usual
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

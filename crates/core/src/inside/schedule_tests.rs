@@ -1,0 +1,169 @@
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::*;
+
+const PERIOD: Duration = Duration::from_mins(10);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap() + Duration::from_secs(seconds)
+}
+
+fn last(seconds: u64, ready: bool, content: &str) -> Option<Last<'_>> {
+    Some(Last {
+        at: at(seconds),
+        ready,
+        content,
+    })
+}
+
+/// A tenant cluster that was reconciled at 100 and is as desired at 160.
+fn quiet() -> Schedule<'static> {
+    Schedule {
+        uid: "11111111-2222-3333-4444-555555555555",
+        period: PERIOD,
+        limited: false,
+        available: Some(at(0)),
+        published: true,
+        last: last(100, true, "a"),
+        desired: Some("a"),
+        now: at(160),
+    }
+}
+
+#[test]
+fn every_combination_has_a_next_reconcile_and_an_available_one_that_failed_has_it_soon() {
+    let available = [None, Some(at(0)), Some(at(130))];
+    let lasts = [
+        None,
+        last(100, true, "a"),
+        last(100, true, "b"),
+        last(100, false, "a"),
+        last(100, false, "b"),
+        last(100, false, ""),
+    ];
+    for available in available {
+        for last in lasts {
+            for desired in [None, Some("a")] {
+                for (limited, published) in
+                    [(false, false), (false, true), (true, false), (true, true)]
+                {
+                    for now in [at(160), at(100_000)] {
+                        let schedule = Schedule {
+                            limited,
+                            available,
+                            published,
+                            last,
+                            desired,
+                            now,
+                            ..quiet()
+                        };
+                        let limit = if limited { 2 * LIMITED } else { PERIOD * 3 / 2 };
+                        let failed = last.is_some_and(|last| !last.ready);
+                        match schedule.next() {
+                            Next::Now(_) => assert!(available.is_some(), "{schedule:?}"),
+                            Next::After(wait) if failed && available.is_some() => {
+                                assert!(wait <= RETRY, "{schedule:?}");
+                            }
+                            Next::After(wait) => assert!(wait <= limit, "{schedule:?}"),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_control_plane_that_is_down_or_paused_keeps_its_drift_timer() {
+    for last in [None, last(100, true, "a"), last(100, false, "")] {
+        let down = Schedule {
+            available: None,
+            last,
+            ..quiet()
+        };
+        assert_eq!(down.next(), Next::After(down.drift()));
+    }
+}
+
+#[test]
+fn a_control_plane_that_turns_available_after_a_failure_is_reconciled_at_once() {
+    let back = Schedule {
+        available: Some(at(130)),
+        last: last(100, false, ""),
+        ..quiet()
+    };
+    assert_eq!(back.next(), Next::Now(Cause::Available));
+}
+
+#[test]
+fn a_failure_on_a_control_plane_that_stayed_available_is_retried_soon_and_not_at_once() {
+    let failed = Schedule {
+        last: last(159, false, "a"),
+        ..quiet()
+    };
+    assert_eq!(failed.next(), Next::After(RETRY));
+}
+
+#[test]
+fn a_new_one_is_reconciled_at_once_and_one_that_an_earlier_process_left_within_the_period() {
+    let new = Schedule {
+        last: None,
+        published: false,
+        ..quiet()
+    };
+    assert_eq!(new.next(), Next::Now(Cause::New));
+    let restarted = Schedule {
+        published: true,
+        ..new
+    };
+    let Next::After(wait) = restarted.next() else {
+        panic!("{restarted:?}")
+    };
+    assert!(wait < restarted.drift());
+}
+
+#[test]
+fn changed_content_and_age_bring_a_reconcile_and_nothing_else_does() {
+    let changed = Schedule {
+        desired: Some("b"),
+        ..quiet()
+    };
+    assert_eq!(changed.next(), Next::Now(Cause::Changed));
+    let old = Schedule {
+        now: at(100) + PERIOD * 2,
+        ..quiet()
+    };
+    assert_eq!(old.next(), Next::Now(Cause::Overdue));
+    let rest = quiet().drift() - Duration::from_mins(1);
+    assert_eq!(quiet().next(), Next::After(rest));
+    let unknown = Schedule {
+        desired: None,
+        ..quiet()
+    };
+    assert_eq!(unknown.next(), Next::After(rest));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_postpone_drift_beyond_the_period() {
+    let back = Schedule {
+        now: at(0),
+        ..quiet()
+    };
+    assert_eq!(back.next(), Next::After(back.drift()));
+}
+
+#[test]
+fn limited_writes_are_compared_anew_within_a_minute() {
+    let limited = Schedule {
+        limited: true,
+        ..quiet()
+    };
+    assert!((LIMITED..2 * LIMITED).contains(&limited.drift()));
+    let shorter = Schedule {
+        period: Duration::from_secs(1),
+        ..limited
+    };
+    assert!(shorter.drift() < Duration::from_secs(2));
+}

@@ -1,0 +1,92 @@
+//! Tenants whose text can no longer be read.
+
+use std::time::Duration;
+
+use kamaji_api::condition;
+use serde_json::json;
+
+use super::{
+    fixture::{after, settled, snapshot, tenant},
+    plan,
+};
+use crate::{object::Kind, snapshot::Snapshot};
+
+/// Text that an older operator took: pods within the range of services.
+fn overlap() -> serde_json::Value {
+    json!({"spec": {"networkProfile": {"podCidr": "10.112.0.0/20", "certSANs": ["https://wrong"]}}})
+}
+
+/// A tenant that runs, whose text is refused today.
+fn refused() -> Snapshot {
+    let mut world = settled(json!({}));
+    world.object.spec = tenant(overlap()).spec;
+    world
+}
+
+#[test]
+fn a_tenant_that_runs_is_renewed_and_nothing_else_of_it_changes() {
+    let world = refused();
+    let planned = plan(&world).unwrap();
+    let found = condition::find(&planned.status.conditions, "Reconciled").unwrap();
+    assert_eq!(
+        (found.status.as_str(), found.reason.as_str()),
+        ("False", "SpecInvalid")
+    );
+    assert!(found.message.contains("overlaps"), "{}", found.message);
+    let due = planned.wake.unwrap();
+    assert!(
+        due > world.now + Duration::from_hours(24 * 360),
+        "it wakes by itself: {due}"
+    );
+
+    let mut later = after(world, &planned);
+    later.now = due;
+    let renewed = plan(&later).unwrap();
+    assert!(renewed.prunes.is_empty());
+    assert!(
+        renewed
+            .objects()
+            .all(|object| object.key.kind == Kind::Secret)
+    );
+    for name in [
+        "full-api-server-certificate",
+        "full-admin-kubeconfig",
+        "full-datastore-certificate",
+    ] {
+        let object = renewed.objects().find(|object| object.key.name == name);
+        let body = &object.unwrap_or_else(|| panic!("no {name}")).body;
+        let old = serde_json::to_value(&later.secrets[name].data).unwrap();
+        let same = body["data"] == old;
+        assert_eq!(
+            same,
+            name == "full-datastore-certificate",
+            "{name}: lasts ten years"
+        );
+    }
+    let ca = |world: &Snapshot| world.secrets["full-ca"].data.clone();
+    let then = after(later.clone(), &renewed);
+    assert_eq!(ca(&then), ca(&later));
+    let again = plan(&then).unwrap();
+    assert_eq!(again.status, renewed.status, "and comes to rest");
+}
+
+#[test]
+fn a_tenant_that_never_ran_gets_nothing() {
+    let world = snapshot(overlap());
+    let planned = plan(&world).unwrap();
+    assert_eq!(planned.objects().count(), 0);
+    assert!(planned.steps.is_empty() && planned.finalizers.is_none());
+}
+
+#[test]
+fn names_that_are_not_known_any_more_are_not_taken_from_certificates() {
+    let mut world = settled(json!({}));
+    world.object.spec.network_profile.address = Some("no address".to_owned());
+    let planned = plan(&world).unwrap();
+    let names: Vec<_> = planned
+        .objects()
+        .map(|object| object.key.name.as_str())
+        .collect();
+    assert!(!names.contains(&"full-api-server-certificate"), "{names:?}");
+    assert!(names.contains(&"full-datastore-certificate"), "{names:?}");
+}

@@ -1,0 +1,163 @@
+//! Whether the rollout of a control plane progresses, and if not, what its pods say.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kamaji_api::condition::{self, ConditionType};
+
+use super::{Draft, Wait};
+use crate::{snapshot::DeploymentView, tenant::Tenant};
+
+/// Pods that are read at most.
+pub const PODS: u32 = 20;
+/// A rollout that is late is observed anew after this.
+const AGAIN: Duration = Duration::from_mins(5);
+/// Longest text of others in a message, in characters.
+const TEXT: usize = 300;
+
+/// True if the Deployment's own controller says that its rollout takes longer than it may.
+pub fn is_late(view: &DeploymentView) -> bool {
+    view.status.observed_generation == Some(view.generation)
+        && view.status.conditions.iter().flatten().any(|condition| {
+            condition.type_ == "Progressing"
+                && condition.status == "False"
+                && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+        })
+}
+
+/// Tells of a rollout that is late, with the reason of its pods.
+pub(super) fn judge(tenant: &Tenant, draft: &mut Draft) {
+    let late = draft.snapshot.deployment.as_ref().is_some_and(is_late);
+    if !late || tenant.replicas() == 0 {
+        return;
+    }
+    let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
+    let (reason, why) = cause(tenant, &draft.snapshot.pods).unwrap_or((
+        "ProgressDeadlineExceeded",
+        "none of its pods says why; look at their events".to_owned(),
+    ));
+    let message = format!("the rollout of the Deployment {deployment} does not progress: {why}");
+    let message = recorded(tenant, reason).unwrap_or(message);
+    draft.wait(Wait::new(
+        ConditionType::RolloutProgressing,
+        reason,
+        message,
+    ));
+    draft.due(draft.snapshot.now + AGAIN);
+}
+
+/// What was said already: kubelets word one cause in turns, and each turn would be a write.
+fn recorded(tenant: &Tenant, reason: &str) -> Option<String> {
+    let type_ = ConditionType::RolloutProgressing.as_str();
+    let old = condition::find(&tenant.status.conditions, type_)?;
+    let same = old.status == "False"
+        && old.reason == reason
+        && old.observed_generation == Some(tenant.generation);
+    same.then(|| old.message.clone())
+}
+
+/// The reason and the words of the pod that was made last and has a cause to tell.
+fn cause(tenant: &Tenant, pods: &[Pod]) -> Option<(&'static str, String)> {
+    let mut pods: Vec<&Pod> = pods.iter().filter(|pod| is_made_for(tenant, pod)).collect();
+    pods.sort_by_key(|pod| {
+        let meta = &pod.metadata;
+        let made = meta.creation_timestamp.as_ref().map(|time| time.0);
+        (std::cmp::Reverse(made), meta.name.clone())
+    });
+    pods.into_iter().find_map(|pod| {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let (reason, why) = unscheduled(pod).or_else(|| broken(pod))?;
+        Some((reason, format!("pod {name}: {why}")))
+    })
+}
+
+/// Labels can be copied; a ReplicaSet of the Deployment has its name and a hash. What a stranger's pod
+/// of such an owner says would end in a message, nowhere else.
+fn is_made_for(tenant: &Tenant, pod: &Pod) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    let deployment = tenant.names.control_plane();
+    let hashed = |name: &str| {
+        let hash = name.strip_prefix(&deployment)?.strip_prefix('-')?;
+        (!hash.contains('-')).then_some(())
+    };
+    let mut sets = owners.filter(|owner| owner.kind == "ReplicaSet");
+    sets.any(|owner| hashed(&owner.name).is_some())
+}
+
+fn unscheduled(pod: &Pod) -> Option<(&'static str, String)> {
+    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let mut conditions = conditions.filter(|c| c.type_ == "PodScheduled" && c.status == "False");
+    let message = conditions.next()?.message.as_deref();
+    Some((
+        "Unschedulable",
+        format!(
+            "cannot be scheduled: {}; give the cluster a node that fits, or ask for less in spec.controlPlane.deployment",
+            line(
+                message.unwrap_or("the scheduler does not say why"),
+                str::lines
+            )
+        ),
+    ))
+}
+
+fn broken(pod: &Pod) -> Option<(&'static str, String)> {
+    let status = pod.status.as_ref()?;
+    let first = status.init_container_statuses.iter().flatten();
+    first
+        .chain(status.container_statuses.iter().flatten())
+        .find_map(container)
+}
+
+fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
+    let (name, image) = (&status.name, &status.image);
+    let waiting = status.state.as_ref()?.waiting.as_ref()?;
+    let said = line(waiting.message.as_deref().unwrap_or_default(), str::lines);
+    match waiting.reason.as_deref()? {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "RegistryUnavailable"
+        | "ImageInspectError" => Some((
+            "ImagePullBackOff",
+            format!(
+                "the image {image} of its container {name} cannot be pulled: {said}; correct spec.kubernetes.version or the image, or set it back"
+            ),
+        )),
+        "CrashLoopBackOff" => {
+            let last = status.last_state.as_ref();
+            let ended = last.and_then(|last| last.terminated.as_ref());
+            let code = ended.map_or(0, |ended| ended.exit_code);
+            let message = ended.and_then(|ended| ended.message.as_deref());
+            let said = line(message.unwrap_or_default(), |text| {
+                text.trim_end().lines().rev()
+            });
+            let said = if said.is_empty() {
+                format!("read its log (kubectl logs -c {name} --previous)")
+            } else {
+                said
+            };
+            Some((
+                "CrashLoopBackOff",
+                format!(
+                    "its container {name} ends again and again, the last time with exit code {code}: {said}"
+                ),
+            ))
+        }
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some((
+            "ContainerFailed",
+            format!("its container {name} cannot be started: {said}"),
+        )),
+        _ => None,
+    }
+}
+
+/// The first of the lines that `order` gives, shortened.
+fn line<'a, L: Iterator<Item = &'a str>>(text: &'a str, order: impl Fn(&'a str) -> L) -> String {
+    let first = order(text).next().unwrap_or_default();
+    first.trim().chars().take(TEXT).collect()
+}
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

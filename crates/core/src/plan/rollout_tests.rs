@@ -1,0 +1,166 @@
+use k8s_openapi::api::core::v1::Pod;
+use kamaji_api::condition;
+use serde_json::{Value, json};
+
+use super::PODS;
+use crate::{
+    plan::{
+        Plan,
+        fixture::{after, pods, settled},
+        plan,
+    },
+    snapshot::Snapshot,
+};
+
+/// A rollout that takes longer than it may, with these statuses of its pods.
+fn late(statuses: &[Value]) -> Snapshot {
+    let mut world = settled(json!({}));
+    let made = plan(&world).unwrap();
+    let mut view = pods(&made, |_| 1).unwrap();
+    let conditions =
+        json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
+    view.status.conditions = serde_json::from_value(conditions).unwrap();
+    world.deployment = Some(view);
+    for (number, status) in statuses.iter().enumerate() {
+        world.pods.push(pod(number, "full-75d9c6b8f9", status));
+    }
+    world
+}
+
+fn pod(number: usize, owner: &str, status: &Value) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": format!("full-75d9c6b8f9-{number}"),
+            "creationTimestamp": format!("2026-11-23T11:0{number}:00Z"),
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": "u", "controller": true}],
+        },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+fn waiting(reason: &str, message: &str) -> Value {
+    json!({"containerStatuses": [{
+        "name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.36.99", "imageID": "",
+        "ready": false, "restartCount": 3,
+        "state": {"waiting": {"reason": reason, "message": message}},
+        "lastState": {"terminated": {"exitCode": 1, "message": "first line\nunknown flag: --nonsense\n"}},
+    }]})
+}
+
+fn told(plan: &Plan, type_: &str) -> (String, String, String) {
+    let found = condition::find(&plan.status.conditions, type_).unwrap();
+    let found = found.clone();
+    (found.status, found.reason, found.message)
+}
+
+fn rollout(world: &Snapshot) -> (String, String, String) {
+    told(&plan(world).unwrap(), "RolloutProgressing")
+}
+
+#[test]
+fn a_rollout_that_is_late_says_why_by_the_words_of_its_pods() {
+    let unschedulable = json!({"conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/3 nodes are available: 3 Insufficient cpu.\nmore",
+    }]});
+    for (status, reason, words) in [
+        (
+            waiting("ErrImagePull", "manifest unknown"),
+            "ImagePullBackOff",
+            "kube-apiserver:v1.36.99",
+        ),
+        (
+            waiting("ImagePullBackOff", "manifest unknown"),
+            "ImagePullBackOff",
+            "manifest unknown",
+        ),
+        (
+            waiting("CrashLoopBackOff", "back-off 5m0s"),
+            "CrashLoopBackOff",
+            "exit code 1: unknown flag: --nonsense",
+        ),
+        (
+            waiting("CreateContainerConfigError", "no secret"),
+            "ContainerFailed",
+            "no secret",
+        ),
+        (unschedulable, "Unschedulable", "Insufficient cpu"),
+        (
+            waiting("ContainerCreating", ""),
+            "ProgressDeadlineExceeded",
+            "none of its pods",
+        ),
+    ] {
+        let (status, said, message) = rollout(&late(&[status]));
+        assert_eq!((status.as_str(), said.as_str()), ("False", reason));
+        assert!(
+            message.contains(words) && message.contains("c2/full"),
+            "{message}"
+        );
+        assert!(!message.contains('\n'));
+    }
+}
+
+#[test]
+fn ready_repeats_it_and_the_pods_are_read_again_later() {
+    let world = late(&[waiting("ErrImagePull", "manifest unknown")]);
+    let planned = plan(&world).unwrap();
+    assert_eq!(told(&planned, "Ready").1, "ImagePullBackOff");
+    assert!(planned.wake.unwrap() <= world.now + super::AGAIN);
+}
+
+#[test]
+fn one_cause_in_other_words_is_no_write() {
+    let world = late(&[waiting("ErrImagePull", "manifest unknown")]);
+    let first = plan(&world).unwrap();
+    let mut next = after(world, &first);
+    next.pods = vec![pod(
+        1,
+        "full-75d9c6b8f9",
+        &waiting("ImagePullBackOff", "back-off"),
+    )];
+    let second = plan(&next).unwrap();
+    assert_eq!(first.status, second.status);
+}
+
+#[test]
+fn it_clears_when_the_rollout_progresses_and_when_the_tenant_sleeps() {
+    let mut world = late(&[]);
+    assert_eq!(rollout(&world).0, "False");
+    let view = world.deployment.as_mut().unwrap();
+    view.status.conditions = None;
+    assert_eq!(rollout(&world).0, "True");
+    let mut asleep = late(&[]);
+    asleep.object.spec.control_plane.deployment.replicas = Some(0);
+    assert_eq!(rollout(&asleep).0, "True");
+}
+
+#[test]
+fn a_status_of_an_older_template_says_nothing_about_this_one() {
+    let mut world = late(&[]);
+    world.deployment.as_mut().unwrap().generation = 2;
+    assert_eq!(rollout(&world).0, "True");
+}
+
+#[test]
+fn the_youngest_pod_speaks_and_pods_of_others_do_not() {
+    let mut world = late(&[
+        waiting("CrashLoopBackOff", ""),
+        waiting("ErrImagePull", "manifest unknown"),
+    ]);
+    assert_eq!(rollout(&world).1, "ImagePullBackOff");
+    world.pods = vec![
+        pod(1, "full-b-75d9c6b8f9", &waiting("ErrImagePull", "x")),
+        pod(2, "other", &waiting("ErrImagePull", "x")),
+    ];
+    assert_eq!(rollout(&world).1, "ProgressDeadlineExceeded");
+}
+
+#[test]
+fn what_others_wrote_is_cut() {
+    let long = "x".repeat(100_000);
+    let statuses = vec![waiting("ErrImagePull", &long); PODS as usize / 2];
+    let message = rollout(&late(&statuses[..9])).2;
+    assert!(message.len() < 1000);
+}

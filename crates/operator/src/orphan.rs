@@ -1,0 +1,109 @@
+//! Release of Secrets whose TenantControlPlane is gone: deleted by force, or while no operator ran. Their
+//! finalizer would keep them, and their namespace, for ever. No data is touched.
+
+use k8s_openapi::api::core::v1::Secret;
+use kamaji_api::tenant::TenantControlPlane;
+use kamaji_core::{
+    names::Names,
+    object::{Kind, ObjectRef},
+    orphan,
+    snapshot::Snapshot,
+};
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject},
+};
+
+use crate::{
+    context::{Context, Key},
+    shell::{apply::WriteError, queue::Outcome},
+};
+
+/// Why a Secret is not released.
+#[derive(Debug, thiserror::Error)]
+pub enum OrphanError {
+    /// It could not be found out whether it is one.
+    #[error(
+        "the Secret {0} waits to be deleted and its owner cannot be read: {1}; it is tried again by itself"
+    )]
+    Read(String, Box<kube::Error>),
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// One reconcile of a name that no TenantControlPlane has.
+pub async fn reconcile(context: &Context, key: &Key) -> Outcome {
+    let name = Names::of(&key.name).datastore_config();
+    let known = ObjectRef::namespaced(Kind::Secret, &key.namespace, &name);
+    if context.index.entry(&known).is_none() {
+        return Outcome::Done { wake: None };
+    }
+    match read(context, key, &name).await {
+        Ok(()) => Outcome::Done { wake: None },
+        Err(error) => {
+            tracing::warn!(tenant = %key, %error, "an orphaned Secret is not released");
+            Outcome::Retry
+        }
+    }
+}
+
+/// Releases what an earlier TenantControlPlane of the same name left, if anything.
+pub async fn release_predecessor(
+    context: &Context,
+    key: &Key,
+    snapshot: &Snapshot,
+) -> Result<(), OrphanError> {
+    let name = Names::of(&key.name).datastore_config();
+    let Some(secret) = snapshot.secrets.get(&name) else {
+        return Ok(());
+    };
+    let uid = snapshot.object.metadata.uid.as_deref();
+    match orphan::waiting_for(secret) {
+        Some(owner) if Some(owner) != uid => release(context, key, secret).await,
+        _ => Ok(()),
+    }
+}
+
+async fn read(context: &Context, key: &Key, name: &str) -> Result<(), OrphanError> {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);
+    context.metrics.counters.request("get", "secrets");
+    let found = api.get_opt(name).await;
+    let found = found.map_err(|error| OrphanError::Read(name.to_owned(), Box::new(error)))?;
+    match found {
+        Some(secret) => release(context, key, &secret).await,
+        None => Ok(()),
+    }
+}
+
+/// Releases `secret` if the API server, not only what the watch told, knows its owner no more.
+async fn release(context: &Context, key: &Key, secret: &Secret) -> Result<(), OrphanError> {
+    let Some(owner) = orphan::waiting_for(secret) else {
+        return Ok(());
+    };
+    // As it comes: an owner that cannot be read is there all the same.
+    let resource = ApiResource::erase::<TenantControlPlane>(&());
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), &key.namespace, &resource);
+    context
+        .metrics
+        .counters
+        .request("get", "tenantcontrolplanes");
+    let live = api.get_opt(&key.name).await;
+    let live = live.map_err(|error| OrphanError::Read(key.to_string(), Box::new(error)))?;
+    if live.is_some_and(|live| live.metadata.uid.as_deref() == Some(owner)) {
+        return Ok(());
+    }
+    match context
+        .writer
+        .set_finalizers(secret, &orphan::released(secret))
+        .await
+    {
+        Ok(_) => {
+            tracing::info!(tenant = %key, owner, "its Secret is released: the TenantControlPlane is gone");
+            Ok(())
+        }
+        Err(WriteError::Gone(_) | WriteError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

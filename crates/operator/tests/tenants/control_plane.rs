@@ -1,0 +1,129 @@
+//! A tenant's control plane without a kubelet: kube-apiserver with the Secrets that the operator made,
+//! at the cluster IP that the operator dials.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use kamaji_e2e::{
+    envtest::{etcd_args, free_port},
+    guarded::Guarded,
+    tools::Tools,
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::world::{NAMESPACE, World, until};
+
+/// Cluster IPs of this range can be listened at.
+pub const LOOPBACK: &str = "--service-cluster-ip-range=127.64.0.0/16";
+
+pub struct ControlPlane {
+    server: Option<Guarded>,
+    _etcd: Guarded,
+    command: Command,
+    dir: TempDir,
+    port: u16,
+}
+
+impl ControlPlane {
+    /// Starts the control plane of `tenant`, whose API server has that port.
+    pub async fn start(world: &World, tenant: &str, port: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (secret, files) in [
+            ("ca", &["ca.crt"][..]),
+            (
+                "api-server-certificate",
+                &["apiserver.crt", "apiserver.key"],
+            ),
+            ("sa-certificate", &["sa.pub", "sa.key"]),
+        ] {
+            let found = world.secret(&format!("{tenant}-{secret}")).await.unwrap();
+            let data = found.data.unwrap();
+            for file in files {
+                std::fs::write(dir.path().join(file), &data[*file].0).unwrap();
+            }
+        }
+        let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
+        let service = services.get(tenant).await.unwrap();
+        let address = service.spec.unwrap().cluster_ip.unwrap();
+        let tools = Tools::api_server().await.unwrap();
+        let url = format!("http://127.0.0.1:{}", free_port().unwrap());
+        let peer = format!("http://127.0.0.1:{}", free_port().unwrap());
+        let mut etcd = tools.command("etcd").unwrap();
+        etcd.args(etcd_args(&dir.path().join("etcd"), &url, &peer));
+        let mut command = tools.command("kube-apiserver").unwrap();
+        command.args(arguments(dir.path(), &url, (&address, port)));
+        let mut control_plane = Self {
+            server: None,
+            _etcd: Guarded::spawn(&etcd, &dir.path().join("etcd.log")).unwrap(),
+            command,
+            dir,
+            port,
+        };
+        control_plane.resume();
+        control_plane
+    }
+
+    /// Kills the API server; its data stays.
+    pub fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts the API server again.
+    pub fn resume(&mut self) {
+        let log = self.dir.path().join("apiserver.log");
+        self.server = Some(Guarded::spawn(&self.command, &log).unwrap());
+    }
+
+    /// Sends a signal to the API server.
+    pub fn signal(&self, signal: &str) {
+        let pattern = format!("^[^ ]*kube-apiserver .*--secure-port={}( |$)", self.port);
+        let found = Command::new("pgrep").args(["-f", &pattern]).output();
+        let pid = String::from_utf8(found.unwrap().stdout).unwrap();
+        let sent = Command::new("kill").args([signal, pid.trim()]).status();
+        assert!(sent.unwrap().success(), "{signal} to {pid:?}");
+    }
+}
+
+fn arguments(dir: &Path, etcd: &str, (address, port): (&str, u16)) -> Vec<String> {
+    let file = |flag: &str, name: &str| format!("--{flag}={}", dir.join(name).display());
+    vec![
+        format!("--etcd-servers={etcd}"),
+        format!("--secure-port={port}"),
+        format!("--bind-address={address}"),
+        "--advertise-address=192.0.2.1".into(),
+        "--service-cluster-ip-range=10.98.0.0/16".into(),
+        "--authorization-mode=Node,RBAC".into(),
+        "--service-account-issuer=https://kubernetes.default.svc".into(),
+        "--disable-admission-plugins=ServiceAccount".into(),
+        file("client-ca-file", "ca.crt"),
+        file("tls-cert-file", "apiserver.crt"),
+        file("tls-private-key-file", "apiserver.key"),
+        file("service-account-key-file", "sa.pub"),
+        file("service-account-signing-key-file", "sa.key"),
+    ]
+}
+
+/// What a controller of Deployments would write about the one of `tenant`.
+pub async fn deployment(world: &World, tenant: &str, ready: i32, conditions: Value) {
+    let api: Api<Deployment> = Api::namespaced(world.client.clone(), NAMESPACE);
+    let written = until("a Deployment with that status", async || {
+        let live = api.get_opt(tenant).await.ok()??;
+        let status = json!({"status": {
+            "observedGeneration": live.metadata.generation,
+            "replicas": 1, "updatedReplicas": 1, "readyReplicas": ready,
+            "availableReplicas": ready, "unavailableReplicas": 1 - ready,
+            "conditions": conditions,
+        }});
+        let params = PatchParams::default();
+        api.patch_status(tenant, &params, &Patch::Merge(status))
+            .await
+            .ok()
+    });
+    written.await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}

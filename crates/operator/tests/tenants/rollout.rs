@@ -1,0 +1,71 @@
+//! Rollouts that take longer than they may.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    control_plane::deployment,
+    world::{NAMESPACE, World},
+};
+
+/// A pod as a ReplicaSet of the Deployment `tenant` would make it, with that status.
+async fn pod(world: &World, tenant: &str, status: Value) {
+    let api: Api<Pod> = Api::namespaced(world.client.clone(), NAMESPACE);
+    let name = format!("{tenant}-75d9c6b8f9-abcde");
+    let owner = json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{tenant}-75d9c6b8f9"),
+        "uid": "11111111-2222-3333-4444-555555555555", "controller": true,
+    });
+    let object = json!({
+        "metadata": {
+            "name": name, "ownerReferences": [owner],
+            "labels": {"kamaji.clastix.io/name": tenant},
+        },
+        "spec": {"containers": [{"name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.36.99"}]},
+    });
+    let object = serde_json::from_value(object).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+    let patch = Patch::Merge(json!({"status": status}));
+    api.patch_status(&name, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_that_cannot_end_says_why_and_clears_when_it_progresses() {
+    let world = World::new().await;
+    let _operator = world.operator();
+    world.tenant("t", json!({})).await;
+    world.written("t").await;
+    world.reason("t", "RolloutProgressing", "AsPlanned").await;
+    let waiting = json!({"reason": "ImagePullBackOff", "message": "manifest unknown"});
+    pod(
+        &world,
+        "t",
+        json!({"containerStatuses": [{
+            "name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.36.99", "imageID": "",
+            "ready": false, "restartCount": 0, "state": {"waiting": waiting},
+        }]}),
+    )
+    .await;
+    let late = json!([{
+        "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+        "message": "ReplicaSet has timed out progressing.",
+        "lastTransitionTime": "2026-11-23T12:00:00Z", "lastUpdateTime": "2026-11-23T12:00:00Z",
+    }]);
+    deployment(&world, "t", 1, late).await;
+    let why = world
+        .reason("t", "RolloutProgressing", "ImagePullBackOff")
+        .await;
+    assert!(
+        why.contains("v1.36.99") && why.contains("manifest unknown"),
+        "{why}"
+    );
+    world.reason("t", "Ready", "ImagePullBackOff").await;
+    deployment(&world, "t", 1, json!(null)).await;
+    world.reason("t", "RolloutProgressing", "AsPlanned").await;
+}

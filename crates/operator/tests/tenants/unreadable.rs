@@ -1,0 +1,62 @@
+//! Objects with values that this build does not know, since newer definitions are installed.
+
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// Definitions that allow one kind of Service more.
+async fn newer_definitions(world: &World) {
+    for (_, mut definition) in kamaji_api::crd::all() {
+        let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/controlPlane/properties/service/properties/serviceType/enum";
+        let kind = definition["spec"]["names"]["kind"]
+            .as_str()
+            .map(str::to_owned);
+        if kind.as_deref() != Some("TenantControlPlane") {
+            continue;
+        }
+        let values = definition.pointer_mut(schema).and_then(Value::as_array_mut);
+        values.unwrap().push(json!("FromTheFuture"));
+        world.apply(definition).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_cannot_be_read_says_so_and_can_be_deleted() {
+    let world = World::new().await;
+    let operator = world.operator();
+    world.tenant("t", json!({})).await;
+    world.written("t").await;
+    newer_definitions(&world).await;
+    let patch = json!({"spec": {"controlPlane": {"service": {"serviceType": "FromTheFuture"}}}});
+    let api = world.untyped();
+    let params = PatchParams::default();
+    crate::world::until("the new definition to be served", async || {
+        api.patch("t", &params, &Patch::Merge(&patch)).await.ok()
+    })
+    .await;
+    let why = crate::world::until("a condition", async || {
+        let live = api.get_opt("t").await.ok()??;
+        let conditions = live.data["status"]["conditions"].as_array()?.clone();
+        let mut conditions = conditions.into_iter();
+        let found = conditions.find(|c| c["reason"] == "ObjectUnreadable")?;
+        found["message"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(why.contains("FromTheFuture"), "{why}");
+    let live = api.get("t").await.unwrap();
+    assert!(
+        live.data["status"]["storage"]["setup"]["schema"].is_string(),
+        "the rest stays"
+    );
+    world.at_rest(4).await;
+
+    drop(operator);
+    let _operator = world.operator();
+    api.delete("t", &DeleteParams::default()).await.unwrap();
+    crate::world::until("it to be gone", async || {
+        let found = api.get_opt("t").await.ok()?;
+        found.is_none().then_some(())
+    })
+    .await;
+}
