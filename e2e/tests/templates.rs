@@ -6,6 +6,11 @@
     reason = "these are tests, and their helpers are, too"
 )]
 
+#[path = "templates/classes.rs"]
+mod classes;
+#[path = "templates/definitions.rs"]
+mod definitions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,20 +19,10 @@ use kamaji_e2e::command::output;
 use kamaji_e2e::envtest::{ApiServer, Options};
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::layout::checkout;
-use kamaji_e2e::tools::{Tools, cluster_api_sources};
+use kamaji_e2e::tools::Tools;
 use serde_json::{Value, json};
 
-/// Groups whose definitions are at hand.
-const KNOWN: [&str; 8] = [
-    "cluster.x-k8s.io/",
-    "bootstrap.cluster.x-k8s.io/",
-    "controlplane.cluster.x-k8s.io/",
-    "rbac.authorization.k8s.io/",
-    "apps/",
-    "addons.cluster.x-k8s.io/",
-    "ipam.cluster.x-k8s.io/",
-    "v1",
-];
+use definitions::{INFRASTRUCTURE, Infrastructures};
 
 /// Kinds whose endpoint the user writes and the provider compares.
 const COMPARED: [&str; 2] = ["Metal3Cluster", "MetalStackCluster"];
@@ -52,13 +47,33 @@ fn templates() -> Vec<PathBuf> {
 
 /// Variables that the README documents, with its examples.
 fn examples() -> BTreeMap<String, String> {
+    let rows = variables().into_iter();
+    rows.map(|(name, _, example)| (name, example)).collect()
+}
+
+/// The examples of those that have no default.
+fn required() -> BTreeMap<String, String> {
+    let rows = variables().into_iter();
+    rows.filter(|(_, default, _)| default.is_empty())
+        .map(|(name, _, example)| (name, example))
+        .collect()
+}
+
+/// Name, default and example of each variable that the README documents.
+fn variables() -> Vec<(String, String, String)> {
     let text = fs::read_to_string(folder().join("README.md")).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| `"));
     let cells = rows.map(|row| row.split(" | ").collect::<Vec<_>>());
     let bare = |cell: &str| cell.trim_start_matches("| ").replace('`', "");
     cells
         .filter(|cells| cells.len() == 4)
-        .map(|cells| (bare(cells[0]), bare(cells[2])))
+        .map(|cells| {
+            (
+                bare(cells[0]),
+                bare(cells[1]).trim().to_string(),
+                bare(cells[2]),
+            )
+        })
         .collect()
 }
 
@@ -77,10 +92,14 @@ impl Clusterctl {
         }
     }
 
-    async fn generate(&self, template: &Path, flags: &[&str]) -> String {
+    async fn generate(
+        &self,
+        template: &Path,
+        (flags, values): (&[&str], &BTreeMap<String, String>),
+    ) -> String {
         let mut command = self.tools.command("clusterctl").unwrap();
         command.args(["generate", "yaml", "--from"]).arg(template);
-        command.args(flags).envs(examples());
+        command.args(flags).envs(values);
         command.env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true");
         command.env("HOME", self.home.path());
         command.env("XDG_CONFIG_HOME", self.home.path());
@@ -88,8 +107,14 @@ impl Clusterctl {
         rendered.unwrap_or_else(|error| panic!("{}: {error:#}", template.display()))
     }
 
+    /// What a template renders with the examples.
     async fn objects(&self, template: &Path) -> Vec<Value> {
-        let text = self.generate(template, &[]).await;
+        self.objects_of(template, &examples()).await
+    }
+
+    /// What it renders with these variables.
+    async fn objects_of(&self, template: &Path, values: &BTreeMap<String, String>) -> Vec<Value> {
+        let text = self.generate(template, (&[], values)).await;
         assert!(!text.contains("${"), "{}: {text}", template.display());
         let parsed = serde_saphyr::from_multiple(&text);
         parsed.unwrap_or_else(|error| panic!("{}: {error}", template.display()))
@@ -141,7 +166,9 @@ async fn every_variable_is_documented_and_no_other() {
     let documented: BTreeSet<String> = examples().into_keys().collect();
     let mut used = BTreeSet::new();
     for template in templates() {
-        let listed = clusterctl.generate(&template, &["--list-variables"]).await;
+        let listed = clusterctl
+            .generate(&template, (&["--list-variables"], &examples()))
+            .await;
         let names = listed
             .lines()
             .filter_map(|line| line.trim().strip_prefix("- "));
@@ -197,58 +224,164 @@ async fn what_a_template_refers_to_is_in_it_and_endpoints_agree() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_takes_all_whose_definitions_are_at_hand() {
-    let clusterctl = Clusterctl::new().await;
-    let api = ApiServer::start(&clusterctl.tools, Options::default())
-        .await
-        .unwrap();
-    let kubectl = Kubectl::new(&clusterctl.tools, &api.kubeconfig()).unwrap();
-    define(&clusterctl.tools, &kubectl).await;
-    let mut checked = 0;
-    for template in templates() {
-        let objects = clusterctl.objects(&template).await;
-        for object in &objects {
-            let version = word(object, "/apiVersion");
-            assert!(
-                !title(object).ends_with(' '),
-                "{}: {object}",
-                template.display()
-            );
-            if !KNOWN.iter().any(|known| version.starts_with(known)) {
-                let infrastructure = version.starts_with("infrastructure.cluster.x-k8s.io/");
-                assert!(infrastructure, "{}: {version}", template.display());
-                continue;
-            }
-            let taken = kubectl.dry_run(&object.to_string()).await;
-            taken.unwrap_or_else(|error| {
-                panic!("{}: {}: {error:#}", template.display(), title(object))
-            });
-            checked += 1;
-        }
-    }
-    assert!(checked > 100, "{checked}");
+/// clusterctl, an API server with every definition that is at hand, and kubectl for it.
+struct Checks {
+    clusterctl: Clusterctl,
+    infrastructures: Infrastructures,
+    kubectl: Kubectl,
+    _api: ApiServer,
 }
 
-/// Definitions of Cluster API, its kubeadm bootstrap provider and ours, without conversion.
-async fn define(tools: &Tools, kubectl: &Kubectl) {
-    let sources = cluster_api_sources().await.unwrap();
-    let mut definitions: Vec<Value> = kamaji_api::crd::all()
-        .into_iter()
-        .map(|(_, definition)| serde_json::to_value(definition).unwrap())
-        .collect();
-    for folder in ["core/config/crd", "bootstrap/kubeadm/config/crd"] {
-        let mut kustomize = tools.command("kubectl").unwrap();
-        kustomize.arg("kustomize").arg(sources.join(folder));
-        let text = output(kustomize).await.unwrap();
-        let found: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-        definitions.extend(found);
+impl Checks {
+    async fn start() -> Self {
+        let clusterctl = Clusterctl::new().await;
+        let options = Options::default();
+        let api = ApiServer::start(&clusterctl.tools, options).await.unwrap();
+        let kubectl = Kubectl::new(&clusterctl.tools, &api.kubeconfig()).unwrap();
+        let infrastructures = Infrastructures::read();
+        infrastructures.define(&clusterctl.tools, &kubectl).await;
+        Self {
+            clusterctl,
+            infrastructures,
+            kubectl,
+            _api: api,
+        }
     }
-    for definition in &mut definitions {
-        definition["spec"]["conversion"] = json!({"strategy": "None"});
+
+    /// Has the API server judge each object whose definition is at hand; how many those were.
+    async fn judge(&self, origin: &Path, objects: &[Value]) -> usize {
+        let mut judged = Vec::new();
+        for object in objects {
+            let at = format!("{}: {}", origin.display(), title(object));
+            let group = word(object, "/apiVersion").split('/').next();
+            assert!(!at.ends_with(' '), "{at}: {object}");
+            if group != Some(INFRASTRUCTURE) || self.infrastructures.are_here() {
+                judged.push(object);
+            }
+        }
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": judged});
+        let taken = self.kubectl.dry_run(&list.to_string()).await;
+        taken.unwrap_or_else(|error| panic!("{}: {error:#}", origin.display()));
+        judged.len()
     }
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": definitions});
-    kubectl.apply(&list.to_string()).await.unwrap();
-    let established = "wait --for=condition=Established crd --all --timeout=30s";
-    kubectl.run(established).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_takes_each_object_with_and_without_defaults() {
+    let checks = Checks::start().await;
+    let mut judged = 0;
+    for template in templates() {
+        for values in [examples(), required()] {
+            let objects = checks.clusterctl.objects_of(&template, &values).await;
+            judged += checks.judge(&template, &objects).await;
+        }
+    }
+    let least = if checks.infrastructures.are_here() {
+        300
+    } else {
+        200
+    };
+    assert!(judged > least, "{judged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_takes_what_classes_generate() {
+    let checks = Checks::start().await;
+    let mut classes = 0;
+    for template in templates() {
+        let topology = template.with_file_name("cluster-template-topology.yaml");
+        let name = template.file_name().unwrap().to_str().unwrap();
+        if !name.starts_with("clusterclass-") {
+            continue;
+        }
+        let objects = checks.clusterctl.objects(&template).await;
+        let cluster = checks.clusterctl.objects(&topology).await.remove(0);
+        let generated = classes::generated(&objects, &cluster);
+        assert!(generated.len() >= 4, "{}", template.display());
+        checks.judge(&template, &generated).await;
+        classes += 1;
+    }
+    assert!(classes > 8, "{classes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn infrastructure_objects_are_of_the_stored_version() {
+    let infrastructures = Infrastructures::read();
+    let stored = infrastructures.stored();
+    let clusterctl = Clusterctl::new().await;
+    for template in templates() {
+        let objects = clusterctl.objects(&template).await;
+        let mut versions = Vec::new();
+        for object in &objects {
+            versioned(object, &mut versions);
+        }
+        for (group_version, kind) in versions {
+            let Some((INFRASTRUCTURE, version)) = group_version.split_once('/') else {
+                continue;
+            };
+            if infrastructures.are_here() {
+                let at = format!("{}: {kind}", template.display());
+                assert_eq!(stored.get(&kind).map(String::as_str), Some(version), "{at}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_definition_asks_for_is_there() {
+    let clusterctl = Clusterctl::new().await;
+    let file = |name: &str| folder().join(name);
+    let of = |objects: &[Value], kind: &str| {
+        let found = objects.iter().find(|object| object["kind"] == kind);
+        found.unwrap_or_else(|| panic!("no {kind}")).clone()
+    };
+    // Its controller reads the reference on deletion without asking whether there is one.
+    let metal = clusterctl
+        .objects(&file("metal-stack/cluster-template.yaml"))
+        .await;
+    let firewall = &of(&metal, "MetalStackCluster")["spec"]["firewallDeploymentRef"]["name"];
+    let deployment = of(&metal, "MetalStackFirewallDeployment");
+    assert_eq!(*firewall, deployment["metadata"]["name"]);
+    let template = &deployment["spec"]["firewallTemplateRef"]["name"];
+    assert_eq!(
+        *template,
+        of(&metal, "MetalStackFirewallTemplate")["metadata"]["name"]
+    );
+    // A Node that does not exist yet must offer what the machine will have.
+    let file = file("proxmox/cluster-template-autoscaler.yaml");
+    let proxmox = clusterctl.objects(&file).await;
+    let machine = &of(&proxmox, "ProxmoxMachineTemplate")["spec"]["template"]["spec"];
+    let cpus = machine["numSockets"].as_i64().unwrap() * machine["numCores"].as_i64().unwrap();
+    let capacity = "capacity.cluster-autoscaler.kubernetes.io/cpu";
+    let workers = of(&proxmox, "MachineDeployment");
+    assert_eq!(
+        workers["metadata"]["annotations"][capacity],
+        cpus.to_string()
+    );
+}
+
+#[test]
+fn a_bootstrap_format_behind_a_gate_is_documented() {
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let gated = templates().into_iter().any(|template| {
+        let text = fs::read_to_string(template).unwrap();
+        text.contains("format: ignition")
+    });
+    assert_eq!(
+        gated,
+        readme.contains("EXP_KUBEADM_BOOTSTRAP_FORMAT_IGNITION=true")
+    );
+}
+
+/// Everything in `value` that has a group, a version and a kind.
+fn versioned(value: &Value, found: &mut Vec<(String, String)>) {
+    let (version, kind) = (word(value, "/apiVersion"), word(value, "/kind"));
+    if !version.is_empty() && !kind.is_empty() {
+        found.push((version.into(), kind.into()));
+    }
+    match value {
+        Value::Object(fields) => fields.values().for_each(|value| versioned(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| versioned(value, found)),
+        _ => {}
+    }
 }
