@@ -76,11 +76,14 @@ impl Etcd {
     }
 
     async fn observe(&self, tenancy: &Tenancy) -> Result<Observed, Error> {
-        let (role, user, records) = tokio::try_join!(
-            self.role(&tenancy.schema),
-            self.user(&tenancy.user),
-            self.records(tenancy),
-        )?;
+        let (role, user, records) = Box::pin(async {
+            tokio::try_join!(
+                self.role(&tenancy.schema),
+                self.user(&tenancy.user),
+                self.records(tenancy),
+            )
+        })
+        .await?;
         let observed = Observed {
             role,
             user,

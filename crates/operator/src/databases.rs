@@ -53,7 +53,7 @@ pub enum DatabaseError {
         store: String,
         /// Why.
         #[source]
-        source: datastore::Error,
+        source: Box<datastore::Error>,
     },
     /// It does not answer.
     #[error(
@@ -231,7 +231,7 @@ impl Databases {
                 .await
                 .map_err(|source| DatabaseError::Driver {
                     store: store.name.clone(),
-                    source,
+                    source: Box::new(source),
                 })?;
         let fresh = Arc::new(Open {
             digest,
@@ -263,7 +263,7 @@ impl Open {
         match tokio::time::timeout(TIME_LIMIT, bounded).await {
             Ok(done) => done.map_err(|source| DatabaseError::Driver {
                 store: name.to_owned(),
-                source,
+                source: Box::new(source),
             }),
             Err(_) => Err(DatabaseError::TimeOut(name.to_owned())),
         }

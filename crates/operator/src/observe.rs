@@ -128,15 +128,14 @@ async fn secrets(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Resul
     } else {
         list(context, key).await?
     };
-    let found = match listed {
-        Some(listed) => listed,
-        None => {
-            context.memo.crowd(key);
-            let read = known.into_iter().map(|name| secret(context, key, name));
-            let read = stream::iter(read).buffer_unordered(AT_ONCE);
-            let found: Vec<Option<Secret>> = read.try_collect().await?;
-            found.into_iter().flatten().collect()
-        }
+    let found = if let Some(listed) = listed {
+        listed
+    } else {
+        context.memo.crowd(key);
+        let read = known.into_iter().map(|name| secret(context, key, name));
+        let read = stream::iter(read).buffer_unordered(AT_ONCE);
+        let found: Vec<Option<Secret>> = read.try_collect().await?;
+        found.into_iter().flatten().collect()
     };
     let names = Names::of(&key.name);
     for secret in found {

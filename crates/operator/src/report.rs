@@ -214,7 +214,7 @@ pub async fn planned(
 /// with the pass.
 pub async fn failed(context: &Context, key: &Key, object: &TenantControlPlane, failure: &Failure) {
     let status = object.status.clone().unwrap_or_default();
-    tell(context, key, (object, status), failure).await;
+    Box::pin(tell(context, key, (object, status), failure)).await;
 }
 
 /// As [`failed`], of a pass that had a plan: what it saw is told, too, so that no condition tells of
@@ -251,7 +251,7 @@ pub async fn refused(
         }
         condition::set(&mut status.conditions, seen);
     }
-    tell(context, key, (object, status), failure).await;
+    Box::pin(tell(context, key, (object, status), failure)).await;
 }
 
 async fn tell(

@@ -152,7 +152,7 @@ fn every_list_says_how_it_is_merged() {
             }
         });
     }
-    assert_eq!(merged, 15, "lists of pods that Kubernetes merges by key");
+    assert_eq!(merged, 16, "lists of pods that Kubernetes merges by key");
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Schedule<'_> {
         } else if age >= period {
             Next::Now(Cause::Overdue)
         } else {
-            Next::After(period - age)
+            Next::After(period.saturating_sub(age))
         }
     }
 

@@ -10,12 +10,12 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_second(1_700_000_000).unwrap() + Duration::from_secs(seconds)
 }
 
-fn last(seconds: u64, ready: bool, content: &str) -> Option<Last<'_>> {
-    Some(Last {
+fn last(seconds: u64, ready: bool, content: &str) -> Last<'_> {
+    Last {
         at: at(seconds),
         ready,
         content,
-    })
+    }
 }
 
 /// A tenant cluster that was reconciled at 100 and is as desired at 160.
@@ -26,7 +26,7 @@ fn quiet() -> Schedule<'static> {
         limited: false,
         available: Some(at(0)),
         published: true,
-        last: last(100, true, "a"),
+        last: Some(last(100, true, "a")),
         desired: Some("a"),
         now: at(160),
     }
@@ -37,11 +37,11 @@ fn every_combination_has_a_next_reconcile_and_an_available_one_that_failed_has_i
     let available = [None, Some(at(0)), Some(at(130))];
     let lasts = [
         None,
-        last(100, true, "a"),
-        last(100, true, "b"),
-        last(100, false, "a"),
-        last(100, false, "b"),
-        last(100, false, ""),
+        Some(last(100, true, "a")),
+        Some(last(100, true, "b")),
+        Some(last(100, false, "a")),
+        Some(last(100, false, "b")),
+        Some(last(100, false, "")),
     ];
     for available in available {
         for last in lasts {
@@ -77,7 +77,7 @@ fn every_combination_has_a_next_reconcile_and_an_available_one_that_failed_has_i
 
 #[test]
 fn a_control_plane_that_is_down_or_paused_keeps_its_drift_timer() {
-    for last in [None, last(100, true, "a"), last(100, false, "")] {
+    for last in [None, Some(last(100, true, "a")), Some(last(100, false, ""))] {
         let down = Schedule {
             available: None,
             last,
@@ -91,7 +91,7 @@ fn a_control_plane_that_is_down_or_paused_keeps_its_drift_timer() {
 fn a_control_plane_that_turns_available_after_a_failure_is_reconciled_at_once() {
     let back = Schedule {
         available: Some(at(130)),
-        last: last(100, false, ""),
+        last: Some(last(100, false, "")),
         ..quiet()
     };
     assert_eq!(back.next(), Next::Now(Cause::Available));
@@ -100,7 +100,7 @@ fn a_control_plane_that_turns_available_after_a_failure_is_reconciled_at_once() 
 #[test]
 fn a_failure_on_a_control_plane_that_stayed_available_is_retried_soon_and_not_at_once() {
     let failed = Schedule {
-        last: last(159, false, "a"),
+        last: Some(last(159, false, "a")),
         ..quiet()
     };
     assert_eq!(failed.next(), Next::After(RETRY));
@@ -136,7 +136,7 @@ fn changed_content_and_age_bring_a_reconcile_and_nothing_else_does() {
         ..quiet()
     };
     assert_eq!(old.next(), Next::Now(Cause::Overdue));
-    let rest = quiet().drift() - Duration::from_mins(1);
+    let rest = quiet().drift().saturating_sub(Duration::from_mins(1));
     assert_eq!(quiet().next(), Next::After(rest));
     let unknown = Schedule {
         desired: None,

@@ -70,11 +70,11 @@ fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
     for name in AUTHORITIES {
         let mut unrecorded = emptied(&world, name, false);
         unrecorded.object.status = None;
-        for lost in vec![
-            without(&world, name),
-            emptied(&world, name, false),
-            emptied(&world, name, true),
-            unrecorded,
+        for lost in [
+            Box::new(without(&world, name)),
+            Box::new(emptied(&world, name, false)),
+            Box::new(emptied(&world, name, true)),
+            Box::new(unrecorded),
         ] {
             let plan = plan(&lost).unwrap();
             assert!(planned(&plan, name).is_none(), "{name} is written");
@@ -87,7 +87,7 @@ fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
                 "{message}"
             );
             assert!(plan.wake.is_some_and(|at| at > lost.now));
-            let next = after(lost, &plan);
+            let next = after(*lost, &plan);
             assert_eq!(super::plan(&next).unwrap().status, plan.status);
         }
     }
@@ -180,10 +180,10 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
     let mut no_address = world.clone();
     no_address.service = None;
     let no_tokens = without(&world, "full-sa-certificate");
-    for (mut held, word) in vec![
-        (no_store, "gold"),
-        (no_address, "Service"),
-        (no_tokens, "full-sa"),
+    for (mut held, word) in [
+        (Box::new(no_store), "gold"),
+        (Box::new(no_address), "Service"),
+        (Box::new(no_tokens), "full-sa"),
     ] {
         ask_for_rotation(&mut held, "full-ca");
         let had = held.secrets["full-ca"].data.clone();
@@ -191,7 +191,7 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
         let (_, reason, message) = valid(&waiting);
         assert_eq!(reason, "RenewalWaits");
         assert!(message.contains(word), "{message}");
-        assert_eq!(after(held, &waiting).secrets["full-ca"].data, had);
+        assert_eq!(after(*held, &waiting).secrets["full-ca"].data, had);
     }
     let mut lost = without(&world, "full-ca");
     let word = word(&plan(&lost).unwrap()).unwrap();

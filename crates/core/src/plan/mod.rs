@@ -62,7 +62,7 @@ pub enum Step {
     /// Write an object.
     Write(Object),
     /// See to it that the tenant has its schema, user and grants in the datastore.
-    Bind(Store, Binding),
+    Bind(Box<Store>, Binding),
 }
 
 /// A reason why a tenant is not as it should be: it becomes a condition and an event.

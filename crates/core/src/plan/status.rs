@@ -15,7 +15,7 @@ use kamaji_api::tenant::{
 };
 
 use super::{Draft, Step, upgrade};
-use crate::{binding, endpoint::Endpoint, inside, object::Kind, render, tenant::Tenant};
+use crate::{binding, checksum, endpoint::Endpoint, inside, object::Kind, render, tenant::Tenant};
 
 /// The next status. What this pass could not settle stays as it was.
 pub(super) fn next(
@@ -54,6 +54,20 @@ impl Draft<'_> {
         Time(self.snapshot.now)
     }
 
+    /// As [`Self::secret_status`], of an authority: one that is there and cannot be read is recorded, too, so
+    /// that its loss is known for one.
+    fn authority_status(&self, name: String, old: Option<&SecretStatus>) -> Option<SecretStatus> {
+        let status = self.secret_status(name.clone(), old);
+        status.or_else(|| {
+            let data = self.live(&name).filter(|data| !data.is_empty())?;
+            Some(SecretStatus {
+                checksum: Some(checksum::map(&data)),
+                last_update: Some(self.time()),
+                secret_name: Some(name),
+            })
+        })
+    }
+
     /// The status of a planned Secret; its time is carried over unless the content changed.
     fn secret_status(&self, name: String, old: Option<&SecretStatus>) -> Option<SecretStatus> {
         let Some(settled) = self.settled.get(&name) else {
@@ -80,12 +94,12 @@ fn certificates(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &
             names.kubelet_client(),
             old.api_server_kubelet_client.as_ref(),
         ),
-        ca: draft.secret_status(names.ca(), old.ca.as_ref()),
+        ca: draft.authority_status(names.ca(), old.ca.as_ref()),
         etcd: old.etcd,
-        front_proxy_ca: draft.secret_status(names.front_proxy_ca(), old.front_proxy_ca.as_ref()),
+        front_proxy_ca: draft.authority_status(names.front_proxy_ca(), old.front_proxy_ca.as_ref()),
         front_proxy_client: draft
             .secret_status(names.front_proxy_client(), old.front_proxy_client.as_ref()),
-        sa: draft.secret_status(names.service_account(), old.sa.as_ref()),
+        sa: draft.authority_status(names.service_account(), old.sa.as_ref()),
     });
 }
 

@@ -82,9 +82,11 @@ pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
         tenant,
         Planned::new(name, "datastore-config", binding.data()),
     );
-    draft.steps.push(Step::Bind(store.clone(), binding.clone()));
+    draft
+        .steps
+        .push(Step::Bind(Box::new(store.clone()), binding.clone()));
     for (store, binding) in others {
-        draft.steps.push(Step::Bind(store, binding));
+        draft.steps.push(Step::Bind(Box::new(store), binding));
     }
     let storage = Storage {
         store,

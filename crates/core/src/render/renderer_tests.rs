@@ -175,7 +175,7 @@ fn pods_of_an_unknown_renderer_are_left_alone_and_everything_else_goes_on() {
     change(&mut by_status, &newer);
     let mut by_annotation = settled(json!({}));
     by_annotation.deployment = Some(named);
-    for mut seen in [by_status, by_annotation] {
+    for mut seen in [Box::new(by_status), Box::new(by_annotation)] {
         let mut known = seen.clone();
         known.object.status.as_mut().unwrap().renderer = Some("2".to_owned());
         known.deployment = None;

@@ -51,7 +51,7 @@ pub struct Times {
 
 const TIMES: Times = Times {
     first: Duration::from_secs(10),
-    idle: Duration::from_secs(120),
+    idle: Duration::from_mins(2),
     request: Duration::from_secs(12),
 };
 /// Bytes of the head of a request.

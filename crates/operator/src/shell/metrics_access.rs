@@ -106,9 +106,10 @@ impl Access {
         let permit = self.questions.acquire().await;
         let _permit = permit.map_err(|_| Refusal::Unanswered)?;
         let user = self.user(token).await?.ok_or(Refusal::Unknown)?;
-        match self.may_read(user).await? {
-            true => Ok(()),
-            false => Err(Refusal::Forbidden),
+        if self.may_read(user).await? {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
         }
     }
 

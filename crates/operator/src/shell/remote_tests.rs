@@ -101,7 +101,7 @@ async fn serves(authority: &Authority, answer: &'static str, endless: bool) -> u
                 };
                 let _ = stream.read(&mut [0; 4096]).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
-                let block = [b' '; 64 << 10];
+                let block = vec![b' '; 64 << 10];
                 while endless && stream.write_all(&block).await.is_ok() {}
                 let _ = stream.shutdown().await;
             });

@@ -402,7 +402,6 @@ pub async fn one(api: Api<DynamicObject>, name: String, wake: impl Fn() + Send) 
     let mut complained = false;
     while let Some(event) = stream.next().await {
         match event {
-            Ok(Event::Init | Event::InitApply(_)) => {}
             Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) => {
                 complained = false;
                 wake();
@@ -411,7 +410,7 @@ pub async fn one(api: Api<DynamicObject>, name: String, wake: impl Fn() + Send) 
                 complained = true;
                 tracing::warn!(%name, %error, "cannot watch this object, trying again");
             }
-            Err(_) => {}
+            Ok(Event::Init | Event::InitApply(_)) | Err(_) => {}
         }
     }
 }

@@ -153,7 +153,11 @@ impl Answer {
                         text.push_str(&more.to_string());
                         text.push_str(" more");
                     }
-                    Self::deny(403, &text)
+                    // Bounded already, and its end says how many are left out.
+                    Self::Deny {
+                        code: 403,
+                        message: text,
+                    }
                 }
             },
         }

@@ -38,9 +38,8 @@ async fn define(client: &Client, bounded: bool) {
             for version in crd["spec"]["versions"].as_array_mut().unwrap() {
                 let schema = &mut version["schema"]["openAPIV3Schema"];
                 unbounded(schema);
-                // Rules over lists without a limit are refused for what they might cost.
-                let parts = schema["properties"].as_object_mut().unwrap();
-                parts.values_mut().for_each(without_rules);
+                // Rules over text and lists without a limit are refused for what they might cost.
+                without_rules(schema);
             }
         }
         let params = PatchParams::apply("test").force();
@@ -161,6 +160,24 @@ async fn what_was_stored_beyond_a_limit_can_be_changed_everywhere_else() {
         .expect("within the limit");
 }
 
+/// A `DataStore` of etcd whose spec has these changes.
+fn store(changes: Value) -> Value {
+    let secret = json!({"secretReference": {"name": "s", "namespace": "default", "keyPath": "k"}});
+    let mut object = json!({
+        "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "DataStore",
+        "metadata": {"name": "d"},
+        "spec": {
+            "driver": "etcd", "endpoints": ["[2001:db8::5]:2379", "etcd:2379"],
+            "tlsConfig": {
+                "certificateAuthority": {"certificate": secret, "privateKey": secret},
+                "clientCertificate": {"certificate": secret, "privateKey": secret},
+            },
+        },
+    });
+    json_patch::merge(&mut object["spec"], &changes);
+    object
+}
+
 #[tokio::test]
 async fn what_no_route_range_or_endpoint_could_be_is_refused_in_words_of_ours() {
     let server = server().await;
@@ -171,22 +188,6 @@ async fn what_no_route_range_or_endpoint_could_be_is_refused_in_words_of_ours() 
             "t",
             &json!({"controlPlane": {"gateway": {"hostname": "a.example.com", "parentRefs": [parent]}}}),
         )
-    };
-    let secret = json!({"secretReference": {"name": "s", "namespace": "default", "keyPath": "k"}});
-    let store = |changes: Value| {
-        let mut object = json!({
-            "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "DataStore",
-            "metadata": {"name": "d"},
-            "spec": {
-                "driver": "etcd", "endpoints": ["[2001:db8::5]:2379", "etcd:2379"],
-                "tlsConfig": {
-                    "certificateAuthority": {"certificate": secret, "privateKey": secret},
-                    "clientCertificate": {"certificate": secret, "privateKey": secret},
-                },
-            },
-        });
-        json_patch::merge(&mut object["spec"], &changes);
-        object
     };
     let table = [
         (
@@ -243,7 +244,13 @@ async fn what_no_route_range_or_endpoint_could_be_is_refused_in_words_of_ours() 
     create(&client, &store(json!({}))).await.unwrap();
     let dual = json!({"networkProfile": {"podCidrs": ["10.1.0.0/16", "fd01::/64"]}});
     create(&client, &tenant("dual", &dual)).await.unwrap();
+}
 
+#[tokio::test]
+async fn a_data_store_of_etcd_without_the_key_of_its_authority_is_refused_in_words_of_ours_first() {
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    define(&client, true).await;
     // Without a key the first words are ours; the rules of the reference follow.
     let mut without = store(json!({}));
     without["metadata"]["name"] = json!("e");

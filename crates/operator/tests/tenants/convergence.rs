@@ -120,7 +120,14 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
     world.reason("t", "Reconciled", "GatewayApiMissing").await;
     world.apply(definition()).await;
     world.reason("t", "Reconciled", "AsPlanned").await;
-    assert_eq!(api.list(&Default::default()).await.unwrap().items.len(), 1);
+    assert_eq!(
+        api.list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
 }
 
 /// The definition of TLSRoutes, which takes any text.

@@ -228,7 +228,7 @@ async fn lost(world: &World) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_tenant_with_the_same_setup_gets_its_place_back() {
     let world = World::new().await;
-    let storage = lost(&world).await;
+    let storage = Box::pin(lost(&world)).await;
     world.tenant("t", asks_for("t", "t")).await;
     status(&world, "t", json!({"storage": storage})).await;
     let _operator = world.operator();
@@ -247,7 +247,7 @@ async fn a_tenant_gets_the_place_of_its_former_self_if_a_person_names_it() {
     world.written("t").await;
     let uid = world.tenants().get("t").await.unwrap().uid().unwrap();
     drop(operator);
-    lost(&world).await;
+    Box::pin(lost(&world)).await;
     let _operator = world.operator();
     world.tenant("t", asks_for("t", "t")).await;
     let why = world.reason("t", "DataStoreReady", "DataStoreShared").await;

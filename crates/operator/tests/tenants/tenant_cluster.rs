@@ -74,7 +74,7 @@ async fn drift_is_repaired_after_the_control_plane_was_down_when_the_timer_rang(
     tokio::time::sleep(Duration::from_secs(1)).await;
     let tenant = world.tenant_client("t").await;
     let maps: Api<k8s_openapi::api::core::v1::ConfigMap> = Api::namespaced(tenant, "kube-system");
-    maps.delete("kubeadm-config", &Default::default())
+    maps.delete("kubeadm-config", &kube::api::DeleteParams::default())
         .await
         .unwrap();
     crate::world::until("kubeadm-config to be back", async || {
