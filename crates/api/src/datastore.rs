@@ -43,7 +43,7 @@ pub struct DataStoreSpec {
     pub driver: Driver,
     /// Where it is: host:port, without a scheme.
     #[schemars(length(min = 1))]
-    #[x_kube(validation = Rule::new("self.all(e, e.startsWith('[') || e.indexOf(':') == e.lastIndexOf(':'))").message("an IPv6 address in endpoints needs brackets, for example [2001:db8::5]:2379"))]
+    #[x_kube(validation = Rule::new("self.all(e, e.startsWith('[') || e.contains('://') || e.indexOf(':') == e.lastIndexOf(':'))").message("an IPv6 address in endpoints needs brackets, for example [2001:db8::5]:2379"))]
     pub endpoints: Vec<String>,
     /// Certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
