@@ -8,6 +8,7 @@ use super::{Draft, Step, Wait};
 use crate::{
     adoption::{Child, Verdict},
     object::{Intent, Kind, Object, ObjectRef},
+    tenant::Tenant,
 };
 
 /// How soon an object of others is looked at again: no watch tells of it.
@@ -35,6 +36,25 @@ impl Draft<'_> {
         };
         self.steps.push(Step::Write(planned));
         true
+    }
+
+    /// The Service is somebody else's: there is no use in waiting for one to be made.
+    pub(super) fn unserved(&mut self, tenant: &Tenant) {
+        let pending = |wait: &Wait| wait.condition == ConditionType::EndpointAssigned;
+        if self.snapshot.service.is_some() || !self.waits.iter().any(pending) {
+            return;
+        }
+        self.waits.retain(|wait| !pending(wait));
+        let message = format!(
+            "the Service {}/{} is somebody else's, and certificates and pods wait for one of the tenant's own: the condition Reconciled says what to do",
+            tenant.namespace,
+            tenant.names.control_plane()
+        );
+        self.wait(Wait::new(
+            ConditionType::EndpointAssigned,
+            "ServiceForeign",
+            message,
+        ));
     }
 
     fn belonging(&self, child: &Child, object: Object) -> Result<Object, (ObjectRef, String)> {

@@ -35,9 +35,12 @@ fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
     let service = key(Kind::Service, "full");
     let found = theirs(&service, json!({"spec": {"selector": {"app": "shop"}}}));
     world.children.extend([found]);
+    world.service = None;
     let plan = plan(&world).unwrap();
     assert!(!plans(&plan, &service));
-    assert!(plans(&plan, &key(Kind::Deployment, "full")));
+    assert!(plans(&plan, &key(Kind::Secret, "full-ca")));
+    let assigned = condition::find(&plan.status.conditions, "EndpointAssigned").unwrap();
+    assert_eq!(assigned.reason, "ServiceForeign");
     let (reason, message) = reconciled(&plan);
     assert_eq!(reason, "ObjectForeign");
     assert!(message.contains("Service c2/full"), "{message}");

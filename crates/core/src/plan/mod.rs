@@ -197,7 +197,9 @@ fn drafted(
             draft.wait(wait);
         }
     }
-    draft.write(Object::of(&render::service::service(&tenant, assigned)));
+    if !draft.write(Object::of(&render::service::service(&tenant, assigned))) {
+        draft.unserved(&tenant);
+    }
     if inherited::refuse(&tenant, &mut draft) {
         return Ok((tenant, endpoint, draft));
     }

@@ -1,6 +1,6 @@
 //! Objects under a tenant's names that others made.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use k8s_openapi::api::core::v1::{Secret, Service};
 use kamaji_api::labels;
 use kube::{
     Api, ResourceExt,
@@ -18,6 +18,11 @@ fn shop(name: &str) -> Value {
     })
 }
 
+/// Who uses the DataStore is written down a moment later.
+async fn settle() {
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+}
+
 async fn service(world: &World, name: &str) -> Service {
     let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
     services.get(name).await.unwrap()
@@ -28,20 +33,19 @@ async fn a_service_of_an_application_is_left_alone_until_it_is_handed_over() {
     let world = World::new().await;
     let theirs = world.apply(shop("web")).await;
     let operator = world.operator();
-    // With an address of its own the rest needs no Service.
-    let address = json!({"networkProfile": {"address": "192.0.2.7"}});
-    world.tenant("web", address).await;
+    world.tenant("web", json!({})).await;
     let why = world.reason("web", "Reconciled", "ObjectForeign").await;
     for part in ["Service tenants/web", "kamaji.clastix.io/adopt=web"] {
         assert!(why.contains(part), "{why}");
     }
     world
-        .reason("web", "ControlPlaneAvailable", "NoReplicaReady")
+        .reason("web", "EndpointAssigned", "ServiceForeign")
         .await;
-    let deployments = ApiResource::erase::<Deployment>(&());
-    assert_eq!(world.owned(&deployments, "web").await.len(), 1);
+    let secrets = ApiResource::erase::<Secret>(&());
+    assert!(world.owned(&secrets, "web").await.len() >= 3);
     let now = service(&world, "web").await;
     assert_eq!(now.resource_version(), theirs.resource_version());
+    settle().await;
     world.at_rest(5).await;
 
     drop(operator);
@@ -51,6 +55,7 @@ async fn a_service_of_an_application_is_left_alone_until_it_is_handed_over() {
     services.patch("web", &params, &patch).await.unwrap();
     let _restarted = world.operator();
     world.written("web").await;
+    settle().await;
     let now = service(&world, "web").await;
     let spec = now.spec.clone().unwrap();
     assert_eq!(spec.selector.unwrap()[labels::NAME], "web");
@@ -66,6 +71,7 @@ async fn a_copy_of_a_tenants_service_and_deployment_changes_nothing() {
     let operator = world.operator();
     world.tenant("t", json!({})).await;
     world.written("t").await;
+    settle().await;
     let before = world.tenants().get("t").await.unwrap().status.unwrap();
     let mut copy = serde_json::to_value(service(&world, "t").await).unwrap();
     let metadata = copy["metadata"].as_object_mut().unwrap();

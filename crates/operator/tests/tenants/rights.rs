@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Rights that the walk does not use, each with the reason why it is granted.
-const RARE: [(&str, &str); 10] = [
+const RARE: [(&str, &str); 12] = [
     ("get /configmaps", READ),
     ("get /services", READ),
     ("get apps/deployments", READ),
@@ -31,10 +31,14 @@ const RARE: [(&str, &str); 10] = [
         "update kamaji.clastix.io/tenantcontrolplanes/finalizers",
         "nobody calls it: who sets blockOwnerDeletion must be allowed to",
     ),
+    ("delete /services", OWNER),
+    ("delete apps/deployments", OWNER),
     ("create authentication.k8s.io/tokenreviews", SECURE),
     ("create authorization.k8s.io/subjectaccessreviews", SECURE),
 ];
 const READ: &str = "an object is read when the index does not know what was written, or a write storm is explained";
+const OWNER: &str =
+    "nobody calls it: who sets the owner of an object that is there must be allowed to, foreign.rs";
 const SECURE: &str = "with --metrics-secure only: shell/metrics.rs";
 
 /// `verb group/resource` of every rule, and the namespace that it is limited to.
