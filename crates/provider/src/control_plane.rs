@@ -233,7 +233,7 @@ fn seen(context: &Context, key: &Key, look: &mut Look, (object, live): (&Object,
             if let Ok(tenant) = serde_json::from_value::<TenantControlPlane>(live) {
                 if look.connection.is_none() {
                     let replaced = Arc::new(tenant.clone());
-                    context.tenants.replace(key.clone(), replaced);
+                    context.tenants.made(key.clone(), replaced);
                 }
                 look.snapshot.tenant = Some(tenant);
             }

@@ -149,8 +149,17 @@ impl<N: Named, K: Resource<DynamicType = ()>> Objects<N, K> {
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
-    /// An object that a write of ours returned: newer than what the watch has told so far.
+    /// An object that a write of ours changed, newer than what the watch has told so far. One that the
+    /// watch told to be gone meanwhile stays so, and one that was made anew is another.
     pub fn replace(&self, name: N, object: Arc<K>) {
+        let known = self.get(&name);
+        if known.is_some_and(|known| known.meta().uid == object.meta().uid) {
+            self.newer(name, object);
+        }
+    }
+
+    /// An object that a write of ours may have made: the watch tells of it later.
+    pub fn made(&self, name: N, object: Arc<K>) {
         self.newer(name, object);
     }
 

@@ -33,6 +33,18 @@ fn a_late_event_does_not_undo_what_our_own_write_returned() {
 }
 
 #[test]
+fn what_was_told_to_be_gone_does_not_come_back_with_a_late_answer() {
+    let (maps, key) = (Maps::default(), Key::new("a", "b"));
+    maps.newer(key.clone(), map("u", "9"));
+    maps.gone(&key, Some("u"));
+    maps.replace(key.clone(), map("u", "10"));
+    assert_eq!(version(&maps, &key), None);
+    maps.newer(key.clone(), map("v", "11"));
+    maps.replace(key.clone(), map("u", "12"));
+    assert_eq!(version(&maps, &key).as_deref(), Some("11"), "another's");
+}
+
+#[test]
 fn an_event_that_leaves_an_object_as_it_was_wakes_nobody_if_that_is_known() {
     let (maps, key) = (Maps::default(), Key::new("a", "b"));
     assert!(maps.newer(key.clone(), map("u", "1")));
