@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Rights that the walk does not use, each with the reason why it is granted.
-const RARE: [(&str, &str); 12] = [
+const RARE: [(&str, &str); 14] = [
     ("get /configmaps", READ),
     ("get /services", READ),
     ("get apps/deployments", READ),
@@ -30,6 +30,11 @@ const RARE: [(&str, &str); 12] = [
     (
         "update kamaji.clastix.io/tenantcontrolplanes/finalizers",
         "nobody calls it: who sets blockOwnerDeletion must be allowed to",
+    ),
+    ("list /pods", "only while a rollout is late: rollout.rs"),
+    (
+        "get kamaji.clastix.io/tenantcontrolplanes",
+        "only for a Secret that waits for its deletion: orphan.rs",
     ),
     ("delete /services", OWNER),
     ("delete apps/deployments", OWNER),
