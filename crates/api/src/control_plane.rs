@@ -57,13 +57,12 @@ pub struct KamajiControlPlaneSpec {
     pub control_plane_endpoint: Option<ApiEndpoint>,
     /// Number of pods.
     #[serde(default = "two", skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
     /// Rollouts that no change of the pods asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
     /// Kubernetes version, with or without v.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(max = 256))]
     pub version: String,
     /// What templates have, too.
     #[serde(flatten)]

@@ -76,7 +76,6 @@ pub struct RunningVersion {
 /// Whether a control plane was ever usable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("minProperties" = 1))]
 pub struct Initialization {
     /// True once its API server could be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]

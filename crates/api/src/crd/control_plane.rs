@@ -25,8 +25,10 @@ pub(super) fn judge_versions(definition: &mut Value) {
     let versions = definition["spec"]["versions"].as_array_mut();
     for version in versions.into_iter().flatten() {
         let schema = &mut version["schema"]["openAPIV3Schema"];
-        schema["properties"]["spec"]["properties"]["version"]["x-kubernetes-validations"] =
-            values();
+        let spec = &mut schema["properties"]["spec"]["properties"];
+        spec["version"]["x-kubernetes-validations"] = values();
+        // Rules, not limits of the schema: upstream's definition has none there.
+        spec["replicas"]["x-kubernetes-validations"] = json!([{"rule": "self >= 0", "message": "is less than 0: set 0 to let the control plane sleep, or more"}]);
         if let Some(rules) = schema["x-kubernetes-validations"].as_array_mut() {
             rules.extend(steps());
         }
