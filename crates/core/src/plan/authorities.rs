@@ -234,6 +234,7 @@ fn one(
                 Ok(authority) => authority,
                 Err(source) => {
                     draft.wait(damaged(tenant, &name, &source));
+                    draft.damaged.insert(name);
                     return None;
                 }
             }
@@ -302,6 +303,7 @@ fn service_account(tenant: &Tenant, (asked, draft): (&mut Asked, &mut Draft)) ->
             let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
             if let Err(source) = service_account::load(file("sa.key"), file("sa.pub")) {
                 draft.wait(damaged(tenant, &name, &source));
+                draft.damaged.insert(name);
                 return None;
             }
             data

@@ -332,6 +332,8 @@ struct Draft<'a> {
     /// True if a person asked for a new authority.
     renews: bool,
     answered: bool,
+    /// Authorities of the tenant's own that are there and cannot be read.
+    damaged: BTreeSet<String>,
     /// True if something that pods would mount is somebody else's.
     foreign_mount: bool,
     /// True once everything is planned: only then is anything removed.
@@ -353,6 +355,7 @@ impl<'a> Draft<'a> {
             renderer: None,
             renews: false,
             answered: false,
+            damaged: BTreeSet::new(),
             foreign_mount: false,
             complete: false,
         }

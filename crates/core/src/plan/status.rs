@@ -54,12 +54,12 @@ impl Draft<'_> {
         Time(self.snapshot.now)
     }
 
-    /// As [`Self::secret_status`], of an authority: one that is there and cannot be read is recorded, too, so
-    /// that its loss is known for one.
+    /// As [`Self::secret_status`], of an authority: one of the tenant's own that cannot be read is recorded,
+    /// too, so that its loss is known for one. What belongs to a former tenant of the name is not recorded.
     fn authority_status(&self, name: String, old: Option<&SecretStatus>) -> Option<SecretStatus> {
         let status = self.secret_status(name.clone(), old);
         status.or_else(|| {
-            let data = self.live(&name).filter(|data| !data.is_empty())?;
+            let data = self.live(&name).filter(|_| self.damaged.contains(&name))?;
             Some(SecretStatus {
                 checksum: Some(checksum::map(&data)),
                 last_update: Some(self.time()),
