@@ -1,5 +1,6 @@
 //! Which images do the nodes of a testbed hold?
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Display;
 use std::fs;
@@ -73,13 +74,19 @@ fn kubernetes(tools: &Tools, component: &str, version: &str) -> Result<Image> {
     )
 }
 
-/// An add-on also has the name by which tenants of the previous minor version ask for it: none is built
-/// twice, since upgrades are about the control plane and the kubelets.
+/// An add-on under every name by which tenants ask for it, those of the previous minor version included: none
+/// is built twice, since upgrades are about the control plane and the kubelets.
 fn addon<T: Display>(name: &str, version: &str, tag: fn(&Version) -> T) -> Result<Image> {
-    let previous = Version::parse(&previous_version()?).context("the previous version")?;
-    let earlier = tag(&previous);
-    let image = Image::named(format!("registry.k8s.io/{name}:{version}"));
-    Ok(image.tag(format!("registry.k8s.io/{name}:{earlier}")))
+    let mut tags = BTreeSet::from([version.to_owned()]);
+    for kubernetes in [kubernetes_version()?, previous_version()?] {
+        let kubernetes = Version::parse(&kubernetes).context("a pinned version of Kubernetes")?;
+        tags.insert(tag(&kubernetes).to_string());
+    }
+    let mut names = tags
+        .iter()
+        .map(|tag| format!("registry.k8s.io/{name}:{tag}"));
+    let image = Image::named(names.next().unwrap_or_default());
+    Ok(names.fold(image, Image::tag))
 }
 
 /// The operator's image around the `kamaji` binary.
