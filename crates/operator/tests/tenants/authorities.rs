@@ -214,6 +214,8 @@ async fn a_tenant_waits_until_the_secrets_of_a_former_one_of_its_name_are_collec
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(versions(&world).await, left, "none of them is taken over");
     collect(&world, &former).await;
+    // What is said of the pods was said before: the former Deployment is still there.
+    world.reason("t", "CertificatesValid", "AsPlanned").await;
     world.written("t").await;
     assert_ne!(world.secret("t-ca").await.unwrap().data, ca);
 }
