@@ -27,9 +27,9 @@ pub struct Owner {
     pub cluster: String,
     /// Uid of the TenantControlPlane.
     pub tenant: String,
-    /// Its namespace.
+    /// Namespace of the TenantControlPlane, for people to read: uids identify.
     pub namespace: String,
-    /// Its name.
+    /// Name of the TenantControlPlane, for people to read.
     pub name: String,
 }
 
@@ -40,7 +40,7 @@ struct Record {
     owner: Owner,
 }
 
-/// Why a record cannot be read.
+/// A record that this build cannot read: nobody may take what it is about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Another program wrote it, or it is damaged.

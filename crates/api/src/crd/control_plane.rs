@@ -12,10 +12,10 @@ use crate::NEWEST_MINOR;
 
 /// A version as semver has it, with or without v.
 const FORMAT: &str = "^v?(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)([.](0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?([+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?$";
-/// Its beginning, whose minor can be compared.
+/// Beginning of a version whose minor can be compared.
 const COMPARABLE: &str = "^v?1[.](0|[1-9][0-9]{0,8})[.]";
 
-/// What is asked for now, what was asked for before, and what runs.
+/// Paths of the version asked for now, of the one asked for before, and of the one that runs.
 const NEW: &str = "self.spec.version";
 const OLD: &str = "oldSelf.spec.version";
 const RUNS: &str = "self.status.version";

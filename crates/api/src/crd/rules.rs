@@ -135,7 +135,7 @@ const GROUP: &str = r"^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 const KIND: &str = r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
 const LABEL: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
-/// What the Gateway API says of the parents of its routes: what it would refuse later is refused at once.
+/// Limits of the Gateway API for the parents of its routes: what it would refuse later is refused at once.
 fn parents() -> Vec<Rule> {
     let text = |end, most: u64| rule(end, "maxLength", json!(most));
     let some = |end| rule(end, "minLength", json!(1));
