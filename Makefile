@@ -2,7 +2,7 @@
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
 	containernetworking-plugins iproute2 curl procps
-STORIES := cargo test -p kamaji-e2e --test stories -- --test-threads=1
+SCENARIOS := cargo test -p kamaji-e2e --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
 
@@ -32,10 +32,10 @@ down: ## Remove everything that `make up` made.
 test: deps tools ## Every test, the stories of the testbed included.
 	cargo test --workspace --exclude kamaji-e2e
 	cargo test -p kamaji-e2e --lib --bins --test envtest --test templates
-	$(STORIES)
+	$(SCENARIOS)
 
-stories: tools ## Only the stories; `make stories WORDS=dns` those with these words in their name.
-	$(STORIES) $(WORDS)
+scenarios: tools ## Only the stories; `make scenarios WORDS=dns` those with these words in their name.
+	$(SCENARIOS) $(WORDS)
 
 check: ## Format, lints and the dependency policy.
 	cargo fmt --all --check
@@ -52,7 +52,7 @@ crds: ## Write the CustomResourceDefinitions to config/crd.
 
 soak: tools ## The stories that run for long: five minutes at rest instead of ten seconds.
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
-	KAMAJI_SOAK=1 $(STORIES) nobody
+	KAMAJI_SOAK=1 $(SCENARIOS) nobody
 
 release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
 	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac
@@ -66,7 +66,7 @@ release: tools ## What clusterctl installs, into out/: make release VERSION=v0.2
 bench: deps tools ## Measure the budgets, with an optimised build; other numbers: KAMAJI_BENCH_N=20,100 KAMAJI_BENCH_CLUSTERS=10.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
 
-compat: tools ## Compare what we make with what the reference made.
+compat: tools ## Compare what we make with what upstream made.
 	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
 
 .PHONY: help deps build tools up down test stories check crds soak release bench compat

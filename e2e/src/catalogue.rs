@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kamaji_core::inside::images;
 use kamaji_core::tenant::Version;
+use kamaji_core::tenant_cluster::images;
 
 use crate::image::Image;
 use crate::tools::{

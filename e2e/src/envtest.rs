@@ -13,9 +13,9 @@ use kube::Client;
 use tempfile::TempDir;
 
 use crate::audit::{Audit, policy};
-use crate::guarded::Guarded;
 use crate::kubeconfig::{client, kubeconfig};
 use crate::pki::{Authority, bare_key};
+use crate::process_guard::Guarded;
 use crate::tools::Tools;
 use crate::wait::until;
 

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::command::{output, words};
 use crate::envtest::{etcd_args, free_port};
-use crate::guarded::Guarded;
 use crate::pki::{Authority, Pair};
+use crate::process_guard::Guarded;
 use crate::tools::Tools;
 use crate::wait::until;
 

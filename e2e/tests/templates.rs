@@ -249,7 +249,7 @@ impl Checks {
     }
 
     /// Has the API server judge each object whose definition is at hand; how many those were.
-    async fn judge(&self, origin: &Path, objects: &[Value]) -> usize {
+    async fn evaluate(&self, origin: &Path, objects: &[Value]) -> usize {
         let mut judged = Vec::new();
         for object in objects {
             let at = format!("{}: {}", origin.display(), title(object));
@@ -273,7 +273,7 @@ async fn an_api_server_takes_each_object_with_and_without_defaults() {
     for template in templates() {
         for values in [examples(), required()] {
             let objects = checks.clusterctl.objects_of(&template, &values).await;
-            judged += checks.judge(&template, &objects).await;
+            judged += checks.evaluate(&template, &objects).await;
         }
     }
     let least = if checks.infrastructures.are_here() {
@@ -298,7 +298,7 @@ async fn an_api_server_takes_what_classes_generate() {
         let cluster = checks.clusterctl.objects(&topology).await.remove(0);
         let generated = classes::generated(&objects, &cluster);
         assert!(generated.len() >= 4, "{}", template.display());
-        checks.judge(&template, &generated).await;
+        checks.evaluate(&template, &generated).await;
         classes += 1;
     }
     assert!(classes > 8, "{classes}");

@@ -30,7 +30,7 @@ pub enum ConditionType {
     /// No rollout takes longer than it may.
     RolloutProgressing,
     /// The inside is as planned.
-    InsideReady,
+    TenantClusterConfigured,
     /// The version asked for can be reached.
     UpgradeAllowed,
     /// The last pass could do all that it planned.
@@ -46,7 +46,7 @@ impl ConditionType {
         Self::CertificatesValid,
         Self::ControlPlaneAvailable,
         Self::RolloutProgressing,
-        Self::InsideReady,
+        Self::TenantClusterConfigured,
         Self::UpgradeAllowed,
         Self::Reconciled,
     ];
@@ -60,7 +60,7 @@ impl ConditionType {
             Self::CertificatesValid => "CertificatesValid",
             Self::ControlPlaneAvailable => "ControlPlaneAvailable",
             Self::RolloutProgressing => "RolloutProgressing",
-            Self::InsideReady => "InsideReady",
+            Self::TenantClusterConfigured => "TenantClusterConfigured",
             Self::UpgradeAllowed => "UpgradeAllowed",
             Self::Reconciled => "Reconciled",
         }

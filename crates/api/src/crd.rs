@@ -1,5 +1,5 @@
 //! Writes our definitions: schemars' schemas, brought into the shape that an API server takes and that
-//! users of the reference know. What the types cannot say is in the table of `rules`; limits and the
+//! users of upstream know. What the types cannot say is in the table of `rules`; limits and the
 //! kinds of lists are added by `bounds`.
 
 mod bounds;
@@ -87,7 +87,7 @@ fn finish(definition: &mut Value, rules: &[Rule]) {
             continue;
         };
         trim(schema, "", false, rules);
-        // The API server takes an object without spec, as the reference's definitions do.
+        // The API server takes an object without spec, as upstream's definitions do.
         if let Some(root) = schema.as_object_mut() {
             root.remove("required");
         }
@@ -171,7 +171,7 @@ fn trim(node: &mut Value, path: &str, embedded: bool, rules: &[Rule]) {
     }
 }
 
-/// Defaults of a status that the reference's definitions have, too.
+/// Defaults of a status that upstream's definitions have, too.
 const STATUS_DEFAULTS: [&str; 5] = [
     ".version.status",
     ".routeRef.name",

@@ -73,7 +73,7 @@ pub struct KubeconfigGeneratorStatus {
     pub resources: i64,
 }
 
-/// An integer of no particular size, as the reference's schema has it.
+/// An integer of no particular size, as upstream's schema has it.
 #[derive(Default, Serialize)]
 struct Count;
 

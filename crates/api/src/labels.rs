@@ -45,7 +45,7 @@ pub const ADOPT_OWNER: &str = "kamaji.clastix.io/adopt-datastore-owner";
 pub const ADOPT_CLUSTERS: &str = "kamaji.clastix.io/adopt-management-clusters";
 /// Annotation of a DataStore: an etcd without access control may be used if it says `true`.
 pub const WITHOUT_ACCESS_CONTROL: &str = "kamaji.clastix.io/allow-without-access-control";
-/// Annotation by which the reference says that it could not manage a tenant's inside.
+/// Annotation by which upstream says that it could not manage a tenant's inside.
 pub const SOOT: &str = "kamaji.clastix.io/soot";
 /// Annotation of a Deployment with the checksum of the API server's further arguments.
 pub const API_SERVER_ARGS: &str = "kube-apiserver.kamaji.clastix.io/args";
@@ -63,7 +63,7 @@ pub const ISSUER: &str = "kamaji.clastix.io/service-account-issuer";
 
 /// Finalizer of a tenant that has data in a datastore.
 pub const FINALIZER: &str = "finalizer.kamaji.clastix.io";
-/// Finalizer that the reference keeps while it manages a tenant's inside.
+/// Finalizer that upstream keeps while it manages a tenant's inside.
 pub const SOOT_FINALIZER: &str = "finalizer.kamaji.clastix.io/soot";
 /// Finalizer of the Secret that says where a tenant's data is.
 pub const DATASTORE_SECRET_FINALIZER: &str = "finalizer.kamaji.clastix.io/datastore-secret";

@@ -1,4 +1,4 @@
-//! `kamaji manager`: the operator, with the flags of the reference.
+//! `kamaji manager`: the operator, with the flags of upstream.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use kamaji_core::pki::key::KeyAlgorithm;
 use kamaji_operator::settings::Settings;
 
-/// Flags that the reference has keep their names and defaults; the ones of our own come last.
+/// Flags that upstream has keep their names and defaults; the ones of our own come last.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Address that /metrics is served on; 0 switches it off
@@ -88,10 +88,10 @@ pub struct Arguments {
     webhook_bind_address: String,
     /// Tenants whose inside is visited at the same time
     #[arg(long, default_value_t = 32)]
-    inside_concurrency: usize,
+    tenant_cluster_concurrency: usize,
     /// Compare a tenant's inside anew after this, and up to half as much again
     #[arg(long, default_value = "10m", value_parser = seconds)]
-    inside_resync_period: Duration,
+    tenant_cluster_resync_period: Duration,
     /// Dial tenants at the cluster IP of their Service instead of its DNS name, for an operator
     /// that runs outside of the management cluster
     #[arg(long)]
@@ -160,11 +160,11 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         namespace: arguments.pod_namespace,
         webhook_certificates: certificates.filter(|_| mounted),
         concurrency: arguments.max_concurrent_tcp_reconciles.max(1),
-        inside_concurrency: arguments.inside_concurrency.max(1),
+        tenant_cluster_concurrency: arguments.tenant_cluster_concurrency.max(1),
         time_limit: arguments.controller_reconcile_timeout,
         resync: arguments.cache_resync_period,
         data_store_check: kamaji_operator::settings::DATA_STORE_CHECK,
-        inside_resync: arguments.inside_resync_period,
+        tenant_cluster_resync: arguments.tenant_cluster_resync_period,
         dial_cluster_ip: arguments.dial_cluster_ip,
     })
 }
@@ -309,9 +309,9 @@ mod tests {
             "--cache-resync-period=",
             "--cache-resync-period=0",
             "--cache-resync-period=59s",
-            "--inside-resync-period=0",
-            "--inside-resync-period=10ms",
-            "--inside-resync-period=",
+            "--tenant-cluster-resync-period=0",
+            "--tenant-cluster-resync-period=10ms",
+            "--tenant-cluster-resync-period=",
             "--controller-reconcile-timeout=0",
             "--controller-reconcile-timeout=1ms",
             "--controller-reconcile-timeout=",

@@ -1,15 +1,15 @@
-//! `kamaji provider`: the Cluster API control-plane provider, with the flags of the reference and those
+//! `kamaji provider`: the Cluster API control-plane provider, with the flags of upstream and those
 //! that every provider has.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kamaji_core::{admission::serving::WebhookService, contract};
+use kamaji_core::{admission::serving::WebhookService, cluster_api};
 use kamaji_provider::settings::{Gates, Settings, kinds};
 
 use crate::manager::{address, block_on, identity, json_log, log, minutes, seconds};
 
-/// Flags that the reference has keep their names and defaults.
+/// Flags that upstream has keep their names and defaults.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Only control planes of this namespace; all of them without it
@@ -122,7 +122,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
     }
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     Ok(Settings {
-        core: contract::Settings {
+        core: cluster_api::Settings {
             skip_infrastructure: gates.skip_infrastructure,
             further_kinds,
             external: gates.external,

@@ -7,12 +7,12 @@ mod placeholder;
 use anyhow::{Context, bail};
 use kamaji_core::{
     endpoint,
-    inside::{self, InsideFacts},
     object::Object,
     plan::{self, Plan},
     render::Renderer,
     snapshot::Snapshot,
     tenant::Tenant,
+    tenant_cluster::{self, TenantClusterFacts},
 };
 
 use input::Documents;
@@ -26,7 +26,7 @@ pub struct Arguments {
     files: Vec<String>,
     /// Print what goes into the tenants instead of what goes into the management cluster
     #[arg(long)]
-    inside: bool,
+    tenant_cluster: bool,
     /// Print certificates and keys as decoded summaries
     #[arg(long)]
     summarise_keys: bool,
@@ -75,13 +75,13 @@ fn one(
             .iter()
             .map(|wait| format!("{}: {}", wait.reason, wait.message)),
     );
-    if !arguments.inside {
+    if !arguments.tenant_cluster {
         return Ok(plan.objects().cloned().collect());
     }
-    inside_of(&snapshot, &plan)
+    tenant_cluster_of(&snapshot, &plan)
 }
 
-fn inside_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
+fn tenant_cluster_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
     let tenant = Tenant {
         status: plan.status.clone(),
         ..Tenant::parse(&snapshot.object)?
@@ -91,7 +91,7 @@ fn inside_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
     let ca = plan
         .ca()
         .context("the tenant has no usable CA, so its inside cannot be rendered")?;
-    let facts = InsideFacts {
+    let facts = TenantClusterFacts {
         renderer: Renderer::recorded(&tenant).ok(),
         tenant: &tenant,
         settings: &snapshot.settings,
@@ -99,5 +99,5 @@ fn inside_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
         endpoint: &endpoint,
         ca: &ca,
     };
-    Ok(inside::plan(&facts)?.objects)
+    Ok(tenant_cluster::plan(&facts)?.objects)
 }

@@ -12,7 +12,7 @@ use crate::{
     object::{Kind, Object, ObjectRef, Version},
 };
 
-/// Who we are to the API server. The reference calls itself the same, and writes by updates.
+/// Who we are to the API server. Upstream calls itself the same, and writes by updates.
 pub const MANAGER: &str = "kamaji";
 
 /// A live object under the name of one of a tenant's, as far as ownership goes.
@@ -38,7 +38,7 @@ pub struct Marks {
     pub labelled: bool,
     /// It is a Service that selects exactly the tenant's pods.
     pub selects_pods: bool,
-    /// A part of it was written by an update under our name: by the reference.
+    /// A part of it was written by an update under our name: by upstream.
     pub updated: bool,
 }
 
@@ -96,7 +96,7 @@ impl Child {
         }
         let beforehand =
             key.kind == Kind::Secret && Names::of(name).authorities().contains(&key.name);
-        // The reference made one of its Secrets without an owner.
+        // Upstream made one of its Secrets without an owner.
         let ownerless =
             key.kind == Kind::Secret && self.marks.labelled && self.controller.is_none();
         if self.marks.handed_over || self.marks.selects_pods || beforehand || ownerless {

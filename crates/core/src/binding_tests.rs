@@ -4,9 +4,9 @@ use super::*;
 use crate::plan::fixture::{snapshot, store};
 
 fn bound(live: Option<(&Data, &str)>) -> Binding {
-    let world = snapshot(json!({}));
-    let tenant = Tenant::parse(&world.object).unwrap();
-    bind(&tenant, &store(), live, &world).unwrap()
+    let fixture = snapshot(json!({}));
+    let tenant = Tenant::parse(&fixture.object).unwrap();
+    bind(&tenant, &store(), live, &fixture).unwrap()
 }
 
 #[test]
@@ -21,14 +21,14 @@ fn a_password_is_kept_as_long_as_its_checksum_vouches_for_it() {
 #[test]
 fn etcd_needs_no_connection_string_and_others_take_the_first_endpoint() {
     assert_eq!(bound(None).connection, "");
-    let world = snapshot(json!({}));
-    let tenant = Tenant::parse(&world.object).unwrap();
+    let fixture = snapshot(json!({}));
+    let tenant = Tenant::parse(&fixture.object).unwrap();
     let store = Store {
         driver: Driver::PostgreSql,
         endpoints: vec!["db:5432".to_owned(), "other:5432".to_owned()],
         ..store()
     };
-    let bound = bind(&tenant, &store, None, &world).unwrap();
+    let bound = bind(&tenant, &store, None, &fixture).unwrap();
     assert_eq!(bound.connection, "db:5432");
 }
 
@@ -40,15 +40,15 @@ fn a_binding_does_not_show_its_password() {
 
 /// Why a tenant with these changes is refused in an etcd where the operator is `admin`.
 fn refused(changes: serde_json::Value) -> Option<NameRefusal> {
-    let world = snapshot(changes);
-    let tenant = Tenant::parse(&world.object).unwrap();
+    let fixture = snapshot(changes);
+    let tenant = Tenant::parse(&fixture.object).unwrap();
     let mut store = store();
-    let mut entropy = crate::entropy::Seed::from_text("client").for_purpose("client");
+    let mut entropy = crate::rng::Seed::from_text("client").for_purpose("client");
     let algorithm = crate::pki::key::KeyAlgorithm::EcdsaP256;
-    let admin = crate::pki::authority::issue("admin", algorithm, world.now, &mut entropy);
+    let admin = crate::pki::authority::issue("admin", algorithm, fixture.now, &mut entropy);
     let pair = (admin.certificate_pem().to_vec(), admin.key_pem().to_vec());
     store.tls.as_mut().unwrap().client = Some(pair);
-    bind(&tenant, &store, None, &world).err()
+    bind(&tenant, &store, None, &fixture).err()
 }
 
 #[test]
@@ -80,13 +80,13 @@ fn reserved_names_and_the_operators_own_are_refused_in_the_spec_and_in_the_statu
 #[test]
 fn a_binding_is_recorded_only_in_the_datastores_of_the_status() {
     let recorded = |changes, name: &str| {
-        let world = snapshot(changes);
-        let tenant = Tenant::parse(&world.object).unwrap();
+        let fixture = snapshot(changes);
+        let tenant = Tenant::parse(&fixture.object).unwrap();
         let store = Store {
             name: name.to_owned(),
             ..store()
         };
-        bind(&tenant, &store, None, &world).unwrap().recorded
+        bind(&tenant, &store, None, &fixture).unwrap().recorded
     };
     assert!(!recorded(json!({}), "default"));
     let storage = json!({

@@ -18,8 +18,8 @@ use kamaji_api::{
 
 use crate::{
     adoption::Child,
-    entropy::Seed,
     object::{Kind, ObjectRef},
+    rng::Seed,
     settings::Settings,
     store::Store,
 };
@@ -59,7 +59,7 @@ pub struct Snapshot {
     /// is only ever created.
     pub children: BTreeMap<ObjectRef, Child>,
     /// What the last visit to the tenant's inside brought; `None` before the first one.
-    pub inside: Option<InsideReport>,
+    pub tenant_cluster: Option<TenantClusterReport>,
     /// The time.
     pub now: Timestamp,
     /// Randomness for whatever must be issued.
@@ -152,8 +152,8 @@ impl StoreWait {
 
 /// What a visit to a tenant's inside brought.
 #[derive(Clone, Debug, PartialEq)]
-pub struct InsideReport {
-    /// The InsideReady condition, without its transition time.
+pub struct TenantClusterReport {
+    /// The TenantClusterConfigured condition, without its transition time.
     pub ready: Condition,
     /// `status.addons`, where the visit came that far. The konnectivity part holds only what is
     /// inside the tenant.

@@ -395,7 +395,7 @@ fn refuse_overlaps<'a>(cidrs: impl Iterator<Item = &'a IpNet>) -> Result<(), Par
 }
 
 /// The given addresses, each inside a service range; or by default the tenth (IPv4) or sixteenth
-/// (IPv6, written `::10`) of each range, as the reference's webhook does.
+/// (IPv6, written `::10`) of each range, as upstream's webhook does.
 fn dns_addresses(given: &[String], ranges: &[IpNet]) -> Result<Vec<IpAddr>, ParseError> {
     if given.is_empty() {
         return ranges

@@ -36,7 +36,11 @@ fn what_cannot_be_read_is_named_with_the_field_and_the_way_out() {
             "overlaps",
             "do not overlap",
         ),
-        (json!({"dnsServiceIPs": ["10.1.2.3"]}), "10.1.2.3", "inside"),
+        (
+            json!({"dnsServiceIPs": ["10.1.2.3"]}),
+            "10.1.2.3",
+            "tenant_cluster",
+        ),
         (json!({"serviceCidr": "10.112.0.0/30"}), "too small", "/28"),
         (json!({"port": 70000}), "70000", "65535"),
         (json!({"certSANs": ["https://a"]}), "https://a", "no scheme"),

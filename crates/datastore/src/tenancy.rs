@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Names that are never a tenant's: the administrator's, and where the owner records are.
 const RESERVED: [&str; 4] = ["root", owner::KEYS, owner::DATABASE, owner::NOBODY];
 /// Long enough for any UID or `namespace_name`, short enough for a certificate's common name of
-/// the reference and for an identifier of the SQL stores.
+/// upstream and for an identifier of the SQL stores.
 const LONGEST: usize = 253;
 
 /// Why a text can't name a tenant's schema or user.

@@ -6,7 +6,7 @@ use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::labels;
 use kamaji_core::pki::{certificate::Certificate, kubeconfig};
 
-use crate::shell::telemetry::Certificates;
+use kamaji_shell::telemetry::Certificates;
 
 /// How the certificates in Secrets of their own are, and those in kubeconfigs; one that ends before
 /// `deadline` is expiring.

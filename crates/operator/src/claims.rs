@@ -12,14 +12,14 @@ use kamaji_core::{
     store::Store,
 };
 
-use crate::context::Key;
+use kamaji_shell::ObjectKey;
 
 /// Store, what kind of name, name. Two DataStores for one database are one store.
 type Name = (String, &'static str, String);
 
 #[derive(Clone, Debug)]
 struct Claim {
-    tenant: Key,
+    tenant: ObjectKey,
     /// True if the tenant's status says so.
     recorded: bool,
 }
@@ -32,13 +32,13 @@ pub struct Claims {
 
 impl Claims {
     /// Claims the names of `binding` for `tenant`; the tenant that has one of them, if another has.
-    pub fn claim(&self, tenant: &Key, store: &Store, binding: &Binding) -> Option<Key> {
+    pub fn claim(&self, tenant: &ObjectKey, store: &Store, binding: &Binding) -> Option<ObjectKey> {
         let names = names(store, &binding.schema, &binding.user);
         self.take(tenant, &names, binding.recorded)
     }
 
     /// Claims what the status of `tenant` records in `store`, if it does.
-    pub fn recall(&self, tenant: &Key, store: &Store, object: &TenantControlPlane) {
+    pub fn recall(&self, tenant: &ObjectKey, store: &Store, object: &TenantControlPlane) {
         let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
         let Some(storage) = storage else { return };
         let Some(setup) = &storage.setup else { return };
@@ -53,11 +53,11 @@ impl Claims {
     }
 
     /// Nothing is known of `tenant` any more.
-    pub fn forget(&self, tenant: &Key) {
+    pub fn forget(&self, tenant: &ObjectKey) {
         self.locked().retain(|_, claim| claim.tenant != *tenant);
     }
 
-    fn take(&self, tenant: &Key, names: &[Name], recorded: bool) -> Option<Key> {
+    fn take(&self, tenant: &ObjectKey, names: &[Name], recorded: bool) -> Option<ObjectKey> {
         let mut claims = self.locked();
         let other = names.iter().find_map(|name| {
             claims

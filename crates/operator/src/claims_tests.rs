@@ -42,7 +42,7 @@ fn object(name: &str, storage: serde_json::Value) -> TenantControlPlane {
 #[test]
 fn a_name_is_the_first_ones_in_every_data_store_of_one_etcd() {
     let claims = Claims::default();
-    let (one, two) = (Key::new("ns", "one"), Key::new("ns", "two"));
+    let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
     let etcd = store("etcd", &["a:1", "b:1"]);
     assert_eq!(claims.claim(&one, &etcd, &binding("s", "u", false)), None);
     assert_eq!(claims.claim(&one, &etcd, &binding("s", "u", false)), None);
@@ -62,7 +62,7 @@ fn a_name_is_the_first_ones_in_every_data_store_of_one_etcd() {
 #[test]
 fn what_a_status_records_wins_over_what_no_status_records() {
     let claims = Claims::default();
-    let (one, two) = (Key::new("ns", "one"), Key::new("ns", "two"));
+    let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
     let etcd = store("etcd", &["a:1"]);
     assert_eq!(claims.claim(&two, &etcd, &binding("s", "v", false)), None);
     let storage = json!({"dataStoreName": "etcd", "setup": {"schema": "s", "user": "u"}});

@@ -14,51 +14,23 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{
-    snapshot::{Ailment, InsideReport, StoreWait},
+    snapshot::{Ailment, StoreWait, TenantClusterReport},
     store::{Store, status::Health},
 };
+use kamaji_shell::ObjectKey;
 use kube::Client;
 
-use crate::{
-    databases::Databases,
-    memo::Memo,
-    settings::Settings,
-    shell::{
-        apply::Writer,
-        events::Events,
-        index::Index,
-        queue::Queue,
-        remote::Remote,
-        telemetry::{Metrics, TenantInfo, TenantStatus},
-        watch::Objects,
-        watchdog::Watchdog,
-    },
+use crate::{databases::Databases, memo::Memo, settings::Settings};
+use kamaji_shell::{
+    apply::Writer,
+    events::Events,
+    index::Index,
+    queue::Queue,
+    remote::Remote,
+    telemetry::{Metrics, TenantInfo, TenantStatus},
+    watch::Objects,
+    watchdog::Watchdog,
 };
-
-/// Names a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Key {
-    /// The tenant `name` in `namespace`.
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        }
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// What all controllers share.
 pub struct Context {
@@ -75,7 +47,7 @@ pub struct Context {
     /// What is there for each tenant.
     pub index: Index,
     /// Every tenant.
-    pub tenants: Objects<Key, TenantControlPlane>,
+    pub tenants: Objects<ObjectKey, TenantControlPlane>,
     /// Every DataStore.
     pub data_stores: Objects<String, DataStore>,
     /// DataStores with their references resolved.
@@ -85,7 +57,7 @@ pub struct Context {
     /// Tenants' API servers.
     pub remote: Remote,
     /// What the last visits inside brought.
-    pub inside: Reports,
+    pub tenant_cluster: Reports,
     /// What was found last.
     pub memo: Memo,
     /// Events.
@@ -93,9 +65,9 @@ pub struct Context {
     /// Metrics.
     pub metrics: Metrics,
     /// Tenants to look at.
-    pub tenant_queue: Queue<Key>,
+    pub tenant_queue: Queue<ObjectKey>,
     /// Tenants whose inside is to be visited.
-    pub inside_queue: Queue<Key>,
+    pub tenant_cluster_queue: Queue<ObjectKey>,
     /// DataStores to look at.
     pub store_queue: Queue<String>,
     /// DataStores to ask whether they answer.
@@ -119,11 +91,11 @@ impl Context {
     }
 
     /// A tenant is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         self.memo.forget(key);
         self.stores.forget(key);
         self.databases.forget(key);
-        self.inside.forget(key);
+        self.tenant_cluster.forget(key);
         self.metrics
             .forget_certificates((&key.namespace, &key.name));
         self.metrics.expiries.forget(&key.to_string());
@@ -135,7 +107,7 @@ impl Context {
     }
 
     /// Puts a tenant's metrics right.
-    pub fn measure(&self, key: &Key, object: &TenantControlPlane) {
+    pub fn measure(&self, key: &ObjectKey, object: &TenantControlPlane) {
         let status = object.status.clone().unwrap_or_default();
         let phase = status
             .kubernetes_resources
@@ -187,7 +159,7 @@ impl Context {
 
     /// What plans of a tenant's inside look at: the settings, and whom tenants' API servers must
     /// trust to ask us.
-    pub fn inside_settings(&self) -> kamaji_core::settings::Settings {
+    pub fn tenant_cluster_settings(&self) -> kamaji_core::settings::Settings {
         let authorities = self.authorities.lock();
         let authorities = authorities
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -218,7 +190,9 @@ impl Context {
         self.metrics.tenants(number(ready), number(others));
     }
 
-    fn locked_labels(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (TenantInfo, TenantStatus)>> {
+    fn locked_labels(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, (TenantInfo, TenantStatus)>> {
         self.labels
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -229,7 +203,7 @@ impl Context {
 type Resolved = HashMap<String, (u64, Result<Store, String>)>;
 
 /// Metrics' labels by tenant.
-type Labels = HashMap<Key, (TenantInfo, TenantStatus)>;
+type Labels = HashMap<ObjectKey, (TenantInfo, TenantStatus)>;
 
 /// DataStores with their references resolved, as the DataStore controller last found them.
 #[derive(Default)]
@@ -242,7 +216,7 @@ struct Known {
     resolved: Resolved,
     health: HashMap<String, Health>,
     /// DataStores that a tenant has a place in, or is about to.
-    held: HashMap<Key, Vec<String>>,
+    held: HashMap<ObjectKey, Vec<String>>,
 }
 
 impl Stores {
@@ -297,7 +271,7 @@ impl Stores {
 
     /// The tenant is about to have places in these DataStores: they stay as long as it does, or one
     /// of them is gone already.
-    pub fn hold(&self, key: &Key, names: Vec<String>) -> Result<(), StoreWait> {
+    pub fn hold(&self, key: &ObjectKey, names: Vec<String>) -> Result<(), StoreWait> {
         let mut known = self.locked();
         for name in &names {
             known.get(name)?;
@@ -317,7 +291,7 @@ impl Stores {
     }
 
     /// The tenant is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         self.locked().held.remove(key);
     }
 
@@ -344,15 +318,15 @@ impl Known {
 /// What the last visits inside brought, until the status says so, too.
 #[derive(Default)]
 pub struct Reports {
-    reports: Mutex<HashMap<Key, Visit>>,
-    authorities: Mutex<HashMap<Key, Vec<u8>>>,
+    reports: Mutex<HashMap<ObjectKey, Visit>>,
+    authorities: Mutex<HashMap<ObjectKey, Vec<u8>>>,
 }
 
 /// A visit to a tenant's inside.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// What it brought.
-    pub report: InsideReport,
+    pub report: TenantClusterReport,
     /// Hash of everything that was to be there; empty if it did not come that far.
     pub content: String,
     /// When it was.
@@ -361,12 +335,12 @@ pub struct Visit {
 
 impl Reports {
     /// The last visit to a tenant.
-    pub fn get(&self, key: &Key) -> Option<Visit> {
+    pub fn get(&self, key: &ObjectKey) -> Option<Visit> {
         self.locked().get(key).cloned()
     }
 
     /// Everything about it that a plan looks at, in eight bytes.
-    pub fn digest(&self, key: &Key) -> u64 {
+    pub fn digest(&self, key: &ObjectKey) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let Some(visit) = self.get(key) else { return 0 };
         let mut hasher = DefaultHasher::new();
@@ -384,7 +358,7 @@ impl Reports {
     }
 
     /// The CA that the last visit found.
-    pub fn ca(&self, key: &Key) -> Option<Vec<u8>> {
+    pub fn ca(&self, key: &ObjectKey) -> Option<Vec<u8>> {
         let authorities = self.authorities.lock();
         authorities
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -393,7 +367,7 @@ impl Reports {
     }
 
     /// Keeps the CA that a visit found: with it, what should be inside is known without a request.
-    pub fn remember_ca(&self, key: &Key, ca: &[u8]) {
+    pub fn remember_ca(&self, key: &ObjectKey, ca: &[u8]) {
         let authorities = self.authorities.lock();
         authorities
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -401,12 +375,12 @@ impl Reports {
     }
 
     /// A visit is over.
-    pub fn set(&self, key: &Key, visit: Visit) {
+    pub fn set(&self, key: &ObjectKey, visit: Visit) {
         self.locked().insert(key.clone(), visit);
     }
 
     /// The tenant is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         self.locked().remove(key);
         let authorities = self.authorities.lock();
         authorities
@@ -414,7 +388,7 @@ impl Reports {
             .remove(key);
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Visit>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Visit>> {
         self.reports
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -15,11 +15,8 @@ use kamaji_core::{
 use kamaji_datastore::{self as datastore, AccessControl, Connection, DataStore, Secret, Tenancy};
 use tokio::sync::Semaphore;
 
-use crate::{
-    claims::Claims,
-    context::Key,
-    shell::{clock, watch::Objects},
-};
+use crate::claims::Claims;
+use kamaji_shell::{ObjectKey, clock, watch::Objects};
 
 /// Operations at one datastore at the same time.
 const AT_ONCE: usize = 16;
@@ -29,10 +26,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Open datastores and what was ensured in them.
 pub struct Databases {
     open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
-    ensured: Mutex<HashMap<(Key, String), (u64, Instant)>>,
+    ensured: Mutex<HashMap<(ObjectKey, String), (u64, Instant)>>,
     claims: Claims,
     /// Every tenant: who is recorded, and who lives.
-    tenants: Objects<Key, TenantControlPlane>,
+    tenants: Objects<ObjectKey, TenantControlPlane>,
     /// After this, what was ensured is looked at again.
     trust: Duration,
 }
@@ -91,7 +88,7 @@ impl DatabaseError {
 
 impl Databases {
     /// Trusts what was ensured for `trust`.
-    pub fn new(trust: Duration, tenants: Objects<Key, TenantControlPlane>) -> Self {
+    pub fn new(trust: Duration, tenants: Objects<ObjectKey, TenantControlPlane>) -> Self {
         Self {
             open: tokio::sync::Mutex::default(),
             ensured: Mutex::default(),
@@ -104,7 +101,7 @@ impl Databases {
     /// Sees to it that `key` has its binding in `store`.
     pub async fn ensure(
         &self,
-        key: &Key,
+        key: &ObjectKey,
         store: &Store,
         binding: &Binding,
     ) -> Result<(), DatabaseError> {
@@ -127,7 +124,7 @@ impl Databases {
     }
 
     /// True if `key` has its binding in `store` as far as this process knows.
-    pub fn is_ensured(&self, key: &Key, store: &Store, binding: &Binding) -> bool {
+    pub fn is_ensured(&self, key: &ObjectKey, store: &Store, binding: &Binding) -> bool {
         let digest = digest(store, Some(binding));
         let known = self
             .locked()
@@ -139,7 +136,7 @@ impl Databases {
     /// Removes the data of `key` from `store`, exactly its own.
     pub async fn remove(
         &self,
-        key: &Key,
+        key: &ObjectKey,
         store: &Store,
         binding: &Binding,
     ) -> Result<Removal, DatabaseError> {
@@ -165,7 +162,7 @@ impl Databases {
     /// Does `work` once, or once more as the successor of the recorded owner if the tenant is that.
     async fn owned<T, F: Future<Output = Result<T, DatabaseError>>>(
         &self,
-        key: &Key,
+        key: &ObjectKey,
         (store, binding): (&Store, &Binding),
         (tenancy, work): (Tenancy, impl Fn(Tenancy) -> F),
     ) -> Result<T, DatabaseError> {
@@ -202,7 +199,7 @@ impl Databases {
 
     /// Claims the schema and user of `binding` for `key`; the tenant that has claimed either of
     /// them before, if another has.
-    pub fn claim(&self, key: &Key, store: &Store, binding: &Binding) -> Option<Key> {
+    pub fn claim(&self, key: &ObjectKey, store: &Store, binding: &Binding) -> Option<ObjectKey> {
         self.claims.claim(key, store, binding)
     }
 
@@ -214,7 +211,7 @@ impl Databases {
     }
 
     /// Nothing is known of `key` any more.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         self.locked().retain(|(tenant, _), _| tenant != key);
         self.claims.forget(key);
     }
@@ -242,7 +239,7 @@ impl Databases {
         Ok(fresh)
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(Key, String), (u64, Instant)>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(ObjectKey, String), (u64, Instant)>> {
         self.ensured
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

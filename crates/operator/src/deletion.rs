@@ -6,17 +6,23 @@ use kamaji_api::tenant::{KubernetesSpec, NetworkProfile, TenantControlPlane};
 use kamaji_core::{plan, snapshot::Snapshot, tenant::Tenant};
 
 use crate::{
-    context::{Context, Key},
+    context::Context,
     databases::Removal,
     observe,
     report::{self, Failure},
-    shell::{apply::WriteError, events::Happening, queue::Outcome},
 };
+use kamaji_shell::{ObjectKey, apply::WriteError, events::EventRecord, queue::Outcome};
 
 /// One pass over a tenant that is being deleted.
-pub async fn reconcile(context: &Context, key: &Key, object: &Arc<TenantControlPlane>) -> Outcome {
+pub async fn reconcile(
+    context: &Context,
+    key: &ObjectKey,
+    object: &Arc<TenantControlPlane>,
+) -> Outcome {
     match Box::pin(pass(context, key, object)).await {
-        Ok(()) => Outcome::Done { wake: None },
+        Ok(()) => Outcome::Done {
+            requeue_after: None,
+        },
         Err(failure) => {
             report::failed(context, key, object, &failure).await;
             Outcome::Retry
@@ -26,7 +32,7 @@ pub async fn reconcile(context: &Context, key: &Key, object: &Arc<TenantControlP
 
 async fn pass(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     object: &Arc<TenantControlPlane>,
 ) -> Result<(), Failure> {
     let live = object.metadata.finalizers.clone().unwrap_or_default();
@@ -48,12 +54,12 @@ async fn pass(
                 store.name
             );
             tracing::warn!(tenant = %key, "{note}");
-            let what = Happening {
+            let what = EventRecord {
                 warning: true,
                 reason: "DataStoreLeft".to_owned(),
                 note,
             };
-            context.events.tell(object.as_ref(), what).await;
+            context.events.publish(object.as_ref(), what).await;
         }
     }
     if let Some(secret) = &todo.release {

@@ -15,7 +15,8 @@ use kube::{
 };
 use tokio::sync::{Notify, watch as channel};
 
-use crate::{context::Context, shell::watch};
+use crate::context::Context;
+use kamaji_shell::watch;
 
 /// What has to be served.
 const DEFINITION: &str = "tlsroutes.gateway.networking.k8s.io";
@@ -52,7 +53,7 @@ pub async fn follow(context: Arc<Context>) {
         plural: "customresourcedefinitions".to_owned(),
     };
     let api: Api<DynamicObject> = Api::all_with(context.watching.clone(), &resource);
-    let signs = watch::one(api, DEFINITION.to_owned(), || changed.notify_one());
+    let signs = watch::object(api, DEFINITION.to_owned(), || changed.notify_one());
     let watched = context.gateway_api();
     let routes = async {
         // Those that were served at the start are watched with the other children.
@@ -62,7 +63,7 @@ pub async fn follow(context: Arc<Context>) {
         }
         std::future::pending::<()>().await;
     };
-    let judge = async {
+    let evaluate = async {
         let mut known = watched;
         loop {
             tokio::select! {
@@ -87,14 +88,14 @@ pub async fn follow(context: Arc<Context>) {
             }
         }
     };
-    tokio::join!(signs, routes, judge);
+    tokio::join!(signs, routes, evaluate);
 }
 
 /// Follows the routes; what waits for them is woken once those that are there are known.
 async fn routes(context: &Arc<Context>) {
     let (sender, mut ready) = channel::channel(false);
     let queue = context.tenant_queue.clone();
-    let wake = (sender, move |key| queue.wake(key));
+    let wake = (sender, move |key| queue.enqueue(key));
     let (client, index) = (context.watching.clone(), context.index.clone());
     let listed = async {
         if ready.wait_for(|ready| *ready).await.is_ok() {
@@ -109,7 +110,7 @@ fn tell(context: &Context, served: bool) {
     context.gateway_api.store(served, Ordering::Relaxed);
     for (key, tenant) in context.tenants.all() {
         if tenant.spec.control_plane.gateway.is_some() {
-            context.tenant_queue.wake(key);
+            context.tenant_queue.enqueue(key);
         }
     }
 }

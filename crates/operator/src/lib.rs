@@ -6,28 +6,26 @@ pub mod context;
 mod databases;
 mod deletion;
 mod gateway;
-mod inside;
 mod memo;
 mod observe;
 mod orphan;
 mod report;
-pub mod serving;
 pub mod settings;
-pub mod shell;
 mod store;
 mod tenant;
+mod tenant_cluster;
 pub mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kamaji_core::{inside::schedule, object::Kind, salvage};
+use kamaji_core::{object::Kind, salvage, tenant_cluster::schedule};
 use kube::Api;
 use tokio::sync::watch as channel;
 
 use context::Context;
-use settings::Settings;
-use shell::{
+use kamaji_shell::{
+    ObjectKey,
     apply::Writer,
     drain::Drain,
     events::Events,
@@ -35,12 +33,13 @@ use shell::{
     listen,
     metrics_access::Access,
     process::{self, Candidate, Clients, Process, RunError, Tasks},
-    queue::{Accident, Limits, Queue},
+    queue::{Abort, Limits, Queue},
     serve::{self, Certificates},
     telemetry::Metrics,
     watch,
     watchdog::Watchdog,
 };
+use settings::Settings;
 use store::SecretWatches;
 
 /// Longest visit to a tenant's inside.
@@ -90,7 +89,7 @@ pub async fn run_with(
         context.tenant_queue.close();
         context.store_queue.close();
         context.check_queue.close();
-        context.inside_queue.close();
+        context.tenant_cluster_queue.close();
     };
     let work = lead(context.clone(), ready);
     process.run((work, close), stop).await
@@ -118,19 +117,19 @@ async fn context(
         client,
         watching,
         settings,
-        index: shell::index::Index::default(),
+        index: kamaji_shell::index::Index::default(),
         tenants,
         cluster: std::sync::OnceLock::new(),
         data_stores: watch::Objects::default().salvaged_by(|_| None),
         stores: context::Stores::default(),
-        remote: shell::remote::Remote::default(),
-        inside: context::Reports::default(),
+        remote: kamaji_shell::remote::Remote::default(),
+        tenant_cluster: context::Reports::default(),
         memo: memo::Memo::default(),
         tenant_queue: Queue::default()
             .measured(metrics.queue("tenantcontrolplane"))
             .watched("TenantControlPlanes", &watchdog),
-        inside_queue: Queue::default()
-            .measured(metrics.queue("inside"))
+        tenant_cluster_queue: Queue::default()
+            .measured(metrics.queue("tenant_cluster"))
             .retried_within(schedule::RETRY)
             .watched("tenant clusters", &watchdog),
         store_queue: Queue::default()
@@ -173,7 +172,7 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
         let context = context.clone();
         tasks.spawn(async move {
             let queue = context.tenant_queue.clone();
-            let wake = (sender, move |key| queue.wake(key));
+            let wake = (sender, move |key| queue.enqueue(key));
             watch::children(context.watching.clone(), kind, context.index.clone(), wake).await;
             ended(kind.names().3)
         });
@@ -184,9 +183,9 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
         let objects = tenants.tenants.clone();
         let wake = |key| {
             count_unreadable(&tenants);
-            queue.wake(key);
+            queue.enqueue(key);
         };
-        watch::own(tenants.watching.clone(), objects, wake).await;
+        watch::all(tenants.watching.clone(), objects, wake).await;
         ended("TenantControlPlanes")
     });
     let stores = context.clone();
@@ -195,9 +194,9 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
         let objects = stores.data_stores.clone();
         let wake = |name| {
             count_unreadable(&stores);
-            queue.wake(name);
+            queue.enqueue(name);
         };
-        watch::own(stores.watching.clone(), objects, wake).await;
+        watch::all(stores.watching.clone(), objects, wake).await;
         ended("DataStores")
     });
     ready
@@ -219,7 +218,9 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
         tasks.spawn(async move { Ok(serve::metrics(address, metrics, secure).await?) });
     }
     if let (Some(address), Some(drain)) = (serves, drain) {
-        let router = drain.around(webhook::router(Arc::new(serving::Known(context.clone()))));
+        let router = drain.wrap(webhook::router(Arc::new(webhook::facts::Known(
+            context.clone(),
+        ))));
         let served = certificates.clone();
         tasks.spawn(
             async move { Ok(serve::tls(address, (router, listen::REVIEWS), served).await?) },
@@ -228,7 +229,7 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
     if serves.is_some() || secure {
         let (context, kept) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
-            serving::keep(context, kept).await;
+            webhook::certificate::keep(context, kept).await;
             Err(RunError::Ended("the webhooks' certificate".to_owned()))
         });
     }
@@ -270,8 +271,12 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     }
     context.watchdog.done("the first look at DataStores");
     tracing::info!(tenants = context.tenants.all().len(), "at work");
-    let (tenants, stores, insides) = (tenants(&context), stores(&context), insides(&context));
-    tokio::join!(tenants, stores, insides, checks(&context));
+    let (tenants, stores, tenant_clusters) = (
+        tenants(&context),
+        stores(&context),
+        tenant_clusters(&context),
+    );
+    tokio::join!(tenants, stores, tenant_clusters, checks(&context));
     Err(RunError::Ended("a queue".to_owned()))
 }
 
@@ -280,15 +285,15 @@ async fn tenants(context: &Arc<Context>) {
         concurrency: context.settings.concurrency,
         time: context.settings.time_limit,
     };
-    let work = |key: context::Key| {
+    let work = |key: ObjectKey| {
         let context = context.clone();
         async move {
-            let started = shell::clock::instant();
+            let started = kamaji_shell::clock::instant();
             let outcome = Box::pin(tenant::reconcile(context.clone(), key)).await;
             let result = match outcome {
-                shell::queue::Outcome::Done { .. } => "success",
-                shell::queue::Outcome::Retry => "error",
-                shell::queue::Outcome::Wait(_) => "requeue",
+                kamaji_shell::queue::Outcome::Done { .. } => "success",
+                kamaji_shell::queue::Outcome::Retry => "error",
+                kamaji_shell::queue::Outcome::Requeue(_) => "requeue",
             };
             let seconds = started.elapsed().as_secs_f64();
             context
@@ -298,24 +303,16 @@ async fn tenants(context: &Arc<Context>) {
             outcome
         }
     };
-    let accident = |key: &context::Key, what: &Accident| {
+    let abort = |key: &ObjectKey, what: &Abort| {
         tracing::error!(tenant = %key, "the reconcile failed: {what}");
-        let (context, key, failure) = (
-            context.clone(),
-            key.clone(),
-            report::Failure::accident(what),
-        );
+        let (context, key, failure) = (context.clone(), key.clone(), report::Failure::abort(what));
         tokio::spawn(async move {
             if let Some(object) = context.tenants.get(&key) {
                 report::failed(&context, &key, &object, &failure).await;
             }
         });
     };
-    context
-        .tenant_queue
-        .clone()
-        .run(limits, work, accident)
-        .await;
+    context.tenant_queue.clone().run(limits, work, abort).await;
 }
 
 async fn stores(context: &Arc<Context>) {
@@ -325,14 +322,10 @@ async fn stores(context: &Arc<Context>) {
     };
     let watches = Arc::new(SecretWatches::default());
     let work = |name| store::reconcile(context.clone(), watches.clone(), name);
-    let accident = |name: &String, what: &Accident| {
+    let abort = |name: &String, what: &Abort| {
         tracing::error!(store = %name, "the reconcile failed: {what}");
     };
-    context
-        .store_queue
-        .clone()
-        .run(limits, work, accident)
-        .await;
+    context.store_queue.clone().run(limits, work, abort).await;
 }
 
 /// Uid of the management cluster: that of its namespace kube-system. Nothing can be claimed without it.
@@ -363,29 +356,25 @@ async fn checks(context: &Arc<Context>) {
         time: 3 * VISIT,
     };
     let work = |name| store::check(context.clone(), name);
-    let accident = |name: &String, what: &Accident| {
+    let abort = |name: &String, what: &Abort| {
         tracing::error!(store = %name, "the check failed: {what}");
     };
-    context
-        .check_queue
-        .clone()
-        .run(limits, work, accident)
-        .await;
+    context.check_queue.clone().run(limits, work, abort).await;
 }
 
-async fn insides(context: &Arc<Context>) {
+async fn tenant_clusters(context: &Arc<Context>) {
     let limits = Limits {
-        concurrency: context.settings.inside_concurrency,
+        concurrency: context.settings.tenant_cluster_concurrency,
         time: VISIT,
     };
-    let work = |key| inside::visit(context.clone(), key);
-    let accident = |key: &context::Key, what: &Accident| {
+    let work = |key| tenant_cluster::visit(context.clone(), key);
+    let abort = |key: &ObjectKey, what: &Abort| {
         tracing::error!(tenant = %key, "the reconcile of the tenant cluster failed: {what}");
-        inside::broken_off(context, key, what);
+        tenant_cluster::broken_off(context, key, what);
     };
     context
-        .inside_queue
+        .tenant_cluster_queue
         .clone()
-        .run(limits, work, accident)
+        .run(limits, work, abort)
         .await;
 }

@@ -14,7 +14,7 @@ use kamaji_core::{
     object::{Kind, ObjectRef},
 };
 
-use crate::{context::Key, shell::clock};
+use kamaji_shell::{ObjectKey, clock};
 
 #[derive(Clone, Copy, Debug)]
 struct Settled {
@@ -28,15 +28,15 @@ type Occupied = BTreeMap<ObjectRef, Option<Child>>;
 /// The last settled fingerprint of each tenant.
 #[derive(Debug, Default)]
 pub struct Memo {
-    settled: Mutex<HashMap<Key, Settled>>,
-    occupied: Mutex<HashMap<Key, Occupied>>,
-    crowded: Mutex<HashSet<Key>>,
-    silent: Mutex<HashMap<Key, u32>>,
+    settled: Mutex<HashMap<ObjectKey, Settled>>,
+    occupied: Mutex<HashMap<ObjectKey, Occupied>>,
+    crowded: Mutex<HashSet<ObjectKey>>,
+    silent: Mutex<HashMap<ObjectKey, u32>>,
 }
 
 impl Memo {
     /// Counts one more failure of `key` that was nobody's fault; how many there were in a row.
-    pub fn failed_silently(&self, key: &Key) -> u32 {
+    pub fn failed_silently(&self, key: &ObjectKey) -> u32 {
         let mut silent = locked(&self.silent);
         let count = silent.entry(key.clone()).or_insert(0);
         *count = count.saturating_add(1);
@@ -45,7 +45,12 @@ impl Memo {
 
     /// If nothing has changed since `key` was settled and its deadline has not passed: the time to
     /// that. A tenant without a deadline is looked at again after `longest`.
-    pub fn unchanged(&self, key: &Key, fingerprint: u64, longest: Duration) -> Option<Duration> {
+    pub fn unchanged(
+        &self,
+        key: &ObjectKey,
+        fingerprint: u64,
+        longest: Duration,
+    ) -> Option<Duration> {
         let settled = *locked(&self.settled).get(key)?;
         let now = clock::instant();
         let left = settled
@@ -55,7 +60,7 @@ impl Memo {
     }
 
     /// `key` is as planned in the world of `fingerprint`, until `wake`.
-    pub fn settle(&self, key: &Key, fingerprint: u64, wake: Option<Duration>) {
+    pub fn settle(&self, key: &ObjectKey, fingerprint: u64, wake: Option<Duration>) {
         let wake = wake.map(|after| clock::instant() + after);
         locked(&self.silent).remove(key);
         locked(&self.settled).insert(key.clone(), Settled { fingerprint, wake });
@@ -63,7 +68,7 @@ impl Memo {
 
     /// Something that no watch tells of has the name of an object of `key`: it is read from now on. What
     /// a person puts there beforehand, the authorities, is there together.
-    pub fn occupy(&self, key: &Key, object: &ObjectRef) {
+    pub fn occupy(&self, key: &ObjectKey, object: &ObjectRef) {
         let mut tenants = locked(&self.occupied);
         let names = tenants.entry(key.clone()).or_default();
         names.entry(object.clone()).or_insert(None);
@@ -77,36 +82,36 @@ impl Memo {
     }
 
     /// The names of `key` that are to be read, and what was found there last.
-    pub fn occupied(&self, key: &Key) -> Occupied {
+    pub fn occupied(&self, key: &ObjectKey) -> Occupied {
         locked(&self.occupied).get(key).cloned().unwrap_or_default()
     }
 
     /// What is there under one of those names.
-    pub fn found(&self, key: &Key, object: &ObjectRef, child: Child) {
+    pub fn found(&self, key: &ObjectKey, object: &ObjectRef, child: Child) {
         if let Some(names) = locked(&self.occupied).get_mut(key) {
             names.insert(object.clone(), Some(child));
         }
     }
 
     /// The name is free again, or a watch tells of what is there.
-    pub fn vacate(&self, key: &Key, object: &ObjectRef) {
+    pub fn vacate(&self, key: &ObjectKey, object: &ObjectRef) {
         if let Some(names) = locked(&self.occupied).get_mut(key) {
             names.remove(object);
         }
     }
 
     /// Too much carries the labels of `key` to be listed.
-    pub fn crowd(&self, key: &Key) {
+    pub fn crowd(&self, key: &ObjectKey) {
         locked(&self.crowded).insert(key.clone());
     }
 
     /// True if the Secrets of `key` are to be read one by one.
-    pub fn crowded(&self, key: &Key) -> bool {
+    pub fn crowded(&self, key: &ObjectKey) -> bool {
         locked(&self.crowded).contains(key)
     }
 
     /// Nothing is known of `key` any more.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         locked(&self.settled).remove(key);
         locked(&self.occupied).remove(key);
         locked(&self.crowded).remove(key);

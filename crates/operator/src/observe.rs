@@ -8,10 +8,10 @@ use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::{Child, Verdict},
     binding::overrides,
-    entropy::Seed,
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     plan::rollout,
+    rng::Seed,
     snapshot::{Snapshot, StoreWait},
     store::Store,
 };
@@ -20,20 +20,18 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams},
 };
 
-use crate::{
-    context::{Context, Key},
-    report::Failure,
-    shell::{
-        apply::Live,
-        bounded, clock,
-        index::{Facts, fingerprint},
-    },
+use crate::{context::Context, report::Failure};
+use kamaji_shell::{
+    ObjectKey,
+    apply::Live,
+    bounded, clock,
+    index::{Facts, fingerprint},
 };
 
 /// One observation of one tenant.
 pub async fn snapshot(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     object: &Arc<TenantControlPlane>,
 ) -> Result<Snapshot, Failure> {
     let mut snapshot = Snapshot {
@@ -55,7 +53,7 @@ pub async fn snapshot(
         gateways: Vec::new(),
         gateway_api: context.gateway_api(),
         children: BTreeMap::new(),
-        inside: context.inside.get(key).map(|visit| visit.report),
+        tenant_cluster: context.tenant_cluster.get(key).map(|visit| visit.report),
         now: clock::now(),
         seed: Seed::new(clock::seed()),
     };
@@ -69,7 +67,7 @@ pub async fn snapshot(
 
 /// Reads the pods of a rollout that is late, and of no other. They say why; without them it is said
 /// that it is late, and that is all.
-async fn pods(context: &Context, key: &Key, snapshot: &mut Snapshot) {
+async fn pods(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) {
     if !snapshot.deployment.as_ref().is_some_and(rollout::is_late) {
         return;
     }
@@ -85,7 +83,7 @@ async fn pods(context: &Context, key: &Key, snapshot: &mut Snapshot) {
 
 /// Brings what children say by themselves up to date; no request is made. What somebody else's objects
 /// say is none of the tenant's.
-pub fn children(context: &Context, key: &Key, snapshot: &mut Snapshot) {
+pub fn children(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) {
     let uid = snapshot.object.metadata.uid.clone().unwrap_or_default();
     snapshot.children.clear();
     (snapshot.service, snapshot.deployment, snapshot.ingress) = (None, None, None);
@@ -116,7 +114,11 @@ const AT_ONCE: usize = 8;
 
 /// Reads the Secrets of a tenant that has any. They are listed with one request, unless more carries their
 /// labels than can be theirs: then those are read whose names the tenant's have.
-async fn secrets(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Result<(), Failure> {
+async fn secrets(
+    context: &Context,
+    key: &ObjectKey,
+    snapshot: &mut Snapshot,
+) -> Result<(), Failure> {
     let known = snapshot.children.keys();
     let known = known.filter(|child| child.kind == Kind::Secret);
     let known: Vec<_> = known.map(|child| child.name.clone()).collect();
@@ -147,7 +149,7 @@ async fn secrets(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Resul
     Ok(())
 }
 
-async fn list(context: &Context, key: &Key) -> Result<Option<Vec<Secret>>, Failure> {
+async fn list(context: &Context, key: &ObjectKey) -> Result<Option<Vec<Secret>>, Failure> {
     context.metrics.counters.request("list", "secrets");
     let selector = format!("{}=kamaji,{}={}", labels::PROJECT, labels::NAME, key.name);
     let params = ListParams::default().labels(&selector);
@@ -155,7 +157,11 @@ async fn list(context: &Context, key: &Key) -> Result<Option<Vec<Secret>>, Failu
     listed.map_err(|error| Failure::reading(key, "its Secrets", &error))
 }
 
-async fn secret(context: &Context, key: &Key, name: String) -> Result<Option<Secret>, Failure> {
+async fn secret(
+    context: &Context,
+    key: &ObjectKey,
+    name: String,
+) -> Result<Option<Secret>, Failure> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);
     context.metrics.counters.request("get", "secrets");
     let found = api.get_opt(&name).await;
@@ -164,7 +170,11 @@ async fn secret(context: &Context, key: &Key, name: String) -> Result<Option<Sec
 
 /// Reads by name what no watch tells of, since it carries no label of ours: authorities that a person put
 /// there, and objects of others.
-async fn occupied(context: &Context, key: &Key, snapshot: &mut Snapshot) -> Result<(), Failure> {
+async fn occupied(
+    context: &Context,
+    key: &ObjectKey,
+    snapshot: &mut Snapshot,
+) -> Result<(), Failure> {
     let status = snapshot.object.status.as_ref();
     if status.is_some_and(|status| status.certificates.is_some()) {
         // One that is recorded and lost may have been restored without labels.
@@ -297,7 +307,7 @@ fn override_stores(
 /// needs no request. This is how a restarted operator finds out without writing.
 pub async fn holds(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (snapshot, object): (&Snapshot, &Object),
 ) -> Result<bool, Failure> {
     let entry = context.index.entry(&object.key);
@@ -334,7 +344,7 @@ fn listed_live(secret: &Secret) -> Live {
 }
 
 /// The Service of the tenant with this uid, as far as addresses go.
-pub fn service(context: &Context, key: &Key, uid: &str) -> Option<Service> {
+pub fn service(context: &Context, key: &ObjectKey, uid: &str) -> Option<Service> {
     let name = Names::of(&key.name).control_plane();
     let object = ObjectRef::namespaced(Kind::Service, &key.namespace, &name);
     let entry = context.index.entry(&object)?;
@@ -346,7 +356,7 @@ pub fn service(context: &Context, key: &Key, uid: &str) -> Option<Service> {
 }
 
 /// The Secret with the administrators' kubeconfigs.
-pub fn admin_secret(key: &Key) -> ObjectRef {
+pub fn admin_secret(key: &ObjectKey) -> ObjectRef {
     ObjectRef::namespaced(
         Kind::Secret,
         &key.namespace,

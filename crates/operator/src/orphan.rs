@@ -14,10 +14,8 @@ use kube::{
     api::{ApiResource, DynamicObject},
 };
 
-use crate::{
-    context::{Context, Key},
-    shell::{apply::WriteError, queue::Outcome},
-};
+use crate::context::Context;
+use kamaji_shell::{ObjectKey, apply::WriteError, queue::Outcome};
 
 /// Why a Secret is not released.
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +31,18 @@ pub enum OrphanError {
 }
 
 /// One reconcile of a name that no TenantControlPlane has.
-pub async fn reconcile(context: &Context, key: &Key) -> Outcome {
+pub async fn reconcile(context: &Context, key: &ObjectKey) -> Outcome {
     let name = Names::of(&key.name).datastore_config();
     let known = ObjectRef::namespaced(Kind::Secret, &key.namespace, &name);
     if context.index.entry(&known).is_none() {
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     }
     match read(context, key, &name).await {
-        Ok(()) => Outcome::Done { wake: None },
+        Ok(()) => Outcome::Done {
+            requeue_after: None,
+        },
         Err(error) => {
             tracing::warn!(tenant = %key, %error, "an orphaned Secret is not released");
             Outcome::Retry
@@ -51,7 +53,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Outcome {
 /// Releases what an earlier TenantControlPlane of the same name left, if anything.
 pub async fn release_predecessor(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     snapshot: &Snapshot,
 ) -> Result<(), OrphanError> {
     let name = Names::of(&key.name).datastore_config();
@@ -65,7 +67,7 @@ pub async fn release_predecessor(
     }
 }
 
-async fn read(context: &Context, key: &Key, name: &str) -> Result<(), OrphanError> {
+async fn read(context: &Context, key: &ObjectKey, name: &str) -> Result<(), OrphanError> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);
     context.metrics.counters.request("get", "secrets");
     let found = api.get_opt(name).await;
@@ -77,7 +79,7 @@ async fn read(context: &Context, key: &Key, name: &str) -> Result<(), OrphanErro
 }
 
 /// Releases `secret` if the API server, not only what the watch told, knows its owner no more.
-async fn release(context: &Context, key: &Key, secret: &Secret) -> Result<(), OrphanError> {
+async fn release(context: &Context, key: &ObjectKey, secret: &Secret) -> Result<(), OrphanError> {
     let Some(owner) = orphan::waiting_for(secret) else {
         return Ok(());
     };

@@ -21,12 +21,8 @@ use kamaji_core::{
 };
 use kamaji_datastore as datastore;
 
-use crate::{
-    context::{Context, Key},
-    databases::DatabaseError,
-    orphan::OrphanError,
-    shell::{apply::WriteError, clock, events::Happening, queue::Accident},
-};
+use crate::{context::Context, databases::DatabaseError, orphan::OrphanError};
+use kamaji_shell::{ObjectKey, apply::WriteError, clock, events::EventRecord, queue::Abort};
 
 /// Why a pass could not do all that it planned.
 #[derive(Clone, Debug)]
@@ -60,7 +56,7 @@ impl Failure {
     }
 
     /// The management cluster does not answer.
-    pub fn reading(key: &Key, what: &str, error: &kube::Error) -> Self {
+    pub fn reading(key: &ObjectKey, what: &str, error: &kube::Error) -> Self {
         Self::new(
             "ReadFailed",
             format!("{what} of {key} cannot be read: {error}; it is tried again by itself"),
@@ -86,7 +82,7 @@ impl Failure {
     }
 
     /// Two tenants ask for one place in a datastore.
-    pub fn shared(store: &str, binding: &Binding, other: &Key) -> Self {
+    pub fn shared(store: &str, binding: &Binding, other: &ObjectKey) -> Self {
         Self {
             condition: ConditionType::DataStoreReady,
             ..Self::new(
@@ -100,7 +96,7 @@ impl Failure {
     }
 
     /// A tenant that is refused may hold a certificate from before.
-    pub fn beside(self, secrets: &BTreeMap<String, Secret>, key: &Key) -> Self {
+    pub fn beside(self, secrets: &BTreeMap<String, Secret>, key: &ObjectKey) -> Self {
         let refused = matches!(self.reason, "DataStoreShared" | "DataStoreForeign");
         let name = Names::of(&key.name).datastore_certificate();
         if !refused || !secrets.contains_key(&name) {
@@ -129,15 +125,15 @@ impl Failure {
     }
 
     /// A panic or a time-out.
-    pub fn accident(what: &Accident) -> Self {
+    pub fn abort(what: &Abort) -> Self {
         match what {
-            Accident::TimeOut(limit) => Self::new(
+            Abort::TimeOut(limit) => Self::new(
                 "ReconcileTimedOut",
                 format!(
                     "a look at this object took longer than {limit:?} and was stopped: the API server or the datastore answers slowly; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
                 ),
             ),
-            Accident::Panic(what) => Self::new(
+            Abort::Panic(what) => Self::new(
                 "InternalError",
                 format!(
                     "the operator failed on this object alone: {what}; please report it, with this object's YAML"
@@ -203,7 +199,7 @@ const RECREATE: &str = "nothing was granted; recreate this one with another spec
 /// Publishes the status that was planned.
 pub async fn planned(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     object: &TenantControlPlane,
     plan: &Plan,
 ) -> Result<TenantControlPlane, Failure> {
@@ -212,7 +208,12 @@ pub async fn planned(
 
 /// Publishes why a pass could not do all that it planned; what cannot be published is tried again
 /// with the pass.
-pub async fn failed(context: &Context, key: &Key, object: &TenantControlPlane, failure: &Failure) {
+pub async fn failed(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+    failure: &Failure,
+) {
     let status = object.status.clone().unwrap_or_default();
     Box::pin(tell(context, key, (object, status), failure)).await;
 }
@@ -221,7 +222,7 @@ pub async fn failed(context: &Context, key: &Key, object: &TenantControlPlane, f
 /// what is no more.
 pub async fn refused(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (object, plan): (&TenantControlPlane, &Plan),
     failure: &Failure,
 ) {
@@ -256,7 +257,7 @@ pub async fn refused(
 
 async fn tell(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (object, mut status): (&TenantControlPlane, TenantControlPlaneStatus),
     failure: &Failure,
 ) {
@@ -315,7 +316,7 @@ fn worth_a_word(failure: &Failure, in_a_row: u32) -> Option<Failure> {
 /// Publishes the conditions of an object that cannot be read as a whole.
 async fn conditions_only(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     object: &TenantControlPlane,
     conditions: &[Condition],
 ) -> Result<(), Failure> {
@@ -326,14 +327,14 @@ async fn conditions_only(
     context.writer.patch_conditions(object, conditions).await?;
     for happening in transitions(&old, conditions) {
         log(key, &happening);
-        context.events.tell(object, happening).await;
+        context.events.publish(object, happening).await;
     }
     Ok(())
 }
 
 async fn publish(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     object: &TenantControlPlane,
     status: &TenantControlPlaneStatus,
 ) -> Result<TenantControlPlane, Failure> {
@@ -345,7 +346,7 @@ async fn publish(
     let old = object.status.clone().unwrap_or_default().conditions;
     for happening in transitions(&old, &status.conditions) {
         log(key, &happening);
-        context.events.tell(object, happening).await;
+        context.events.publish(object, happening).await;
     }
     context.measure(key, &live);
     context
@@ -354,7 +355,7 @@ async fn publish(
     Ok(live)
 }
 
-fn log(key: &Key, what: &Happening) {
+fn log(key: &ObjectKey, what: &EventRecord) {
     if what.warning {
         tracing::warn!(tenant = %key, reason = %what.reason, "{}", what.note);
     } else {
@@ -364,18 +365,22 @@ fn log(key: &Key, what: &Happening) {
 
 /// What a person should hear of: conditions that went from one reason to another. What every tenant
 /// goes through while it starts is in its conditions and worth no event.
-fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
+fn transitions(old: &[Condition], new: &[Condition]) -> Vec<EventRecord> {
     let changed = new.iter().filter(|next| {
         let before = condition::find(old, &next.type_);
         before.is_none_or(|was| was.status != next.status || was.reason != next.reason)
     });
-    let mut told: Vec<Happening> = Vec::new();
+    let mut told: Vec<EventRecord> = Vec::new();
     for condition in changed {
         let fine = condition.status == "True";
         let first = condition::find(old, &condition.type_).is_none();
         let starting = matches!(
             condition.reason.as_str(),
-            "ServicePending" | "DeploymentPending" | "NotVisited" | "NoReplicaReady" | "Sleeping"
+            "ServicePending"
+                | "DeploymentPending"
+                | "NotReconciledYet"
+                | "NoReplicaReady"
+                | "Sleeping"
         );
         // Ready repeats what another condition says, and what is fine from the start is no news.
         let warned = fine && condition.reason != "AsPlanned" && !condition.message.is_empty();
@@ -399,7 +404,7 @@ fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Happening> {
             condition.reason.clone()
         };
         let warning = warned || !fine && condition.reason != "Sleeping";
-        told.push(Happening {
+        told.push(EventRecord {
             warning,
             reason,
             note,
@@ -459,10 +464,10 @@ mod tests {
 
     #[test]
     fn a_time_out_is_told_apart_from_a_mistake_of_ours() {
-        let slow = Failure::accident(&Accident::TimeOut(std::time::Duration::from_secs(30)));
+        let slow = Failure::abort(&Abort::TimeOut(std::time::Duration::from_secs(30)));
         assert_eq!(slow.reason, "ReconcileTimedOut");
         assert!(slow.message.contains("30s") && slow.message.contains("tried again"));
-        let ours = Failure::accident(&Accident::Panic("no such luck".to_owned()));
+        let ours = Failure::abort(&Abort::Panic("no such luck".to_owned()));
         assert_eq!(ours.reason, "InternalError");
         assert!(ours.message.contains("no such luck"));
     }

@@ -31,7 +31,7 @@ pub struct Settings {
     /// Tenants that are reconciled at the same time.
     pub concurrency: usize,
     /// Tenants whose inside is visited at the same time.
-    pub inside_concurrency: usize,
+    pub tenant_cluster_concurrency: usize,
     /// Longest time of one reconcile.
     pub time_limit: Duration,
     /// A tenant is looked at anew after this, although nothing has changed.
@@ -39,7 +39,7 @@ pub struct Settings {
     /// Each DataStore is asked at most this much later whether it answers.
     pub data_store_check: Duration,
     /// A tenant's inside is compared anew after this (and up to half as much again).
-    pub inside_resync: Duration,
+    pub tenant_cluster_resync: Duration,
     /// Dial tenants at their Service's cluster IP instead of its DNS name: for an operator that
     /// runs outside of the management cluster.
     pub dial_cluster_ip: bool,

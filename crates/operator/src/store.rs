@@ -25,10 +25,8 @@ use kamaji_datastore::{self as datastore, AccessControl};
 use kube::{Api, api::ApiResource};
 use tokio::{sync::Mutex, task::AbortHandle};
 
-use crate::{
-    context::Context,
-    shell::{apply::WriteError, clock, events::Happening, queue::Outcome, watch},
-};
+use crate::context::Context;
+use kamaji_shell::{apply::WriteError, clock, events::EventRecord, queue::Outcome, watch};
 
 /// Pause before a check that failed is repeated and believed.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -70,14 +68,14 @@ impl SecretWatches {
                 let wake = || {
                     for (name, object) in watching.data_stores.all() {
                         if store::references(&object).contains(&secret) {
-                            watching.store_queue.wake(name);
+                            watching.store_queue.enqueue(name);
                         }
                     }
                 };
                 let (namespace, name) = secret.clone();
                 let resource = ApiResource::erase::<Secret>(&());
                 let api = Api::namespaced_with(watching.watching.clone(), &namespace, &resource);
-                watch::one(api, name, wake).await;
+                watch::object(api, name, wake).await;
             });
             running.insert(reference, task.abort_handle());
         }
@@ -93,7 +91,9 @@ pub async fn reconcile(
     watches.follow(&context).await;
     if let Some(why) = context.data_stores.unreadable(&name) {
         unreadable(&context, &name, &why);
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     }
     let Some(object) = context.data_stores.get(&name) else {
         if let Ok(store) = context.stores.get(&name) {
@@ -101,16 +101,20 @@ pub async fn reconcile(
             context.metrics.expiries.forget(&name);
         }
         if context.stores.remove(&name) {
-            wake_users(&context, &name);
+            enqueue_users(&context, &name);
         }
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     };
     if labels::is_paused(&object.metadata) {
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     }
     match pass(&context, &name, &object).await {
         Ok(()) => Outcome::Done {
-            wake: Some(wake(&context, &name)),
+            requeue_after: Some(wake(&context, &name)),
         },
         Err(error) => {
             tracing::warn!(store = %name, %error, "cannot be reconciled, trying again");
@@ -145,13 +149,13 @@ async fn tell_expiry(context: &Context, object: &DataStore, next: &[Condition]) 
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
     if let (None, Some(note)) = (reason(old), reason(next)) {
-        let what = Happening {
+        let what = EventRecord {
             warning: true,
             reason: condition::CERTIFICATE_EXPIRING.to_owned(),
             note,
         };
         tracing::warn!(reason = %what.reason, "{}", what.note);
-        context.events.tell(object, what).await;
+        context.events.publish(object, what).await;
     }
 }
 
@@ -177,7 +181,7 @@ fn not_ready(context: &Context, name: &str, why: String) {
     let mut hasher = DefaultHasher::new();
     why.hash(&mut hasher);
     if context.stores.set(name, hasher.finish(), Err(why)) {
-        wake_users(context, name);
+        enqueue_users(context, name);
     }
 }
 
@@ -205,8 +209,8 @@ pub async fn look(context: &Context, name: &str, object: &DataStore) -> Result<F
         if let Ok(store) = &resolved {
             context.databases.recall(store);
         }
-        context.check_queue.wake(name.to_owned());
-        wake_users(context, name);
+        context.check_queue.enqueue(name.to_owned());
+        enqueue_users(context, name);
     }
     Ok(resolved)
 }
@@ -246,7 +250,7 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
                 .metrics
                 .forget_store(name, object.spec.driver.as_str());
             context.metrics.expiries.forget(name);
-            wake_users(context, name);
+            enqueue_users(context, name);
             return Ok(());
         }
     }
@@ -255,21 +259,21 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
         tell_expiry(context, object, &plan.status.conditions).await;
         for what in news(object, &plan.status) {
             tracing::warn!(store = %name, reason = %what.reason, "{}", what.note);
-            context.events.tell(object, what).await;
+            context.events.publish(object, what).await;
         }
     }
     Ok(())
 }
 
 /// Conditions that have just become False, but for the one of a deletion that waits.
-fn news(object: &DataStore, next: &DataStoreStatus) -> Vec<Happening> {
+fn news(object: &DataStore, next: &DataStoreStatus) -> Vec<EventRecord> {
     let old = object.status.as_ref().map(|status| &status.conditions);
     let was = |type_: &str| old.and_then(|old| condition::find(old, type_));
     next.conditions
         .iter()
         .filter(|now| now.status == "False" && now.type_ != condition::DATA_STORE_ALLOWED_DELETION)
         .filter(|now| was(&now.type_).is_none_or(|was| was.reason != now.reason))
-        .map(|now| Happening {
+        .map(|now| EventRecord {
             warning: true,
             reason: now.reason.clone(),
             note: now.message.clone(),
@@ -323,11 +327,11 @@ fn uses(context: &Context, tenant: &TenantControlPlane, name: &str) -> bool {
 }
 
 /// The tenant `key` is gone: whoever counted it counts anew.
-pub fn wake_former(context: &Context, key: &str) {
+pub fn enqueue_former_stores(context: &Context, key: &str) {
     for (name, store) in context.data_stores.all() {
         let status = store.status.as_ref();
         if status.is_some_and(|status| status.used_by.iter().any(|user| user == key)) {
-            context.store_queue.wake_after(name, SETTLE);
+            context.store_queue.enqueue_after(name, SETTLE);
         }
     }
 }
@@ -335,7 +339,9 @@ pub fn wake_former(context: &Context, key: &str) {
 /// Asks the DataStore `name` whether it answers and tells its users apart.
 pub async fn check(context: Arc<Context>, name: String) -> Outcome {
     let Ok(store) = context.stores.get(&name) else {
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     };
     let mut health = ask(&context, &store).await;
     // One lost answer is no news.
@@ -346,12 +352,12 @@ pub async fn check(context: Arc<Context>, name: String) -> Outcome {
     let period = context.settings.data_store_check;
     let fine = matches!(health, Health::Sound | Health::Open);
     if context.stores.checked(&name, health) {
-        context.store_queue.wake(name.clone());
-        wake_users(&context, &name);
+        context.store_queue.enqueue(name.clone());
+        enqueue_users(&context, &name);
     }
     let next = if fine { period } else { period.min(ILL) };
     Outcome::Done {
-        wake: Some(clock::jitter(next.mul_f64(0.75), next)),
+        requeue_after: Some(clock::jitter(next.mul_f64(0.75), next)),
     }
 }
 
@@ -369,11 +375,11 @@ async fn ask(context: &Context, store: &store::Store) -> Health {
     }
 }
 
-fn wake_users(context: &Context, name: &str) {
+fn enqueue_users(context: &Context, name: &str) {
     for (key, tenant) in context.tenants.all() {
         let names = crate::observe::store_names(context, &tenant);
         if names.iter().any(|used| used == name) {
-            context.tenant_queue.wake(key);
+            context.tenant_queue.enqueue(key);
         }
     }
 }

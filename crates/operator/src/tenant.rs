@@ -17,22 +17,24 @@ use kamaji_core::{
 
 use crate::{
     certificates,
-    context::{Context, Key},
-    inside, observe, orphan,
+    context::Context,
+    observe, orphan,
     report::{self, Failure},
-    shell::{clock, heavy, index::Entry, queue::Outcome},
-    store,
+    store, tenant_cluster,
 };
+use kamaji_shell::{ObjectKey, clock, heavy, index::Entry, queue::Outcome};
 
 /// One reconcile of the tenant `key`.
-pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
     let Some(object) = context.tenants.get(&key) else {
         context.forget(&key);
-        store::wake_former(&context, &key.to_string());
+        store::enqueue_former_stores(&context, &key.to_string());
         return orphan::reconcile(&context, &key).await;
     };
     if labels::is_paused(&object.metadata) {
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     }
     let unreadable = context.tenants.unreadable(&key);
     if object.metadata.deletion_timestamp.is_some() {
@@ -42,14 +44,16 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
         // Its next version wakes us.
         report::failed(&context, &key, &object, &Failure::unknown(&why)).await;
         return Outcome::Done {
-            wake: Some(context.settings.resync),
+            requeue_after: Some(context.settings.resync),
         };
     }
     let facts = facts(&context, &key);
     let around = around(&context, &key, &object);
     let seen = fingerprint(&context, &key, &object, (facts, around));
     if let Some(wake) = context.memo.unchanged(&key, seen, context.settings.resync) {
-        return Outcome::Done { wake: Some(wake) };
+        return Outcome::Done {
+            requeue_after: Some(wake),
+        };
     }
     let snapshot = match Box::pin(observe::snapshot(&context, &key, &object)).await {
         Ok(snapshot) => snapshot,
@@ -68,9 +72,9 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             // Nothing can be done until the text changes, and that wakes us.
             let failure = Failure::unreadable(&unreadable);
             report::failed(&context, &key, &object, &failure).await;
-            let wake = Some(context.settings.resync);
-            context.memo.settle(&key, seen, wake);
-            Outcome::Done { wake }
+            let requeue_after = Some(context.settings.resync);
+            context.memo.settle(&key, seen, requeue_after);
+            Outcome::Done { requeue_after }
         }
     }
 }
@@ -81,7 +85,7 @@ const ROUNDS: usize = 3;
 
 async fn pass(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (mut snapshot, mut facts, around): (Snapshot, u64, u64),
     mut plan: Plan,
 ) -> Outcome {
@@ -106,7 +110,7 @@ async fn pass(
         report::refused(context, key, (&snapshot.object, &plan), &failure).await;
         if let Some(occupied) = &failure.occupied {
             context.memo.occupy(key, occupied);
-            return Outcome::Wait(Duration::ZERO);
+            return Outcome::Requeue(Duration::ZERO);
         }
         return Outcome::Retry;
     }
@@ -122,23 +126,27 @@ async fn pass(
         context.settings.resync.mul_f64(0.9),
         context.settings.resync,
     );
-    let wake = plan.wake.map_or(resync, |at| clock::until(at).min(resync));
+    let wake = plan
+        .requeue_at
+        .map_or(resync, |at| clock::until(at).min(resync));
     match report::planned(context, key, &snapshot.object, &plan).await {
         Ok(object) => {
             let seen = fingerprint(context, key, &object, (facts, around));
             // Whatever changed while we worked was not planned for: it must not count as seen.
-            let overtaken = !same_wish(&snapshot.object, &object)
+            let overtaken = !same_desired_state(&snapshot.object, &object)
                 || self::around(context, key, &object) != around
                 || plan
                     .objects()
                     .any(|planned| !context.index.as_planned(planned));
             if !settled || overtaken {
-                return Outcome::Wait(Duration::ZERO);
+                return Outcome::Requeue(Duration::ZERO);
             }
             context.memo.settle(key, seen, Some(wake));
-            inside::schedule(context, key, &object);
-            wake_store(context, &object);
-            Outcome::Done { wake: Some(wake) }
+            tenant_cluster::schedule(context, key, &object);
+            enqueue_stores(context, &object);
+            Outcome::Done {
+                requeue_after: Some(wake),
+            }
         }
         Err(failure) => {
             tracing::debug!(tenant = %key, "{}", failure.message);
@@ -148,7 +156,7 @@ async fn pass(
 }
 
 /// True if `live` asks for what `planned` asked for.
-fn same_wish(planned: &TenantControlPlane, live: &TenantControlPlane) -> bool {
+fn same_desired_state(planned: &TenantControlPlane, live: &TenantControlPlane) -> bool {
     let (planned, live) = (&planned.metadata, &live.metadata);
     planned.generation == live.generation
         && planned.annotations == live.annotations
@@ -159,7 +167,7 @@ fn same_wish(planned: &TenantControlPlane, live: &TenantControlPlane) -> bool {
 /// Makes it so, in the order of the plan.
 async fn apply(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     snapshot: &mut Snapshot,
     plan: &Plan,
 ) -> Result<(), Failure> {
@@ -196,7 +204,7 @@ async fn apply(
 
 async fn write(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (snapshot, object): (&mut Snapshot, &Object),
 ) -> Result<(), Failure> {
     if context.index.as_planned(object) || observe::holds(context, key, (snapshot, object)).await? {
@@ -216,7 +224,7 @@ async fn write(
 }
 
 /// Who uses a DataStore is written down there, too.
-fn wake_store(context: &Context, object: &TenantControlPlane) {
+fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
     for name in observe::store_names(context, object) {
         let key = format!(
             "{}/{}",
@@ -228,7 +236,7 @@ fn wake_store(context: &Context, object: &TenantControlPlane) {
             .get(&name)
             .and_then(|store| store.status.clone());
         if !status.is_some_and(|status| status.used_by.contains(&key)) {
-            context.store_queue.wake_after(name, store::SETTLE);
+            context.store_queue.enqueue_after(name, store::SETTLE);
         }
     }
 }
@@ -237,7 +245,7 @@ fn wake_store(context: &Context, object: &TenantControlPlane) {
 /// one place would read each other's data: whoever was there first keeps it.
 async fn bind(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (store, binding): (&Store, &Binding),
 ) -> Result<(), Failure> {
     if let Some(other) = context.databases.claim(key, store, binding) {
@@ -247,7 +255,7 @@ async fn bind(
 }
 
 /// What children say by themselves, in eight bytes.
-fn facts(context: &Context, key: &Key) -> u64 {
+fn facts(context: &Context, key: &ObjectKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     let look = |entry: &Entry| hasher.write_u64(entry.facts_digest());
     context.index.each(key, look);
@@ -255,12 +263,12 @@ fn facts(context: &Context, key: &Key) -> u64 {
 }
 
 /// What a plan looks at beside the tenant and its children, in eight bytes.
-fn around(context: &Context, key: &Key, object: &TenantControlPlane) -> u64 {
+fn around(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> u64 {
     let mut hasher = DefaultHasher::new();
     for store in observe::store_names(context, object) {
         hasher.write_u64(context.stores.digest(&store));
     }
-    hasher.write_u64(context.inside.digest(key));
+    hasher.write_u64(context.tenant_cluster.digest(key));
     hasher.write_u8(context.gateway_api().into());
     hasher.finish()
 }
@@ -270,7 +278,7 @@ fn around(context: &Context, key: &Key, object: &TenantControlPlane) -> u64 {
 /// change is news.
 fn fingerprint(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     object: &TenantControlPlane,
     (facts, around): (u64, u64),
 ) -> u64 {

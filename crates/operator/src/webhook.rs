@@ -2,9 +2,11 @@
 //!
 //! Every replica answers, whether it leads or not. What is right is decided by
 //! [`kamaji_core::admission`]; here it is only read and written. Any pod can ask: an answer says nothing
-//! that is not in the question but whether a name is free, and takes little ([`crate::shell::listen`]).
+//! that is not in the question but whether a name is free, and takes little ([`kamaji_shell::listen`]).
 
+pub mod certificate;
 pub mod directory;
+pub mod facts;
 pub mod review;
 
 use std::{
@@ -33,7 +35,7 @@ use kamaji_core::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::shell::heavy;
+use kamaji_shell::heavy;
 use review::{Answer, Question, Review, Write};
 
 /// Where defaults of a TenantControlPlane are asked for.
@@ -77,9 +79,9 @@ type Judge = fn(&dyn Knowledge, &Question) -> Answer;
 type Known = State<Arc<dyn Knowledge>>;
 type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-fn respond(judge: Judge) -> impl Fn(Known, Bytes) -> Responding + Clone + Send + Sync + 'static {
+fn respond(evaluate: Judge) -> impl Fn(Known, Bytes) -> Responding + Clone + Send + Sync + 'static {
     move |State(knowledge), body| {
-        Box::pin(async move { heavy::run(|| response(judge, knowledge.as_ref(), &body)).await })
+        Box::pin(async move { heavy::run(|| response(evaluate, knowledge.as_ref(), &body)).await })
     }
 }
 
@@ -92,12 +94,12 @@ fn parsed<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Box<Response>> {
     })
 }
 
-fn response(judge: Judge, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
+fn response(evaluate: Judge, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
     let question: Question = match parsed(body) {
         Ok(question) => question,
         Err(refused) => return *refused,
     };
-    let judged = catch_unwind(AssertUnwindSafe(|| judge(knowledge, &question)));
+    let judged = catch_unwind(AssertUnwindSafe(|| evaluate(knowledge, &question)));
     let answer = judged.unwrap_or_else(|_| {
         tracing::error!(object = %question.described(), "a panic while judging");
         Answer::deny(500, "the operator met a mistake of its own: see its log")

@@ -25,6 +25,8 @@ mod deletion;
 mod drift;
 #[path = "tenants/endpoints.rs"]
 mod endpoints;
+#[path = "tenants/environment.rs"]
+mod environment;
 #[path = "tenants/foreign.rs"]
 mod foreign;
 #[path = "tenants/killed.rs"]
@@ -47,5 +49,3 @@ mod tenant_cluster;
 mod unreadable;
 #[path = "tenants/upgraded.rs"]
 mod upgraded;
-#[path = "tenants/world.rs"]
-mod world;

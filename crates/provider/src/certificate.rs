@@ -11,10 +11,8 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kamaji_core::admission::serving::WebhookService;
-use kamaji_operator::{
-    serving::{Keeper, shared},
-    shell::{apply::Address, serve::Certificates, watch},
-};
+use kamaji_shell::webhook_certificate::{Keeper, LONGEST, RETRY, shared};
+use kamaji_shell::{apply::Address, serve::Certificates, watch};
 use kube::{
     Api,
     api::{ApiResource, DynamicObject},
@@ -30,10 +28,6 @@ pub const DEFINITIONS: [&str; 2] = [
     "kamajicontrolplanetemplates.controlplane.cluster.x-k8s.io",
 ];
 
-/// After a failure, look again.
-const AGAIN: Duration = Duration::from_secs(5);
-/// The longest time between two looks.
-const LONGEST: Duration = Duration::from_hours(24);
 /// A certificate that ends within this is renewed.
 const THRESHOLD: Duration = Duration::from_hours(30 * 24);
 
@@ -56,14 +50,14 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
     let mut tasks = tokio::task::JoinSet::new();
     for (api, name) in watched {
         let changed = changed.clone();
-        tasks.spawn(async move { watch::one(api, name, move || changed.notify_one()).await });
+        tasks.spawn(async move { watch::object(api, name, move || changed.notify_one()).await });
     }
     loop {
         let wait = match look(&context, &certificates).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!("the certificate of the conversion: {error}");
-                AGAIN
+                RETRY
             }
         };
         tokio::select! {

@@ -8,16 +8,14 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::{
-    contract::{self, Owner, Plan, Probe, infrastructure::Infrastructure, takeover},
+    cluster_api::{self, Owner, Plan, Probe, infrastructure::Infrastructure, takeover},
     object::{Kind, Object},
 };
-use kamaji_operator::{
-    context::Key,
-    shell::{
-        apply::{Address, Live, WriteError, Writer},
-        clock,
-        queue::Outcome,
-    },
+use kamaji_shell::{
+    ObjectKey,
+    apply::{Address, Live, WriteError, Writer},
+    clock,
+    queue::Outcome,
 };
 use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
@@ -25,10 +23,10 @@ use serde_json::{Value, json};
 use crate::{
     MANAGER,
     context::Context,
-    external, infrastructure,
-    interest::Topic,
+    dependencies::Dependency,
+    infrastructure,
     observe::{self, Look},
-    probe,
+    probe, remote_clusters,
     report::{self, Failures, Step},
 };
 
@@ -37,10 +35,12 @@ use crate::{
 const ROUNDS: usize = 4;
 
 /// One look at the control plane `key`.
-pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
     let Some(object) = context.control_planes.get(&key) else {
         context.forget(&key);
-        return Outcome::Done { wake: None };
+        return Outcome::Done {
+            requeue_after: None,
+        };
     };
     let mut look = match observe::look(&context, &key, &object).await {
         Ok(look) => look,
@@ -62,7 +62,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
             break;
         }
     }
-    let due = plan.wake;
+    let due = plan.requeue_at;
     let reported = report::status(&context, &look.snapshot.control_plane, (plan, &failures)).await;
     match reported {
         Ok(Some(object)) => context
@@ -80,13 +80,13 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Outcome {
     let resync = context.settings.resync;
     let resync = clock::jitter(resync.mul_f64(0.9), resync);
     Outcome::Done {
-        wake: Some(due.map_or(resync, |at| clock::until(at).min(resync))),
+        requeue_after: Some(due.map_or(resync, |at| clock::until(at).min(resync))),
     }
 }
 
 /// The plan, with what is known of the kubeconfig that it publishes.
-fn planned(context: &Context, key: &Key, look: &mut Look) -> Plan {
-    let plan = contract::plan(&look.snapshot);
+fn planned(context: &Context, key: &ObjectKey, look: &mut Look) -> Plan {
+    let plan = cluster_api::plan(&look.snapshot);
     let known = plan
         .probe
         .as_ref()
@@ -95,7 +95,7 @@ fn planned(context: &Context, key: &Key, look: &mut Look) -> Plan {
         return plan;
     }
     look.snapshot.probe = known;
-    contract::plan(&look.snapshot)
+    cluster_api::plan(&look.snapshot)
 }
 
 /// An API server that should answer and does not is asked again after a while; one that does not run
@@ -108,7 +108,7 @@ fn must_ask_again(look: &Look) -> bool {
 /// Makes it so; true if anything is other than it was.
 async fn apply(
     context: &Context,
-    key: &Key,
+    key: &ObjectKey,
     (look, failures): (&mut Look, &mut Failures),
     plan: &Plan,
 ) -> bool {
@@ -170,7 +170,7 @@ async fn apply(
     changed | ask(context, key, look, plan).await
 }
 
-/// Writes an object; what the reference made becomes ours before, and another cluster has only so much time.
+/// Writes an object; what upstream made becomes ours before, and another cluster has only so much time.
 async fn written(
     door: &Writer,
     (look, plan): (&Look, &Plan),
@@ -186,7 +186,7 @@ async fn written(
     if !tenant || look.connection.is_none() {
         return write.await;
     }
-    external::in_time(object.key.to_string(), write).await
+    remote_clusters::in_time(object.key.to_string(), write).await
 }
 
 async fn take_over(door: &Writer, tenant: &Address) -> Result<(), WriteError> {
@@ -212,7 +212,7 @@ fn nowhere(object: String) -> WriteError {
 }
 
 /// Tries the published kubeconfig, unless it is known to work; true if something new came of it.
-async fn ask(context: &Context, key: &Key, look: &mut Look, plan: &Plan) -> bool {
+async fn ask(context: &Context, key: &ObjectKey, look: &mut Look, plan: &Plan) -> bool {
     let (Some(bytes), Some(tenant)) = (&plan.probe, &look.snapshot.tenant) else {
         return false;
     };
@@ -227,7 +227,7 @@ async fn ask(context: &Context, key: &Key, look: &mut Look, plan: &Plan) -> bool
 }
 
 /// What a write brought is what the next plan looks at.
-fn seen(context: &Context, key: &Key, look: &mut Look, (object, live): (&Object, Value)) {
+fn seen(context: &Context, key: &ObjectKey, look: &mut Look, (object, live): (&Object, Value)) {
     match object.key.kind {
         Kind::TenantControlPlane => {
             if let Ok(tenant) = serde_json::from_value::<TenantControlPlane>(live) {
@@ -241,7 +241,7 @@ fn seen(context: &Context, key: &Key, look: &mut Look, (object, live): (&Object,
         _ => {
             if let Ok(secret) = serde_json::from_value::<Secret>(live) {
                 let name = object.key.name.clone();
-                let topic = Topic::Secret(Key::new(&key.namespace, &name));
+                let topic = Dependency::Secret(ObjectKey::new(&key.namespace, &name));
                 context.secrets.wrote(&topic, secret.clone());
                 look.snapshot.secrets.insert(name, secret);
             }

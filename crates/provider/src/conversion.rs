@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use kamaji_core::contract::conversion;
-use kamaji_operator::shell::heavy;
+use kamaji_core::cluster_api::conversion;
+use kamaji_shell::heavy;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use kamaji_api::cluster::{Cluster, ContractReference};
-use kamaji_core::contract::infrastructure::{Contract, Infrastructure};
-use kamaji_operator::{context::Key, shell::apply::Address};
+use kamaji_core::cluster_api::infrastructure::{Contract, Infrastructure};
+use kamaji_shell::{ObjectKey, apply::Address};
 use kube::{
     api::{ApiResource, DynamicObject},
     runtime::watcher,
@@ -16,9 +16,9 @@ use kube::{
 use tokio::task::AbortHandle;
 
 use crate::{
-    changes::{self, Change, reach},
     context::Context,
-    interest::Topic,
+    dependencies::Dependency,
+    metadata_watch::{self, Change, reach},
 };
 
 /// The watches by group and kind.
@@ -38,17 +38,17 @@ impl Drop for Infrastructures {
 }
 
 /// What a Cluster refers to, as an interest.
-pub fn topics(cluster: &Cluster) -> Vec<Topic> {
+pub fn topics(cluster: &Cluster) -> Vec<Dependency> {
     let Some(reference) = &cluster.spec.infrastructure_ref else {
         return Vec::new();
     };
-    vec![Topic::Definitions, topic(cluster, reference)]
+    vec![Dependency::Definitions, topic(cluster, reference)]
 }
 
-fn topic(cluster: &Cluster, reference: &ContractReference) -> Topic {
+fn topic(cluster: &Cluster, reference: &ContractReference) -> Dependency {
     let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
     let kind = (reference.api_group.clone(), reference.kind.clone());
-    Topic::Infrastructure(kind, Key::new(namespace, &reference.name))
+    Dependency::Infrastructure(kind, ObjectKey::new(namespace, &reference.name))
 }
 
 /// What came of reading an infrastructure cluster.
@@ -153,15 +153,15 @@ fn follow(context: &Arc<Context>, resource: &ApiResource) {
             };
             match change {
                 Change::Of(key, version) => {
-                    let topic = Topic::Infrastructure(of.clone(), key);
+                    let topic = Dependency::Infrastructure(of.clone(), key);
                     context.changed(&topic, version.as_deref());
                 }
                 Change::Any => context.uncertain(
-                    |topic| matches!(topic, Topic::Infrastructure(kind, _) if *kind == of),
+                    |topic| matches!(topic, Dependency::Infrastructure(kind, _) if *kind == of),
                 ),
             }
         };
-        changes::follow(api, watcher::Config::default(), tell).await;
+        metadata_watch::follow(api, watcher::Config::default(), tell).await;
     });
     let former = watches.insert(kind, (resource.version.clone(), task.abort_handle()));
     if let Some((_, former)) = former {

@@ -2,18 +2,18 @@
 //! control-plane provider: the operator's shell around `kamaji_core::contract`.
 
 mod certificate;
-mod changes;
 pub mod context;
 mod control_plane;
 pub mod conversion;
 pub mod definitions;
-mod external;
+pub mod dependencies;
 mod infrastructure;
-pub mod interest;
-pub mod kept;
+mod metadata_watch;
 mod migration;
+pub mod object_cache;
 mod observe;
 mod probe;
+mod remote_clusters;
 mod report;
 pub mod settings;
 mod watches;
@@ -21,30 +21,28 @@ mod watches;
 use std::sync::Arc;
 
 use kamaji_api::cluster::Cluster;
-use kamaji_operator::{
-    context::Key,
-    shell::{
-        apply::Writer,
-        clock,
-        drain::Drain,
-        events::Events,
-        lease::Leadership,
-        listen,
-        metrics_access::Access,
-        process::{self, Candidate, Process, RunError, Tasks},
-        queue::{Accident, Limits, Outcome, Queue},
-        serve::{self, Certificates},
-        telemetry::Metrics,
-        watch::Objects,
-        watchdog::Watchdog,
-    },
+use kamaji_shell::{
+    ObjectKey,
+    apply::Writer,
+    clock,
+    drain::Drain,
+    events::Events,
+    lease::Leadership,
+    listen,
+    metrics_access::Access,
+    process::{self, Candidate, Process, RunError, Tasks},
+    queue::{Abort, Limits, Outcome, Queue},
+    serve::{self, Certificates},
+    telemetry::Metrics,
+    watch::Objects,
+    watchdog::Watchdog,
 };
 use kube::Client;
 
 use context::Context;
 use settings::Settings;
 
-/// Name of the lease, as in the reference.
+/// Name of the lease, as in upstream.
 pub const LEASE: &str = "kamaji.controlplane.cluster.x-k8s.io";
 /// Who we are to the API server.
 pub const MANAGER: &str = "kamaji-control-plane";
@@ -111,11 +109,11 @@ fn context(
         tenants: Objects::default(),
         definitions: definitions::Definitions::default(),
         infrastructures: infrastructure::Infrastructures::default(),
-        externals: external::Externals::default(),
+        externals: remote_clusters::Externals::default(),
         probes: probe::Probes::default(),
-        interests: interest::Interests::default(),
-        secrets: kept::Kept::default(),
-        kept_infrastructures: kept::Kept::default(),
+        interests: dependencies::Interests::default(),
+        secrets: object_cache::ObjectCache::default(),
+        kept_infrastructures: object_cache::ObjectCache::default(),
     }
 }
 
@@ -130,7 +128,7 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     }
     if let (Some(address), Some(drain)) = (serves, drain) {
         let served = certificates.clone();
-        let router = drain.around(conversion::router());
+        let router = drain.wrap(conversion::router());
         tasks.spawn(async move {
             Ok(serve::tls(address, (router, listen::CONVERSIONS), served).await?)
         });
@@ -167,7 +165,7 @@ async fn lead(context: Arc<Context>) -> Result<(), RunError> {
         concurrency: context.settings.concurrency,
         time: context.settings.time_limit,
     };
-    let work = |key: Key| {
+    let work = |key: ObjectKey| {
         let context = context.clone();
         async move {
             let started = clock::instant();
@@ -175,7 +173,7 @@ async fn lead(context: Arc<Context>) -> Result<(), RunError> {
             let result = match outcome {
                 Outcome::Done { .. } => "success",
                 Outcome::Retry => "error",
-                Outcome::Wait(_) => "requeue",
+                Outcome::Requeue(_) => "requeue",
             };
             let seconds = started.elapsed().as_secs_f64();
             context
@@ -184,15 +182,15 @@ async fn lead(context: Arc<Context>) -> Result<(), RunError> {
             outcome
         }
     };
-    let accident = |key: &Key, what: &Accident| {
+    let abort = |key: &ObjectKey, what: &Abort| {
         tracing::error!(control_plane = %key, "the look failed: {what}");
         let (context, key, what) = (context.clone(), key.clone(), what.clone());
         tokio::spawn(async move {
             if let Some(object) = context.control_planes.get(&key) {
-                report::accident(&context, &object, &what).await;
+                report::abort(&context, &object, &what).await;
             }
         });
     };
-    context.queue.clone().run(limits, work, accident).await;
+    context.queue.clone().run(limits, work, abort).await;
     Err(RunError::Ended("the queue".to_owned()))
 }

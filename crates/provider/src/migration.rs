@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kamaji_operator::shell::apply::{Address, WriteError};
+use kamaji_shell::apply::{Address, WriteError};
 use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject, ListParams},

@@ -7,24 +7,22 @@ use std::{
 
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
-use kamaji_core::contract::{
+use kamaji_core::cluster_api::{
     self, Owner, Probe, Snapshot,
-    place::{self, Place, Remote},
+    placement::{self, Place, Remote},
 };
-use kamaji_operator::{
-    context::Key,
-    shell::{
-        apply::{Address, WriteError},
-        clock,
-    },
+use kamaji_shell::{
+    ObjectKey,
+    apply::{Address, WriteError},
+    clock,
 };
 use kube::{Api, Client};
 
 use crate::{
     context::Context,
-    external::{self, Connection},
+    dependencies::Dependency,
     infrastructure,
-    interest::Topic,
+    remote_clusters::{self, Connection},
     watches,
 };
 
@@ -46,18 +44,18 @@ pub struct Look {
 /// next look.
 pub async fn look(
     context: &Arc<Context>,
-    key: &Key,
+    key: &ObjectKey,
     object: &KamajiControlPlane,
 ) -> Result<Look, WriteError> {
     let beside = context.tenants.get(key);
-    let place = place::place(object, beside.as_deref());
+    let place = placement::place(object, beside.as_deref());
     let mut topics = match &place.kubeconfig {
-        Some(kubeconfig) => BTreeSet::from(external::topics(&place, kubeconfig)),
-        None => BTreeSet::from([Topic::Tenant(key.clone())]),
+        Some(kubeconfig) => BTreeSet::from(remote_clusters::topics(&place, kubeconfig)),
+        None => BTreeSet::from([Dependency::Tenant(key.clone())]),
     };
-    let cluster = contract::cluster_of(object).map(str::to_owned);
+    let cluster = cluster_api::cluster_of(object).map(str::to_owned);
     if let Some(name) = &cluster {
-        topics.insert(Topic::Cluster(Key::new(&key.namespace, name)));
+        topics.insert(Dependency::Cluster(ObjectKey::new(&key.namespace, name)));
     }
     // Declared before anything is read: what changes in between is not missed.
     context.interests.declare(key, topics.clone());
@@ -65,16 +63,16 @@ pub async fn look(
     let there = there(context, key, &place).await;
     let published: BTreeSet<String> = cluster
         .iter()
-        .flat_map(|cluster| contract::published_names(cluster))
+        .flat_map(|cluster| cluster_api::published_names(cluster))
         .collect();
-    let sources = there.tenant.as_ref().map(contract::source_names);
+    let sources = there.tenant.as_ref().map(cluster_api::source_names);
     let sources: BTreeSet<String> = sources.into_iter().flatten().collect();
     let here = if place.kubeconfig.is_some() {
         published.clone()
     } else {
         &published | &sources
     };
-    let secret = |name: &String| Topic::Secret(Key::new(&key.namespace, name));
+    let secret = |name: &String| Dependency::Secret(ObjectKey::new(&key.namespace, name));
     topics.extend(here.iter().map(secret));
     if let Owner::Cluster(cluster) = &owner {
         topics.extend(infrastructure::topics(cluster));
@@ -85,7 +83,7 @@ pub async fn look(
         Some(way) => {
             let all = secrets(context, (&way.client, &place.namespace), &sources);
             let what = format!("the Secrets of {} in the other cluster", place.namespace);
-            external::in_time(what, all).await?
+            remote_clusters::in_time(what, all).await?
         }
         None => found.clone(),
     };
@@ -95,7 +93,7 @@ pub async fn look(
         }
         _ => infrastructure::Reading::default(),
     };
-    let tenant = external::address(&place);
+    let tenant = remote_clusters::address(&place);
     Ok(Look {
         snapshot: Snapshot {
             control_plane: object.clone(),
@@ -125,7 +123,7 @@ struct There {
     again: bool,
 }
 
-async fn there(context: &Arc<Context>, key: &Key, place: &Place) -> There {
+async fn there(context: &Arc<Context>, key: &ObjectKey, place: &Place) -> There {
     let unreachable = |why: String, again: bool| There {
         tenant: None,
         remote: Remote::Unreachable(why),
@@ -147,7 +145,7 @@ async fn there(context: &Arc<Context>, key: &Key, place: &Place) -> There {
         let why = "the feature gates ExternalClusterReference and ExternalClusterReferenceCrossNamespace do not allow to use its kubeconfig";
         return unreachable(why.to_owned(), false);
     }
-    match external::reach(context, (place, kubeconfig)).await {
+    match remote_clusters::reach(context, (place, kubeconfig)).await {
         Ok((connection, tenant)) => There {
             tenant,
             remote: Remote::Reachable(connection.cluster.clone()),
@@ -158,11 +156,11 @@ async fn there(context: &Arc<Context>, key: &Key, place: &Place) -> There {
     }
 }
 
-fn owner(context: &Context, key: &Key, name: Option<String>) -> Owner {
+fn owner(context: &Context, key: &ObjectKey, name: Option<String>) -> Owner {
     let Some(name) = name else {
         return Owner::Nobody;
     };
-    match context.clusters.get(&Key::new(&key.namespace, &name)) {
+    match context.clusters.get(&ObjectKey::new(&key.namespace, &name)) {
         Some(cluster) => Owner::Cluster(Box::new((*cluster).clone())),
         None => Owner::Missing(name),
     }
@@ -176,7 +174,7 @@ async fn kept_secrets(
 ) -> Result<BTreeMap<String, Secret>, WriteError> {
     let mut found = BTreeMap::new();
     for name in names {
-        let topic = Topic::Secret(Key::new(namespace, name));
+        let topic = Dependency::Secret(ObjectKey::new(namespace, name));
         let ask = secret(context, (&context.client, namespace), name);
         let kept = context.secrets.read((&topic, watches::is_followed), ask);
         found.extend(kept.await?.map(|secret| (name.clone(), secret)));

@@ -12,8 +12,8 @@ use kamaji_api::{
     condition,
     tenant::{TenantControlPlane, VersionPhase},
 };
-use kamaji_core::{checksum, contract::Probe};
-use kamaji_operator::{context::Key, shell::answers::Answers};
+use kamaji_core::{checksum, cluster_api::Probe};
+use kamaji_shell::{ObjectKey, answers::Answers};
 use kube::{
     Client, Config,
     client::ClientBuilder,
@@ -35,12 +35,12 @@ pub static EXTERNALS: LazyLock<Answers> = LazyLock::new(Answers::of_externals);
 /// Kubeconfigs that worked, by control plane.
 #[derive(Debug, Default)]
 pub struct Probes {
-    last: Mutex<HashMap<Key, (String, Probe)>>,
+    last: Mutex<HashMap<ObjectKey, (String, Probe)>>,
 }
 
 impl Probes {
     /// What came of the last try with these bytes.
-    pub fn known(&self, key: &Key, kubeconfig: &[u8]) -> Probe {
+    pub fn known(&self, key: &ObjectKey, kubeconfig: &[u8]) -> Probe {
         let hash = hash(kubeconfig);
         match self.locked().get(key) {
             Some((had, probe)) if *had == hash => probe.clone(),
@@ -49,16 +49,16 @@ impl Probes {
     }
 
     /// What came of a try.
-    pub fn remember(&self, key: &Key, kubeconfig: &[u8], probe: Probe) {
+    pub fn remember(&self, key: &ObjectKey, kubeconfig: &[u8], probe: Probe) {
         self.locked().insert(key.clone(), (hash(kubeconfig), probe));
     }
 
     /// A control plane is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &ObjectKey) {
         self.locked().remove(key);
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (String, Probe)>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, (String, Probe)>> {
         self.last
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -162,7 +162,7 @@ pub fn may_answer(tenant: &TenantControlPlane) -> bool {
     if let Some(said) = condition::find(&status.conditions, "ControlPlaneAvailable") {
         return said.status == "True";
     }
-    // The operator of the reference has no conditions.
+    // The operator of upstream has no conditions.
     let version = status.kubernetes_resources.as_ref();
     let phase = version.and_then(|resources| resources.version.as_ref()?.status);
     !matches!(

@@ -3,10 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kamaji_api::{condition, control_plane::KamajiControlPlane};
 use kamaji_core::{
-    contract::Plan,
+    cluster_api::Plan,
     object::{Kind, Object},
 };
-use kamaji_operator::shell::{apply::WriteError, clock, events::Happening, queue::Accident};
+use kamaji_shell::{apply::WriteError, clock, events::EventRecord, queue::Abort};
 
 use crate::context::Context;
 
@@ -120,22 +120,22 @@ pub async fn status(
         Err(WriteError::Gone(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
-    for what in happenings(had, &next.conditions) {
-        context.events.tell(object, what).await;
+    for what in event_records(had, &next.conditions) {
+        context.events.publish(object, what).await;
     }
     Ok(Some(written))
 }
 
 /// Tells of a look that came to no end: nothing that was planned is known.
-pub async fn accident(context: &Context, object: &KamajiControlPlane, what: &Accident) {
+pub async fn abort(context: &Context, object: &KamajiControlPlane, what: &Abort) {
     let (reason, message) = match what {
-        Accident::TimeOut(limit) => (
+        Abort::TimeOut(limit) => (
             "ReconcileTimedOut",
             format!(
                 "a look at this object took longer than {limit:?} and was stopped; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
             ),
         ),
-        Accident::Panic(what) => (
+        Abort::Panic(what) => (
             "InternalError",
             format!(
                 "the provider failed on this object alone: {what}; please report it, with this object's YAML"
@@ -205,8 +205,8 @@ const WARNINGS: [&str; 16] = [
 const NEWS: [&str; 2] = ["KamajiControlPlaneIsInitialized", "Available"];
 
 /// What changed, told once even if several conditions say the same.
-fn happenings(had: &[Condition], next: &[Condition]) -> Vec<Happening> {
-    let mut told: Vec<Happening> = Vec::new();
+fn event_records(had: &[Condition], next: &[Condition]) -> Vec<EventRecord> {
+    let mut told: Vec<EventRecord> = Vec::new();
     for condition in next {
         let old = condition::find(had, &condition.type_);
         if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
@@ -222,7 +222,7 @@ fn happenings(had: &[Condition], next: &[Condition]) -> Vec<Happening> {
         };
         let same = told.iter().any(|what| what.note == note);
         if !same {
-            told.push(Happening {
+            told.push(EventRecord {
                 warning: WARNINGS.contains(&condition.reason.as_str()),
                 reason: condition.reason.clone(),
                 note,

@@ -21,10 +21,10 @@ fn several_conditions_that_say_the_same_are_one_event() {
             ("ClusterMissing", "no Cluster c"),
         ),
     ];
-    let told = happenings(&[], &next);
+    let told = event_records(&[], &next);
     assert_eq!(told.len(), 1);
     assert!(told[0].warning);
-    assert!(happenings(&next, &next).is_empty());
+    assert!(event_records(&next, &next).is_empty());
 }
 
 #[test]

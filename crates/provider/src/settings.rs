@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use kamaji_core::{admission::serving::WebhookService, contract};
+use kamaji_core::{admission::serving::WebhookService, cluster_api};
 
 /// Everything that `kamaji provider` is told on its command line.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What plans look at.
-    pub core: contract::Settings,
+    pub core: cluster_api::Settings,
     /// Only control planes of this namespace; `None` for all.
     pub namespace: Option<String>,
     /// Only objects whose watch-filter label has this value.
@@ -35,7 +35,7 @@ pub struct Settings {
     pub resync: Duration,
 }
 
-/// Features of the reference that are off unless somebody asks for them.
+/// Features of upstream that are off unless somebody asks for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gates {
     /// TenantControlPlanes in other management clusters.

@@ -9,22 +9,20 @@ use kamaji_api::{
     labels,
     tenant::TenantControlPlane,
 };
-use kamaji_operator::{
-    context::Key,
-    shell::{
-        process::{RunError, Tasks},
-        watch::{self, Objects},
-    },
+use kamaji_shell::{
+    ObjectKey,
+    process::{RunError, Tasks},
+    watch::{self, Objects},
 };
 use kube::{Resource, ResourceExt, api::ApiResource, runtime::watcher};
 use serde::de::DeserializeOwned;
 
 use crate::{
     certificate::DEFINITIONS,
-    changes::{self, Change, reach},
     context::Context,
     definitions::{self, CLUSTERS, TENANTS},
-    interest::Topic,
+    dependencies::Dependency,
+    metadata_watch::{self, Change, reach},
 };
 
 /// Label by which several providers share a management cluster.
@@ -49,8 +47,8 @@ pub fn start(context: &Arc<Context>, tasks: &mut Tasks) {
         let told = of.clone();
         let wake = move || {
             // A kind may be another version of itself now.
-            told.uncertain(|topic| matches!(topic, Topic::Infrastructure(..)));
-            told.tell(&Topic::Definitions);
+            told.uncertain(|topic| matches!(topic, Dependency::Infrastructure(..)));
+            told.tell(&Dependency::Definitions);
         };
         definitions::follow(of.client.clone(), of.definitions.clone(), wake).await;
         ended("definitions")
@@ -64,7 +62,7 @@ pub fn start(context: &Arc<Context>, tasks: &mut Tasks) {
         tasks,
         own,
         (context.control_planes.clone(), move |key| {
-            queue.wake(key);
+            queue.enqueue(key);
         }),
     );
     let told = context.clone();
@@ -74,7 +72,7 @@ pub fn start(context: &Arc<Context>, tasks: &mut Tasks) {
         tasks,
         clusters,
         (context.clusters.clone(), move |key| {
-            told.tell(&Topic::Cluster(key));
+            told.tell(&Dependency::Cluster(key));
         }),
     );
     let told = context.clone();
@@ -84,7 +82,7 @@ pub fn start(context: &Arc<Context>, tasks: &mut Tasks) {
         tasks,
         tenants,
         (context.tenants.clone(), move |key| {
-            told.tell(&Topic::Tenant(key));
+            told.tell(&Dependency::Tenant(key));
         }),
     );
     for selector in SECRETS.map(|(label, value)| {
@@ -95,12 +93,12 @@ pub fn start(context: &Arc<Context>, tasks: &mut Tasks) {
             let api = reach(&context, &ApiResource::erase::<Secret>(&()));
             let tell = move |change| match change {
                 Change::Of(key, version) => {
-                    context.changed(&Topic::Secret(key), version.as_deref());
+                    context.changed(&Dependency::Secret(key), version.as_deref());
                 }
-                Change::Any => context.uncertain(|topic| matches!(topic, Topic::Secret(_))),
+                Change::Any => context.uncertain(|topic| matches!(topic, Dependency::Secret(_))),
             };
             let config = watcher::Config::default().labels(&selector);
-            changes::follow(api, config, tell).await;
+            metadata_watch::follow(api, config, tell).await;
             ended("Secrets")
         });
     }
@@ -111,7 +109,10 @@ fn kind<K>(
     context: &Arc<Context>,
     tasks: &mut Tasks,
     (definition, selector): (&'static str, String),
-    (objects, wake): (Objects<Key, K>, impl Fn(Key) + Send + Sync + 'static),
+    (objects, wake): (
+        Objects<ObjectKey, K>,
+        impl Fn(ObjectKey) + Send + Sync + 'static,
+    ),
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
 {
@@ -119,7 +120,7 @@ fn kind<K>(
     tasks.spawn(async move {
         context.definitions.known(definition).await;
         let api = reach(&context, &ApiResource::erase::<K>(&()));
-        watch::some(api, &selector, objects, wake).await;
+        watch::selected(api, &selector, objects, wake).await;
         ended(definition)
     });
 }

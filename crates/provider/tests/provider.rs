@@ -13,6 +13,8 @@ mod bad_input;
 mod clusters;
 #[path = "provider/deletion.rs"]
 mod deletion;
+#[path = "provider/environment.rs"]
+mod environment;
 #[path = "provider/external.rs"]
 mod external;
 #[path = "provider/leading.rs"]
@@ -25,5 +27,3 @@ mod refused;
 mod takeover;
 #[path = "provider/versions.rs"]
 mod versions;
-#[path = "provider/world.rs"]
-mod world;

@@ -125,7 +125,7 @@ pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject)
             kubeconfig: &api.value(&format!("{cluster}-kubeconfig")).await?,
         })
         .await?;
-    api.tell(M::KIND, machine, (&provider_id, &address)).await?;
+    api.run(M::KIND, machine, (&provider_id, &address)).await?;
     Ok(makes.next())
 }
 
@@ -174,7 +174,7 @@ impl Objects<'_> {
     }
 
     /// Tells Cluster API that the machine runs.
-    async fn tell(
+    async fn run(
         &self,
         kind: &str,
         machine: &DynamicObject,

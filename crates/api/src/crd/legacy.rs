@@ -1,4 +1,4 @@
-//! What do clients of v1alpha1 see? The reference up to 0.19 had this version, and Cluster API up to 1.10
+//! What do clients of v1alpha1 see? Upstream up to 0.19 had this version, and Cluster API up to 1.10
 //! reads it: the fields of v1alpha2, with the words of the old contract beside them.
 
 use serde_json::{Map, Value, json};

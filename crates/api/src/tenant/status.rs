@@ -1,6 +1,6 @@
 //! What does the operator say about a tenant? (management-cluster specification, section 11)
 //!
-//! Members that the reference always writes are not left out when they are empty.
+//! Members that upstream always writes are not left out when they are empty.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -173,7 +173,7 @@ status! {
         /// The CA.
         #[serde(skip_serializing_if = "Option::is_none")]
         ca: Option<SecretStatus>,
-        /// Never set; the reference has it in the schema.
+        /// Never set; upstream has it in the schema.
         #[serde(skip_serializing_if = "Option::is_none")]
         etcd: Option<EtcdCertificatesStatus>,
         /// The front-proxy CA.
@@ -187,7 +187,7 @@ status! {
         sa: Option<SecretStatus>,
     }
 
-    /// Never set; the reference has it in the schema.
+    /// Never set; upstream has it in the schema.
     EtcdCertificatesStatus {
         /// The API server's for etcd.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,8 +11,8 @@ use kamaji_api::{
 };
 use kamaji_core::{
     admission,
-    entropy::Seed,
     pki::{authority, key::KeyAlgorithm},
+    rng::Seed,
     settings::Settings,
     snapshot::{Snapshot, StoreWait},
     store::{self, Secrets, Store, StoreTls},
@@ -88,7 +88,7 @@ pub fn snapshot(
         gateways: Vec::new(),
         gateway_api: true,
         children: std::collections::BTreeMap::new(),
-        inside: None,
+        tenant_cluster: None,
         now,
         seed,
     })

@@ -68,15 +68,15 @@ pub fn facts() -> Facts {
 
 /// What is said when the smallest tenant with `changes` is created.
 pub fn create(changes: Value) -> Result<Vec<String>, Vec<String>> {
-    judge(&tenant(changes), None)
+    evaluate(&tenant(changes), None)
 }
 
 /// What is said when `old` becomes `new`.
 pub fn update(old: Value, new: Value) -> Result<Vec<String>, Vec<String>> {
-    judge(&tenant(new), Some(&tenant(old)))
+    evaluate(&tenant(new), Some(&tenant(old)))
 }
 
-pub fn judge(
+pub fn evaluate(
     new: &TenantControlPlane,
     old: Option<&TenantControlPlane>,
 ) -> Result<Vec<String>, Vec<String>> {

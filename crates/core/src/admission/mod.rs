@@ -28,7 +28,7 @@ pub use data_store::validate_data_store;
 pub use defaults::{default, patch};
 pub use refusal::Refusal;
 
-use crate::{inside::kubelet_config, render::collisions};
+use crate::{render::collisions, tenant_cluster::kubelet_config};
 
 /// What is known beside the object itself.
 #[derive(Clone, Debug, Default)]

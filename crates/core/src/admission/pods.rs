@@ -1,4 +1,4 @@
-//! Would the API server take the Deployment with everything that was added to it? The reference
+//! Would the API server take the Deployment with everything that was added to it? Upstream
 //! tries it by a dry run; these are the rules that such a run breaks.
 
 use std::collections::BTreeSet;

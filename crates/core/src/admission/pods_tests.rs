@@ -201,7 +201,7 @@ fn our_mounts_are_known() {
         paths(volumes::scheduler_mounts(&tenant)),
         ["/etc/kubernetes"]
     );
-    let world = fixture::World::with(
+    let fixture = fixture::Fixture::with(
         json!({"addons": {"konnectivity": {"server": {"port": 8132}}}}),
     )
     .on(fixture::store(
@@ -211,5 +211,5 @@ fn our_mounts_are_known() {
     ));
     let mut known: Vec<String> = super::API_SERVER.map(str::to_owned).to_vec();
     known.sort();
-    assert_eq!(paths(volumes::api_server_mounts(&world.facts())), known);
+    assert_eq!(paths(volumes::api_server_mounts(&fixture.facts())), known);
 }

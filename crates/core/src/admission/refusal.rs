@@ -1,6 +1,6 @@
 //! Why is a tenant refused?
 
-use crate::{inside::kubelet_config::PatchError, plan::upgrade, tenant::ParseError};
+use crate::{plan::upgrade, tenant::ParseError, tenant_cluster::kubelet_config::PatchError};
 
 /// One reason: where it is, what is wrong, what to do instead.
 #[derive(Debug, thiserror::Error)]

@@ -15,15 +15,15 @@ use k8s_openapi::{
 use serde_json::{Value, json};
 
 use crate::{
-    entropy::Seed,
     object::{Intent, Object, Version},
     pki::{
         authority::{self, Authority, BACKDATE},
         certificate::{Certificate, Usage},
         key::{Key, KeyAlgorithm},
         leaf::LeafRequest,
-        renew::{Reason, Subject, Verdict, judge},
+        renew::{Reason, Subject, Verdict, evaluate},
     },
+    rng::Seed,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -297,7 +297,7 @@ impl State {
             key: Some(&self.leaf_key),
             rotate: false,
         };
-        judge(&subject, moment.now, moment.threshold)
+        evaluate(&subject, moment.now, moment.threshold)
     }
 
     /// True for a leaf that a former authority signed and that clients take for another while.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::admission::{
     Claim, Facts, Request,
-    fixture::{all_pass, all_refused, judge, running, tenant, update},
+    fixture::{all_pass, all_refused, evaluate, running, tenant, update},
     validate,
 };
 use crate::tenant::Tenant;
@@ -100,7 +100,7 @@ fn overrides_are_checked_on_update_too() {
 fn a_tenants_own_claim_is_not_held_against_it() {
     let mut new = tenant(json!({"dataStoreSchema": "theirs", "dataStoreUsername": "them"}));
     new.metadata.name = Some("neighbour".to_owned());
-    assert_eq!(judge(&new, Some(&tenant(json!({})))), Ok(Vec::new()));
+    assert_eq!(evaluate(&new, Some(&tenant(json!({})))), Ok(Vec::new()));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_tenant_with_data_is_told_that_it_stays_where_it_is() {
     let old = running(json!({"dataStore": "default"}), status.clone());
     let moved = |to: &str| {
         let new = running(json!({ "dataStore": to }), status.clone());
-        judge(&new, Some(&old)).expect("accepted")
+        evaluate(&new, Some(&old)).expect("accepted")
     };
     let [same] = moved("events").try_into().expect("one warning");
     assert!(
@@ -168,7 +168,7 @@ fn a_schema_that_comes_too_late_is_told_to_be_ignored() {
         json!({"dataStoreSchema": "mine", "dataStoreUsername": "uid"}),
         status.clone(),
     );
-    let warnings = judge(&new, Some(&running(json!({}), status))).expect("accepted");
+    let warnings = evaluate(&new, Some(&running(json!({}), status))).expect("accepted");
     assert_eq!(
         warnings,
         ["spec.dataStoreSchema \"mine\" is ignored: the tenant has \"uid\""]
@@ -189,7 +189,7 @@ fn overrides_may_change_until_they_are_set_up_and_never_after() {
         json!({"storage": {"dataStoreName": "default", "setup": setup, "overrides": recorded}});
     let change = |status: &Value, from: &Value, to: &Value| {
         let old = running(overrides(from.clone()), status.clone());
-        judge(&running(overrides(to.clone()), status.clone()), Some(&old))
+        evaluate(&running(overrides(to.clone()), status.clone()), Some(&old))
     };
     change(&new, &events, &leases).expect("nothing is set up");
     for status in [&older, &current] {

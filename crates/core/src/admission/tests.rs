@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::fixture::{create, judge, raw, tenant, update};
+use super::fixture::{create, evaluate, raw, tenant, update};
 
 #[test]
 fn the_smallest_tenant_passes_without_a_word() {
@@ -49,7 +49,7 @@ fn an_update_that_leaves_the_spec_alone_is_never_refused() {
 fn a_tenant_that_is_being_deleted_is_never_refused() {
     let mut object = tenant(json!({"dataStore": "nowhere"}));
     object.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).ok();
-    assert_eq!(judge(&object, Some(&tenant(json!({})))), Ok(Vec::new()));
+    assert_eq!(evaluate(&object, Some(&tenant(json!({})))), Ok(Vec::new()));
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn a_tenant_whose_name_the_api_server_will_make_up_passes() {
     let mut object = raw(json!({}));
     object["metadata"] = json!({"generateName": "demo-", "namespace": "apps"});
     let object = serde_json::from_value(object).expect("a tenant");
-    assert_eq!(judge(&object, None), Ok(Vec::new()));
+    assert_eq!(evaluate(&object, None), Ok(Vec::new()));
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::admission::fixture::{all_pass, all_refused, judge, tenant, update};
+use crate::admission::fixture::{all_pass, all_refused, evaluate, tenant, update};
 
 fn network(profile: Value) -> Value {
     json!({ "networkProfile": profile })
@@ -73,7 +73,7 @@ fn names_must_be_labels_that_begin_with_a_letter() {
     let named = |name: &str| {
         let mut object = tenant(json!({}));
         object.metadata.name = Some(name.to_owned());
-        judge(&object, None)
+        evaluate(&object, None)
     };
     for name in ["a", "demo-1", &"a".repeat(63)] {
         assert_eq!(named(name), Ok(Vec::new()), "{name}");
@@ -101,7 +101,7 @@ fn long_lists_of_names_are_read_once() {
         .collect();
     let object = tenant(json!({"networkProfile": {"certSANs": sans, "port": 0}}));
     let begun = std::time::Instant::now();
-    let refusals = judge(&object, None).expect_err("names with blanks");
+    let refusals = evaluate(&object, None).expect_err("names with blanks");
     // Seconds if all were read again for each that is refused: that is 3.6e9 names.
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     assert_eq!(refusals.len(), 60_001);

@@ -4,7 +4,7 @@ use kamaji_api::tenant::TenantControlPlane;
 
 use super::{Findings, Refusal};
 use crate::{
-    plan::upgrade::judge,
+    plan::upgrade::evaluate,
     tenant::{NEWEST_MINOR, OLDEST_MINOR, Version},
 };
 
@@ -66,10 +66,10 @@ pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found:
     let before = Version::parse(texts.1).ok();
     let installed = installed(new).or_else(|| installed(old));
     let step = match (&before, &installed) {
-        (Some(before), Some(installed)) if judge(installed, before).is_ok() => {
-            judge(before, &wanted).and_then(|()| judge(installed, &wanted))
+        (Some(before), Some(installed)) if evaluate(installed, before).is_ok() => {
+            evaluate(before, &wanted).and_then(|()| evaluate(installed, &wanted))
         }
-        (_, Some(from)) | (Some(from), None) => judge(from, &wanted),
+        (_, Some(from)) | (Some(from), None) => evaluate(from, &wanted),
         (None, None) => Ok(()),
     };
     if let Err(refusal) = step {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::admission::fixture::{
-    all_pass, all_refused, all_warned, judge, running, tenant, update,
+    all_pass, all_refused, all_warned, evaluate, running, tenant, update,
 };
 
 fn version(text: &str) -> Value {
@@ -61,7 +61,7 @@ fn updates_go_up_minor_by_minor_and_never_down() {
 /// `installed`, before and after.
 fn step(installed: &str, from: &str, to: &str) -> Result<Vec<String>, Vec<String>> {
     let status = json!({"kubernetesResources": {"version": {"version": installed}}});
-    judge(
+    evaluate(
         &running(version(to), status.clone()),
         Some(&running(version(from), status)),
     )
@@ -93,6 +93,6 @@ fn another_change_is_not_asked_for_the_version() {
     let old = running(version("v1.40.0"), json!({}));
     let mut new = tenant(version("v1.40.0"));
     new.spec.control_plane.deployment.replicas = Some(5);
-    let warnings = judge(&new, Some(&old)).expect("it may scale");
+    let warnings = evaluate(&new, Some(&old)).expect("it may scale");
     assert!(warnings[0].contains("newer than"), "{warnings:?}");
 }

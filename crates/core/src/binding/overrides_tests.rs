@@ -2,9 +2,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    entropy::Seed,
     pki::{authority, key::KeyAlgorithm},
     plan::fixture::{NOW, store, tenant},
+    rng::Seed,
 };
 
 fn pair(one: &str, other: &str) -> Override {
@@ -29,19 +29,19 @@ fn order_and_slash_say_nothing_and_everything_else_does() {
 
 #[test]
 fn what_is_recorded_is_in_force_whatever_the_spec_asks_for() {
-    let wish = json!({"dataStoreOverrides": [{"resource": "/events", "dataStore": "gold"}]});
-    let new = tenant(json!({"spec": wish}));
+    let desired = json!({"dataStoreOverrides": [{"resource": "/events", "dataStore": "gold"}]});
+    let new = tenant(json!({"spec": desired}));
     assert_eq!(effective(&new), [pair("/events", "gold")]);
     assert_eq!(changed(&new), None);
     let setup = json!({"schema": "s", "user": "u"});
     let running = tenant(json!({
-        "spec": wish,
+        "spec": desired,
         "status": {"storage": {"setup": setup, "overrides": []}},
     }));
     assert_eq!(effective(&running), []);
     assert_eq!(changed(&running).as_deref(), Some("none"));
     // Set up by an older build: what it runs with is what its spec says.
-    let older = tenant(json!({"spec": wish, "status": {"storage": {"setup": setup}}}));
+    let older = tenant(json!({"spec": desired, "status": {"storage": {"setup": setup}}}));
     assert_eq!(effective(&older), [pair("/events", "gold")]);
 }
 

@@ -8,9 +8,9 @@ use crate::{
 };
 
 fn binding() -> Binding {
-    let world = snapshot(json!({}));
-    let tenant = Tenant::parse(&world.object).unwrap();
-    let binding = bind(&tenant, &store(), None, &world).unwrap();
+    let fixture = snapshot(json!({}));
+    let tenant = Tenant::parse(&fixture.object).unwrap();
+    let binding = bind(&tenant, &store(), None, &fixture).unwrap();
     assert!(!binding.recorded && binding.adopts.is_none());
     binding
 }

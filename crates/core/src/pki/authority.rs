@@ -10,7 +10,7 @@ use super::{
     leaf::{self, LeafRequest, Pair},
     x509::{self, Body, Extension},
 };
-use crate::entropy::Entropy;
+use crate::rng::Entropy;
 
 /// Validity of a new CA: ten years, as kubeadm's.
 pub const VALIDITY: Duration = Duration::from_hours(87_600);

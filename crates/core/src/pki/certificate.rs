@@ -11,7 +11,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::known;
+use super::verification_cache;
 
 /// A certificate as far as we look at it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub enum Usage {
     Client,
     /// By a server.
     Server,
-    /// To sign code; the reference's etcd and konnectivity certificates have it.
+    /// To sign code; upstream's etcd and konnectivity certificates have it.
     CodeSigning,
 }
 
@@ -140,7 +140,7 @@ impl Certificate {
     /// True if `issuer` signed this certificate.
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
         let check = || self.verifies(issuer).then_some(()).ok_or(());
-        known::once("signed by", &[&self.der, &issuer.der], check).is_ok()
+        verification_cache::once("signed by", &[&self.der, &issuer.der], check).is_ok()
     }
 
     fn verifies(&self, issuer: &Certificate) -> bool {

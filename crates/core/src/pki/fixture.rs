@@ -9,7 +9,7 @@ use super::{
     key::{Key, KeyAlgorithm},
     x509::{self, Body, Extension},
 };
-use crate::entropy::{Entropy, Seed};
+use crate::rng::{Entropy, Seed};
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
 

@@ -15,7 +15,7 @@ use rsa::{
 use sha2::{Digest, Sha256};
 
 use super::{certificate::Certificate, der};
-use crate::{entropy::Entropy, excerpt::excerpt};
+use crate::{excerpt::excerpt, rng::Entropy};
 
 /// What new keys are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum KeyAlgorithm {
     /// Small and quick to make.
     #[default]
     EcdsaP256,
-    /// What the reference makes; seconds of CPU a tenant.
+    /// What upstream makes; seconds of CPU a tenant.
     Rsa2048,
 }
 

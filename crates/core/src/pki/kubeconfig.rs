@@ -249,7 +249,7 @@ pub enum Reason {
 }
 
 /// Judges a kubeconfig file: rules in order, the first that is violated says why.
-pub fn judge(
+pub fn evaluate(
     text: Option<&[u8]>,
     expected: &Expected,
     now: Timestamp,
@@ -288,7 +288,7 @@ fn examine(
         key: Some(&have.key),
         rotate: false,
     };
-    match renew::judge(&subject, now, threshold) {
+    match renew::evaluate(&subject, now, threshold) {
         renew::Verdict::Keep { due } => Ok(due),
         renew::Verdict::Renew(reason) => Err(Reason::Certificate(reason)),
     }

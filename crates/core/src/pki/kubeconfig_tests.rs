@@ -160,10 +160,10 @@ fn each_rule_has_its_reason() {
     };
     let due = now() + 364 * DAY;
     let verdict =
-        |text: &str, expected: &Expected, at| judge(Some(text.as_bytes()), expected, at, DAY);
+        |text: &str, expected: &Expected, at| evaluate(Some(text.as_bytes()), expected, at, DAY);
     assert_eq!(verdict(&text, &good, now()), Verdict::Keep { due });
     assert_eq!(
-        judge(None, &good, now(), DAY),
+        evaluate(None, &good, now(), DAY),
         Verdict::Renew(Reason::Missing)
     );
     let rotated = Expected {

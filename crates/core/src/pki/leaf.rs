@@ -10,7 +10,7 @@ use super::{
     key::{Key, KeyAlgorithm},
     x509::{self, Body, Extension},
 };
-use crate::entropy::Entropy;
+use crate::rng::Entropy;
 
 /// What a leaf certificate is to say.
 #[derive(Clone, Debug, PartialEq)]

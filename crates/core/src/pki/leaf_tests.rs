@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    entropy::Seed,
     pki::{
         authority,
         certificate::Certificate,
         fixture::{DAY, Foreign, authority, entropy, now},
         leaves,
-        renew::{Subject, Verdict, judge},
+        renew::{Subject, Verdict, evaluate},
         x509,
     },
+    rng::Seed,
 };
 
 fn request() -> LeafRequest {
@@ -169,14 +169,14 @@ proptest! {
             key: Some(pair.key_pem.as_bytes()),
             rotate: false,
         };
-        let Verdict::Keep { due } = judge(&subject, now, DAY) else {
+        let Verdict::Keep { due } = evaluate(&subject, now, DAY) else {
             return Err(TestCaseError::fail("renewed right after its issue"));
         };
         prop_assert!(due > now && due <= leaf.not_after);
-        let kept = judge(&subject, due - Duration::from_secs(1), DAY) == Verdict::Keep { due };
+        let kept = evaluate(&subject, due - Duration::from_secs(1), DAY) == Verdict::Keep { due };
         prop_assert!(kept);
         let outlived = leaf.not_after >= ca.certificate().not_after;
-        prop_assert_eq!(outlived, judge(&subject, due, DAY) == Verdict::Keep { due });
+        prop_assert_eq!(outlived, evaluate(&subject, due, DAY) == Verdict::Keep { due });
     }
 
     #[test]

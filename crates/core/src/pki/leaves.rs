@@ -64,7 +64,7 @@ pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafReques
         "kubernetes.default".to_owned(),
         "kubernetes.default.svc".to_owned(),
         format!("kubernetes.default.svc.{cluster_domain}"),
-        // What kubeadm calls a node whose name it is not told; the reference has it, too.
+        // What kubeadm calls a node whose name it is not told; upstream has it, too.
         "node".to_owned(),
         "localhost".to_owned(),
         tenant.clone(),

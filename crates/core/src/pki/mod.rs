@@ -8,11 +8,11 @@ pub mod expiry;
 #[cfg(test)]
 mod fixture;
 pub mod key;
-mod known;
 pub mod kubeconfig;
 pub mod leaf;
 pub mod leaves;
 pub mod renew;
 pub mod service_account;
 pub mod summary;
+mod verification_cache;
 mod x509;

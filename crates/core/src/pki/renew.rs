@@ -8,8 +8,8 @@ use super::{
     authority::Authority,
     certificate::{Certificate, CertificateError},
     key::{Key, KeyError},
-    known,
     leaf::{LeafRequest, before},
+    verification_cache,
 };
 use crate::checksum;
 
@@ -86,7 +86,7 @@ pub enum Reason {
 }
 
 /// Judges a leaf.
-pub fn judge(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
+pub fn evaluate(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
     match examine(subject, now, threshold) {
         Ok(due) => Verdict::Keep { due },
         Err(reason) => Verdict::Renew(reason),
@@ -111,7 +111,7 @@ fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Tim
         Err(CertificateError::Missing) => return Err(Reason::Missing),
         read => read.map_err(|e| unreadable(&e))?,
     };
-    known::once("pair", &[pem, key], || match Key::from_pem(key) {
+    verification_cache::once("pair", &[pem, key], || match Key::from_pem(key) {
         Err(KeyError::Missing) => Err(Reason::Missing),
         Err(error) => Err(unreadable(&error)),
         Ok(key) if key.matches(&certificate) => Ok(()),

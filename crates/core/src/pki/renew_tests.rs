@@ -46,7 +46,7 @@ impl Case {
         }
     }
 
-    fn judge(&self) -> Verdict {
+    fn evaluate(&self) -> Verdict {
         let subject = Subject {
             purpose: "leaf",
             request: &self.request,
@@ -55,7 +55,7 @@ impl Case {
             key: Some(self.pair.key_pem.as_bytes()),
             rotate: self.rotate,
         };
-        judge(&subject, self.at, self.threshold)
+        evaluate(&subject, self.at, self.threshold)
     }
 }
 
@@ -63,13 +63,13 @@ impl Case {
 fn changed(change: impl FnOnce(&mut Case)) -> Verdict {
     let mut case = Case::good();
     change(&mut case);
-    case.judge()
+    case.evaluate()
 }
 
 #[test]
 fn a_good_leaf_is_kept_until_a_deadline_before_its_end() {
     let due = now() + 364 * DAY;
-    assert_eq!(Case::good().judge(), Verdict::Keep { due });
+    assert_eq!(Case::good().evaluate(), Verdict::Keep { due });
     assert_eq!(next_deadline(now() + 365 * DAY, DAY), due);
     let late = changed(|case| case.at = due - Duration::from_secs(1));
     assert_eq!(late, Verdict::Keep { due });
@@ -157,7 +157,10 @@ fn what_is_not_there_is_made() {
         key: None,
         rotate: false,
     };
-    assert_eq!(judge(&subject, now(), DAY), Verdict::Renew(Reason::Missing));
+    assert_eq!(
+        evaluate(&subject, now(), DAY),
+        Verdict::Renew(Reason::Missing)
+    );
 }
 
 #[test]
@@ -190,9 +193,9 @@ fn a_leaf_that_ends_with_its_authority_is_kept() {
         ..Foreign::new()
     };
     let mut case = Case::by(ca.load());
-    assert_eq!(case.judge(), Verdict::Keep { due: end });
+    assert_eq!(case.evaluate(), Verdict::Keep { due: end });
     case.at = end - Duration::from_secs(1);
-    assert_eq!(case.judge(), Verdict::Keep { due: end });
+    assert_eq!(case.evaluate(), Verdict::Keep { due: end });
 }
 
 #[test]
@@ -201,10 +204,10 @@ fn a_leaf_from_the_future_is_renewed_unless_its_authority_is_from_there_too() {
     let early = now() - HOUR;
     let mut case = Case::by(Foreign::new().load());
     case.at = early;
-    assert_eq!(case.judge(), Verdict::Renew(Reason::NotYetValid(start)));
+    assert_eq!(case.evaluate(), Verdict::Renew(Reason::NotYetValid(start)));
     let mut case = Case::good();
     case.at = early;
-    assert!(matches!(case.judge(), Verdict::Keep { .. }));
+    assert!(matches!(case.evaluate(), Verdict::Keep { .. }));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::{
     key::{Key, KeyAlgorithm, KeyError},
-    known,
+    verification_cache,
 };
-use crate::entropy::Entropy;
+use crate::rng::Entropy;
 
 /// A pair of keys, as PEM.
 pub struct ServiceAccountKeys {
@@ -42,7 +42,7 @@ pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> ServiceAccoun
 
 /// Checks a pair that exists. `sa.pub` may hold more keys: tokens signed by former ones stay valid.
 pub fn load(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
-    known::once("service account", &[key, public], || check(key, public))
+    verification_cache::once("service account", &[key, public], || check(key, public))
 }
 
 fn check(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use rand_core::RngCore;
 
 use super::{certificate::Usage, der, key::Key};
-use crate::entropy::Entropy;
+use crate::rng::Entropy;
 
 const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 const ORGANIZATION: [u8; 3] = [0x55, 0x04, 0x0a];

@@ -10,7 +10,7 @@ use kamaji_api::{
 };
 
 use super::{
-    Draft, Renewals, Wait,
+    PlanBuilder, Renewals, Wait,
     replacement::{self, Replacements, Trusted},
     secret::Planned,
 };
@@ -32,12 +32,12 @@ pub(super) struct Authorities {
 
 /// Plans the authorities and the service-account keys. `None` if any of them is lost or damaged: then
 /// nothing that depends on them is touched, and a person must say what is to be done.
-pub(super) fn authorities(tenant: &Tenant, draft: &mut Draft) -> Option<Authorities> {
-    let mut asked = Asked::read(draft);
-    let ca = one(tenant, &CA, (&mut asked, draft));
-    let front_proxy = one(tenant, &FRONT_PROXY, (&mut asked, draft));
-    let service_account = service_account(tenant, (&mut asked, draft));
-    asked.answer(tenant, draft);
+pub(super) fn authorities(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Authorities> {
+    let mut asked = Asked::read(builder);
+    let ca = one(tenant, &CA, (&mut asked, builder));
+    let front_proxy = one(tenant, &FRONT_PROXY, (&mut asked, builder));
+    let service_account = service_account(tenant, (&mut asked, builder));
+    asked.answer(tenant, builder);
     service_account?;
     Some(Authorities {
         ca: ca?,
@@ -86,25 +86,25 @@ impl Origin {
     fn of(
         tenant: &Tenant,
         (trusted, name): (Trusted, &str),
-        (asked, draft): (&mut Asked, &mut Draft),
+        (asked, builder): (&mut Asked, &mut PlanBuilder),
     ) -> Option<Self> {
-        let live = draft.live(name);
+        let live = builder.live(name);
         let data = live.filter(|data| !data.values().all(|bytes| is_blank(bytes)));
-        if draft.rotation_requested(name) {
-            draft.renews = true;
-            if draft.renewals == Renewals::Allowed {
+        if builder.rotation_requested(name) {
+            builder.renews = true;
+            if builder.renewals == Renewals::Allowed {
                 return Some(Self::Renewed);
             }
         }
         if let Some(data) = data {
             return Some(Self::Live(data));
         }
-        let Some(id) = lost(tenant, (trusted, name), draft) else {
+        let Some(id) = lost(tenant, (trusted, name), builder) else {
             return Some(Self::New);
         };
         if asked.granted(trusted, &id) {
-            draft.renews = true;
-            if draft.renewals == Renewals::Allowed {
+            builder.renews = true;
+            if builder.renewals == Renewals::Allowed {
                 return Some(Self::Renewed);
             }
         }
@@ -115,7 +115,11 @@ impl Origin {
 
 /// What identifies the loss of an authority that is not there: the checksum that the status has recorded, or the
 /// Secret that has been emptied. `None` if it was never there.
-fn lost(tenant: &Tenant, (trusted, name): (Trusted, &str), draft: &Draft) -> Option<String> {
+fn lost(
+    tenant: &Tenant,
+    (trusted, name): (Trusted, &str),
+    builder: &PlanBuilder,
+) -> Option<String> {
     let recorded = tenant.status.certificates.as_ref().and_then(|recorded| {
         let status: Option<&SecretStatus> = match trusted {
             Trusted::Ca => recorded.ca.as_ref(),
@@ -125,7 +129,7 @@ fn lost(tenant: &Tenant, (trusted, name): (Trusted, &str), draft: &Draft) -> Opt
         status?.checksum.clone()
     });
     let emptied = || {
-        let secret = draft.snapshot.secrets.get(name)?;
+        let secret = builder.snapshot.secrets.get(name)?;
         secret.metadata.uid.clone().or(Some("unknown".to_owned()))
     };
     recorded.filter(|text| !text.is_empty()).or_else(emptied)
@@ -144,8 +148,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(draft: &Draft) -> Self {
-        let annotations = draft.snapshot.object.metadata.annotations.as_ref();
+    fn read(builder: &PlanBuilder) -> Self {
+        let annotations = builder.snapshot.object.metadata.annotations.as_ref();
         let text = annotations
             .and_then(|all| all.get(REPLACE_AUTHORITY))
             .cloned();
@@ -165,15 +169,15 @@ impl Asked {
     }
 
     /// Says what is lost; takes the annotation away once nothing is.
-    fn answer(self, tenant: &Tenant, draft: &mut Draft) {
+    fn answer(self, tenant: &Tenant, builder: &mut PlanBuilder) {
         if !self.lost.is_empty() {
             // A Secret that a person makes anew may carry no label of ours, and no watch tells of it.
-            draft.due(draft.snapshot.now + LOOK_AGAIN);
-            return draft.wait(self.wait(tenant));
+            builder.due(builder.snapshot.now + LOOK_AGAIN);
+            return builder.wait(self.wait(tenant));
         }
         match self.said {
-            Ok(said) => draft.answered = !said.is_empty(),
-            Err(why) => draft.warn(Wait::new(
+            Ok(said) => builder.answered = !said.is_empty(),
+            Err(why) => builder.warn(Wait::new(
                 ConditionType::CertificatesValid,
                 "AnnotationUnreadable",
                 format!("{why}: nothing is lost, so remove it"),
@@ -219,31 +223,31 @@ impl Asked {
 fn one(
     tenant: &Tenant,
     kind: &Kind,
-    (asked, draft): (&mut Asked, &mut Draft),
+    (asked, builder): (&mut Asked, &mut PlanBuilder),
 ) -> Option<Authority> {
     let name = match kind.trusted {
         Trusted::FrontProxy => tenant.names.front_proxy_ca(),
         Trusted::Ca | Trusted::ServiceAccount => tenant.names.ca(),
     };
-    let origin = Origin::of(tenant, (kind.trusted, &name), (asked, draft))?;
+    let origin = Origin::of(tenant, (kind.trusted, &name), (asked, builder))?;
     let rotated = origin.is_rotated();
     let authority = match origin {
         Origin::Live(data) => {
             let (certificate, key) = files(&data, kind);
-            match Authority::load(certificate, key, draft.snapshot.now) {
+            match Authority::load(certificate, key, builder.snapshot.now) {
                 Ok(authority) => authority,
                 Err(source) => {
-                    draft.wait(damaged(tenant, &name, &source));
-                    draft.damaged.insert(name);
+                    builder.wait(damaged(tenant, &name, &source));
+                    builder.damaged.insert(name);
                     return None;
                 }
             }
         }
         Origin::New | Origin::Renewed => authority::issue(
             kind.common_name,
-            draft.snapshot.settings.key_algorithm,
-            draft.snapshot.now,
-            &mut draft.snapshot.seed.for_purpose(kind.component),
+            builder.snapshot.settings.key_algorithm,
+            builder.snapshot.now,
+            &mut builder.snapshot.seed.for_purpose(kind.component),
         ),
     };
     let purpose = match kind.trusted {
@@ -251,8 +255,8 @@ fn one(
         Trusted::Ca | Trusted::ServiceAccount => Purpose::Ca,
     };
     let secret = format!("{}/{name}", tenant.namespace);
-    draft.lasts(Expiry::of(purpose, authority.certificate()), &secret);
-    draft.ca_rotating |= rotated && kind.trusted == Trusted::Ca;
+    builder.lasts(Expiry::of(purpose, authority.certificate()), &secret);
+    builder.ca_rotating |= rotated && kind.trusted == Trusted::Ca;
     let (certificate, key) = (authority.certificate_pem(), authority.key_pem());
     let mut names = vec![kind.files];
     if kind.trusted == Trusted::Ca {
@@ -269,7 +273,7 @@ fn one(
         rotated,
         ..Planned::new(name, kind.component, data.collect())
     };
-    draft.secret(tenant, planned);
+    builder.secret(tenant, planned);
     Some(authority)
 }
 
@@ -294,24 +298,27 @@ impl Origin {
     }
 }
 
-fn service_account(tenant: &Tenant, (asked, draft): (&mut Asked, &mut Draft)) -> Option<()> {
+fn service_account(
+    tenant: &Tenant,
+    (asked, builder): (&mut Asked, &mut PlanBuilder),
+) -> Option<()> {
     let name = tenant.names.service_account();
-    let origin = Origin::of(tenant, (Trusted::ServiceAccount, &name), (asked, draft))?;
+    let origin = Origin::of(tenant, (Trusted::ServiceAccount, &name), (asked, builder))?;
     let rotated = origin.is_rotated();
     let data = match origin {
         Origin::Live(data) => {
             let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
             if let Err(source) = service_account::load(file("sa.key"), file("sa.pub")) {
-                draft.wait(damaged(tenant, &name, &source));
-                draft.damaged.insert(name);
+                builder.wait(damaged(tenant, &name, &source));
+                builder.damaged.insert(name);
                 return None;
             }
             data
         }
         Origin::New | Origin::Renewed => {
             let pair = service_account::generate(
-                draft.snapshot.settings.key_algorithm,
-                &mut draft.snapshot.seed.for_purpose("sa-certificate"),
+                builder.snapshot.settings.key_algorithm,
+                &mut builder.snapshot.seed.for_purpose("sa-certificate"),
             );
             Data::from([
                 ("sa.pub".to_owned(), pair.public_pem.into_bytes()),
@@ -323,7 +330,7 @@ fn service_account(tenant: &Tenant, (asked, draft): (&mut Asked, &mut Draft)) ->
         rotated,
         ..Planned::new(name, "sa-certificate", data)
     };
-    draft.secret(tenant, planned);
+    builder.secret(tenant, planned);
     Some(())
 }
 

@@ -31,17 +31,17 @@ fn deployed(plan: &Plan) -> bool {
         .any(|object| object.key.kind == Kind::Deployment)
 }
 
-fn without(world: &Snapshot, name: &str) -> Snapshot {
-    let mut world = world.clone();
-    world.secrets.remove(name);
-    world.children.retain(|child, _| child.name != name);
-    world
+fn without(fixture: &Snapshot, name: &str) -> Snapshot {
+    let mut fixture = fixture.clone();
+    fixture.secrets.remove(name);
+    fixture.children.retain(|child, _| child.name != name);
+    fixture
 }
 
 /// The Secret is there, with nothing or with nothing but blanks in it.
-fn emptied(world: &Snapshot, name: &str, blank: bool) -> Snapshot {
-    let mut world = world.clone();
-    let secret = world.secrets.get_mut(name).unwrap();
+fn emptied(fixture: &Snapshot, name: &str, blank: bool) -> Snapshot {
+    let mut fixture = fixture.clone();
+    let secret = fixture.secrets.get_mut(name).unwrap();
     if blank {
         for bytes in secret.data.iter_mut().flatten() {
             *bytes.1 = ByteString(b" \n".to_vec());
@@ -49,31 +49,31 @@ fn emptied(world: &Snapshot, name: &str, blank: bool) -> Snapshot {
     } else {
         secret.data = None;
     }
-    world
+    fixture
 }
 
-fn ask_for_rotation(world: &mut Snapshot, name: &str) {
-    let secret = world.secrets.get_mut(name).unwrap();
+fn ask_for_rotation(fixture: &mut Snapshot, name: &str) {
+    let secret = fixture.secrets.get_mut(name).unwrap();
     let annotations = secret.metadata.annotations.get_or_insert_default();
     annotations.insert(labels::ROTATE.to_owned(), String::new());
 }
 
-fn pause(world: &mut Snapshot, name: &str) {
-    let secret = world.secrets.get_mut(name).unwrap();
+fn pause(fixture: &mut Snapshot, name: &str) {
+    let secret = fixture.secrets.get_mut(name).unwrap();
     let annotations = secret.metadata.annotations.get_or_insert_default();
     annotations.insert(labels::PAUSED.to_owned(), "true".to_owned());
 }
 
 #[test]
 fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
-    let world = settled(json!({}));
+    let fixture = settled(json!({}));
     for name in AUTHORITIES {
-        let mut unrecorded = emptied(&world, name, false);
+        let mut unrecorded = emptied(&fixture, name, false);
         unrecorded.object.status = None;
         for lost in [
-            Box::new(without(&world, name)),
-            Box::new(emptied(&world, name, false)),
-            Box::new(emptied(&world, name, true)),
+            Box::new(without(&fixture, name)),
+            Box::new(emptied(&fixture, name, false)),
+            Box::new(emptied(&fixture, name, true)),
             Box::new(unrecorded),
         ] {
             let plan = plan(&lost).unwrap();
@@ -86,7 +86,7 @@ fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
                 message.contains(name) && message.contains("restore"),
                 "{message}"
             );
-            assert!(plan.wake.is_some_and(|at| at > lost.now));
+            assert!(plan.requeue_at.is_some_and(|at| at > lost.now));
             let next = after(*lost, &plan);
             assert_eq!(super::plan(&next).unwrap().status, plan.status);
         }
@@ -97,9 +97,9 @@ fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
 fn an_authority_that_only_the_status_of_a_backup_knows_is_lost() {
     let checksum = "0123456789abcdef0123456789abcdef";
     let recorded = json!({"secretName": "full-ca", "checksum": checksum});
-    let world =
+    let fixture =
         snapshot(json!({"status": {"certificates": {"ca": recorded.clone(), "sa": recorded}}}));
-    let plan = plan(&world).unwrap();
+    let plan = plan(&fixture).unwrap();
     assert_eq!(valid(&plan).1, "AuthorityLost");
     assert_eq!(word(&plan), Some(format!("ca:{checksum},sa:{checksum}")));
     assert!(planned(&plan, "full-ca").is_none() && !deployed(&plan));
@@ -107,20 +107,20 @@ fn an_authority_that_only_the_status_of_a_backup_knows_is_lost() {
 
 #[test]
 fn a_word_makes_what_is_lost_anew_and_is_taken_away() {
-    let world = settled(json!({}));
+    let fixture = settled(json!({}));
     for name in AUTHORITIES {
-        let had = world.secrets[name].data.clone();
-        let mut lost = without(&world, name);
+        let had = fixture.secrets[name].data.clone();
+        let mut lost = without(&fixture, name);
         let word = word(&plan(&lost).unwrap()).unwrap();
         annotate(&mut lost, labels::REPLACE_AUTHORITY, &word);
         let made = plan(&lost).unwrap();
         assert_eq!(planned(&made, name).unwrap().intent, Intent::Create);
         assert!(made.answered && deployed(&made));
         assert_eq!(valid(&made).1, "AsPlanned");
-        let world = after(lost.clone(), &made);
-        assert_ne!(world.secrets[name].data, had);
-        assert_eq!(hashes(&plan(&world).unwrap()), hashes(&made));
-        assert!(!plan(&world).unwrap().answered);
+        let fixture = after(lost.clone(), &made);
+        assert_ne!(fixture.secrets[name].data, had);
+        assert_eq!(hashes(&plan(&fixture).unwrap()), hashes(&made));
+        assert!(!plan(&fixture).unwrap().answered);
     }
 }
 
@@ -135,20 +135,23 @@ fn a_crash_before_the_word_is_taken_away_makes_no_second_key() {
         .insert("full-ca".to_owned(), made.secrets["full-ca"].clone());
     let again = plan(&lost).unwrap();
     assert!(again.answered);
-    let world = after(lost, &again);
-    assert_eq!(world.secrets["full-ca"].data, made.secrets["full-ca"].data);
+    let fixture = after(lost, &again);
+    assert_eq!(
+        fixture.secrets["full-ca"].data,
+        made.secrets["full-ca"].data
+    );
 }
 
 #[test]
 fn a_word_for_one_loss_serves_no_other() {
-    let mut world = without(&settled(json!({})), "full-ca");
-    let word = word(&plan(&world).unwrap()).unwrap();
-    annotate(&mut world, labels::REPLACE_AUTHORITY, &word);
-    let made = plan(&world).unwrap();
-    let mut world = without(&after(world, &made), "full-ca");
+    let mut fixture = without(&settled(json!({})), "full-ca");
+    let word = word(&plan(&fixture).unwrap()).unwrap();
+    annotate(&mut fixture, labels::REPLACE_AUTHORITY, &word);
+    let made = plan(&fixture).unwrap();
+    let mut fixture = without(&after(fixture, &made), "full-ca");
     // Whatever keeps the manifest puts the annotation back.
-    annotate(&mut world, labels::REPLACE_AUTHORITY, &word);
-    let plan = plan(&world).unwrap();
+    annotate(&mut fixture, labels::REPLACE_AUTHORITY, &word);
+    let plan = plan(&fixture).unwrap();
     assert!(planned(&plan, "full-ca").is_none() && !plan.answered);
     let (_, reason, message) = valid(&plan);
     assert_eq!(reason, "AuthorityLost");
@@ -157,16 +160,16 @@ fn a_word_for_one_loss_serves_no_other() {
 
 #[test]
 fn a_word_that_cannot_be_read_is_a_message() {
-    let mut world = settled(json!({}));
-    annotate(&mut world, labels::REPLACE_AUTHORITY, "everything");
-    let sound = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    annotate(&mut fixture, labels::REPLACE_AUTHORITY, "everything");
+    let sound = plan(&fixture).unwrap();
     let (status, reason, message) = valid(&sound);
     assert_eq!((status, reason), ("True", "AnnotationUnreadable"));
     assert!(
         message.contains("everything") && !sound.answered,
         "{message}"
     );
-    let plan = plan(&without(&world, "full-ca")).unwrap();
+    let plan = plan(&without(&fixture, "full-ca")).unwrap();
     let (_, reason, message) = valid(&plan);
     assert_eq!(reason, "AuthorityLost");
     assert!(message.contains("everything"), "{message}");
@@ -174,12 +177,12 @@ fn a_word_that_cannot_be_read_is_a_message() {
 
 #[test]
 fn new_keys_wait_until_the_whole_tenant_can_follow() {
-    let world = settled(json!({}));
-    let mut no_store = world.clone();
+    let fixture = settled(json!({}));
+    let mut no_store = fixture.clone();
     no_store.store = Err(StoreWait::Missing("gold".to_owned()));
-    let mut no_address = world.clone();
+    let mut no_address = fixture.clone();
     no_address.service = None;
-    let no_tokens = without(&world, "full-sa-certificate");
+    let no_tokens = without(&fixture, "full-sa-certificate");
     for (mut held, word) in [
         (Box::new(no_store), "gold"),
         (Box::new(no_address), "Service"),
@@ -193,7 +196,7 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
         assert!(message.contains(word), "{message}");
         assert_eq!(after(*held, &waiting).secrets["full-ca"].data, had);
     }
-    let mut lost = without(&world, "full-ca");
+    let mut lost = without(&fixture, "full-ca");
     let word = word(&plan(&lost).unwrap()).unwrap();
     annotate(&mut lost, labels::REPLACE_AUTHORITY, &word);
     lost.store = Err(StoreWait::Missing("gold".to_owned()));
@@ -204,34 +207,40 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
 
 #[test]
 fn a_paused_secret_is_not_renewed_and_keeps_what_a_person_writes_into_it() {
-    let mut world = settled(json!({}));
-    let names: Vec<String> = world.secrets.keys().cloned().collect();
+    let mut fixture = settled(json!({}));
+    let names: Vec<String> = fixture.secrets.keys().cloned().collect();
     for name in &names {
-        pause(&mut world, name);
-        let data = world.secrets.get_mut(name).unwrap().data.as_mut().unwrap();
+        pause(&mut fixture, name);
+        let data = fixture
+            .secrets
+            .get_mut(name)
+            .unwrap()
+            .data
+            .as_mut()
+            .unwrap();
         data.insert("note".to_owned(), ByteString(b"mine".to_vec()));
     }
-    ask_for_rotation(&mut world, "full-ca");
-    let had = world.secrets.clone();
-    world.now += Duration::from_hours(24 * 365);
-    let first = plan(&world).unwrap();
+    ask_for_rotation(&mut fixture, "full-ca");
+    let had = fixture.secrets.clone();
+    fixture.now += Duration::from_hours(24 * 365);
+    let first = plan(&fixture).unwrap();
     assert_eq!(valid(&first).1, "AsPlanned");
-    let world = after(world, &first);
+    let fixture = after(fixture, &first);
     for name in &names {
-        assert_eq!(world.secrets[name].data, had[name].data, "{name}");
+        assert_eq!(fixture.secrets[name].data, had[name].data, "{name}");
     }
-    let mut world = world;
+    let mut fixture = fixture;
     for name in &names {
-        pause(&mut world, name);
+        pause(&mut fixture, name);
     }
-    assert_eq!(hashes(&plan(&world).unwrap()), hashes(&first));
+    assert_eq!(hashes(&plan(&fixture).unwrap()), hashes(&first));
 }
 
 #[test]
 fn a_ca_that_a_user_of_cluster_api_made_is_taken_with_its_type() {
     let made = settled(json!({})).secrets["full-ca"].data.clone().unwrap();
     for type_ in ["cluster.x-k8s.io/secret", "kubernetes.io/tls", "Opaque"] {
-        let mut world = snapshot(json!({}));
+        let mut fixture = snapshot(json!({}));
         let pair = ["tls.crt", "tls.key"].map(|key| (key.to_owned(), made[key].clone()));
         let mut secret = k8s_openapi::api::core::v1::Secret {
             type_: Some(type_.to_owned()),
@@ -239,8 +248,8 @@ fn a_ca_that_a_user_of_cluster_api_made_is_taken_with_its_type() {
             ..Default::default()
         };
         secret.metadata.name = Some("full-ca".to_owned());
-        world.secrets.insert("full-ca".to_owned(), secret);
-        let plan = plan(&world).unwrap();
+        fixture.secrets.insert("full-ca".to_owned(), secret);
+        let plan = plan(&fixture).unwrap();
         assert_eq!(valid(&plan).1, "AsPlanned", "{:?}", valid(&plan));
         let object = planned(&plan, "full-ca").unwrap();
         assert!(
@@ -249,51 +258,54 @@ fn a_ca_that_a_user_of_cluster_api_made_is_taken_with_its_type() {
             object.intent
         );
         assert_eq!(object.body["type"], json!(type_));
-        let world = after(world, &plan);
-        assert_eq!(world.secrets["full-ca"].data.as_ref(), Some(&made));
+        let fixture = after(fixture, &plan);
+        assert_eq!(fixture.secrets["full-ca"].data.as_ref(), Some(&made));
         assert!(deployed(&plan));
     }
 }
 
 #[test]
 fn an_authority_that_ends_soon_is_a_warning_that_wakes_the_tenant_and_holds_up_nothing() {
-    let mut world = settled(json!({}));
-    let first = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    let first = plan(&fixture).unwrap();
     assert_eq!(first.expiries.len(), 2);
     let notice = first.expiries[0].notice;
     // No leaf is due in between.
-    world.settings.expiration_deadline = Duration::from_secs(1);
-    world.now = notice - Duration::from_hours(1);
-    let renewed = plan(&world).unwrap();
-    let mut world = after(world, &renewed);
-    let before = plan(&world).unwrap();
+    fixture.settings.expiration_deadline = Duration::from_secs(1);
+    fixture.now = notice - Duration::from_hours(1);
+    let renewed = plan(&fixture).unwrap();
+    let mut fixture = after(fixture, &renewed);
+    let before = plan(&fixture).unwrap();
     assert_eq!(valid(&before).1, "AsPlanned");
-    assert_eq!(before.wake, Some(notice));
-    world.now = notice;
-    let warned = plan(&world).unwrap();
+    assert_eq!(before.requeue_at, Some(notice));
+    fixture.now = notice;
+    let warned = plan(&fixture).unwrap();
     let (status, reason, message) = valid(&warned);
     assert_eq!((status, reason), ("True", "AuthorityExpiring"));
     for part in AUTHORITIES[..2].iter().copied().chain(["rotate"]) {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert!(warned.waits.is_empty() && deployed(&warned));
-    let mut world = after(world, &warned);
-    world.now += Duration::from_hours(30 * 24);
-    let later = plan(&world).unwrap();
+    let mut fixture = after(fixture, &warned);
+    fixture.now += Duration::from_hours(30 * 24);
+    let later = plan(&fixture).unwrap();
     assert_eq!(valid(&later), valid(&warned), "nothing is written each day");
 }
 
 #[test]
 fn leaves_that_end_with_their_authority_are_not_issued_again_until_it_ends() {
-    let mut world = settled(json!({}));
-    let ends = plan(&world).unwrap().expiries[0].ends;
-    world.now = ends - Duration::from_hours(20 * 24);
-    let capped = plan(&world).unwrap();
-    let mut world = after(world, &capped);
+    let mut fixture = settled(json!({}));
+    let ends = plan(&fixture).unwrap().expiries[0].ends;
+    fixture.now = ends - Duration::from_hours(20 * 24);
+    let capped = plan(&fixture).unwrap();
+    let mut fixture = after(fixture, &capped);
     for hours in [1, 19 * 24, 20 * 24 - 1] {
-        world.now = ends - Duration::from_hours(20 * 24 - hours);
-        let plan = plan(&world).unwrap();
+        fixture.now = ends - Duration::from_hours(20 * 24 - hours);
+        let plan = plan(&fixture).unwrap();
         assert_eq!(hashes(&plan), hashes(&capped), "after {hours} hours");
-        assert!(plan.wake.is_some_and(|at| at > world.now && at <= ends));
+        assert!(
+            plan.requeue_at
+                .is_some_and(|at| at > fixture.now && at <= ends)
+        );
     }
 }

@@ -88,7 +88,7 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
         .collect())
 }
 
-/// Server-side apply without the finalizer that we once applied takes it away; the reference's, too, once
+/// Server-side apply without the finalizer that we once applied takes it away; upstream's, too, once
 /// its fields are ours.
 fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
     let name = tenant.names.datastore_config();

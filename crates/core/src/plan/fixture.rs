@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::{Plan, plan};
 use crate::{
     adoption::Child,
-    entropy::Seed,
     object::{Kind, Object},
     pki::{authority, key::KeyAlgorithm},
+    rng::Seed,
     settings::Settings,
     snapshot::{DeploymentView, Snapshot},
     store::{Store, StoreTls},
@@ -84,7 +84,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
         gateways: Vec::new(),
         gateway_api: false,
         children: BTreeMap::new(),
-        inside: None,
+        tenant_cluster: None,
         now: NOW.parse().unwrap(),
         seed: Seed::from_text("test"),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kamaji_api::condition::ConditionType;
 
-use super::{Draft, Step, Wait};
+use super::{PlanBuilder, Step, Wait};
 use crate::{
     adoption::{Child, Verdict},
     object::{Intent, Kind, Object, ObjectRef},
@@ -14,7 +14,7 @@ use crate::{
 /// How soon an object of others is looked at again: no watch tells of it.
 pub(super) const FOREIGN_AGAIN: Duration = Duration::from_mins(1);
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     /// Plans an object for what is there: made if nothing is, written if it is the tenant's, left as it
     /// is if it is somebody else's. False in the last case.
     pub(super) fn write(&mut self, object: Object) -> bool {

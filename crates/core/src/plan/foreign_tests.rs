@@ -31,12 +31,12 @@ fn plans(plan: &Plan, key: &ObjectRef) -> bool {
 
 #[test]
 fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
-    let mut world = snapshot(json!({}));
+    let mut fixture = snapshot(json!({}));
     let service = key(Kind::Service, "full");
     let found = theirs(&service, json!({"spec": {"selector": {"app": "shop"}}}));
-    world.children.extend([found]);
-    world.service = None;
-    let plan = plan(&world).unwrap();
+    fixture.children.extend([found]);
+    fixture.service = None;
+    let plan = plan(&fixture).unwrap();
     assert!(!plans(&plan, &service));
     assert!(plans(&plan, &key(Kind::Secret, "full-ca")));
     let assigned = condition::find(&plan.status.conditions, "EndpointAssigned").unwrap();
@@ -44,14 +44,17 @@ fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
     let (reason, message) = reconciled(&plan);
     assert_eq!(reason, "ObjectForeign");
     assert!(message.contains("Service c2/full"), "{message}");
-    assert!(plan.wake.is_some_and(|at| at <= world.now + FOREIGN_AGAIN));
+    assert!(
+        plan.requeue_at
+            .is_some_and(|at| at <= fixture.now + FOREIGN_AGAIN)
+    );
     assert!(!plan.prunes.contains(&service));
 }
 
 #[test]
 fn pods_do_not_mount_what_is_somebody_elses() {
     for kind in [Kind::Secret, Kind::ConfigMap] {
-        let mut world = snapshot(json!({}));
+        let mut fixture = snapshot(json!({}));
         let name = match kind {
             Kind::Secret => "full-scheduler-kubeconfig",
             _ => "full-kubeadmconfig",
@@ -59,11 +62,13 @@ fn pods_do_not_mount_what_is_somebody_elses() {
         if kind == Kind::Secret {
             let secret = json!({"metadata": {"name": name}, "data": {"scheduler.conf": "eA=="}});
             let secret = serde_json::from_value(secret).unwrap();
-            world.secrets.insert(name.to_owned(), secret);
+            fixture.secrets.insert(name.to_owned(), secret);
         } else {
-            world.children.extend([theirs(&key(kind, name), json!({}))]);
+            fixture
+                .children
+                .extend([theirs(&key(kind, name), json!({}))]);
         }
-        let plan = plan(&world).unwrap();
+        let plan = plan(&fixture).unwrap();
         assert!(!plans(&plan, &key(kind, name)));
         assert!(!plans(&plan, &key(Kind::Deployment, "full")), "{name}");
         assert!(plans(&plan, &key(Kind::Secret, "full-ca")));
@@ -78,22 +83,22 @@ fn what_is_no_longer_wanted_is_removed_only_if_it_is_ours() {
         Kind::ConfigMap,
         "full-konnectivity-egress-selector-configuration",
     );
-    let mut world = settled(json!({}));
-    json_patch_object(&mut world, &without);
-    assert!(plan(&world).unwrap().prunes.contains(&egress));
-    world.children.extend([theirs(&egress, json!({}))]);
-    assert!(!plan(&world).unwrap().prunes.contains(&egress));
+    let mut fixture = settled(json!({}));
+    json_patch_object(&mut fixture, &without);
+    assert!(plan(&fixture).unwrap().prunes.contains(&egress));
+    fixture.children.extend([theirs(&egress, json!({}))]);
+    assert!(!plan(&fixture).unwrap().prunes.contains(&egress));
 }
 
-fn json_patch_object(world: &mut Snapshot, changes: &Value) {
-    let mut object = serde_json::to_value(&world.object).unwrap();
+fn json_patch_object(fixture: &mut Snapshot, changes: &Value) {
+    let mut object = serde_json::to_value(&fixture.object).unwrap();
     json_patch::merge(&mut object, changes);
-    world.object = serde_json::from_value(object).unwrap();
+    fixture.object = serde_json::from_value(object).unwrap();
 }
 
 #[test]
 fn one_that_is_handed_over_is_adopted_beside_its_controller() {
-    let mut world = snapshot(json!({}));
+    let mut fixture = snapshot(json!({}));
     let deployment = key(Kind::Deployment, "full");
     let found = theirs(
         &deployment,
@@ -102,8 +107,8 @@ fn one_that_is_handed_over_is_adopted_beside_its_controller() {
             "ownerReferences": [{"apiVersion": "a/v1", "kind": "App", "name": "shop", "uid": "1", "controller": true}],
         }}),
     );
-    world.children.extend([found]);
-    let plan = plan(&world).unwrap();
+    fixture.children.extend([found]);
+    let plan = plan(&fixture).unwrap();
     let planned = plan.objects().find(|o| o.key == deployment).unwrap();
     assert!(matches!(&planned.intent, Intent::Adopt(version) if &*version.uid == "theirs"));
     assert_eq!(

@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kamaji_api::{condition::ConditionType, tenant::SecretStatus};
 
-use super::{Draft, Wait, secret};
+use super::{PlanBuilder, Wait, secret};
 use crate::{checksum, tenant::Tenant};
 
 /// Waits if any Secret of the tenant's names has another owner. True if so.
-pub(super) fn refuse(tenant: &Tenant, draft: &mut Draft) -> bool {
-    let restored = restored_owner(tenant, draft);
+pub(super) fn refuse(tenant: &Tenant, builder: &mut PlanBuilder) -> bool {
+    let restored = restored_owner(tenant, builder);
     let mut foreign: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let names = tenant.names.secrets();
     for name in &names {
-        let live = draft.snapshot.secrets.get(name);
+        let live = builder.snapshot.secrets.get(name);
         let Some(owner) = live.and_then(|secret| another(tenant, secret)) else {
             continue;
         };
         let kept = restored.as_ref() == Some(&owner.uid)
-            || is_namesake(tenant, owner) && is_recorded(tenant, name, draft);
+            || is_namesake(tenant, owner) && is_recorded(tenant, name, builder);
         if !kept {
             let whose = format!("the {} {} with uid {}", owner.kind, owner.name, owner.uid);
             foreign.entry(whose).or_default().push(name);
@@ -33,7 +33,7 @@ pub(super) fn refuse(tenant: &Tenant, draft: &mut Draft) -> bool {
         .into_iter()
         .map(|(whose, names)| format!("{} of {whose}", names.join(", ")))
         .collect();
-    draft.wait(Wait::new(
+    builder.wait(Wait::new(
         ConditionType::CertificatesValid,
         "SecretsOfAnotherOwner",
         format!(
@@ -65,18 +65,18 @@ fn is_namesake(tenant: &Tenant, owner: &OwnerReference) -> bool {
 
 /// Who the tenant was before it was restored: the owner of a CA whose checksum the status has recorded. All
 /// that this owner left is the tenant's.
-fn restored_owner(tenant: &Tenant, draft: &Draft) -> Option<String> {
+fn restored_owner(tenant: &Tenant, builder: &PlanBuilder) -> Option<String> {
     let name = tenant.names.ca();
-    let owner = another(tenant, draft.snapshot.secrets.get(&name)?)?;
-    let restored = is_namesake(tenant, owner) && is_recorded(tenant, &name, draft);
+    let owner = another(tenant, builder.snapshot.secrets.get(&name)?)?;
+    let restored = is_namesake(tenant, owner) && is_recorded(tenant, &name, builder);
     restored.then(|| owner.uid.clone())
 }
 
 /// True if the status has recorded the content of the authority `name` as it is.
-fn is_recorded(tenant: &Tenant, name: &str, draft: &Draft) -> bool {
+fn is_recorded(tenant: &Tenant, name: &str, builder: &PlanBuilder) -> bool {
     let (Some(recorded), Some(live)) = (
         &tenant.status.certificates,
-        draft.snapshot.secrets.get(name),
+        builder.snapshot.secrets.get(name),
     ) else {
         return false;
     };

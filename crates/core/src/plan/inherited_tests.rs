@@ -9,13 +9,13 @@ const FORMER: &str = "99999999-2222-3333-4444-555555555555";
 
 /// A tenant of the same name as one that is gone, whose Secrets are there still.
 fn recreated() -> Snapshot {
-    let mut world = settled(json!({}));
-    for secret in world.secrets.values_mut() {
+    let mut fixture = settled(json!({}));
+    for secret in fixture.secrets.values_mut() {
         for owner in secret.metadata.owner_references.iter_mut().flatten() {
             owner.uid = FORMER.to_owned();
         }
     }
-    world
+    fixture
 }
 
 fn reason(plan: &Plan) -> Option<(&'static str, &str)> {
@@ -25,17 +25,17 @@ fn reason(plan: &Plan) -> Option<(&'static str, &str)> {
 
 #[test]
 fn secrets_of_a_former_tenant_of_this_name_are_not_adopted() {
-    let mut world = recreated();
-    world.object.status = None;
-    let names: Vec<String> = world.secrets.keys().cloned().collect();
-    let only = |world: &Snapshot, name: &str| {
-        let mut world = world.clone();
-        world.secrets.retain(|secret, _| secret == name);
-        world
+    let mut fixture = recreated();
+    fixture.object.status = None;
+    let names: Vec<String> = fixture.secrets.keys().cloned().collect();
+    let only = |fixture: &Snapshot, name: &str| {
+        let mut fixture = fixture.clone();
+        fixture.secrets.retain(|secret, _| secret == name);
+        fixture
     };
     assert_eq!(names.len(), 13, "{names:?}");
     for name in &names {
-        let plan = plan(&only(&world, name)).unwrap();
+        let plan = plan(&only(&fixture, name)).unwrap();
         let (reason, message) = reason(&plan).unwrap();
         assert_eq!(reason, "SecretsOfAnotherOwner");
         assert!(
@@ -46,30 +46,34 @@ fn secrets_of_a_former_tenant_of_this_name_are_not_adopted() {
         assert_eq!(planned, [Kind::Service], "{name}");
         assert!(plan.prunes.is_empty());
     }
-    world.secrets.clear();
-    assert_eq!(reason(&plan(&world).unwrap()), None, "it goes on by itself");
+    fixture.secrets.clear();
+    assert_eq!(
+        reason(&plan(&fixture).unwrap()),
+        None,
+        "it goes on by itself"
+    );
 }
 
 #[test]
 fn a_restored_tenant_adopts_the_secrets_that_its_status_recorded() {
-    let world = recreated();
-    let plan = plan(&world).unwrap();
+    let fixture = recreated();
+    let plan = plan(&fixture).unwrap();
     assert_eq!(reason(&plan), None);
     let owned = plan
         .objects()
         .filter(|object| object.key.kind == Kind::Secret);
     for object in owned {
         let owner = &object.body["metadata"]["ownerReferences"][0]["uid"];
-        assert_eq!(owner, &json!(world.object.metadata.uid), "{}", object.key);
+        assert_eq!(owner, &json!(fixture.object.metadata.uid), "{}", object.key);
     }
 }
 
 #[test]
 fn a_restored_tenant_does_not_adopt_what_its_status_does_not_know() {
-    let mut world = recreated();
+    let mut fixture = recreated();
     let other = settled(json!({"metadata": {"uid": "another"}}));
     let mut ca = other.secrets["full-ca"].clone();
-    let certificates = world
+    let certificates = fixture
         .object
         .status
         .as_mut()
@@ -79,25 +83,29 @@ fn a_restored_tenant_does_not_adopt_what_its_status_does_not_know() {
         .unwrap();
     certificates.ca.as_mut().unwrap().checksum = Some("0123456789abcdef".to_owned());
     assert_eq!(
-        reason(&plan(&world).unwrap()).unwrap().0,
+        reason(&plan(&fixture).unwrap()).unwrap().0,
         "SecretsOfAnotherOwner"
     );
     ca.metadata.owner_references = None;
-    let world = Snapshot {
+    let fixture = Snapshot {
         secrets: BTreeMap::from([("full-ca".to_owned(), ca.clone())]),
         ..snapshot(json!({}))
     };
-    assert_eq!(reason(&plan(&world).unwrap()), None, "a CA of a user's own");
+    assert_eq!(
+        reason(&plan(&fixture).unwrap()),
+        None,
+        "a CA of a user's own"
+    );
 }
 
 #[test]
 fn a_secret_of_a_tenant_of_another_name_is_not_adopted_even_if_the_status_recorded_it() {
-    let mut world = settled(json!({}));
-    let secret = world.secrets.get_mut("full-ca").unwrap();
+    let mut fixture = settled(json!({}));
+    let secret = fixture.secrets.get_mut("full-ca").unwrap();
     let owner = &mut secret.metadata.owner_references.as_mut().unwrap()[0];
     owner.name = "other".to_owned();
     owner.uid = FORMER.to_owned();
-    let plan = plan(&world).unwrap();
+    let plan = plan(&fixture).unwrap();
     let (reason, message) = reason(&plan).unwrap();
     assert_eq!(reason, "SecretsOfAnotherOwner");
     assert!(message.contains("TenantControlPlane other"), "{message}");

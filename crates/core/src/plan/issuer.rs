@@ -5,7 +5,7 @@
 
 use kamaji_api::labels;
 
-use super::{Draft, Step};
+use super::{PlanBuilder, Step};
 use crate::{object::Kind, render::Change, tenant::Tenant};
 
 const USUAL_DOMAIN: &str = "cluster.local";
@@ -14,7 +14,7 @@ fn of(domain: &str) -> String {
     format!("https://kubernetes.default.svc.{domain}")
 }
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     /// What the service-account Secret records; `None` for the usual issuer.
     pub(super) fn issuer_to_record(&self, tenant: &Tenant) -> Option<String> {
         let own = of(&tenant.network.cluster_domain);

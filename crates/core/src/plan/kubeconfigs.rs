@@ -2,7 +2,7 @@
 //! (management-cluster specification, sections 5.1, 5.8 and 5.11)
 
 use super::{
-    Draft,
+    PlanBuilder,
     authorities::Authorities,
     secret::{Lifecycle, Planned},
 };
@@ -30,7 +30,7 @@ pub(super) fn settle(
     tenant: &Tenant,
     authorities: &Authorities,
     endpoint: &Endpoint,
-    draft: &mut Draft,
+    builder: &mut PlanBuilder,
 ) {
     let names = &tenant.names;
     let public = format!("https://{}", endpoint.control_plane);
@@ -89,14 +89,14 @@ pub(super) fn settle(
         ),
     ];
     for (name, component, local_address, files) in list {
-        let requested = draft.rotation_requested(&name);
-        let live = draft.live(&name).unwrap_or_default();
-        let data = match draft.paused_data(&name) {
+        let requested = builder.rotation_requested(&name);
+        let live = builder.live(&name).unwrap_or_default();
+        let data = match builder.paused_data(&name) {
             Some(data) => data,
             None => files
                 .into_iter()
                 .map(|file| {
-                    let text = one(tenant, authorities, (&file, &live, requested), draft);
+                    let text = one(tenant, authorities, (&file, &live, requested), builder);
                     (file.name.to_owned(), text)
                 })
                 .collect(),
@@ -107,10 +107,10 @@ pub(super) fn settle(
             rotated: requested,
             ..Planned::new(name, component, data).lifecycle(Lifecycle::Kubeconfig)
         };
-        draft.secret(tenant, planned);
+        builder.secret(tenant, planned);
     }
     if tenant.spec.addons.konnectivity.is_some() {
-        konnectivity(tenant, authorities, endpoint, draft);
+        konnectivity(tenant, authorities, endpoint, builder);
     }
 }
 
@@ -119,9 +119,13 @@ fn one(
     tenant: &Tenant,
     authorities: &Authorities,
     (file, live, rotate): (&File, &Data, bool),
-    draft: &mut Draft,
+    builder: &mut PlanBuilder,
 ) -> Vec<u8> {
-    let request = leaves::user(file.user, file.group, draft.snapshot.settings.key_algorithm);
+    let request = leaves::user(
+        file.user,
+        file.group,
+        builder.snapshot.settings.key_algorithm,
+    );
     let access = Access {
         cluster: tenant.name.clone(),
         user: file.user.to_owned(),
@@ -134,15 +138,15 @@ fn one(
         rotate,
     };
     let text = live.get(file.name);
-    let (now, threshold) = (draft.snapshot.now, draft.threshold());
-    let verdict = kubeconfig::judge(text.map(Vec::as_slice), &expected, now, threshold);
+    let (now, threshold) = (builder.snapshot.now, builder.threshold());
+    let verdict = kubeconfig::evaluate(text.map(Vec::as_slice), &expected, now, threshold);
     if let (Verdict::Keep { due }, Some(text)) = (verdict, text) {
-        draft.due(due);
+        builder.due(due);
         return text.clone();
     }
     // One that only leads elsewhere keeps its certificate.
     let have = text.and_then(|text| kubeconfig::credentials(text).ok());
-    let leaf = draft.leaf(renew::Subject {
+    let leaf = builder.leaf(renew::Subject {
         purpose: file.name,
         request: &request,
         authority: &authorities.ca,
@@ -161,11 +165,11 @@ fn konnectivity(
     tenant: &Tenant,
     authorities: &Authorities,
     endpoint: &Endpoint,
-    draft: &mut Draft,
+    builder: &mut PlanBuilder,
 ) {
     let name = tenant.names.konnectivity_kubeconfig();
     let certificate = tenant.names.konnectivity_certificate();
-    let Some(data) = draft.planned(&certificate) else {
+    let Some(data) = builder.planned(&certificate) else {
         return;
     };
     let file = |key: &str| data.get(key).cloned().unwrap_or_default();
@@ -181,15 +185,15 @@ fn konnectivity(
         "konnectivity-server.conf".to_owned(),
         config.to_yaml().into_bytes(),
     )]);
-    let rotated = draft.rotation_requested(&name);
+    let rotated = builder.rotation_requested(&name);
     let planned = Planned {
         rotated,
         ..Planned::new(name, "konnectivity-kubeconfig", data).lifecycle(Lifecycle::Kubeconfig)
     };
-    draft.secret(tenant, planned);
+    builder.secret(tenant, planned);
 }
 
-/// The checksum that clients of the reference see, byte for byte (section 5.1).
+/// The checksum that clients of upstream see, byte for byte (section 5.1).
 fn kubeconfig_checksum(
     authorities: &Authorities,
     data: &Data,

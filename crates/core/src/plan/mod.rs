@@ -31,6 +31,7 @@ use storage::Storage;
 mod authorities;
 #[cfg(test)]
 mod authorities_tests;
+mod certificates;
 mod deletion;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -41,10 +42,9 @@ mod inherited;
 #[cfg(test)]
 mod inherited_tests;
 mod issuer;
-mod keys;
 mod kubeconfigs;
 #[cfg(test)]
-mod life_tests;
+mod lifecycle_properties;
 #[cfg(test)]
 mod renewals_tests;
 mod replacement;
@@ -100,7 +100,7 @@ pub struct Plan {
     /// The next status.
     pub status: TenantControlPlaneStatus,
     /// When to look again although nothing has changed.
-    pub wake: Option<Timestamp>,
+    pub requeue_at: Option<Timestamp>,
     /// When certificates end that nobody renews by itself.
     pub expiries: Vec<Expiry>,
     /// What is being waited for.
@@ -130,18 +130,18 @@ impl Plan {
 
 /// Plans one tenant. Fails only if nothing can be told about a tenant whose own text cannot be read.
 pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
-    let (tenant, endpoint, draft) = match drafted(snapshot, Renewals::Allowed) {
+    let (tenant, endpoint, builder) = match drafted(snapshot, Renewals::Allowed) {
         Ok(drafted) => drafted,
         Err(problem) => {
             return Mended::of(&snapshot.object, problem).map(|mended| renewed(mended, snapshot));
         }
     };
-    if draft.complete || !draft.renews {
-        return Ok(draft.finish(&tenant, endpoint.as_ref()));
+    if builder.complete || !builder.renews {
+        return Ok(builder.finish(&tenant, endpoint.as_ref()));
     }
     // A new authority without the leaves and pods that go with it would lock out what runs.
-    let missing = draft.waits.first().map(|wait| wait.message.clone());
-    let (tenant, endpoint, mut draft) = drafted(snapshot, Renewals::Held)?;
+    let missing = builder.waits.first().map(|wait| wait.message.clone());
+    let (tenant, endpoint, mut builder) = drafted(snapshot, Renewals::Held)?;
     let why = Wait::new(
         ConditionType::CertificatesValid,
         "RenewalWaits",
@@ -150,22 +150,22 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
             missing.unwrap_or_default()
         ),
     );
-    draft.waits.insert(0, why);
-    Ok(draft.finish(&tenant, endpoint.as_ref()))
+    builder.waits.insert(0, why);
+    Ok(builder.finish(&tenant, endpoint.as_ref()))
 }
 
 /// The steps of one tenant, in order.
 fn drafted(
     snapshot: &Snapshot,
     renewals: Renewals,
-) -> Result<(Tenant, Option<Endpoint>, Draft<'_>), ParseError> {
+) -> Result<(Tenant, Option<Endpoint>, PlanBuilder<'_>), ParseError> {
     let mut tenant = Tenant::parse(&snapshot.object)?;
-    let mut draft = Draft::new(snapshot, renewals);
-    rollout::judge(&tenant, &mut draft);
-    upgrade::gate(&mut tenant, &mut draft);
+    let mut builder = PlanBuilder::new(snapshot, renewals);
+    rollout::evaluate(&tenant, &mut builder);
+    upgrade::gate(&mut tenant, &mut builder);
     match Renderer::choose(&tenant, snapshot) {
-        Ok(renderer) => draft.renderer = Some(renderer),
-        Err(unknown) => draft.wait(Wait::new(
+        Ok(renderer) => builder.renderer = Some(renderer),
+        Err(unknown) => builder.wait(Wait::new(
             ConditionType::Reconciled,
             "RendererUnknown",
             unknown,
@@ -174,13 +174,13 @@ fn drafted(
     let service = snapshot.service.as_ref();
     let endpoint = match endpoint::resolve(&tenant, service) {
         // The certificate names every address of the Service, so it waits for it.
-        Ok(_) if service.is_none() && draft.renderer_or_newest().has(Change::ServiceSans) => {
-            draft.pending(&tenant);
+        Ok(_) if service.is_none() && builder.renderer_or_newest().has(Change::ServiceSans) => {
+            builder.pending(&tenant);
             None
         }
         Ok(endpoint) => Some(endpoint),
         Err(wait) => {
-            draft.wait(Wait::new(
+            builder.wait(Wait::new(
                 ConditionType::EndpointAssigned,
                 wait.reason(),
                 wait,
@@ -194,38 +194,38 @@ fn drafted(
         if let Some(problem) = told {
             let message = format!("{} {}", problem.field, problem.problem);
             let wait = Wait::new(ConditionType::EndpointAssigned, "FamiliesDiffer", message);
-            draft.wait(wait);
+            builder.wait(wait);
         }
     }
-    if !draft.write(Object::of(&render::service::service(&tenant, assigned))) {
-        draft.unserved(&tenant);
+    if !builder.write(Object::of(&render::service::service(&tenant, assigned))) {
+        builder.unserved(&tenant);
     }
-    if inherited::refuse(&tenant, &mut draft) {
-        return Ok((tenant, endpoint, draft));
+    if inherited::refuse(&tenant, &mut builder) {
+        return Ok((tenant, endpoint, builder));
     }
-    let authorities = authorities::authorities(&tenant, &mut draft);
+    let authorities = authorities::authorities(&tenant, &mut builder);
     if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
-        keys::leaves(&tenant, authorities, endpoint, &mut draft);
-        kubeconfigs::settle(&tenant, authorities, endpoint, &mut draft);
+        certificates::leaves(&tenant, authorities, endpoint, &mut builder);
+        kubeconfigs::settle(&tenant, authorities, endpoint, &mut builder);
     }
     // A datastore that is down or refuses the tenant holds up nothing of the above.
-    let storage = storage::settle(&tenant, &mut draft);
+    let storage = storage::settle(&tenant, &mut builder);
     if let (Some(_), Some(endpoint), Some(storage)) = (&authorities, &endpoint, &storage) {
-        workload(&tenant, storage, endpoint, &mut draft);
+        workload(&tenant, storage, endpoint, &mut builder);
     }
-    Ok((tenant, endpoint, draft))
+    Ok((tenant, endpoint, builder))
 }
 
 /// What a tenant that runs needs although its text can no longer be read: the Secrets that it has are
 /// renewed. Everything else, its pods above all, stays as it is.
 fn renewed(mended: Mended, snapshot: &Snapshot) -> Plan {
-    let mut draft = Draft::new(snapshot, Renewals::Held);
+    let mut builder = PlanBuilder::new(snapshot, Renewals::Held);
     let Mended {
         tenant,
         problem,
         addressed,
     } = mended;
-    draft.wait(Wait::new(
+    builder.wait(Wait::new(
         ConditionType::Reconciled,
         "SpecInvalid",
         format!(
@@ -236,20 +236,20 @@ fn renewed(mended: Mended, snapshot: &Snapshot) -> Plan {
     let endpoint = endpoint::resolve(&tenant, service).ok();
     let endpoint = endpoint.filter(|_| addressed);
     if !snapshot.secrets.is_empty() {
-        let authorities = authorities::authorities(&tenant, &mut draft);
-        storage::settle(&tenant, &mut draft);
+        let authorities = authorities::authorities(&tenant, &mut builder);
+        storage::settle(&tenant, &mut builder);
         if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
-            keys::leaves(&tenant, authorities, endpoint, &mut draft);
-            kubeconfigs::settle(&tenant, authorities, endpoint, &mut draft);
+            certificates::leaves(&tenant, authorities, endpoint, &mut builder);
+            kubeconfigs::settle(&tenant, authorities, endpoint, &mut builder);
         }
     }
     let there = |name: &String| snapshot.secrets.contains_key(name);
-    draft.settled.retain(|name, _| there(name));
-    draft.steps.retain(|step| match step {
+    builder.settled.retain(|name, _| there(name));
+    builder.steps.retain(|step| match step {
         Step::Write(object) => object.key.kind == Kind::Secret && there(&object.key.name),
         Step::Bind(..) => false,
     });
-    let plan = draft.finish(&tenant, endpoint.as_ref());
+    let plan = builder.finish(&tenant, endpoint.as_ref());
     Plan {
         finalizers: None,
         ..plan
@@ -257,53 +257,53 @@ fn renewed(mended: Mended, snapshot: &Snapshot) -> Plan {
 }
 
 /// Pods and the ways to them, once everything that they mount is settled.
-fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, draft: &mut Draft) {
-    let renderer = draft.renderer;
-    let issuer = draft.issuer(tenant);
+fn workload(tenant: &Tenant, storage: &Storage, endpoint: &Endpoint, builder: &mut PlanBuilder) {
+    let renderer = builder.renderer;
+    let issuer = builder.issuer(tenant);
     let facts = Facts {
-        renderer: draft.renderer_or_newest(),
+        renderer: builder.renderer_or_newest(),
         issuer: &issuer,
         tenant,
-        settings: &draft.snapshot.settings,
+        settings: &builder.snapshot.settings,
         store: &storage.store,
         overrides: &storage.overrides,
         binding: &storage.binding,
         endpoint,
-        kine_image: draft
+        kine_image: builder
             .snapshot
             .deployment
             .as_ref()
             .and_then(|d| d.kine_image.as_deref()),
     };
-    draft.config_map(&render::kubeadm_config::config_map(&facts));
+    builder.config_map(&render::kubeadm_config::config_map(&facts));
     if renderer.is_some() && tenant.spec.addons.konnectivity.is_some() {
-        draft.config_map(&render::egress::config_map(tenant));
+        builder.config_map(&render::egress::config_map(tenant));
     }
-    if draft.foreign_mount {
+    if builder.foreign_mount {
         return;
     }
     // Pods of a renderer that is not known here are left as they are.
     if renderer.is_some() {
-        let checksums = draft.checksums(tenant);
+        let checksums = builder.checksums(tenant);
         let deployment = render::deployment::deployment(&facts, &checksums);
-        draft.write(Object::of(&deployment));
+        builder.write(Object::of(&deployment));
     }
     if let Some(ingress) = render::ingress::ingress(tenant) {
-        draft.write(Object::of(&ingress));
+        builder.write(Object::of(&ingress));
     }
-    if tenant.spec.control_plane.gateway.is_some() && !draft.snapshot.gateway_api {
-        draft.wait(Wait::new(
+    if tenant.spec.control_plane.gateway.is_some() && !builder.snapshot.gateway_api {
+        builder.wait(Wait::new(
             ConditionType::Reconciled,
             "GatewayApiMissing",
             "spec.controlPlane.gateway asks for routes, and the API server serves no TLSRoute of gateway.networking.k8s.io/v1: install the Gateway API (the routes follow by themselves), or remove spec.controlPlane.gateway",
         ));
     }
-    if draft.snapshot.gateway_api {
+    if builder.snapshot.gateway_api {
         for route in render::gateway::routes(tenant) {
-            draft.write(Object::of_json(&route));
+            builder.write(Object::of_json(&route));
         }
     }
-    draft.complete = renderer.is_some();
+    builder.complete = renderer.is_some();
 }
 
 /// Whether authorities are made anew where a person asked for it.
@@ -316,7 +316,7 @@ enum Renewals {
 }
 
 /// A plan in the making.
-struct Draft<'a> {
+struct PlanBuilder<'a> {
     snapshot: &'a Snapshot,
     renewals: Renewals,
     steps: Vec<Step>,
@@ -340,7 +340,7 @@ struct Draft<'a> {
     complete: bool,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PlanBuilder<'a> {
     fn new(snapshot: &'a Snapshot, renewals: Renewals) -> Self {
         Self {
             snapshot,
@@ -466,7 +466,7 @@ impl<'a> Draft<'a> {
             finalizers: self.finalizers(),
             answered: self.answered,
             status,
-            wake: self.due,
+            requeue_at: self.due,
             expiries: self.expiries,
             waits: self.waits,
             steps: self.steps,

@@ -13,7 +13,7 @@ use crate::{
     check::violations,
     object::{Intent, Version},
     pki::certificate::Certificate,
-    snapshot::{DeploymentView, InsideReport, StoreWait},
+    snapshot::{DeploymentView, StoreWait, TenantClusterReport},
 };
 
 fn find<'a>(plan: &'a Plan, name: &str) -> &'a Object {
@@ -27,8 +27,8 @@ fn status_of<'a>(plan: &'a Plan, type_: &str) -> (&'a str, &'a str, &'a str) {
     (&condition.status, &condition.reason, &condition.message)
 }
 
-fn spoil(world: &mut Snapshot, name: &str, key: &str, bytes: &[u8]) {
-    let secret = world.secrets.get_mut(name).unwrap();
+fn spoil(fixture: &mut Snapshot, name: &str, key: &str, bytes: &[u8]) {
+    let secret = fixture.secrets.get_mut(name).unwrap();
     secret
         .data
         .as_mut()
@@ -36,8 +36,8 @@ fn spoil(world: &mut Snapshot, name: &str, key: &str, bytes: &[u8]) {
         .insert(key.to_owned(), ByteString(bytes.to_vec()));
 }
 
-fn ask_for_rotation(world: &mut Snapshot, name: &str) {
-    let secret = world.secrets.get_mut(name).unwrap();
+fn ask_for_rotation(fixture: &mut Snapshot, name: &str) {
+    let secret = fixture.secrets.get_mut(name).unwrap();
     let annotations = secret.metadata.annotations.get_or_insert_default();
     annotations.insert(labels::ROTATE.to_owned(), String::new());
 }
@@ -53,9 +53,9 @@ fn a_new_tenant_gets_everything_in_one_plan() {
 
 #[test]
 fn a_second_plan_changes_nothing() {
-    let world = settled(json!({}));
-    let again = plan(&world).unwrap();
-    let once_more = plan(&after(world, &again)).unwrap();
+    let fixture = settled(json!({}));
+    let again = plan(&fixture).unwrap();
+    let once_more = plan(&after(fixture, &again)).unwrap();
     assert_eq!(hashes(&again), hashes(&once_more));
     assert_eq!(again.status, once_more.status);
     assert_eq!(once_more.finalizers, None);
@@ -63,10 +63,10 @@ fn a_second_plan_changes_nothing() {
 
 #[test]
 fn the_same_snapshot_gives_the_same_plan() {
-    let world = snapshot(json!({}));
+    let fixture = snapshot(json!({}));
     assert_eq!(
-        hashes(&plan(&world).unwrap()),
-        hashes(&plan(&world).unwrap())
+        hashes(&plan(&fixture).unwrap()),
+        hashes(&plan(&fixture).unwrap())
     );
 }
 
@@ -98,14 +98,14 @@ fn the_ca_of_a_tenant_of_cluster_api_has_the_type_that_clusterctl_looks_for() {
 
 #[test]
 fn the_ca_of_a_tenant_of_cluster_api_says_whose_it_is() {
-    let mut world = snapshot(json!({}));
-    let labels = world.object.metadata.labels.get_or_insert_default();
+    let mut fixture = snapshot(json!({}));
+    let labels = fixture.object.metadata.labels.get_or_insert_default();
     labels.insert(
         "cluster.x-k8s.io/cluster-name".to_owned(),
         "blue".to_owned(),
     );
-    let name = format!("{}-ca", world.object.metadata.name.clone().unwrap());
-    let plan = plan(&world).unwrap();
+    let name = format!("{}-ca", fixture.object.metadata.name.clone().unwrap());
+    let plan = plan(&fixture).unwrap();
     let labels = &find(&plan, &name).body["metadata"]["labels"];
     assert_eq!(labels["cluster.x-k8s.io/cluster-name"], "blue");
 }
@@ -122,9 +122,9 @@ fn a_damaged_authority_is_reported_and_nothing_is_made_in_its_place() {
         ),
         ("full-sa-certificate", "sa.pub", b"garbage"),
     ] {
-        let mut world = settled(json!({}));
-        spoil(&mut world, name, key, bytes);
-        let plan = plan(&world).unwrap();
+        let mut fixture = settled(json!({}));
+        spoil(&mut fixture, name, key, bytes);
+        let plan = plan(&fixture).unwrap();
         assert!(
             plan.objects().all(|object| object.key.name != name),
             "{name} is written"
@@ -145,14 +145,14 @@ fn a_damaged_authority_is_reported_and_nothing_is_made_in_its_place() {
 
 #[test]
 fn a_person_may_replace_a_damaged_authority() {
-    let mut world = settled(json!({}));
-    let before = world.secrets["full-ca"].data.clone();
-    spoil(&mut world, "full-ca", "ca.crt", b"garbage");
-    ask_for_rotation(&mut world, "full-ca");
-    let plan = plan(&world).unwrap();
-    let world = after(world, &plan);
-    assert_ne!(world.secrets["full-ca"].data, before);
-    let stamp = &world.secrets["full-ca"]
+    let mut fixture = settled(json!({}));
+    let before = fixture.secrets["full-ca"].data.clone();
+    spoil(&mut fixture, "full-ca", "ca.crt", b"garbage");
+    ask_for_rotation(&mut fixture, "full-ca");
+    let plan = plan(&fixture).unwrap();
+    let fixture = after(fixture, &plan);
+    assert_ne!(fixture.secrets["full-ca"].data, before);
+    let stamp = &fixture.secrets["full-ca"]
         .metadata
         .annotations
         .as_ref()
@@ -163,24 +163,24 @@ fn a_person_may_replace_a_damaged_authority() {
 
 #[test]
 fn a_new_ca_brings_new_leaves_and_the_stamp_stays() {
-    let mut world = settled(json!({}));
-    let leaf = world.secrets["full-api-server-certificate"].data.clone();
-    ask_for_rotation(&mut world, "full-ca");
-    let rotated = plan(&world).unwrap();
-    let world = after(world, &rotated);
-    assert_ne!(world.secrets["full-api-server-certificate"].data, leaf);
-    let again = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    let leaf = fixture.secrets["full-api-server-certificate"].data.clone();
+    ask_for_rotation(&mut fixture, "full-ca");
+    let rotated = plan(&fixture).unwrap();
+    let fixture = after(fixture, &rotated);
+    assert_ne!(fixture.secrets["full-api-server-certificate"].data, leaf);
+    let again = plan(&fixture).unwrap();
     assert_eq!(hashes(&rotated), hashes(&again));
 }
 
 #[test]
 fn a_leaf_is_renewed_within_the_deadline_and_not_before() {
-    let world = settled(json!({}));
+    let fixture = settled(json!({}));
     let name = "full-api-server-certificate";
     let renewed = |ahead: Duration| {
-        let mut later = world.clone();
+        let mut later = fixture.clone();
         later.now += ahead;
-        let before = world.secrets[name].data.clone();
+        let before = fixture.secrets[name].data.clone();
         after(later.clone(), &plan(&later).unwrap()).secrets[name].data != before
     };
     assert!(!renewed(Duration::from_hours(363 * 24)));
@@ -191,9 +191,9 @@ fn a_leaf_is_renewed_within_the_deadline_and_not_before() {
 fn tenants_that_were_made_in_one_hour_are_renewed_over_half_of_the_deadline() {
     let mut hours = std::collections::BTreeSet::new();
     for number in 0..200 {
-        let world = snapshot(json!({"metadata": {"uid": format!("uid-{number}")}}));
-        let ahead = Draft::new(&world, Renewals::Allowed).threshold();
-        let deadline = world.settings.expiration_deadline;
+        let fixture = snapshot(json!({"metadata": {"uid": format!("uid-{number}")}}));
+        let ahead = PlanBuilder::new(&fixture, Renewals::Allowed).threshold();
+        let deadline = fixture.settings.expiration_deadline;
         assert!(ahead > deadline / 2 && ahead <= deadline, "{ahead:?}");
         hours.insert(ahead.as_secs() / 3600);
     }
@@ -202,84 +202,84 @@ fn tenants_that_were_made_in_one_hour_are_renewed_over_half_of_the_deadline() {
 
 #[test]
 fn a_limit_on_writes_is_claimed_only_while_it_stands_in_the_tenant_cluster() {
-    let mut world = settled(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
-    let made = plan(&world).unwrap();
-    world.deployment = pods(&made, |replicas| replicas);
-    let phase = |world: &Snapshot| {
-        let status = plan(world).unwrap().status;
+    let mut fixture = settled(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
+    let made = plan(&fixture).unwrap();
+    fixture.deployment = pods(&made, |replicas| replicas);
+    let phase = |fixture: &Snapshot| {
+        let status = plan(fixture).unwrap().status;
         status.kubernetes_resources.unwrap().version.unwrap().status
     };
     assert_eq!(
-        phase(&world),
+        phase(&fixture),
         Some(VersionPhase::Ready),
         "nothing is known yet"
     );
-    let report = |write_limited| InsideReport {
-        ready: condition::find(&made.status.conditions, "InsideReady")
+    let report = |write_limited| TenantClusterReport {
+        ready: condition::find(&made.status.conditions, "TenantClusterConfigured")
             .unwrap()
             .clone(),
         addons: None,
         kubeadm_phase: None,
         write_limited,
     };
-    world.inside = Some(report(Some(true)));
-    assert_eq!(phase(&world), Some(VersionPhase::WriteLimited));
-    let limited = plan(&world).unwrap();
-    let mut restarted = after(world, &limited);
+    fixture.tenant_cluster = Some(report(Some(true)));
+    assert_eq!(phase(&fixture), Some(VersionPhase::WriteLimited));
+    let limited = plan(&fixture).unwrap();
+    let mut restarted = after(fixture, &limited);
     for unknown in [None, Some(report(None))] {
-        restarted.inside = unknown;
+        restarted.tenant_cluster = unknown;
         assert_eq!(phase(&restarted), Some(VersionPhase::WriteLimited));
     }
-    restarted.inside = Some(report(Some(false)));
+    restarted.tenant_cluster = Some(report(Some(false)));
     assert_eq!(phase(&restarted), Some(VersionPhase::Ready));
 }
 
 #[test]
 fn routes_without_a_gateway_api_are_waited_for_and_the_rest_is_made() {
     let gateway = json!({"spec": {"controlPlane": {"gateway": {"hostname": "a.example.com"}}}});
-    let mut world = snapshot(gateway);
-    let missing = plan(&world).unwrap();
+    let mut fixture = snapshot(gateway);
+    let missing = plan(&fixture).unwrap();
     assert_eq!(status_of(&missing, "Reconciled").1, "GatewayApiMissing");
     assert!(
         missing
             .objects()
             .any(|object| object.key.kind == Kind::Deployment)
     );
-    world.gateway_api = true;
-    assert_eq!(status_of(&plan(&world).unwrap(), "Reconciled").0, "True");
+    fixture.gateway_api = true;
+    assert_eq!(status_of(&plan(&fixture).unwrap(), "Reconciled").0, "True");
 }
 
 #[test]
 fn the_next_wake_is_before_the_first_leaf_ends() {
-    let world = settled(json!({}));
-    let plan = plan(&world).unwrap();
-    let wake = plan.wake.unwrap();
-    let bytes = &world.secrets["full-api-server-certificate"]
+    let fixture = settled(json!({}));
+    let plan = plan(&fixture).unwrap();
+    let wake = plan.requeue_at.unwrap();
+    let bytes = &fixture.secrets["full-api-server-certificate"]
         .data
         .as_ref()
         .unwrap()["apiserver.crt"]
         .0;
     let end = Certificate::from_pem(bytes).unwrap().not_after;
-    assert!(wake < end && wake > world.now, "{wake} {end}");
+    assert!(wake < end && wake > fixture.now, "{wake} {end}");
 }
 
 #[test]
 fn a_changed_endpoint_changes_the_kubeconfigs_and_the_names_of_the_certificate() {
-    let world = settled(json!({}));
-    let mut moved = world.clone();
+    let fixture = settled(json!({}));
+    let mut moved = fixture.clone();
     moved.object.spec.control_plane.ingress = Some(kamaji_api::tenant::IngressSpec {
         hostname: Some("api.example.com:443".to_owned()),
         ..Default::default()
     });
     let plan = plan(&moved).unwrap();
-    let world = after(moved, &plan);
-    let admin = &world.secrets["full-admin-kubeconfig"]
+    let fixture = after(moved, &plan);
+    let admin = &fixture.secrets["full-admin-kubeconfig"]
         .data
         .as_ref()
         .unwrap()["admin.conf"]
         .0;
     assert!(String::from_utf8_lossy(admin).contains("https://api.example.com:443"));
-    let bytes = &world.secrets["full-api-server-certificate"]
+    let bytes = &fixture.secrets["full-api-server-certificate"]
         .data
         .as_ref()
         .unwrap()["apiserver.crt"]
@@ -297,8 +297,8 @@ fn a_leaf_that_is_issued_twice_from_one_seed_has_another_key() {
     let first = snapshot(json!({}));
     let mut second = after(first.clone(), &plan(&first).unwrap());
     second.seed = first.seed;
-    let key = |world: &Snapshot| {
-        let secret = &world.secrets["full-api-server-certificate"];
+    let key = |fixture: &Snapshot| {
+        let secret = &fixture.secrets["full-api-server-certificate"];
         secret.data.as_ref().unwrap()["apiserver.key"].clone()
     };
     let had = key(&second);
@@ -334,9 +334,9 @@ fn without_an_address_all_that_needs_none_is_made_and_the_condition_says_why() {
 
 #[test]
 fn without_a_datastore_keys_are_made_and_the_condition_says_why() {
-    let mut world = snapshot(json!({}));
-    world.store = Err(StoreWait::Missing("gold".to_owned()));
-    let plan = plan(&world).unwrap();
+    let mut fixture = snapshot(json!({}));
+    fixture.store = Err(StoreWait::Missing("gold".to_owned()));
+    let plan = plan(&fixture).unwrap();
     assert!(plan.objects().any(|object| object.key.name == "full-ca"));
     assert!(
         plan.objects()
@@ -349,9 +349,9 @@ fn without_a_datastore_keys_are_made_and_the_condition_says_why() {
 
 #[test]
 fn what_is_switched_off_is_pruned_once_everything_else_is_planned() {
-    let mut world = settled(json!({}));
-    world.object.spec.addons.konnectivity = None;
-    let off = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    fixture.object.spec.addons.konnectivity = None;
+    let off = plan(&fixture).unwrap();
     assert_eq!(off.prunes.len(), 3, "{:?}", off.prunes);
     let konnectivity = off
         .status
@@ -362,14 +362,14 @@ fn what_is_switched_off_is_pruned_once_everything_else_is_planned() {
         .as_ref()
         .unwrap();
     assert!(!konnectivity.enabled);
-    spoil(&mut world, "full-ca", "ca.crt", b"garbage");
-    assert!(plan(&world).unwrap().prunes.is_empty());
+    spoil(&mut fixture, "full-ca", "ca.crt", b"garbage");
+    assert!(plan(&fixture).unwrap().prunes.is_empty());
 }
 
 #[test]
 fn a_refused_upgrade_keeps_the_installed_version_and_everything_else_goes_on() {
-    let mut world = settled(json!({"spec": {"kubernetes": {"version": "v1.34.0"}}}));
-    let resources = world
+    let mut fixture = settled(json!({"spec": {"kubernetes": {"version": "v1.34.0"}}}));
+    let resources = fixture
         .object
         .status
         .as_mut()
@@ -378,8 +378,8 @@ fn a_refused_upgrade_keeps_the_installed_version_and_everything_else_goes_on() {
         .as_mut()
         .unwrap();
     resources.version.as_mut().unwrap().version = Some("v1.34.0".to_owned());
-    world.object.spec.kubernetes.version = "v1.36.3".to_owned();
-    let plan = plan(&world).unwrap();
+    fixture.object.spec.kubernetes.version = "v1.36.3".to_owned();
+    let plan = plan(&fixture).unwrap();
     let image = &find(&plan, "full").body["spec"]["template"]["spec"]["containers"][0]["image"];
     let deployment = plan
         .objects()
@@ -395,37 +395,37 @@ fn a_refused_upgrade_keeps_the_installed_version_and_everything_else_goes_on() {
     assert_eq!(status_of(&plan, "UpgradeAllowed").1, "MinorSkipped");
 }
 
-fn running(world: &mut Snapshot, ready: i32) {
-    world.deployment = pods(&plan(world).unwrap(), |_| ready);
-    assert!(world.deployment.is_some());
+fn running(fixture: &mut Snapshot, ready: i32) {
+    fixture.deployment = pods(&plan(fixture).unwrap(), |_| ready);
+    assert!(fixture.deployment.is_some());
 }
 
 #[test]
 fn the_phase_follows_the_deployment() {
-    let phase = |world: &Snapshot| {
-        let status = plan(world).unwrap().status;
+    let phase = |fixture: &Snapshot| {
+        let status = plan(fixture).unwrap().status;
         let version = status.kubernetes_resources.unwrap().version.unwrap();
         (version.status.unwrap(), version.version)
     };
-    let mut world = settled(json!({}));
-    running(&mut world, 0);
-    assert_eq!(phase(&world), (VersionPhase::NotReady, None));
-    running(&mut world, 1);
-    assert_eq!(phase(&world), (VersionPhase::Provisioning, None));
-    running(&mut world, 2);
+    let mut fixture = settled(json!({}));
+    running(&mut fixture, 0);
+    assert_eq!(phase(&fixture), (VersionPhase::NotReady, None));
+    running(&mut fixture, 1);
+    assert_eq!(phase(&fixture), (VersionPhase::Provisioning, None));
+    running(&mut fixture, 2);
     assert_eq!(
-        phase(&world),
+        phase(&fixture),
         (VersionPhase::Ready, Some("v1.36.3".to_owned()))
     );
 }
 
 #[test]
 fn a_version_counts_as_installed_only_when_its_pods_run() {
-    let mut world = settled(json!({}));
-    running(&mut world, 2);
-    world.object.status = Some(plan(&world).unwrap().status);
-    world.object.spec.kubernetes.version = "v1.36.4".to_owned();
-    let upgraded = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    running(&mut fixture, 2);
+    fixture.object.status = Some(plan(&fixture).unwrap().status);
+    fixture.object.spec.kubernetes.version = "v1.36.4".to_owned();
+    let upgraded = plan(&fixture).unwrap();
     let version = upgraded
         .status
         .kubernetes_resources
@@ -438,9 +438,9 @@ fn a_version_counts_as_installed_only_when_its_pods_run() {
 
 #[test]
 fn asleep_means_no_replica_and_the_condition_says_how_to_wake_it() {
-    let mut world = settled(json!({"spec": {"controlPlane": {"deployment": {"replicas": 0}}}}));
-    world.deployment = Some(DeploymentView::default());
-    let plan = plan(&world).unwrap();
+    let mut fixture = settled(json!({"spec": {"controlPlane": {"deployment": {"replicas": 0}}}}));
+    fixture.deployment = Some(DeploymentView::default());
+    let plan = plan(&fixture).unwrap();
     let version = plan
         .status
         .kubernetes_resources
@@ -455,9 +455,9 @@ fn asleep_means_no_replica_and_the_condition_says_how_to_wake_it() {
 
 #[test]
 fn deletion_removes_the_data_before_it_lets_the_secret_and_the_tenant_go() {
-    let world = settled(json!({}));
-    let tenant = Tenant::parse(&world.object).unwrap();
-    let todo = deletion(&tenant, &world).unwrap();
+    let fixture = settled(json!({}));
+    let tenant = Tenant::parse(&fixture.object).unwrap();
+    let todo = deletion(&tenant, &fixture).unwrap();
     assert_eq!(todo.unbind.len(), 1);
     assert_eq!(
         todo.unbind[0].1.schema,
@@ -472,10 +472,10 @@ fn deletion_removes_the_data_before_it_lets_the_secret_and_the_tenant_go() {
 
 #[test]
 fn deletion_waits_for_the_datastore_and_says_so() {
-    let mut world = settled(json!({}));
-    world.store = Err(StoreWait::Missing("default".to_owned()));
-    let tenant = Tenant::parse(&world.object).unwrap();
-    let wait = deletion(&tenant, &world).unwrap_err();
+    let mut fixture = settled(json!({}));
+    fixture.store = Err(StoreWait::Missing("default".to_owned()));
+    let tenant = Tenant::parse(&fixture.object).unwrap();
+    let wait = deletion(&tenant, &fixture).unwrap_err();
     assert!(
         wait.message.contains("the deletion waits"),
         "{}",
@@ -514,10 +514,10 @@ proptest! {
 
     #[test]
     fn every_plan_keeps_the_invariants_and_settles_at_once(changes in changes()) {
-        let world = settled(changes);
-        let again = plan(&world).unwrap();
+        let fixture = settled(changes);
+        let again = plan(&fixture).unwrap();
         prop_assert_eq!(violations(&again), Vec::<String>::new());
-        let once_more = plan(&after(world, &again)).unwrap();
+        let once_more = plan(&after(fixture, &again)).unwrap();
         prop_assert_eq!(hashes(&again), hashes(&once_more));
     }
 }

@@ -18,28 +18,28 @@ fn overlap() -> serde_json::Value {
 
 /// A tenant that runs, whose text is refused today.
 fn refused() -> Snapshot {
-    let mut world = settled(json!({}));
-    world.object.spec = tenant(overlap()).spec;
-    world
+    let mut fixture = settled(json!({}));
+    fixture.object.spec = tenant(overlap()).spec;
+    fixture
 }
 
 #[test]
 fn a_tenant_that_runs_is_renewed_and_nothing_else_of_it_changes() {
-    let world = refused();
-    let planned = plan(&world).unwrap();
+    let fixture = refused();
+    let planned = plan(&fixture).unwrap();
     let found = condition::find(&planned.status.conditions, "Reconciled").unwrap();
     assert_eq!(
         (found.status.as_str(), found.reason.as_str()),
         ("False", "SpecInvalid")
     );
     assert!(found.message.contains("overlaps"), "{}", found.message);
-    let due = planned.wake.unwrap();
+    let due = planned.requeue_at.unwrap();
     assert!(
-        due > world.now + Duration::from_hours(24 * 360),
+        due > fixture.now + Duration::from_hours(24 * 360),
         "it wakes by itself: {due}"
     );
 
-    let mut later = after(world, &planned);
+    let mut later = after(fixture, &planned);
     later.now = due;
     let renewed = plan(&later).unwrap();
     assert!(renewed.prunes.is_empty());
@@ -63,7 +63,7 @@ fn a_tenant_that_runs_is_renewed_and_nothing_else_of_it_changes() {
             "{name}: lasts ten years"
         );
     }
-    let ca = |world: &Snapshot| world.secrets["full-ca"].data.clone();
+    let ca = |fixture: &Snapshot| fixture.secrets["full-ca"].data.clone();
     let then = after(later.clone(), &renewed);
     assert_eq!(ca(&then), ca(&later));
     let again = plan(&then).unwrap();
@@ -72,17 +72,17 @@ fn a_tenant_that_runs_is_renewed_and_nothing_else_of_it_changes() {
 
 #[test]
 fn a_tenant_that_never_ran_gets_nothing() {
-    let world = snapshot(overlap());
-    let planned = plan(&world).unwrap();
+    let fixture = snapshot(overlap());
+    let planned = plan(&fixture).unwrap();
     assert_eq!(planned.objects().count(), 0);
     assert!(planned.steps.is_empty() && planned.finalizers.is_none());
 }
 
 #[test]
 fn names_that_are_not_known_any_more_are_not_taken_from_certificates() {
-    let mut world = settled(json!({}));
-    world.object.spec.network_profile.address = Some("no address".to_owned());
-    let planned = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    fixture.object.spec.network_profile.address = Some("no address".to_owned());
+    let planned = plan(&fixture).unwrap();
     let names: Vec<_> = planned
         .objects()
         .map(|object| object.key.name.as_str())

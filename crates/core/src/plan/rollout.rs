@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kamaji_api::condition::{self, ConditionType};
 
-use super::{Draft, Wait};
+use super::{PlanBuilder, Wait};
 use crate::{snapshot::DeploymentView, tenant::Tenant};
 
 /// Pods that are read at most.
@@ -26,24 +26,24 @@ pub fn is_late(view: &DeploymentView) -> bool {
 }
 
 /// Tells of a rollout that is late, with the reason of its pods.
-pub(super) fn judge(tenant: &Tenant, draft: &mut Draft) {
-    let late = draft.snapshot.deployment.as_ref().is_some_and(is_late);
+pub(super) fn evaluate(tenant: &Tenant, builder: &mut PlanBuilder) {
+    let late = builder.snapshot.deployment.as_ref().is_some_and(is_late);
     if !late || tenant.replicas() == 0 {
         return;
     }
     let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
-    let (reason, why) = cause(tenant, &draft.snapshot.pods).unwrap_or((
+    let (reason, why) = cause(tenant, &builder.snapshot.pods).unwrap_or((
         "ProgressDeadlineExceeded",
         "none of its pods says why; look at their events".to_owned(),
     ));
     let message = format!("the rollout of the Deployment {deployment} does not progress: {why}");
     let message = recorded(tenant, reason).unwrap_or(message);
-    draft.wait(Wait::new(
+    builder.wait(Wait::new(
         ConditionType::RolloutProgressing,
         reason,
         message,
     ));
-    draft.due(draft.snapshot.now + AGAIN);
+    builder.due(builder.snapshot.now + AGAIN);
 }
 
 /// What was said already: kubelets word one cause in turns, and each turn would be a write.

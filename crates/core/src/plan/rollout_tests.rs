@@ -14,17 +14,17 @@ use crate::{
 
 /// A rollout that takes longer than it may, with these statuses of its pods.
 fn late(statuses: &[Value]) -> Snapshot {
-    let mut world = settled(json!({}));
-    let made = plan(&world).unwrap();
+    let mut fixture = settled(json!({}));
+    let made = plan(&fixture).unwrap();
     let mut view = pods(&made, |_| 1).unwrap();
     let conditions =
         json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
     view.status.conditions = serde_json::from_value(conditions).unwrap();
-    world.deployment = Some(view);
+    fixture.deployment = Some(view);
     for (number, status) in statuses.iter().enumerate() {
-        world.pods.push(pod(number, "full-75d9c6b8f9", status));
+        fixture.pods.push(pod(number, "full-75d9c6b8f9", status));
     }
-    world
+    fixture
 }
 
 fn pod(number: usize, owner: &str, status: &Value) -> Pod {
@@ -54,8 +54,8 @@ fn told(plan: &Plan, type_: &str) -> (String, String, String) {
     (found.status, found.reason, found.message)
 }
 
-fn rollout(world: &Snapshot) -> (String, String, String) {
-    told(&plan(world).unwrap(), "RolloutProgressing")
+fn rollout(fixture: &Snapshot) -> (String, String, String) {
+    told(&plan(fixture).unwrap(), "RolloutProgressing")
 }
 
 #[test]
@@ -104,17 +104,17 @@ fn a_rollout_that_is_late_says_why_by_the_words_of_its_pods() {
 
 #[test]
 fn ready_repeats_it_and_the_pods_are_read_again_later() {
-    let world = late(&[waiting("ErrImagePull", "manifest unknown")]);
-    let planned = plan(&world).unwrap();
+    let fixture = late(&[waiting("ErrImagePull", "manifest unknown")]);
+    let planned = plan(&fixture).unwrap();
     assert_eq!(told(&planned, "Ready").1, "ImagePullBackOff");
-    assert!(planned.wake.unwrap() <= world.now + super::AGAIN);
+    assert!(planned.requeue_at.unwrap() <= fixture.now + super::AGAIN);
 }
 
 #[test]
 fn one_cause_in_other_words_is_no_write() {
-    let world = late(&[waiting("ErrImagePull", "manifest unknown")]);
-    let first = plan(&world).unwrap();
-    let mut next = after(world, &first);
+    let fixture = late(&[waiting("ErrImagePull", "manifest unknown")]);
+    let first = plan(&fixture).unwrap();
+    let mut next = after(fixture, &first);
     next.pods = vec![pod(
         1,
         "full-75d9c6b8f9",
@@ -126,11 +126,11 @@ fn one_cause_in_other_words_is_no_write() {
 
 #[test]
 fn it_clears_when_the_rollout_progresses_and_when_the_tenant_sleeps() {
-    let mut world = late(&[]);
-    assert_eq!(rollout(&world).0, "False");
-    let view = world.deployment.as_mut().unwrap();
+    let mut fixture = late(&[]);
+    assert_eq!(rollout(&fixture).0, "False");
+    let view = fixture.deployment.as_mut().unwrap();
     view.status.conditions = None;
-    assert_eq!(rollout(&world).0, "True");
+    assert_eq!(rollout(&fixture).0, "True");
     let mut asleep = late(&[]);
     asleep.object.spec.control_plane.deployment.replicas = Some(0);
     assert_eq!(rollout(&asleep).0, "True");
@@ -138,23 +138,23 @@ fn it_clears_when_the_rollout_progresses_and_when_the_tenant_sleeps() {
 
 #[test]
 fn a_status_of_an_older_template_says_nothing_about_this_one() {
-    let mut world = late(&[]);
-    world.deployment.as_mut().unwrap().generation = 2;
-    assert_eq!(rollout(&world).0, "True");
+    let mut fixture = late(&[]);
+    fixture.deployment.as_mut().unwrap().generation = 2;
+    assert_eq!(rollout(&fixture).0, "True");
 }
 
 #[test]
 fn the_youngest_pod_speaks_and_pods_of_others_do_not() {
-    let mut world = late(&[
+    let mut fixture = late(&[
         waiting("CrashLoopBackOff", ""),
         waiting("ErrImagePull", "manifest unknown"),
     ]);
-    assert_eq!(rollout(&world).1, "ImagePullBackOff");
-    world.pods = vec![
+    assert_eq!(rollout(&fixture).1, "ImagePullBackOff");
+    fixture.pods = vec![
         pod(1, "full-b-75d9c6b8f9", &waiting("ErrImagePull", "x")),
         pod(2, "other", &waiting("ErrImagePull", "x")),
     ];
-    assert_eq!(rollout(&world).1, "ProgressDeadlineExceeded");
+    assert_eq!(rollout(&fixture).1, "ProgressDeadlineExceeded");
 }
 
 #[test]

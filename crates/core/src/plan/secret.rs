@@ -9,7 +9,7 @@ use kamaji_api::{
     labels,
 };
 
-use super::{Draft, Step};
+use super::{PlanBuilder, Step};
 use crate::{
     binding::Data,
     checksum,
@@ -71,7 +71,7 @@ pub(super) struct Settled {
     pub data: String,
 }
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     /// The live data of a Secret.
     pub(super) fn live(&self, name: &str) -> Option<Data> {
         self.snapshot.secrets.get(name).map(data)

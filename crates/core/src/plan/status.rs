@@ -14,17 +14,19 @@ use kamaji_api::tenant::{
     VersionPhase, VersionStatus,
 };
 
-use super::{Draft, Step, upgrade};
-use crate::{binding, checksum, endpoint::Endpoint, inside, object::Kind, render, tenant::Tenant};
+use super::{PlanBuilder, Step, upgrade};
+use crate::{
+    binding, checksum, endpoint::Endpoint, object::Kind, render, tenant::Tenant, tenant_cluster,
+};
 
 /// The next status. What this pass could not settle stays as it was.
 pub(super) fn next(
     tenant: &Tenant,
     endpoint: Option<&Endpoint>,
-    draft: &Draft,
+    builder: &PlanBuilder,
 ) -> TenantControlPlaneStatus {
     let mut status = tenant.status.clone();
-    if draft.waits.is_empty() {
+    if builder.waits.is_empty() {
         status.observed_generation = Some(tenant.generation);
     }
     if let Some(endpoint) = endpoint {
@@ -37,19 +39,19 @@ pub(super) fn next(
             .to_string(),
         );
     }
-    certificates(&mut status, tenant, draft);
-    kubeconfigs(&mut status, tenant, draft);
-    storage(&mut status, tenant, draft);
-    if let Some(renderer) = draft.renderer.filter(|_| draft.complete) {
+    certificates(&mut status, tenant, builder);
+    kubeconfigs(&mut status, tenant, builder);
+    storage(&mut status, tenant, builder);
+    if let Some(renderer) = builder.renderer.filter(|_| builder.complete) {
         status.renderer = Some(renderer.number().to_owned());
     }
-    resources(&mut status, tenant, draft);
-    addons(&mut status, tenant, draft);
-    conditions::conditions(&mut status, tenant, draft);
+    resources(&mut status, tenant, builder);
+    addons(&mut status, tenant, builder);
+    conditions::conditions(&mut status, tenant, builder);
     status
 }
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     fn time(&self) -> Time {
         Time(self.snapshot.now)
     }
@@ -85,36 +87,37 @@ impl Draft<'_> {
     }
 }
 
-fn certificates(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+fn certificates(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
     let old = status.certificates.take().unwrap_or_default();
     let names = &tenant.names;
     status.certificates = Some(CertificatesStatus {
-        api_server: draft.secret_status(names.api_server(), old.api_server.as_ref()),
-        api_server_kubelet_client: draft.secret_status(
+        api_server: builder.secret_status(names.api_server(), old.api_server.as_ref()),
+        api_server_kubelet_client: builder.secret_status(
             names.kubelet_client(),
             old.api_server_kubelet_client.as_ref(),
         ),
-        ca: draft.authority_status(names.ca(), old.ca.as_ref()),
+        ca: builder.authority_status(names.ca(), old.ca.as_ref()),
         etcd: old.etcd,
-        front_proxy_ca: draft.authority_status(names.front_proxy_ca(), old.front_proxy_ca.as_ref()),
-        front_proxy_client: draft
+        front_proxy_ca: builder
+            .authority_status(names.front_proxy_ca(), old.front_proxy_ca.as_ref()),
+        front_proxy_client: builder
             .secret_status(names.front_proxy_client(), old.front_proxy_client.as_ref()),
-        sa: draft.authority_status(names.service_account(), old.sa.as_ref()),
+        sa: builder.authority_status(names.service_account(), old.sa.as_ref()),
     });
 }
 
-fn kubeconfigs(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+fn kubeconfigs(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
     let old = status.kubeconfig.take().unwrap_or_default();
     let names = &tenant.names;
     status.kubeconfig = Some(KubeconfigsStatus {
-        admin: draft.secret_status(names.admin_kubeconfig(), old.admin.as_ref()),
-        controller_manager: draft.secret_status(
+        admin: builder.secret_status(names.admin_kubeconfig(), old.admin.as_ref()),
+        controller_manager: builder.secret_status(
             names.controller_manager_kubeconfig(),
             old.controller_manager.as_ref(),
         ),
-        scheduler: draft.secret_status(names.scheduler_kubeconfig(), old.scheduler.as_ref()),
+        scheduler: builder.secret_status(names.scheduler_kubeconfig(), old.scheduler.as_ref()),
     });
-    if let Some(settled) = draft.settled.get(&names.kubeadm_config()) {
+    if let Some(settled) = builder.settled.get(&names.kubeadm_config()) {
         let old = status.kubeadmconfig.take().unwrap_or_default();
         let same = old.checksum.as_ref() == Some(&settled.annotated);
         status.kubeadmconfig = Some(KubeadmConfigStatus {
@@ -123,22 +126,22 @@ fn kubeconfigs(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &D
             last_update: if same {
                 old.last_update
             } else {
-                Some(draft.time())
+                Some(builder.time())
             },
         });
     }
 }
 
-fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
     let (Ok(store), Some(config)) = (
-        &draft.snapshot.store,
-        draft.settled.get(&tenant.names.datastore_config()),
+        &builder.snapshot.store,
+        builder.settled.get(&tenant.names.datastore_config()),
     ) else {
         return;
     };
     let old = status.storage.take().unwrap_or_default();
     let certificate = tenant.names.datastore_certificate();
-    let bound = draft
+    let bound = builder
         .steps
         .iter()
         .any(|step| matches!(step, Step::Bind(..)));
@@ -150,22 +153,22 @@ fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft
             last_update: if same {
                 before.last_update
             } else {
-                Some(draft.time())
+                Some(builder.time())
             },
             schema: Some(tenant.schema().to_owned()),
-            user: Some(draft.user(tenant)),
+            user: Some(builder.user(tenant)),
         })
     } else {
         old.setup
     };
     let overrides = if bound {
-        Some(draft.overrides(tenant))
+        Some(builder.overrides(tenant))
     } else {
         old.overrides
     };
     status.storage = Some(StorageStatus {
         overrides,
-        certificate: draft.secret_status(certificate, old.certificate.as_ref()),
+        certificate: builder.secret_status(certificate, old.certificate.as_ref()),
         config: Some(StorageConfigStatus {
             checksum: Some(config.annotated.clone()),
             secret_name: Some(tenant.names.datastore_config()),
@@ -176,7 +179,7 @@ fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft
     });
 }
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     /// The overrides that are in force.
     fn overrides(&self, tenant: &Tenant) -> Vec<StorageOverrideStatus> {
         binding::overrides::effective(&self.snapshot.object)
@@ -202,29 +205,29 @@ impl Draft<'_> {
     }
 }
 
-fn resources(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+fn resources(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
     let old = status.kubernetes_resources.take().unwrap_or_default();
-    let snapshot = draft.snapshot;
+    let snapshot = builder.snapshot;
     let live = snapshot.deployment.as_ref();
     let deployment = match live {
         Some(view) => Some(deployment(
             tenant,
-            draft,
+            builder,
             &view.status,
             old.deployment.as_ref(),
         )),
-        None if draft.complete => Some(deployment(
+        None if builder.complete => Some(deployment(
             tenant,
-            draft,
+            builder,
             &LiveDeploymentStatus::default(),
             old.deployment.as_ref(),
         )),
         None => old.deployment,
     };
-    let version = version(tenant, draft, old.version.unwrap_or_default());
+    let version = version(tenant, builder, old.version.unwrap_or_default());
     status.kubernetes_resources = Some(KubernetesResourcesStatus {
         deployment,
-        gateway: route(draft, &tenant.names.control_plane()),
+        gateway: route(builder, &tenant.names.control_plane()),
         ingress: snapshot
             .ingress
             .as_ref()
@@ -234,7 +237,7 @@ fn resources(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Dra
                 name: tenant.names.control_plane(),
                 namespace: tenant.namespace.clone(),
             }),
-        service: Some(service(tenant, draft, i32::from(tenant.network.port))),
+        service: Some(service(tenant, builder, i32::from(tenant.network.port))),
         version: Some(version),
     });
 }
@@ -245,7 +248,7 @@ fn wants_ingress(tenant: &Tenant) -> bool {
 
 fn deployment(
     tenant: &Tenant,
-    draft: &Draft,
+    builder: &PlanBuilder,
     live: &LiveDeploymentStatus,
     old: Option<&DeploymentStatus>,
 ) -> DeploymentStatus {
@@ -265,13 +268,13 @@ fn deployment(
         updated_replicas: live.updated_replicas,
     };
     if old != Some(&next) {
-        next.last_update = Some(draft.time());
+        next.last_update = Some(builder.time());
     }
     next
 }
 
-fn service(tenant: &Tenant, draft: &Draft, port: i32) -> ServiceStatus {
-    let live = draft
+fn service(tenant: &Tenant, builder: &PlanBuilder, port: i32) -> ServiceStatus {
+    let live = builder
         .snapshot
         .service
         .as_ref()
@@ -291,10 +294,10 @@ fn service(tenant: &Tenant, draft: &Draft, port: i32) -> ServiceStatus {
     }
 }
 
-fn route(draft: &Draft, name: &str) -> Option<RouteStatus> {
-    let route = draft.snapshot.routes.get(name)?;
+fn route(builder: &PlanBuilder, name: &str) -> Option<RouteStatus> {
+    let route = builder.snapshot.routes.get(name)?;
     Some(RouteStatus {
-        access_points: render::gateway::access_points(route, &draft.snapshot.gateways),
+        access_points: render::gateway::access_points(route, &builder.snapshot.gateways),
         parents: route
             .status
             .as_ref()
@@ -307,38 +310,38 @@ fn route(draft: &Draft, name: &str) -> Option<RouteStatus> {
 }
 
 /// Section 11.3, first match wins.
-fn version(tenant: &Tenant, draft: &Draft, old: VersionStatus) -> VersionStatus {
+fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> VersionStatus {
     let installed = upgrade::installed(tenant);
     let wanted = tenant.replicas();
-    let live = draft.snapshot.deployment.as_ref();
+    let live = builder.snapshot.deployment.as_ref();
     let ready = live
         .and_then(|view| view.status.ready_replicas)
         .unwrap_or_default();
-    let phase = if draft.ca_rotating && old.status.is_some_and(|s| s != VersionPhase::Provisioning)
-    {
-        VersionPhase::CertificateAuthorityRotating
-    } else if live.is_none() {
-        old.status.unwrap_or_default()
-    } else if wanted == 0 {
-        VersionPhase::Sleeping
-    } else if ready == 0 {
-        VersionPhase::NotReady
-    } else if write_limited(tenant, draft, &old) {
-        VersionPhase::WriteLimited
-    } else if !draft.progressing(wanted) {
-        VersionPhase::Ready
-    } else {
-        match &installed {
-            None => VersionPhase::Provisioning,
-            Some(installed) if installed.text != tenant.version.text => VersionPhase::Upgrading,
-            Some(_) => VersionPhase::Unknown,
-        }
-    };
+    let phase =
+        if builder.ca_rotating && old.status.is_some_and(|s| s != VersionPhase::Provisioning) {
+            VersionPhase::CertificateAuthorityRotating
+        } else if live.is_none() {
+            old.status.unwrap_or_default()
+        } else if wanted == 0 {
+            VersionPhase::Sleeping
+        } else if ready == 0 {
+            VersionPhase::NotReady
+        } else if write_limited(tenant, builder, &old) {
+            VersionPhase::WriteLimited
+        } else if !builder.progressing(wanted) {
+            VersionPhase::Ready
+        } else {
+            match &installed {
+                None => VersionPhase::Provisioning,
+                Some(installed) if installed.text != tenant.version.text => VersionPhase::Upgrading,
+                Some(_) => VersionPhase::Unknown,
+            }
+        };
     let settled = matches!(phase, VersionPhase::Ready | VersionPhase::Sleeping)
-        || (phase == VersionPhase::WriteLimited && !draft.progressing(wanted));
+        || (phase == VersionPhase::WriteLimited && !builder.progressing(wanted));
     VersionStatus {
         status: Some(phase),
-        version: if settled && draft.complete {
+        version: if settled && builder.complete {
             Some(tenant.version.text.clone())
         } else {
             old.version
@@ -347,15 +350,15 @@ fn version(tenant: &Tenant, draft: &Draft, old: VersionStatus) -> VersionStatus 
 }
 
 /// True if writes are to be limited and the limit stands in the tenant cluster.
-fn write_limited(tenant: &Tenant, draft: &Draft, old: &VersionStatus) -> bool {
-    let report = draft.snapshot.inside.as_ref();
+fn write_limited(tenant: &Tenant, builder: &PlanBuilder, old: &VersionStatus) -> bool {
+    let report = builder.snapshot.tenant_cluster.as_ref();
     let stands = report
         .and_then(|report| report.write_limited)
         .unwrap_or(old.status == Some(VersionPhase::WriteLimited));
-    inside::limits_writes(&tenant.spec) && stands
+    tenant_cluster::limits_writes(&tenant.spec) && stands
 }
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     /// True while a rollout is under way, or is about to be: this pass changes the pod template.
     fn progressing(&self, wanted: i32) -> bool {
         let Some(view) = &self.snapshot.deployment else {
@@ -380,23 +383,23 @@ impl Draft<'_> {
     }
 }
 
-fn addons(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+fn addons(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
     let old = status.addons.take().unwrap_or_default();
-    let inside = draft
+    let tenant_cluster = builder
         .snapshot
-        .inside
+        .tenant_cluster
         .as_ref()
         .and_then(|report| report.addons.clone());
-    let seen = inside.unwrap_or_else(|| old.clone());
-    let konnectivity = konnectivity(tenant, draft, &old, &seen);
+    let seen = tenant_cluster.unwrap_or_else(|| old.clone());
+    let konnectivity = konnectivity(tenant, builder, &old, &seen);
     status.addons = Some(AddonsStatus {
         core_dns: Some(seen.core_dns.unwrap_or_default()),
         konnectivity: Some(konnectivity),
         kube_proxy: Some(seen.kube_proxy.unwrap_or_default()),
     });
-    if let Some(phase) = draft
+    if let Some(phase) = builder
         .snapshot
-        .inside
+        .tenant_cluster
         .as_ref()
         .and_then(|r| r.kubeadm_phase.clone())
     {
@@ -406,40 +409,40 @@ fn addons(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft)
 
 fn konnectivity(
     tenant: &Tenant,
-    draft: &Draft,
+    builder: &PlanBuilder,
     old: &AddonsStatus,
     seen: &AddonsStatus,
 ) -> KonnectivityStatus {
     let old = old.konnectivity.clone().unwrap_or_default();
     let seen = seen.konnectivity.clone().unwrap_or_default();
-    let inside = KonnectivityStatus {
+    let tenant_cluster = KonnectivityStatus {
         agent: seen.agent,
         clusterrolebinding: seen.clusterrolebinding,
         sa: seen.sa,
         ..KonnectivityStatus::default()
     };
     let Some(spec) = &tenant.spec.addons.konnectivity else {
-        return inside;
+        return tenant_cluster;
     };
     let names = &tenant.names;
     let egress = names.konnectivity_egress();
     KonnectivityStatus {
-        certificate: draft
+        certificate: builder
             .secret_status(names.konnectivity_certificate(), Some(&old.certificate))
             .unwrap_or_default(),
-        config_map: match draft.settled.get(&egress) {
+        config_map: match builder.settled.get(&egress) {
             Some(settled) => ConfigMapStatus {
                 checksum: Some(settled.annotated.clone()),
                 name: Some(egress),
             },
             None => old.config_map,
         },
-        enabled: draft.complete || old.enabled,
-        gateway: route(draft, &names.konnectivity_route()),
-        kubeconfig: draft
+        enabled: builder.complete || old.enabled,
+        gateway: route(builder, &names.konnectivity_route()),
+        kubeconfig: builder
             .secret_status(names.konnectivity_kubeconfig(), Some(&old.kubeconfig))
             .unwrap_or_default(),
-        service: service(tenant, draft, spec.server.port),
-        ..inside
+        service: service(tenant, builder, spec.server.port),
+        ..tenant_cluster
     }
 }

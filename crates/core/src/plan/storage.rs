@@ -7,7 +7,7 @@
 use kamaji_api::{condition::ConditionType, datastore::Driver};
 
 use super::{
-    Draft, Step, Wait,
+    PlanBuilder, Step, Wait,
     secret::{Lifecycle, Planned},
 };
 use crate::{
@@ -25,42 +25,42 @@ pub(super) struct Storage {
 }
 
 /// Settles the binding, and plans what is set up in the datastore between its two Secrets.
-pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
-    let (store, overrides) = match (&draft.snapshot.store, &draft.snapshot.overrides) {
+pub(super) fn settle(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Storage> {
+    let (store, overrides) = match (&builder.snapshot.store, &builder.snapshot.overrides) {
         (Ok(store), Ok(overrides)) => (store.clone(), overrides.clone()),
         (Err(wait), _) | (_, Err(wait)) => {
             let wait = Wait::new(ConditionType::DataStoreReady, wait.reason(), wait);
-            draft.wait(wait);
+            builder.wait(wait);
             return None;
         }
     };
-    draft.waits.extend(moving(tenant, &store, draft));
-    draft.waits.extend(overridden(draft));
-    if let Some(ailment) = &draft.snapshot.ailing {
+    builder.waits.extend(moving(tenant, &store, builder));
+    builder.waits.extend(overridden(builder));
+    if let Some(ailment) = &builder.snapshot.ailing {
         let message = &ailment.message;
-        draft.wait(Wait::new(
+        builder.wait(Wait::new(
             ConditionType::DataStoreReady,
             ailment.reason,
             message,
         ));
     }
     if let Some(wait) = other_clients(&store, &overrides) {
-        draft.wait(wait);
+        builder.wait(wait);
         return None;
     }
     let name = tenant.names.datastore_config();
-    let live = draft.live(&name);
-    let stamped = draft
+    let live = builder.live(&name);
+    let stamped = builder
         .annotation(&name, kamaji_api::labels::CHECKSUM)
         .map(str::to_owned);
     let known = live.as_ref().zip(stamped.as_deref());
-    let bound = binding::bind(tenant, &store, known, draft.snapshot).and_then(|main| {
+    let bound = binding::bind(tenant, &store, known, builder.snapshot).and_then(|main| {
         let others = overrides
             .iter()
             .map(|(_, store)| {
                 Ok((
                     store.clone(),
-                    binding::bind(tenant, store, known, draft.snapshot)?,
+                    binding::bind(tenant, store, known, builder.snapshot)?,
                 ))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -70,7 +70,7 @@ pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
         Ok(bound) => bound,
         Err(refusal) => {
             let message = format!("the DataStore {}: {refusal}", store.name);
-            draft.wait(Wait::new(
+            builder.wait(Wait::new(
                 ConditionType::DataStoreReady,
                 "DataStoreNameRefused",
                 message,
@@ -78,28 +78,28 @@ pub(super) fn settle(tenant: &Tenant, draft: &mut Draft) -> Option<Storage> {
             return None;
         }
     };
-    draft.secret(
+    builder.secret(
         tenant,
         Planned::new(name, "datastore-config", binding.data()),
     );
-    draft
+    builder
         .steps
         .push(Step::Bind(Box::new(store.clone()), binding.clone()));
     for (store, binding) in others {
-        draft.steps.push(Step::Bind(Box::new(store), binding));
+        builder.steps.push(Step::Bind(Box::new(store), binding));
     }
     let storage = Storage {
         store,
         overrides,
         binding,
     };
-    certificate(tenant, &storage, draft)?;
+    certificate(tenant, &storage, builder)?;
     Some(storage)
 }
 
 /// Overrides that were set up stay: without them the tenant would not find its data.
-fn overridden(draft: &Draft) -> Option<Wait> {
-    let effective = overrides::changed(&draft.snapshot.object)?;
+fn overridden(builder: &PlanBuilder) -> Option<Wait> {
+    let effective = overrides::changed(&builder.snapshot.object)?;
     Some(Wait::new(
         ConditionType::DataStoreReady,
         "OverridesChanged",
@@ -129,13 +129,13 @@ fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
 }
 
 /// Moving data between datastores is not built yet: say so and stay.
-fn moving(tenant: &Tenant, store: &Store, draft: &Draft) -> Option<Wait> {
+fn moving(tenant: &Tenant, store: &Store, builder: &PlanBuilder) -> Option<Wait> {
     let wanted = tenant
         .spec
         .data_store
         .as_ref()
         .filter(|name| !name.is_empty())
-        .or(draft.snapshot.settings.default_data_store.as_ref())?;
+        .or(builder.snapshot.settings.default_data_store.as_ref())?;
     (tenant.spec.data_store.is_some() && wanted != &store.name).then(|| {
         Wait::new(
             ConditionType::DataStoreReady,
@@ -148,15 +148,15 @@ fn moving(tenant: &Tenant, store: &Store, draft: &Draft) -> Option<Wait> {
     })
 }
 
-fn certificate(tenant: &Tenant, storage: &Storage, draft: &mut Draft) -> Option<()> {
+fn certificate(tenant: &Tenant, storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {
     let (store, binding) = (&storage.store, &storage.binding);
     let name = tenant.names.datastore_certificate();
-    let mut rotated = draft.rotation_requested(&name);
+    let mut rotated = builder.rotation_requested(&name);
     let data = match &store.tls {
         None => Data::new(),
         Some(tls) if store.driver == Driver::Etcd => {
-            let live = draft.live(&name).unwrap_or_default();
-            let (mut data, issued) = etcd(tls, binding, (&live, rotated), draft)?;
+            let live = builder.live(&name).unwrap_or_default();
+            let (mut data, issued) = etcd(tls, binding, (&live, rotated), builder)?;
             rotated &= issued;
             let others = storage.overrides.iter();
             let others = others.filter_map(|(_, store)| Some(store.tls.as_ref()?.ca.as_slice()));
@@ -169,7 +169,7 @@ fn certificate(tenant: &Tenant, storage: &Storage, draft: &mut Draft) -> Option<
         rotated,
         ..Planned::new(name, "datastore-certificate", data).lifecycle(Lifecycle::X509)
     };
-    draft.secret(tenant, planned);
+    builder.secret(tenant, planned);
     Some(())
 }
 
@@ -188,13 +188,13 @@ fn etcd(
     tls: &StoreTls,
     binding: &Binding,
     (live, rotate): (&Data, bool),
-    draft: &mut Draft,
+    builder: &mut PlanBuilder,
 ) -> Option<(Data, bool)> {
     let key = tls.ca_key.as_deref().unwrap_or_default();
-    let authority = match Authority::load(&tls.ca, key, draft.snapshot.now) {
+    let authority = match Authority::load(&tls.ca, key, builder.snapshot.now) {
         Ok(authority) => authority,
         Err(source) => {
-            draft.wait(Wait::new(
+            builder.wait(Wait::new(
                 ConditionType::DataStoreReady,
                 "DataStoreCertificateAuthorityUnusable",
                 format!(
@@ -204,8 +204,8 @@ fn etcd(
             return None;
         }
     };
-    let request = leaves::datastore_client(&binding.user, draft.snapshot.settings.key_algorithm);
-    let issued = draft.leaf(renew::Subject {
+    let request = leaves::datastore_client(&binding.user, builder.snapshot.settings.key_algorithm);
+    let issued = builder.leaf(renew::Subject {
         purpose: "datastore-client",
         request: &request,
         authority: &authority,

@@ -3,7 +3,6 @@ use serde_json::json;
 
 use crate::{
     check::violations,
-    entropy::Seed,
     object::Kind,
     pki::{authority, key::KeyAlgorithm},
     plan::{
@@ -11,6 +10,7 @@ use crate::{
         fixture::{NOW, after, snapshot, store},
         plan,
     },
+    rng::Seed,
     snapshot::{Ailment, Snapshot, StoreWait},
     store::{Store, StoreTls},
     tenant::Tenant,
@@ -63,9 +63,9 @@ fn another(name: &str) -> Store {
 /// A world in which `/events` is in `other`.
 fn overridden(other: Store) -> Snapshot {
     let items = json!([{"resource": "/events", "dataStore": other.name}]);
-    let mut world = snapshot(json!({"spec": {"dataStoreOverrides": items}}));
-    world.overrides = Ok(vec![("/events".to_owned(), other)]);
-    world
+    let mut fixture = snapshot(json!({"spec": {"dataStoreOverrides": items}}));
+    fixture.overrides = Ok(vec![("/events".to_owned(), other)]);
+    fixture
 }
 
 #[test]
@@ -94,26 +94,32 @@ fn a_refused_name_gets_no_place_no_certificate_and_no_finalizer() {
         json!({"dataStoreUsername": "root"}),
         json!({"dataStoreSchema": "kamaji.clastix.io"}),
     ] {
-        let world = snapshot(json!({ "spec": spec }));
-        let plan = plan(&world).unwrap();
+        let fixture = snapshot(json!({ "spec": spec }));
+        let plan = plan(&fixture).unwrap();
         assert!(bound(&plan).is_empty() && certificate(&plan).is_none());
         assert_eq!(plan.finalizers, None);
         assert_eq!(reason(&plan).0, "DataStoreNameRefused");
-        let tenant = Tenant::parse(&world.object).unwrap();
-        assert!(deletion(&tenant, &world).unwrap().unbind.is_empty());
+        let tenant = Tenant::parse(&fixture.object).unwrap();
+        assert!(deletion(&tenant, &fixture).unwrap().unbind.is_empty());
     }
 }
 
 #[test]
 fn a_tenant_that_was_never_set_up_does_not_wait_for_a_datastore_that_is_gone() {
-    let mut world = snapshot(json!({"metadata": {"finalizers": ["finalizer.kamaji.clastix.io"]}}));
-    world.store = Err(StoreWait::Missing("gone".to_owned()));
-    assert_eq!(plan(&world).unwrap().finalizers, None);
-    let tenant = |world: &Snapshot| Tenant::parse(&world.object).unwrap();
-    assert!(deletion(&tenant(&world), &world).unwrap().unbind.is_empty());
-    let mut world = after(snapshot(json!({})), &plan(&snapshot(json!({}))).unwrap());
-    world.store = Err(StoreWait::Missing("gone".to_owned()));
-    let wait = deletion(&tenant(&world), &world).unwrap_err();
+    let mut fixture =
+        snapshot(json!({"metadata": {"finalizers": ["finalizer.kamaji.clastix.io"]}}));
+    fixture.store = Err(StoreWait::Missing("gone".to_owned()));
+    assert_eq!(plan(&fixture).unwrap().finalizers, None);
+    let tenant = |fixture: &Snapshot| Tenant::parse(&fixture.object).unwrap();
+    assert!(
+        deletion(&tenant(&fixture), &fixture)
+            .unwrap()
+            .unbind
+            .is_empty()
+    );
+    let mut fixture = after(snapshot(json!({})), &plan(&snapshot(json!({}))).unwrap());
+    fixture.store = Err(StoreWait::Missing("gone".to_owned()));
+    let wait = deletion(&tenant(&fixture), &fixture).unwrap_err();
     assert_eq!(wait.reason, "DataStoreMissing");
 }
 
@@ -121,14 +127,14 @@ fn a_tenant_that_was_never_set_up_does_not_wait_for_a_datastore_that_is_gone() {
 fn overrides_are_recorded_and_a_changed_spec_is_told_while_they_stay() {
     let mut other = store();
     other.name = "events".to_owned();
-    let world = overridden(other);
-    let first = plan(&world).unwrap();
+    let fixture = overridden(other);
+    let first = plan(&fixture).unwrap();
     assert_eq!(bound(&first), ["default", "events"]);
-    let mut world = after(world, &first);
+    let mut fixture = after(fixture, &first);
     let storage = first.status.storage.unwrap();
     assert_eq!(storage.overrides.as_ref().unwrap()[0].data_store, "events");
-    world.object.spec.data_store_overrides.clear();
-    let second = plan(&world).unwrap();
+    fixture.object.spec.data_store_overrides.clear();
+    let second = plan(&fixture).unwrap();
     let (why, message) = reason(&second);
     assert!(why == "OverridesChanged" && message.contains("/events in events"));
     let kept = second.status.storage.as_ref().unwrap();
@@ -141,14 +147,14 @@ fn overrides_are_recorded_and_a_changed_spec_is_told_while_they_stay() {
     };
     assert_eq!(
         pods(&second),
-        pods(&plan(&overridden_again(&world)).unwrap())
+        pods(&plan(&overridden_again(&fixture)).unwrap())
     );
 }
 
 /// The same world with the spec as it was.
-fn overridden_again(world: &Snapshot) -> Snapshot {
+fn overridden_again(fixture: &Snapshot) -> Snapshot {
     let spec = overridden(another("events")).object.spec;
-    let mut again = world.clone();
+    let mut again = fixture.clone();
     again.object.spec.data_store_overrides = spec.data_store_overrides;
     again
 }
@@ -171,9 +177,9 @@ fn authorities_of_overrides_are_mounted_beside_the_tenants_own() {
     let tls = other.tls.as_mut().unwrap();
     tls.ca.extend_from_slice(&main);
     let theirs = tls.ca.clone();
-    let mounted = |world: &Snapshot| {
-        let world = after(world.clone(), &plan(world).unwrap());
-        world.secrets[CERTIFICATE].data.as_ref().unwrap()["ca.crt"]
+    let mounted = |fixture: &Snapshot| {
+        let fixture = after(fixture.clone(), &plan(fixture).unwrap());
+        fixture.secrets[CERTIFICATE].data.as_ref().unwrap()["ca.crt"]
             .0
             .clone()
     };
@@ -190,12 +196,12 @@ fn authorities_of_overrides_are_mounted_beside_the_tenants_own() {
 
 #[test]
 fn what_a_check_found_is_told_and_the_tenant_runs_on() {
-    let mut world = snapshot(json!({}));
-    world.ailing = Some(Ailment {
+    let mut fixture = snapshot(json!({}));
+    fixture.ailing = Some(Ailment {
         reason: "AccessControlOff",
         message: "off".to_owned(),
     });
-    let plan = plan(&world).unwrap();
+    let plan = plan(&fixture).unwrap();
     assert_eq!(reason(&plan), ("AccessControlOff", "off"));
     assert_eq!(plan.objects().count(), 17);
 }

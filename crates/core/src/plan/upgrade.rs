@@ -2,7 +2,7 @@
 
 use kamaji_api::condition::ConditionType;
 
-use super::{Draft, Wait};
+use super::{PlanBuilder, Wait};
 use crate::tenant::{Tenant, Version};
 
 /// Why a version is refused.
@@ -42,8 +42,8 @@ impl Refusal {
     }
 }
 
-/// Judges a change of version. Patches may go both ways, as in the reference.
-pub fn judge(from: &Version, to: &Version) -> Result<(), Refusal> {
+/// Judges a change of version. Patches may go both ways, as in upstream.
+pub fn evaluate(from: &Version, to: &Version) -> Result<(), Refusal> {
     let minor = |v: &Version| (v.semver.major, v.semver.minor);
     let (installed, wanted) = (minor(from), minor(to));
     let texts = || (from.text.clone(), to.text.clone());
@@ -78,12 +78,12 @@ pub fn installed(tenant: &Tenant) -> Option<Version> {
 
 /// Keeps a tenant at its installed version while the one asked for is refused, so that everything
 /// else about it is still looked after.
-pub(super) fn gate(tenant: &mut Tenant, draft: &mut Draft) {
+pub(super) fn gate(tenant: &mut Tenant, builder: &mut PlanBuilder) {
     let Some(from) = installed(tenant) else {
         return;
     };
-    if let Err(refusal) = judge(&from, &tenant.version) {
-        draft.wait(Wait::new(
+    if let Err(refusal) = evaluate(&from, &tenant.version) {
+        builder.wait(Wait::new(
             ConditionType::UpgradeAllowed,
             refusal.reason(),
             &refusal,

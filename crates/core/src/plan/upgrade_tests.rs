@@ -12,7 +12,7 @@ fn patches_and_the_next_minor_are_allowed() {
         ("v1.35.7", "v1.36.0"),
     ] {
         assert_eq!(
-            judge(&version(from), &version(to)),
+            evaluate(&version(from), &version(to)),
             Ok(()),
             "{from} to {to}"
         );
@@ -21,12 +21,12 @@ fn patches_and_the_next_minor_are_allowed() {
 
 #[test]
 fn an_older_minor_and_a_skipped_one_are_refused_with_the_way_out() {
-    let down = judge(&version("v1.36.0"), &version("v1.35.9")).unwrap_err();
+    let down = evaluate(&version("v1.36.0"), &version("v1.35.9")).unwrap_err();
     assert!(
         down.to_string()
             .contains("downgrade from v1.36.0 to v1.35.9")
     );
-    let skip = judge(&version("v1.34.0"), &version("v1.36.0")).unwrap_err();
+    let skip = evaluate(&version("v1.34.0"), &version("v1.36.0")).unwrap_err();
     assert!(
         skip.to_string().contains("upgrade to v1.35 first"),
         "{skip}"

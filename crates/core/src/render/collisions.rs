@@ -1,6 +1,6 @@
 //! What in a tenant's text will not come out as it was written, because it is ours?
 //!
-//! Rendering never fails over it: ours wins, as in the reference. Each finding is a sentence for
+//! Rendering never fails over it: ours wins, as in upstream. Each finding is a sentence for
 //! an admission warning or a condition.
 
 use std::collections::BTreeSet;

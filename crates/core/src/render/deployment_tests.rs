@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     object::{CONTENT_HASH, Object},
-    render::fixture::{World, checksums, store},
+    render::fixture::{Fixture, checksums, store},
 };
 
-fn rendered(world: &World) -> Deployment {
-    deployment(&world.facts(), &checksums())
+fn rendered(fixture: &Fixture) -> Deployment {
+    deployment(&fixture.facts(), &checksums())
 }
 
 /// What would be sent, as the snapshots show it.
-fn body(world: &World) -> Value {
-    let mut body = Object::of(&rendered(world)).body;
+fn body(fixture: &Fixture) -> Value {
+    let mut body = Object::of(&rendered(fixture)).body;
     let annotations = body["metadata"]["annotations"]
         .as_object_mut()
         .expect("annotations");
@@ -22,15 +22,15 @@ fn body(world: &World) -> Value {
     body
 }
 
-fn pod(world: &World) -> PodSpec {
-    rendered(world)
+fn pod(fixture: &Fixture) -> PodSpec {
+    rendered(fixture)
         .spec
         .and_then(|spec| spec.template.spec)
         .expect("a pod")
 }
 
-fn containers(world: &World) -> Vec<String> {
-    pod(world)
+fn containers(fixture: &Fixture) -> Vec<String> {
+    pod(fixture)
         .containers
         .into_iter()
         .map(|container| container.name)
@@ -38,34 +38,36 @@ fn containers(world: &World) -> Vec<String> {
 }
 
 fn strategy_of(wanted: &Value) -> Value {
-    let world = World::with(json!({"controlPlane": {"deployment": {"strategy": wanted}}}));
-    serde_json::to_value(strategy(&world.tenant)).expect("JSON")
+    let fixture = Fixture::with(json!({"controlPlane": {"deployment": {"strategy": wanted}}}));
+    serde_json::to_value(strategy(&fixture.tenant)).expect("JSON")
 }
 
 /// A tenant that uses every field of its spec that reaches the pods.
-fn everything() -> World {
+fn everything() -> Fixture {
     let spec = serde_json::from_str(include_str!("everything.json")).expect("JSON");
-    let mut world = World::with(spec).on(store("mysql", Driver::MySql, &["db:3306"]));
-    world.overrides = vec![(
+    let mut fixture = Fixture::with(spec).on(store("mysql", Driver::MySql, &["db:3306"]));
+    fixture.overrides = vec![(
         "/events".to_owned(),
         store("events", Driver::Etcd, &["a:1", "b:2"]),
     )];
-    world
+    fixture
 }
 
 #[test]
 fn the_smallest_tenant_on_etcd() {
-    insta::assert_yaml_snapshot!(body(&World::with(json!({}))));
+    insta::assert_yaml_snapshot!(body(&Fixture::with(json!({}))));
 }
 
 #[test]
 fn a_tenant_with_konnectivity() {
-    insta::assert_yaml_snapshot!(body(&World::with(json!({"addons": {"konnectivity": {}}}))));
+    insta::assert_yaml_snapshot!(body(&Fixture::with(
+        json!({"addons": {"konnectivity": {}}})
+    )));
 }
 
 #[test]
 fn the_smallest_tenant_on_etcd_by_renderer_2() {
-    insta::assert_yaml_snapshot!(body(&World::with(json!({})).newest()));
+    insta::assert_yaml_snapshot!(body(&Fixture::with(json!({})).newest()));
 }
 
 #[test]
@@ -75,28 +77,28 @@ fn a_tenant_with_everything_set_by_renderer_2() {
 
 #[test]
 fn pods_carry_the_checksums_of_konnectivity_by_the_newest_renderer() {
-    let label = |world: &World, what: &str| {
-        let spec = rendered(world).spec.expect("a spec");
+    let label = |fixture: &Fixture, what: &str| {
+        let spec = rendered(fixture).spec.expect("a spec");
         let labels = spec.template.metadata.and_then(|meta| meta.labels);
         labels
             .expect("labels")
             .remove(&format!("component.kamaji.clastix.io/{what}"))
     };
-    let with = || World::with(json!({"addons": {"konnectivity": {}}}));
+    let with = || Fixture::with(json!({"addons": {"konnectivity": {}}}));
     for (what, sum) in [
         ("konnectivity-certificate", "sum-konnectivity-certificate"),
         ("konnectivity-kubeconfig", "sum-konnectivity-kubeconfig"),
     ] {
         assert_eq!(label(&with().newest(), what).as_deref(), Some(sum));
         assert_eq!(label(&with(), what), None);
-        assert_eq!(label(&World::with(json!({})).newest(), what), None);
+        assert_eq!(label(&Fixture::with(json!({})).newest(), what), None);
     }
 }
 
 #[test]
 fn a_tenant_on_postgresql() {
-    let world = World::with(json!({})).on(store("pg", Driver::PostgreSql, &["db:5432"]));
-    insta::assert_yaml_snapshot!(body(&world));
+    let fixture = Fixture::with(json!({})).on(store("pg", Driver::PostgreSql, &["db:5432"]));
+    insta::assert_yaml_snapshot!(body(&fixture));
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn containers_come_in_the_settled_order() {
         "kube-scheduler",
         "kube-controller-manager",
     ];
-    assert_eq!(containers(&World::with(json!({}))), core);
+    assert_eq!(containers(&Fixture::with(json!({}))), core);
     let all = [
         &["sidecar"],
         core.as_slice(),
@@ -152,13 +154,13 @@ fn a_constraint_with_a_selector_of_its_own_keeps_it() {
         json!({"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
                "labelSelector": selector})
     };
-    let world = World::with(
+    let fixture = Fixture::with(
         json!({"controlPlane": {"deployment": {"topologySpreadConstraints": [
             constraint(json!({"matchLabels": {"mine": "yes"}})),
             constraint(Value::Null),
         ]}}}),
     );
-    let selectors: Vec<_> = pod(&world)
+    let selectors: Vec<_> = pod(&fixture)
         .topology_spread_constraints
         .expect("constraints")
         .into_iter()
@@ -202,8 +204,8 @@ fn strategies_are_complete_so_that_nothing_of_them_stays_behind() {
 #[test]
 fn the_users_flags_leave_their_checksum_as_in_the_reference() {
     let extra = |extra: Value| {
-        let world = World::with(json!({"controlPlane": {"deployment": {"extraArgs": extra}}}));
-        rendered(&world)
+        let fixture = Fixture::with(json!({"controlPlane": {"deployment": {"extraArgs": extra}}}));
+        rendered(&fixture)
             .metadata
             .annotations
             .and_then(|map| map.get(labels::API_SERVER_ARGS).cloned())
@@ -217,9 +219,9 @@ fn the_users_flags_leave_their_checksum_as_in_the_reference() {
 
 #[test]
 fn a_sleeping_tenant_has_no_replicas() {
-    let world = World::with(json!({"controlPlane": {"deployment": {"replicas": 0}}}));
+    let fixture = Fixture::with(json!({"controlPlane": {"deployment": {"replicas": 0}}}));
     assert_eq!(
-        rendered(&world).spec.and_then(|spec| spec.replicas),
+        rendered(&fixture).spec.and_then(|spec| spec.replicas),
         Some(0)
     );
 }

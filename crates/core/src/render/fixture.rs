@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Everything that [`Facts`] borrows.
-pub struct World {
+pub struct Fixture {
     pub tenant: Tenant,
     pub settings: Settings,
     pub store: Store,
@@ -25,7 +25,7 @@ pub struct World {
     pub issuer: String,
 }
 
-impl World {
+impl Fixture {
     /// A tenant `demo` in `apps` whose spec is the smallest one with `changes` merged in.
     pub fn with(changes: Value) -> Self {
         let tenant = tenant(changes);

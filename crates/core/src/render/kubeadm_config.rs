@@ -1,7 +1,7 @@
 //! What does the `ConfigMap` with the kubeadm configuration say?
 //! (management-cluster specification, section 5.3)
 //!
-//! Nobody but tools made for the reference reads it; it is written byte for byte as there.
+//! Nobody but tools made for upstream reads it; it is written byte for byte as there.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub fn config_map(facts: &Facts) -> ConfigMap {
     }
 }
 
-/// Names and addresses of the API server's certificate, in the reference's order.
+/// Names and addresses of the API server's certificate, in upstream's order.
 pub fn cert_sans(tenant: &Tenant, endpoint: &Endpoint) -> Vec<String> {
     let host = tenant.service_host();
     let mut sans = vec![

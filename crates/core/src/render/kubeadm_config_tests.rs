@@ -4,18 +4,18 @@ use super::*;
 use crate::{
     endpoint::HostPort,
     pki::key::KeyAlgorithm,
-    render::fixture::{World, store},
+    render::fixture::{Fixture, store},
 };
 
-fn cluster(world: &World) -> Value {
-    let data = config_map(&world.facts()).data.expect("data");
+fn cluster(fixture: &Fixture) -> Value {
+    let data = config_map(&fixture.facts()).data.expect("data");
     serde_json::from_str(&data["ClusterConfiguration"]).expect("JSON")
 }
 
 #[test]
 fn both_documents_are_one_line_of_json_with_a_checksum() {
-    let world = World::with(json!({}));
-    let config = config_map(&world.facts());
+    let fixture = Fixture::with(json!({}));
+    let config = config_map(&fixture.facts());
     let data = config.data.expect("data");
     for text in data.values() {
         assert_eq!(text.find('\n'), Some(text.len() - 1));
@@ -27,16 +27,16 @@ fn both_documents_are_one_line_of_json_with_a_checksum() {
 
 #[test]
 fn the_documents_are_the_golden_ones() {
-    let mut world = World::with(json!({"networkProfile": {"certSANs": ["demo.example.com"]}}));
-    world.settings.key_algorithm = KeyAlgorithm::Rsa2048;
-    let data = config_map(&world.facts()).data.expect("data");
+    let mut fixture = Fixture::with(json!({"networkProfile": {"certSANs": ["demo.example.com"]}}));
+    fixture.settings.key_algorithm = KeyAlgorithm::Rsa2048;
+    let data = config_map(&fixture.facts()).data.expect("data");
     insta::assert_snapshot!(data["InitConfiguration"].trim_end());
     insta::assert_snapshot!(data["ClusterConfiguration"].trim_end());
 }
 
 #[test]
 fn names_of_the_certificate_come_in_the_references_order() {
-    let mut world = World::with(json!({"networkProfile": {
+    let mut fixture = Fixture::with(json!({"networkProfile": {
         "certSANs": ["demo.example.com", "10.9.9.9"],
         "clusterDomain": "tenant.example",
     }}));
@@ -50,25 +50,25 @@ fn names_of_the_certificate_come_in_the_references_order() {
         "demo.example.com",
         "10.9.9.9",
     ];
-    assert_eq!(cert_sans(&world.tenant, &world.endpoint), expected);
-    world.endpoint.advertised = [198, 51, 100, 7].into();
-    let sans = cert_sans(&world.tenant, &world.endpoint);
+    assert_eq!(cert_sans(&fixture.tenant, &fixture.endpoint), expected);
+    fixture.endpoint.advertised = [198, 51, 100, 7].into();
+    let sans = cert_sans(&fixture.tenant, &fixture.endpoint);
     assert_eq!(sans.last().map(String::as_str), Some("198.51.100.7"));
 }
 
 #[test]
 fn the_advertised_name_is_the_control_planes_and_the_assigned_address_the_local_one() {
-    let mut world = World::with(json!({}));
-    world.endpoint.control_plane = HostPort {
+    let mut fixture = Fixture::with(json!({}));
+    fixture.endpoint.control_plane = HostPort {
         host: "api.example.com".to_owned(),
         port: 443,
     };
-    world.endpoint.assigned = "2001:db8::10".parse().expect("an address");
+    fixture.endpoint.assigned = "2001:db8::10".parse().expect("an address");
     assert_eq!(
-        cluster(&world)["ControlPlaneEndpoint"],
+        cluster(&fixture)["ControlPlaneEndpoint"],
         "api.example.com:443"
     );
-    let data = config_map(&world.facts()).data.expect("data");
+    let data = config_map(&fixture.facts()).data.expect("data");
     let init: Value = serde_json::from_str(&data["InitConfiguration"]).expect("JSON");
     assert_eq!(
         init["LocalAPIEndpoint"],
@@ -78,21 +78,24 @@ fn the_advertised_name_is_the_control_planes_and_the_assigned_address_the_local_
 
 #[test]
 fn databases_other_than_etcd_have_a_placeholder() {
-    let world = World::with(json!({}));
-    let endpoints = |world: &World| cluster(world)["Etcd"]["External"]["Endpoints"].clone();
-    assert_eq!(endpoints(&world), json!(["10.0.0.5:2379", "10.0.0.6:2379"]));
-    let world = world.on(store("pg", Driver::PostgreSql, &["db:5432"]));
-    assert_eq!(endpoints(&world), json!(["127.0.0.1:2379"]));
+    let fixture = Fixture::with(json!({}));
+    let endpoints = |fixture: &Fixture| cluster(fixture)["Etcd"]["External"]["Endpoints"].clone();
+    assert_eq!(
+        endpoints(&fixture),
+        json!(["10.0.0.5:2379", "10.0.0.6:2379"])
+    );
+    let fixture = fixture.on(store("pg", Driver::PostgreSql, &["db:5432"]));
+    assert_eq!(endpoints(&fixture), json!(["127.0.0.1:2379"]));
 }
 
 #[test]
 fn the_algorithm_is_named_as_kubeadm_does() {
-    let mut world = World::with(json!({}));
+    let mut fixture = Fixture::with(json!({}));
     for (algorithm, name) in [
         (KeyAlgorithm::Rsa2048, "RSA-2048"),
         (KeyAlgorithm::EcdsaP256, "ECDSA-P256"),
     ] {
-        world.settings.key_algorithm = algorithm;
-        assert_eq!(cluster(&world)["EncryptionAlgorithm"], name);
+        fixture.settings.key_algorithm = algorithm;
+        assert_eq!(cluster(&fixture)["EncryptionAlgorithm"], name);
     }
 }

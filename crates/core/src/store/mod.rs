@@ -144,7 +144,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Reason of the Valid condition, as in the reference.
+    /// Reason of the Valid condition, as in upstream.
     pub fn reason(&self) -> &'static str {
         let field = match self {
             Self::SecretMissing { field, .. }

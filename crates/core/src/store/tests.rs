@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    entropy::Seed,
     pki::{authority, key::KeyAlgorithm, leaves},
+    rng::Seed,
 };
 
 fn now() -> Timestamp {

@@ -120,9 +120,10 @@ fn dns(profile: &NetworkProfile) -> Vec<String> {
     let first = profile.service_cidrs.first();
     let range = first.or(profile.service_cidr.as_ref());
     let range = range.and_then(|text| text.parse::<IpNet>().ok());
-    let inside = |range: IpNet| -> IpAddr { default_dns(&range).unwrap_or(range.network()) };
+    let tenant_cluster =
+        |range: IpNet| -> IpAddr { default_dns(&range).unwrap_or(range.network()) };
     range
-        .map(inside)
+        .map(tenant_cluster)
         .map(|ip| ip.to_string())
         .into_iter()
         .collect()

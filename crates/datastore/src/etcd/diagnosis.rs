@@ -39,7 +39,7 @@ pub(super) async fn diagnose(
 ) -> Diagnosis {
     match timeout(limit, converse(endpoint, config)).await {
         Ok(Ok(())) => Diagnosis::Answers,
-        Ok(Err(error)) => judge(endpoint, &error),
+        Ok(Err(error)) => evaluate(endpoint, &error),
         Err(_) => Diagnosis::Unreachable(format!("{endpoint} gave no answer within {limit:?}")),
     }
 }
@@ -54,7 +54,7 @@ async fn converse(endpoint: &Endpoint, config: Arc<ClientConfig>) -> io::Result<
     tls.read_u8().await.map(drop)
 }
 
-fn judge(endpoint: &Endpoint, error: &io::Error) -> Diagnosis {
+fn evaluate(endpoint: &Endpoint, error: &io::Error) -> Diagnosis {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());

@@ -8,23 +8,23 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{NAMESPACE, Operator, World, tenant, until};
+use crate::environment::{Environment, NAMESPACE, Operator, tenant, until};
 
 const CONFIGURATIONS: &str = include_str!("../../../../config/webhook/webhooks.yaml");
 
 /// An operator whose webhooks the API server asks, by the configuration that users install and with
 /// the certificate that the operator makes and is trusted for.
-async fn asked() -> (World, Operator) {
-    asked_of(World::settings()).await
+async fn asked() -> (Environment, Operator) {
+    asked_of(Environment::settings()).await
 }
 
 /// The same, started with these settings.
-pub async fn asked_of(mut settings: Settings) -> (World, Operator) {
-    let world = World::new().await;
+pub async fn asked_of(mut settings: Settings) -> (Environment, Operator) {
+    let environment = Environment::new().await;
     let port = free_port().unwrap();
     settings.webhooks = Some(([127, 0, 0, 1], port).into());
     // The API server follows such a Service to this machine, and checks the Service's name.
-    world
+    environment
         .apply(json!({
             "apiVersion": "v1",
             "kind": "Service",
@@ -38,21 +38,21 @@ pub async fn asked_of(mut settings: Settings) -> (World, Operator) {
             webhook["clientConfig"]["service"]["port"] = port.into();
             webhook["failurePolicy"] = "Fail".into();
         }
-        world.apply(configuration).await;
+        environment.apply(configuration).await;
     }
-    let operator = world.run(settings);
+    let operator = environment.run(settings);
     until("the webhooks to answer", async || {
-        create(&world, &tenant("dry-run", &json!({})), true)
+        create(&environment, &tenant("dry-run", &json!({})), true)
             .await
             .ok()
     })
     .await;
-    (world, operator)
+    (environment, operator)
 }
 
 /// The object as it is stored and the warnings, or why not.
 async fn create(
-    world: &World,
+    environment: &Environment,
     object: &Value,
     dry_run: bool,
 ) -> Result<(DynamicObject, Vec<String>), String> {
@@ -65,7 +65,7 @@ async fn create(
         .header("content-type", "application/json")
         .body(object.to_string().into_bytes().into())
         .unwrap();
-    let answer = world.client.send(request).await.unwrap();
+    let answer = environment.client.send(request).await.unwrap();
     let (head, body) = answer.into_parts();
     let warnings = head.headers.get_all("warning").iter();
     let warnings = warnings.map(|text| text.to_str().unwrap().to_owned());
@@ -250,9 +250,9 @@ fn ways_in_and_stores() -> Mistakes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_instead() {
-    let (world, _operator) = asked().await;
+    let (environment, _operator) = asked().await;
     let mut wrong = Vec::new();
-    let mut judge = |what: String, answer: Result<_, String>, words: [&str; 3]| match answer {
+    let mut evaluate = |what: String, answer: Result<_, String>, words: [&str; 3]| match answer {
         Ok(()) => wrong.push(format!("{what} was accepted")),
         Err(said) if words.iter().all(|word| said.contains(word)) => {}
         Err(said) => wrong.push(format!(
@@ -266,13 +266,13 @@ async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_
         ways_in_and_stores(),
     ];
     for (spec, words) in mistakes.concat() {
-        let answer = create(&world, &tenant("wrong", &spec), false).await;
-        judge(spec.to_string(), answer.map(drop), words);
+        let answer = create(&environment, &tenant("wrong", &spec), false).await;
+        evaluate(spec.to_string(), answer.map(drop), words);
     }
     for name in ["a".repeat(64), "1demo".to_owned(), "demo.one".to_owned()] {
         let words = [name.as_str(), "metadata.name", "such a name"];
-        let answer = create(&world, &tenant(&name, &json!({})), false).await;
-        judge(name.clone(), answer.map(drop), words);
+        let answer = create(&environment, &tenant(&name, &json!({})), false).await;
+        evaluate(name.clone(), answer.map(drop), words);
     }
     for (changes, words) in stores() {
         let mut store = json!({
@@ -285,12 +285,19 @@ async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_
                 "basicAuth": {"username": {"content": "YQ=="}, "password": {"content": "YQ=="}},
             },
         });
-        crate::world::merge(&mut store["spec"], &changes);
-        let answer = create(&world, &store, false).await;
-        judge(changes.to_string(), answer.map(drop), words);
+        crate::environment::merge(&mut store["spec"], &changes);
+        let answer = create(&environment, &store, false).await;
+        evaluate(changes.to_string(), answer.map(drop), words);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(world.tenants().get_opt("wrong").await.unwrap().is_none());
+    assert!(
+        environment
+            .tenants()
+            .get_opt("wrong")
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 fn stores() -> Mistakes {
@@ -308,11 +315,12 @@ fn stores() -> Mistakes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
-    let (world, _operator) = asked().await;
+    let (environment, _operator) = asked().await;
     let kubernetes = json!({"kubernetes": {"version": "v1.34.1"}});
-    world.tenant("demo", kubernetes).await;
+    environment.tenant("demo", kubernetes).await;
     let kind = ApiResource::erase::<kamaji_api::tenant::TenantControlPlane>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), NAMESPACE, &kind);
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(environment.client.clone(), NAMESPACE, &kind);
     let to = async |version: &str| {
         let patch = json!({"spec": {"kubernetes": {"version": version}}});
         let params = PatchParams::default();
@@ -335,7 +343,9 @@ async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
     let args = json!({"controlPlane": {"deployment": {"extraArgs": {
         "apiServer": ["--etcd-servers=https://elsewhere:2379", "nonsense"],
     }}}});
-    let (_, warnings) = create(&world, &tenant("args", &args), false).await.unwrap();
+    let (_, warnings) = create(&environment, &tenant("args", &args), false)
+        .await
+        .unwrap();
     for words in [
         "extraArgs.apiServer has --etcd-servers, which Kamaji sets itself: it is ignored, remove it",
         "which is not a flag: write each flag with its value",
@@ -346,16 +356,16 @@ async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_operator_nothing_new_is_stored_and_what_is_there_can_be_labelled_and_deleted() {
-    let (world, operator) = asked().await;
-    world.tenant("demo", json!({})).await;
-    world.written("demo").await;
+    let (environment, operator) = asked().await;
+    environment.tenant("demo", json!({})).await;
+    environment.written("demo").await;
     drop(operator);
-    let said = create(&world, &tenant("late", &json!({})), false).await;
+    let said = create(&environment, &tenant("late", &json!({})), false).await;
     let said = said.unwrap_err();
     assert!(said.contains("failed calling webhook"), "{said}");
     let labels = json!({"metadata": {"labels": {"example.com/mine": "yes"}}});
     let params = PatchParams::default();
-    let tenants = world.tenants();
+    let tenants = environment.tenants();
     tenants
         .patch("demo", &params, &Patch::Merge(labels))
         .await
@@ -364,6 +374,6 @@ async fn without_an_operator_nothing_new_is_stored_and_what_is_there_can_be_labe
         .delete("demo", &DeleteParams::default())
         .await
         .unwrap();
-    let _operator = world.operator();
-    world.gone("demo").await;
+    let _operator = environment.operator();
+    environment.gone("demo").await;
 }

@@ -6,7 +6,7 @@ use std::{path::Path, process::Command, time::Duration};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
 use kamaji_e2e::{
     envtest::{etcd_args, free_port},
-    guarded::Guarded,
+    process_guard::Guarded,
     tools::Tools,
 };
 use kube::{
@@ -16,7 +16,7 @@ use kube::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{NAMESPACE, World, until};
+use crate::environment::{Environment, NAMESPACE, until};
 
 /// Cluster IPs of this range can be listened at.
 pub const LOOPBACK: &str = "--service-cluster-ip-range=127.64.0.0/16";
@@ -31,7 +31,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Starts the control plane of `tenant`, whose API server has that port.
-    pub async fn start(world: &World, tenant: &str, port: u16) -> Self {
+    pub async fn start(environment: &Environment, tenant: &str, port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (secret, files) in [
             ("ca", &["ca.crt"][..]),
@@ -41,13 +41,16 @@ impl ControlPlane {
             ),
             ("sa-certificate", &["sa.pub", "sa.key"]),
         ] {
-            let found = world.secret(&format!("{tenant}-{secret}")).await.unwrap();
+            let found = environment
+                .secret(&format!("{tenant}-{secret}"))
+                .await
+                .unwrap();
             let data = found.data.unwrap();
             for file in files {
                 std::fs::write(dir.path().join(file), &data[*file].0).unwrap();
             }
         }
-        let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
+        let services: Api<Service> = Api::namespaced(environment.client.clone(), NAMESPACE);
         let service = services.get(tenant).await.unwrap();
         let address = service.spec.unwrap().cluster_ip.unwrap();
         let tools = Tools::api_server().await.unwrap();
@@ -109,8 +112,8 @@ fn arguments(dir: &Path, etcd: &str, (address, port): (&str, u16)) -> Vec<String
 }
 
 /// What a controller of Deployments would write about the one of `tenant`.
-pub async fn deployment(world: &World, tenant: &str, ready: i32, conditions: Value) {
-    let api: Api<Deployment> = Api::namespaced(world.client.clone(), NAMESPACE);
+pub async fn deployment(environment: &Environment, tenant: &str, ready: i32, conditions: Value) {
+    let api: Api<Deployment> = Api::namespaced(environment.client.clone(), NAMESPACE);
     let written = until("a Deployment with that status", async || {
         let live = api.get_opt(tenant).await.ok()??;
         let status = json!({"status": {

@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::ApiResource;
 use serde_json::json;
 
-use crate::world::World;
+use crate::environment::Environment;
 
 /// Seconds: five minutes in `make soak`.
 fn rest() -> u64 {
@@ -17,15 +17,15 @@ fn rest() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_converge_and_then_nobody_writes_not_even_after_a_restart() {
-    let world = World::new().await;
-    let operator = world.operator();
-    world
+    let environment = Environment::new().await;
+    let operator = environment.operator();
+    environment
         .tenant(
             "plain",
             json!({"addons": {"konnectivity": {"server": {"port": 8132}}}}),
         )
         .await;
-    world
+    environment
         .tenant(
             "waiting",
             json!({"controlPlane": {"service": {"serviceType": "LoadBalancer"}}}),
@@ -35,67 +35,69 @@ async fn tenants_converge_and_then_nobody_writes_not_even_after_a_restart() {
         "controlPlane": {"service": {"serviceType": "NodePort"}},
         "networkProfile": {"address": "192.0.2.7", "port": 31443},
     });
-    world.tenant("fixed", node_port).await;
-    world.written("plain").await;
-    world.written("fixed").await;
-    let why = world
+    environment.tenant("fixed", node_port).await;
+    environment.written("plain").await;
+    environment.written("fixed").await;
+    let why = environment
         .reason("waiting", "EndpointAssigned", "LoadBalancerPending")
         .await;
     assert!(why.contains("load balancer controller"), "{why}");
     // Who uses the DataStore is written down a moment later.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    world.at_rest(rest()).await;
+    environment.at_rest(rest()).await;
     drop(operator);
-    let _restarted = world.operator();
-    world.at_rest(8).await;
+    let _restarted = environment.operator();
+    environment.at_rest(8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_balancer_address_that_appears_late_is_taken_up() {
-    let world = World::new().await;
-    let _operator = world.operator();
-    world
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
+    environment
         .tenant(
             "late",
             json!({"controlPlane": {"service": {"serviceType": "LoadBalancer"}}}),
         )
         .await;
-    world
+    environment
         .reason("late", "EndpointAssigned", "LoadBalancerPending")
         .await;
     assert!(
-        world.secret("late-ca").await.is_some(),
+        environment.secret("late-ca").await.is_some(),
         "what needs no address is made already"
     );
     let services: kube::Api<k8s_openapi::api::core::v1::Service> =
-        kube::Api::namespaced(world.client.clone(), crate::world::NAMESPACE);
+        kube::Api::namespaced(environment.client.clone(), crate::environment::NAMESPACE);
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.80"}]}}});
     let params = kube::api::PatchParams::default();
     services
         .patch_status("late", &params, &kube::api::Patch::Merge(status))
         .await
         .unwrap();
-    world.written("late").await;
-    let tenant = world.tenants().get("late").await.unwrap();
+    environment.written("late").await;
+    let tenant = environment.tenants().get("late").await.unwrap();
     let endpoint = tenant.status.unwrap().control_plane_endpoint.unwrap();
     assert_eq!(endpoint, "192.0.2.80:6443");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
-    let world = World::new().await;
-    let _operator = world.operator();
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
     let gateway = json!({"hostname": "t.example.com", "parentRefs": [{"name": "edge"}]});
-    world
+    environment
         .tenant("t", json!({"controlPlane": {"gateway": gateway}}))
         .await;
-    crate::world::until("a Service", async || {
+    crate::environment::until("a Service", async || {
         let services = ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&());
-        (!world.owned(&services, "t").await.is_empty()).then_some(())
+        (!environment.owned(&services, "t").await.is_empty()).then_some(())
     })
     .await;
-    world.reason("t", "Reconciled", "GatewayApiMissing").await;
-    world.apply(definition()).await;
+    environment
+        .reason("t", "Reconciled", "GatewayApiMissing")
+        .await;
+    environment.apply(definition()).await;
     let routes = ApiResource {
         group: "gateway.networking.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -103,23 +105,29 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
         kind: "TLSRoute".to_owned(),
         plural: "tlsroutes".to_owned(),
     };
-    let api: kube::Api<kube::api::DynamicObject> =
-        kube::Api::namespaced_with(world.client.clone(), crate::world::NAMESPACE, &routes);
-    let route = crate::world::until("a route", async || {
+    let api: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
+        environment.client.clone(),
+        crate::environment::NAMESPACE,
+        &routes,
+    );
+    let route = crate::environment::until("a route", async || {
         let found = api.list(&kube::api::ListParams::default()).await.ok()?;
         found.items.into_iter().next()
     })
     .await;
     assert_eq!(route.data["spec"]["hostnames"][0], "t.example.com");
-    world.reason("t", "Reconciled", "AsPlanned").await;
+    environment.reason("t", "Reconciled", "AsPlanned").await;
 
-    let definitions: kube::Api<CustomResourceDefinition> = kube::Api::all(world.client.clone());
+    let definitions: kube::Api<CustomResourceDefinition> =
+        kube::Api::all(environment.client.clone());
     let name = "tlsroutes.gateway.networking.k8s.io";
     let params = kube::api::DeleteParams::default();
     definitions.delete(name, &params).await.unwrap();
-    world.reason("t", "Reconciled", "GatewayApiMissing").await;
-    world.apply(definition()).await;
-    world.reason("t", "Reconciled", "AsPlanned").await;
+    environment
+        .reason("t", "Reconciled", "GatewayApiMissing")
+        .await;
+    environment.apply(definition()).await;
+    environment.reason("t", "Reconciled", "AsPlanned").await;
     assert_eq!(
         api.list(&kube::api::ListParams::default())
             .await

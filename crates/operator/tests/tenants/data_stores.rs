@@ -9,22 +9,22 @@ use kube::{Api, api::ListParams};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
-use crate::world::{NAMESPACE, World, until};
+use crate::environment::{Environment, NAMESPACE, until};
 
 /// Keys of a Secret.
 pub type Material = BTreeMap<&'static str, String>;
 
 /// A DataStore whose material is in the Secret of its own name.
-pub async fn referring(world: &World, name: &str) {
+pub async fn referring(environment: &Environment, name: &str) {
     let key = |key: &str| json!({"secretReference": {"name": name, "namespace": "kamaji-system", "keyPath": key}});
-    world
+    environment
         .apply(json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
             "kind": "DataStore",
             "metadata": {"name": name},
             "spec": {
                 "driver": "etcd",
-                "endpoints": [world.etcd.endpoint],
+                "endpoints": [environment.etcd.endpoint],
                 "tlsConfig": {
                     "certificateAuthority": {
                         "certificate": key("ca.crt"), "privateKey": key("ca.key"),
@@ -38,8 +38,8 @@ pub async fn referring(world: &World, name: &str) {
         .await;
 }
 
-pub async fn secret(world: &World, name: &str, material: &Material) {
-    world
+pub async fn secret(environment: &Environment, name: &str, material: &Material) {
+    environment
         .apply(json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -49,8 +49,8 @@ pub async fn secret(world: &World, name: &str, material: &Material) {
         .await;
 }
 
-pub fn right(world: &World) -> Material {
-    let ids = &world.etcd.identities;
+pub fn right(environment: &Environment) -> Material {
+    let ids = &environment.etcd.identities;
     BTreeMap::from([
         ("ca.crt", ids.authority.cert.clone()),
         ("ca.key", ids.authority.key.clone()),
@@ -70,27 +70,29 @@ fn ended(key: &str) -> String {
 }
 
 /// Name, what is in the Secret (nothing: there is none), reason, and words of the message.
-fn mistakes(world: &World) -> Vec<(&'static str, Option<Material>, &'static str, [String; 2])> {
+fn mistakes(
+    environment: &Environment,
+) -> Vec<(&'static str, Option<Material>, &'static str, [String; 2])> {
     let with = |key, text: String| {
-        let mut material = right(world);
+        let mut material = right(environment);
         material.insert(key, text);
         Some(material)
     };
     let without_key = {
-        let mut material = right(world);
+        let mut material = right(environment);
         material.remove("tls.key");
         Some(material)
     };
     let other = Authority::new("another").unwrap();
     let wrong_ca = {
-        let mut material = right(world);
+        let mut material = right(environment);
         material.insert("ca.crt", other.pair().cert.clone());
         material.insert("ca.key", other.pair().key.clone());
         Some(material)
     };
     let invalid = "DataStoreNotReady";
     let words = |what: &str, instead: &str| [what.to_owned(), instead.to_owned()];
-    let old = ended(&world.etcd.identities.authority.key);
+    let old = ended(&environment.etcd.identities.authority.key);
     vec![
         (
             "no-secret",
@@ -154,37 +156,37 @@ fn mistakes(world: &World) -> Vec<(&'static str, Option<Material>, &'static str,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unusable_datastore_says_why_and_its_tenant_goes_on_once_it_is_mended() {
-    let world = World::bare().await;
-    let _operator = world.operator();
-    let mistakes = mistakes(&world);
+    let environment = Environment::bare().await;
+    let _operator = environment.operator();
+    let mistakes = mistakes(&environment);
     for (name, material, ..) in &mistakes {
         if let Some(material) = material {
-            secret(&world, name, material).await;
+            secret(&environment, name, material).await;
         }
-        referring(&world, name).await;
-        world.tenant(name, json!({"dataStore": name})).await;
+        referring(&environment, name).await;
+        environment.tenant(name, json!({"dataStore": name})).await;
     }
     for (name, _, reason, words) in &mistakes {
-        let why = world.reason(name, "DataStoreReady", reason).await;
+        let why = environment.reason(name, "DataStoreReady", reason).await;
         assert!(why.contains(name), "{why}");
         assert!(words.iter().all(|word| why.contains(word)), "{name}: {why}");
-        told(&world, name, reason).await;
+        told(&environment, name, reason).await;
         if *reason == "DataStoreNotReady" {
-            assert!(!valid(&world, name).await, "{name}");
+            assert!(!valid(&environment, name).await, "{name}");
         }
     }
     for (name, ..) in &mistakes {
-        secret(&world, name, &right(&world)).await;
+        secret(&environment, name, &right(&environment)).await;
     }
     for (name, ..) in &mistakes {
-        world.written(name).await;
-        assert!(valid(&world, name).await, "{name}");
+        environment.written(name).await;
+        assert!(valid(&environment, name).await, "{name}");
     }
 }
 
 /// That an event of the tenant says so.
-async fn told(world: &World, tenant: &str, reason: &str) {
-    let events: Api<Event> = Api::namespaced(world.client.clone(), NAMESPACE);
+async fn told(environment: &Environment, tenant: &str, reason: &str) {
+    let events: Api<Event> = Api::namespaced(environment.client.clone(), NAMESPACE);
     until(&format!("an event of {tenant}"), async || {
         let fields = format!("involvedObject.name={tenant},reason={reason}");
         let list = events.list(&ListParams::default().fields(&fields)).await;
@@ -193,8 +195,8 @@ async fn told(world: &World, tenant: &str, reason: &str) {
     .await;
 }
 
-async fn valid(world: &World, name: &str) -> bool {
-    let stores: Api<DataStore> = Api::all(world.client.clone());
+async fn valid(environment: &Environment, name: &str) -> bool {
+    let stores: Api<DataStore> = Api::all(environment.client.clone());
     let status = stores.get(name).await.unwrap().status.unwrap_or_default();
     let valid = condition::find(&status.conditions, condition::DATA_STORE_VALID);
     valid.is_some_and(|valid| valid.status == "True")

@@ -6,34 +6,34 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::world::{Operator, World};
+use crate::environment::{Environment, Operator};
 
 /// Two tenants, the name of one being the beginning of the other's.
-async fn neighbours() -> (World, Operator) {
-    let world = World::new().await;
-    let operator = world.operator();
+async fn neighbours() -> (Environment, Operator) {
+    let environment = Environment::new().await;
+    let operator = environment.operator();
     for name in ["cp-a", "cp-aa"] {
         let own = json!({"dataStoreSchema": name, "dataStoreUsername": name});
-        world.tenant(name, own).await;
-        world.written(name).await;
+        environment.tenant(name, own).await;
+        environment.written(name).await;
     }
-    (world, operator)
+    (environment, operator)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour_alone() {
-    let (world, _operator) = neighbours().await;
-    let admin = world.etcd_admin().await;
+    let (environment, _operator) = neighbours().await;
+    let admin = environment.etcd_admin().await;
     let tenancies = [
-        world.tenancy("cp-a", "cp-a", "cp-a").await,
-        world.tenancy("cp-aa", "cp-aa", "cp-aa").await,
+        environment.tenancy("cp-a", "cp-a", "cp-a").await,
+        environment.tenancy("cp-aa", "cp-aa", "cp-aa").await,
     ];
-    world
+    environment
         .tenants()
         .delete("cp-a", &DeleteParams::default())
         .await
         .unwrap();
-    world.gone("cp-a").await;
+    environment.gone("cp-a").await;
     // Reading before writing: what is made again was gone, what is not was there.
     let gone = admin.ensure(&tenancies[0]).await.unwrap();
     assert_eq!(gone.steps.len(), 5, "{gone}");
@@ -43,19 +43,19 @@ async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenants_own_certificate_reads_its_own_keys_and_no_neighbours() {
-    let (world, _operator) = neighbours().await;
-    let data = world
+    let (environment, _operator) = neighbours().await;
+    let data = environment
         .secret("cp-a-datastore-certificate")
         .await
         .unwrap()
         .data
         .unwrap();
-    let own = world.connection(&data["server.crt"].0, &data["server.key"].0);
+    let own = environment.connection(&data["server.crt"].0, &data["server.key"].0);
     let tenant = datastore::connect(&own).await.unwrap();
-    let own = world.tenancy("cp-a", "cp-a", "cp-a").await;
+    let own = environment.tenancy("cp-a", "cp-a", "cp-a").await;
     let own = tenant.usage(&own).await;
     assert_eq!(own.unwrap(), 0);
-    let neighbour = world.tenancy("cp-aa", "cp-aa", "cp-aa").await;
+    let neighbour = environment.tenancy("cp-aa", "cp-aa", "cp-aa").await;
     let neighbour = tenant.usage(&neighbour).await;
     assert!(
         matches!(neighbour, Err(datastore::Error::NotAuthorised { .. })),
@@ -63,8 +63,8 @@ async fn a_tenants_own_certificate_reads_its_own_keys_and_no_neighbours() {
     );
 }
 
-async fn delete(world: &World, tenant: &str) {
-    let tenants = world.tenants();
+async fn delete(environment: &Environment, tenant: &str) {
+    let tenants = environment.tenants();
     tenants
         .delete(tenant, &DeleteParams::default())
         .await
@@ -73,15 +73,17 @@ async fn delete(world: &World, tenant: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_says_that_it_waits_for_a_datastore_that_is_down_and_goes_on_once_it_is_back() {
-    let mut world = World::new().await;
-    let _operator = world.operator();
+    let mut environment = Environment::new().await;
+    let _operator = environment.operator();
     let own = json!({"dataStoreSchema": "t", "dataStoreUsername": "t"});
-    world.tenant("t", own).await;
-    world.written("t").await;
-    let tenancy = world.tenancy("t", "t", "t").await;
-    world.etcd.stop();
-    delete(&world, "t").await;
-    let why = world.reason("t", "DataStoreReady", "DataStoreFailed").await;
+    environment.tenant("t", own).await;
+    environment.written("t").await;
+    let tenancy = environment.tenancy("t", "t", "t").await;
+    environment.etcd.stop();
+    delete(&environment, "t").await;
+    let why = environment
+        .reason("t", "DataStoreReady", "DataStoreFailed")
+        .await;
     for words in [
         "the deletion waits",
         "the DataStore default",
@@ -89,20 +91,20 @@ async fn a_deletion_says_that_it_waits_for_a_datastore_that_is_down_and_goes_on_
     ] {
         assert!(why.contains(words), "{why}");
     }
-    world.etcd.resume().unwrap();
-    world.gone("t").await;
-    let missing = world.etcd_admin().await;
+    environment.etcd.resume().unwrap();
+    environment.gone("t").await;
+    let missing = environment.etcd_admin().await;
     let missing = missing.ensure(&tenancy).await;
     assert_eq!(missing.unwrap().steps.len(), 5, "nothing of it was left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_names_the_datastore_object_that_is_gone_and_goes_on_when_it_is_made_again() {
-    let world = World::new().await;
-    let _operator = world.operator();
-    world.tenant("t", json!({})).await;
-    world.written("t").await;
-    let stores: Api<DataStore> = Api::all(world.client.clone());
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    environment.written("t").await;
+    let stores: Api<DataStore> = Api::all(environment.client.clone());
     // It is protected while it is used, so a person has to insist.
     until_used(&stores).await;
     stores
@@ -116,14 +118,14 @@ async fn a_deletion_names_the_datastore_object_that_is_gone_and_goes_on_when_it_
         .await
         .unwrap();
     let missing = async || {
-        world
+        environment
             .reason("t", "DataStoreReady", "DataStoreMissing")
             .await
     };
     // Until the operator has heard of it, it would find the data and rightly remove it.
     missing().await;
-    delete(&world, "t").await;
-    let why = crate::world::until("the deletion to say what it waits for", async || {
+    delete(&environment, "t").await;
+    let why = crate::environment::until("the deletion to say what it waits for", async || {
         let why = missing().await;
         why.contains("the deletion waits").then_some(why)
     })
@@ -135,12 +137,12 @@ async fn a_deletion_names_the_datastore_object_that_is_gone_and_goes_on_when_it_
     ] {
         assert!(why.contains(words), "{why}");
     }
-    world.data_store("default").await;
-    world.gone("t").await;
+    environment.data_store("default").await;
+    environment.gone("t").await;
 }
 
 async fn until_used(stores: &Api<DataStore>) {
-    crate::world::until("the DataStore to be used", async || {
+    crate::environment::until("the DataStore to be used", async || {
         let status = stores.get("default").await.ok()?.status?;
         (!status.used_by.is_empty()).then_some(())
     })

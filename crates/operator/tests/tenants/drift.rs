@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::world::{NAMESPACE, World, names, until};
+use crate::environment::{Environment, NAMESPACE, names, until};
 
 fn kinds() -> [ApiResource; 4] {
     [
@@ -23,19 +23,19 @@ fn kinds() -> [ApiResource; 4] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_deleted_or_edited_by_hand_is_put_right_and_foreign_labels_survive() {
-    let world = World::new().await;
-    let _operator = world.operator();
-    world
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
+    environment
         .tenant(
             "t",
             json!({"addons": {"konnectivity": {"server": {"port": 8132}}}}),
         )
         .await;
-    world.written("t").await;
+    environment.written("t").await;
     for resource in kinds() {
         let api: Api<DynamicObject> =
-            Api::namespaced_with(world.client.clone(), NAMESPACE, &resource);
-        for object in world.owned(&resource, "t").await {
+            Api::namespaced_with(environment.client.clone(), NAMESPACE, &resource);
+        for object in environment.owned(&resource, "t").await {
             let name = object.name_any();
             edited(&api, &object).await;
             // One that is gone stays gone until a person says what becomes of it: see authorities.
@@ -46,10 +46,10 @@ async fn whatever_is_deleted_or_edited_by_hand_is_put_right_and_foreign_labels_s
             deleted(&api, &object).await;
         }
     }
-    world.written("t").await;
-    assert_eq!(names(&world.owned(&kinds()[0], "t").await).len(), 13);
+    environment.written("t").await;
+    assert_eq!(names(&environment.owned(&kinds()[0], "t").await).len(), 13);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    world.at_rest(5).await;
+    environment.at_rest(5).await;
 }
 
 /// Our own label changed, a foreign one added.

@@ -9,12 +9,12 @@ use k8s_openapi::api::{core::v1::Endpoints, discovery::v1::EndpointSlice};
 use kamaji_api::datastore::Driver;
 use kamaji_core::{
     endpoint,
-    inside::{self, InsideFacts},
     object::{Kind, Object},
     render::Renderer,
     settings::Settings,
     store::Store,
     tenant::Tenant,
+    tenant_cluster::{self, TenantClusterFacts},
 };
 use kamaji_e2e::{
     envtest::{ApiServer, Options},
@@ -28,7 +28,7 @@ use kube::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{tenant, until};
+use crate::environment::{tenant, until};
 
 /// What both announce.
 const ADDRESS: &str = "192.0.2.10";
@@ -51,7 +51,7 @@ fn planned(renderer: Renderer) -> Vec<Object> {
         without_access_control: false,
         adopted_clusters: Vec::new(),
     };
-    let facts = InsideFacts {
+    let facts = TenantClusterFacts {
         renderer: Some(renderer),
         tenant: &tenant,
         settings: &Settings::default(),
@@ -59,7 +59,7 @@ fn planned(renderer: Renderer) -> Vec<Object> {
         endpoint: &endpoint,
         ca: "",
     };
-    let mut objects = inside::plan(&facts).unwrap().objects;
+    let mut objects = tenant_cluster::plan(&facts).unwrap().objects;
     objects.retain(|object| matches!(object.key.kind, Kind::Endpoints | Kind::EndpointSlice));
     objects
 }

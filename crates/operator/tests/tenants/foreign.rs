@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{NAMESPACE, World, until};
+use crate::environment::{Environment, NAMESPACE, until};
 
 fn shop(name: &str) -> Value {
     json!({
@@ -23,57 +23,65 @@ async fn settle() {
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;
 }
 
-async fn service(world: &World, name: &str) -> Service {
-    let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
+async fn service(environment: &Environment, name: &str) -> Service {
+    let services: Api<Service> = Api::namespaced(environment.client.clone(), NAMESPACE);
     services.get(name).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_of_an_application_is_left_alone_until_it_is_handed_over() {
-    let world = World::new().await;
-    let theirs = world.apply(shop("web")).await;
-    let operator = world.operator();
-    world.tenant("web", json!({})).await;
-    let why = world.reason("web", "Reconciled", "ObjectForeign").await;
+    let environment = Environment::new().await;
+    let theirs = environment.apply(shop("web")).await;
+    let operator = environment.operator();
+    environment.tenant("web", json!({})).await;
+    let why = environment
+        .reason("web", "Reconciled", "ObjectForeign")
+        .await;
     for part in ["Service tenants/web", "kamaji.clastix.io/adopt=web"] {
         assert!(why.contains(part), "{why}");
     }
-    world
+    environment
         .reason("web", "EndpointAssigned", "ServiceForeign")
         .await;
     let secrets = ApiResource::erase::<Secret>(&());
-    assert!(world.owned(&secrets, "web").await.len() >= 3);
-    let now = service(&world, "web").await;
+    assert!(environment.owned(&secrets, "web").await.len() >= 3);
+    let now = service(&environment, "web").await;
     assert_eq!(now.resource_version(), theirs.resource_version());
     settle().await;
-    world.at_rest(5).await;
+    environment.at_rest(5).await;
 
     drop(operator);
     let hand_over = json!({"metadata": {"annotations": {labels::ADOPT: "web"}}});
-    let services: Api<Service> = Api::namespaced(world.client.clone(), NAMESPACE);
+    let services: Api<Service> = Api::namespaced(environment.client.clone(), NAMESPACE);
     let (params, patch) = (PatchParams::default(), Patch::Merge(hand_over));
     services.patch("web", &params, &patch).await.unwrap();
-    let _restarted = world.operator();
-    world.written("web").await;
+    let _restarted = environment.operator();
+    environment.written("web").await;
     settle().await;
-    let now = service(&world, "web").await;
+    let now = service(&environment, "web").await;
     let spec = now.spec.clone().unwrap();
     assert_eq!(spec.selector.unwrap()[labels::NAME], "web");
     assert_eq!(spec.ports.unwrap().len(), 1);
     assert_eq!(now.owner_references().len(), 1);
-    world.at_rest(5).await;
+    environment.at_rest(5).await;
 }
 
 /// Labels can be copied together with all else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_a_tenants_service_and_deployment_changes_nothing() {
-    let world = World::new().await;
-    let operator = world.operator();
-    world.tenant("t", json!({})).await;
-    world.written("t").await;
+    let environment = Environment::new().await;
+    let operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    environment.written("t").await;
     settle().await;
-    let before = world.tenants().get("t").await.unwrap().status.unwrap();
-    let mut copy = serde_json::to_value(service(&world, "t").await).unwrap();
+    let before = environment
+        .tenants()
+        .get("t")
+        .await
+        .unwrap()
+        .status
+        .unwrap();
+    let mut copy = serde_json::to_value(service(&environment, "t").await).unwrap();
     let metadata = copy["metadata"].as_object_mut().unwrap();
     metadata.insert("name".to_owned(), json!("t-internal"));
     metadata.retain(|key, _| {
@@ -86,26 +94,32 @@ async fn a_copy_of_a_tenants_service_and_deployment_changes_nothing() {
     copy["kind"] = json!("Service");
     let spec = copy["spec"].as_object_mut().unwrap();
     spec.retain(|key, _| matches!(key.as_str(), "ports" | "selector" | "type"));
-    world.apply(copy).await;
-    world.at_rest(5).await;
+    environment.apply(copy).await;
+    environment.at_rest(5).await;
     drop(operator);
-    let _restarted = world.operator();
-    world.at_rest(5).await;
-    let after = world.tenants().get("t").await.unwrap().status.unwrap();
+    let _restarted = environment.operator();
+    environment.at_rest(5).await;
+    let after = environment
+        .tenants()
+        .get("t")
+        .await
+        .unwrap()
+        .status
+        .unwrap();
     assert_eq!(before.control_plane_endpoint, after.control_plane_endpoint);
 }
 
 /// More carries a tenant's labels than could ever be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_with_copied_labels_are_not_read() {
-    let world = World::new().await;
-    let operator = world.operator();
-    world.tenant("t", json!({})).await;
-    world.written("t").await;
+    let environment = Environment::new().await;
+    let operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    environment.written("t").await;
     let ballast = "x".repeat(300 << 10);
     for number in 0..8 {
         let labels = json!({labels::PROJECT: "kamaji", labels::NAME: "t"});
-        world
+        environment
             .apply(json!({
                 "apiVersion": "v1", "kind": "Secret",
                 "metadata": {"name": format!("a-{number}"), "namespace": NAMESPACE, "labels": labels},
@@ -114,10 +128,10 @@ async fn secrets_with_copied_labels_are_not_read() {
             .await;
     }
     drop(operator);
-    let mark = world.api.audit().mark().unwrap();
-    let _restarted = world.operator();
+    let mark = environment.api.audit().mark().unwrap();
+    let _restarted = environment.operator();
     // A drifted Secret is seen and put right in spite of them.
-    let secrets = world.secrets();
+    let secrets = environment.secrets();
     let spoil = json!({"metadata": {"annotations": {labels::CHECKSUM: "drifted"}}});
     let (params, patch) = (PatchParams::default(), Patch::Merge(spoil));
     secrets
@@ -125,11 +139,11 @@ async fn secrets_with_copied_labels_are_not_read() {
         .await
         .unwrap();
     until("the drift to be put right", async || {
-        let secret = world.secret("t-api-server-certificate").await?;
+        let secret = environment.secret("t-api-server-certificate").await?;
         (secret.annotations()[labels::CHECKSUM] != "drifted").then_some(())
     })
     .await;
-    let asked = world.api.audit().since(mark).unwrap();
+    let asked = environment.api.audit().since(mark).unwrap();
     let read: Vec<_> = asked.iter().filter(|entry| entry.verb == "get").collect();
     assert!(read.iter().all(|entry| !entry.uri.contains("/secrets/a-")));
     let ours = |entry: &&&kamaji_e2e::audit::Entry| entry.uri.contains("/secrets/t-");

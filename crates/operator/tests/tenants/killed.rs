@@ -22,8 +22,8 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
+    environment::{Environment, NAMESPACE},
     process::Process,
-    world::{NAMESPACE, World},
 };
 
 /// How often the operator is killed.
@@ -31,16 +31,16 @@ const MOMENTS: u32 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no_key_twice() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let seed = seed();
-    let (first, last) = duration_of_creation(&world).await;
+    let (first, last) = duration_of_creation(&environment).await;
     println!("seed {seed} (KAMAJI_TEST_SEED), writes of one tenant from {first:?} to {last:?}");
-    let contents = follow_keys(&world);
-    let mark = world.api.audit().mark().unwrap();
+    let contents = follow_keys(&environment);
+    let mark = environment.api.audit().mark().unwrap();
     let tenants: Vec<String> = (0..MOMENTS).map(|n| format!("t{n}")).collect();
     for (n, tenant) in (0..MOMENTS).zip(&tenants) {
-        create(&world, tenant).await;
-        let operator = alone(&world).await;
+        create(&environment, tenant).await;
+        let operator = alone(&environment).await;
         let within = f64::from(n) + fraction(seed, n);
         let moment = first
             + last
@@ -50,15 +50,15 @@ async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no
         operator.signal(Signal::KILL);
         operator.ended(Duration::from_secs(5)).await;
     }
-    let _operator = alone(&world).await;
+    let _operator = alone(&environment).await;
     for tenant in &tenants {
-        world.written(tenant).await;
+        environment.written(tenant).await;
     }
-    let writes = world.writes(mark);
-    let whole = Shape::of(&world, "whole").await;
-    let etcd = world.etcd_admin().await;
+    let writes = environment.writes(mark);
+    let whole = Shape::of(&environment, "whole").await;
+    let etcd = environment.etcd_admin().await;
     for tenant in &tenants {
-        let shape = Shape::of(&world, tenant).await;
+        let shape = Shape::of(&environment, tenant).await;
         assert_eq!(shape, whole, "{tenant}");
         for key in ["ca", "front-proxy-ca-certificate", "sa-certificate"] {
             let name = format!("{tenant}-{key}");
@@ -76,38 +76,38 @@ async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no
             let seen = contents.lock().unwrap().get(&name).cloned();
             assert_eq!(seen.map(|seen| seen.len()), Some(1), "contents of {name}");
         }
-        let tenancy = world.tenancy(tenant, tenant, tenant).await;
+        let tenancy = environment.tenancy(tenant, tenant, tenant).await;
         let missing = etcd.ensure(&tenancy).await.unwrap();
         assert!(missing.is_empty(), "{tenant} lacks {missing}");
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
-    world.at_rest(4).await;
+    environment.at_rest(4).await;
 }
 
-async fn alone(world: &World) -> Process {
-    let kubeconfig = world.api.kubeconfig();
-    Process::start(world, &kubeconfig, &["--leader-elect=false"]).await
+async fn alone(environment: &Environment) -> Process {
+    let kubeconfig = environment.api.kubeconfig();
+    Process::start(environment, &kubeconfig, &["--leader-elect=false"]).await
 }
 
-async fn create(world: &World, tenant: &str) {
+async fn create(environment: &Environment, tenant: &str) {
     let spec = json!({
         "dataStoreSchema": tenant,
         "dataStoreUsername": tenant,
         "addons": {"konnectivity": {"server": {"port": 8132}}},
     });
-    world.tenant(tenant, spec).await;
+    environment.tenant(tenant, spec).await;
 }
 
 /// Makes the tenant `whole`, undisturbed: when its first and its last object are written, counted from
 /// the start of the process.
-async fn duration_of_creation(world: &World) -> (Duration, Duration) {
-    let mark = world.api.audit().mark().unwrap();
-    create(world, "whole").await;
+async fn duration_of_creation(environment: &Environment) -> (Duration, Duration) {
+    let mark = environment.api.audit().mark().unwrap();
+    create(environment, "whole").await;
     Process::prepare().await;
     let begin = Timestamp::now();
-    let _operator = alone(world).await;
-    world.written("whole").await;
-    let written: Vec<_> = world
+    let _operator = alone(environment).await;
+    environment.written("whole").await;
+    let written: Vec<_> = environment
         .writes(mark)
         .into_iter()
         .filter(|entry| entry.at > begin && entry.object_ref.name.starts_with("whole"))
@@ -123,9 +123,9 @@ async fn duration_of_creation(world: &World) -> (Duration, Duration) {
 type Contents = Arc<Mutex<BTreeMap<String, BTreeSet<u64>>>>;
 
 /// Notes what is in Secrets, from now on.
-fn follow_keys(world: &World) -> Contents {
+fn follow_keys(environment: &Environment) -> Contents {
     let contents = Contents::default();
-    let (noted, api, hasher) = (contents.clone(), world.secrets(), RandomState::new());
+    let (noted, api, hasher) = (contents.clone(), environment.secrets(), RandomState::new());
     tokio::spawn(async move {
         let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
         let mut secrets = std::pin::pin!(events.touched_objects());
@@ -150,7 +150,7 @@ struct Shape {
 }
 
 impl Shape {
-    async fn of(world: &World, tenant: &str) -> Self {
+    async fn of(environment: &Environment, tenant: &str) -> Self {
         let mut objects = BTreeSet::new();
         let mut pods = String::new();
         let mut address = "no address".to_owned();
@@ -160,7 +160,7 @@ impl Shape {
             ApiResource::erase::<Service>(&()),
             ApiResource::erase::<Deployment>(&()),
         ] {
-            for object in world.owned(&kind, tenant).await {
+            for object in environment.owned(&kind, tenant).await {
                 let keys = object.data["data"].as_object().into_iter().flatten();
                 let keys = keys.map(|(key, _)| key.clone()).collect();
                 let name = object.name_any().replacen(tenant, "NAME", 1);
@@ -174,7 +174,7 @@ impl Shape {
             }
         }
         let live = Api::<DynamicObject>::namespaced_with(
-            world.client.clone(),
+            environment.client.clone(),
             NAMESPACE,
             &ApiResource::erase::<kamaji_api::tenant::TenantControlPlane>(&()),
         );

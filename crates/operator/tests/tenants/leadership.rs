@@ -19,8 +19,8 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
+    environment::{Environment, NAMESPACE, until},
     process::Process,
-    world::{NAMESPACE, World, until},
 };
 
 /// How often each kind of interruption is tried: thirty times in `make soak`.
@@ -39,7 +39,7 @@ const NAMES: [&str; 2] = ["first", "second"];
 
 /// Two replicas with a user each; the first leads.
 struct Pair {
-    world: World,
+    environment: Environment,
     accounts: [PathBuf; 2],
     first: Process,
     second: Process,
@@ -47,15 +47,18 @@ struct Pair {
 
 impl Pair {
     async fn new() -> Self {
-        let world = World::new().await;
-        let accounts: [PathBuf; 2] = [world.account("first").await, world.account("second").await];
-        let first = Process::start(&world, &accounts[0], &[]).await;
-        leads(&world, &first).await;
-        let second = Process::start(&world, &accounts[1], &[]).await;
+        let environment = Environment::new().await;
+        let accounts: [PathBuf; 2] = [
+            environment.account("first").await,
+            environment.account("second").await,
+        ];
+        let first = Process::start(&environment, &accounts[0], &[]).await;
+        leads(&environment, &first).await;
+        let second = Process::start(&environment, &accounts[1], &[]).await;
         // It has to look at the lease for a while before it can tell that nobody renews it.
         tokio::time::sleep(Duration::from_secs(4)).await;
         Self {
-            world,
+            environment,
             accounts,
             first,
             second,
@@ -65,15 +68,15 @@ impl Pair {
     /// The replica that took over leads, and another one waits, so that it can happen again.
     async fn swapped(self) -> Self {
         let Self {
-            world,
+            environment,
             accounts: [former, accounts],
             second: first,
             ..
         } = self;
-        let second = Process::start(&world, &former, &[]).await;
+        let second = Process::start(&environment, &former, &[]).await;
         tokio::time::sleep(Duration::from_secs(4)).await;
         Self {
-            world,
+            environment,
             accounts: [accounts, former],
             first,
             second,
@@ -82,15 +85,15 @@ impl Pair {
 
     /// The leader stops in the middle of its work, its successor does all of it, and the leader wakes:
     /// it has changed nothing then, and ends.
-    async fn leader_sleeps(&self, round: u64, done: impl AsyncFnOnce(&World)) {
+    async fn leader_sleeps(&self, round: u64, done: impl AsyncFnOnce(&Environment)) {
         // Another moment in each round.
         tokio::time::sleep(Duration::from_millis(round * 13 % 97)).await;
         self.first.signal(Signal::STOP);
-        leads(&self.world, &self.second).await;
-        done(&self.world).await;
+        leads(&self.environment, &self.second).await;
+        done(&self.environment).await;
         let made = self.settled(&TENANTS).await;
         assert!(!made.is_empty());
-        let woken = self.world.api.audit().mark().unwrap();
+        let woken = self.environment.api.audit().mark().unwrap();
         self.first.signal(Signal::CONT);
         // A process that may not write any more ends, and is started anew where it is a pod.
         self.first.ended(Duration::from_secs(10)).await;
@@ -102,10 +105,10 @@ impl Pair {
     /// Until the second replica leads and does the work that is there.
     async fn taken_over(&self, tenants: &[&str]) -> (Duration, Duration) {
         let begin = Instant::now();
-        leads(&self.world, &self.second).await;
+        leads(&self.environment, &self.second).await;
         let led = begin.elapsed();
         for tenant in tenants {
-            self.world.written(tenant).await;
+            self.environment.written(tenant).await;
         }
         (led, begin.elapsed())
     }
@@ -113,7 +116,13 @@ impl Pair {
     /// What a replica has written since `mark`.
     fn wrote(&self, name: &str, mark: u64) -> Vec<String> {
         let user = format!("system:serviceaccount:kamaji-system:{name}");
-        let entries = self.world.api.audit().since(mark).unwrap().into_iter();
+        let entries = self
+            .environment
+            .api
+            .audit()
+            .since(mark)
+            .unwrap()
+            .into_iter();
         entries
             .filter(|entry| entry.user.username == user && entry.is_write())
             .filter(|entry| entry.response_status.code < 300)
@@ -131,14 +140,14 @@ impl Pair {
             ApiResource::erase::<Deployment>(&()),
         ] {
             for tenant in tenants {
-                for object in self.world.owned(&kind, tenant).await {
+                for object in self.environment.owned(&kind, tenant).await {
                     let name = format!("{} {}", kind.kind, object.name_any());
                     versions.insert(name, (object.uid(), object.resource_version()));
                 }
             }
         }
         for tenant in self
-            .world
+            .environment
             .tenants()
             .list(&ListParams::default())
             .await
@@ -166,7 +175,7 @@ impl Pair {
     /// That from the first write of the second replica on, the lease included, the first wrote
     /// nothing.
     fn never_both(&self, mark: u64) {
-        let entries = self.world.api.audit().since(mark).unwrap();
+        let entries = self.environment.api.audit().since(mark).unwrap();
         let wrote = |entry: &Entry, name: &str| {
             let user = format!("system:serviceaccount:kamaji-system:{name}");
             entry.user.username == user && entry.is_write() && entry.response_status.code < 300
@@ -184,8 +193,8 @@ impl Pair {
     }
 }
 
-async fn leads(world: &World, process: &Process) {
-    let leases: Api<Lease> = Api::namespaced(world.client.clone(), "kamaji-system");
+async fn leads(environment: &Environment, process: &Process) {
+    let leases: Api<Lease> = Api::namespaced(environment.client.clone(), "kamaji-system");
     until("the replica to lead", async || {
         let lease = leases.get_opt("kamaji.clastix.io").await.ok()??;
         let holder = lease.spec?.holder_identity?;
@@ -197,11 +206,11 @@ async fn leads(world: &World, process: &Process) {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_replica_leads_within_twenty_seconds_of_the_leaders_death() {
     let pair = Pair::new().await;
-    let mark = pair.world.api.audit().mark().unwrap();
-    pair.world.tenant("before", json!({})).await;
-    pair.world.written("before").await;
+    let mark = pair.environment.api.audit().mark().unwrap();
+    pair.environment.tenant("before", json!({})).await;
+    pair.environment.written("before").await;
     pair.first.signal(Signal::KILL);
-    pair.world.tenant("after", json!({})).await;
+    pair.environment.tenant("after", json!({})).await;
     let (led, done) = pair.taken_over(&["after"]).await;
     println!("the other led after {led:?} and had done the work after {done:?}");
     assert!(done < Duration::from_secs(20), "{done:?}");
@@ -210,29 +219,30 @@ async fn another_replica_leads_within_twenty_seconds_of_the_leaders_death() {
 
 const TENANTS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-async fn make(world: &World) {
+async fn make(environment: &Environment) {
     for tenant in TENANTS {
-        world.tenant(tenant, json!({})).await;
+        environment.tenant(tenant, json!({})).await;
     }
 }
 
-async fn made(world: &World) {
+async fn made(environment: &Environment) {
     for tenant in TENANTS {
-        world.written(tenant).await;
+        environment.written(tenant).await;
     }
 }
 
 /// Deletes the tenants' objects as the garbage collector does, which does not run here.
-async fn collect(world: &World) {
+async fn collect(environment: &Environment) {
     for kind in [
         ApiResource::erase::<Secret>(&()),
         ApiResource::erase::<ConfigMap>(&()),
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<Deployment>(&()),
     ] {
-        let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), NAMESPACE, &kind);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(environment.client.clone(), NAMESPACE, &kind);
         for tenant in TENANTS {
-            for object in world.owned(&kind, tenant).await {
+            for object in environment.owned(&kind, tenant).await {
                 let name = object.name_any();
                 api.delete(&name, &DeleteParams::default()).await.unwrap();
             }
@@ -240,18 +250,18 @@ async fn collect(world: &World) {
     }
 }
 
-async fn delete(world: &World) {
+async fn delete(environment: &Environment) {
     for tenant in TENANTS {
         let params = DeleteParams::default();
-        world.tenants().delete(tenant, &params).await.unwrap();
+        environment.tenants().delete(tenant, &params).await.unwrap();
     }
 }
 
-async fn deleted(world: &World) {
+async fn deleted(environment: &Environment) {
     for tenant in TENANTS {
-        world.gone(tenant).await;
+        environment.gone(tenant).await;
     }
-    collect(world).await;
+    collect(environment).await;
 }
 
 /// A lease does not recall what was on its way already: a request that a stopped process had handed to its
@@ -260,16 +270,16 @@ async fn deleted(world: &World) {
 async fn a_leader_that_slept_changes_nothing_that_its_successor_created() {
     let mut pair = Pair::new().await;
     for round in 0..rounds() {
-        let mark = pair.world.api.audit().mark().unwrap();
-        make(&pair.world).await;
+        let mark = pair.environment.api.audit().mark().unwrap();
+        make(&pair.environment).await;
         // In the middle of its work: some of it is written, some is not.
-        until("a Secret", async || pair.world.secret("a-ca").await).await;
+        until("a Secret", async || pair.environment.secret("a-ca").await).await;
         pair.leader_sleeps(round, made).await;
         let begun = pair.wrote(NAMES[usize::from(round % 2 == 1)], mark);
         assert!(!begun.is_empty(), "it had begun");
         if round + 1 < rounds() {
-            delete(&pair.world).await;
-            deleted(&pair.world).await;
+            delete(&pair.environment).await;
+            deleted(&pair.environment).await;
             pair = pair.swapped().await;
         }
     }
@@ -278,32 +288,36 @@ async fn a_leader_that_slept_changes_nothing_that_its_successor_created() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_slept_changes_nothing_that_its_successor_rotated() {
     let mut pair = Pair::new().await;
-    make(&pair.world).await;
-    made(&pair.world).await;
+    make(&pair.environment).await;
+    made(&pair.environment).await;
     for round in 0..rounds() {
-        let had = pair.world.secret("a-ca").await.unwrap().data;
+        let had = pair.environment.secret("a-ca").await.unwrap().data;
         let ask = json!({"metadata": {"annotations": {labels::ROTATE: ""}}});
         for tenant in TENANTS {
             let (name, params) = (format!("{tenant}-ca"), PatchParams::default());
             let patch = Patch::Merge(&ask);
-            let asked = pair.world.secrets().patch(&name, &params, &patch).await;
+            let asked = pair
+                .environment
+                .secrets()
+                .patch(&name, &params, &patch)
+                .await;
             asked.unwrap();
         }
         until("a new CA", async || {
-            let now = pair.world.secret("a-ca").await?.data;
+            let now = pair.environment.secret("a-ca").await?.data;
             (now != had).then_some(())
         })
         .await;
-        let rotated = async |world: &World| {
+        let rotated = async |environment: &Environment| {
             for tenant in TENANTS {
                 until("the CA to be rotated", async || {
-                    let secret = world.secret(&format!("{tenant}-ca")).await?;
+                    let secret = environment.secret(&format!("{tenant}-ca")).await?;
                     let stamp = secret.annotations().get(labels::ROTATE)?;
                     (!stamp.is_empty()).then_some(())
                 })
                 .await;
             }
-            made(world).await;
+            made(environment).await;
         };
         pair.leader_sleeps(round, rotated).await;
         if round + 1 < rounds() {
@@ -316,19 +330,23 @@ async fn a_leader_that_slept_changes_nothing_that_its_successor_rotated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_slept_deletes_nothing_that_its_successor_made_anew() {
     let mut pair = Pair::new().await;
-    make(&pair.world).await;
-    made(&pair.world).await;
+    make(&pair.environment).await;
+    made(&pair.environment).await;
     for round in 0..rounds() {
-        delete(&pair.world).await;
+        delete(&pair.environment).await;
         until("a tenant to be gone", async || {
-            let left = pair.world.tenants().list(&ListParams::default()).await;
+            let left = pair
+                .environment
+                .tenants()
+                .list(&ListParams::default())
+                .await;
             (left.ok()?.items.len() < TENANTS.len()).then_some(())
         })
         .await;
-        let anew = async |world: &World| {
-            deleted(world).await;
-            make(world).await;
-            made(world).await;
+        let anew = async |environment: &Environment| {
+            deleted(environment).await;
+            make(environment).await;
+            made(environment).await;
         };
         pair.leader_sleeps(round, anew).await;
         if round + 1 < rounds() {
@@ -340,19 +358,19 @@ async fn a_leader_that_slept_deletes_nothing_that_its_successor_made_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_told_to_stop_ends_what_it_began_and_gives_the_lease_back() {
     let pair = Pair::new().await;
-    let mark = pair.world.api.audit().mark().unwrap();
+    let mark = pair.environment.api.audit().mark().unwrap();
     let tenants = ["a", "b", "c", "d", "e", "f"];
     for tenant in tenants {
-        pair.world.tenant(tenant, json!({})).await;
+        pair.environment.tenant(tenant, json!({})).await;
     }
-    until("a Secret", async || pair.world.secret("f-ca").await).await;
+    until("a Secret", async || pair.environment.secret("f-ca").await).await;
     pair.first.signal(Signal::TERM);
     pair.first.ended(Duration::from_secs(8)).await;
     let (led, done) = pair.taken_over(&tenants).await;
     println!("the other led after {led:?} and had done the work after {done:?}");
     assert!(led < Duration::from_secs(5), "{led:?}");
     pair.never_both(mark);
-    let created: Vec<_> = pair.world.api.audit().since(mark).unwrap();
+    let created: Vec<_> = pair.environment.api.audit().since(mark).unwrap();
     let created = |name: &str, resource: &str| {
         let mut found = created.iter().filter(|entry| {
             entry.response_status.code == 201

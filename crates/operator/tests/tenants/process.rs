@@ -6,12 +6,12 @@ use std::{
 };
 
 use kamaji_e2e::{
-    command::command, guarded::Guarded, operator::binary, process::Identity, wait::until,
+    command::command, process_guard::Guarded, operator::binary, process::Identity, wait::until,
 };
 use rustix::process::Signal;
 use tokio::sync::OnceCell;
 
-use crate::world::World;
+use crate::environment::Environment;
 
 /// Tells its own pid before it becomes the program in its arguments.
 const TELL_PID: &str = "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"";
@@ -33,18 +33,18 @@ impl Process {
     }
 
     /// Starts the checkout's binary with a kubeconfig and further flags.
-    pub async fn start(world: &World, kubeconfig: &Path, flags: &[&str]) -> Self {
+    pub async fn start(environment: &Environment, kubeconfig: &Path, flags: &[&str]) -> Self {
         Self::prepare().await;
-        Self::start_of(KAMAJI.get().unwrap(), world, (kubeconfig, flags)).await
+        Self::start_of(KAMAJI.get().unwrap(), environment, (kubeconfig, flags)).await
     }
 
     /// Starts another binary.
     pub async fn start_of(
         binary: &Path,
-        world: &World,
+        environment: &Environment,
         (kubeconfig, flags): (&Path, &[&str]),
     ) -> Self {
-        let dir = tempfile::tempdir_in(world.dir.path()).unwrap().keep();
+        let dir = tempfile::tempdir_in(environment.dir.path()).unwrap().keep();
         let pid_file = dir.join("pid");
         let mut shell = command("sh", ["-c", TELL_PID]);
         shell.arg(&pid_file).arg("env");

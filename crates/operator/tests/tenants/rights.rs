@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     admission, data_stores,
-    world::{ACCOUNT, RIGHTS, World, until},
+    environment::{ACCOUNT, Environment, RIGHTS, until},
 };
 
 /// Rights that the walk does not use, each with the reason why it is granted.
@@ -103,11 +103,11 @@ fn made(entries: &[Entry]) -> Rights {
 }
 
 /// Definitions of the Gateway API, as far as the operator is concerned.
-async fn gateway_api(world: &World) {
+async fn gateway_api(environment: &Environment) {
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     for (kind, singular) in [("Gateway", "gateway"), ("TLSRoute", "tlsroute")] {
         let plural = format!("{singular}s");
-        world
+        environment
             .apply(json!({
                 "apiVersion": "apiextensions.k8s.io/v1",
                 "kind": "CustomResourceDefinition",
@@ -130,24 +130,24 @@ async fn gateway_api(world: &World) {
 }
 
 /// Merges into a tenant's spec.
-async fn change(world: &World, tenant: &str, spec: Value) {
+async fn change(environment: &Environment, tenant: &str, spec: Value) {
     let patch = Patch::Merge(json!({"spec": spec}));
     let params = PatchParams::default();
-    let api = world.tenants();
+    let api = environment.tenants();
     api.patch(tenant, &params, &patch).await.unwrap();
 }
 
 /// Waits until a tenant has that many objects of a kind.
-async fn has(world: &World, tenant: &str, (resource, number): (&ApiResource, usize)) {
+async fn has(environment: &Environment, tenant: &str, (resource, number): (&ApiResource, usize)) {
     let what = format!("{number} {} of {tenant}", resource.plural);
     until(&what, async || {
-        (world.owned(resource, tenant).await.len() == number).then_some(())
+        (environment.owned(resource, tenant).await.len() == number).then_some(())
     })
     .await;
 }
 
 /// What a person may ask for, and takes back.
-async fn walk(world: &World) {
+async fn walk(environment: &Environment) {
     let routes = ApiResource {
         group: "gateway.networking.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -157,46 +157,51 @@ async fn walk(world: &World) {
     };
     let ingresses = ApiResource::erase::<k8s_openapi::api::networking::v1::Ingress>(&());
     let konnectivity = json!({"konnectivity": {"server": {"port": 8132}}});
-    data_stores::secret(world, "referred", &data_stores::right(world)).await;
-    data_stores::referring(world, "referred").await;
+    data_stores::secret(environment, "referred", &data_stores::right(environment)).await;
+    data_stores::referring(environment, "referred").await;
     let ingress = json!({"hostname": "plain.example.com", "ingressClassName": "nginx"});
     let spec = json!({"addons": konnectivity, "controlPlane": {"ingress": ingress}});
-    world.tenant("plain", spec).await;
-    has(world, "plain", (&ingresses, 1)).await;
+    environment.tenant("plain", spec).await;
+    has(environment, "plain", (&ingresses, 1)).await;
     // The Gateway API is noticed when it is installed.
-    gateway_api(world).await;
+    gateway_api(environment).await;
     let gateway = json!({"hostname": "routed.example.com", "parentRefs": [{"name": "edge"}]});
-    world
+    environment
         .tenant("routed", json!({"controlPlane": {"gateway": gateway}}))
         .await;
-    has(world, "routed", (&routes, 1)).await;
+    has(environment, "routed", (&routes, 1)).await;
     for tenant in ["plain", "routed"] {
-        world.written(tenant).await;
+        environment.written(tenant).await;
     }
-    change(world, "routed", json!({"controlPlane": {"gateway": null}})).await;
-    has(world, "routed", (&routes, 0)).await;
+    change(
+        environment,
+        "routed",
+        json!({"controlPlane": {"gateway": null}}),
+    )
+    .await;
+    has(environment, "routed", (&routes, 0)).await;
     let nothing = json!({"addons": {"konnectivity": null}, "controlPlane": {"ingress": null}});
-    change(world, "plain", nothing).await;
-    has(world, "plain", (&ingresses, 0)).await;
+    change(environment, "plain", nothing).await;
+    has(environment, "plain", (&ingresses, 0)).await;
     for tenant in ["plain", "routed"] {
         let params = DeleteParams::default();
-        world.tenants().delete(tenant, &params).await.unwrap();
-        world.gone(tenant).await;
+        environment.tenants().delete(tenant, &params).await.unwrap();
+        environment.gone(tenant).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_packaged_rights_are_those_that_the_calls_need() {
-    let mut settings = World::settings();
+    let mut settings = Environment::settings();
     settings.leader_elect = true;
-    let (world, operator) = admission::asked_of(settings).await;
-    walk(&world).await;
+    let (environment, operator) = admission::asked_of(settings).await;
+    walk(&environment).await;
     // A watch is in the log when it has ended.
     drop(operator);
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let user = format!("system:serviceaccount:kamaji-system:{ACCOUNT}");
-    let entries = world.api.audit().since(0).unwrap();
+    let entries = environment.api.audit().since(0).unwrap();
     let ours = |entry: &Entry| entry.user.username == user && !entry.object_ref.resource.is_empty();
     let entries: Vec<_> = entries.into_iter().filter(ours).collect();
     let refused = entries.iter().filter(|e| e.response_status.code == 403);

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::{
     control_plane::deployment,
-    world::{NAMESPACE, World},
+    environment::{Environment, NAMESPACE},
 };
 
 /// A pod as a ReplicaSet of the Deployment `tenant` would make it, with that status.
-async fn pod(world: &World, tenant: &str, status: Value) {
-    let api: Api<Pod> = Api::namespaced(world.client.clone(), NAMESPACE);
+async fn pod(environment: &Environment, tenant: &str, status: Value) {
+    let api: Api<Pod> = Api::namespaced(environment.client.clone(), NAMESPACE);
     let name = format!("{tenant}-75d9c6b8f9-abcde");
     let owner = json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{tenant}-75d9c6b8f9"),
@@ -37,14 +37,16 @@ async fn pod(world: &World, tenant: &str, status: Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_that_cannot_end_says_why_and_clears_when_it_progresses() {
-    let world = World::new().await;
-    let _operator = world.operator();
-    world.tenant("t", json!({})).await;
-    world.written("t").await;
-    world.reason("t", "RolloutProgressing", "AsPlanned").await;
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    environment.written("t").await;
+    environment
+        .reason("t", "RolloutProgressing", "AsPlanned")
+        .await;
     let waiting = json!({"reason": "ImagePullBackOff", "message": "manifest unknown"});
     pod(
-        &world,
+        &environment,
         "t",
         json!({"containerStatuses": [{
             "name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.36.99", "imageID": "",
@@ -57,15 +59,17 @@ async fn a_rollout_that_cannot_end_says_why_and_clears_when_it_progresses() {
         "message": "ReplicaSet has timed out progressing.",
         "lastTransitionTime": "2026-11-23T12:00:00Z", "lastUpdateTime": "2026-11-23T12:00:00Z",
     }]);
-    deployment(&world, "t", 1, late).await;
-    let why = world
+    deployment(&environment, "t", 1, late).await;
+    let why = environment
         .reason("t", "RolloutProgressing", "ImagePullBackOff")
         .await;
     assert!(
         why.contains("v1.36.99") && why.contains("manifest unknown"),
         "{why}"
     );
-    world.reason("t", "Ready", "ImagePullBackOff").await;
-    deployment(&world, "t", 1, json!(null)).await;
-    world.reason("t", "RolloutProgressing", "AsPlanned").await;
+    environment.reason("t", "Ready", "ImagePullBackOff").await;
+    deployment(&environment, "t", 1, json!(null)).await;
+    environment
+        .reason("t", "RolloutProgressing", "AsPlanned")
+        .await;
 }

@@ -3,10 +3,10 @@
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::environment::Environment;
 
 /// Definitions that allow one kind of Service more.
-async fn newer_definitions(world: &World) {
+async fn newer_definitions(environment: &Environment) {
     for (_, mut definition) in kamaji_api::crd::all() {
         let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/controlPlane/properties/service/properties/serviceType/enum";
         let kind = definition["spec"]["names"]["kind"]
@@ -17,25 +17,25 @@ async fn newer_definitions(world: &World) {
         }
         let values = definition.pointer_mut(schema).and_then(Value::as_array_mut);
         values.unwrap().push(json!("FromTheFuture"));
-        world.apply(definition).await;
+        environment.apply(definition).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_cannot_be_read_says_so_and_can_be_deleted() {
-    let world = World::new().await;
-    let operator = world.operator();
-    world.tenant("t", json!({})).await;
-    world.written("t").await;
-    newer_definitions(&world).await;
+    let environment = Environment::new().await;
+    let operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    environment.written("t").await;
+    newer_definitions(&environment).await;
     let patch = json!({"spec": {"controlPlane": {"service": {"serviceType": "FromTheFuture"}}}});
-    let api = world.untyped();
+    let api = environment.untyped();
     let params = PatchParams::default();
-    crate::world::until("the new definition to be served", async || {
+    crate::environment::until("the new definition to be served", async || {
         api.patch("t", &params, &Patch::Merge(&patch)).await.ok()
     })
     .await;
-    let why = crate::world::until("a condition", async || {
+    let why = crate::environment::until("a condition", async || {
         let live = api.get_opt("t").await.ok()??;
         let conditions = live.data["status"]["conditions"].as_array()?.clone();
         let mut conditions = conditions.into_iter();
@@ -49,12 +49,12 @@ async fn an_object_that_cannot_be_read_says_so_and_can_be_deleted() {
         live.data["status"]["storage"]["setup"]["schema"].is_string(),
         "the rest stays"
     );
-    world.at_rest(4).await;
+    environment.at_rest(4).await;
 
     drop(operator);
-    let _operator = world.operator();
+    let _operator = environment.operator();
     api.delete("t", &DeleteParams::default()).await.unwrap();
-    crate::world::until("it to be gone", async || {
+    crate::environment::until("it to be gone", async || {
         let found = api.get_opt("t").await.ok()?;
         found.is_none().then_some(())
     })

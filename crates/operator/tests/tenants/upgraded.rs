@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
+    environment::{Environment, NAMESPACE, until},
     process::Process,
-    world::{NAMESPACE, World, until},
 };
 
 /// The build that knew one renderer.
@@ -55,8 +55,8 @@ fn tenants() -> Vec<(&'static str, Value)> {
 }
 
 /// Generation and pod template of every Deployment, by name.
-async fn pods(world: &World) -> BTreeMap<String, (Option<i64>, Value)> {
-    let api: Api<Deployment> = Api::namespaced(world.client.clone(), NAMESPACE);
+async fn pods(environment: &Environment) -> BTreeMap<String, (Option<i64>, Value)> {
+    let api: Api<Deployment> = Api::namespaced(environment.client.clone(), NAMESPACE);
     let all = api.list(&kube::api::ListParams::default()).await.unwrap();
     all.items
         .into_iter()
@@ -68,8 +68,14 @@ async fn pods(world: &World) -> BTreeMap<String, (Option<i64>, Value)> {
         .collect()
 }
 
-async fn renderer(world: &World, tenant: &str) -> Option<String> {
-    world.tenants().get(tenant).await.unwrap().status?.renderer
+async fn renderer(environment: &Environment, tenant: &str) -> Option<String> {
+    environment
+        .tenants()
+        .get(tenant)
+        .await
+        .unwrap()
+        .status?
+        .renderer
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,34 +86,36 @@ async fn a_new_build_restarts_no_pod_of_an_older_one() {
     }
     let older = earlier(OLDER).await.unwrap();
     Process::prepare().await;
-    let world = World::new().await;
-    let kubeconfig = world.api.kubeconfig();
+    let environment = Environment::new().await;
+    let kubeconfig = environment.api.kubeconfig();
     for (name, spec) in tenants() {
-        world.tenant(name, spec).await;
+        environment.tenant(name, spec).await;
     }
-    let before = Process::start_of(&older, &world, (&kubeconfig, &FLAGS)).await;
+    let before = Process::start_of(&older, &environment, (&kubeconfig, &FLAGS)).await;
     for (name, _) in tenants() {
         let reason = if name == "asleep" {
             "Sleeping"
         } else {
             "NoReplicaReady"
         };
-        world.reason(name, "ControlPlaneAvailable", reason).await;
-        world.reason(name, "Reconciled", "AsPlanned").await;
+        environment
+            .reason(name, "ControlPlaneAvailable", reason)
+            .await;
+        environment.reason(name, "Reconciled", "AsPlanned").await;
     }
     before.signal(Signal::TERM);
     before.ended(Duration::from_secs(30)).await;
-    let made = pods(&world).await;
+    let made = pods(&environment).await;
     assert_eq!(made.len(), tenants().len());
 
     for (_, definition) in kamaji_api::crd::all() {
-        world.apply(definition).await;
+        environment.apply(definition).await;
     }
-    let _after = Process::start(&world, &kubeconfig, &FLAGS).await;
+    let _after = Process::start(&environment, &kubeconfig, &FLAGS).await;
     // A tenant that is new tells that the build works, and is rendered by the newest.
-    world.tenant("new", json!({})).await;
-    world.written("new").await;
-    assert_eq!(renderer(&world, "new").await.as_deref(), Some("2"));
+    environment.tenant("new", json!({})).await;
+    environment.written("new").await;
+    assert_eq!(renderer(&environment, "new").await.as_deref(), Some("2"));
     for (name, _) in tenants() {
         // Each is looked at: a change that leaves the pods alone arrives.
         let label = json!({"controlPlane": {"service": {"additionalMetadata": {"labels": {"seen": "yes"}}}}});
@@ -116,19 +124,23 @@ async fn a_new_build_restarts_no_pod_of_an_older_one() {
             .find(|(one, _)| *one == name)
             .unwrap()
             .1;
-        crate::world::merge(&mut spec, &label);
-        world.tenant(name, spec).await;
+        crate::environment::merge(&mut spec, &label);
+        environment.tenant(name, spec).await;
         let services: Api<k8s_openapi::api::core::v1::Service> =
-            Api::namespaced(world.client.clone(), NAMESPACE);
+            Api::namespaced(environment.client.clone(), NAMESPACE);
         until(&format!("the Service {name} to be written"), async || {
             let labels = services.get_opt(name).await.ok()??.metadata.labels?;
             labels.contains_key("seen").then_some(())
         })
         .await;
-        world.reason(name, "Reconciled", "AsPlanned").await;
-        assert_eq!(renderer(&world, name).await.as_deref(), Some("1"), "{name}");
+        environment.reason(name, "Reconciled", "AsPlanned").await;
+        assert_eq!(
+            renderer(&environment, name).await.as_deref(),
+            Some("1"),
+            "{name}"
+        );
     }
-    let mut now = pods(&world).await;
+    let mut now = pods(&environment).await;
     now.remove("new");
     assert_eq!(now, made);
 
@@ -136,17 +148,17 @@ async fn a_new_build_restarts_no_pod_of_an_older_one() {
     let word = json!({"metadata": {"annotations": {"kamaji.clastix.io/renderer": "2"}}});
     let params = kube::api::PatchParams::default();
     let patch = kube::api::Patch::Merge(&word);
-    world
+    environment
         .tenants()
         .patch("full", &params, &patch)
         .await
         .unwrap();
     until("full to be moved", async || {
-        (renderer(&world, "full").await? == "2").then_some(())
+        (renderer(&environment, "full").await? == "2").then_some(())
     })
     .await;
-    world.at_rest(5).await;
-    let moved = pods(&world).await;
+    environment.at_rest(5).await;
+    let moved = pods(&environment).await;
     assert_eq!(
         moved["full"].0,
         made["full"].0.map(|generation| generation + 1)

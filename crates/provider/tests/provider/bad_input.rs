@@ -3,42 +3,44 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::world::{INFRASTRUCTURE, NAMESPACE, World, definition, owner_of};
+use crate::environment::{Environment, INFRASTRUCTURE, NAMESPACE, definition, owner_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_polls_for_a_cluster_that_never_appears() {
-    let world = World::new().await;
-    let _provider = world.provider();
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
     let shim = json!([{"apiVersion": "v1", "kind": "Secret", "name": "c-shim", "uid": "u"}]);
-    world.control_plane("another-kind", shim, &json!({})).await;
-    world
+    environment
+        .control_plane("another-kind", shim, &json!({}))
+        .await;
+    environment
         .control_plane("no-cluster", json!([owner_of("nowhere", "u")]), &json!({}))
         .await;
-    world
+    environment
         .says("another-kind", "Available", ("False", "OwnerMissing"))
         .await;
-    let why = world
+    let why = environment
         .says("no-cluster", "Available", ("False", "ClusterMissing"))
         .await;
     assert!(why.contains("nowhere"), "{why}");
-    world.event("no-cluster", "ClusterMissing").await;
-    world.event("another-kind", "OwnerMissing").await;
-    world.at_rest(10).await;
+    environment.event("no-cluster", "ClusterMissing").await;
+    environment.event("another-kind", "OwnerMissing").await;
+    environment.at_rest(10).await;
 
     // It appears after all.
-    world.cluster("nowhere", "no-cluster", None).await;
-    world.asked("no-cluster").await;
+    environment.cluster("nowhere", "no-cluster", None).await;
+    environment.asked("no-cluster").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_says_nothing_is_refused_with_the_cause() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let nothing = json!({
         "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
         "metadata": {"name": "cp", "namespace": NAMESPACE},
     });
     let params = PatchParams::apply("person");
-    let api = world.at(&nothing);
+    let api = environment.at(&nothing);
     let refused = api.patch("cp", &params, &Patch::Apply(&nothing)).await;
     let why = refused.unwrap_err().to_string();
     assert!(why.contains("spec is missing"), "{why}");
@@ -46,8 +48,8 @@ async fn a_control_plane_that_says_nothing_is_refused_with_the_cause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone() {
-    let world = World::new().await;
-    let foreign = world
+    let environment = Environment::new().await;
+    let foreign = environment
         .apply(json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
             "metadata": {"name": "cp", "namespace": NAMESPACE},
@@ -58,9 +60,9 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
             },
         }))
         .await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    let why = world
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    let why = environment
         .says(
             "cp",
             "TenantControlPlaneCreated",
@@ -68,22 +70,22 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
         )
         .await;
     assert!(why.contains("another name"), "{why}");
-    world.event("cp", "TenantControlPlaneForeign").await;
-    world.at_rest(5).await;
-    let live = world.tenants().get("cp").await.unwrap();
+    environment.event("cp", "TenantControlPlaneForeign").await;
+    environment.at_rest(5).await;
+    let live = environment.tenants().get("cp").await.unwrap();
     assert_eq!(
         live.metadata.resource_version,
         foreign.metadata.resource_version
     );
 
     // Deleting the control plane does not take it along.
-    world
+    environment
         .control_planes()
         .delete("cp", &kube::api::DeleteParams::default())
         .await
         .unwrap();
-    crate::world::until("the control plane to be gone", async || {
-        world
+    crate::environment::until("the control plane to be gone", async || {
+        environment
             .control_planes()
             .get_opt("cp")
             .await
@@ -93,7 +95,7 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
     })
     .await;
     assert!(
-        world
+        environment
             .tenants()
             .get("cp")
             .await
@@ -106,29 +108,29 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_being_available() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let spec = json!({
         "type": "object", "x-kubernetes-preserve-unknown-fields": true,
         "x-kubernetes-validations": [{"rule": "!has(self.controlPlaneEndpoint)", "message": "no endpoint here"}],
         "properties": {"controlPlaneEndpoint": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
     });
-    world
+    environment
         .apply(definition(INFRASTRUCTURE, "FakeCluster", &spec))
         .await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let _provider = world.provider();
-    world
+    let _provider = environment.provider();
+    environment
         .apply(json!({
             "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
             "metadata": {"name": "infra", "namespace": NAMESPACE},
             "spec": {},
         }))
         .await;
-    world.cluster("c", "cp", Some("infra")).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
-    let why = world
+    environment.cluster("c", "cp", Some("infra")).await;
+    environment.asked("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
+    let why = environment
         .says(
             "cp",
             "InfrastructureClusterPatched",
@@ -136,15 +138,15 @@ async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_
         )
         .await;
     assert!(why.contains("no endpoint here"), "{why}");
-    world.event("cp", "WriteRefused").await;
-    world.available("cp").await;
+    environment.event("cp", "WriteRefused").await;
+    environment.available("cp").await;
     // The news follow the status.
     for reason in ["Available", "Succeeded"] {
-        world.event("cp", reason).await;
+        environment.event("cp", reason).await;
     }
 
     // It is tried again, later and later, and nobody writes the same status twice.
-    let asked = world.asked_within(10).await;
+    let asked = environment.asked_within(10).await;
     let writes: Vec<_> = asked
         .into_iter()
         .filter(kamaji_e2e::audit::Entry::is_write)
@@ -164,13 +166,13 @@ async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_does_not_answer_is_said_and_nothing_is_called_done() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let infra = json!({
         "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
         "metadata": {"name": "infra", "namespace": NAMESPACE},
         "spec": {},
     });
-    world.apply(infra.clone()).await;
+    environment.apply(infra.clone()).await;
     let hook = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "down"},
@@ -181,69 +183,73 @@ async fn a_webhook_that_does_not_answer_is_said_and_nothing_is_called_done() {
                 "resources": ["fakeclusters"]}],
         }],
     });
-    world.apply(hook.clone()).await;
+    environment.apply(hook.clone()).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", Some("infra")).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", Some("infra")).await;
+    environment.asked("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
     let said = ("False", "WriteFailed");
-    let why = world.says("cp", "InfrastructureClusterPatched", said).await;
+    let why = environment
+        .says("cp", "InfrastructureClusterPatched", said)
+        .await;
     assert!(why.contains("down.example.com"), "{why}");
-    world.event("cp", "WriteFailed").await;
+    environment.event("cp", "WriteFailed").await;
 
     let params = kube::api::DeleteParams::default();
-    world.at(&hook).delete("down", &params).await.unwrap();
-    world
+    environment.at(&hook).delete("down", &params).await.unwrap();
+    environment
         .says("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_that_the_user_has_made_is_not_replaced() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let own = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "cluster.x-k8s.io/secret",
         "metadata": {"name": "c-ca", "namespace": NAMESPACE, "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
         "stringData": {"tls.crt": "mine", "tls.key": "mine, too"},
     });
-    world.apply(own).await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
+    environment.apply(own).await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
     let said = ("False", "SecretForeign");
-    world.says("cp", "KubeadmResourcesCreated", said).await;
-    world.event("cp", "SecretForeign").await;
-    let live = world.secrets().get("c-ca").await.unwrap();
+    environment
+        .says("cp", "KubeadmResourcesCreated", said)
+        .await;
+    environment.event("cp", "SecretForeign").await;
+    let live = environment.secrets().get("c-ca").await.unwrap();
     assert_eq!(live.data.unwrap()["tls.key"].0, b"mine, too");
     assert_eq!(live.metadata.owner_references, None);
 
     // As soon as it is gone, there is one of the tenant's.
     let params = kube::api::DeleteParams::default();
-    world.secrets().delete("c-ca", &params).await.unwrap();
-    world.available("cp").await;
+    environment.secrets().delete("c-ca", &params).await.unwrap();
+    environment.available("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
-    let world = World::new().await;
-    let mut settings = World::settings();
+    let environment = Environment::new().await;
+    let mut settings = Environment::settings();
     settings.core.further_kinds.clear();
-    let _provider = world.run(settings);
+    let _provider = environment.run(settings);
     let infra = json!({
         "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
         "metadata": {"name": "infra", "namespace": NAMESPACE},
         "spec": {},
     });
-    world.apply(infra.clone()).await;
-    world.cluster("c", "cp", Some("infra")).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
-    let why = world
+    environment.apply(infra.clone()).await;
+    environment.cluster("c", "cp", Some("infra")).await;
+    environment.asked("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
+    let why = environment
         .says(
             "cp",
             "InfrastructureClusterPatched",
@@ -251,34 +257,34 @@ async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
         )
         .await;
     assert!(why.contains("cluster.x-k8s.io/managed-by"), "{why}");
-    world.event("cp", "InfrastructureUnsupported").await;
-    world.available("cp").await;
-    world.at_rest(5).await;
+    environment.event("cp", "InfrastructureUnsupported").await;
+    environment.available("cp").await;
+    environment.at_rest(5).await;
 
     // The annotation that the message names is enough.
     let mut managed = infra;
     managed["metadata"]["annotations"] = json!({"cluster.x-k8s.io/managed-by": "kamaji"});
-    world.apply(managed.clone()).await;
-    world
+    environment.apply(managed.clone()).await;
+    environment
         .says("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
         .await;
-    let live = world.at(&managed).get("infra").await.unwrap();
+    let live = environment.at(&managed).get("infra").await.unwrap();
     assert_eq!(live.data["status"]["initialization"]["provisioned"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_tenants_may_not_be_is_said_once_and_tried_seldom() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
     let both = json!({"spec": {"network": {
         "ingress": {"hostname": "a.example.com", "className": "nginx"},
         "gateway": {"name": "gateway", "namespace": NAMESPACE, "hostname": "a.example.com"},
     }}});
     let change = async |patch: &Value| {
         let params = PatchParams::default();
-        let changed = world.control_planes();
+        let changed = environment.control_planes();
         changed
             .patch("cp", &params, &Patch::Merge(patch))
             .await
@@ -286,15 +292,19 @@ async fn what_tenants_may_not_be_is_said_once_and_tried_seldom() {
     };
     change(&both).await;
     let said = ("False", "WriteRefused");
-    let why = world.says("cp", "TenantControlPlaneCreated", said).await;
+    let why = environment
+        .says("cp", "TenantControlPlaneCreated", said)
+        .await;
     assert!(why.contains("ingress") && why.contains("gateway"), "{why}");
-    world.event("cp", "WriteRefused").await;
-    let asked = world.asked_within(10).await;
+    environment.event("cp", "WriteRefused").await;
+    let asked = environment.asked_within(10).await;
     let asked: Vec<_> = asked.iter().map(|e| (e.at, &e.verb, &e.uri)).collect();
     assert!(asked.len() < 10, "in 10 s {asked:#?}");
 
     // It goes on as soon as it can.
     change(&json!({"spec": {"network": {"gateway": null}}})).await;
     let done = ("True", "Succeeded");
-    world.says("cp", "TenantControlPlaneCreated", done).await;
+    environment
+        .says("cp", "TenantControlPlaneCreated", done)
+        .await;
 }

@@ -3,15 +3,15 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::world::{INFRASTRUCTURE, NAMESPACE, World, until};
+use crate::environment::{Environment, INFRASTRUCTURE, NAMESPACE, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_work() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
 
-    let tenant = world.asked("cp").await;
+    let tenant = environment.asked("cp").await;
     assert_eq!(tenant.spec.kubernetes.version, "v1.36.3");
     let owner = &tenant.metadata.owner_references.unwrap()[0];
     assert_eq!(
@@ -20,11 +20,11 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
     );
 
     // An address alone is not enough, nor is a tenant that serves.
-    let mut status = world.status("cp");
+    let mut status = environment.status("cp");
     status["conditions"][0]["status"] = json!("False");
-    world.tenant_status("cp", &status).await;
+    environment.tenant_status("cp", &status).await;
     until("the endpoint", async || {
-        world
+        environment
             .control_planes()
             .get("cp")
             .await
@@ -33,15 +33,15 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
             .control_plane_endpoint
     })
     .await;
-    world.serves("cp").await;
-    world
+    environment.serves("cp").await;
+    environment
         .says("cp", "KubeadmResourcesCreated", ("False", "SecretPending"))
         .await;
-    let live = world.control_planes().get("cp").await.unwrap();
+    let live = environment.control_planes().get("cp").await.unwrap();
     assert_eq!(live.status.unwrap().initialization, None);
 
-    world.tenant_secrets("cp").await;
-    let live = world.available("cp").await;
+    environment.tenant_secrets("cp").await;
+    let live = environment.available("cp").await;
     let status = live.status.unwrap();
     assert_eq!(
         status.initialization.unwrap().control_plane_initialized,
@@ -52,7 +52,7 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
         (status.version.as_str(), status.replicas),
         ("v1.36.3", Some(2))
     );
-    let published = world.secrets().get("c-kubeconfig").await.unwrap();
+    let published = environment.secrets().get("c-kubeconfig").await.unwrap();
     assert_eq!(published.type_.as_deref(), Some("cluster.x-k8s.io/secret"));
     assert_eq!(
         published.metadata.labels.unwrap()["cluster.x-k8s.io/cluster-name"],
@@ -60,10 +60,10 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
     );
     assert_eq!(
         published.data.unwrap()["value"].0,
-        world.kubeconfig().into_bytes()
+        environment.kubeconfig().into_bytes()
     );
     assert!(
-        world
+        environment
             .secrets()
             .get("c-ca")
             .await
@@ -72,20 +72,20 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
             .unwrap()
             .contains_key("tls.key")
     );
-    world.event("cp", "Available").await;
-    world.at_rest(10).await;
+    environment.event("cp", "Available").await;
+    environment.at_rest(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_infrastructure_cluster_is_told_the_address_once() {
-    let world = World::new().await;
-    let _provider = world.provider();
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
     // The Cluster is first: what it refers to is waited for.
-    world.cluster("c", "c", Some("infra")).await;
-    world.asked("c").await;
-    world.tenant_secrets("c").await;
-    world.serves("c").await;
-    world
+    environment.cluster("c", "c", Some("infra")).await;
+    environment.asked("c").await;
+    environment.tenant_secrets("c").await;
+    environment.serves("c").await;
+    environment
         .says(
             "c",
             "InfrastructureClusterPatched",
@@ -97,92 +97,92 @@ async fn an_infrastructure_cluster_is_told_the_address_once() {
         "metadata": {"name": "infra", "namespace": NAMESPACE},
         "spec": {"region": "here"},
     });
-    world.apply(like.clone()).await;
-    world
+    environment.apply(like.clone()).await;
+    environment
         .says("c", "InfrastructureClusterPatched", ("True", "Succeeded"))
         .await;
-    let live = world.at(&like).get("infra").await.unwrap();
-    let url = world.api.url();
+    let live = environment.at(&like).get("infra").await.unwrap();
+    let url = environment.api.url();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
     let endpoint = json!({"host": "127.0.0.1", "port": port});
     assert_eq!(
         live.data["spec"],
         json!({"region": "here", "controlPlaneEndpoint": endpoint})
     );
-    world.available("c").await;
+    environment.available("c").await;
 
     // Somebody takes it away: it comes back.
     let params = kube::api::PatchParams::default();
     let patch = json!({"spec": {"controlPlaneEndpoint": null}});
     let patch = kube::api::Patch::Merge(patch);
-    world
+    environment
         .at(&like)
         .patch("infra", &params, &patch)
         .await
         .unwrap();
     until("the address to come back", async || {
-        let live = world.at(&like).get("infra").await.ok()?;
+        let live = environment.at(&like).get("infra").await.ok()?;
         (live.data["spec"]["controlPlaneEndpoint"] == endpoint).then_some(())
     })
     .await;
-    world.at_rest(10).await;
+    environment.at_rest(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_definition_of_clusters_may_come_after_the_provider() {
-    let world = World::bare().await;
-    let _provider = world.provider();
+    let environment = Environment::bare().await;
+    let _provider = environment.provider();
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    world.clusters().await;
-    world.cluster("c", "c", None).await;
-    world.asked("c").await;
+    environment.clusters().await;
+    environment.cluster("c", "c", None).await;
+    environment.asked("c").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_changed_or_taken_away_downstream_comes_back() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
-    world.available("cp").await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
+    environment.available("cp").await;
 
     let delete = kube::api::DeleteParams::default();
-    world
+    environment
         .secrets()
         .delete("c-kubeconfig", &delete)
         .await
         .unwrap();
     until("the kubeconfig to come back", async || {
-        world.secrets().get_opt("c-kubeconfig").await.ok()?
+        environment.secrets().get_opt("c-kubeconfig").await.ok()?
     })
     .await;
 
     // A rotation by the operator is published.
     let params = kube::api::PatchParams::default();
     let patch = kube::api::Patch::Merge(json!({"stringData": {"ca.crt": "another"}}));
-    world
+    environment
         .secrets()
         .patch("cp-ca", &params, &patch)
         .await
         .unwrap();
     until("the rotated CA", async || {
-        let data = world.secrets().get("c-ca").await.ok()?.data?;
+        let data = environment.secrets().get("c-ca").await.ok()?.data?;
         (data["tls.crt"].0 == b"another").then_some(())
     })
     .await;
 
     // A control plane that does not serve any more shows it, and stays initialised.
-    let mut status = world.status("cp");
+    let mut status = environment.status("cp");
     status["conditions"][0]["status"] = json!("False");
     status["conditions"][0]["message"] = json!("no replica is ready");
-    world.tenant_status("cp", &status).await;
-    let why = world
+    environment.tenant_status("cp", &status).await;
+    let why = environment
         .says("cp", "Available", ("False", "NotAvailable"))
         .await;
     assert_eq!(why, "no replica is ready");
-    let status = world
+    let status = environment
         .control_planes()
         .get("cp")
         .await
@@ -194,15 +194,15 @@ async fn what_is_changed_or_taken_away_downstream_comes_back() {
         status.initialization.unwrap().control_plane_initialized,
         Some(true)
     );
-    world.at_rest(5).await;
+    environment.at_rest(5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_patch_onto_the_tenant_survives() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
     // As integrators do that know the TenantControlPlane better than its control plane does.
     let theirs = json!({
         "metadata": {"annotations": {"example.com/vpc": "blue"}},
@@ -218,17 +218,21 @@ async fn what_others_patch_onto_the_tenant_survives() {
         force: false,
         ..params
     };
-    world.tenants().patch("cp", &merge, &patch).await.unwrap();
+    environment
+        .tenants()
+        .patch("cp", &merge, &patch)
+        .await
+        .unwrap();
     let ours = json!({"spec": {"replicas": 3, "registry": "registry.example.org"}});
     let params = PatchParams::default();
     let patch = Patch::Merge(ours);
-    world
+    environment
         .control_planes()
         .patch("cp", &params, &patch)
         .await
         .unwrap();
     let live = until("our own change", async || {
-        let live = world.tenants().get("cp").await.ok()?;
+        let live = environment.tenants().get("cp").await.ok()?;
         (live.spec.control_plane.deployment.replicas == Some(3)).then_some(live)
     })
     .await;
@@ -242,45 +246,45 @@ async fn what_others_patch_onto_the_tenant_survives() {
     ] {
         assert_eq!(live.pointer(pointer), theirs.pointer(pointer), "{pointer}");
     }
-    world.at_rest(3).await;
+    environment.at_rest(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_the_user_gave_the_cluster_is_certified_and_published() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
-    let url = world.api.url();
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
+    let url = environment.api.url();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
     let cluster = json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
         "metadata": {"namespace": NAMESPACE}});
     let endpoint = json!({"host": "localhost", "port": port});
     let asked = Patch::Merge(json!({"spec": {"controlPlaneEndpoint": endpoint}}));
     let params = PatchParams::default();
-    world
+    environment
         .at(&cluster)
         .patch("c", &params, &asked)
         .await
         .unwrap();
     until("the name in the certificate", async || {
-        let live = world.tenants().get("cp").await.ok()?;
+        let live = environment.tenants().get("cp").await.ok()?;
         (live.spec.network_profile.cert_sans == ["localhost"]).then_some(())
     })
     .await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
-    let live = world.available("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
+    let live = environment.available("cp").await;
     let told = live.spec.control_plane_endpoint.unwrap();
     assert_eq!(
         (told.host.as_deref(), told.port),
         (Some("localhost"), Some(i32::from(port)))
     );
-    let published = world.secrets().get("c-kubeconfig").await.unwrap();
+    let published = environment.secrets().get("c-kubeconfig").await.unwrap();
     let config = String::from_utf8(published.data.unwrap()["value"].0.clone()).unwrap();
     assert!(
         config.contains(&format!("https://localhost:{port}")),
         "{config}"
     );
-    world.at_rest(3).await;
+    environment.at_rest(3).await;
 }

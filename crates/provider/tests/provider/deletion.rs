@@ -3,20 +3,24 @@
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::world::{World, until};
+use crate::environment::{Environment, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_waits_for_its_tenant_to_be_gone() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
     // The operator's finalizer, and the garbage collector's by the foreground deletion.
     let mine = Patch::Merge(json!({"metadata": {"finalizers": ["finalizer.kamaji.clastix.io"]}}));
     let params = PatchParams::default();
-    world.tenants().patch("cp", &params, &mine).await.unwrap();
+    environment
+        .tenants()
+        .patch("cp", &params, &mine)
+        .await
+        .unwrap();
     until("the finalizer of the control plane", async || {
-        world
+        environment
             .control_planes()
             .get("cp")
             .await
@@ -26,13 +30,13 @@ async fn a_control_plane_waits_for_its_tenant_to_be_gone() {
     })
     .await;
 
-    world
+    environment
         .control_planes()
         .delete("cp", &DeleteParams::default())
         .await
         .unwrap();
     until("the tenant to be deleted", async || {
-        world
+        environment
             .tenants()
             .get("cp")
             .await
@@ -41,13 +45,13 @@ async fn a_control_plane_waits_for_its_tenant_to_be_gone() {
             .deletion_timestamp
     })
     .await;
-    let why = world
+    let why = environment
         .says("cp", "Deleting", ("True", "TenantControlPlaneDeleting"))
         .await;
     assert!(why.contains("cp"), "{why}");
-    world.at_rest(5).await;
+    environment.at_rest(5).await;
     assert!(
-        world
+        environment
             .control_planes()
             .get_opt("cp")
             .await
@@ -56,9 +60,13 @@ async fn a_control_plane_waits_for_its_tenant_to_be_gone() {
     );
 
     let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    world.tenants().patch("cp", &params, &none).await.unwrap();
+    environment
+        .tenants()
+        .patch("cp", &params, &none)
+        .await
+        .unwrap();
     until("the control plane to be gone", async || {
-        world
+        environment
             .control_planes()
             .get_opt("cp")
             .await
@@ -71,29 +79,29 @@ async fn a_control_plane_waits_for_its_tenant_to_be_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_whose_cluster_is_gone_already_can_be_deleted() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
     let like = json!({
         "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
         "metadata": {"namespace": "default"},
     });
-    world
+    environment
         .at(&like)
         .delete("c", &DeleteParams::default())
         .await
         .unwrap();
-    world
+    environment
         .says("cp", "Available", ("False", "ClusterMissing"))
         .await;
-    world
+    environment
         .control_planes()
         .delete("cp", &DeleteParams::default())
         .await
         .unwrap();
     until("the tenant to be deleted", async || {
-        world
+        environment
             .tenants()
             .get("cp")
             .await
@@ -103,13 +111,13 @@ async fn a_control_plane_whose_cluster_is_gone_already_can_be_deleted() {
     })
     .await;
     let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    world
+    environment
         .tenants()
         .patch("cp", &PatchParams::default(), &none)
         .await
         .unwrap();
     until("the control plane to be gone", async || {
-        world
+        environment
             .control_planes()
             .get_opt("cp")
             .await
@@ -122,12 +130,12 @@ async fn a_control_plane_whose_cluster_is_gone_already_can_be_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_goes_before_its_deleted_control_plane_is_not_made_again() {
-    let world = World::new().await;
-    let provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    let environment = Environment::new().await;
+    let provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
     // Somebody else's finalizer, as of a tool that tears both down by itself.
-    let control_planes = world.control_planes();
+    let control_planes = environment.control_planes();
     let held = until("the finalizer of the control plane", async || {
         control_planes.get("cp").await.ok()?.metadata.finalizers
     })
@@ -138,9 +146,9 @@ async fn a_tenant_that_goes_before_its_deleted_control_plane_is_not_made_again()
     control_planes.patch("cp", &params, &patch).await.unwrap();
     let now = DeleteParams::default();
     control_planes.delete("cp", &now).await.unwrap();
-    tenant_goes(&world).await;
+    tenant_goes(&environment).await;
     until("the tenant to be gone", async || {
-        world
+        environment
             .tenants()
             .get_opt("cp")
             .await
@@ -149,32 +157,32 @@ async fn a_tenant_that_goes_before_its_deleted_control_plane_is_not_made_again()
             .then_some(())
     })
     .await;
-    world.at_rest(3).await;
+    environment.at_rest(3).await;
     drop(provider);
     // Nor by a new process.
-    let _provider = world.provider();
+    let _provider = environment.provider();
     until("our finalizer to be gone", async || {
         let live = control_planes.get("cp").await.ok()?.metadata.finalizers?;
         (live == ["example.com/teardown"]).then_some(())
     })
     .await;
-    world.at_rest(3).await;
-    assert!(world.tenants().get_opt("cp").await.unwrap().is_none());
+    environment.at_rest(3).await;
+    assert!(environment.tenants().get_opt("cp").await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_finalizer_of_earlier_releases_is_kept_and_removed() {
-    let world = World::new().await;
-    world.cluster("c", "cp", None).await;
+    let environment = Environment::new().await;
+    environment.cluster("c", "cp", None).await;
     let former = json!({"metadata": {"finalizers": ["finalizer.controlplane.kamaji.clastix.io"]}});
     let params = PatchParams::default();
-    let control_planes = world.control_planes();
+    let control_planes = environment.control_planes();
     control_planes
         .patch("cp", &params, &Patch::Merge(former))
         .await
         .unwrap();
-    let _provider = world.provider();
-    world.asked("cp").await;
+    let _provider = environment.provider();
+    environment.asked("cp").await;
     let live = control_planes.get("cp").await.unwrap().metadata;
     assert_eq!(
         live.finalizers.unwrap(),
@@ -184,7 +192,7 @@ async fn the_finalizer_of_earlier_releases_is_kept_and_removed() {
         .delete("cp", &DeleteParams::default())
         .await
         .unwrap();
-    tenant_goes(&world).await;
+    tenant_goes(&environment).await;
     until("the control plane to be gone", async || {
         control_planes
             .get_opt("cp")
@@ -197,9 +205,9 @@ async fn the_finalizer_of_earlier_releases_is_kept_and_removed() {
 }
 
 /// Plays the operator and the garbage collector, once the tenant is deleted.
-async fn tenant_goes(world: &World) {
+async fn tenant_goes(environment: &Environment) {
     until("the tenant to be deleted", async || {
-        world
+        environment
             .tenants()
             .get("cp")
             .await
@@ -210,5 +218,9 @@ async fn tenant_goes(world: &World) {
     .await;
     let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     let params = PatchParams::default();
-    world.tenants().patch("cp", &params, &none).await.unwrap();
+    environment
+        .tenants()
+        .patch("cp", &params, &none)
+        .await
+        .unwrap();
 }

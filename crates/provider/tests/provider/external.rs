@@ -11,13 +11,13 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{NAMESPACE, Provider, World, apply_to, until};
+use crate::environment::{Environment, NAMESPACE, Provider, apply_to, until};
 
 const ABANDON: &str = "kamaji.clastix.io/abandon-external";
 
 /// Another management cluster, and a provider that may use it.
 struct Two {
-    world: World,
+    environment: Environment,
     other: ApiServer,
     there: Client,
     _provider: Provider,
@@ -25,7 +25,7 @@ struct Two {
 
 impl Two {
     async fn new() -> Self {
-        let world = World::new().await;
+        let environment = Environment::new().await;
         let tools = Tools::api_server().await.unwrap();
         let other = ApiServer::start(&tools, Options::default()).await.unwrap();
         let there = other.client().await.unwrap();
@@ -34,11 +34,11 @@ impl Two {
                 apply_to(&there, definition).await;
             }
         }
-        let mut settings = World::settings();
+        let mut settings = Environment::settings();
         settings.core.external = true;
-        let provider = world.run(settings);
+        let provider = environment.run(settings);
         Self {
-            world,
+            environment,
             other,
             there,
             _provider: provider,
@@ -50,7 +50,7 @@ impl Two {
     }
 
     async fn secret(&self, kubeconfig: &str) {
-        self.world
+        self.environment
             .apply(json!({
                 "apiVersion": "v1", "kind": "Secret",
                 "metadata": {"name": "other", "namespace": NAMESPACE},
@@ -61,12 +61,12 @@ impl Two {
 
     /// A Cluster whose control plane is to be in a namespace there.
     async fn cluster(&self, namespace: &str) {
-        self.world.cluster("c", "cp", None).await;
+        self.environment.cluster("c", "cp", None).await;
         let reference = json!({
             "kubeconfigSecretName": "other", "kubeconfigSecretKey": "config",
             "deploymentNamespace": namespace,
         });
-        self.world
+        self.environment
             .change(
                 "cp",
                 json!({"spec": {"deployment": {"externalClusterReference": reference}}}),
@@ -89,14 +89,14 @@ impl Two {
 
     async fn gone(&self) {
         until("the control plane to be gone", async || {
-            let found = self.world.control_planes().get_opt("cp").await.ok()?;
+            let found = self.environment.control_planes().get_opt("cp").await.ok()?;
             found.is_none().then_some(())
         })
         .await;
     }
 
     async fn delete(&self) {
-        let api = self.world.control_planes();
+        let api = self.environment.control_planes();
         api.delete("cp", &DeleteParams::default()).await.unwrap();
     }
 
@@ -126,14 +126,14 @@ async fn external(two: &Two, namespace: &str) {
         "metadata": {"name": "c", "namespace": NAMESPACE},
         "spec": {},
     });
-    let owner = two.world.apply(cluster).await.metadata.uid.unwrap();
+    let owner = two.environment.apply(cluster).await.metadata.uid.unwrap();
     let reference = json!({
         "kubeconfigSecretName": "other", "kubeconfigSecretKey": "config",
         "deploymentNamespace": namespace,
     });
     let spec = json!({"deployment": {"externalClusterReference": reference}});
-    let owners = json!([crate::world::owner_of("c", &owner)]);
-    two.world.control_plane("cp", owners, &spec).await;
+    let owners = json!([crate::environment::owner_of("c", &owner)]);
+    two.environment.control_plane("cp", owners, &spec).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +141,7 @@ async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
     let two = Two::new().await;
     external(&two, "default").await;
     let why = two
-        .world
+        .environment
         .says(
             "cp",
             "FoundExternalReferenceClient",
@@ -149,8 +149,10 @@ async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
         )
         .await;
     assert!(why.contains("create the Secret"), "{why}");
-    two.world.event("cp", "ExternalClusterUnreachable").await;
-    two.world.at_rest(4).await;
+    two.environment
+        .event("cp", "ExternalClusterUnreachable")
+        .await;
+    two.environment.at_rest(4).await;
 
     // The Secret comes, and nobody had to poll for it.
     two.secret(&two.kubeconfig()).await;
@@ -167,23 +169,23 @@ async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
         });
         apply_to(&two.there, secret).await;
     }
-    let patch = Patch::Merge(json!({"status": two.world.status(&name)}));
+    let patch = Patch::Merge(json!({"status": two.environment.status(&name)}));
     let params = PatchParams::default();
     two.tenants()
         .patch_status(&name, &params, &patch)
         .await
         .unwrap();
-    two.world.available("cp").await;
-    let published = two.world.secrets().get("c-kubeconfig").await.unwrap();
+    two.environment.available("cp").await;
+    let published = two.environment.secrets().get("c-kubeconfig").await.unwrap();
     assert_eq!(
         published.data.unwrap()["value"].0,
         two.kubeconfig().into_bytes()
     );
-    two.world.at_rest(5).await;
+    two.environment.at_rest(5).await;
 
     // A kubeconfig that is of no use is said, and the next one is taken.
     two.secret("nonsense").await;
-    two.world
+    two.environment
         .says(
             "cp",
             "FoundExternalReferenceClient",
@@ -192,22 +194,24 @@ async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
         .await;
     two.secret(&format!("# rotated\n{}", two.kubeconfig()))
         .await;
-    two.world.available("cp").await;
+    two.environment.available("cp").await;
 
     // One of another cluster would make another tenant.
-    two.secret(&two.world.kubeconfig()).await;
+    two.secret(&two.environment.kubeconfig()).await;
     let lost = ("False", "ExternalClusterUnreachable");
     until("the other cluster to be told from this one", async || {
-        let said = two.world.condition("cp", "FoundExternalReferenceClient");
+        let said = two
+            .environment
+            .condition("cp", "FoundExternalReferenceClient");
         let said = said.await?;
         let why = said.message.contains("leads to another cluster");
         ((said.status.as_str(), said.reason.as_str()) == lost && why).then_some(())
     })
     .await;
-    let here = two.world.tenants().list(&ListParams::default()).await;
+    let here = two.environment.tenants().list(&ListParams::default()).await;
     assert!(here.unwrap().items.is_empty(), "a tenant was made here");
     two.secret(&two.kubeconfig()).await;
-    two.world.available("cp").await;
+    two.environment.available("cp").await;
 
     // What is deleted there comes back.
     let uid = two.tenants().get(&name).await.unwrap().metadata.uid;
@@ -232,19 +236,21 @@ async fn a_tenant_that_is_gone_elsewhere_does_not_hold_its_control_plane() {
     two.secret(&two.kubeconfig()).await;
     external(&two, "default").await;
     let name = two.asked().await;
-    two.world
+    two.environment
         .change_cluster("c", json!({"spec": {"paused": true}}))
         .await;
-    two.world.says("cp", "Paused", ("True", "Paused")).await;
+    two.environment
+        .says("cp", "Paused", ("True", "Paused"))
+        .await;
     two.tenants()
         .delete(&name, &DeleteParams::default())
         .await
         .unwrap();
-    two.world.at_rest(2).await;
+    two.environment.at_rest(2).await;
     two.delete().await;
     // Paused, it is not even deleted.
-    two.world.at_rest(2).await;
-    two.world
+    two.environment.at_rest(2).await;
+    two.environment
         .change_cluster("c", json!({"spec": {"paused": false}}))
         .await;
     two.gone().await;
@@ -256,9 +262,9 @@ async fn a_cluster_that_is_lost_holds_a_control_plane_only_until_a_person_gives_
     two.secret(&two.kubeconfig()).await;
     external(&two, "default").await;
     two.asked().await;
-    let api = two.world.secrets();
+    let api = two.environment.secrets();
     api.delete("other", &DeleteParams::default()).await.unwrap();
-    two.world
+    two.environment
         .says(
             "cp",
             "FoundExternalReferenceClient",
@@ -267,12 +273,12 @@ async fn a_cluster_that_is_lost_holds_a_control_plane_only_until_a_person_gives_
         .await;
     two.delete().await;
     let why = two
-        .world
+        .environment
         .says("cp", "Deleting", ("True", "ExternalClusterUnreachable"))
         .await;
     assert!(why.contains(ABANDON), "{why}");
-    two.world.at_rest(4).await;
-    two.world
+    two.environment.at_rest(4).await;
+    two.environment
         .change("cp", json!({"metadata": {"annotations": {ABANDON: ""}}}))
         .await;
     two.gone().await;
@@ -284,7 +290,7 @@ async fn a_namespace_that_is_missing_elsewhere_is_said() {
     two.secret(&two.kubeconfig()).await;
     external(&two, "nowhere").await;
     let why = two
-        .world
+        .environment
         .says("cp", "TenantControlPlaneCreated", ("False", "WriteRefused"))
         .await;
     assert!(why.contains("create the namespace"), "{why}");
@@ -294,34 +300,34 @@ async fn a_namespace_that_is_missing_elsewhere_is_said() {
 async fn a_control_plane_that_is_here_is_not_moved_elsewhere() {
     let two = Two::new().await;
     two.secret(&two.kubeconfig()).await;
-    let world = &two.world;
-    world.cluster("c", "cp", None).await;
-    let uid = world.asked("cp").await.metadata.uid;
+    let environment = &two.environment;
+    environment.cluster("c", "cp", None).await;
+    let uid = environment.asked("cp").await.metadata.uid;
     // Neither before it is usable nor after.
     for usable in [false, true] {
         if usable {
-            world.tenant_secrets("cp").await;
-            world.serves("cp").await;
-            world.available("cp").await;
+            environment.tenant_secrets("cp").await;
+            environment.serves("cp").await;
+            environment.available("cp").await;
         }
         two.cluster("default").await;
         let invalid = ("False", "ExternalReferenceInvalid");
         let created = "TenantControlPlaneCreated";
-        let why = world.says("cp", created, invalid).await;
+        let why = environment.says("cp", created, invalid).await;
         assert!(why.contains("remove the reference"), "{why}");
-        world.at_rest(3).await;
-        world.says("cp", created, invalid).await;
+        environment.at_rest(3).await;
+        environment.says("cp", created, invalid).await;
         if usable {
-            world.available("cp").await;
+            environment.available("cp").await;
         }
         let elsewhere = two.tenants().list(&ListParams::default()).await.unwrap();
         assert!(elsewhere.items.is_empty(), "it was made elsewhere");
         let none = json!({"spec": {"deployment": {"externalClusterReference": null}}});
-        world.change("cp", none).await;
-        world.says("cp", created, ("True", "Succeeded")).await;
-        assert_eq!(world.asked("cp").await.metadata.uid, uid);
+        environment.change("cp", none).await;
+        environment.says("cp", created, ("True", "Succeeded")).await;
+        assert_eq!(environment.asked("cp").await.metadata.uid, uid);
     }
-    world.available("cp").await;
+    environment.available("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -347,14 +353,14 @@ async fn a_kubeconfig_without_rights_on_secrets_is_said() {
     two.secret(&poor.to_string()).await;
     external(&two, "default").await;
     let name = two.asked().await;
-    let patch = Patch::Merge(json!({"status": two.world.status(&name)}));
+    let patch = Patch::Merge(json!({"status": two.environment.status(&name)}));
     let params = PatchParams::default();
     two.tenants()
         .patch_status(&name, &params, &patch)
         .await
         .unwrap();
     let why = two
-        .world
+        .environment
         .says("cp", "KubeadmResourcesCreated", ("False", "ReadFailed"))
         .await;
     assert!(why.contains("poor"), "{why}");
@@ -375,11 +381,11 @@ async fn a_tenant_elsewhere_that_another_management_cluster_made_is_left_alone()
     two.tenants().patch(&name, &params, &patch).await.unwrap();
     let said = ("False", "TenantControlPlaneForeign");
     let why = two
-        .world
+        .environment
         .says("cp", "TenantControlPlaneCreated", said)
         .await;
     assert!(why.contains(&ours), "{why}");
-    two.world.at_rest(2).await;
+    two.environment.at_rest(2).await;
     two.delete().await;
     two.gone().await;
     let left = two.tenants().get(&name).await.unwrap();

@@ -6,19 +6,19 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::json;
 
-use crate::world::{World, until};
+use crate::environment::{Environment, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_holder_of_the_lease_works_and_another_takes_over() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let replica = |identity: &str| {
-        let mut settings = World::settings();
+        let mut settings = Environment::settings();
         settings.leader_elect = true;
         settings.identity = identity.to_owned();
-        world.run(settings)
+        environment.run(settings)
     };
     let first = replica("first");
-    let leases: Api<Lease> = Api::namespaced(world.client.clone(), "kamaji-system");
+    let leases: Api<Lease> = Api::namespaced(environment.client.clone(), "kamaji-system");
     let holder = async || {
         let lease = leases.get_opt(kamaji_provider::LEASE).await.ok()??;
         lease.spec?.holder_identity
@@ -28,8 +28,8 @@ async fn the_holder_of_the_lease_works_and_another_takes_over() {
     })
     .await;
     let _second = replica("second");
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
     assert_eq!(holder().await.as_deref(), Some("first"));
 
     drop(first);
@@ -37,23 +37,26 @@ async fn the_holder_of_the_lease_works_and_another_takes_over() {
         (holder().await? == "second").then_some(())
     })
     .await;
-    world.cluster("d", "dp", None).await;
-    world.asked("dp").await;
+    environment.cluster("d", "dp", None).await;
+    environment.asked("dp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_the_filter_lets_through_is_worked_on() {
-    let world = World::new().await;
-    let mut settings = World::settings();
+    let environment = Environment::new().await;
+    let mut settings = Environment::settings();
     settings.watch_filter = Some("ours".to_owned());
     settings.namespace = Some("default".to_owned());
-    let _provider = world.run(settings);
-    world.cluster("c", "cp", None).await;
-    world.cluster("d", "dp", None).await;
+    let _provider = environment.run(settings);
+    environment.cluster("c", "cp", None).await;
+    environment.cluster("d", "dp", None).await;
     let label = json!({"metadata": {"labels": {"cluster.x-k8s.io/watch-filter": "ours"}}});
-    world.change("dp", label).await;
-    world.asked("dp").await;
+    environment.change("dp", label).await;
+    environment.asked("dp").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(world.tenants().get_opt("cp").await.unwrap().is_none());
-    assert_eq!(world.control_planes().get("cp").await.unwrap().status, None);
+    assert!(environment.tenants().get_opt("cp").await.unwrap().is_none());
+    assert_eq!(
+        environment.control_planes().get("cp").await.unwrap().status,
+        None
+    );
 }

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::environment::Environment;
 
 const ANNOTATION: &str = "cluster.x-k8s.io/paused";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
 
     for by_cluster in [true, false] {
         let paused = |value: bool| {
@@ -25,19 +25,19 @@ async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
         };
         let set = async |value| {
             if by_cluster {
-                world.change_cluster("c", paused(value)).await;
+                environment.change_cluster("c", paused(value)).await;
             } else {
-                world.change("cp", paused(value)).await;
+                environment.change("cp", paused(value)).await;
             }
         };
         set(true).await;
-        world.says("cp", "Paused", ("True", "Paused")).await;
+        environment.says("cp", "Paused", ("True", "Paused")).await;
         let replicas = if by_cluster { 3 } else { 4 };
-        world
+        environment
             .change("cp", json!({"spec": {"replicas": replicas}}))
             .await;
-        world.at_rest(3).await;
-        let tenant = world.asked("cp").await;
+        environment.at_rest(3).await;
+        let tenant = environment.asked("cp").await;
         assert_ne!(
             tenant.spec.control_plane.deployment.replicas,
             Some(replicas)
@@ -45,8 +45,10 @@ async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
 
         let started = Instant::now();
         set(false).await;
-        world.says("cp", "Paused", ("False", "NotPaused")).await;
-        let tenant = world.asked("cp").await;
+        environment
+            .says("cp", "Paused", ("False", "NotPaused"))
+            .await;
+        let tenant = environment.asked("cp").await;
         assert_eq!(
             tenant.spec.control_plane.deployment.replicas,
             Some(replicas)
@@ -57,5 +59,5 @@ async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
             started.elapsed()
         );
     }
-    world.at_rest(5).await;
+    environment.at_rest(5).await;
 }

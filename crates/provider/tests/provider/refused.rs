@@ -3,31 +3,31 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::world::{NAMESPACE, World, definition_of, owner_of};
+use crate::environment::{Environment, NAMESPACE, definition_of, owner_of};
 
 /// The API server's words on a change of a control plane, or `Ok`.
-async fn change(world: &World, name: &str, patch: Value) -> Result<(), String> {
+async fn change(environment: &Environment, name: &str, patch: Value) -> Result<(), String> {
     let params = PatchParams::default();
-    let changed = world
+    let changed = environment
         .control_planes()
         .patch(name, &params, &Patch::Merge(patch))
         .await;
     changed.map(|_| ()).map_err(|error| error.to_string())
 }
 
-async fn version(world: &World, name: &str, version: &str) -> Result<(), String> {
-    change(world, name, json!({"spec": {"version": version}})).await
+async fn version(environment: &Environment, name: &str, version: &str) -> Result<(), String> {
+    change(environment, name, json!({"spec": {"version": version}})).await
 }
 
 /// A control plane whose status says what runs.
-async fn runs(world: &World, name: &str, version: &str) {
+async fn runs(environment: &Environment, name: &str, version: &str) {
     let status = json!({"status": {
         "externalManagedControlPlane": true, "ready": true, "version": version,
         "versions": [{"version": version, "replicas": 2}],
     }});
     let params = PatchParams::default();
     let patch = Patch::Merge(status);
-    world
+    environment
         .control_planes()
         .patch_status(name, &params, &patch)
         .await
@@ -36,8 +36,8 @@ async fn runs(world: &World, name: &str, version: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
-    let world = World::new().await;
-    world
+    let environment = Environment::new().await;
+    environment
         .control_plane("cp", json!([]), &json!({"version": "v1.35.2"}))
         .await;
     let newest = kamaji_api::NEWEST_MINOR;
@@ -58,12 +58,12 @@ async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
             "may not be more than 256",
         ),
     ] {
-        let why = version(&world, "cp", bad).await.unwrap_err();
+        let why = version(&environment, "cp", bad).await.unwrap_err();
         assert!(why.contains(part), "{bad}: {why}");
         assert!(why.contains("spec.version"), "{bad}: {why}");
     }
     for fine in ["1.36.3", "v1.36.3-rc.1+build.5", "v1.35.2"] {
-        version(&world, "cp", fine).await.unwrap();
+        version(&environment, "cp", fine).await.unwrap();
     }
     // What a topology applies meets the same rules.
     let mut applied = json!({
@@ -71,7 +71,7 @@ async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
         "metadata": {"name": "cp", "namespace": NAMESPACE}, "spec": {"version": "v1.99.0"},
     });
     let params = PatchParams::apply("capi-topology").force();
-    let api = world.at(&applied);
+    let api = environment.at(&applied);
     assert!(
         api.patch("cp", &params, &Patch::Apply(&applied))
             .await
@@ -87,14 +87,14 @@ async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_the_tenant_would_refuse_is_refused_from_what_runs() {
-    let world = World::new().await;
-    world
+    let environment = Environment::new().await;
+    environment
         .control_plane("cp", json!([]), &json!({"version": "v1.33.1"}))
         .await;
     // Nothing runs yet: any version may be chosen.
-    version(&world, "cp", "v1.36.1").await.unwrap();
-    version(&world, "cp", "v1.34.2").await.unwrap();
-    runs(&world, "cp", "v1.34.2").await;
+    version(&environment, "cp", "v1.36.1").await.unwrap();
+    version(&environment, "cp", "v1.34.2").await.unwrap();
+    runs(&environment, "cp", "v1.34.2").await;
     for (bad, part) in [
         (
             "v1.33.9",
@@ -105,23 +105,23 @@ async fn a_step_that_the_tenant_would_refuse_is_refused_from_what_runs() {
             "the step from v1.34.2 to v1.36.0 is more than one minor",
         ),
     ] {
-        let why = version(&world, "cp", bad).await.unwrap_err();
+        let why = version(&environment, "cp", bad).await.unwrap_err();
         assert!(why.contains(part), "{why}");
     }
     // Patches go both ways; during a rollout neither back nor further.
     for fine in ["v1.34.1", "v1.34.3", "v1.35.0"] {
-        version(&world, "cp", fine).await.unwrap();
+        version(&environment, "cp", fine).await.unwrap();
     }
     for bad in ["v1.34.3", "v1.36.0"] {
-        version(&world, "cp", bad).await.unwrap_err();
+        version(&environment, "cp", bad).await.unwrap_err();
     }
-    runs(&world, "cp", "v1.35.0").await;
-    version(&world, "cp", "v1.36.0").await.unwrap();
+    runs(&environment, "cp", "v1.35.0").await;
+    version(&environment, "cp", "v1.36.0").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     // Its definition took anything.
     let mut lax = definition_of("KamajiControlPlane");
     for version in lax["spec"]["versions"].as_array_mut().unwrap() {
@@ -131,54 +131,58 @@ async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
         fields["version"] = json!({"type": "string"});
     }
     let strict = definition_of("KamajiControlPlane");
-    world.apply(lax).await;
+    environment.apply(lax).await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let stored = json!({"version": "v1.99.0"});
-    world.control_plane("cp", json!([]), &stored).await;
-    runs(&world, "cp", "v1.35.0").await;
-    world.apply(strict).await;
+    environment.control_plane("cp", json!([]), &stored).await;
+    runs(&environment, "cp", "v1.35.0").await;
+    environment.apply(strict).await;
     // Each attempt is a change of its own: one that came before the rules would be no change afterwards.
     let mut patch = 0;
     let refused = async || {
         patch += 1;
         let other = json!({"spec": {"version": format!("v1.98.{patch}")}});
-        change(&world, "cp", other).await.err()
+        change(&environment, "cp", other).await.err()
     };
-    crate::world::until("the rules to be in force", refused).await;
+    crate::environment::until("the rules to be in force", refused).await;
 
     let label = json!({"metadata": {"labels": {"team": "blue"}}});
-    change(&world, "cp", label).await.unwrap();
-    change(&world, "cp", json!({"spec": {"registry": "example.com"}}))
-        .await
-        .unwrap();
+    change(&environment, "cp", label).await.unwrap();
+    change(
+        &environment,
+        "cp",
+        json!({"spec": {"registry": "example.com"}}),
+    )
+    .await
+    .unwrap();
     // What was never rolled out can be left: neither way is a step from it.
-    version(&world, "cp", "v1.34.0").await.unwrap_err();
-    version(&world, "cp", "v1.35.1").await.unwrap();
+    version(&environment, "cp", "v1.34.0").await.unwrap_err();
+    version(&environment, "cp", "v1.35.1").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fewer_than_no_replicas_are_refused_also_by_the_scale() {
-    let world = World::new().await;
-    world
+    let environment = Environment::new().await;
+    environment
         .control_plane("cp", json!([owner_of("c", "u")]), &json!({}))
         .await;
     let scale = async |replicas: i32| {
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
         let params = PatchParams::default();
-        world
+        environment
             .control_planes()
             .patch_scale("cp", &params, &patch)
             .await
     };
     assert!(scale(-1).await.is_err());
     assert!(
-        change(&world, "cp", json!({"spec": {"replicas": -1}}))
+        change(&environment, "cp", json!({"spec": {"replicas": -1}}))
             .await
             .is_err()
     );
     scale(0).await.unwrap();
     assert_eq!(
-        world
+        environment
             .control_planes()
             .get("cp")
             .await
@@ -191,16 +195,16 @@ async fn fewer_than_no_replicas_are_refused_also_by_the_scale() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_version_leaves_a_cluster_without_an_upgrade_under_way() {
-    let world = World::new().await;
-    let _provider = world.provider();
-    world.cluster("c", "cp", None).await;
-    world.asked("cp").await;
-    world.tenant_secrets("cp").await;
-    world.serves("cp").await;
-    world.available("cp").await;
-    version(&world, "cp", "v1.99.0").await.unwrap_err();
+    let environment = Environment::new().await;
+    let _provider = environment.provider();
+    environment.cluster("c", "cp", None).await;
+    environment.asked("cp").await;
+    environment.tenant_secrets("cp").await;
+    environment.serves("cp").await;
+    environment.available("cp").await;
+    version(&environment, "cp", "v1.99.0").await.unwrap_err();
     // By these words Cluster API decides whether workers may be made.
-    let live = world.control_planes().get("cp").await.unwrap();
+    let live = environment.control_planes().get("cp").await.unwrap();
     let status = live.status.unwrap();
     let running: Vec<_> = status.versions.iter().map(|v| v.version.as_str()).collect();
     assert_eq!(

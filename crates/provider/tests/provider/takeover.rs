@@ -1,11 +1,11 @@
-//! What the reference made goes on under us: nothing restarts, nothing is lost, and what is taken away goes.
+//! What upstream made goes on under us: nothing restarts, nothing is lost, and what is taken away goes.
 
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::world::{NAMESPACE, World, until};
+use crate::environment::{Environment, NAMESPACE, until};
 
-/// A TenantControlPlane as the reference's provider creates it, webhooks of the operator included.
+/// A TenantControlPlane as upstream's provider creates it, webhooks of the operator included.
 fn tenant(owner: &Value) -> Value {
     json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
@@ -33,19 +33,19 @@ fn tenant(owner: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
-    let world = World::new().await;
-    world.cluster("c", "cp", None).await;
+    let environment = Environment::new().await;
+    environment.cluster("c", "cp", None).await;
     let network = json!({
         "serviceType": "LoadBalancer", "serviceAddress": "192.0.2.7",
         "serviceAnnotations": {"pool": "a"}, "ingress": {"hostname": "old.example.com"},
     });
-    world
+    environment
         .change(
             "cp",
             json!({"spec": {"network": network, "addons": {"coreDNS": {}}}}),
         )
         .await;
-    let live = world.control_planes().get("cp").await.unwrap();
+    let live = environment.control_planes().get("cp").await.unwrap();
     let owner = json!({
         "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha1", "kind": "KamajiControlPlane",
         "name": "cp", "uid": live.metadata.uid, "controller": true, "blockOwnerDeletion": true,
@@ -56,17 +56,17 @@ async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
         ..PostParams::default()
     };
     let body = serde_json::from_value(made.clone()).unwrap();
-    world.at(&made).create(&params, &body).await.unwrap();
-    let uid = world.tenants().get("cp").await.unwrap().metadata.uid;
+    environment.at(&made).create(&params, &body).await.unwrap();
+    let uid = environment.tenants().get("cp").await.unwrap().metadata.uid;
 
-    let _provider = world.provider();
+    let _provider = environment.provider();
     until("the stale labels to go", async || {
-        let live = world.tenants().get("cp").await.ok()?;
+        let live = environment.tenants().get("cp").await.ok()?;
         let labels = live.metadata.labels?;
         (!labels.contains_key("topology.cluster.x-k8s.io/owned")).then_some(())
     })
     .await;
-    let live = world.tenants().get("cp").await.unwrap();
+    let live = environment.tenants().get("cp").await.unwrap();
     assert_eq!(live.metadata.uid, uid);
     // Where the data is was filled in by a webhook: the control plane never said it, and it stays.
     assert_eq!(live.spec.data_store_schema.as_deref(), Some("default_cp"));
@@ -82,12 +82,12 @@ async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
     let kubelet = json!({"preferredAddressTypes": ["InternalIP"]});
     let spec = json!({"network": next, "addons": null, "kubelet": kubelet});
     let patch = Patch::Merge(json!({"spec": spec}));
-    let api = world.control_planes();
+    let api = environment.control_planes();
     api.patch("cp", &PatchParams::default(), &patch)
         .await
         .unwrap();
     let spec = until("the gateway", async || {
-        let spec = world.tenants().get("cp").await.ok()?.spec;
+        let spec = environment.tenants().get("cp").await.ok()?.spec;
         spec.control_plane.gateway.is_some().then_some(spec)
     })
     .await;
@@ -100,5 +100,5 @@ async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
     assert!(service.is_null(), "{service}");
     let types = &spec["kubernetes"]["kubelet"]["preferredAddressTypes"];
     assert_eq!(types, &json!(["InternalIP"]));
-    world.at_rest(3).await;
+    environment.at_rest(3).await;
 }

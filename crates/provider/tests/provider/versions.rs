@@ -5,7 +5,7 @@ use kamaji_e2e::envtest::free_port;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::world::{NAMESPACE, Provider, World, owner_of, until};
+use crate::environment::{Environment, NAMESPACE, Provider, owner_of, until};
 
 const NAME: &str = "kamajicontrolplanes.controlplane.cluster.x-k8s.io";
 
@@ -38,25 +38,25 @@ fn converted(port: u16) -> Value {
 }
 
 /// A provider whose conversion the API server follows a Service to.
-async fn converting(world: &World, port: u16) -> Provider {
-    world
+async fn converting(environment: &Environment, port: u16) -> Provider {
+    environment
         .apply(json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": "capi-kamaji-webhook-service", "namespace": "kamaji-system"},
             "spec": {"type": "ExternalName", "externalName": "localhost"},
         }))
         .await;
-    let mut settings = World::settings();
+    let mut settings = Environment::settings();
     settings.webhooks = Some(([127, 0, 0, 1], port).into());
-    world.run(settings)
+    environment.run(settings)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let port = free_port().unwrap();
-    world.apply(converted(port)).await;
-    let _provider = converting(&world, port).await;
+    environment.apply(converted(port)).await;
+    let _provider = converting(&environment, port).await;
     let mut old = like("v1alpha1");
     old["metadata"]["name"] = json!("old");
     old["metadata"]["ownerReferences"] = json!([owner_of("c", "u")]);
@@ -65,16 +65,20 @@ async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
     until("the conversion to be trusted", async || {
         let params = PatchParams::apply("person").force();
         let patch = Patch::Apply(&old);
-        world.at(&old).patch("old", &params, &patch).await.ok()
+        environment
+            .at(&old)
+            .patch("old", &params, &patch)
+            .await
+            .ok()
     })
     .await;
-    let new = world.control_planes().get("old").await.unwrap();
+    let new = environment.control_planes().get("old").await.unwrap();
     assert_eq!(new.spec.replicas, Some(3));
     // The provider works on it, and what it says is there in the old words, too.
-    world
+    environment
         .says("old", "Available", ("False", "ClusterMissing"))
         .await;
-    let back = world.at(&like("v1alpha1")).get("old").await.unwrap();
+    let back = environment.at(&like("v1alpha1")).get("old").await.unwrap();
     assert_eq!(back.data["spec"]["replicas"], 3);
     assert_eq!(back.data["status"]["initialized"], false);
     assert_eq!(back.data["spec"]["network"]["serviceType"], "ClusterIP");
@@ -82,7 +86,7 @@ async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_in_the_old_version_is_rewritten() {
-    let world = World::new().await;
+    let environment = Environment::new().await;
     let port = free_port().unwrap();
     // As an installation of 0.19 left it: the old version is the one that is stored.
     let mut before = converted(port);
@@ -92,17 +96,17 @@ async fn what_is_stored_in_the_old_version_is_rewritten() {
     let mut old = like("v1alpha1");
     old["metadata"]["name"] = json!("old");
     old["spec"] = json!({"version": "1.36.3", "replicas": 3});
-    world.apply(before).await;
+    environment.apply(before).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    world.apply(old).await;
-    world.apply(converted(port)).await;
+    environment.apply(old).await;
+    environment.apply(converted(port)).await;
     let stored = async || {
         let like = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
-        let live = world.at(&like).get(NAME).await.unwrap();
+        let live = environment.at(&like).get(NAME).await.unwrap();
         live.data["status"]["storedVersions"].clone()
     };
     assert_eq!(stored().await.as_array().unwrap().len(), 2);
-    let provider = converting(&world, port).await;
+    let provider = converting(&environment, port).await;
     until("the definition to be told", async || {
         (stored().await == json!(["v1alpha2"])).then_some(())
     })
@@ -117,9 +121,13 @@ async fn what_is_stored_in_the_old_version_is_rewritten() {
     let patch = json!({"spec": {"conversion": conversion, "versions": versions}});
     let kind = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
     let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-    world.at(&kind).patch(NAME, &params, &patch).await.unwrap();
+    environment
+        .at(&kind)
+        .patch(NAME, &params, &patch)
+        .await
+        .unwrap();
     let live = until("the object", async || {
-        world.control_planes().get("old").await.ok()
+        environment.control_planes().get("old").await.ok()
     })
     .await;
     assert_eq!(live.spec.replicas, Some(3));

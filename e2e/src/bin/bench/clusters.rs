@@ -83,7 +83,7 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
         }
         let layout = Layout::from_env()?;
         let testbed = Testbed::up(layout.clone()).await?;
-        let measured = tell(&testbed, (servers, number), figures).await;
+        let measured = run(&testbed, (servers, number), figures).await;
         if measured.is_err() {
             println!("{}", testbed.circumstances().await);
         }
@@ -93,7 +93,7 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-async fn tell(
+async fn run(
     testbed: &Testbed,
     (servers, number): (ApiServers, u16),
     figures: &mut Figures,

@@ -5,15 +5,15 @@
 //! floor: a bare client writes the same objects. `--testbed` measures [`ready`] as well, and
 //! `--clusters` measures [`clusters`]. Figures go to `target/bench/figures.json`.
 
+mod baseline;
 mod clusters;
+mod environment;
 mod figures;
-mod floor;
 mod operator_process;
 mod ready;
 mod requests;
 mod round;
 mod usage;
-mod world;
 
 use std::env;
 

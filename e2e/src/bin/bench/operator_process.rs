@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use kamaji_e2e::command::command;
 use kamaji_e2e::envtest::free_port;
-use kamaji_e2e::guarded::Guarded;
+use kamaji_e2e::process_guard::Guarded;
 
 use crate::usage::Usage;
 

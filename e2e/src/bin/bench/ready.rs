@@ -32,7 +32,7 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
     let testbed = Testbed::running_or_up(layout.clone()).await?;
     let measured = async {
         operator::deploy(&testbed).await?;
-        tell(&testbed, figures).await
+        run(&testbed, figures).await
     }
     .await;
     if !stays {
@@ -41,7 +41,7 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
     measured
 }
 
-async fn tell(testbed: &Testbed, figures: &mut Figures) -> Result<()> {
+async fn run(testbed: &Testbed, figures: &mut Figures) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     let begin = Instant::now();
     let tenant = Tenant::apply(testbed, &TENANT.replace("VERSION", &kubernetes_version()?)).await?;

@@ -10,10 +10,10 @@ use kamaji_e2e::audit::{Audit, Entry, OPERATOR_NAMESPACE};
 use kamaji_e2e::tools::Tools;
 use tokio::time::sleep;
 
+use crate::environment::Environment;
 use crate::figures::Figures;
 use crate::operator_process::Operator;
-use crate::world::World;
-use crate::{floor, requests, world};
+use crate::{baseline, environment, requests};
 
 /// Without a write for so long, it is over.
 const QUIET: Duration = Duration::from_secs(3);
@@ -30,15 +30,15 @@ pub async fn play(
     figures: &mut Figures,
 ) -> Result<()> {
     println!("== {number} tenants");
-    let world = World::new(tools, kamaji).await?;
-    let (user, dir) = (world.user().await?, world.dir.path());
-    let account = world.account(OPERATOR_NAMESPACE).await?;
+    let environment = Environment::new(tools, kamaji).await?;
+    let (user, dir) = (environment.user().await?, environment.dir.path());
+    let account = environment.account(OPERATOR_NAMESPACE).await?;
     let operator = Operator::start(kamaji, &account, dir).await?;
     sleep(QUIET).await;
     figures.set("rss_idle_mib", operator.usage().memory("VmRSS")?);
-    let (audit, cpu) = (world.server.audit(), operator.usage().cpu()?);
+    let (audit, cpu) = (environment.server.audit(), operator.usage().cpu()?);
     let (mark, begin) = (audit.mark()?, Timestamp::now());
-    floor::create_tenants(&user, number).await?;
+    baseline::create_tenants(&user, number).await?;
     settle(&audit, mark, number).await?;
     let seen: Vec<Entry> = audit
         .since(mark)?
@@ -65,31 +65,31 @@ pub async fn play(
         sleep(IDLE).await;
         figures.set("idle_writes_60s", writes(&audit, mark)?);
         drop(operator);
-        restart((&world, kamaji, &account), number, figures).await?
+        restart((&environment, kamaji, &account), number, figures).await?
     } else {
         operator
     };
     drop(operator);
-    let floor = floor::measure(&user, kamaji, (number, dir))
+    let baseline = baseline::measure(&user, kamaji, (number, dir))
         .await?
         .as_secs_f64();
-    figures.set(format!("converge_n{number}_floor_s"), floor);
+    figures.set(format!("converge_n{number}_floor_s"), baseline);
     let ours = figures
         .get(&format!("converge_n{number}_s"))
         .unwrap_or_default();
-    figures.set(format!("converge_n{number}_floor_ratio"), ours / floor);
+    figures.set(format!("converge_n{number}_floor_ratio"), ours / baseline);
     Ok(())
 }
 
 /// Starts the operator anew over tenants that are all as they should be.
 async fn restart(
-    (world, kamaji, account): (&World, &Path, &Path),
+    (environment, kamaji, account): (&Environment, &Path, &Path),
     number: usize,
     figures: &mut Figures,
 ) -> Result<Operator> {
-    let (audit, begin) = (world.server.audit(), Instant::now());
+    let (audit, begin) = (environment.server.audit(), Instant::now());
     let mark = audit.mark()?;
-    let operator = Operator::start(kamaji, account, world.dir.path()).await?;
+    let operator = Operator::start(kamaji, account, environment.dir.path()).await?;
     // Nothing is written by a good restart, so its end shows only in the CPU that is used.
     let (mut used, mut busy) = (0.0, Instant::now());
     while busy.elapsed() < QUIET {
@@ -154,7 +154,7 @@ fn count(seen: &[Entry], (number, begin): (usize, Timestamp), figures: &mut Figu
         .collect();
     let objects: BTreeSet<(&str, &str)> = made
         .iter()
-        .filter(|entry| entry.object_ref.namespace == world::TENANTS)
+        .filter(|entry| entry.object_ref.namespace == environment::TENANTS)
         .filter(|entry| entry.object_ref.resource != "events")
         .map(|entry| {
             (

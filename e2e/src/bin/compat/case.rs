@@ -95,8 +95,13 @@ impl Case {
             tokio::try_join!(start(MANAGEMENT_SERVICES), start(&self.tenant_services))?;
         let outside = render(&[]).await?;
         dump::write(&management.client().await?, &outside, &out.join("mgmt")).await?;
-        let inside = render(&["--inside"]).await?;
-        dump::write(&tenant.client().await?, &inside, &out.join("tenant")).await
+        let tenant_cluster = render(&["--tenant-cluster"]).await?;
+        dump::write(
+            &tenant.client().await?,
+            &tenant_cluster,
+            &out.join("tenant"),
+        )
+        .await
     }
 }
 

@@ -1,6 +1,6 @@
-//! Where do our objects differ from those that the reference made of the same input?
+//! Where do our objects differ from those that upstream made of the same input?
 //!
-//! Each case of the reference's dumps is rendered by `kamaji render` and applied to lone API servers,
+//! Each case of upstream's dumps is rendered by `kamaji render` and applied to lone API servers,
 //! which fill in their defaults; what they answer is written in the layout of the dumps, and the
 //! dumps' own `compare.py` prints the differences that `compat/accepted` does not list.
 

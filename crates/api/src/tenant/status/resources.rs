@@ -135,7 +135,7 @@ status! {
         /// What value is: Hostname.
         #[serde(rename = "type")]
         type_: String,
-        /// Never set; the reference has it in the schema.
+        /// Never set; upstream has it in the schema.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         urls: Vec<String>,
         /// The URL.

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Every member that the reference writes.
+/// Every member that upstream writes.
 const REFERENCE: &str = r#"
 addons:
   coreDNS: {enabled: false}

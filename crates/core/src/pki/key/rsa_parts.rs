@@ -10,7 +10,7 @@ use p256::pkcs8::PrivateKeyInfo;
 use rsa::pkcs1;
 
 use super::KeyError;
-use crate::pki::known;
+use crate::pki::verification_cache;
 
 /// Bits of an RSA modulus: less is broken, more takes seconds to sign. rustls has the same limits.
 pub(super) const BITS: RangeInclusive<usize> = 2048..=8192;
@@ -37,7 +37,7 @@ pub(super) fn check(der: &[u8]) -> Result<(), KeyError> {
     if p.abs_diff(q) > LIKE || key.prime1 == key.prime2 {
         return Err(KeyError::Unsound);
     }
-    known::once(
+    verification_cache::once(
         "primes",
         &[key.prime1.as_bytes(), key.prime2.as_bytes()],
         || {

@@ -6,9 +6,13 @@ use kamaji_api::{
     tenant::TenantControlPlaneStatus,
 };
 
-use crate::{plan::Draft, tenant::Tenant};
+use crate::{plan::PlanBuilder, tenant::Tenant};
 
-pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant, draft: &Draft) {
+pub(super) fn conditions(
+    status: &mut TenantControlPlaneStatus,
+    tenant: &Tenant,
+    builder: &PlanBuilder,
+) {
     use ConditionType as C;
     let mut next = Vec::new();
     for type_ in [
@@ -20,18 +24,18 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
         C::RolloutProgressing,
     ] {
         next.push(
-            match draft.waits.iter().find(|wait| wait.condition == type_) {
-                Some(wait) => draft.condition(type_, Err((wait.reason, wait.message.clone()))),
-                None => draft.as_planned(type_),
+            match builder.waits.iter().find(|wait| wait.condition == type_) {
+                Some(wait) => builder.condition(type_, Err((wait.reason, wait.message.clone()))),
+                None => builder.as_planned(type_),
             },
         );
     }
-    next.push(available(tenant, draft));
-    next.push(inside(&status.conditions, draft));
+    next.push(available(tenant, builder));
+    next.push(tenant_cluster(&status.conditions, builder));
     let first = next.iter().find(|c| c.status != "True");
     let ready = match first {
-        Some(c) => draft.condition(C::Ready, Err((&c.reason, c.message.clone()))),
-        None => draft.condition(C::Ready, Ok("AsPlanned")),
+        Some(c) => builder.condition(C::Ready, Err((&c.reason, c.message.clone()))),
+        None => builder.condition(C::Ready, Ok("AsPlanned")),
     };
     for mut condition in next.into_iter().chain([ready]) {
         condition.observed_generation = Some(tenant.generation);
@@ -39,7 +43,7 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, tenant: &Tenant,
     }
 }
 
-impl Draft<'_> {
+impl PlanBuilder<'_> {
     /// True, with what a person should know although nothing waits for it.
     fn as_planned(&self, type_: ConditionType) -> Condition {
         let warnings: Vec<_> = self
@@ -76,9 +80,9 @@ impl Draft<'_> {
     }
 }
 
-fn available(tenant: &Tenant, draft: &Draft) -> Condition {
+fn available(tenant: &Tenant, builder: &PlanBuilder) -> Condition {
     let no = |reason: &str, message: String| {
-        draft.condition(ConditionType::ControlPlaneAvailable, Err((reason, message)))
+        builder.condition(ConditionType::ControlPlaneAvailable, Err((reason, message)))
     };
     let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
     if tenant.replicas() == 0 {
@@ -88,7 +92,7 @@ fn available(tenant: &Tenant, draft: &Draft) -> Condition {
                 .to_owned(),
         );
     }
-    let Some(view) = &draft.snapshot.deployment else {
+    let Some(view) = &builder.snapshot.deployment else {
         return no(
             "DeploymentPending",
             format!("the Deployment {deployment} does not exist yet"),
@@ -96,7 +100,7 @@ fn available(tenant: &Tenant, draft: &Draft) -> Condition {
     };
     let ready = view.status.ready_replicas.unwrap_or_default();
     if ready > 0 {
-        return draft.condition(ConditionType::ControlPlaneAvailable, Ok("ReplicasReady"));
+        return builder.condition(ConditionType::ControlPlaneAvailable, Ok("ReplicasReady"));
     }
     let why = view.status.conditions.iter().flatten().find(|c| {
         c.status != "True" && matches!(c.type_.as_str(), "Available" | "Progressing")
@@ -112,17 +116,17 @@ fn available(tenant: &Tenant, draft: &Draft) -> Condition {
     )
 }
 
-fn inside(old: &[Condition], draft: &Draft) -> Condition {
-    if let Some(report) = &draft.snapshot.inside {
+fn tenant_cluster(old: &[Condition], builder: &PlanBuilder) -> Condition {
+    if let Some(report) = &builder.snapshot.tenant_cluster {
         return report.ready.clone();
     }
-    condition::find(old, ConditionType::InsideReady.as_str())
+    condition::find(old, ConditionType::TenantClusterConfigured.as_str())
         .cloned()
         .unwrap_or_else(|| {
-            draft.condition(
-                ConditionType::InsideReady,
+            builder.condition(
+                ConditionType::TenantClusterConfigured,
                 Err((
-                    "NotVisited",
+                    "NotReconciledYet",
                     "the inside is set up once the control plane is available".to_owned(),
                 )),
             )

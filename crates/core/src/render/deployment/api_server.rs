@@ -92,7 +92,7 @@ pub fn container(facts: &Facts) -> Container {
         name: NAME,
         component: Component::ApiServer,
         image: image(tenant, NAME),
-        // Tags of kube-apiserver are re-pulled by the reference; changing it would roll the pods.
+        // Tags of kube-apiserver are re-pulled by upstream; changing it would roll the pods.
         image_pull_policy: Some("Always"),
         args: args(facts),
         liveness: Check {

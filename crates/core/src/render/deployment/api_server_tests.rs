@@ -3,17 +3,17 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
-use crate::render::fixture::{World, store};
+use crate::render::fixture::{Fixture, store};
 
-fn with(extra: &[&str]) -> World {
-    World::with(json!({
+fn with(extra: &[&str]) -> Fixture {
+    Fixture::with(json!({
         "controlPlane": {"deployment": {"extraArgs": {"apiServer": extra}}},
     }))
 }
 
 /// Our part of the flags and the user's; ours is sorted and ends with the TLS key.
-fn split(world: &World) -> (Vec<String>, Vec<String>) {
-    let args = args(&world.facts());
+fn split(fixture: &Fixture) -> (Vec<String>, Vec<String>) {
+    let args = args(&fixture.facts());
     let last = args
         .iter()
         .position(|arg| name(arg) == "--tls-private-key-file");
@@ -24,7 +24,7 @@ fn split(world: &World) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn without_extra_args_all_flags_are_sorted_and_unique() {
-    let (ours, user) = split(&World::with(json!({})));
+    let (ours, user) = split(&Fixture::with(json!({})));
     assert_eq!(user, Vec::<String>::new());
     let names: BTreeSet<_> = ours.iter().map(|arg| name(arg)).collect();
     assert_eq!(names.len(), ours.len());
@@ -36,12 +36,12 @@ fn without_extra_args_all_flags_are_sorted_and_unique() {
 
 #[test]
 fn every_flag_is_either_a_default_or_listed_as_managed() {
-    let mut world = World::with(json!({"addons": {"konnectivity": {}}}));
-    world.overrides = vec![(
+    let mut fixture = Fixture::with(json!({"addons": {"konnectivity": {}}}));
+    fixture.overrides = vec![(
         "/events".to_owned(),
         store("events", Driver::Etcd, &["a:1"]),
     )];
-    let world = world.newest();
+    let fixture = fixture.newest();
     let defaults = SAFE_DEFAULTS.into_iter().chain([ISSUER, RECONCILER]);
     let defaults: Vec<_> = defaults.map(name).collect();
     let listed: BTreeSet<_> = MANAGED
@@ -50,7 +50,7 @@ fn every_flag_is_either_a_default_or_listed_as_managed() {
         .chain([EGRESS_FLAG, OVERRIDES_FLAG])
         .map(std::borrow::Cow::Borrowed)
         .collect();
-    let args = args(&world.facts());
+    let args = args(&fixture.facts());
     let rendered: BTreeSet<_> = args
         .iter()
         .map(|arg| name(arg))
@@ -92,7 +92,7 @@ fn the_egress_selector_is_ours_only_with_konnectivity() {
     let (ours, kept) = split(&with(&user));
     assert_eq!(kept, user);
     assert!(!ours.contains(&EGRESS.to_owned()));
-    let (ours, kept) = split(&World::with(json!({
+    let (ours, kept) = split(&Fixture::with(json!({
         "addons": {"konnectivity": {}},
         "controlPlane": {"deployment": {"extraArgs": {"apiServer": user}}},
     })));
@@ -102,8 +102,8 @@ fn the_egress_selector_is_ours_only_with_konnectivity() {
 
 #[test]
 fn an_empty_list_renders_no_bare_flag() {
-    let world = World::with(json!({"kubernetes": {"admissionControllers": []}}));
-    let args = args(&world.facts());
+    let fixture = Fixture::with(json!({"kubernetes": {"admissionControllers": []}}));
+    let args = args(&fixture.facts());
     assert!(
         !args
             .iter()
@@ -128,8 +128,8 @@ fn kine_needs_no_etcd_flags_and_leaves_them_to_the_user() {
 
 #[test]
 fn overrides_name_resource_and_servers_and_sort_before_the_servers() {
-    let mut world = World::with(json!({}));
-    world.overrides = vec![
+    let mut fixture = Fixture::with(json!({}));
+    fixture.overrides = vec![
         (
             "/events".to_owned(),
             store("events", Driver::Etcd, &["a:1", "b:2"]),
@@ -139,7 +139,7 @@ fn overrides_name_resource_and_servers_and_sort_before_the_servers() {
             store("leases", Driver::Etcd, &["c:3"]),
         ),
     ];
-    let (ours, _) = split(&world);
+    let (ours, _) = split(&fixture);
     let at = ours
         .iter()
         .position(|arg| name(arg) == OVERRIDES_FLAG)
@@ -153,20 +153,20 @@ fn overrides_name_resource_and_servers_and_sort_before_the_servers() {
 
 #[test]
 fn ipv6_is_advertised_without_brackets() {
-    let world = World::with(json!({"networkProfile": {"advertiseAddress": "2001:db8::10"}}));
-    assert!(args(&world.facts()).contains(&"--advertise-address=2001:db8::10".to_owned()));
+    let fixture = Fixture::with(json!({"networkProfile": {"advertiseAddress": "2001:db8::10"}}));
+    assert!(args(&fixture.facts()).contains(&"--advertise-address=2001:db8::10".to_owned()));
 }
 
 #[test]
 fn the_endpoints_of_the_service_are_the_operators_unless_the_user_says_otherwise() {
-    let flags = |world: &World| {
-        let args = args(&world.facts());
+    let flags = |fixture: &Fixture| {
+        let args = args(&fixture.facts());
         let flags = args.into_iter().filter(|arg| name(arg) == RECONCILER);
         flags.collect::<Vec<_>>()
     };
-    assert_eq!(flags(&World::with(json!({}))), [""; 0]);
+    assert_eq!(flags(&Fixture::with(json!({}))), [""; 0]);
     assert_eq!(
-        flags(&World::with(json!({})).newest()),
+        flags(&Fixture::with(json!({})).newest()),
         ["--endpoint-reconciler-type=none"]
     );
     let lease = "--endpoint-reconciler-type=lease";
@@ -175,15 +175,17 @@ fn the_endpoints_of_the_service_are_the_operators_unless_the_user_says_otherwise
 
 #[test]
 fn tags_have_an_underscore_where_versions_have_a_plus() {
-    let world = World::with(json!({
+    let fixture = Fixture::with(json!({
         "kubernetes": {"version": "v1.35.4+vendor.1"},
         "controlPlane": {"deployment": {"registrySettings": {"tagSuffix": "+a"}}},
         "addons": {"konnectivity": {"server": {"port": 8132, "version": "v0.35.0+b"}}},
     }));
-    let image = container(&world.facts()).image.unwrap();
+    let image = container(&fixture.facts()).image.unwrap();
     assert!(image.ends_with(":v1.35.4_vendor.1_a"), "{image}");
-    let pods =
-        crate::render::deployment::deployment(&world.facts(), &crate::render::fixture::checksums());
+    let pods = crate::render::deployment::deployment(
+        &fixture.facts(),
+        &crate::render::fixture::checksums(),
+    );
     let pods = serde_json::to_value(pods).unwrap();
     let containers = pods["spec"]["template"]["spec"]["containers"]
         .as_array()

@@ -1,14 +1,14 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::render::fixture::World;
+use crate::render::fixture::Fixture;
 
-fn pods(ranges: &Value) -> World {
-    World::with(json!({"networkProfile": {"podCidrs": ranges}}))
+fn pods(ranges: &Value) -> Fixture {
+    Fixture::with(json!({"networkProfile": {"podCidrs": ranges}}))
 }
 
-fn masks(world: &World) -> Vec<String> {
-    let args = args(&world.facts());
+fn masks(fixture: &Fixture) -> Vec<String> {
+    let args = args(&fixture.facts());
     let masks = args
         .into_iter()
         .filter(|arg| arg.starts_with("--node-cidr-mask-size"));
@@ -34,13 +34,13 @@ fn two_families_of_pods_have_a_node_mask_each_by_the_newest_renderer() {
 
 #[test]
 fn the_users_node_masks_win() {
-    let world = World::with(json!({
+    let fixture = Fixture::with(json!({
         "networkProfile": {"podCidrs": ["10.244.0.0/16", "fd00:10:244::/56"]},
         "controlPlane": {"deployment": {"extraArgs": {"controllerManager": ["--node-cidr-mask-size-ipv4=26"]}}},
     }))
     .newest();
     assert_eq!(
-        masks(&world),
+        masks(&fixture),
         [
             "--node-cidr-mask-size-ipv4=26",
             "--node-cidr-mask-size-ipv6=64"

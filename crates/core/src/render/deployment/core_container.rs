@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Container, ResourceRequirements, SecurityContex
 use kamaji_api::tenant::Probes;
 
 use super::probes::{Check, Component, Kind, probe};
-use crate::{inside::images, render::Facts, tenant::Tenant};
+use crate::{render::Facts, tenant::Tenant, tenant_cluster::images};
 
 /// What differs from one component to the next.
 pub struct Core {

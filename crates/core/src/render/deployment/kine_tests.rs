@@ -2,16 +2,16 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    render::fixture::{World, checksums, store},
+    render::fixture::{Fixture, checksums, store},
     store::Store,
 };
 
-fn world(driver: Driver) -> World {
-    World::with(json!({})).on(store("db", driver, &["db:5432"]))
+fn fixture(driver: Driver) -> Fixture {
+    Fixture::with(json!({})).on(store("db", driver, &["db:5432"]))
 }
 
 fn endpoint(driver: Driver) -> Option<String> {
-    args(&world(driver).facts())?
+    args(&fixture(driver).facts())?
         .into_iter()
         .find(|arg| arg.starts_with(ENDPOINT_FLAG))
 }
@@ -46,15 +46,15 @@ fn the_endpoint_names_only_variables_and_no_secret() {
 
 #[test]
 fn tls_flags_follow_what_the_store_has() {
-    let mut world = world(Driver::MySql);
-    let flags = |world: &World| -> Vec<String> {
-        let args = args(&world.facts()).expect("kine runs");
+    let mut fixture = fixture(Driver::MySql);
+    let flags = |fixture: &Fixture| -> Vec<String> {
+        let args = args(&fixture.facts()).expect("kine runs");
         args.iter()
             .map(|arg| crate::render::deployment::args::name(arg).into_owned())
             .collect()
     };
     assert_eq!(
-        flags(&world),
+        flags(&fixture),
         [
             "--ca-file",
             "--cert-file",
@@ -63,27 +63,27 @@ fn tls_flags_follow_what_the_store_has() {
             "--listen-address"
         ]
     );
-    world.store.tls.as_mut().expect("TLS").client = None;
+    fixture.store.tls.as_mut().expect("TLS").client = None;
     assert_eq!(
-        flags(&world),
+        flags(&fixture),
         ["--ca-file", "--endpoint", "--listen-address"]
     );
-    assert!(init_container(&world.facts()).is_some());
-    world.store.tls = None;
-    assert_eq!(flags(&world), ["--endpoint", "--listen-address"]);
-    assert_eq!(init_container(&world.facts()), None);
+    assert!(init_container(&fixture.facts()).is_some());
+    fixture.store.tls = None;
+    assert_eq!(flags(&fixture), ["--endpoint", "--listen-address"]);
+    assert_eq!(init_container(&fixture.facts()), None);
 }
 
 #[test]
 fn the_user_overrides_everything_but_the_endpoint() {
-    let world = World::with(json!({"controlPlane": {"deployment": {"extraArgs": {
+    let fixture = Fixture::with(json!({"controlPlane": {"deployment": {"extraArgs": {
         "kine": ["--endpoint=evil", "--listen-address=0.0.0.0:2379", "--debug"],
     }}}}))
     .on(Store {
         tls: None,
         ..store("db", Driver::PostgreSql, &["db:5432"])
     });
-    let args = args(&world.facts()).expect("kine runs");
+    let args = args(&fixture.facts()).expect("kine runs");
     assert_eq!(args[0], "--debug");
     assert!(args[1].starts_with("--endpoint=postgres://"));
     assert_eq!(args[2], "--listen-address=0.0.0.0:2379");
@@ -93,9 +93,9 @@ fn the_user_overrides_everything_but_the_endpoint() {
 fn a_container_of_its_name_replaces_the_image_and_is_none_by_itself() {
     let asked = json!([{"name": "kine", "image": "mirror.example.com/kine:v1"}]);
     let changes = json!({"controlPlane": {"deployment": {"additionalContainers": asked}}});
-    let mut world = World::with(changes).on(store("db", Driver::MySql, &["db:3306"]));
-    world.kine_image = Some("kine:old".to_owned());
-    let pod = crate::render::deployment::template::template(&world.facts(), &checksums());
+    let mut fixture = Fixture::with(changes).on(store("db", Driver::MySql, &["db:3306"]));
+    fixture.kine_image = Some("kine:old".to_owned());
+    let pod = crate::render::deployment::template::template(&fixture.facts(), &checksums());
     let pod = pod.spec.unwrap();
     let all = pod
         .containers
@@ -110,14 +110,14 @@ fn a_container_of_its_name_replaces_the_image_and_is_none_by_itself() {
 
 #[test]
 fn the_image_that_runs_is_kept() {
-    let mut world = world(Driver::MySql);
-    let image = |world: &World| container(&world.facts()).and_then(|kine| kine.image);
+    let mut fixture = fixture(Driver::MySql);
+    let image = |fixture: &Fixture| container(&fixture.facts()).and_then(|kine| kine.image);
     assert_eq!(
-        image(&world).as_deref(),
-        Some(world.settings.kine_image.as_str())
+        image(&fixture).as_deref(),
+        Some(fixture.settings.kine_image.as_str())
     );
-    world.kine_image = Some("kine:old".to_owned());
-    assert_eq!(image(&world).as_deref(), Some("kine:old"));
-    let init = init_container(&world.facts()).and_then(|init| init.image);
+    fixture.kine_image = Some("kine:old".to_owned());
+    assert_eq!(image(&fixture).as_deref(), Some("kine:old"));
+    let init = init_container(&fixture.facts()).and_then(|init| init.image);
     assert_eq!(init.as_deref(), Some("kine:old"));
 }

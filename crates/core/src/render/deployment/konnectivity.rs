@@ -11,7 +11,7 @@ use super::{
     args::{flag, merged},
     volumes::{mount, read_only},
 };
-use crate::{inside::images, tenant::Tenant};
+use crate::{tenant::Tenant, tenant_cluster::images};
 
 /// Name of the container.
 pub const NAME: &str = "konnectivity-server";

@@ -1,27 +1,27 @@
 use serde_json::json;
 
 use super::*;
-use crate::render::fixture::World;
+use crate::render::fixture::Fixture;
 
-fn with(flags: &[&str]) -> World {
-    World::with(json!({"controlPlane": {"deployment": {"extraArgs": {"scheduler": flags}}}}))
+fn with(flags: &[&str]) -> Fixture {
+    Fixture::with(json!({"controlPlane": {"deployment": {"extraArgs": {"scheduler": flags}}}}))
 }
 
 #[test]
 fn the_users_flags_win_by_the_newest_renderer_only() {
     let mine = "--leader-elect=false";
-    let world = with(&[mine, "-v=4"]);
-    assert!(!args(&world.facts()).contains(&mine.to_owned()));
-    let world = world.newest();
-    let args = args(&world.facts());
+    let fixture = with(&[mine, "-v=4"]);
+    assert!(!args(&fixture.facts()).contains(&mine.to_owned()));
+    let fixture = fixture.newest();
+    let args = args(&fixture.facts());
     assert!(args.contains(&mine.to_owned()) && args.contains(&"-v=4".to_owned()));
     assert!(args.is_sorted());
 }
 
 #[test]
 fn the_newest_renderer_listens_on_both_families() {
-    let bound = |world: &World| {
-        let args = args(&world.facts());
+    let bound = |fixture: &Fixture| {
+        let args = args(&fixture.facts());
         let bound = args
             .into_iter()
             .find(|arg| arg.starts_with("--bind-address"));

@@ -1,7 +1,7 @@
 //! Which volumes do a control plane's pods have, and where are they mounted?
 //! (management-cluster specification, sections 6.4, 6.5, 6.9 and 7.2)
 //!
-//! The order is the one in which the reference's Deployments settle: pods of a control plane that
+//! The order is the one in which upstream's Deployments settle: pods of a control plane that
 //! is taken over are not restarted.
 
 use k8s_openapi::api::core::v1::{

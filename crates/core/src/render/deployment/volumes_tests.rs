@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::render::fixture::{World, store};
+use crate::render::fixture::{Fixture, store};
 
 const BASE: [&str; 6] = [
     "etc-kubernetes-pki",
@@ -18,7 +18,7 @@ const KONNECTIVITY: [&str; 3] = [
     "konnectivity-server-kubeconfig",
 ];
 
-fn world(konnectivity: bool) -> World {
+fn fixture(konnectivity: bool) -> Fixture {
     let mut changes = json!({"controlPlane": {"deployment": {
         "additionalVolumes": [{"name": "mine", "emptyDir": {}}],
         "additionalVolumeMounts": {
@@ -30,15 +30,15 @@ fn world(konnectivity: bool) -> World {
     if konnectivity {
         changes["addons"] = json!({"konnectivity": {}});
     }
-    World::with(changes)
+    Fixture::with(changes)
 }
 
-fn with_kine(world: World) -> World {
-    world.on(store("pg", Driver::PostgreSql, &["db:5432"]))
+fn with_kine(fixture: Fixture) -> Fixture {
+    fixture.on(store("pg", Driver::PostgreSql, &["db:5432"]))
 }
 
-fn names(world: &World) -> Vec<String> {
-    volumes(&world.facts())
+fn names(fixture: &Fixture) -> Vec<String> {
+    volumes(&fixture.facts())
         .into_iter()
         .map(|volume| volume.name)
         .collect()
@@ -53,31 +53,31 @@ fn paths(mounts: &[VolumeMount]) -> Vec<&str> {
 
 #[test]
 fn volumes_are_the_users_then_the_base_then_kine_then_konnectivity() {
-    let cases: Vec<(World, &[&[&str]])> = vec![
-        (world(false), &[&["mine"], &BASE]),
-        (world(true), &[&["mine"], &BASE, &KONNECTIVITY]),
-        (with_kine(world(false)), &[&["mine"], &BASE, &KINE]),
+    let cases: Vec<(Fixture, &[&[&str]])> = vec![
+        (fixture(false), &[&["mine"], &BASE]),
+        (fixture(true), &[&["mine"], &BASE, &KONNECTIVITY]),
+        (with_kine(fixture(false)), &[&["mine"], &BASE, &KINE]),
         (
-            with_kine(world(true)),
+            with_kine(fixture(true)),
             &[&["mine"], &BASE, &KINE, &KONNECTIVITY],
         ),
     ];
-    for (world, expected) in cases {
-        assert_eq!(names(&world), expected.concat());
+    for (fixture, expected) in cases {
+        assert_eq!(names(&fixture), expected.concat());
     }
 }
 
 #[test]
 fn every_volume_of_ours_is_a_reserved_name() {
-    let ours = names(&with_kine(world(true)));
+    let ours = names(&with_kine(fixture(true)));
     assert_eq!(ours[1..], NAMES);
 }
 
 #[test]
 fn the_api_server_mounts_konnectivity_after_the_authorities_and_kine_last() {
-    let world = with_kine(world(true));
+    let fixture = with_kine(fixture(true));
     assert_eq!(
-        paths(&api_server_mounts(&world.facts())),
+        paths(&api_server_mounts(&fixture.facts())),
         [
             "/mine",
             "/etc/kubernetes/pki",
@@ -93,26 +93,26 @@ fn the_api_server_mounts_konnectivity_after_the_authorities_and_kine_last() {
 
 #[test]
 fn the_others_mount_the_users_then_their_kubeconfig() {
-    let world = world(false);
+    let fixture = fixture(false);
     assert_eq!(
-        paths(&scheduler_mounts(&world.tenant)),
+        paths(&scheduler_mounts(&fixture.tenant)),
         ["/mine", "/etc/kubernetes"]
     );
     assert_eq!(
-        paths(&controller_manager_mounts(&world.tenant))[..3],
+        paths(&controller_manager_mounts(&fixture.tenant))[..3],
         ["/mine", "/etc/kubernetes", "/etc/kubernetes/pki"]
     );
 }
 
 #[test]
 fn the_client_certificate_of_etcd_is_projected_only_with_etcd() {
-    let sources = |world: &World| {
-        let pki = volumes(&world.facts())
+    let sources = |fixture: &Fixture| {
+        let pki = volumes(&fixture.facts())
             .remove(1)
             .projected
             .expect("a projected volume");
         pki.sources.expect("sources").len()
     };
-    assert_eq!(sources(&world(false)), 7);
-    assert_eq!(sources(&with_kine(world(false))), 6);
+    assert_eq!(sources(&fixture(false)), 7);
+    assert_eq!(sources(&with_kine(fixture(false))), 6);
 }

@@ -1,0 +1,391 @@
+use kamaji_api::{
+    cluster::SECRET_TYPE,
+    condition::{find, is_true},
+};
+use proptest::prelude::*;
+
+use super::{
+    fixture::{away, elsewhere, follow, look_again, settle, snapshot},
+    *,
+};
+use crate::{endpoint::HostPort, object::Kind};
+
+fn status(snapshot: &Snapshot) -> KamajiControlPlaneStatus {
+    plan(snapshot).status.expect("a status")
+}
+
+fn tenant_spec(spec: Value) -> Value {
+    let plan = plan(&snapshot(spec));
+    let tenant = plan
+        .objects
+        .into_iter()
+        .find(|o| o.key.kind == Kind::TenantControlPlane);
+    tenant.expect("a TenantControlPlane").body["spec"].clone()
+}
+
+#[test]
+fn a_second_look_at_what_was_planned_plans_nothing() {
+    let settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    let plan = plan(&settled);
+    assert_eq!(plan.own, None);
+    assert_eq!(plan.objects, []);
+    assert_eq!(plan.infrastructure, None);
+    assert_eq!(plan.status, settled.control_plane.status);
+    let status = plan.status.unwrap();
+    assert!(status.ready && is_true(&status.conditions, "Available"));
+    assert_eq!(status.version, "v1.36.3");
+    assert_eq!(status.versions[0].replicas, Some(2));
+    assert_eq!(
+        status.initialization.unwrap().control_plane_initialized,
+        Some(true)
+    );
+}
+
+#[test]
+fn the_secrets_are_there_and_proven_before_the_control_plane_is_initialised() {
+    let mut looked = snapshot(json!({}));
+    follow(&mut looked, plan(&snapshot(json!({}))), "192.0.2.9:6443");
+    let next = plan(&looked);
+    let names: Vec<&str> = next.objects.iter().map(|o| o.key.name.as_str()).collect();
+    assert_eq!(names, ["c-kubeconfig", "c-ca"]);
+    assert_eq!(next.objects[0].body["type"], SECRET_TYPE);
+    assert!(next.status.as_ref().unwrap().initialization.is_none());
+    follow(&mut looked, next, "192.0.2.9:6443");
+    looked.probe = Probe::Fails("connection refused".to_owned());
+    let said = status(&looked);
+    assert!(said.initialization.is_none());
+    let available = find(&said.conditions, "Available").unwrap();
+    assert!(
+        available.message.contains("connection refused"),
+        "{available:?}"
+    );
+}
+
+#[test]
+fn a_control_plane_that_is_lost_is_not_available_but_stays_initialised() {
+    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    let tenant = settled.tenant.as_mut().unwrap().status.as_mut().unwrap();
+    tenant.conditions[0].status = "False".to_owned();
+    tenant.conditions[0].message = "no replica is ready".to_owned();
+    let said = status(&settled);
+    assert!(!said.ready);
+    let available = find(&said.conditions, "Available").unwrap();
+    assert_eq!(
+        (available.status.as_str(), available.message.as_str()),
+        ("False", "no replica is ready")
+    );
+    assert_eq!(
+        said.initialization.unwrap().control_plane_initialized,
+        Some(true)
+    );
+}
+
+#[test]
+fn during_a_rollout_both_versions_are_told_the_old_one_first() {
+    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+    let tenant = settled.tenant.as_mut().unwrap();
+    tenant.spec.kubernetes.version = "v1.37.0".to_owned();
+    let resources = tenant
+        .status
+        .as_mut()
+        .unwrap()
+        .kubernetes_resources
+        .as_mut()
+        .unwrap();
+    resources.deployment.as_mut().unwrap().updated_replicas = Some(1);
+    let said = status(&settled);
+    let told: Vec<_> = said
+        .versions
+        .iter()
+        .map(|v| (v.version.as_str(), v.replicas))
+        .collect();
+    assert_eq!(told, [("v1.36.3", Some(1)), ("v1.37.0", Some(1))]);
+    assert!(is_true(&said.conditions, "RollingOut"));
+}
+
+#[test]
+fn ports_up_to_the_last_one_and_addresses_of_ipv6_are_endpoints() {
+    for (text, host, port) in [
+        ("192.0.2.9:65535", "192.0.2.9", 65535),
+        ("[2001:db8::9]:6443", "2001:db8::9", 6443),
+    ] {
+        let settled = settle(snapshot(json!({})), text);
+        let endpoint = settled.control_plane.spec.control_plane_endpoint.unwrap();
+        assert_eq!(
+            (endpoint.host.as_deref(), endpoint.port),
+            (Some(host), Some(port))
+        );
+    }
+}
+
+#[test]
+fn host_names_of_an_ingress_are_the_endpoint_and_in_the_certificate() {
+    for (typed, port) in [("api.example.com", 6443), ("api.example.com:443", 443)] {
+        let spec = json!({"network": {"serviceType": "ClusterIP", "ingress": {"hostname": typed}}});
+        let settled = settle(snapshot(spec), "192.0.2.9:6443");
+        let endpoint = settled
+            .control_plane
+            .spec
+            .control_plane_endpoint
+            .clone()
+            .unwrap();
+        assert_eq!(
+            (endpoint.host.as_deref(), endpoint.port),
+            (Some("api.example.com"), Some(port))
+        );
+        let tenant = settled.tenant.unwrap().spec;
+        assert_eq!(tenant.network_profile.cert_sans, ["api.example.com"]);
+        assert_eq!(
+            tenant.control_plane.ingress.unwrap().hostname.as_deref(),
+            Some(typed)
+        );
+    }
+}
+
+#[test]
+fn a_name_with_a_port_has_no_place_in_a_certificate() {
+    for name in [
+        "api.example.com:443",
+        "192.0.2.1:6443",
+        "[2001:db8::1]:6443",
+    ] {
+        let said = status(&snapshot(json!({"network": {"certSANs": [name]}})));
+        let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+        assert_eq!(
+            (created.status.as_str(), created.reason.as_str()),
+            ("False", "SpecInvalid")
+        );
+        assert!(created.message.contains(name), "{}", created.message);
+        let host = HostPort::parse(name, 443).host;
+        let advice = format!("write {host}");
+        assert!(created.message.ends_with(&advice), "{}", created.message);
+    }
+    let fine = tenant_spec(json!({"network": {"certSANs": ["2001:db8::1", "a.example.com"]}}));
+    assert_eq!(
+        fine["networkProfile"]["certSANs"],
+        json!(["2001:db8::1", "a.example.com"])
+    );
+}
+
+#[test]
+fn a_port_of_a_gateway_that_kubeconfigs_would_not_have_is_refused() {
+    let gateway = json!({"hostname": "api.example.com:443", "name": "g", "namespace": "g"});
+    let said = status(&snapshot(json!({"network": {"gateway": gateway}})));
+    let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+    assert!(
+        created.message.contains("apiServerPort"),
+        "{}",
+        created.message
+    );
+}
+
+#[test]
+fn only_what_is_asked_for_is_sent() {
+    let spec = tenant_spec(json!({}));
+    insta::assert_yaml_snapshot!(spec);
+    let probes = tenant_spec(json!({"apiServer": {"probes": {"liveness": {"periodSeconds": 7}}}}));
+    let period =
+        &probes["controlPlane"]["deployment"]["probes"]["apiServer"]["liveness"]["periodSeconds"];
+    assert_eq!(period, 7, "one component's probes need not the others'");
+    let dns = tenant_spec(json!({"addons": {"coreDNS": {}, "kubeProxy": {}}}));
+    assert_eq!(dns["addons"], json!({"coreDNS": {}, "kubeProxy": {}}));
+    assert!(dns["networkProfile"]["dnsServiceIPs"].is_null());
+}
+
+#[test]
+fn what_the_reference_cannot_say_is_said() {
+    let spec = tenant_spec(json!({
+        "registryTagSuffix": "-fips",
+        "writePermissions": {"blockCreation": true},
+        "apiServer": {"securityContext": {"readOnlyRootFilesystem": true}},
+        "deployment": {"automountServiceAccountToken": false,
+            "podSecurityContext": {"runAsNonRoot": true}},
+        "network": {"allowAddressAsExternalIP": true, "allocateLoadBalancerNodePorts": false},
+    }));
+    let deployment = &spec["controlPlane"]["deployment"];
+    assert_eq!(deployment["registrySettings"]["tagSuffix"], "-fips");
+    assert_eq!(deployment["automountServiceAccountToken"], false);
+    assert_eq!(deployment["podSecurityContext"]["runAsNonRoot"], true);
+    let contexts = &deployment["containerSecurityContexts"];
+    assert_eq!(contexts["apiServer"]["readOnlyRootFilesystem"], true);
+    assert_eq!(spec["writePermissions"]["blockCreation"], true);
+    assert_eq!(spec["networkProfile"]["allowAddressAsExternalIP"], true);
+    assert_eq!(
+        spec["controlPlane"]["service"]["allocateLoadBalancerNodePorts"],
+        false
+    );
+}
+
+#[test]
+fn labels_are_passed_on_but_for_those_of_cluster_api() {
+    let plan = plan(&snapshot(json!({})));
+    let labels = &plan.objects[0].body["metadata"]["labels"];
+    assert_eq!(labels, &json!({CLUSTER_NAME: "c", "team": "blue"}));
+}
+
+#[test]
+fn a_tenant_of_somebody_else_is_left_alone() {
+    let mut taken = settle(snapshot(json!({})), "192.0.2.9:6443");
+    taken.tenant.as_mut().unwrap().metadata.owner_references = Some(vec![serde_json::from_value(
+        json!({"apiVersion": "v1", "kind": "Other", "name": "b", "uid": "x", "controller": true}),
+    )
+    .unwrap()]);
+    let plan = plan(&taken);
+    assert_eq!(plan.objects, []);
+    let said = plan.status.unwrap();
+    let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
+    assert!(created.message.contains("Other b"), "{}", created.message);
+}
+
+#[test]
+fn paused_means_that_nothing_is_planned() {
+    let mut paused = snapshot(json!({}));
+    let Owner::Cluster(cluster) = &mut paused.owner else {
+        unreachable!()
+    };
+    cluster.spec.paused = Some(true);
+    let plan = plan(&paused);
+    assert!(plan.objects.is_empty() && plan.own.is_none());
+    assert!(is_true(&plan.status.unwrap().conditions, "Paused"));
+    let said = status(&snapshot(json!({})));
+    assert_eq!(
+        find(&said.conditions, "Paused").unwrap().reason,
+        "NotPaused"
+    );
+}
+
+#[test]
+fn the_owner_is_the_cluster_wherever_it_stands() {
+    assert_eq!(cluster_of(&snapshot(json!({})).control_plane), Some("c"));
+}
+
+#[test]
+fn empty_texts_and_empty_lists_of_a_user_are_passed_on() {
+    let mut asked = snapshot(json!({
+        "deployment": {"nodeSelector": {"node-role.kubernetes.io/infra": ""}},
+        "addons": {"konnectivity": {"agent": {"tolerations": []}}},
+    }));
+    let annotations = asked
+        .control_plane
+        .metadata
+        .annotations
+        .get_or_insert_default();
+    annotations.insert("kamaji.clastix.io/paused".to_owned(), String::new());
+    let desired = &plan(&asked).objects[0].body;
+    let deployment = &desired["spec"]["controlPlane"]["deployment"];
+    assert_eq!(
+        deployment["nodeSelector"],
+        json!({"node-role.kubernetes.io/infra": ""})
+    );
+    let agent = &desired["spec"]["addons"]["konnectivity"]["agent"];
+    assert_eq!(agent["tolerations"], json!([]));
+    assert_eq!(
+        desired["metadata"]["annotations"]["kamaji.clastix.io/paused"],
+        ""
+    );
+    let settled = settle(asked, "192.0.2.9:6443");
+    assert_eq!(plan(&settled).objects, []);
+}
+
+#[test]
+fn a_tenant_that_is_lost_takes_its_counters_and_versions_with_it() {
+    let mut lost = settle(snapshot(json!({})), "192.0.2.9:6443");
+    lost.tenant = None;
+    let said = status(&lost);
+    assert_eq!((said.ready_replicas, said.version.as_str()), (Some(0), ""));
+    assert_eq!(said.versions, []);
+    for (type_, word) in [
+        ("TenantControlPlaneAddressReady", "False"),
+        ("ControlPlaneEndpointPatched", "Unknown"),
+        ("KubeadmResourcesCreated", "Unknown"),
+        ("Available", "False"),
+    ] {
+        assert_eq!(
+            find(&said.conditions, type_).unwrap().status,
+            word,
+            "{type_}"
+        );
+    }
+}
+
+#[test]
+fn scaling_is_told_until_it_is_done() {
+    for (replicas, type_) in [(3, "ScalingUp"), (1, "ScalingDown")] {
+        let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
+        settled.control_plane.spec.replicas = Some(replicas);
+        assert!(is_true(&status(&settled).conditions, type_), "{type_}");
+        settled.control_plane.spec.replicas = Some(2);
+        assert!(!is_true(&status(&settled).conditions, type_), "{type_}");
+    }
+}
+
+#[test]
+fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
+    let mut settled = elsewhere();
+    settled.remote = Remote::Unreachable("no route".to_owned());
+    settled.tenant = None;
+    let said = status(&settled);
+    assert_eq!(
+        find(&said.conditions, "Available").unwrap().status,
+        "Unknown"
+    );
+    assert!(said.ready && said.ready_replicas == Some(2));
+}
+
+#[test]
+fn a_tenant_that_is_here_stays_here_however_often_it_is_asked_to_be_elsewhere() {
+    // After two looks it is not usable yet.
+    for looks in [2, 4] {
+        let mut here = snapshot(json!({}));
+        here.settings.external = true;
+        for _ in 0..looks {
+            let plan = plan(&here);
+            follow(&mut here, plan, "192.0.2.9:6443");
+        }
+        let said = here.control_plane.status.as_ref().unwrap();
+        assert_eq!(said.is_initialized(), looks == 4);
+        here.control_plane.spec.fields.deployment = serde_json::from_value(away("far")).unwrap();
+        look_again(&mut here);
+        for _ in 0..3 {
+            let plan = plan(&here);
+            let tenant = |object: &Object| object.key.kind == Kind::TenantControlPlane;
+            assert!(!plan.objects.iter().any(tenant), "after {looks}");
+            let said = plan.status.clone().unwrap().conditions;
+            let created = find(&said, "TenantControlPlaneCreated").unwrap();
+            assert_eq!(created.reason, "ExternalReferenceInvalid");
+            assert_eq!(find(&said, "FoundExternalReferenceClient"), None);
+            follow(&mut here, plan, "192.0.2.9:6443");
+        }
+        // What runs is looked after all the same.
+        let said = here.control_plane.status.as_ref().unwrap();
+        assert!(is_true(&said.conditions, "Available"), "after {looks}");
+        let mut down = here.clone();
+        down.tenant.as_mut().unwrap().status = None;
+        let said = status(&down);
+        assert!(!is_true(&said.conditions, "Available"), "after {looks}");
+        here.control_plane.spec.fields.deployment = None;
+        look_again(&mut here);
+        let settled = settle(here, "192.0.2.9:6443");
+        let said = settled.control_plane.status.unwrap();
+        for type_ in ["TenantControlPlaneCreated", "Available"] {
+            assert!(is_true(&said.conditions, type_), "{type_} after {looks}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_plan_that_was_followed_leaves_nothing_to_plan(
+        replicas in 0i32..5, port in 1u16.., konnectivity: bool, sans in "[a-z]{1,8}",
+    ) {
+        let mut spec = json!({"replicas": replicas, "network": {"certSANs": [sans]}});
+        if konnectivity {
+            spec["addons"] = json!({"konnectivity": {}, "coreDNS": {}});
+        }
+        let settled = settle(snapshot(spec), &format!("192.0.2.9:{port}"));
+        let plan = plan(&settled);
+        prop_assert_eq!(plan.own, None);
+        prop_assert_eq!(plan.objects, vec![]);
+        prop_assert_eq!(plan.status, settled.control_plane.status);
+    }
+}

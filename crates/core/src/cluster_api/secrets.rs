@@ -1,0 +1,259 @@
+//! Which Secrets does Cluster API read? (Cluster API provider specification, section 2.8)
+//!
+//! They are there, and proven to be usable, before the control plane is called initialised.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+use kamaji_api::{
+    cluster::{Cluster, SECRET_TYPE},
+    control_plane::ApiEndpoint,
+    labels,
+    tenant::TenantControlPlane,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    cluster_label,
+    conditions::{PlanBuilder, SECRETS_CREATED},
+    endpoint::{self, Published},
+    ownership,
+    placement::Remote,
+};
+use crate::object::{Object, holds};
+
+/// Seconds after which a Secret of somebody else is looked at again.
+const ASK_AGAIN: i64 = 60;
+
+/// Name of the published kubeconfig.
+pub(super) fn kubeconfig(cluster: &str) -> String {
+    format!("{cluster}-kubeconfig")
+}
+
+/// Name of the published authority.
+pub(super) fn authority(cluster: &str) -> String {
+    format!("{cluster}-ca")
+}
+
+/// Name of the tenant's own Secret with kubeconfigs of its administrators.
+pub(super) fn kubeconfig_source(tenant: &TenantControlPlane) -> Option<String> {
+    let kubeconfigs = tenant.status.as_ref()?.kubeconfig.as_ref()?;
+    kubeconfigs.admin.as_ref()?.secret_name.clone()
+}
+
+/// Name of the tenant's own Secret with its CA.
+pub(super) fn authority_source(tenant: &TenantControlPlane) -> Option<String> {
+    let certificates = tenant.status.as_ref()?.certificates.as_ref()?;
+    certificates.ca.as_ref()?.secret_name.clone()
+}
+
+/// Plans both Secrets and says whether they are there.
+pub(super) fn plan(
+    builder: &mut PlanBuilder,
+    cluster: &Cluster,
+    (tenant, endpoint): (&TenantControlPlane, &Published),
+) {
+    match published(builder, cluster, (tenant, endpoint)) {
+        Ok(()) => builder.fine(SECRETS_CREATED, "Succeeded"),
+        Err((reason, text)) => builder.unfinished(SECRETS_CREATED, reason, &text),
+    }
+}
+
+fn published(
+    builder: &mut PlanBuilder,
+    cluster: &Cluster,
+    (tenant, endpoint): (&TenantControlPlane, &Published),
+) -> Result<(), (&'static str, String)> {
+    let key = kubeconfig_key(builder);
+    let source = kubeconfig_source(tenant);
+    let config = readdressed(entry(builder, source.as_deref(), &key)?, endpoint);
+    let name = cluster_label(cluster).1;
+    let data = BTreeMap::from([("value".to_owned(), config.clone())]);
+    write(builder, (cluster, "kubeconfig"), (kubeconfig(&name), data))?;
+    builder.plan.probe = Some(config.0);
+
+    let source = authority_source(tenant);
+    let here = builder.snapshot.remote == Remote::Local;
+    if here && source.as_deref() == Some(&authority(&name)) {
+        // The tenant's own Secret has the name that Cluster API asks for: it is left to the operator.
+        return Ok(());
+    }
+    let data = BTreeMap::from([
+        (
+            "tls.crt".to_owned(),
+            entry(builder, source.as_deref(), "ca.crt")?,
+        ),
+        (
+            "tls.key".to_owned(),
+            entry(builder, source.as_deref(), "ca.key")?,
+        ),
+    ]);
+    write(builder, (cluster, "ca"), (authority(&name), data))
+}
+
+/// Which of the administrators' kubeconfigs is published: the one a person names, the one that stays
+/// inside the management cluster where another address is advertised, else the usual one. From outside that
+/// cluster its inside cannot be reached.
+fn kubeconfig_key(builder: &PlanBuilder) -> String {
+    let control_plane = &builder.snapshot.control_plane;
+    let annotations = control_plane.metadata.annotations.as_ref();
+    let named = annotations.and_then(|a| a.get(labels::KUBECONFIG_SECRET_KEY));
+    let advertised = &control_plane.spec.fields.network.advertise_address;
+    let tenant_cluster = advertised
+        .as_ref()
+        .is_some_and(|address| !address.is_empty());
+    match named.filter(|name| !name.is_empty()) {
+        Some(name) => name.clone(),
+        None if tenant_cluster && builder.snapshot.remote == Remote::Local => {
+            "admin.svc".to_owned()
+        }
+        None => "admin.conf".to_owned(),
+    }
+}
+
+/// The kubeconfig with the published endpoint for the address that the tenant names, where they differ. One
+/// that leads elsewhere, into the management cluster or where a person chose, stays as it is.
+fn readdressed(config: ByteString, published: &Published) -> ByteString {
+    if published.warning.is_some() || published.endpoint == published.reached {
+        return config;
+    }
+    let server = |endpoint: &ApiEndpoint| format!("https://{}", endpoint::text(endpoint));
+    let (from, to) = (server(&published.reached), server(&published.endpoint));
+    let parsed = std::str::from_utf8(&config.0).ok();
+    let parsed = parsed.and_then(|text| serde_saphyr::from_str::<Value>(text).ok());
+    let Some(mut value) = parsed else {
+        return config;
+    };
+    let clusters = value.get_mut("clusters").and_then(Value::as_array_mut);
+    let servers = clusters.into_iter().flatten();
+    let servers = servers.filter_map(|entry| entry.pointer_mut("/cluster/server"));
+    let mut changed = false;
+    for server in servers.filter(|server| **server == json!(from)) {
+        *server = json!(to);
+        changed = true;
+    }
+    match serde_saphyr::to_string(&value) {
+        Ok(text) if changed => ByteString(text.into_bytes()),
+        _ => config,
+    }
+}
+
+fn entry(
+    builder: &PlanBuilder,
+    secret: Option<&str>,
+    key: &str,
+) -> Result<ByteString, (&'static str, String)> {
+    let pending = |text: String| ("SecretPending", text);
+    let name = secret
+        .ok_or_else(|| pending("the TenantControlPlane has not told its Secrets yet".to_owned()))?;
+    let found = builder.snapshot.sources.get(name);
+    let found = found.ok_or_else(|| pending(format!("the Secret {name} is not there yet")))?;
+    let data = found.data.as_ref().and_then(|data| data.get(key)).cloned();
+    data.ok_or_else(|| {
+        let text = format!(
+            "the Secret {name} has no key {key}: correct the annotation {} of the control plane",
+            labels::KUBECONFIG_SECRET_KEY
+        );
+        ("SecretKeyMissing", text)
+    })
+}
+
+fn write(
+    builder: &mut PlanBuilder,
+    (cluster, what): (&Cluster, &str),
+    (name, data): (String, BTreeMap<String, ByteString>),
+) -> Result<(), (&'static str, String)> {
+    let control_plane = &builder.snapshot.control_plane;
+    let tenant = control_plane.metadata.name.clone().unwrap_or_default();
+    let (label, cluster_name) = cluster_label(cluster);
+    let live = builder.snapshot.secrets.get(&name);
+    if let Some(why) = live.and_then(|live| foreign(live, &data)) {
+        // Nothing tells of it: what is not ours is not followed.
+        builder.wake(ASK_AGAIN);
+        return Err(why);
+    }
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: control_plane.metadata.namespace.clone(),
+            labels: Some(BTreeMap::from([
+                (label, cluster_name.clone()),
+                (labels::COMPONENT.to_owned(), "capi".to_owned()),
+                ("kamaji.clastix.io/secret".to_owned(), what.to_owned()),
+                ("kamaji.clastix.io/cluster".to_owned(), cluster_name),
+                ("kamaji.clastix.io/tcp".to_owned(), tenant.clone()),
+            ])),
+            owner_references: Some(vec![owner(builder)]),
+            ..ObjectMeta::default()
+        },
+        type_: Some(SECRET_TYPE.to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    };
+    let object = Object::of(&secret);
+    let as_planned = live.is_some_and(|live| {
+        let live = serde_json::to_value(live).expect("Kubernetes types serialise to JSON");
+        holds(&object.body["metadata"], &live["metadata"])
+            && holds(&object.body["data"], &live["data"])
+    });
+    if !as_planned {
+        builder.plan.objects.push(object);
+    }
+    Ok(())
+}
+
+/// Why a Secret of that name is not written: keys of somebody else are not replaced.
+fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'static str, String)> {
+    let name = live.metadata.name.as_deref().unwrap_or_default();
+    let labels = live.metadata.labels.as_ref();
+    let controller = ownership::controller(&live.metadata);
+    let of_tenant = labels.is_some_and(|labels| labels.contains_key(labels::PROJECT));
+    let other = controller.filter(|owner| owner.kind != "KamajiControlPlane");
+    if other.is_some() || of_tenant {
+        let whose = other.map_or_else(
+            || "a TenantControlPlane".to_owned(),
+            |owner| format!("{} {}", owner.kind, owner.name),
+        );
+        let text = format!(
+            "the Secret {name} belongs to {whose} and is left alone: give this Cluster another name"
+        );
+        return Some(("SecretForeign", text));
+    }
+    let type_ = live.type_.as_deref().unwrap_or("Opaque");
+    if type_ != SECRET_TYPE {
+        let text = format!(
+            "the Secret {name} is there with type {type_}, and a type cannot change: keep a copy if you need it and delete it, it is made again with type {SECRET_TYPE}"
+        );
+        return Some(("SecretTypeWrong", text));
+    }
+    let component = labels.and_then(|labels| labels.get(labels::COMPONENT));
+    let ours = controller.is_some() || component.is_some_and(|component| component == "capi");
+    (!ours && live.data.as_ref() != Some(data)).then(|| {
+        let text = format!(
+            "the Secret {name} is there and was not made for this control plane: its content is not that of the TenantControlPlane, which makes its own CA; keep a copy if you need it and delete it"
+        );
+        ("SecretForeign", text)
+    })
+}
+
+/// The control plane as the controlling owner of what it makes.
+pub(super) fn owner(builder: &PlanBuilder) -> OwnerReference {
+    let metadata = &builder.snapshot.control_plane.metadata;
+    OwnerReference {
+        api_version: "controlplane.cluster.x-k8s.io/v1alpha2".to_owned(),
+        kind: "KamajiControlPlane".to_owned(),
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+#[cfg(test)]
+#[path = "secrets_tests.rs"]
+mod tests;

@@ -1,0 +1,99 @@
+//! What does a tenant's status say of its inside, after a visit that left it as planned?
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kamaji_api::tenant::{
+    AddonStatus, AddonsStatus, KonnectivityAgentStatus, KonnectivityStatus, KubeadmPhase,
+    KubeadmPhaseStatus, ReferenceStatus,
+};
+
+use super::{SYSTEM, TenantClusterPlan, bootstrap, konnectivity};
+use crate::tenant::Tenant;
+
+/// The addons' and the bootstrap phase's status. Times are carried over unless something changed;
+/// of konnectivity only what is inside the tenant is filled in.
+pub fn status(
+    tenant: &Tenant,
+    plan: &TenantClusterPlan,
+    now: Timestamp,
+) -> (AddonsStatus, KubeadmPhaseStatus) {
+    let old = tenant.status.addons.clone().unwrap_or_default();
+    let spec = &tenant.spec.addons;
+    let addons = AddonsStatus {
+        core_dns: Some(addon(spec.core_dns.is_some(), old.core_dns, now)),
+        konnectivity: Some(konnectivity(
+            tenant,
+            old.konnectivity.unwrap_or_default(),
+            now,
+        )),
+        kube_proxy: Some(addon(spec.kube_proxy.is_some(), old.kube_proxy, now)),
+    };
+    (
+        addons,
+        KubeadmPhaseStatus {
+            bootstrap_token: bootstrap_token(tenant, plan, now),
+        },
+    )
+}
+
+fn addon(enabled: bool, old: Option<AddonStatus>, now: Timestamp) -> AddonStatus {
+    match old {
+        Some(old) if old.enabled == enabled => old,
+        None if !enabled => AddonStatus::default(),
+        _ => AddonStatus {
+            enabled,
+            last_update: Some(Time(now)),
+        },
+    }
+}
+
+fn konnectivity(tenant: &Tenant, old: KonnectivityStatus, now: Timestamp) -> KonnectivityStatus {
+    let Some(spec) = &tenant.spec.addons.konnectivity else {
+        return KonnectivityStatus::default();
+    };
+    let mode = spec.agent.mode.as_str();
+    let same = old.agent.mode.as_deref() == Some(mode);
+    KonnectivityStatus {
+        agent: KonnectivityAgentStatus {
+            last_update: if same {
+                old.agent.last_update
+            } else {
+                Some(Time(now))
+            },
+            mode: Some(mode.to_owned()),
+            name: Some(konnectivity::AGENT.to_owned()),
+            namespace: Some(SYSTEM.to_owned()),
+        },
+        clusterrolebinding: ReferenceStatus {
+            name: Some(konnectivity::SERVER.to_owned()),
+            ..ReferenceStatus::default()
+        },
+        sa: ReferenceStatus {
+            name: Some(konnectivity::AGENT.to_owned()),
+            namespace: Some(SYSTEM.to_owned()),
+            ..ReferenceStatus::default()
+        },
+        enabled: true,
+        ..KonnectivityStatus::default()
+    }
+}
+
+fn bootstrap_token(tenant: &Tenant, plan: &TenantClusterPlan, now: Timestamp) -> KubeadmPhase {
+    let old = tenant
+        .status
+        .kubeadm_phase
+        .clone()
+        .map(|phase| phase.bootstrap_token)
+        .unwrap_or_default();
+    let checksum = bootstrap::cluster_info_checksum(&plan.objects);
+    if old.checksum == checksum {
+        return old;
+    }
+    KubeadmPhase {
+        checksum,
+        last_update: Some(Time(now)),
+    }
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

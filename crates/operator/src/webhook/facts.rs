@@ -1,0 +1,44 @@
+//! The management cluster as admission rules see it, from the watches of this replica.
+
+use std::sync::Arc;
+
+use kamaji_api::tenant::TenantControlPlane;
+use kamaji_core::{
+    admission::{Claim, Facts},
+    settings::Settings,
+};
+
+use super::Knowledge;
+use crate::context::Context;
+
+/// What rules look at, as the watches told it.
+pub struct Known(pub Arc<Context>);
+
+impl Knowledge for Known {
+    fn facts(&self) -> Result<Facts, String> {
+        let context = &self.0;
+        if !context.tenants.is_ready() || !context.data_stores.is_ready() {
+            return Err("the operator has not read the management cluster yet".to_owned());
+        }
+        Ok(Facts {
+            data_stores: context
+                .data_stores
+                .all()
+                .into_iter()
+                .map(|(name, store)| (name, store.spec.driver))
+                .collect(),
+            default_data_store: context.settings.core.default_data_store.clone(),
+            tls_routes: context.gateway_api(),
+            claims: context
+                .tenants
+                .all()
+                .iter()
+                .filter_map(|(_, tenant): &(_, Arc<TenantControlPlane>)| Claim::of(tenant))
+                .collect(),
+        })
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.0.settings.core
+    }
+}

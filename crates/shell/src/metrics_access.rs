@@ -1,0 +1,206 @@
+//! Who may read the metrics: whoever brings a bearer token that the API server knows and whose user may `get` the
+//! URL `/metrics` there, as the ClusterRole `kamaji-metrics-reader` grants it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use k8s_openapi::api::{
+    authentication::v1::{TokenReview, TokenReviewSpec, UserInfo},
+    authorization::v1::{NonResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
+};
+use kube::{Api, Client, api::PostParams};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::{clock, telemetry::Counters};
+
+/// What has to be allowed.
+const PATH: &str = "/metrics";
+/// A token that may read is believed for so long.
+const BELIEVED: Duration = Duration::from_mins(1);
+/// Tokens that are believed at the same time.
+const KNOWN: usize = 256;
+/// Longest token.
+const LONGEST: usize = 16 << 10;
+/// Questions to the API server at the same time.
+const QUESTIONS: usize = 4;
+/// Longest time for both questions, waiting included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the API server who may read.
+#[derive(Clone)]
+pub struct Access {
+    client: Client,
+    counters: Counters,
+    known: Arc<Mutex<Known>>,
+    questions: Arc<Semaphore>,
+}
+
+/// Why a request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    Unknown,
+    Forbidden,
+    Unanswered,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::Unknown => (
+                StatusCode::UNAUTHORIZED,
+                "send a bearer token that this cluster's API server knows\n",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "bind your user to the ClusterRole kamaji-metrics-reader\n",
+            ),
+            Self::Unanswered => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the API server did not say who may read; try again\n",
+            ),
+        };
+        (status, text).into_response()
+    }
+}
+
+impl Access {
+    /// Asks the management cluster of `client`.
+    pub fn new(client: Client, counters: Counters) -> Self {
+        Self {
+            client,
+            counters,
+            known: Arc::default(),
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+        }
+    }
+
+    /// `router`, for those who may read.
+    pub fn wrap(self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self, checked))
+    }
+
+    async fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let token = bearer(headers).ok_or(Refusal::Unknown)?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if self.locked().has(&digest, clock::instant()) {
+            return Ok(());
+        }
+        let answer = tokio::time::timeout(PATIENCE, self.ask(token)).await;
+        answer.unwrap_or(Err(Refusal::Unanswered))?;
+        self.locked().keep(digest, clock::instant());
+        Ok(())
+    }
+
+    async fn ask(&self, token: &str) -> Result<(), Refusal> {
+        let permit = self.questions.acquire().await;
+        let _permit = permit.map_err(|_| Refusal::Unanswered)?;
+        let user = self.user(token).await?.ok_or(Refusal::Unknown)?;
+        if self.may_read(user).await? {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
+        }
+    }
+
+    /// Whose token it is.
+    async fn user(&self, token: &str) -> Result<Option<UserInfo>, Refusal> {
+        self.counters.request("create", "tokenreviews");
+        let review = TokenReview {
+            spec: TokenReviewSpec {
+                token: Some(token.to_owned()),
+                ..TokenReviewSpec::default()
+            },
+            ..TokenReview::default()
+        };
+        let api: Api<TokenReview> = Api::all(self.client.clone());
+        let answer = api.create(&PostParams::default(), &review).await;
+        let status = answer.map_err(|error| unanswered(&error))?.status;
+        let status = status.filter(|status| status.authenticated == Some(true));
+        Ok(status.and_then(|status| status.user))
+    }
+
+    async fn may_read(&self, user: UserInfo) -> Result<bool, Refusal> {
+        self.counters.request("create", "subjectaccessreviews");
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: user.username,
+                uid: user.uid,
+                groups: user.groups,
+                extra: user.extra,
+                non_resource_attributes: Some(NonResourceAttributes {
+                    path: Some(PATH.to_owned()),
+                    verb: Some("get".to_owned()),
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let answer = api.create(&PostParams::default(), &review).await;
+        let status = answer.map_err(|error| unanswered(&error))?.status;
+        Ok(status.is_some_and(|status| status.allowed && status.denied != Some(true)))
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn checked(State(access): State<Access>, request: Request, next: Next) -> Response {
+    match access.check(request.headers()).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn unanswered(error: &kube::Error) -> Refusal {
+    tracing::warn!(%error, "who may read the metrics is not known");
+    Refusal::Unanswered
+}
+
+/// The token of the request, if it has one that can be.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    let token = token.trim();
+    let possible = !token.is_empty() && token.len() <= LONGEST;
+    (scheme.eq_ignore_ascii_case("bearer") && possible).then_some(token)
+}
+
+/// Tokens that may read, by their hash, and since when that is known.
+#[derive(Default)]
+struct Known(HashMap<[u8; 32], Instant>);
+
+impl Known {
+    fn has(&self, digest: &[u8; 32], now: Instant) -> bool {
+        let since = self.0.get(digest);
+        since.is_some_and(|since| now.duration_since(*since) < BELIEVED)
+    }
+
+    fn keep(&mut self, digest: [u8; 32], now: Instant) {
+        self.0
+            .retain(|_, since| now.duration_since(*since) < BELIEVED);
+        if self.0.len() >= KNOWN {
+            let oldest = self.0.iter().min_by_key(|(_, since)| **since);
+            if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
+                self.0.remove(&oldest);
+            }
+        }
+        self.0.insert(digest, now);
+    }
+}
+
+#[cfg(test)]
+#[path = "metrics_access_tests.rs"]
+mod tests;

@@ -1,0 +1,210 @@
+//! Answers for metrics and health, and admission reviews over TLS.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    listen::{self, Limits},
+    metrics_access::Access,
+    telemetry::Metrics,
+    watchdog::Watchdog,
+};
+
+/// Why nothing is answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; choose another address with the flag")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificate.
+    #[error("the serving certificate cannot be used: {0}")]
+    Certificate(String),
+}
+
+/// What the text of the metrics is.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Serves `/metrics` for ever; over TLS, and to nobody else, if it is said who may read.
+pub async fn metrics(
+    address: SocketAddr,
+    metrics: Metrics,
+    secure: Option<(Access, Certificates)>,
+) -> Result<(), ServeError> {
+    let text = move || async move { ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text()) };
+    let router = Router::new().route("/metrics", get(text));
+    match secure {
+        Some((access, certificates)) => {
+            let router = access.wrap(router);
+            tls(address, (router, listen::SMALL), certificates).await
+        }
+        None => plain(address, router).await,
+    }
+}
+
+/// Serves `/healthz`, which is fine as long as no part of the work is stalled, and `/readyz`, for ever.
+pub async fn health<F>(address: SocketAddr, ready: F, watchdog: Watchdog) -> Result<(), ServeError>
+where
+    F: Fn() -> bool + Clone + Send + Sync + 'static,
+{
+    plain(address, health_router(ready, watchdog)).await
+}
+
+fn health_router<F>(ready: F, watchdog: Watchdog) -> Router
+where
+    F: Fn() -> bool + Clone + Send + Sync + 'static,
+{
+    let healthz = move || async move {
+        match watchdog.stalled() {
+            None => (StatusCode::OK, "ok".to_owned()),
+            Some(part) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the work on {part} is stalled: this process must start anew"),
+            ),
+        }
+    };
+    let readyz = move || async move {
+        if ready() {
+            (StatusCode::OK, "ok")
+        } else {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the first lists are not complete, or the webhooks do not answer yet",
+            )
+        }
+    };
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+}
+
+async fn plain(address: SocketAddr, router: Router) -> Result<(), ServeError> {
+    let listener = listen(address).await?;
+    let open = |stream| std::future::ready(Some(stream));
+    listen::serve(listener, router, listen::SMALL, open).await;
+    Ok(())
+}
+
+/// A serving certificate that can be exchanged while connections come in.
+#[derive(Clone, Debug, Default)]
+pub struct Certificates {
+    current: Arc<RwLock<Option<Arc<CertifiedKey>>>>,
+    listens: Arc<AtomicBool>,
+}
+
+impl Certificates {
+    /// Serves with this pair from now on.
+    pub fn set(&self, certificate: &[u8], key: &[u8]) -> Result<(), ServeError> {
+        let wrong = |text: String| ServeError::Certificate(text);
+        let chain: Vec<CertificateDer> = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|e| wrong(e.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| wrong(e.to_string()))?;
+        let key = rustls::crypto::ring::sign::any_supported_type(&key)
+            .map_err(|e| wrong(e.to_string()))?;
+        let pair = CertifiedKey::new(chain, key);
+        pair.keys_match().map_err(|e| wrong(e.to_string()))?;
+        *self
+            .current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(pair));
+        Ok(())
+    }
+
+    /// The same certificate for a further listener.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self {
+            current: self.current.clone(),
+            listens: Arc::default(),
+        }
+    }
+
+    /// True once there is one and its listener takes connections.
+    pub fn is_served(&self) -> bool {
+        self.is_set() && self.listens.load(Ordering::Relaxed)
+    }
+
+    /// True once there is one.
+    pub fn is_set(&self) -> bool {
+        self.current
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .is_some()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.current
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Serves `router` over TLS for ever, within `limits`.
+pub async fn tls(
+    address: SocketAddr,
+    (router, limits): (Router, Limits),
+    certificates: Certificates,
+) -> Result<(), ServeError> {
+    let listener = listen(address).await?;
+    certificates.listens.store(true, Ordering::Relaxed);
+    serve_tls(listener, (router, limits), certificates).await
+}
+
+async fn serve_tls(
+    listener: TcpListener,
+    (router, limits): (Router, Limits),
+    certificates: Certificates,
+) -> Result<(), ServeError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ServeError::Certificate(error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let open = |stream| {
+        let handshake = acceptor.accept(stream);
+        async { handshake.await.ok() }
+    };
+    listen::serve(listener, router, limits, open).await;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

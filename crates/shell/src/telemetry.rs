@@ -1,0 +1,350 @@
+//! What can be measured? Metrics with the names and labels of upstream, and our own counters.
+
+use std::sync::Arc;
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::{clock, lease::Gauges};
+
+mod expiry;
+mod labels;
+mod queues;
+
+pub use expiry::Expiries;
+pub use labels::{
+    Build, CertificateLabels, ControllerLabels, HandlerLabels, LeaseLabels, QueueLabels,
+    ReadyLabels, ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo,
+    TenantStatus,
+};
+pub use queues::QueueMetrics;
+use queues::Queues;
+
+/// How many certificates of a tenant there are of one kind of Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Certificates {
+    /// They are fine.
+    pub valid: i64,
+    /// They end within the deadline.
+    pub expiring: i64,
+    /// They cannot be read, or are over.
+    pub invalid: i64,
+}
+
+/// Counters that every write and read goes through.
+#[derive(Clone, Default)]
+pub struct Counters {
+    requests: Family<RequestLabels, Counter>,
+}
+
+impl Counters {
+    /// One request.
+    pub fn request(&self, verb: &'static str, resource: &str) {
+        let labels = RequestLabels {
+            verb,
+            resource: resource.to_owned(),
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// Everything that is measured.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// Requests to API servers.
+    pub counters: Counters,
+    reconciles: Family<ReconcileLabels, Counter>,
+    errors: Family<ControllerLabels, Counter>,
+    times: Family<ControllerLabels, Histogram>,
+    queues: Queues,
+    handler: Family<HandlerLabels, Histogram>,
+    /// `kamaji_tenant_control_plane_info`
+    pub tenant_info: Family<TenantInfo, Gauge<i64>>,
+    /// `kamaji_tenant_control_plane_status`
+    pub tenant_status: Family<TenantStatus, Gauge<i64>>,
+    tenants: Family<ReadyLabels, Gauge<i64>>,
+    /// `kamaji_datastore_info`
+    pub store_info: Family<StoreInfo, Gauge<i64>>,
+    /// `kamaji_datastore_status`
+    pub store_status: Family<StoreStatus, Gauge<i64>>,
+    stores: Family<StoreReady, Gauge<i64>>,
+    certificates: Family<CertificateLabels, Gauge<i64>>,
+    /// `kamaji_certificate_expiry_seconds`
+    pub expiries: Expiries,
+    leads: Family<LeaseLabels, Gauge<i64>>,
+    waits: Family<LeaseLabels, Gauge<i64>>,
+    unreadable: Gauge<i64>,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+const BUCKETS: [f64; 40] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9,
+    1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0,
+    25.0, 30.0, 40.0, 50.0, 60.0,
+];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            counters: Counters::default(),
+            reconciles: Family::default(),
+            errors: Family::default(),
+            times: Family::new_with_constructor(seconds),
+            queues: Queues::new(),
+            handler: Family::new_with_constructor(seconds),
+            tenant_info: Family::default(),
+            tenant_status: Family::default(),
+            tenants: Family::default(),
+            store_info: Family::default(),
+            store_status: Family::default(),
+            stores: Family::default(),
+            certificates: Family::default(),
+            expiries: Expiries::default(),
+            leads: Family::default(),
+            waits: Family::default(),
+            unreadable: Gauge::default(),
+        };
+        metrics.tenants(0, 0);
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&self) -> Registry {
+        let mut all = Registry::default();
+        self.register_objects(&mut all);
+        let build = Family::<Build, Gauge<i64>>::default();
+        build
+            .get_or_create(&Build {
+                version: env!("CARGO_PKG_VERSION"),
+                commit: option_env!("KAMAJI_COMMIT").unwrap_or(""),
+                dirty: "",
+                repo: "",
+                build_time: "",
+            })
+            .set(1);
+        all.register("kamaji_build_info", "The build that runs", build);
+        all.register(
+            "kamaji_handler_time_seconds",
+            "Seconds that each handler took",
+            self.handler.clone(),
+        );
+        all.register(
+            "kamaji_requests",
+            "Requests to API servers by verb and resource",
+            self.counters.requests.clone(),
+        );
+        all.register(
+            "controller_runtime_reconcile",
+            "Reconciles by controller and result",
+            self.reconciles.clone(),
+        );
+        all.register(
+            "controller_runtime_reconcile_errors",
+            "Reconciles by controller that did not work",
+            self.errors.clone(),
+        );
+        all.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Seconds that each reconcile took, by controller",
+            self.times.clone(),
+        );
+        self.queues.register(&mut all);
+        all.register(
+            "leader_election_master_status",
+            "1 at the replica that holds the lease",
+            self.leads.clone(),
+        );
+        all.register(
+            "kamaji_waits_for_another_operator",
+            "1 while an operator of another namespace leads and this one waits",
+            self.waits.clone(),
+        );
+        all
+    }
+
+    fn register_objects(&self, all: &mut Registry) {
+        all.register(
+            "kamaji_tenant_control_plane_info",
+            "What each tenant control plane is",
+            self.tenant_info.clone(),
+        );
+        all.register(
+            "kamaji_tenant_control_plane_status",
+            "How each tenant control plane is",
+            self.tenant_status.clone(),
+        );
+        all.register(
+            "kamaji_tenant_control_planes_current",
+            "Tenant control planes by readiness",
+            self.tenants.clone(),
+        );
+        all.register(
+            "kamaji_datastore_info",
+            "What each datastore is",
+            self.store_info.clone(),
+        );
+        all.register(
+            "kamaji_datastore_status",
+            "How each datastore is",
+            self.store_status.clone(),
+        );
+        all.register(
+            "kamaji_datastores_current",
+            "Datastores by readiness: 1 at the answer that is true",
+            self.stores.clone(),
+        );
+        all.register(
+            "kamaji_unreadable_objects_current",
+            "TenantControlPlanes and DataStores that this build cannot read",
+            self.unreadable.clone(),
+        );
+        all.register(
+            "kamaji_certificates_current",
+            "Certificates of each tenant control plane by state",
+            self.certificates.clone(),
+        );
+        self.expiries.register(all);
+    }
+
+    /// The metrics of the lease `name`.
+    pub fn lease(&self, name: &'static str) -> Gauges {
+        let labels = LeaseLabels { name };
+        Gauges {
+            leads: self.leads.get_or_create(&labels).clone(),
+            waits: self.waits.get_or_create(&labels).clone(),
+        }
+    }
+
+    /// The metrics of the queue `name`.
+    pub fn queue(&self, name: &'static str) -> QueueMetrics {
+        self.queues.named(name)
+    }
+
+    /// Whether a datastore is ready.
+    pub fn store(&self, name: &str, driver: &'static str, is_ready: bool) {
+        for (ready, holds) in [("true", is_ready), ("false", !is_ready)] {
+            let labels = StoreReady {
+                datastore_name: name.to_owned(),
+                ready,
+                driver,
+            };
+            self.stores.get_or_create(&labels).set(i64::from(holds));
+        }
+    }
+
+    /// A datastore is gone.
+    pub fn forget_store(&self, name: &str, driver: &'static str) {
+        for ready in ["true", "false"] {
+            let datastore_name = name.to_owned();
+            self.stores.remove(&StoreReady {
+                datastore_name,
+                ready,
+                driver,
+            });
+        }
+    }
+
+    /// So many objects cannot be read.
+    pub fn unreadable(&self, number: usize) {
+        self.unreadable
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Certificates of a tenant: those that are alone in their Secrets, and those in kubeconfigs.
+    pub fn certificates(
+        &self,
+        (namespace, name): (&str, &str),
+        x509: Certificates,
+        kubeconfig: Certificates,
+    ) {
+        for (labels, number) in certificates((namespace, name), x509, kubeconfig) {
+            self.certificates.get_or_create(&labels).set(number);
+        }
+    }
+
+    /// A tenant is gone.
+    pub fn forget_certificates(&self, tenant: (&str, &str)) {
+        let none = Certificates::default();
+        for (labels, _) in certificates(tenant, none, none) {
+            self.certificates.remove(&labels);
+        }
+    }
+
+    /// One reconcile of a controller, which took so many seconds.
+    pub fn reconciled(&self, controller: &'static str, result: &'static str, seconds: f64) {
+        self.reconciles
+            .get_or_create(&ReconcileLabels { controller, result })
+            .inc();
+        let labels = ControllerLabels { controller };
+        let errors = self.errors.get_or_create(&labels).clone();
+        if result == "error" {
+            errors.inc();
+        }
+        self.times.get_or_create(&labels).observe(seconds);
+        self.handler
+            .get_or_create(&HandlerLabels {
+                handler: controller,
+            })
+            .observe(seconds);
+    }
+
+    /// Numbers of tenants by readiness.
+    pub fn tenants(&self, ready: i64, others: i64) {
+        self.tenants
+            .get_or_create(&ReadyLabels { ready: "true" })
+            .set(ready);
+        self.tenants
+            .get_or_create(&ReadyLabels { ready: "false" })
+            .set(others);
+    }
+
+    /// Tenants that wait to be looked at.
+    pub fn depth(&self, depth: usize) {
+        self.queue("tenantcontrolplane").depth(depth);
+    }
+
+    /// The text that is scraped.
+    pub fn text(&self) -> String {
+        self.queues.refresh();
+        self.expiries.refresh(clock::now());
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+fn certificates(
+    (namespace, name): (&str, &str),
+    x509: Certificates,
+    kubeconfig: Certificates,
+) -> impl Iterator<Item = (CertificateLabels, i64)> {
+    let labels = move |strategy, status| CertificateLabels {
+        tcp_namespace: namespace.to_owned(),
+        tcp_name: name.to_owned(),
+        status,
+        strategy,
+    };
+    [("x509", x509), ("kubeconfig", kubeconfig)]
+        .into_iter()
+        .flat_map(move |(strategy, numbers)| {
+            [
+                (labels(strategy, "valid"), numbers.valid),
+                (labels(strategy, "expiring"), numbers.expiring),
+                (labels(strategy, "invalid"), numbers.invalid),
+            ]
+        })
+}
+
+#[cfg(test)]
+#[path = "telemetry_tests.rs"]
+mod tests;

@@ -1,0 +1,193 @@
+//! Does the one door keep its word?
+
+use kamaji_core::object::{Intent, Kind, Version, holds};
+use kamaji_shell::{
+    apply::{WriteError, Writer},
+    lease::Leadership,
+    telemetry::Counters,
+};
+use serde_json::json;
+
+use crate::support::{api, door, eventually, followed, map, meddle, planned, server, tenant};
+
+#[tokio::test]
+async fn what_was_written_is_as_planned_until_somebody_changes_it() {
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    let writer = door(&client);
+    let kinds = [
+        Kind::ConfigMap,
+        Kind::Secret,
+        Kind::Service,
+        Kind::Deployment,
+    ];
+    let (index, _) = followed(&client, &kinds).await;
+    let objects = [
+        map("t-kubeadmconfig", "1"),
+        planned("v1", "Secret", "t-ca", &json!({"data": {"k": "dg=="}})),
+        planned(
+            "v1",
+            "Service",
+            "t",
+            &json!({"spec": {
+                "ports": [{"name": "kube-apiserver", "port": 6443}], "selector": {"a": "b"},
+            }}),
+        ),
+        planned(
+            "apps/v1",
+            "Deployment",
+            "t",
+            &json!({"spec": {
+                "selector": {"matchLabels": {"a": "b"}},
+                "template": {
+                    "metadata": {"labels": {"a": "b"}},
+                    "spec": {"containers": [{"name": "c", "image": "example.com/c"}]},
+                },
+            }}),
+        ),
+    ];
+    for object in &objects {
+        let live = writer.write(object).await.unwrap();
+        assert!(holds(&object.body, &live.body), "{}", object.key);
+        index.remember(&tenant(), object, (&live, index.since()));
+        assert!(index.as_planned(object), "{}", object.key);
+        let again = writer.write(object).await.unwrap();
+        assert_eq!(again.fingerprint, live.fingerprint, "{}", object.key);
+    }
+    // The watch tells of all that now; an echo is no change.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    for object in &objects {
+        assert!(index.as_planned(object), "{} after the echo", object.key);
+        let labels = json!({"metadata": {"annotations": {"somebody": "else"}}});
+        meddle(&client, &object.key, labels).await;
+        let what = format!("{} is seen to have changed", object.key);
+        eventually(&what, || !index.as_planned(object)).await;
+        writer.delete(&object.key, None).await.unwrap();
+        let what = format!("{} is seen to be gone", object.key);
+        eventually(&what, || index.entry(&object.key).is_none()).await;
+    }
+    assert!(index.children(&tenant()).is_empty());
+}
+
+#[tokio::test]
+async fn only_the_object_that_is_meant_is_written_or_deleted() {
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    let writer = door(&client);
+    let mut object = map("t-kubeadmconfig", "1");
+    let live = writer.write(&object).await.unwrap();
+
+    let twice = map("t-kubeadmconfig", "2").with(Intent::Create);
+    let twice = writer.write(&twice).await;
+    assert!(
+        matches!(twice, Err(WriteError::AlreadyExists(_))),
+        "{twice:?}"
+    );
+
+    let another = Version {
+        uid: "00000000-0000-0000-0000-000000000000".into(),
+        ..live.version.clone()
+    };
+    let older = Version {
+        revision: live.version.revision - 1,
+        ..live.version.clone()
+    };
+    for stale in [another, older] {
+        let deleted = writer.delete(&object.key, Some(&stale)).await;
+        assert!(
+            matches!(deleted, Err(WriteError::Conflict { .. })),
+            "{deleted:?}"
+        );
+        for intent in [Intent::Update(stale.clone()), Intent::Adopt(stale.clone())] {
+            let applied = writer.write(&object.clone().with(intent)).await;
+            assert!(
+                matches!(applied, Err(WriteError::Conflict { .. })),
+                "{applied:?}"
+            );
+        }
+    }
+    let now = writer.read(&object.key).await.unwrap().unwrap();
+    assert_eq!(now.version, live.version, "nothing was written");
+
+    object.intent = Intent::Update(live.version.clone());
+    writer.write(&object).await.unwrap();
+    let version = Some(&live.version);
+    writer.delete(&object.key, version).await.unwrap();
+    writer.delete(&object.key, version).await.unwrap();
+    let anew = writer.write(&object).await;
+    assert!(matches!(anew, Err(WriteError::Conflict { .. })), "{anew:?}");
+    assert!(
+        writer.read(&object.key).await.unwrap().is_none(),
+        "it stays gone"
+    );
+}
+
+/// A late request of a stopped leader: of two creations one is refused, whoever comes first, and later
+/// applies can take away what the creation wrote.
+#[tokio::test]
+async fn of_many_creations_one_makes_the_object_and_owns_its_fields_as_an_apply_does() {
+    let server = server().await;
+    let writer = door(&server.client().await.unwrap());
+    let create = |number: u32| {
+        let writer = writer.clone();
+        async move {
+            let object = map("t-kubeadmconfig", &number.to_string()).with(Intent::Create);
+            writer.write(&object).await
+        }
+    };
+    let answers = futures::future::join_all((0..8).map(create)).await;
+    let made: Vec<_> = answers.iter().filter_map(|a| a.as_ref().ok()).collect();
+    let refused = answers
+        .iter()
+        .filter(|a| matches!(a, Err(WriteError::AlreadyExists(_))));
+    assert_eq!((made.len(), refused.count()), (1, 7), "{answers:?}");
+    let entries = made[0].body["metadata"]["managedFields"]
+        .as_array()
+        .unwrap();
+    let operations: Vec<_> = entries.iter().map(|entry| &entry["operation"]).collect();
+    assert_eq!(operations, ["Apply"]);
+
+    let empty = planned("v1", "ConfigMap", "t-kubeadmconfig", &json!({}));
+    let emptied = empty.with(Intent::Update(made[0].version.clone()));
+    let live = writer.write(&emptied).await.unwrap();
+    assert_eq!(live.body["data"], json!(null), "the key went with the plan");
+}
+
+#[tokio::test]
+async fn a_standby_writes_nothing() {
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    let standby = Writer::new(client.clone(), Leadership::none(), Counters::default());
+    let object = map("t-kubeadmconfig", "1");
+    let written = standby.write(&object).await;
+    assert!(
+        matches!(written, Err(WriteError::NotLeading(_))),
+        "{written:?}"
+    );
+    let deleted = standby.delete(&object.key, None).await;
+    assert!(
+        matches!(deleted, Err(WriteError::NotLeading(_))),
+        "{deleted:?}"
+    );
+    let found = api(&client, &object.key)
+        .get_opt("t-kubeadmconfig")
+        .await
+        .unwrap();
+    assert!(found.is_none());
+}
+
+#[tokio::test]
+async fn what_the_api_server_says_comes_back_with_the_name_of_the_object() {
+    let server = server().await;
+    let writer = door(&server.client().await.unwrap());
+    let service = planned(
+        "v1",
+        "Service",
+        "t",
+        &json!({"spec": {"ports": [{"port": 700_000}]}}),
+    );
+    let error = writer.write(&service).await.unwrap_err();
+    assert!(matches!(error, WriteError::Invalid { .. }), "{error:?}");
+    assert!(error.to_string().contains("default/t"), "{error}");
+    assert!(error.to_string().contains("spec.ports[0].port"), "{error}");
+}

@@ -1,0 +1,239 @@
+//! Cluster API drives a tenant: core, the kubeadm bootstrap provider and clusterctl are the real ones.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kamaji_e2e::cluster_api::{self, Clusterctl};
+use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::wait::until;
+use serde_json::{Value, json};
+
+use super::manifest::version;
+use super::objects::{Objects, cluster};
+
+/// Name and namespace of the Cluster.
+const BLUE: (&str, &str) = ("blue", "capi");
+
+/// An object and a merge patch of it.
+type Change<'a> = (&'a str, Value);
+
+/// A Cluster without infrastructure, whose control plane has a name of its own.
+pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
+    let clusterctl = cluster_api::install(&testbed).await?;
+    let objects = Objects::of(&testbed, BLUE.1)?;
+    objects.namespace().await?;
+    objects.apply(&manifest(&testbed)).await?;
+    let case = Case {
+        objects: &objects,
+        clusterctl: &clusterctl,
+    };
+    case.comes_up().await?;
+    case.is_scaled().await?;
+    case.is_paused().await?;
+    case.is_mended().await?;
+    case.is_refused().await?;
+    case.old_version().await?;
+    case.goes().await
+}
+
+struct Case<'a> {
+    objects: &'a Objects,
+    clusterctl: &'a Clusterctl,
+}
+
+impl Case<'_> {
+    /// Endpoint, initialisation, kubeconfig and the probe of Cluster API's core.
+    async fn comes_up(&self) -> Result<()> {
+        self.objects
+            .condition("cluster blue", ("RemoteConnectionProbe", "True"))
+            .await?;
+        self.objects
+            .condition("cluster blue", ("ControlPlaneAvailable", "True"))
+            .await?;
+        let cluster = self.objects.get("cluster blue").await?;
+        let told = self.objects.get("ktcp blue-cp").await?;
+        ensure!(
+            cluster["spec"]["controlPlaneEndpoint"] == told["spec"]["controlPlaneEndpoint"],
+            "the Cluster has taken the endpoint over"
+        );
+        let dual = self.clusterctl.tenant(BLUE).await?;
+        let dual = dual.json("get servicecidr kubernetes").await?;
+        let expected = json!(["10.120.0.0/16", "fd00:120::/112"]);
+        ensure!(dual["spec"]["cidrs"] == expected, "{}", dual["spec"]);
+        let status = &cluster["status"]["controlPlane"];
+        ensure!(status["availableReplicas"] == 1 && status["versions"][0]["version"] == version());
+        let told = self.clusterctl.run("describe cluster blue -n capi").await?;
+        ensure!(told.contains("KamajiControlPlane capi/blue-cp"), "{told}");
+        let plan = self.clusterctl.run("upgrade plan").await?;
+        ensure!(plan.contains("control-plane-kamaji"), "{plan}");
+        Ok(())
+    }
+
+    /// To nothing and back by the scale subresource.
+    async fn is_scaled(&self) -> Result<()> {
+        self.objects.run("scale ktcp blue-cp --replicas=0").await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "False"))
+            .await?;
+        self.objects.run("scale ktcp blue-cp --replicas=1").await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "True"))
+            .await
+    }
+
+    /// By the Cluster, and by an annotation on the control plane alone.
+    async fn is_paused(&self) -> Result<()> {
+        let by_cluster = |paused| ("cluster blue", json!({"spec": {"paused": paused}}));
+        self.pauses(by_cluster(true), by_cluster(false), "blue")
+            .await?;
+        let annotated = |value: Value| {
+            let annotations = json!({"cluster.x-k8s.io/paused": value});
+            (
+                "ktcp blue-cp",
+                json!({"metadata": {"annotations": annotations}}),
+            )
+        };
+        self.pauses(annotated(json!("")), annotated(Value::Null), "azure")
+            .await
+    }
+
+    /// What was asked meanwhile is done as soon as it goes on.
+    async fn pauses(&self, stop: Change<'_>, go: Change<'_>, team: &str) -> Result<()> {
+        self.objects.patch(stop.0, stop.1).await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Paused", "True"))
+            .await?;
+        let label = json!({"metadata": {"labels": {"team": team}}});
+        self.objects.patch("ktcp blue-cp", label).await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let label = || async {
+            let tenant = self.objects.get("tcp blue-cp").await?;
+            anyhow::Ok(tenant["metadata"]["labels"]["team"] == team)
+        };
+        ensure!(!label().await?, "nothing is done while it is paused");
+        self.objects.patch(go.0, go.1).await?;
+        until("it goes on at once", Duration::from_secs(5), || async {
+            ensure!(label().await?, "the label is not there");
+            Ok(())
+        })
+        .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Paused", "False"))
+            .await
+    }
+
+    /// A name with a port fits into no certificate: it is named in a condition, and the tenant stays as
+    /// it is until the name is mended.
+    async fn is_mended(&self) -> Result<()> {
+        let names = |name: &str| json!({"spec": {"network": {"certSANs": [name]}}});
+        self.objects
+            .patch("ktcp blue-cp", names("a.example:6443"))
+            .await?;
+        until("the name is refused", Duration::from_secs(10), || async {
+            let said = self.created().await?;
+            let text = said["message"].as_str().unwrap_or_default();
+            ensure!(
+                said["status"] == "False"
+                    && said["reason"] == "SpecInvalid"
+                    && text.contains("spec.network.certSANs has a.example:6443"),
+                "it says {said}"
+            );
+            Ok(())
+        })
+        .await?;
+        let asked = async || {
+            let tenant = self.objects.get("tcp blue-cp").await?;
+            anyhow::Ok(tenant["spec"]["networkProfile"]["certSANs"].clone())
+        };
+        let told = asked().await?;
+        ensure!(!told.to_string().contains("a.example"), "{told}");
+        self.objects
+            .patch("ktcp blue-cp", names("a.example"))
+            .await?;
+        until("the name is taken", Duration::from_secs(10), || async {
+            let (said, told) = (self.created().await?, asked().await?);
+            ensure!(said["status"] == "True", "it says {said}");
+            ensure!(told == json!(["a.example"]), "{told}");
+            Ok(())
+        })
+        .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "True"))
+            .await
+    }
+
+    /// What only the operator's webhook refuses is a condition and an event, and the tenant runs on.
+    async fn is_refused(&self) -> Result<()> {
+        let mounts = |mounts: Value| json!({"spec": {"apiServer": {"extraVolumeMounts": mounts}}});
+        let nowhere = json!([{"name": "no-such-volume", "mountPath": "/data"}]);
+        self.objects.patch("ktcp blue-cp", mounts(nowhere)).await?;
+        until("the mount is refused", Duration::from_secs(10), || async {
+            let condition = self.created().await?;
+            let message = condition["message"].as_str().unwrap_or_default();
+            ensure!(
+                condition["reason"] == "WriteRefused" && message.contains("no-such-volume"),
+                "the condition is {condition}"
+            );
+            let events = "get events --field-selector reason=WriteRefused -o name";
+            let events = self.objects.run(events).await?;
+            ensure!(!events.trim().is_empty(), "there is no event");
+            Ok(())
+        })
+        .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("Available", "True"))
+            .await?;
+        self.objects
+            .patch("ktcp blue-cp", mounts(Value::Null))
+            .await?;
+        self.objects
+            .condition("ktcp blue-cp", ("TenantControlPlaneCreated", "True"))
+            .await
+    }
+
+    /// What is said of the TenantControlPlane's making.
+    async fn created(&self) -> Result<Value> {
+        let control_plane = self.objects.get("ktcp blue-cp").await?;
+        let conditions = control_plane["status"]["conditions"].as_array();
+        let mut conditions = conditions.into_iter().flatten();
+        let said = conditions.find(|said| said["type"] == "TenantControlPlaneCreated");
+        Ok(said.cloned().unwrap_or_default())
+    }
+
+    /// Clients of v1alpha1 see the words of the old contract.
+    async fn old_version(&self) -> Result<()> {
+        let old = "kamajicontrolplanes.v1alpha1.controlplane.cluster.x-k8s.io blue-cp";
+        let old = self.objects.get(old).await?;
+        ensure!(old["status"]["initialized"] == true, "{}", old["status"]);
+        Ok(())
+    }
+
+    /// The Cluster goes, and with it the control plane and its tenant.
+    async fn goes(&self) -> Result<()> {
+        self.objects
+            .run("delete cluster blue --timeout=120s")
+            .await?;
+        let left = self
+            .objects
+            .run("get ktcp,tcp,deployment,service -o name")
+            .await?;
+        ensure!(left.trim().is_empty(), "there are {left}");
+        Ok(())
+    }
+}
+
+fn manifest(testbed: &Testbed) -> String {
+    let address = testbed.bed.layout.vip(20);
+    let network = json!({
+        "services": {"cidrBlocks": ["10.120.0.0/16", "fd00:120::/112"]},
+        "pods": {"cidrBlocks": ["10.121.0.0/16", "fd00:121::/56"]},
+    });
+    let control_plane = json!({
+        "version": version().trim_start_matches('v'), "replicas": 1, "dataStoreName": "default",
+        "network": {
+            "serviceType": "ClusterIP", "serviceAddress": address, "allowAddressAsExternalIP": true,
+        },
+        "addons": {"coreDNS": {}, "kubeProxy": {}},
+    });
+    cluster("blue", &network, &control_plane)
+}

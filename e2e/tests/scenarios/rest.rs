@@ -1,0 +1,121 @@
+//! Who writes when there is nothing to do? Nobody, however long it lasts: five minutes in `make soak`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use futures::future::join;
+use kamaji_e2e::audit::{Entry, OPERATOR_NAMESPACE};
+use kamaji_e2e::tenant::Tenant;
+use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::wait::until;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::manifest;
+
+/// How long the operator must be silent before it counts as having come to rest.
+const SETTLED: Duration = Duration::from_secs(5);
+/// More than a new replica takes to be there and the old one to be gone.
+const ROLLOUT: Duration = Duration::from_secs(20);
+
+pub async fn run(testbed: Testbed) -> Result<()> {
+    let whole = json!({
+        "networkProfile": manifest::at_address(&testbed, 10),
+        "addons": {"coreDNS": {}, "kubeProxy": {}, "konnectivity": {"server": {"port": 8132}}},
+    });
+    let waits = json!({"controlPlane": {"service": {"serviceType": "LoadBalancer"}}});
+    let pends = json!({"controlPlane": {"deployment": {"nodeSelector": {"no": "such-node"}}}});
+    let mut tenants = Vec::new();
+    for (name, spec) in [("whole", whole), ("waits", waits), ("pends", pends)] {
+        let text = manifest::tenant("rest", name, spec);
+        tenants.push(Tenant::apply(&testbed, &text).await?);
+    }
+    tenants[0].wait_ready(Duration::from_mins(2)).await?;
+    let rest = match std::env::var_os("KAMAJI_SOAK") {
+        Some(_) => Duration::from_mins(5),
+        None => Duration::from_secs(10),
+    };
+    undisturbed(&testbed, rest).await?;
+
+    let kubectl = testbed.kubectl()?;
+    let deployment = format!("-n {OPERATOR_NAMESPACE} deployment/kamaji-controller-manager");
+    kubectl
+        .run(&format!("rollout restart {deployment}"))
+        .await?;
+    let mark = testbed.audit().mark()?;
+    let status = format!("rollout status {deployment} --timeout=90s");
+    let (rolled, refused) = join(kubectl.run(&status), refusals(&testbed)).await;
+    rolled?;
+    let refused = refused?;
+    ensure!(refused.is_empty(), "while it rolled: {refused:?}");
+    silent(&testbed, mark)?;
+    for tenant in tenants {
+        tenant.delete().await?;
+    }
+    Ok(())
+}
+
+/// What a user hears that goes on writing tenants until the old replica has gone.
+async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
+    let kubectl = testbed.kubectl()?;
+    let tenant = manifest::tenant("rest", "of-a-user", json!({}));
+    let begin = Instant::now();
+    let (mut written, mut refused) = (0, Vec::new());
+    while begin.elapsed() < ROLLOUT {
+        match kubectl.dry_run(&tenant).await {
+            Ok(()) => written += 1,
+            Err(error) => refused.push(format!("{error:#}")),
+        }
+    }
+    println!("  {written} writes of a user while the operator was rolled out");
+    ensure!(written > 10, "too few to tell anything");
+    Ok(refused)
+}
+
+/// Waits for the operator to come to rest, and then that it stays so.
+async fn undisturbed(testbed: &Testbed, rest: Duration) -> Result<()> {
+    until(
+        "the operator comes to rest",
+        Duration::from_mins(1),
+        || async {
+            let mark = testbed.audit().mark()?;
+            sleep(SETTLED).await;
+            silent(testbed, mark)
+        },
+    )
+    .await?;
+    let mark = testbed.audit().mark()?;
+    sleep(rest).await;
+    silent(testbed, mark)?;
+    let mut reads: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in of_the_operator(testbed, mark)? {
+        let what = format!("{} {}", entry.verb, entry.object_ref.resource);
+        *reads.entry(what).or_default() += 1;
+    }
+    println!("  requests in {} s at rest: {reads:?}", rest.as_secs());
+    Ok(())
+}
+
+/// Whether the operator has written nothing but its lease since the mark.
+fn silent(testbed: &Testbed, mark: u64) -> Result<()> {
+    let writes: Vec<String> = of_the_operator(testbed, mark)?
+        .iter()
+        .filter(|entry| entry.is_write() && !entry.is_of_a_lease())
+        .map(|entry| {
+            let object = &entry.object_ref;
+            let (kind, name) = (&object.resource, &object.name);
+            format!("{} {kind}/{name} {}", entry.verb, object.subresource)
+        })
+        .collect();
+    ensure!(writes.is_empty(), "the operator has written: {writes:?}");
+    Ok(())
+}
+
+fn of_the_operator(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
+    let entries = testbed.audit().since(mark)?;
+    Ok(entries
+        .into_iter()
+        .filter(Entry::is_of_the_operator)
+        .collect())
+}

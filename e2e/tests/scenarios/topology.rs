@@ -1,0 +1,253 @@
+//! A ClusterClass drives a tenant and its workers, which are real kubelets, through an upgrade from the
+//! previous minor version of Kubernetes. Both versions are real ones: the control plane's images and the
+//! worker's kubelet and kubeadm tell their own.
+//!
+//! Where something is to come before something else, it is read from a [`Record`] of every state of the
+//! objects, so that nothing that lasts a moment is missed.
+
+mod end;
+mod machines;
+mod rollout;
+mod upgrade;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kamaji_e2e::cluster_api::{self, Clusterctl};
+use kamaji_e2e::infrastructure;
+use kamaji_e2e::kubectl::{Kubectl, says};
+use kamaji_e2e::layout::manifest;
+use kamaji_e2e::step::step;
+use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::tools::{kubernetes_version, previous_version};
+use kamaji_e2e::wait::until;
+use serde_json::{Value, json};
+
+use super::objects::Objects;
+use super::record::{Kind, Record};
+
+/// Name and namespace of the Cluster.
+const GREEN: (&str, &str) = ("green", "green");
+
+const CLUSTER: Kind = ("cluster.x-k8s.io", "v1beta2", "Cluster");
+const MACHINE: Kind = ("cluster.x-k8s.io", "v1beta2", "Machine");
+const CONTROL_PLANE: Kind = (
+    "controlplane.cluster.x-k8s.io",
+    "v1alpha2",
+    "KamajiControlPlane",
+);
+const INFRASTRUCTURE: Kind = ("infrastructure.cluster.x-k8s.io", "v1", "KubeletCluster");
+const TENANT: Kind = ("kamaji.clastix.io", "v1alpha1", "TenantControlPlane");
+const POD: Kind = ("", "v1", "Pod");
+const NODE: Kind = ("", "v1", "Node");
+
+/// How long nobody may do anything.
+const QUIET: Duration = Duration::from_secs(12);
+
+/// Created with a worker, patched, upgraded, scaled; left in peace; a Machine and the pods of the control
+/// plane replaced; deleted.
+pub async fn run(testbed: Testbed) -> Result<()> {
+    let clusterctl = cluster_api::install(&testbed).await?;
+    testbed.load_previous().await?;
+    infrastructure::start(&testbed, Path::new(env!("CARGO_BIN_EXE_testbed"))).await?;
+    let objects = Objects::of(&testbed, GREEN.1)?;
+    objects.namespace().await?;
+    objects
+        .apply(&manifest("clusterclass-kubelets.yaml")?)
+        .await?;
+    let kinds = [CLUSTER, MACHINE, CONTROL_PLANE, INFRASTRUCTURE, TENANT, POD];
+    let case = Case {
+        record: Record::of(&testbed.client().await?, GREEN.1, &kinds).await?,
+        before: previous_version()?,
+        after: kubernetes_version()?,
+        testbed: &testbed,
+        objects: &objects,
+        clusterctl: &clusterctl,
+    };
+    let bare = case.bare().await?;
+    case.is_generated().await?;
+    let tenant = step("a Cluster comes up", case.comes_up()).await?;
+    step("patches", case.is_patched()).await?;
+    step("upgrade", case.is_upgraded(&tenant)).await?;
+    step("workers, none, two, one", case.is_scaled(&tenant)).await?;
+    step("nothing, while all is quiet", case.stays_as_it_is()).await?;
+    step("a new Machine", case.machine_is_replaced(&tenant)).await?;
+    step("a new control plane", case.pods_are_replaced()).await?;
+    step("its end", case.goes(&bare)).await
+}
+
+struct Case<'a> {
+    testbed: &'a Testbed,
+    objects: &'a Objects,
+    clusterctl: &'a Clusterctl,
+    record: Record,
+    /// The version it is created with.
+    before: String,
+    /// The version it is upgraded to.
+    after: String,
+}
+
+impl Case<'_> {
+    /// By `clusterctl generate cluster` from a template, as a user would.
+    async fn is_generated(&self) -> Result<()> {
+        let address = self.testbed.bed.layout.vip(21);
+        let template = "cluster-template-kubelets.yaml";
+        let cluster = self
+            .clusterctl
+            .with("CONTROL_PLANE_ADDRESS", &address.to_string())
+            .generate(GREEN, template, (&self.before, 1))
+            .await?;
+        self.objects.apply(&cluster).await
+    }
+
+    /// No Machine before the version is known; then one that is a kubelet of this version.
+    async fn comes_up(&self) -> Result<Kubectl> {
+        let machine = self
+            .record
+            .first("the first Machine", |state| state.is(MACHINE));
+        let known = self.record.first("the version is known", |state| {
+            state.is(CONTROL_PLANE) && state.word("/status/version") == self.before
+        });
+        let (machine, known) = (machine.await?, known.await?);
+        ensure!(
+            known.revision < machine.revision,
+            "there is a Machine since {}, but the version is known since {}",
+            machine.revision,
+            known.revision
+        );
+        for type_ in ["RemoteConnectionProbe", "InfrastructureReady", "Available"] {
+            self.objects
+                .condition("cluster green", (type_, "True"))
+                .await?;
+        }
+        let tenant = self.clusterctl.tenant(GREEN).await?;
+        self.nodes(&tenant, 1, &self.before).await?;
+        self.serves(&tenant, &self.before).await?;
+        until("nothing is wrong", Duration::from_mins(1), || async {
+            let told = self
+                .clusterctl
+                .run("describe cluster green -n green")
+                .await?;
+            ensure!(told.contains("KamajiControlPlane green/green"), "{told}");
+            ensure!(
+                !told.contains("False") && told.contains("Available"),
+                "{told}"
+            );
+            Ok(())
+        })
+        .await?;
+        Ok(tenant)
+    }
+
+    /// The API server itself tells this version.
+    async fn serves(&self, tenant: &Kubectl, version: &str) -> Result<()> {
+        let told = tenant.json("version").await?;
+        let told = &told["serverVersion"]["gitVersion"];
+        ensure!(told == version, "the API server is {told}, not {version}");
+        Ok(())
+    }
+
+    /// The topology and the provider do not disagree about what they share, and neither the provider nor
+    /// the operator asks for anything.
+    async fn stays_as_it_is(&self) -> Result<()> {
+        let kinds = "cluster,ktcp,tcp,kubeletcluster,machinedeployment";
+        let versions = || async {
+            let found = self.objects.list(kinds).await?;
+            anyhow::Ok(found.iter().map(version).collect::<Vec<_>>())
+        };
+        until("all is quiet", Duration::from_mins(2), || async {
+            let (mark, before) = (self.testbed.audit().mark()?, versions().await?);
+            tokio::time::sleep(QUIET).await;
+            let after = versions().await?;
+            ensure!(before == after, "{before:?}, and later {after:?}");
+            let entries = self.testbed.audit().since(mark)?;
+            let ours = entries
+                .iter()
+                .filter(|entry| entry.is_of_the_operator() && !entry.is_of_a_lease());
+            // A watch ends after some minutes and is begun anew, which is no poll.
+            let asked: Vec<_> = ours
+                .filter(|entry| entry.verb != "watch")
+                .map(|entry| (&entry.user.username, &entry.verb, &entry.uri))
+                .collect();
+            ensure!(asked.is_empty(), "requests at rest: {asked:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// A variable of the Cluster reaches the tenant's Service, and a change of the class does.
+    async fn is_patched(&self) -> Result<()> {
+        // The second; its default stands there already.
+        let path = "/spec/topology/variables/1/value";
+        let variable = json!([{"op": "replace", "path": path, "value": "green"}]);
+        self.objects.json_patch("cluster green", variable).await?;
+        self.service("annotations", "example.com/team", Some("green"))
+            .await?;
+        let labels = json!({"spec": {"template": {"spec": {"network": {
+            "serviceLabels": {"example.com/class": "changed"},
+        }}}}});
+        self.objects.patch("ktcpt kubelets", labels).await?;
+        self.service("labels", "example.com/class", Some("changed"))
+            .await?;
+        let none = json!({"spec": {"template": {"spec": {"network": {"serviceLabels": null}}}}});
+        self.objects.patch("ktcpt kubelets", none).await?;
+        self.service("labels", "example.com/class", None).await
+    }
+
+    async fn service(&self, what: &str, key: &str, value: Option<&str>) -> Result<()> {
+        let title = format!("the Service has {what} {key}={value:?}");
+        until(&title, Duration::from_mins(1), || async {
+            let service = self.objects.get("service green").await?;
+            let found = service["metadata"][what][key].as_str();
+            ensure!(found == value, "it is {found:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// So many Nodes are Ready with a kubelet of this version, and Cluster API knows them as Machines of
+    /// it. Returns their uids.
+    async fn nodes(
+        &self,
+        tenant: &Kubectl,
+        count: usize,
+        version: &str,
+    ) -> Result<BTreeSet<String>> {
+        let title = format!("{count} workers of {version}");
+        until(&title, Duration::from_mins(4), || async {
+            let machines = self.objects.list("machines").await?;
+            let running = machines.iter().filter(|machine| {
+                machine["spec"]["version"] == version && machine["status"]["phase"] == "Running"
+            });
+            let running = running.count();
+            let nodes = tenant.json("get nodes").await?;
+            let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
+            let ready: BTreeSet<String> = nodes
+                .iter()
+                .filter(|node| says(node, ("Ready", "True")))
+                .filter(|node| node["status"]["nodeInfo"]["kubeletVersion"] == version)
+                .filter_map(|node| Some(node["metadata"]["uid"].as_str()?.to_owned()))
+                .collect();
+            let all = (machines.len(), running, nodes.len(), ready.len());
+            ensure!(
+                all == (count, count, count, count),
+                "Machines, running, Nodes, Ready: {all:?}"
+            );
+            Ok(ready)
+        })
+        .await
+    }
+}
+
+fn version(object: &Value) -> (String, String) {
+    let word = |key: &str| {
+        object["metadata"][key]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let kind = object["kind"].as_str().unwrap_or_default();
+    (format!("{kind} {}", word("name")), word("resourceVersion"))
+}
