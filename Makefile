@@ -1,7 +1,7 @@
 # Calls, no logic: each line can be typed by hand. `make help` lists the targets.
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
-	containernetworking-plugins iproute2 curl procps
+	containernetworking-plugins iproute2 curl procps python3
 SCENARIOS := cargo test -p kamaji-e2e --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
@@ -29,12 +29,12 @@ up: deps tools ## A management cluster with the operator, tenant demo and a work
 down: ## Remove everything that `make up` made.
 	cargo run -q -p kamaji-e2e --bin testbed -- down
 
-test: deps tools ## Every test, the stories of the testbed included.
+test: deps tools ## Every test, the scenarios of the testbed included.
 	cargo test --workspace --exclude kamaji-e2e
 	cargo test -p kamaji-e2e --lib --bins --test envtest --test templates
 	$(SCENARIOS)
 
-scenarios: tools ## Only the stories; `make scenarios WORDS=dns` those with these words in their name.
+scenarios: tools ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.
 	$(SCENARIOS) $(WORDS)
 
 check: ## Format, lints and the dependency policy.
@@ -50,7 +50,7 @@ check: ## Format, lints and the dependency policy.
 crds: ## Write the CustomResourceDefinitions to config/crd.
 	cargo run -q -p kamaji-api --example crds -- config/crd
 
-soak: tools ## The stories that run for long: five minutes at rest instead of ten seconds.
+soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build.
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
 	KAMAJI_SOAK=1 $(SCENARIOS) nobody
 
