@@ -1,8 +1,10 @@
-//! `kamaji render`: what would the operator make of these objects?
+//! `kamaji render`: prints what the operator plans for the TenantControlPlanes in files, without a cluster.
 
+mod arguments;
 mod input;
 mod output;
 mod placeholder;
+mod snapshot;
 
 use anyhow::{Context, bail};
 use kamaji_core::{
@@ -17,31 +19,10 @@ use kamaji_core::{
 
 use input::Documents;
 
-/// Options of `kamaji render`.
-#[derive(clap::Args)]
-pub struct Arguments {
-    /// File with TenantControlPlanes, and with the DataStores and Secrets they name, if at hand;
-    /// repeatable, - for standard input; other documents are passed over
-    #[arg(short, long = "file", required = true)]
-    files: Vec<String>,
-    /// Print what goes into the tenants instead of what goes into the management cluster
-    #[arg(long)]
-    tenant_cluster: bool,
-    /// Print certificates and keys as decoded summaries
-    #[arg(long)]
-    summarise_keys: bool,
-    /// Make the same keys each time, for repeatable output; such keys are for reading only
-    #[arg(long)]
-    seed: Option<String>,
-    /// DataStore of tenants that name none
-    #[arg(long, default_value = "default")]
-    datastore: String,
-    /// What new keys are: ECDSA-P256 or RSA-2048
-    #[arg(long, default_value = "ECDSA-P256")]
-    key_algorithm: kamaji_core::pki::key::KeyAlgorithm,
-}
+pub use arguments::Arguments;
 
-/// Renders every tenant in the given files.
+/// Renders every TenantControlPlane of the given files to standard output, and notes on what stands in for
+/// facts of a live cluster to standard error.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let documents = Documents::read(&arguments.files)?;
     if documents.tenants.is_empty() {
@@ -52,36 +33,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     for object in &documents.tenants {
         let mut notes = Vec::new();
-        let objects = one(arguments, &documents, object, &mut notes)?;
+        let snapshot = snapshot::of(arguments, &documents, object, &mut notes)?;
+        let plan = plan::plan(&snapshot)?;
+        notes.extend(
+            plan.waits
+                .iter()
+                .map(|wait| format!("{}: {}", wait.reason, wait.message)),
+        );
         let name = object.metadata.name.as_deref().unwrap_or_default();
         for note in notes {
             eprintln!("{name}: {note}");
         }
-        output::print(&objects, arguments.summarise_keys)?;
+        let objects = if arguments.tenant_cluster {
+            tenant_cluster_objects(&snapshot, &plan)?
+        } else {
+            plan.objects().cloned().collect()
+        };
+        output::objects(&objects, arguments.summarise_keys)?;
+        if arguments.plan {
+            output::rest(&plan)?;
+        }
     }
     Ok(())
 }
 
-fn one(
-    arguments: &Arguments,
-    documents: &Documents,
-    object: &kamaji_api::tenant::TenantControlPlane,
-    notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<Object>> {
-    let snapshot = placeholder::snapshot(arguments, documents, object, notes)?;
-    let plan = plan::plan(&snapshot)?;
-    notes.extend(
-        plan.waits
-            .iter()
-            .map(|wait| format!("{}: {}", wait.reason, wait.message)),
-    );
-    if !arguments.tenant_cluster {
-        return Ok(plan.objects().cloned().collect());
-    }
-    tenant_cluster_of(&snapshot, &plan)
-}
-
-fn tenant_cluster_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
+fn tenant_cluster_objects(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
     let tenant = Tenant {
         status: plan.status.clone(),
         ..Tenant::parse(&snapshot.object)?
@@ -90,7 +66,7 @@ fn tenant_cluster_of(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Obj
     let store = snapshot.store.as_ref().map_err(Clone::clone)?;
     let ca = plan
         .ca()
-        .context("the tenant has no usable CA, so its inside cannot be rendered")?;
+        .context("the tenant has no usable CA, so its tenant cluster cannot be rendered")?;
     let facts = TenantClusterFacts {
         renderer: Renderer::recorded(&tenant).ok(),
         tenant: &tenant,

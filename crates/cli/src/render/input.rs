@@ -1,23 +1,31 @@
-//! Which documents are in the given files?
+//! Reads the documents of the given files: objects as users write them, or as `kubectl get -o yaml` prints
+//! them.
 
 use std::io::Read;
 
 use anyhow::Context;
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{datastore::DataStore, tenant::TenantControlPlane};
+use kamaji_core::object::Kind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Everything of use in the files.
+/// Documents of the files by kind, in the order of the files. Kinds that no plan looks at are left out.
 #[derive(Default)]
 pub struct Documents {
+    /// TenantControlPlanes, each of which is rendered.
     pub tenants: Vec<TenantControlPlane>,
+    /// DataStores that tenants name.
     pub stores: Vec<DataStore>,
+    /// Secrets of tenants and of DataStores.
     pub secrets: Vec<Secret>,
+    /// Live objects of other kinds that tenants have in the management cluster.
+    pub live: Vec<(Kind, Value)>,
 }
 
 impl Documents {
-    /// Reads files of many documents each; `-` is standard input.
+    /// Reads files of any number of YAML documents each; `-` is standard input. Items of a List count as
+    /// documents.
     pub fn read(files: &[String]) -> anyhow::Result<Self> {
         let mut documents = Self::default();
         for file in files {
@@ -51,13 +59,18 @@ impl Documents {
             Some("TenantControlPlane") => self.tenants.push(typed(value)?),
             Some("DataStore") => self.stores.push(typed(value)?),
             Some("Secret") => self.secrets.push(typed(decoded(value))?),
+            Some("ConfigMap") => self.live.push((Kind::ConfigMap, value)),
+            Some("Deployment") => self.live.push((Kind::Deployment, value)),
+            Some("Ingress") => self.live.push((Kind::Ingress, value)),
+            Some("Service") => self.live.push((Kind::Service, value)),
+            Some("TLSRoute") => self.live.push((Kind::TlsRoute, value)),
             _ => {}
         }
         Ok(())
     }
 }
 
-/// A Secret's stringData becomes data, as the API server does it.
+/// A Secret with its stringData as data, as the API server stores it.
 fn decoded(mut value: Value) -> Value {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let texts = value

@@ -1,6 +1,5 @@
-//! What stands in for what only a live cluster knows?
+//! Placeholders for what only a live cluster knows: datastores, addresses and the webhooks' CA.
 
-use anyhow::Context;
 use k8s_openapi::{
     api::core::v1::{LoadBalancerIngress, LoadBalancerStatus, Service, ServiceSpec, ServiceStatus},
     jiff::Timestamp,
@@ -10,104 +9,23 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 use kamaji_core::{
-    admission,
-    pki::{authority, key::KeyAlgorithm},
+    pki::{
+        authority::{self, Authority},
+        key::KeyAlgorithm,
+    },
     rng::Seed,
-    settings::Settings,
-    snapshot::{Snapshot, StoreWait},
+    snapshot::StoreWait,
     store::{self, Secrets, Store, StoreTls},
 };
 
-use super::{Arguments, input::Documents};
+use super::input::Documents;
 
-/// An address of the range that is kept for documentation.
+/// Address of the range that RFC 5737 reserves for documentation.
 const ADDRESS: &str = "192.0.2.1";
 
-/// A snapshot of `object` made of the documents, placeholders named in `notes`.
-pub fn snapshot(
-    arguments: &Arguments,
-    documents: &Documents,
-    object: &TenantControlPlane,
-    notes: &mut Vec<String>,
-) -> anyhow::Result<Snapshot> {
-    let settings = Settings {
-        default_data_store: Some(arguments.datastore.clone()),
-        key_algorithm: arguments.key_algorithm,
-        ..Settings::default()
-    };
-    let mut object = admission::default(object, &settings);
-    let seed = seed(arguments)?;
-    if object.metadata.namespace.is_none() {
-        object.metadata.namespace = Some("default".to_owned());
-    }
-    if object.metadata.uid.is_none() {
-        let uid = Seed::from_text(&format!("{:?}", object.metadata.name))
-            .for_purpose("uid")
-            .uuid_v4();
-        notes.push(format!("metadata.uid is not known: {uid} stands in for it"));
-        object.metadata.uid = Some(uid);
-    }
-    let now = Timestamp::now();
-    let named = object
-        .spec
-        .data_store
-        .clone()
-        .unwrap_or_else(|| arguments.datastore.clone());
-    let store = resolve(&named, documents, now, notes);
-    let overrides = object
-        .spec
-        .data_store_overrides
-        .iter()
-        .map(|o| {
-            let name = o.data_store.clone().unwrap_or_default();
-            Ok((
-                o.resource.clone().unwrap_or_default(),
-                resolve(&name, documents, now, notes)?,
-            ))
-        })
-        .collect();
-    let namespace = object.metadata.namespace.clone();
-    Ok(Snapshot {
-        service: Some(service(&object, notes)),
-        secrets: documents
-            .secrets
-            .iter()
-            .filter(|s| s.metadata.namespace == namespace)
-            .filter_map(|s| Some((s.metadata.name.clone()?, s.clone())))
-            .collect(),
-        object,
-        settings,
-        cluster: String::new(),
-        ailing: None,
-        store,
-        overrides,
-        deployment: None,
-        pods: Vec::new(),
-        ingress: None,
-        routes: std::collections::BTreeMap::new(),
-        gateways: Vec::new(),
-        gateway_api: true,
-        children: std::collections::BTreeMap::new(),
-        tenant_cluster: None,
-        now,
-        seed,
-    })
-}
-
-fn seed(arguments: &Arguments) -> anyhow::Result<Seed> {
-    if let Some(text) = &arguments.seed {
-        return Ok(Seed::from_text(text));
-    }
-    let mut bytes = [0; 32];
-    std::io::Read::read_exact(
-        &mut std::fs::File::open("/dev/urandom").context("opening the random device")?,
-        &mut bytes,
-    )
-    .context("reading the random device")?;
-    Ok(Seed::new(bytes))
-}
-
-fn resolve(
+/// The DataStore of that name with its certificates and credentials. Where the documents have no such
+/// DataStore, or not its Secrets, made-up ones stand in.
+pub fn or_stored(
     name: &str,
     documents: &Documents,
     now: Timestamp,
@@ -137,7 +55,7 @@ fn resolve(
     })
 }
 
-/// A store that dials where `found` does, with certificates made up.
+/// A store with the driver and endpoints of `found` and made-up certificates.
 fn like(found: &DataStore, now: Timestamp) -> Store {
     let name = found.metadata.name.as_deref().unwrap_or_default();
     Store {
@@ -148,12 +66,8 @@ fn like(found: &DataStore, now: Timestamp) -> Store {
 }
 
 fn made_up(name: &str, now: Timestamp) -> Store {
-    let ca = authority::issue(
-        "placeholder",
-        KeyAlgorithm::EcdsaP256,
-        now,
-        &mut Seed::from_text(name).for_purpose("placeholder"),
-    );
+    // Overrides need DataStores of one CA.
+    let ca = made_up_ca("datastore", now);
     Store {
         name: name.to_owned(),
         driver: Driver::Etcd,
@@ -169,8 +83,23 @@ fn made_up(name: &str, now: Timestamp) -> Store {
     }
 }
 
-/// The Service as far as its address goes: the status', the user's, or a placeholder.
-fn service(object: &TenantControlPlane, notes: &mut Vec<String>) -> Service {
+fn made_up_ca(name: &str, now: Timestamp) -> Authority {
+    let mut entropy = Seed::from_text(name).for_purpose("placeholder");
+    authority::issue("placeholder", KeyAlgorithm::EcdsaP256, now, &mut entropy)
+}
+
+/// A CA that stands in for that of the operator's webhooks, which a tenant cluster trusts. PEM.
+pub fn webhook_ca(now: Timestamp, notes: &mut Vec<String>) -> Vec<u8> {
+    notes.push(
+        "the CA of the operator's webhooks is not known: one made up for this output stands in for it"
+            .to_owned(),
+    );
+    made_up_ca("webhook", now).certificate_pem().to_vec()
+}
+
+/// The Service of a tenant as far as addresses go: that of spec.networkProfile.address, else that of
+/// status.controlPlaneEndpoint, else a placeholder.
+pub fn service(object: &TenantControlPlane, notes: &mut Vec<String>) -> Service {
     let known = object
         .status
         .as_ref()

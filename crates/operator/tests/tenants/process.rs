@@ -6,7 +6,7 @@ use std::{
 };
 
 use kamaji_e2e::{
-    command::command, process_guard::Guarded, operator::binary, process::Identity, wait::until,
+    command::command, operator::binary, process::Identity, process_guard::Guarded, wait::until,
 };
 use rustix::process::Signal;
 use tokio::sync::OnceCell;
