@@ -1,5 +1,5 @@
-//! Where is a tenant's API server, for its components, its workers and its users?
-//! (management-cluster specification, sections 5.3 and 8.2)
+//! Control plane endpoint of a tenant: the assigned address, the advertised one, and the host and port
+//! that workers and users dial.
 
 use std::net::IpAddr;
 
@@ -8,84 +8,69 @@ use kamaji_api::tenant::ServiceType;
 
 use crate::tenant::Tenant;
 
+mod host_port;
+
+pub use host_port::{HostPort, HostPortError};
+
 /// The addresses of one control plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Address that was assigned: the user's, the Service's or the load balancer's.
+    /// Address of the Service: the spec's `networkProfile.address`, else the Service's own, else its load
+    /// balancer's. The tenant's status carries it as `controlPlaneEndpoint`.
     pub assigned: IpAddr,
-    /// Address that is advertised: the user's advertiseAddress, else the assigned one.
+    /// Address that kube-apiserver advertises: the spec's `networkProfile.advertiseAddress`, else the
+    /// assigned one.
     pub advertised: IpAddr,
-    /// Port of the API server.
+    /// Port of the API server, 1 to 65535.
     pub port: u16,
-    /// What workers and users are told: `host:port`, a gateway's or ingress' host name where there
-    /// is one.
-    pub control_plane: HostPort,
+    /// Host and port that workers and users dial, by [`published`]; kubeconfigs and certificates name it.
+    pub published: HostPort,
 }
 
-/// A host and a port, written with brackets round IPv6.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPort {
-    /// Name or address, without brackets.
-    pub host: String,
-    /// 1 to 65535.
-    pub port: u16,
+/// Hosts that may be published for a control plane; `None` and empty texts mean that there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hosts<'a> {
+    /// Host name of the ingress, with or without a port.
+    pub ingress: Option<&'a str>,
+    /// Host name of the gateway, with or without a port.
+    pub gateway: Option<&'a str>,
 }
 
-impl std::fmt::Display for HostPort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+/// The host and port that workers and users dial: the ingress' host name, else the gateway's, else
+/// `advertised`. A host name without a port gets the port of `advertised`.
+pub fn published(hosts: Hosts, advertised: HostPort) -> HostPort {
+    let name = hosts.ingress.or(hosts.gateway);
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => HostPort::parse(name, advertised.port),
+        None => advertised,
     }
 }
 
-impl HostPort {
-    /// Reads `host`, `host:port` or `[v6]:port`; a port that is absent or no port is `default`.
-    pub fn parse(text: &str, default: u16) -> Self {
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.starts_with('[') => (
-                host,
-                port.parse().ok().filter(|p| *p > 0).unwrap_or(default),
-            ),
-            _ => (text, default),
-        };
-        Self {
-            host: host
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned(),
-            port,
-        }
-    }
-}
-
-/// Why there is no endpoint yet.
+/// Reason for which a control plane has no endpoint yet; its text names the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unassigned {
-    /// The Service is not there yet.
+    /// The Service does not exist yet.
     #[error("the Service {0} does not exist yet: it is about to be created")]
     NoService(String),
-    /// The API server has not given it an address.
+    /// The API server of the management cluster has not given the Service a cluster IP.
     #[error("the Service {0} has no cluster IP yet")]
     NoClusterIp(String),
-    /// Nobody has given the load balancer an address.
+    /// No load balancer controller has given the Service an address.
     #[error(
         "the Service {0} of type LoadBalancer has no address in status.loadBalancer yet: is a load balancer controller running, and has it free addresses? Or set spec.networkProfile.address"
     )]
     NoLoadBalancer(String),
-    /// Only host names, which certificates and advertise-address cannot use.
+    /// The load balancer has host names only, which `--advertise-address` cannot use.
     #[error(
         "the load balancer of Service {service} has the host name {hostname} but no IP address: set spec.networkProfile.address to one of its addresses"
     )]
     OnlyHostname {
-        /// The Service.
+        /// The Service as `namespace/name`.
         service: String,
-        /// Its host name.
+        /// Host name of the load balancer.
         hostname: String,
     },
-    /// A `NodePort` has no address of its own.
+    /// A Service of type NodePort has no address of its own.
     #[error(
         "the Service {0} of type NodePort has no address of its own: set spec.networkProfile.address to the address of a node"
     )]
@@ -93,7 +78,7 @@ pub enum Unassigned {
 }
 
 impl Unassigned {
-    /// Reason for a condition.
+    /// Reason of the condition that waits for the endpoint.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoService(_) | Self::NoClusterIp(_) => "ServicePending",
@@ -104,39 +89,42 @@ impl Unassigned {
     }
 }
 
-/// The endpoint of `tenant`, from its spec and its live Service.
+/// Resolves the endpoint of `tenant` from its spec and its live Service; `None` is a Service that does not
+/// exist yet.
 pub fn resolve(tenant: &Tenant, service: Option<&Service>) -> Result<Endpoint, Unassigned> {
     let assigned = assigned(tenant, service)?;
     let port = tenant.network.port;
     let advertised = tenant.network.advertise_address.unwrap_or(assigned);
     let control_plane = &tenant.spec.control_plane;
-    let gateway = control_plane
-        .gateway
-        .as_ref()
-        .and_then(|g| g.hostname.clone());
-    let ingress = control_plane
-        .ingress
-        .as_ref()
-        .and_then(|i| i.hostname.clone());
-    let control_plane = match ingress.or(gateway).filter(|name| !name.is_empty()) {
-        Some(name) => HostPort::parse(&name, port),
-        None => HostPort {
+    let hosts = Hosts {
+        ingress: control_plane
+            .ingress
+            .as_ref()
+            .and_then(|ingress| ingress.hostname.as_deref()),
+        gateway: control_plane
+            .gateway
+            .as_ref()
+            .and_then(|gateway| gateway.hostname.as_deref()),
+    };
+    let published = published(
+        hosts,
+        HostPort {
             host: advertised.to_string(),
             port,
         },
-    };
+    );
     Ok(Endpoint {
         assigned,
         advertised,
         port,
-        control_plane,
+        published,
     })
 }
 
-/// Addresses of a Service that are looked at, at most.
+/// Most addresses of a Service that are read.
 const ADDRESSES: usize = 16;
 
-/// Every address of a Service: of the cluster, and of its load balancer.
+/// Every address of a Service: its cluster IPs, then those of its load balancer, at most 16.
 pub fn addresses(service: &Service) -> Vec<IpAddr> {
     let spec = service.spec.as_ref();
     let first = spec.and_then(|spec| spec.cluster_ip.as_ref());
@@ -178,14 +166,14 @@ fn assigned(tenant: &Tenant, service: Option<&Service>) -> Result<IpAddr, Unassi
     }
 }
 
-/// The address that the tenant's status has already: certificates and kubeconfigs are made for it.
+/// The address in the tenant's status: certificates and kubeconfigs are made for it.
 fn recorded(tenant: &Tenant) -> Option<IpAddr> {
     let text = tenant.status.control_plane_endpoint.as_deref()?;
     HostPort::parse(text, tenant.network.port).host.parse().ok()
 }
 
 /// The recorded address as long as the load balancer has it, whatever the order of its entries; else
-/// the first that is an IP address.
+/// the first IP address of the load balancer.
 fn load_balancer(
     name: String,
     service: &Service,
@@ -199,8 +187,8 @@ fn load_balancer(
     let entries = ingress.map(Vec::as_slice).unwrap_or_default();
     let ip = |entry: &LoadBalancerIngress| entry.ip.as_deref()?.parse::<IpAddr>().ok();
     let addresses: Vec<IpAddr> = entries.iter().filter_map(ip).collect();
-    let kept = recorded.filter(|address| addresses.contains(address));
-    if let Some(address) = kept.or_else(|| addresses.first().copied()) {
+    let current = recorded.filter(|address| addresses.contains(address));
+    if let Some(address) = current.or_else(|| addresses.first().copied()) {
         return Ok(address);
     }
     match entries.iter().find_map(|entry| entry.hostname.clone()) {

@@ -1,38 +1,5 @@
 use super::*;
 
-#[test]
-fn host_names_take_their_own_port_or_the_default() {
-    for (text, host, port) in [
-        ("api.example.com", "api.example.com", 6443),
-        ("api.example.com:443", "api.example.com", 443),
-        ("api.example.com:0", "api.example.com", 6443),
-        ("api.example.com:http", "api.example.com", 6443),
-        ("2001:db8::1", "2001:db8::1", 6443),
-        ("[2001:db8::1]:8443", "2001:db8::1", 8443),
-    ] {
-        assert_eq!(
-            HostPort::parse(text, 6443),
-            HostPort {
-                host: host.into(),
-                port
-            },
-            "{text}"
-        );
-    }
-}
-
-#[test]
-fn an_ipv6_host_is_written_in_brackets() {
-    assert_eq!(
-        HostPort {
-            host: "2001:db8::1".into(),
-            port: 6443
-        }
-        .to_string(),
-        "[2001:db8::1]:6443"
-    );
-}
-
 /// A tenant behind a load balancer, whose status has that endpoint.
 fn balanced(recorded: Option<&str>) -> Tenant {
     let mut object = crate::plan::fixture::tenant(serde_json::json!({"spec": {
@@ -65,4 +32,26 @@ fn a_recorded_address_stays_as_long_as_the_load_balancer_has_it_in_whatever_orde
     assert_eq!(assigned(recorded, &["192.0.2.2"]), "192.0.2.2");
     let six = Some("[2001:db8::1]:6443");
     assert_eq!(assigned(six, &["192.0.2.2", "2001:db8::1"]), "2001:db8::1");
+}
+
+#[test]
+fn the_published_host_is_the_ingress_then_the_gateway_then_the_advertised_address() {
+    let advertised = HostPort {
+        host: "192.0.2.1".to_owned(),
+        port: 6443,
+    };
+    for (ingress, gateway, expected) in [
+        (
+            Some("in.example.com"),
+            Some("gw.example.com"),
+            "in.example.com:6443",
+        ),
+        (None, Some("gw.example.com:443"), "gw.example.com:443"),
+        (Some(""), Some("gw.example.com"), "192.0.2.1:6443"),
+        (None, None, "192.0.2.1:6443"),
+    ] {
+        let hosts = Hosts { ingress, gateway };
+        let found = published(hosts, advertised.clone());
+        assert_eq!(found.to_string(), expected, "{hosts:?}");
+    }
 }

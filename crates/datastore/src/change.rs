@@ -1,71 +1,84 @@
-//! What did a driver write?
+//! The writes that one call of a driver made, for logs and tests.
 
 use std::fmt;
 
-/// One thing written to a store.
+/// One write to a datastore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// The owner records of schema and user were written.
+    /// The owner records of schema and user were written, or passed to a successor.
     OwnerRecorded,
-    /// The owner records were deleted.
-    OwnerForgotten,
-    /// A role that was missing was created.
-    RoleCreated(String),
-    /// A role was deleted, and with it everybody's binding to it.
-    RoleRemoved(String),
-    /// A role was given its own key range.
-    RangeGranted(String),
-    /// A key range that is not the role's own was taken from it.
-    RangeRevoked(String),
-    /// A user that was missing was created.
-    UserCreated(String),
-    /// A user was deleted.
-    UserRemoved(String),
-    /// A user was bound to its role.
-    RoleBound(String),
-    /// A role that is not the user's own was taken from it.
-    RoleUnbound(String),
-    /// This many keys were deleted.
-    KeysRemoved(u64),
+    /// The owner records of schema and user were deleted.
+    OwnerRemoved,
+    /// A thing that was missing was created.
+    Created(Item),
+    /// A thing of the tenancy was deleted.
+    Removed(Item),
+    /// Access that the tenant needs was granted; the text is the driver's, for example `role cp-a`.
+    AccessGranted(String),
+    /// Access beyond the tenant's own was revoked; the text is the driver's.
+    AccessRevoked(String),
+    /// The tenant's data was deleted; the number counts keys or rows.
+    DataRemoved(u64),
+}
+
+/// A named thing that a tenancy consists of in a datastore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The datastore's own word for it: `role`, `user`, `database`, `bucket`.
+    pub kind: &'static str,
+    /// Name of the thing, as the datastore has it.
+    pub name: String,
+}
+
+impl Item {
+    /// Names a thing of a tenancy by the datastore's own word.
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OwnerRecorded => f.write_str("owner recorded"),
-            Self::OwnerForgotten => f.write_str("owner record removed"),
-            Self::RoleCreated(role) => write!(f, "role {role} created"),
-            Self::RoleRemoved(role) => write!(f, "role {role} removed"),
-            Self::RangeGranted(range) => write!(f, "range {range} granted"),
-            Self::RangeRevoked(range) => write!(f, "foreign range {range} revoked"),
-            Self::UserCreated(user) => write!(f, "user {user} created"),
-            Self::UserRemoved(user) => write!(f, "user {user} removed"),
-            Self::RoleBound(role) => write!(f, "role {role} bound"),
-            Self::RoleUnbound(role) => write!(f, "foreign role {role} unbound"),
-            Self::KeysRemoved(count) => write!(f, "{count} keys removed"),
+            Self::OwnerRemoved => f.write_str("owner record removed"),
+            Self::Created(item) => write!(f, "{item} created"),
+            Self::Removed(item) => write!(f, "{item} removed"),
+            Self::AccessGranted(access) => write!(f, "{access} granted"),
+            Self::AccessRevoked(access) => write!(f, "foreign {access} revoked"),
+            Self::DataRemoved(count) => write!(f, "{count} keys removed"),
         }
     }
 }
 
-/// Everything one call wrote, in the order in which it was written.
+/// Everything that one call wrote, in the order in which it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// The writes.
+    /// Writes of the call; empty if the datastore was as desired already.
     pub steps: Vec<Step>,
 }
 
 impl Change {
-    /// Whether nothing was written.
+    /// True if the call wrote nothing.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Whether access that nobody should have had was taken away: worth an event.
-    pub fn closed_a_breach(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step, Step::RangeRevoked(_) | Step::RoleUnbound(_)))
+    /// True if the call revoked access beyond the tenant's own: until then the tenant could reach
+    /// data of others, which an administrator has to know.
+    pub fn revoked_access(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::AccessRevoked(_)))
     }
 }
 

@@ -1,148 +1,17 @@
-//! How is a store reached, as its administrator?
+//! Connection data of a datastore: endpoints, TLS material and the administrator's credentials.
 
 use std::fmt;
-use std::net::Ipv6Addr;
-use std::str::FromStr;
 
-use thiserror::Error;
+use kamaji_core::endpoint::HostPort;
 
-use crate::Secret;
+use crate::{Driver, Secret};
 
-/// A kind of store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Driver {
-    /// etcd, which kube-apiserver speaks itself.
-    Etcd,
-    /// MySQL, through kine.
-    MySql,
-    /// PostgreSQL, through kine.
-    PostgreSql,
-    /// NATS JetStream, through kine.
-    Nats,
-}
-
-impl Driver {
-    /// The name in a DataStore's `spec.driver`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Etcd => "etcd",
-            Self::MySql => "MySQL",
-            Self::PostgreSql => "PostgreSQL",
-            Self::Nats => "NATS",
-        }
-    }
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A `spec.driver` that names no driver.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("unknown datastore driver {0:?}; use etcd, MySQL, PostgreSQL or NATS")]
-pub struct UnknownDriver(String);
-
-impl FromStr for Driver {
-    type Err = UnknownDriver;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Etcd, Self::MySql, Self::PostgreSql, Self::Nats]
-            .into_iter()
-            .find(|driver| driver.as_str() == text)
-            .ok_or_else(|| UnknownDriver(text.to_owned()))
-    }
-}
-
-/// Why a text is not an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum EndpointError {
-    /// A scheme or a path around the host and port.
-    #[error("endpoint {0:?} has a scheme or a path; write host:port alone")]
-    NotBare(String),
-    /// No port at all.
-    #[error("endpoint {0:?} has no port; write host:port, for example {0}:2379")]
-    NoPort(String),
-    /// A port that is not in 1-65535.
-    #[error("endpoint {0:?} has no valid port after its last colon; use 1 to 65535")]
-    BadPort(String),
-    /// No host, or one that is neither a name nor an address.
-    #[error("endpoint {0:?} has no valid host before its port; use a DNS name, IPv4 or [IPv6]")]
-    BadHost(String),
-    /// An IPv6 address whose end can't be told from the port.
-    #[error("endpoint {0:?} is an IPv6 address without brackets; write [address]:port")]
-    BareIpv6(String),
-}
-
-/// One address of a store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    host: String,
-    port: u16,
-}
-
-impl Endpoint {
-    /// The DNS name or address, IPv6 without brackets: what a certificate is checked against.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fail = |kind: fn(String) -> EndpointError| kind(text.to_owned());
-        if text.contains('/') {
-            return Err(fail(EndpointError::NotBare));
-        }
-        let (host, port) = text
-            .rsplit_once(':')
-            .ok_or_else(|| fail(EndpointError::NoPort))?;
-        let host = match host.strip_prefix('[').map(|inner| inner.strip_suffix(']')) {
-            Some(Some(address)) if address.parse::<Ipv6Addr>().is_ok() => address,
-            Some(_) if text.ends_with(']') => return Err(fail(EndpointError::NoPort)),
-            Some(_) => return Err(fail(EndpointError::BadHost)),
-            None if host.contains(':') => return Err(fail(EndpointError::BareIpv6)),
-            None => host,
-        };
-        let port = match port.parse::<u16>() {
-            Ok(port) if port != 0 && !text.contains(":+") => port,
-            _ => return Err(fail(EndpointError::BadPort)),
-        };
-        let known = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-        if host.is_empty() || !host.chars().all(known) {
-            return Err(fail(EndpointError::BadHost));
-        }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// A certificate with its key, PEM; the key doesn't show itself in debug output.
+/// A certificate with its private key, PEM. The key is left out of debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The certificate, followed by its intermediates if there are any.
     pub cert_pem: Vec<u8>,
-    /// Its private key: PKCS#1, PKCS#8 or SEC1.
+    /// Private key of the certificate: PKCS#1, PKCS#8 or SEC1.
     pub key_pem: Vec<u8>,
 }
 
@@ -152,42 +21,43 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// TLS material.
+/// TLS material of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Whose signature on the store's certificate is believed, PEM.
+    /// CA certificates that may sign the datastore's server certificate, PEM; at least one.
     pub ca_pem: Vec<u8>,
-    /// Who we are.
+    /// Client certificate of the operator; `None` where the datastore asks for a password alone.
     pub client: Option<Identity>,
 }
 
-/// A user with a password.
+/// User and password of the operator, as an administrator of the datastore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasicAuth {
-    /// The user.
+    /// Name of the user.
     pub user: String,
-    /// Its password.
+    /// Password of the user.
     pub password: Secret,
 }
 
-/// How a store is reached, as its administrator.
+/// Connection data of one datastore, as its administrator. It shows itself without credentials,
+/// for example `etcd 10.0.0.1:2379,10.0.0.2:2379`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// Which kind of store.
+    /// Kind of the datastore.
     pub driver: Driver,
-    /// Its addresses: whatever one of them can serve succeeds.
-    pub endpoints: Vec<Endpoint>,
-    /// TLS, which etcd demands.
+    /// Endpoints of the datastore, at least one; an operation succeeds if one of them can serve it.
+    pub endpoints: Vec<HostPort>,
+    /// TLS material; etcd demands it.
     pub tls: Option<Tls>,
-    /// User and password; etcd ignores them, its users are known by certificate.
+    /// User and password; etcd ignores them, since it knows its users by certificate.
     pub basic_auth: Option<BasicAuth>,
-    /// True if an administrator accepts that the store has no access control.
+    /// True if an administrator accepts a datastore without access control.
     pub without_access_control: bool,
 }
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.driver)?;
+        write!(f, "{} ", self.driver.as_str())?;
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };
             write!(f, "{separator}{endpoint}")?;

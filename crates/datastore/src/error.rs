@@ -1,4 +1,4 @@
-//! What went wrong with a store, and who has to do what about it?
+//! Errors of drivers: each names the datastore, the operation, the cause and the remedy.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use thiserror::Error;
 
 use crate::{Connection, Driver};
 
-/// Which store, and what was being done with it.
+/// The datastore and the operation that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     /// The driver and its endpoints, for example `etcd 10.0.0.1:2379,10.0.0.2:2379`.
     pub store: String,
-    /// What was being done, for example `reading role a1`.
+    /// The operation, for example `reading role a1`.
     pub doing: String,
 }
 
 impl Site {
-    /// The site of something done with the store behind `connection`.
+    /// The site of an operation at the datastore behind `connection`.
     pub fn new(connection: &Connection, doing: impl Into<String>) -> Self {
         Self {
             store: connection.to_string(),
@@ -32,136 +32,119 @@ impl fmt::Display for Site {
     }
 }
 
-/// Why a store didn't do what it was asked.
+/// Reason for which an operation at a datastore failed. Texts that only one kind of datastore needs
+/// (`cause`, `remedy`) come from its driver.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No endpoint answered in time.
+    /// No endpoint answered in time. The only error that may end without anybody's doing.
     #[error("{site}: unreachable: {cause}; check the endpoints and that the store runs")]
     Unreachable {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// What the last endpoint did instead of answering.
+        /// Failures of the endpoints, one after the other.
         cause: String,
     },
-    /// One side doesn't accept the other's certificate.
+    /// One side does not accept the other's certificate.
     #[error(
         "{site}: TLS refused: {cause}; check the certificate authority and the client certificate \
          of the DataStore"
     )]
     TlsRefused {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// Who refused what.
+        /// The side that refused, and the reason.
         cause: String,
     },
-    /// The store knows us and doesn't let us.
-    #[error(
-        "{site}: not authorised: {cause}; give the user of the client certificate the role root"
-    )]
+    /// The datastore knows the operator and does not let it do the operation.
+    #[error("{site}: not authorised: {cause}; {remedy}")]
     NotAuthorised {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// The store's words.
+        /// Message of the datastore.
         cause: String,
+        /// Instruction of the driver on how to make the operator an administrator.
+        remedy: &'static str,
     },
-    /// The store lets everybody do everything: no tenant may be put there.
+    /// The datastore lets everybody do everything, so that no tenant may be put there.
     #[error(
-        "{site}: access control is off, so that every tenant could read every other; create the \
-         user and role root and run `etcdctl auth enable`, or accept it by the annotation \
-         kamaji.clastix.io/allow-without-access-control: \"true\" on the DataStore"
+        "{site}: access control is off, so that every tenant could read every other; {remedy}, or \
+         accept it by the annotation kamaji.clastix.io/allow-without-access-control: \"true\" on \
+         the DataStore"
     )]
-    AuthDisabled {
-        /// Where.
+    AccessControlOff {
+        /// The datastore and the operation.
         site: Site,
+        /// Instruction of the driver on how to enable access control.
+        remedy: &'static str,
     },
-    /// The connection's own material can't work.
+    /// TLS material or endpoints of the connection cannot work, whatever the datastore says.
     #[error("{site}: the {what} {reason}; correct it in the DataStore or in the Secret it names")]
     InvalidMaterial {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// Which part, for example `client key`.
+        /// The part that is wrong, for example `client key`.
         what: &'static str,
-        /// What is wrong with it.
+        /// The flaw of that part.
         reason: String,
     },
-    /// A name that a tenant may not have here.
+    /// The tenant may not have this name in this datastore.
     #[error("{site}: refused: {reason}")]
     Refused {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// Why, and what to do.
+        /// Reason of the refusal, and the remedy.
         reason: String,
     },
     /// The owner record of a name is another tenant's.
     #[error("{site}: the {what} {name} belongs to the {owner}")]
     Owned {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// `schema` or `user`.
+        /// Kind of the name, `schema` or `user`.
         what: &'static str,
-        /// Its name.
+        /// The schema or user that is taken.
         name: String,
-        /// Whose it is.
+        /// Owner by the record in the datastore.
         owner: Box<Owner>,
     },
-    /// It is there, and no record says that it is the tenant's.
+    /// A schema or user exists, and no record says that it is the tenant's.
     #[error("{site}: the {what} {name} is not this tenant's: {reason}")]
     Foreign {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// `schema` or `user`.
+        /// Kind of the name, `schema` or `user`.
         what: &'static str,
-        /// Its name.
+        /// The schema or user that is taken.
         name: String,
-        /// What was found, and what to do.
+        /// Findings in the datastore, and the remedy.
         reason: String,
     },
-    /// There is no driver for this kind of store yet.
-    #[error("{site}: no driver for {driver} in this release; use an etcd DataStore")]
+    /// The release has no driver for this kind of datastore.
+    #[error("{site}: no driver for {} in this release; use an etcd DataStore", driver.as_str())]
     Unsupported {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// The driver asked for.
+        /// The driver that the DataStore names.
         driver: Driver,
     },
-    /// The store answered something that this driver doesn't know.
+    /// The datastore answered in a way that this driver does not know.
     #[error("{site}: unexpected answer: {cause}; see the store's own log")]
     Protocol {
-        /// Where.
+        /// The datastore and the operation.
         site: Site,
-        /// The store's words.
+        /// Message of the datastore.
         cause: String,
     },
 }
 
 impl Error {
-    /// Whether the same call may succeed later without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
-    }
-
-    /// Whether the tenant may have nothing in the store: what it asks for is not its own.
+    /// True if the tenant may have nothing in the datastore, because the names it asks for are not
+    /// its own.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
             Self::Refused { .. } | Self::Owned { .. } | Self::Foreign { .. }
         )
-    }
-
-    /// Which store, and what was being done with it.
-    pub fn site(&self) -> &Site {
-        match self {
-            Self::Unreachable { site, .. }
-            | Self::TlsRefused { site, .. }
-            | Self::NotAuthorised { site, .. }
-            | Self::AuthDisabled { site }
-            | Self::InvalidMaterial { site, .. }
-            | Self::Refused { site, .. }
-            | Self::Owned { site, .. }
-            | Self::Foreign { site, .. }
-            | Self::Unsupported { site, .. }
-            | Self::Protocol { site, .. } => site,
-        }
     }
 }

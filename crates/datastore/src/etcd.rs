@@ -1,8 +1,8 @@
-//! How is a tenant kept in etcd?
+//! Driver for etcd with access control and client certificates.
 //!
-//! A user without password, known by the common name of its certificate; a role named like the
-//! schema; one permission, to read and write the keys under `/<schema>/`; and nothing else. Whose
-//! user and schema are is recorded in keys of the operator's own ([`owners`]).
+//! A tenant has a user without password, known by the common name of its certificate; a role named
+//! like the schema; one permission, to read and write the keys under `/<schema>/`; and nothing
+//! else. The owner of user and schema is recorded in keys of the operator ([`owners`]).
 
 mod answer;
 mod diagnosis;
@@ -20,7 +20,7 @@ use etcd_client::{
 };
 use kamaji_api::owner::NOBODY;
 
-use crate::change::{Change, Step};
+use crate::change::{Change, Item, Step};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::tenancy::{Schema, Tenancy, User};
@@ -34,13 +34,25 @@ use plan::{ADMINISTRATOR, Access, Observed, Range, Write};
 
 /// Keys deleted at once: one delete of a big tenant would hold up its neighbours.
 const BATCH: i64 = 1000;
+/// Instruction for an operator whose user is no administrator.
+pub(crate) const BECOME_ADMINISTRATOR: &str =
+    "give the user of the client certificate the role root";
+/// Instruction for an etcd that refuses tenants because access control is off.
+pub(crate) const ENABLE_AUTH: &str = "create the user and role root and run `etcdctl auth enable`";
+/// An etcd whose administrator accepts that access control is off.
+const OPEN: AccessControl = AccessControl::Off {
+    exposure: "whoever reaches this etcd with any client certificate of its CA, each tenant included, \
+               reads and writes every tenant's data",
+    remedy: "create the user and role root, run `etcdctl auth enable`",
+};
+
 /// An etcd cluster, reached as its administrator.
 pub(crate) struct Etcd {
     members: Members,
-    /// Whether this connection has seen that access control is on.
-    guarded: AtomicBool,
-    /// Whether an administrator accepts that it is off.
-    open: bool,
+    /// True once this connection has seen that access control is on.
+    auth_seen: AtomicBool,
+    /// True if an administrator accepts that access control is off.
+    accepts_open: bool,
 }
 
 impl Etcd {
@@ -49,29 +61,29 @@ impl Etcd {
         let members = Members::prepare(connection).await?;
         Ok(Self {
             members,
-            guarded: AtomicBool::new(false),
-            open: connection.without_access_control,
+            auth_seen: AtomicBool::new(false),
+            accepts_open: connection.without_access_control,
         })
     }
 
     /// Refuses a store that would let every tenant read every other, unless that is accepted.
     async fn require_auth(&self) -> Result<AccessControl, Error> {
-        if self.guarded.load(Ordering::Relaxed) {
+        if self.auth_seen.load(Ordering::Relaxed) {
             return Ok(AccessControl::On);
         }
-        let ask = |client: etcd_client::Client| async move {
+        let log_in = |client: etcd_client::Client| async move {
             let mut auth = client.auth_client();
             auth_is_on(auth.authenticate(NOBODY.to_owned(), String::new()).await)
         };
-        let asked = self
+        let answer = self
             .members
-            .call("asking whether access control is on", ask)
+            .call("asking whether access control is on", log_in)
             .await;
-        match asked {
-            Err(Error::AuthDisabled { .. }) if self.open => return Ok(AccessControl::Off),
+        match answer {
+            Err(Error::AccessControlOff { .. }) if self.accepts_open => return Ok(OPEN),
             other => other?,
         }
-        self.guarded.store(true, Ordering::Relaxed);
+        self.auth_seen.store(true, Ordering::Relaxed);
         Ok(AccessControl::On)
     }
 
@@ -89,7 +101,7 @@ impl Etcd {
             user,
             records,
         };
-        observed.guard().map_err(|_| Error::Refused {
+        observed.refuse_administrator().map_err(|_| Error::Refused {
             site: self.members.site(format!("reading user {}", tenancy.user)),
             reason: format!(
                 "user {} holds the role {ADMINISTRATOR} and so is an administrator of the store; \
@@ -116,10 +128,11 @@ impl Etcd {
                 )
             })
             .await?;
-        // No user is in question here but the one who asks.
+        // The only user that can be missing here is the operator's own.
         answer.ok_or_else(|| Error::NotAuthorised {
             site: self.members.site(doing),
             cause: "the store has no user with the client certificate's common name".to_owned(),
+            remedy: BECOME_ADMINISTRATOR,
         })
     }
 
@@ -150,7 +163,7 @@ impl Etcd {
                 unless(ROLE_EXISTS, client.role_add(role.as_str()).await)
             })
             .await?;
-        Ok(Step::RoleCreated(role.to_string()))
+        Ok(Step::Created(Item::new("role", role.as_str())))
     }
 
     async fn grant(&self, role: &Schema) -> Result<Step, Error> {
@@ -167,7 +180,7 @@ impl Etcd {
                 },
             )
             .await?;
-        Ok(Step::RangeGranted(range.to_string()))
+        Ok(Step::AccessGranted(format!("range {range}")))
     }
 
     async fn revoke(&self, role: &Schema, range: Range) -> Result<Step, Error> {
@@ -185,7 +198,7 @@ impl Etcd {
                 },
             )
             .await?;
-        Ok(Step::RangeRevoked(range.to_string()))
+        Ok(Step::AccessRevoked(format!("range {range}")))
     }
 
     async fn create_user(&self, user: &User) -> Result<Step, Error> {
@@ -200,7 +213,7 @@ impl Etcd {
                 )
             })
             .await?;
-        Ok(Step::UserCreated(user.to_string()))
+        Ok(Step::Created(Item::new("user", user.as_str())))
     }
 
     async fn bind(&self, Tenancy { schema, user, .. }: &Tenancy) -> Result<Step, Error> {
@@ -209,7 +222,7 @@ impl Etcd {
                 client.user_grant_role(user.as_str(), schema.as_str()).await
             })
             .await?;
-        Ok(Step::RoleBound(schema.to_string()))
+        Ok(Step::AccessGranted(format!("role {schema}")))
     }
 
     async fn unbind(&self, user: &User, role: String) -> Result<Step, Error> {
@@ -225,7 +238,7 @@ impl Etcd {
                 },
             )
             .await?;
-        Ok(Step::RoleUnbound(role))
+        Ok(Step::AccessRevoked(format!("role {role}")))
     }
 
     async fn delete_role(&self, role: &Schema) -> Result<Step, Error> {
@@ -234,7 +247,7 @@ impl Etcd {
                 unless(ROLE_MISSING, client.role_delete(role.as_str()).await)
             })
             .await?;
-        Ok(Step::RoleRemoved(role.to_string()))
+        Ok(Step::Removed(Item::new("role", role.as_str())))
     }
 
     async fn delete_user(&self, user: &User) -> Result<Step, Error> {
@@ -243,15 +256,15 @@ impl Etcd {
                 unless(USER_MISSING, client.user_delete(user.as_str()).await)
             })
             .await?;
-        Ok(Step::UserRemoved(user.to_string()))
+        Ok(Step::Removed(Item::new("user", user.as_str())))
     }
 
     /// Deletes the tenant's keys, a batch at a time, each only as long as the schema's record is the
-    /// tenant's; gives their number.
+    /// tenant's; returns their number.
     async fn delete_keys(&self, tenancy: &Tenancy) -> Result<u64, Error> {
         let own = &Range::of(&tenancy.schema);
         let record = owners::key("schema", tenancy.schema.as_str());
-        let mine = &Compare::value(record, CompareOp::Equal, tenancy.owner.record());
+        let still_owned = &Compare::value(record, CompareOp::Equal, tenancy.owner.record());
         let mut deleted = 0;
         while let Some(last) = self.end_of_batch(own).await? {
             // The key directly after the batch's last one, which is inside the range.
@@ -263,7 +276,7 @@ impl Etcd {
                 .call(doing.as_str(), |mut client| async move {
                     let delete = TxnOp::delete(own.start.clone(), Some(options.clone()));
                     client
-                        .txn(Txn::new().when([mine.clone()]).and_then([delete]))
+                        .txn(Txn::new().when([still_owned.clone()]).and_then([delete]))
                         .await
                 })
                 .await?;
@@ -295,10 +308,10 @@ impl Etcd {
 #[async_trait]
 impl DataStore for Etcd {
     async fn check(&self) -> Result<AccessControl, Error> {
-        self.guarded.store(false, Ordering::Relaxed);
+        self.auth_seen.store(false, Ordering::Relaxed);
         let access = self.require_auth().await?;
         if access == AccessControl::On {
-            // Whoever may read this role is an administrator.
+            // Only administrators may read this role.
             self.read_role(ADMINISTRATOR).await?;
         } else {
             self.members
@@ -326,7 +339,7 @@ impl DataStore for Etcd {
     async fn remove(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         let observed = self.observe(tenancy).await?;
         let mut change = Change::default();
-        if observed.is_nothing() {
+        if observed.is_empty() {
             return Ok(change);
         }
         let (observed, claimed) = self.claim_observed(tenancy, observed).await?;
@@ -336,7 +349,7 @@ impl DataStore for Etcd {
         }
         match self.delete_keys(tenancy).await? {
             0 => {}
-            count => change.steps.push(Step::KeysRemoved(count)),
+            count => change.steps.push(Step::DataRemoved(count)),
         }
         if observed.user.is_some() {
             change.steps.push(self.delete_user(&tenancy.user).await?);
@@ -357,6 +370,10 @@ impl DataStore for Etcd {
             })
             .await?;
         Ok(counted.count().unsigned_abs())
+    }
+
+    fn slow_hint(&self) -> &'static str {
+        "is it overloaded, or has it lost its quorum?"
     }
 }
 

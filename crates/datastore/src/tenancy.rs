@@ -1,91 +1,49 @@
-//! What does one tenant have in a store?
+//! A tenant's share of a datastore: its schema, its user, and the owner that both are recorded for.
 
 use std::fmt;
 
-use kamaji_api::owner::{self, Owner};
+use kamaji_api::owner::Owner;
+use kamaji_core::binding::names::{self, NameProblem, Part};
 use thiserror::Error;
 
-/// Names that are never a tenant's: the administrator's, and where the owner records are.
-const RESERVED: [&str; 4] = ["root", owner::KEYS, owner::DATABASE, owner::NOBODY];
-/// Long enough for any UID or `namespace_name`, short enough for a certificate's common name of
-/// upstream and for an identifier of the SQL stores.
-const LONGEST: usize = 253;
+use crate::Driver;
 
-/// Why a text can't name a tenant's schema or user.
+/// A text that cannot name a tenant's schema or user in a datastore.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NameError {
-    /// An empty name would mean everything in the store.
-    #[error("the datastore {what} is empty; set it, or leave it out to use the tenant's UID")]
-    Empty {
-        /// `schema` or `user`.
-        what: &'static str,
-    },
-    /// The administrator's own name, or one of the operator's.
-    #[error(
-        "the datastore {what} {name:?} is the administrator's or the operator's own; choose another"
-    )]
-    Reserved {
-        /// `schema` or `user`.
-        what: &'static str,
-        /// The refused name.
-        name: String,
-    },
-    /// A character that would let the name leave its own prefix or be cut short.
-    #[error("the datastore {what} {name:?} contains {found:?}; choose a name without it")]
-    Forbidden {
-        /// `schema` or `user`.
-        what: &'static str,
-        /// The refused name.
-        name: String,
-        /// Its first offending character.
-        found: char,
-    },
-    /// Longer than stores accept.
-    #[error("the datastore {what} has {length} bytes; {LONGEST} are allowed")]
-    TooLong {
-        /// `schema` or `user`.
-        what: &'static str,
-        /// Its length in bytes.
-        length: usize,
-    },
+#[error("the datastore {what} {name:?} {problem}")]
+pub struct NameError {
+    /// Kind of the name, `schema` or `user`.
+    pub what: &'static str,
+    /// The text that was refused.
+    pub name: String,
+    /// Flaw of the name, and the remedy.
+    pub problem: NameProblem,
 }
 
-fn parse(what: &'static str, text: &str) -> Result<String, NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty { what });
-    }
-    if RESERVED.contains(&text) {
-        let name = text.to_owned();
-        return Err(NameError::Reserved { what, name });
-    }
-    if let Some(found) = text.chars().find(|c| *c == '/' || c.is_control()) {
-        return Err(NameError::Forbidden {
-            what,
+/// Parses a name by the rules of [`names::examine`], which admission and plans use, too.
+fn parse(driver: Driver, part: Part, text: &str) -> Result<String, NameError> {
+    match names::examine(part, text, Some(driver)) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(problem) => Err(NameError {
+            what: part.as_str(),
             name: text.to_owned(),
-            found,
-        });
+            problem,
+        }),
     }
-    if text.len() > LONGEST {
-        return Err(NameError::TooLong {
-            what,
-            length: text.len(),
-        });
-    }
-    Ok(text.to_owned())
 }
 
-/// The name of a tenant's database, bucket or key prefix: never empty, no `/`, not the
-/// administrator's.
+/// Name of a tenant's database, bucket or key prefix: never empty, without `/`, not one of the
+/// administrator's or the operator's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Schema(String);
 
 impl Schema {
-    /// Parses a schema's name.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        parse("schema", text).map(Self)
+    /// Parses the name of a schema by the rules of `driver`.
+    pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
+        parse(driver, Part::Schema, text).map(Self)
     }
 
-    /// The name as text.
+    /// The name as text, not quoted for any query language.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -97,17 +55,18 @@ impl fmt::Display for Schema {
     }
 }
 
-/// The name of a tenant's user: never empty, not the administrator's.
+/// Name of a tenant's user: never empty, without `/`, not one of the administrator's or the
+/// operator's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct User(String);
 
 impl User {
-    /// Parses a user's name.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        parse("user", text).map(Self)
+    /// Parses the name of a user by the rules of `driver`.
+    pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
+        parse(driver, Part::User, text).map(Self)
     }
 
-    /// The name as text.
+    /// The name as text, not quoted for any query language.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -119,17 +78,17 @@ impl fmt::Display for User {
     }
 }
 
-/// A text that doesn't show itself in debug output.
+/// A text that is left out of debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a text.
+    /// Wraps a text so that debug output hides it.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
+    /// The text in the clear.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -141,30 +100,36 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// One tenant's place in a store.
+/// One tenant's share of a datastore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenancy {
     /// The database, bucket or key prefix.
     pub schema: Schema,
-    /// Who may reach it.
+    /// The only user that may reach the schema.
     pub user: User,
-    /// The user's password, in stores that have them; etcd knows users by their certificate.
+    /// Password of the user, in datastores that have passwords; etcd knows users by certificate.
     pub password: Option<Secret>,
-    /// The tenant whose both are.
+    /// The tenant that owns schema and user.
     pub owner: Owner,
-    /// True if the tenant's status says that both were set up for it: then what carries no record
-    /// yet may be the tenant's, made by an older build.
+    /// True if the tenant's status says that both were set up for it: then what carries no owner
+    /// record yet may be the tenant's, made by an older build.
     pub recorded: bool,
-    /// The former owner whose records pass to the tenant.
+    /// Former owner whose records pass to the tenant; `None` if it succeeds nobody.
     pub succeeds: Option<Owner>,
 }
 
 impl Tenancy {
-    /// Parses the names of a tenancy without a password.
-    pub fn parse(schema: &str, user: &str, owner: Owner) -> Result<Self, NameError> {
+    /// Parses the names of a tenancy by the rules of `driver`. The tenancy has no password, is not
+    /// recorded and succeeds nobody.
+    pub fn parse(
+        driver: Driver,
+        schema: &str,
+        user: &str,
+        owner: Owner,
+    ) -> Result<Self, NameError> {
         Ok(Self {
-            schema: Schema::parse(schema)?,
-            user: User::parse(user)?,
+            schema: Schema::parse(driver, schema)?,
+            user: User::parse(driver, user)?,
             password: None,
             owner,
             recorded: false,

@@ -52,11 +52,14 @@ pub enum DatabaseError {
         #[source]
         source: Box<datastore::Error>,
     },
-    /// It does not answer.
-    #[error(
-        "the DataStore {0} did not finish within 20 s: is it overloaded, or has it lost its quorum?"
-    )]
-    TimeOut(String),
+    /// An operation did not finish within its time limit.
+    #[error("the DataStore {store} did not finish within 20 s: {hint}")]
+    TimeOut {
+        /// Name of the DataStore.
+        store: String,
+        /// Question of the driver to an administrator.
+        hint: &'static str,
+    },
     /// Its text cannot be used.
     #[error("the DataStore {store}: {problem}")]
     Unusable {
@@ -118,7 +121,11 @@ impl Databases {
             async move { open.within(&store.name, open.store.ensure(&tenancy)).await }
         };
         let change = self.owned(key, (store, binding), (tenancy, work)).await?;
-        tracing::debug!(tenant = %key, store = %store.name, ?change, "ensured");
+        if change.revoked_access() {
+            tracing::warn!(tenant = %key, store = %store.name, %change, "revoked access that was not the tenant's own");
+        } else {
+            tracing::debug!(tenant = %key, store = %store.name, %change, "datastore binding ensured");
+        }
         self.locked().insert(entry, (digest, clock::instant()));
         Ok(())
     }
@@ -154,7 +161,7 @@ impl Databases {
             }
             Err(error) => return Err(error),
         };
-        tracing::info!(tenant = %key, store = %store.name, ?change, "removed");
+        tracing::info!(tenant = %key, store = %store.name, %change, "datastore binding removed");
         self.locked().remove(&(key.clone(), store.name.clone()));
         Ok(Removal::Done)
     }
@@ -176,7 +183,7 @@ impl Databases {
         if !binding::succeeds(binding, store, owner, self.lives(owner)) {
             return Err(error);
         }
-        tracing::info!(tenant = %key, store = %store.name, %owner, "takes the place of its former self");
+        tracing::info!(tenant = %key, store = %store.name, %owner, "succeeds the recorded owner");
         let heir = Tenancy {
             succeeds: Some(owner.as_ref().clone()),
             ..tenancy
@@ -262,7 +269,10 @@ impl Open {
                 store: name.to_owned(),
                 source: Box::new(source),
             }),
-            Err(_) => Err(DatabaseError::TimeOut(name.to_owned())),
+            Err(_) => Err(DatabaseError::TimeOut {
+                store: name.to_owned(),
+                hint: self.store.slow_hint(),
+            }),
         }
     }
 }
@@ -281,8 +291,13 @@ fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
             "the uids of tenant and management cluster are not known yet",
         ));
     }
-    let tenancy = Tenancy::parse(&binding.schema, &binding.user, binding.owner.clone())
-        .map_err(|e| unusable(store, e))?;
+    let tenancy = Tenancy::parse(
+        store.driver,
+        &binding.schema,
+        &binding.user,
+        binding.owner.clone(),
+    )
+    .map_err(|e| unusable(store, e))?;
     Ok(Tenancy {
         recorded: binding.recorded,
         ..tenancy.with_password(Secret::new(binding.password.clone()))
@@ -290,19 +305,13 @@ fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
 }
 
 fn connection(store: &Store) -> Result<Connection, DatabaseError> {
-    let driver = match store.driver {
-        kamaji_api::datastore::Driver::Etcd => datastore::Driver::Etcd,
-        kamaji_api::datastore::Driver::MySql => datastore::Driver::MySql,
-        kamaji_api::datastore::Driver::PostgreSql => datastore::Driver::PostgreSql,
-        kamaji_api::datastore::Driver::Nats => datastore::Driver::Nats,
-    };
     let endpoints = store
         .endpoints
         .iter()
         .map(|text| text.parse().map_err(|e| unusable(store, e)))
         .collect::<Result<_, _>>()?;
     Ok(Connection {
-        driver,
+        driver: store.driver,
         endpoints,
         tls: store.tls.as_ref().map(|tls| datastore::Tls {
             ca_pem: tls.ca.clone(),

@@ -184,7 +184,9 @@ impl From<DatabaseError> for Failure {
             Some(datastore::Error::Foreign { .. } | datastore::Error::Refused { .. }) => {
                 ("DataStoreForeign", error.to_string())
             }
-            Some(datastore::Error::AuthDisabled { .. }) => ("AccessControlOff", error.to_string()),
+            Some(datastore::Error::AccessControlOff { .. }) => {
+                ("AccessControlOff", error.to_string())
+            }
             _ => ("DataStoreFailed", error.to_string()),
         };
         Self {

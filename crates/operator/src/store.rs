@@ -350,7 +350,7 @@ pub async fn check(context: Arc<Context>, name: String) -> Outcome {
         health = ask(&context, &store).await;
     }
     let period = context.settings.data_store_check;
-    let fine = matches!(health, Health::Sound | Health::Open);
+    let fine = matches!(health, Health::Sound | Health::Open { .. });
     if context.stores.checked(&name, health) {
         context.store_queue.enqueue(name.clone());
         enqueue_users(&context, &name);
@@ -364,9 +364,9 @@ pub async fn check(context: Arc<Context>, name: String) -> Outcome {
 async fn ask(context: &Context, store: &store::Store) -> Health {
     match context.databases.check(store).await {
         Ok(AccessControl::On) => Health::Sound,
-        Ok(AccessControl::Off) => Health::Open,
+        Ok(AccessControl::Off { exposure, remedy }) => Health::Open { exposure, remedy },
         Err(error) => match error.driver() {
-            Some(off @ datastore::Error::AuthDisabled { .. }) => {
+            Some(off @ datastore::Error::AccessControlOff { .. }) => {
                 Health::AccessControlOff(off.to_string())
             }
             Some(other) => Health::Failed(other.to_string()),

@@ -9,6 +9,7 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 use kamaji_core::{
+    endpoint::HostPort,
     pki::{
         authority::{self, Authority},
         key::KeyAlgorithm,
@@ -104,8 +105,8 @@ pub fn service(object: &TenantControlPlane, notes: &mut Vec<String>) -> Service 
         .status
         .as_ref()
         .and_then(|s| s.control_plane_endpoint.as_deref())
-        .and_then(|endpoint| endpoint.rsplit_once(':'))
-        .map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
+        .and_then(|endpoint| endpoint.parse::<HostPort>().ok())
+        .map(|endpoint| endpoint.host);
     let given = object
         .spec
         .network_profile

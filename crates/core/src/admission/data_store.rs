@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kamaji_api::datastore::{ContentRef, DataStore, Driver};
 
 use super::Warning;
-use crate::store::LONGEST_NAME;
+use crate::{endpoint::HostPort, store::LONGEST_NAME};
 
 /// Why a DataStore is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +67,7 @@ fn refusals(store: &DataStore) -> Vec<DataStoreRefusal> {
     let mut found: Vec<_> = spec
         .endpoints
         .iter()
-        .filter(|text| !is_endpoint(text))
+        .filter(|text| text.parse::<HostPort>().is_err())
         .map(|text| DataStoreRefusal::Endpoint { text: text.clone() })
         .collect();
     let length = store.metadata.name.as_ref().map_or(0, String::len);
@@ -123,29 +123,6 @@ fn says_something(reference: &ContentRef) -> bool {
         || reference.secret_reference.as_ref().is_some_and(|secret| {
             filled(&secret.name) && filled(&secret.namespace) && !secret.key_path.is_empty()
         })
-}
-
-/// `host:port`, `192.0.2.5:2379` or `[2001:db8::5]:2379`.
-fn is_endpoint(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
-        return false;
-    }
-    match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.len() <= 253
-                && host
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-        }
-    }
 }
 
 fn warn(store: &DataStore) -> Vec<Warning> {

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kamaji_api::tenant::{AdditionalPort, ServiceType, TenantControlPlane};
 
 use super::{Facts, Findings, Refusal, pods::is_label};
+use crate::endpoint::HostPort;
 
 const API_PORT: &str = "spec.networkProfile.port";
 const AGENT_PORT: &str = "spec.addons.konnectivity.server.port";
@@ -41,11 +42,11 @@ fn ingress(object: &TenantControlPlane, found: &mut Findings) {
     if text.is_empty() {
         return found.refuse(Refusal::NoHost { field: FIELD });
     }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse::<u16>().is_ok_and(|port| port > 0)),
+    let (host, has_valid_port) = match HostPort::split(text) {
+        Some((host, port)) => (host, port.is_some()),
         None => (text, true),
     };
-    if !port || !is_host(host) {
+    if !has_valid_port || !is_host(host) {
         found.refuse(Refusal::Host {
             field: FIELD,
             text: text.to_owned(),

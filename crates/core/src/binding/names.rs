@@ -11,6 +11,16 @@ pub enum Part {
     User,
 }
 
+impl Part {
+    /// The part's word in messages and owner records: `schema` or `user`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schema => "schema",
+            Self::User => "user",
+        }
+    }
+}
+
 /// Why a name cannot be a tenant's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameProblem {

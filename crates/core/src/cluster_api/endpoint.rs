@@ -14,7 +14,10 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 
-use crate::{endpoint::HostPort, tenant::is_dns_name};
+use crate::{
+    endpoint::{self, HostPort, Hosts},
+    tenant::is_dns_name,
+};
 
 /// Annotation with the host that a user has given the Cluster.
 pub(super) const ENDPOINT_HOST: &str = "kamaji.clastix.io/cluster-endpoint-host";
@@ -73,19 +76,18 @@ fn reached(control_plane: &KamajiControlPlane, tenant: &TenantControlPlane) -> O
     let port = u16::try_from(tenant.spec.network_profile.port).unwrap_or(6443);
     let assigned = HostPort::parse(assigned, port);
     let network = &control_plane.spec.fields.network;
-    let name = network
-        .ingress
-        .as_ref()
-        .map(|ingress| &ingress.hostname)
-        .or(network.gateway.as_ref().map(|gateway| &gateway.hostname));
-    let reached = match (name, &network.advertise_address) {
-        (Some(name), _) => HostPort::parse(name, assigned.port),
-        (None, Some(address)) if !address.is_empty() => HostPort {
+    let hosts = Hosts {
+        ingress: network.ingress.as_ref().map(|i| i.hostname.as_str()),
+        gateway: network.gateway.as_ref().map(|g| g.hostname.as_str()),
+    };
+    let advertised = match &network.advertise_address {
+        Some(address) if !address.is_empty() => HostPort {
             host: address.clone(),
             port: assigned.port,
         },
         _ => assigned,
     };
+    let reached = endpoint::published(hosts, advertised);
     (!reached.host.is_empty()).then(|| ApiEndpoint {
         host: Some(reached.host),
         port: Some(i32::from(reached.port)),

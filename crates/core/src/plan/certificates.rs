@@ -129,7 +129,7 @@ pub(super) fn api_server_names(
         assigned: endpoint.assigned,
         advertised: endpoint.advertised,
         service_addresses: builder.service_addresses(),
-        control_plane_host: endpoint.control_plane.host.clone(),
+        control_plane_host: endpoint.published.host.clone(),
         cert_sans: tenant.network.cert_sans.clone(),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn settle(
     builder: &mut PlanBuilder,
 ) {
     let names = &tenant.names;
-    let public = format!("https://{}", endpoint.control_plane);
+    let public = format!("https://{}", endpoint.published);
     let service = format!("https://{}:{}", tenant.service_host(), endpoint.port);
     let local = format!("https://127.0.0.1:{}", endpoint.port);
     let file = |name, user, group, server: &String| File {

@@ -36,7 +36,7 @@ impl Fixture {
                 .advertise_address
                 .unwrap_or([192, 0, 2, 10].into()),
             port: tenant.network.port,
-            control_plane: HostPort {
+            published: HostPort {
                 host: "192.0.2.10".to_owned(),
                 port: tenant.network.port,
             },

@@ -106,7 +106,7 @@ fn cluster_configuration(facts: &Facts) -> String {
         r#""CIKubernetesVersion":"""#.to_owned(),
         format!(
             r#""ControlPlaneEndpoint":{}"#,
-            json(&facts.endpoint.control_plane.to_string())
+            json(&facts.endpoint.published.to_string())
         ),
         format!(r#""APIServer":{api_server}"#),
         format!(r#""ControllerManager":{{"ExtraArgs":null,{NO_EXTRAS}}}"#),

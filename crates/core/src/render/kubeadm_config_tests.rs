@@ -59,7 +59,7 @@ fn names_of_the_certificate_come_in_the_references_order() {
 #[test]
 fn the_advertised_name_is_the_control_planes_and_the_assigned_address_the_local_one() {
     let mut fixture = Fixture::with(json!({}));
-    fixture.endpoint.control_plane = HostPort {
+    fixture.endpoint.published = HostPort {
         host: "api.example.com".to_owned(),
         port: 443,
     };

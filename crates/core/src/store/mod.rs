@@ -11,7 +11,10 @@ use kamaji_api::{
     labels,
 };
 
-use crate::pki::{authority::Authority, certificate::Certificate, key::Key};
+use crate::{
+    endpoint::HostPort,
+    pki::{authority::Authority, certificate::Certificate, key::Key},
+};
 
 /// Longest name of a DataStore: that of a label's value.
 pub const LONGEST_NAME: usize = 63;
@@ -196,12 +199,7 @@ pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<S
         return Err(StoreError::Name(name.len()));
     }
     for text in &spec.endpoints {
-        let port = text.rsplit_once(':').and_then(|(host, port)| {
-            (!host.is_empty() && !host.contains("//"))
-                .then(|| port.parse::<u16>().ok())
-                .flatten()
-        });
-        if port.is_none() {
+        if text.parse::<HostPort>().is_err() {
             return Err(StoreError::Endpoint { text: text.clone() });
         }
     }

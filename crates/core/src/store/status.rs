@@ -23,8 +23,13 @@ pub enum Health {
     Unknown,
     /// It answers and tells its users apart.
     Sound,
-    /// It answers and does not tell its users apart, which an administrator accepts.
-    Open,
+    /// The datastore answers without access control, which an administrator accepts.
+    Open {
+        /// Consequence, in the driver's words.
+        exposure: &'static str,
+        /// Instruction of the driver on how to enable access control.
+        remedy: &'static str,
+    },
     /// It does not tell its users apart, and nobody accepts that: why, and what to do.
     AccessControlOff(String),
     /// It does not do what it was asked: why, and what to do.
@@ -35,7 +40,7 @@ impl Health {
     /// What the tenants of the DataStore `name` are told.
     pub fn ailment(&self, name: &str) -> Option<Ailment> {
         let (reason, why) = match self {
-            Self::Unknown | Self::Sound | Self::Open => return None,
+            Self::Unknown | Self::Sound | Self::Open { .. } => return None,
             Self::AccessControlOff(why) => ("AccessControlOff", why),
             Self::Failed(why) => ("DataStoreFailed", why),
         };
@@ -143,13 +148,13 @@ fn checked(health: &Health) -> [Finding; 2] {
     match health {
         Health::Unknown => [None, None],
         Health::Sound => [answers(), Some((true, "Enforced", String::new()))],
-        Health::Open => [
+        Health::Open { exposure, remedy } => [
             answers(),
             Some((
                 false,
                 "Accepted",
                 format!(
-                    "access control is off, so that whoever reaches this etcd with any client certificate of its CA, each tenant included, reads and writes every tenant's data; the annotation {} accepts that: create the user and role root, run `etcdctl auth enable` and remove the annotation to end it",
+                    "access control is off, so that {exposure}; the annotation {} accepts that: {remedy} and remove the annotation to end it",
                     labels::WITHOUT_ACCESS_CONTROL
                 ),
             )),

@@ -72,7 +72,10 @@ fn what_a_check_found_is_told_and_stays_until_the_next_one() {
             [pair("True", "Answers"), pair("False", "Off")],
         ),
         (
-            Health::Open,
+            Health::Open {
+                exposure: "everybody reads everything",
+                remedy: "enable it",
+            },
             [pair("True", "Answers"), pair("False", "Accepted")],
         ),
         (

@@ -72,7 +72,7 @@ fn cluster_info(facts: &TenantClusterFacts) -> String {
         "clusters": [{
             "cluster": {
                 "certificate-authority-data": STANDARD.encode(facts.ca),
-                "server": format!("https://{}", facts.endpoint.control_plane),
+                "server": format!("https://{}", facts.endpoint.published),
             },
             "name": "",
         }],

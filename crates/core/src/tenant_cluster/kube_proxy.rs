@@ -25,7 +25,7 @@ pub(super) fn names() -> Vec<ObjectRef> {
 }
 
 pub(super) fn objects(facts: &TenantClusterFacts, addon: &AddonSpec) -> Vec<Object> {
-    let server = format!("https://{}", facts.endpoint.control_plane);
+    let server = format!("https://{}", facts.endpoint.published);
     vec![
         rbac::binding(
             ours(None, BINDING, &[]),

@@ -46,7 +46,7 @@ fn configuration(facts: &TenantClusterFacts) -> String {
         "certificateValidityPeriod": "8760h0m0s",
         "certificatesDir": "/etc/kubernetes/pki",
         "clusterName": tenant.name,
-        "controlPlaneEndpoint": facts.endpoint.control_plane.to_string(),
+        "controlPlaneEndpoint": facts.endpoint.published.to_string(),
         "controllerManager": {},
         "dns": {},
         "encryptionAlgorithm": facts.settings.key_algorithm.as_str(),

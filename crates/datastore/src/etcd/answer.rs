@@ -1,7 +1,7 @@
-//! What does etcd's refusal mean?
+//! Classification of etcd's errors.
 //!
-//! Everything that is already as wanted (a role that exists, a user that is gone) is no failure:
-//! the wrappers here turn it into a value, so that every write may be repeated.
+//! An answer that says that something is as desired already (a role that exists, a user that is
+//! gone) is no failure: the wrappers here turn it into a value, so that every write may be repeated.
 
 use etcd_client::Error;
 
@@ -24,25 +24,25 @@ mod code {
     pub(super) const UNAUTHENTICATED: i32 = 16;
 }
 
-/// A failure, by what has to happen next.
+/// A failed request, by what has to happen next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Somebody changed users or roles meanwhile: ask again.
+    /// Users or roles changed meanwhile: repeat the request.
     Stale(String),
-    /// This member can't serve for now: ask another.
+    /// The member cannot serve for now: try another.
     Unavailable(String),
-    /// No answer from a server at all: find out why.
+    /// The server gave no answer at all: diagnose the endpoint.
     Transport(String),
-    /// We may not.
+    /// The operator is not permitted to do it.
     Denied(String),
-    /// Access control is off.
+    /// Access control of the etcd is off.
     AuthOff,
-    /// Anything else: asking another member won't help.
+    /// Any other answer: another member would give the same.
     Unexpected(String),
 }
 
 impl Failure {
-    /// Reads a failure of the client.
+    /// Classifies an error of the client.
     pub(super) fn of(error: &Error) -> Self {
         let Error::GRpcStatus(status) = error else {
             return Self::Transport(chain(error));
@@ -77,7 +77,7 @@ pub(super) fn unless<T>(harmless: &str, result: Result<T, Error>) -> Result<Opti
     }
 }
 
-/// Whether access control is on, from the answer to a log-in that can't succeed.
+/// Succeeds if access control is on, by the answer to a log-in that cannot succeed.
 pub(super) fn auth_is_on<T>(result: Result<T, Error>) -> Result<(), Error> {
     unless(AUTH_FAILED, result).map(drop)
 }

@@ -1,8 +1,8 @@
-//! Why does this endpoint not talk to us?
+//! Diagnosis of an endpoint that a gRPC call could not reach.
 //!
-//! gRPC reports most refusals as a closed connection. This repeats the handshake by hand, up to
-//! the first byte of the answer, because under TLS 1.3 a server refuses a client certificate only
-//! after the client believes the handshake to be over.
+//! gRPC reports most refusals as a closed connection. The diagnosis repeats the handshake by hand,
+//! up to the first byte of the answer, because under TLS 1.3 a server refuses a client certificate
+//! only after the client believes the handshake to be over.
 
 use std::io;
 use std::sync::Arc;
@@ -15,46 +15,46 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::connection::Endpoint;
+use crate::HostPort;
 
 /// The start of an HTTP/2 conversation: the fixed preface and an empty SETTINGS frame.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// What is the matter with an endpoint.
+/// Result of a diagnosis.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Diagnosis {
-    /// Nothing: it talks to us (again).
+    /// The endpoint answers, perhaps again.
     Answers,
-    /// It can't be reached; why.
+    /// The endpoint cannot be reached, for this reason.
     Unreachable(String),
-    /// One side refuses the other's certificate; who and why.
+    /// One side refuses the other's certificate, for this reason.
     TlsRefused(String),
 }
 
-/// Talks to `endpoint` up to its first byte of HTTP/2.
+/// Connects to `endpoint` and reads its first byte of HTTP/2, within `limit`.
 pub(super) async fn diagnose(
-    endpoint: &Endpoint,
+    endpoint: &HostPort,
     config: Arc<ClientConfig>,
     limit: Duration,
 ) -> Diagnosis {
-    match timeout(limit, converse(endpoint, config)).await {
+    match timeout(limit, handshake(endpoint, config)).await {
         Ok(Ok(())) => Diagnosis::Answers,
-        Ok(Err(error)) => evaluate(endpoint, &error),
+        Ok(Err(error)) => explain(endpoint, &error),
         Err(_) => Diagnosis::Unreachable(format!("{endpoint} gave no answer within {limit:?}")),
     }
 }
 
-async fn converse(endpoint: &Endpoint, config: Arc<ClientConfig>) -> io::Result<()> {
-    let name = ServerName::try_from(endpoint.host().to_owned())
+async fn handshake(endpoint: &HostPort, config: Arc<ClientConfig>) -> io::Result<()> {
+    let name = ServerName::try_from(endpoint.host.clone())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let tcp = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
+    let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
     let mut tls = TlsConnector::from(config).connect(name, tcp).await?;
     tls.write_all(GREETING).await?;
     tls.flush().await?;
     tls.read_u8().await.map(drop)
 }
 
-fn evaluate(endpoint: &Endpoint, error: &io::Error) -> Diagnosis {
+fn explain(endpoint: &HostPort, error: &io::Error) -> Diagnosis {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -70,7 +70,7 @@ fn evaluate(endpoint: &Endpoint, error: &io::Error) -> Diagnosis {
     Diagnosis::TlsRefused(cause)
 }
 
-fn distrust(endpoint: &Endpoint, reason: &CertificateError) -> String {
+fn distrust(endpoint: &HostPort, reason: &CertificateError) -> String {
     match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             format!("the certificate of {endpoint} is not signed by the certificate authority")
@@ -81,7 +81,7 @@ fn distrust(endpoint: &Endpoint, reason: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!(
                 "the certificate of {endpoint} is not valid for the name {}",
-                endpoint.host()
+                endpoint.host
             )
         }
         other => format!("the certificate of {endpoint} is not accepted: {other}"),

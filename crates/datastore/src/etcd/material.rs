@@ -1,7 +1,6 @@
-//! Can this TLS material work at all?
+//! Check of a connection's TLS material, before the network is used.
 //!
-//! Checked before the network is used, so that a wrong key pair is named as such and not as a
-//! handshake that some endpoint refused.
+//! A wrong key pair is then reported as such and not as a handshake that some endpoint refused.
 
 use std::sync::Arc;
 
@@ -18,15 +17,15 @@ const AUTHORITY: &str = "certificate authority";
 const CERTIFICATE: &str = "client certificate";
 const KEY: &str = "client key";
 
-/// Material that was checked, in both forms in which it is used.
+/// Checked material, in both forms in which it is used.
 pub(super) struct Material {
-    /// For the gRPC client.
+    /// Options of the gRPC client.
     pub(super) options: TlsOptions,
-    /// For the diagnosis of a connection that fails.
+    /// Configuration of rustls, for the diagnosis of a connection that fails.
     pub(super) config: Arc<ClientConfig>,
 }
 
-/// What is wrong with which part.
+/// A part of the material that cannot work, and the reason.
 #[derive(Debug, PartialEq, Eq)]
 struct Flaw {
     what: &'static str,
@@ -43,7 +42,7 @@ impl Flaw {
 }
 
 impl Material {
-    /// Checks the material of a connection.
+    /// Checks the material of a connection; [`Error::InvalidMaterial`] names the part that is wrong.
     pub(super) fn parse(connection: &Connection) -> Result<Self, Error> {
         Self::check(connection.tls.as_ref(), ASN1Time::now()).map_err(|flaw| {
             Error::InvalidMaterial {
@@ -101,7 +100,7 @@ fn authorities(pem: &[u8], now: ASN1Time) -> Result<RootCertStore, Flaw> {
         }
     }
     match expired {
-        // A bundle may keep the previous authority until nobody needs it.
+        // A bundle may hold the previous authority until nobody needs it.
         Some(end) if roots.is_empty() => Err(Flaw::new(AUTHORITY, format!("expired on {end}"))),
         _ => Ok(roots),
     }
@@ -121,7 +120,7 @@ fn key_pair(client: &Identity, now: ASN1Time) -> Result<KeyPair, Flaw> {
     Ok((chain, key))
 }
 
-/// The certificates of a PEM text: at least one.
+/// Parses the certificates of a PEM text, at least one.
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Flaw> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()

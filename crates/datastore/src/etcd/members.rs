@@ -1,8 +1,7 @@
-//! Which of the endpoints answers?
+//! The endpoints of an etcd cluster, with one client each instead of one balanced client.
 //!
-//! One client per endpoint instead of one balanced client: a request that fails at a dead endpoint
-//! is given to the next, and the one that answered is asked first from then on. Every request of
-//! this driver may be repeated.
+//! A request that fails at a dead endpoint goes to the next, and the endpoint that answered is
+//! tried first from then on. Every request of this driver may be repeated.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,20 +14,21 @@ use tokio::time::{Instant, timeout};
 use super::answer::Failure;
 use super::diagnosis::{Diagnosis, diagnose};
 use super::material::Material;
-use crate::connection::{Connection, Endpoint};
+use crate::HostPort;
+use crate::connection::Connection;
 use crate::error::{Error, Site};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const CALL: Duration = Duration::from_secs(5);
-/// How often a call is repeated because other tenants' users change at the same time.
+/// Most repetitions of a call because other tenants' users change at the same time.
 const STALE_RETRIES: u32 = 8;
 
 struct Member {
-    endpoint: Endpoint,
+    endpoint: HostPort,
     client: Client,
 }
 
-/// All endpoints of a cluster.
+/// The endpoints of one etcd cluster.
 pub(super) struct Members {
     connection: Connection,
     members: Vec<Member>,
@@ -37,9 +37,9 @@ pub(super) struct Members {
     preferred: AtomicUsize,
 }
 
-/// Why one member didn't serve, the most telling last.
+/// Reason for which one member did not serve a request, the most informative last.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
+enum Unserved {
     Unreachable(String),
     TlsRefused(String),
 }
@@ -62,7 +62,7 @@ impl Members {
             let tls = material
                 .options
                 .clone()
-                .domain_name(endpoint.host())
+                .domain_name(&endpoint.host)
                 .timeout(CONNECT);
             let options = ConnectOptions::new()
                 .with_tls(tls)
@@ -87,12 +87,12 @@ impl Members {
         })
     }
 
-    /// The site of something done with this cluster.
+    /// The site of an operation at this cluster, for errors.
     pub(super) fn site(&self, doing: impl Into<String>) -> Site {
         Site::new(&self.connection, doing)
     }
 
-    /// Asks one member after the other until one serves the request.
+    /// Sends the request to one member after the other until one serves it.
     pub(super) async fn call<T, F>(
         &self,
         doing: impl Into<String>,
@@ -103,7 +103,7 @@ impl Members {
     {
         let site = self.site(doing);
         let first = self.preferred.load(Ordering::Relaxed);
-        let mut troubles = Vec::new();
+        let mut reasons = Vec::new();
         for index in (0..self.members.len()).map(|n| (first + n) % self.members.len()) {
             let member = &self.members[index];
             let since = Instant::now();
@@ -114,36 +114,43 @@ impl Members {
                 }
                 Err(failure) => failure,
             };
-            troubles.push(match failure {
+            reasons.push(match failure {
                 Failure::Denied(cause) => {
-                    return Err(Error::NotAuthorised { site, cause });
+                    return Err(Error::NotAuthorised {
+                        site,
+                        cause,
+                        remedy: super::BECOME_ADMINISTRATOR,
+                    });
                 }
                 Failure::AuthOff => {
-                    return Err(Error::AuthDisabled { site });
+                    return Err(Error::AccessControlOff {
+                        site,
+                        remedy: super::ENABLE_AUTH,
+                    });
                 }
                 Failure::Unexpected(cause) => {
                     return Err(Error::Protocol { site, cause });
                 }
                 Failure::Stale(words) | Failure::Unavailable(words) => {
-                    Trouble::Unreachable(format!("{}: {words}", member.endpoint))
+                    Unserved::Unreachable(format!("{}: {words}", member.endpoint))
                 }
                 Failure::Transport(words) => self.explain(member, words, since).await,
             });
-            tracing::debug!(endpoint = %member.endpoint, trouble = ?troubles.last(), "not served");
+            tracing::debug!(endpoint = %member.endpoint, reason = ?reasons.last(), "request not served");
         }
-        Err(failed(site, troubles))
+        Err(failed(site, reasons))
     }
 
-    /// Finds out why there was no answer, unless waiting for it has already taken long.
-    async fn explain(&self, member: &Member, words: String, since: Instant) -> Trouble {
+    /// Diagnoses a member that gave no answer, unless waiting for it has already taken long.
+    async fn explain(&self, member: &Member, words: String, since: Instant) -> Unserved {
         let endpoint = &member.endpoint;
         if since.elapsed() >= CONNECT {
-            return Trouble::Unreachable(format!("{endpoint}: {words}"));
+            return Unserved::Unreachable(format!("{endpoint}: {words}"));
         }
         match diagnose(endpoint, Arc::clone(&self.config), CONNECT).await {
-            Diagnosis::TlsRefused(cause) => Trouble::TlsRefused(cause),
-            Diagnosis::Unreachable(cause) => Trouble::Unreachable(cause),
-            Diagnosis::Answers => Trouble::Unreachable(format!("{endpoint}: {words}")),
+            Diagnosis::TlsRefused(cause) => Unserved::TlsRefused(cause),
+            Diagnosis::Unreachable(cause) => Unserved::Unreachable(cause),
+            Diagnosis::Answers => Unserved::Unreachable(format!("{endpoint}: {words}")),
         }
     }
 }
@@ -168,16 +175,17 @@ impl Member {
     }
 }
 
-/// One error out of every member's trouble: refused certificates need a person, so they win.
-fn failed(site: Site, mut troubles: Vec<Trouble>) -> Error {
-    troubles.sort();
-    let refused = matches!(troubles.last(), Some(Trouble::TlsRefused(_)));
-    let causes: Vec<String> = troubles
+/// Combines the reasons of all members into one error; refused certificates win, since only a person
+/// can mend them.
+fn failed(site: Site, mut reasons: Vec<Unserved>) -> Error {
+    reasons.sort();
+    let refused = matches!(reasons.last(), Some(Unserved::TlsRefused(_)));
+    let causes: Vec<String> = reasons
         .into_iter()
-        .filter_map(|trouble| match trouble {
-            Trouble::Unreachable(cause) if !refused => Some(cause),
-            Trouble::TlsRefused(cause) => Some(cause),
-            Trouble::Unreachable(_) => None,
+        .filter_map(|reason| match reason {
+            Unserved::Unreachable(cause) if !refused => Some(cause),
+            Unserved::TlsRefused(cause) => Some(cause),
+            Unserved::Unreachable(_) => None,
         })
         .collect();
     let cause = causes.join("; ");

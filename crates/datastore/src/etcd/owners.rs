@@ -1,4 +1,5 @@
-//! The owner records in etcd: read with what they are about, written by compare-and-create.
+//! Owner records in etcd, read together with the keys they are about and written by transactions that
+//! compare first.
 //!
 //! No tenant's range covers them: a schema has no `/`, and the one that would cover them is reserved.
 
@@ -11,7 +12,7 @@ use crate::change::Step;
 use crate::error::Error;
 use crate::tenancy::Tenancy;
 
-/// How often a claim is judged anew because somebody else wrote at the same time.
+/// Most attempts of a claim, each after another writer came first.
 const ATTEMPTS: usize = 3;
 
 /// The key of the record of a `schema` or `user`.
@@ -19,40 +20,47 @@ pub(super) fn key(what: &str, name: &str) -> String {
     format!("/{KEYS}/owners/{what}/{name}")
 }
 
-/// What is recorded about a tenancy's names.
+/// Owner records of a tenancy's names, as etcd holds them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Records {
-    /// The schema's record as it is stored.
+    /// Record of the schema, undecoded.
     pub(super) schema: Option<Vec<u8>>,
-    /// The user's.
+    /// Record of the user, undecoded.
     pub(super) user: Option<Vec<u8>>,
-    /// True if there are keys in the schema's range.
+    /// True if the schema's range has keys.
     pub(super) keys: bool,
 }
 
-/// How a name stands to the tenant that asks for it.
+/// Ownership of a name, as seen by the tenant that claims it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Recorded as the tenant's.
     Own,
-    /// Nobody's, and nothing is there.
+    /// Nobody's, without record, role, user or keys.
     Free,
-    /// Without a record, and what is there is the tenant's.
+    /// Without a record, but set up for the tenant by an older build.
     Unrecorded,
-    /// Recorded as the owner's whom the tenant succeeds.
+    /// Recorded as that of the owner whom the tenant succeeds.
     Inherited,
 }
 
-/// Why a tenant may not have a name.
+/// Ownership of both names of a tenancy.
+#[derive(Debug, Clone, Copy)]
+struct Standings {
+    schema: Standing,
+    user: Standing,
+}
+
+/// Reason for which a tenant may not have a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Denial {
-    /// It is another tenant's.
+    /// The record names another tenant.
     Owned(Box<Owner>),
-    /// It is there without a record, or with one that cannot be read.
+    /// The name is in use without a record, or with a record that cannot be read.
     Foreign(String),
 }
 
-/// What a record alone says; nothing where there is none.
+/// Decides ownership from the record alone; `None` without a record.
 fn recorded(record: Option<&[u8]>, tenancy: &Tenancy) -> Result<Option<Standing>, Denial> {
     let Some(record) = record else {
         return Ok(None);
@@ -69,12 +77,12 @@ fn recorded(record: Option<&[u8]>, tenancy: &Tenancy) -> Result<Option<Standing>
 }
 
 impl Observed {
-    /// True if there is nothing at all of a tenancy.
-    pub(super) fn is_nothing(&self) -> bool {
+    /// True if etcd has nothing at all of a tenancy.
+    pub(super) fn is_empty(&self) -> bool {
         self.role.is_none() && self.user.is_none() && self.records == Records::default()
     }
 
-    /// How the schema stands to the tenant.
+    /// Decides the ownership of the schema.
     pub(super) fn schema(&self, tenancy: &Tenancy) -> Result<Standing, Denial> {
         if let Some(standing) = recorded(self.records.schema.as_deref(), tenancy)? {
             return Ok(standing);
@@ -108,7 +116,7 @@ impl Observed {
         )))
     }
 
-    /// How the user stands to the tenant.
+    /// Decides the ownership of the user.
     pub(super) fn login(&self, tenancy: &Tenancy) -> Result<Standing, Denial> {
         if let Some(standing) = recorded(self.records.user.as_deref(), tenancy)? {
             return Ok(standing);
@@ -167,13 +175,13 @@ impl Etcd {
         })
     }
 
-    /// Claims a tenancy's names, and says what there is of it.
+    /// Observes a tenancy and claims its names; returns the observation and the writes.
     pub(super) async fn claim(&self, tenancy: &Tenancy) -> Result<(Observed, Vec<Step>), Error> {
         let observed = self.observe(tenancy).await?;
         self.claim_observed(tenancy, observed).await
     }
 
-    /// As [`Self::claim`], of what was observed a moment ago.
+    /// Claims a tenancy's names after an observation, as [`Self::claim`] does.
     pub(super) async fn claim_observed(
         &self,
         tenancy: &Tenancy,
@@ -182,7 +190,7 @@ impl Etcd {
         for _ in 0..ATTEMPTS {
             let deny = |what, name: &str| {
                 let name = name.to_owned();
-                move |denial| self.denied((what, name), denial)
+                move |denial| self.denied(what, name, denial)
             };
             let schema = observed
                 .schema(tenancy)
@@ -193,7 +201,8 @@ impl Etcd {
             if schema == Standing::Own && user == Standing::Own {
                 return Ok((observed, Vec::new()));
             }
-            if self.record(tenancy, &observed, (schema, user)).await? {
+            let standings = Standings { schema, user };
+            if self.record(tenancy, &observed, standings).await? {
                 return Ok((observed, vec![Step::OwnerRecorded]));
             }
             observed = self.observe(tenancy).await?;
@@ -201,12 +210,12 @@ impl Etcd {
         Err(self.overtaken("claiming".to_owned(), tenancy))
     }
 
-    /// Writes both records, if nothing has changed since they were read.
+    /// Writes both records, if nothing has changed since they were read; false if something has.
     async fn record(
         &self,
         tenancy: &Tenancy,
         observed: &Observed,
-        (schema, user): (Standing, Standing),
+        Standings { schema, user }: Standings,
     ) -> Result<bool, Error> {
         let keys = keys(tenancy);
         let stored = [&observed.records.schema, &observed.records.user];
@@ -245,11 +254,11 @@ impl Etcd {
     pub(super) async fn forget(&self, tenancy: &Tenancy) -> Result<Step, Error> {
         let record = tenancy.owner.record();
         let keys = keys(tenancy);
-        let mine = keys
+        let still_owned = keys
             .each_ref()
             .map(|key| Compare::value(key.as_str(), CompareOp::Equal, record.clone()));
         let deletes = keys.each_ref().map(|key| TxnOp::delete(key.as_str(), None));
-        let transaction = &Txn::new().when(mine).and_then(deletes);
+        let transaction = &Txn::new().when(still_owned).and_then(deletes);
         let doing = format!("deleting the owner record of schema {}", tenancy.schema);
         let answer = self
             .members
@@ -258,13 +267,13 @@ impl Etcd {
             })
             .await?;
         if answer.succeeded() {
-            Ok(Step::OwnerForgotten)
+            Ok(Step::OwnerRemoved)
         } else {
             Err(self.overtaken(doing, tenancy))
         }
     }
 
-    /// Somebody else writes the same records.
+    /// Error of an operation whose records another writer changed meanwhile.
     pub(super) fn overtaken(&self, doing: String, tenancy: &Tenancy) -> Error {
         Error::Protocol {
             site: self.members.site(doing),
@@ -276,7 +285,7 @@ impl Etcd {
         }
     }
 
-    fn denied(&self, (what, name): (&'static str, String), denial: Denial) -> Error {
+    fn denied(&self, what: &'static str, name: String, denial: Denial) -> Error {
         let site = self.members.site(format!("claiming {what} {name}"));
         match denial {
             Denial::Owned(owner) => Error::Owned {

@@ -13,7 +13,7 @@ fn owner(tenant: &str) -> Owner {
 fn tenancy(recorded: bool) -> Tenancy {
     Tenancy {
         recorded,
-        ..Tenancy::parse("cp-a", "user-a", owner("uid-a")).unwrap()
+        ..Tenancy::parse(crate::Driver::Etcd, "cp-a", "user-a", owner("uid-a")).unwrap()
     }
 }
 
@@ -80,7 +80,7 @@ fn what_an_older_build_made_is_taken_by_the_recorded_tenant_alone() {
     assert_eq!(standings(&observed, &tenancy(true)), taken);
     assert!(standings(&observed, &tenancy(false)).iter().all(is_foreign));
     // A name that is the tenant's own uid can be nobody else's.
-    let named = Tenancy::parse("cp-a", "user-a", owner("cp-a")).unwrap();
+    let named = Tenancy::parse(crate::Driver::Etcd, "cp-a", "user-a", owner("cp-a")).unwrap();
     assert_eq!(observed.schema(&named), Ok(Standing::Unrecorded));
 }
 

@@ -1,17 +1,17 @@
-//! What has to be written so that a tenant reaches exactly its own keys?
+//! Plan of the writes after which a tenant reaches exactly its own keys. Pure code.
 
 use super::owners::Records;
 use crate::tenancy::{Schema, Tenancy};
 
-/// etcd's administrator role.
+/// Name of the administrators' role, which etcd itself fixes.
 pub(super) const ADMINISTRATOR: &str = "root";
 
-/// What a permission allows.
+/// Extent of a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Reading and writing.
+    /// Permission to read and to write.
     Full,
-    /// Less than that.
+    /// Permission only to read, or only to write.
     Partial,
 }
 
@@ -45,18 +45,18 @@ impl std::fmt::Display for Range {
     }
 }
 
-/// What etcd has of a tenant: nothing where the role or the user is missing.
+/// State of a tenant in etcd; `None` where the role or the user is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Observed {
-    /// What the role may reach.
+    /// Permissions of the role.
     pub(super) role: Option<Vec<(Access, Range)>>,
-    /// The roles of the user.
+    /// Names of the user's roles.
     pub(super) user: Option<Vec<String>>,
-    /// The owner records, and whether there are keys.
+    /// Owner records of the names, and whether the range has keys.
     pub(super) records: Records,
 }
 
-/// One thing to write.
+/// One write to etcd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Write {
     CreateRole,
@@ -67,13 +67,13 @@ pub(super) enum Write {
     Unbind(String),
 }
 
-/// The user holds the administrator's role: it is no tenant's.
+/// Refusal of a user that holds the administrators' role: it is no tenant's.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IsAdministrator;
 
 impl Observed {
-    /// Whether the user is one of etcd's administrators.
-    pub(super) fn guard(&self) -> Result<(), IsAdministrator> {
+    /// Refuses a user that is one of etcd's administrators.
+    pub(super) fn refuse_administrator(&self) -> Result<(), IsAdministrator> {
         let roles = self.user.as_deref().unwrap_or_default();
         if roles.iter().any(|role| role == ADMINISTRATOR) {
             Err(IsAdministrator)

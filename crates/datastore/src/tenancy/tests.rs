@@ -1,20 +1,24 @@
 use super::*;
 
+fn problem(driver: Driver, text: &str) -> NameProblem {
+    let schema = Schema::parse(driver, text).unwrap_err();
+    let user = User::parse(driver, text).unwrap_err();
+    assert_eq!((schema.what, user.what), ("schema", "user"));
+    assert_eq!((schema.name.as_str(), user.name.as_str()), (text, text));
+    assert_eq!(schema.problem, user.problem);
+    schema.problem
+}
+
 #[test]
 fn an_empty_schema_would_be_the_whole_store_and_is_refused() {
-    assert_eq!(Schema::parse(""), Err(NameError::Empty { what: "schema" }));
-    assert_eq!(User::parse(""), Err(NameError::Empty { what: "user" }));
+    assert_eq!(problem(Driver::Etcd, ""), NameProblem::Empty);
 }
 
 #[test]
 fn a_name_cannot_leave_its_prefix() {
     for name in ["a/b", "/", "../a", "a\0", "a\n"] {
         assert!(
-            matches!(Schema::parse(name), Err(NameError::Forbidden { .. })),
-            "{name:?}"
-        );
-        assert!(
-            matches!(User::parse(name), Err(NameError::Forbidden { .. })),
+            matches!(problem(Driver::Etcd, name), NameProblem::Character(_)),
             "{name:?}"
         );
     }
@@ -23,13 +27,12 @@ fn a_name_cannot_leave_its_prefix() {
 #[test]
 fn the_administrators_and_the_operators_names_are_refused() {
     for name in ["root", "kamaji.clastix.io", "kamaji_clastix_io"] {
-        let reserved = |what, name: &str| NameError::Reserved {
-            what,
-            name: name.to_owned(),
-        };
-        assert_eq!(Schema::parse(name), Err(reserved("schema", name)));
-        assert_eq!(User::parse(name), Err(reserved("user", name)));
+        assert_eq!(problem(Driver::Etcd, name), NameProblem::Reserved);
     }
+    assert_eq!(
+        problem(Driver::PostgreSql, "postgres"),
+        NameProblem::Reserved
+    );
 }
 
 #[test]
@@ -39,17 +42,35 @@ fn uids_and_the_names_of_older_releases_are_taken() {
         "default_cp-a",
         "tenant.one",
     ] {
-        assert_eq!(Schema::parse(name).unwrap().as_str(), name);
+        assert_eq!(Schema::parse(Driver::Etcd, name).unwrap().as_str(), name);
     }
-    assert!(matches!(
-        Schema::parse(&"a".repeat(254)),
-        Err(NameError::TooLong { .. })
-    ));
+}
+
+#[test]
+fn a_name_is_as_long_as_the_driver_takes() {
+    for (driver, schema, user) in [
+        (Driver::Etcd, 253, 253),
+        (Driver::PostgreSql, 63, 63),
+        (Driver::MySql, 64, 32),
+    ] {
+        Schema::parse(driver, &"a".repeat(schema)).unwrap();
+        User::parse(driver, &"a".repeat(user)).unwrap();
+        let long = Schema::parse(driver, &"a".repeat(schema + 1)).unwrap_err();
+        assert!(
+            matches!(long.problem, NameProblem::TooLong { .. }),
+            "{long}"
+        );
+        let long = User::parse(driver, &"a".repeat(user + 1)).unwrap_err();
+        assert!(
+            matches!(long.problem, NameProblem::TooLong { .. }),
+            "{long}"
+        );
+    }
 }
 
 #[test]
 fn a_password_does_not_show_itself() {
-    let tenancy = Tenancy::parse("a", "b", Owner::default())
+    let tenancy = Tenancy::parse(Driver::Etcd, "a", "b", Owner::default())
         .unwrap()
         .with_password(Secret::new("hunter2"));
     assert!(!format!("{tenancy:?}").contains("hunter2"));

@@ -14,12 +14,18 @@ mod remove;
 mod server;
 
 use etcd_client::{Client, GetOptions};
-use kamaji_datastore::{DataStore, Owner, Step, Tenancy};
+use kamaji_datastore::{DataStore, Driver, Item, Owner, Step, Tenancy};
 
 use server::Server;
 
 fn tenancy(schema: &str) -> Tenancy {
-    Tenancy::parse(schema, &format!("user-of-{schema}"), owner(schema)).unwrap()
+    Tenancy::parse(
+        Driver::Etcd,
+        schema,
+        &format!("user-of-{schema}"),
+        owner(schema),
+    )
+    .unwrap()
 }
 
 /// A tenant of one management cluster.
@@ -86,9 +92,9 @@ fn created(tenancy: &Tenancy) -> Vec<Step> {
     let schema = tenancy.schema.as_str();
     vec![
         Step::OwnerRecorded,
-        Step::RoleCreated(schema.to_owned()),
-        Step::RangeGranted(format!("[/{schema}/, /{schema}0)")),
-        Step::UserCreated(tenancy.user.to_string()),
-        Step::RoleBound(schema.to_owned()),
+        Step::Created(Item::new("role", schema)),
+        Step::AccessGranted(format!("range [/{schema}/, /{schema}0)")),
+        Step::Created(Item::new("user", tenancy.user.as_str())),
+        Step::AccessGranted(format!("role {schema}")),
     ]
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kamaji_datastore::Step;
+use kamaji_datastore::{Item, Step};
 
 use super::*;
 
@@ -24,10 +24,10 @@ async fn only_the_tenants_own_keys_role_and_user_are_removed() {
 
     let change = store.remove(&tenancy).await.unwrap();
     let steps = [
-        Step::RoleRemoved("cp-a".to_owned()),
-        Step::KeysRemoved(4),
-        Step::UserRemoved("user-of-cp-a".to_owned()),
-        Step::OwnerForgotten,
+        Step::Removed(Item::new("role", "cp-a")),
+        Step::DataRemoved(4),
+        Step::Removed(Item::new("user", "user-of-cp-a")),
+        Step::OwnerRemoved,
     ];
     assert_eq!(change.steps, steps);
     assert_eq!(all_keys(admin).await, kept);
@@ -144,6 +144,6 @@ async fn a_tenant_with_many_keys_is_removed_in_batches() {
             .unwrap();
     }
     let change = store.remove(&tenancy).await.unwrap();
-    assert!(change.steps.contains(&Step::KeysRemoved(2500)), "{change}");
+    assert!(change.steps.contains(&Step::DataRemoved(2500)), "{change}");
     assert_eq!(store.usage(&tenancy).await.unwrap(), 0);
 }

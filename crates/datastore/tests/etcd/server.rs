@@ -8,7 +8,7 @@ use std::time::Duration;
 use etcd_client::{
     Certificate, Client, ConnectOptions, Identity as ClientIdentity, TlsOptions, UserAddOptions,
 };
-use kamaji_datastore::{Connection, DataStore, Driver, Endpoint, Identity, Tls, connect};
+use kamaji_datastore::{Connection, DataStore, Driver, HostPort, Identity, Tls, connect};
 use tempfile::TempDir;
 
 use crate::pki::Pki;
@@ -172,7 +172,7 @@ impl Server {
     }
 }
 
-fn local(port: u16) -> Endpoint {
+fn local(port: u16) -> HostPort {
     format!("127.0.0.1:{port}").parse().unwrap()
 }
 

@@ -280,7 +280,7 @@ impl Environment {
 
     /// What a tenant has in the etcd under these names, as its owner.
     pub async fn tenancy(&self, tenant: &str, schema: &str, user: &str) -> Tenancy {
-        Tenancy::parse(schema, user, self.owner(tenant).await).unwrap()
+        Tenancy::parse(Driver::Etcd, schema, user, self.owner(tenant).await).unwrap()
     }
 
     /// The etcd, as its administrator sees it.

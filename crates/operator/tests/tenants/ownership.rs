@@ -168,7 +168,7 @@ async fn what_another_management_cluster_has_is_refused_and_left_alone() {
         namespace: NAMESPACE.to_owned(),
         name: "t".to_owned(),
     };
-    let theirs = Tenancy::parse("shared", "one", owner).unwrap();
+    let theirs = Tenancy::parse(kamaji_datastore::Driver::Etcd, "shared", "one", owner).unwrap();
     admin.ensure(&theirs).await.unwrap();
     put(&environment, "/shared/x").await;
     let _operator = environment.operator();

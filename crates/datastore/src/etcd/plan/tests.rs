@@ -1,7 +1,13 @@
 use super::*;
 
 fn tenancy() -> Tenancy {
-    Tenancy::parse("cp-a", "user-a", kamaji_api::owner::Owner::default()).unwrap()
+    Tenancy::parse(
+        crate::Driver::Etcd,
+        "cp-a",
+        "user-a",
+        kamaji_api::owner::Owner::default(),
+    )
+    .unwrap()
 }
 
 fn own() -> (Access, Range) {
@@ -88,9 +94,9 @@ fn an_administrator_is_no_tenants_user() {
             user: Some(roles),
             ..healthy()
         }
-        .guard(),
+        .refuse_administrator(),
         Err(IsAdministrator)
     );
-    assert_eq!(healthy().guard(), Ok(()));
-    assert_eq!(Observed::default().guard(), Ok(()));
+    assert_eq!(healthy().refuse_administrator(), Ok(()));
+    assert_eq!(Observed::default().refuse_administrator(), Ok(()));
 }
