@@ -20,22 +20,6 @@ async fn a_new_tenant_gets_a_user_a_role_and_its_own_range() {
 }
 
 #[tokio::test]
-async fn a_second_ensure_writes_nothing() {
-    let (server, store, tenancy) = with_tenant("cp-a").await;
-    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
-    // Another process with its own connection finds the same.
-    assert!(
-        server
-            .store()
-            .await
-            .ensure(&tenancy)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[tokio::test]
 async fn a_sound_store_passes_the_check_and_counts_keys() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     assert_eq!(store.check().await, Ok(AccessControl::On));
@@ -159,29 +143,4 @@ async fn an_administrator_is_never_made_or_removed_as_a_tenants_user() {
     }
     assert_eq!(roles_of(admin, "backup").await, ["root"]);
     assert_eq!(roles(admin).await, ["root"]);
-}
-
-#[tokio::test]
-async fn tenants_may_be_ensured_at_the_same_time() {
-    let server = Server::start().await;
-    let store = std::sync::Arc::<dyn DataStore>::from(server.store().await);
-    let tasks: Vec<_> = (0..16)
-        .map(|n| {
-            let store = std::sync::Arc::clone(&store);
-            let tenancy = tenancy(&format!("cp-{}", n % 8));
-            tokio::spawn(async move { store.ensure(&tenancy).await.map(drop) })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap().unwrap();
-    }
-    for n in 0..8 {
-        assert!(
-            store
-                .ensure(&tenancy(&format!("cp-{n}")))
-                .await
-                .unwrap()
-                .is_empty()
-        );
-    }
 }

@@ -1,7 +1,7 @@
 //! Whose a schema and a user are is recorded in the store, and nobody else gets or loses them.
 
 use etcd_client::{Permission, UserAddOptions};
-use kamaji_datastore::{Driver, Error, Owner, Step};
+use kamaji_datastore::{Driver, Error, Step};
 
 use super::*;
 
@@ -30,38 +30,6 @@ async fn is_refused(server: &Server, tenancy: &Tenancy) -> Vec<Error> {
     }
     assert_eq!(state(admin).await, before);
     errors
-}
-
-#[tokio::test]
-async fn a_second_tenant_with_the_same_schema_or_user_gets_nothing_and_removes_nothing() {
-    let (server, _, first) = with_tenant("shared").await;
-    let mut tenant = client_of(&server, &first).await;
-    tenant.put("/shared/x", "y", None).await.unwrap();
-    for second in [
-        of("second", "shared", "two"),
-        of("second", "two", "user-of-shared"),
-        of("second", "shared", "user-of-shared"),
-    ] {
-        for error in is_refused(&server, &second).await {
-            assert!(matches!(error, Error::Owned { .. }), "{error}");
-            assert!(error.to_string().contains("tenants/shared"), "{error}");
-        }
-    }
-    assert_eq!(tenant.get("/shared/x", None).await.unwrap().count(), 1);
-}
-
-#[tokio::test]
-async fn a_namesake_of_another_management_cluster_gets_nothing_and_removes_nothing() {
-    let (server, _, first) = with_tenant("cp-a").await;
-    let elsewhere = Tenancy {
-        owner: Owner {
-            cluster: "another management cluster".to_owned(),
-            ..first.owner.clone()
-        },
-        recorded: true,
-        ..first
-    };
-    is_refused(&server, &elsewhere).await;
 }
 
 #[tokio::test]
@@ -140,44 +108,6 @@ async fn a_running_tenant_without_a_record_is_removed_completely() {
     let admin = &mut server.client("root").await;
     let root = || vec!["root".to_owned()];
     assert_eq!(state(admin).await, [Vec::new(), root(), root()]);
-}
-
-#[tokio::test]
-async fn the_records_pass_to_a_successor_and_the_predecessor_loses_them() {
-    let (server, store, old) = with_tenant("cp-a").await;
-    let new = Tenancy {
-        owner: owner("restored"),
-        ..old.clone()
-    };
-    is_refused(&server, &new).await;
-    let heir = Tenancy {
-        succeeds: Some(old.owner.clone()),
-        ..new.clone()
-    };
-    let change = store.ensure(&heir).await.unwrap();
-    assert_eq!(change.steps, [Step::OwnerRecorded]);
-    assert!(store.ensure(&new).await.unwrap().is_empty());
-    is_refused(&server, &old).await;
-}
-
-#[tokio::test]
-async fn of_many_that_claim_one_schema_at_once_one_gets_it() {
-    let server = Server::start().await;
-    let store = std::sync::Arc::<dyn DataStore>::from(server.store().await);
-    let tasks: Vec<_> = (0..12)
-        .map(|n| {
-            let store = std::sync::Arc::clone(&store);
-            let tenancy = of(&format!("t{n}"), "shared", &format!("user-{n}"));
-            tokio::spawn(async move { store.ensure(&tenancy).await.is_ok() })
-        })
-        .collect();
-    let mut got = 0;
-    for task in tasks {
-        got += usize::from(task.await.unwrap());
-    }
-    assert_eq!(got, 1);
-    let admin = &mut server.client("root").await;
-    assert_eq!(users(admin).await.len(), 2, "root and the one");
 }
 
 #[tokio::test]

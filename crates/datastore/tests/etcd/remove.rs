@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use kamaji_datastore::{Item, Step};
 
 use super::*;
@@ -42,42 +40,6 @@ async fn only_the_tenants_own_keys_role_and_user_are_removed() {
 }
 
 #[tokio::test]
-async fn removing_the_longer_name_leaves_the_shorter_alone() {
-    let (server, store, short) = with_tenant("cp-a").await;
-    let long = tenancy("cp-aa");
-    store.ensure(&long).await.unwrap();
-    let admin = &mut server.client("root").await;
-    fill(admin, &["/cp-a/x", "/cp-aa/x"]).await;
-    store.remove(&long).await.unwrap();
-    assert_eq!(all_keys(admin).await, ["/cp-a/x"]);
-    assert!(store.ensure(&short).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_second_remove_finds_nothing_and_so_does_one_of_a_tenant_that_never_was() {
-    let (_server, store, tenancy) = with_tenant("cp-a").await;
-    assert!(!store.remove(&tenancy).await.unwrap().is_empty());
-    assert!(store.remove(&tenancy).await.unwrap().is_empty());
-    assert!(
-        store
-            .remove(&super::tenancy("nobody"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[tokio::test]
-async fn a_removed_tenants_certificate_opens_nothing() {
-    let (server, store, tenancy) = with_tenant("cp-a").await;
-    let mut tenant = client_of(&server, &tenancy).await;
-    tenant.put("/cp-a/x", "y", None).await.unwrap();
-    store.remove(&tenancy).await.unwrap();
-    tenant.put("/cp-a/x", "y", None).await.unwrap_err();
-    tenant.get("/cp-a/x", None).await.unwrap_err();
-}
-
-#[tokio::test]
 async fn a_remove_goes_on_from_every_state_a_crash_leaves() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let admin = &mut server.client("root").await;
@@ -110,24 +72,6 @@ async fn a_remove_goes_on_from_every_state_a_crash_leaves() {
 
 fn root() -> Vec<String> {
     vec!["root".to_owned()]
-}
-
-#[tokio::test]
-async fn whatever_moment_a_call_is_dropped_at_the_next_one_finishes_it() {
-    let server = Server::start().await;
-    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
-    let admin = &mut server.client("root").await;
-    for tenths in 1..40 {
-        let moment = Duration::from_micros(tenths * 300);
-        let _ = tokio::time::timeout(moment, store.ensure(&tenancy)).await;
-        store.ensure(&tenancy).await.unwrap();
-        assert!(store.ensure(&tenancy).await.unwrap().is_empty());
-        fill(admin, &["/cp-a/x"]).await;
-        let _ = tokio::time::timeout(moment, store.remove(&tenancy)).await;
-        store.remove(&tenancy).await.unwrap();
-        assert!(all_keys(admin).await.is_empty());
-        assert_eq!((users(admin).await, roles(admin).await), (root(), root()));
-    }
 }
 
 #[tokio::test]
