@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kamaji_core::{admission::serving::WebhookService, cluster_api};
+use kamaji_core::{cluster_api, pki::webhook_certificate::WebhookService};
 use kamaji_provider::settings::{Gates, Settings, kinds};
 
 use crate::manager::{address, block_on, identity, json_log, log, minutes, seconds};

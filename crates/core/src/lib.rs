@@ -9,6 +9,7 @@ pub mod binding;
 pub mod check;
 pub mod checksum;
 pub mod cluster_api;
+mod dns;
 pub mod endpoint;
 pub mod excerpt;
 pub mod managed_fields;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus};
 
-use crate::names::Names;
+use crate::{dns, names::Names};
 
 mod mended;
 
@@ -217,7 +217,9 @@ impl Tenant {
     pub fn parse(object: &TenantControlPlane) -> Result<Self, ParseError> {
         let meta = &object.metadata;
         let name = meta.name.clone().ok_or(ParseError::Metadata("name"))?;
-        if !is_dns_label(&name) {
+        if !(dns::is_label(&name, dns::LONGEST_LABEL)
+            && name.starts_with(|c: char| c.is_ascii_lowercase()))
+        {
             return Err(ParseError::Name { name });
         }
         Ok(Self {
@@ -440,30 +442,9 @@ pub fn first_address(range: &IpNet) -> IpAddr {
     }
 }
 
-fn is_dns_label(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && !text.ends_with('-')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-}
-
 /// True if a certificate can carry this as a name or an address.
 pub(crate) fn is_san(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok() || is_dns_name(text.strip_prefix("*.").unwrap_or(text))
-}
-
-/// RFC 1123 subdomain, case kept as browsers do.
-pub(crate) fn is_dns_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 253
-        && text.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        })
+    text.parse::<IpAddr>().is_ok() || dns::is_name(dns::without_wildcard(text))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn what_cannot_be_read_is_named_with_the_field_and_the_way_out() {
         (
             json!({"dnsServiceIPs": ["10.1.2.3"]}),
             "10.1.2.3",
-            "tenant_cluster",
+            "choose an address inside",
         ),
         (json!({"serviceCidr": "10.112.0.0/30"}), "too small", "/28"),
         (json!({"port": 70000}), "70000", "65535"),

@@ -10,7 +10,7 @@ use k8s_openapi::{
     api::core::v1::Secret,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use kamaji_core::admission::serving::WebhookService;
+use kamaji_core::pki::webhook_certificate::WebhookService;
 use kamaji_shell::webhook_certificate::{Keeper, LONGEST, RETRY, shared};
 use kamaji_shell::{apply::Address, serve::Certificates, watch};
 use kube::{

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use kamaji_core::{admission::serving::WebhookService, cluster_api};
+use kamaji_core::{cluster_api, pki::webhook_certificate::WebhookService};
 
 /// Everything that `kamaji provider` is told on its command line.
 #[derive(Clone, Debug)]

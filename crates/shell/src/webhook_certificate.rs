@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_core::{
-    admission::serving::{Material, Moment, ServingPlan, WebhookService, plan_serving},
+    pki::webhook_certificate::{
+        CertificatePlan, Material, RenewalTime, WebhookService, plan_certificate,
+    },
     rng::Seed,
 };
 use kube::{Api, Client};
@@ -46,16 +48,16 @@ pub async fn shared(
             .get_opt(&service.secret_name())
             .await
             .map_err(|error| error.to_string())?;
-        let moment = Moment {
+        let time = RenewalTime {
             now: clock::now(),
             threshold: keeper.threshold,
         };
-        match plan_serving(live.as_ref(), service, moment, &Seed::new(clock::seed())) {
-            ServingPlan::Keep { material, due } => {
+        match plan_certificate(live.as_ref(), service, time, &Seed::new(clock::seed())) {
+            CertificatePlan::Keep { material, due } => {
                 let wait = due.map_or(LONGEST, clock::until).clamp(RETRY, LONGEST);
                 return Ok(Some((material, wait)));
             }
-            ServingPlan::Write { object, reason } => {
+            CertificatePlan::Write { object, reason } => {
                 if !keeper.writer.is_leading() {
                     return Ok(None);
                 }
@@ -65,7 +67,7 @@ pub async fn shared(
                     Err(error) => return Err(error.to_string()),
                 }
             }
-            ServingPlan::Unusable(why) => return Err(why),
+            CertificatePlan::Unusable(why) => return Err(why),
         }
     }
     Err("it changes while it is read".to_owned())

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kamaji_api::tenant::{AdditionalPort, ServiceType, TenantControlPlane};
 
-use super::{Facts, Findings, Refusal, pods::is_label};
-use crate::endpoint::HostPort;
+use super::{Facts, Findings, Refusal};
+use crate::{
+    dns::{is_host, is_label},
+    endpoint::HostPort,
+};
 
 const API_PORT: &str = "spec.networkProfile.port";
 const AGENT_PORT: &str = "spec.addons.konnectivity.server.port";
@@ -78,12 +81,6 @@ fn gateway(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
             "spec.controlPlane.gateway.parentRefs is empty: no Gateway will serve the route, name one",
         );
     }
-}
-
-/// A DNS name in lower case, or one below a `*`.
-fn is_host(text: &str) -> bool {
-    let name = text.strip_prefix("*.").unwrap_or(text);
-    !name.is_empty() && name.len() <= 253 && name.split('.').all(|label| is_label(label, 63))
 }
 
 fn listeners(object: &TenantControlPlane, found: &mut Findings) {

@@ -11,7 +11,6 @@ mod exposure;
 mod network;
 mod pods;
 mod refusal;
-pub mod serving;
 mod storage;
 mod text;
 mod version;

@@ -7,8 +7,9 @@ use k8s_openapi::api::core::v1::{Container, VolumeMount};
 use kamaji_api::tenant::{DeploymentSpec, JsonPatchOperation, TenantControlPlane};
 
 use super::{Findings, Refusal};
-use crate::render::deployment::{
-    api_server, controller_manager, kine, konnectivity, scheduler, volumes,
+use crate::{
+    dns::{LONGEST_LABEL, is_label},
+    render::deployment::{api_server, controller_manager, kine, konnectivity, scheduler, volumes},
 };
 
 const DEPLOYMENT: &str = "spec.controlPlane.deployment";
@@ -238,11 +239,11 @@ impl<'a> Names<'a> {
                 field,
                 text: text.to_owned(),
             });
-        } else if !is_label(text, 63) {
+        } else if !is_label(text, LONGEST_LABEL) {
             found.refuse(Refusal::Name {
                 field,
                 text: text.to_owned(),
-                most: 63,
+                most: LONGEST_LABEL,
             });
         } else if !self.taken.insert(text) {
             found.refuse(Refusal::Twice {
@@ -252,16 +253,6 @@ impl<'a> Names<'a> {
             });
         }
     }
-}
-
-/// RFC 1123 label.
-pub(super) fn is_label(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use kamaji_api::{
 };
 
 use crate::{
+    dns,
     endpoint::{self, HostPort, Hosts},
-    tenant::is_dns_name,
 };
 
 /// Annotation with the host that a user has given the Cluster.
@@ -142,7 +142,7 @@ fn asked(cluster: &Cluster) -> Option<ApiEndpoint> {
 }
 
 fn can_be_certified(host: &str) -> bool {
-    host.parse::<IpAddr>().is_ok() || is_dns_name(host)
+    host.parse::<IpAddr>().is_ok() || dns::is_name(host)
 }
 
 /// The same host; an address may be written in several ways, a name in either case.

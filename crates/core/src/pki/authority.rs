@@ -1,4 +1,4 @@
-//! How is a CA made, and can it be trusted to sign?
+//! Certificate authorities that can sign: issuing a new one, loading one that exists, signing leaves with it.
 
 use std::time::Duration;
 
@@ -8,16 +8,15 @@ use super::{
     certificate::{Certificate, CertificateError},
     key::{Key, KeyAlgorithm, KeyError},
     leaf::{self, LeafRequest, Pair},
+    validity::{BACKDATE, after, before},
     x509::{self, Body, Extension},
 };
 use crate::rng::Entropy;
 
-/// Validity of a new CA: ten years, as kubeadm's.
+/// Lifetime of a new CA: ten years, as kubeadm's.
 pub const VALIDITY: Duration = Duration::from_hours(87_600);
-/// Certificates are valid from this much before they are made, for clocks that are late.
-pub const BACKDATE: Duration = Duration::from_mins(5);
 
-/// A CA that can sign.
+/// A CA certificate with its private key: an authority that can sign.
 #[derive(Clone)]
 pub struct Authority {
     certificate: Certificate,
@@ -26,31 +25,32 @@ pub struct Authority {
     key_pem: Vec<u8>,
 }
 
-/// What is wrong with a CA. None of it is ever mended by making a new one.
+/// A reason why CA material cannot sign. No CA is replaced because of one: a person has to repair the Secret or
+/// ask for a new CA.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
-    /// Its certificate.
+    /// The certificate is missing or cannot be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// Its key.
+    /// The private key is missing or cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Two halves of different pairs.
+    /// Certificate and private key belong to different pairs.
     #[error("the private key does not belong to the certificate")]
     Mismatch,
-    /// A leaf, or an authority for other things than certificates.
+    /// The certificate, of this common name, is a leaf, or its key usage does not include signing certificates.
     #[error("the certificate {0:?} is not that of a CA: it may not sign certificates")]
     NotCa(String),
-    /// Over.
+    /// The certificate is past its end.
     #[error("the certificate ended at {0}")]
     Ended(Timestamp),
 }
 
-/// Makes a CA.
+/// Issues a self-signed CA that is valid for [`VALIDITY`] from `now`. The same `entropy` gives the same CA.
 ///
 /// # Panics
 ///
-/// Never: what was just written can be read.
+/// Never: a certificate that was just written can be read.
 pub fn issue(
     common_name: &str,
     algorithm: KeyAlgorithm,
@@ -70,8 +70,8 @@ pub fn issue(
     let body = Body {
         issuer: &subject,
         subject: &subject,
-        not_before: leaf::before(now, BACKDATE),
-        not_after: leaf::after(now, VALIDITY),
+        not_before: before(now, BACKDATE),
+        not_after: after(now, VALIDITY),
         key: &key,
         extensions,
     };
@@ -88,7 +88,7 @@ pub fn issue(
 }
 
 impl Authority {
-    /// Reads a CA that exists, and says what is wrong with it.
+    /// Loads a CA from PEM and checks that it can sign at `now`. Both texts are kept byte for byte.
     pub fn load(
         certificate_pem: &[u8],
         key_pem: &[u8],
@@ -113,33 +113,57 @@ impl Authority {
         })
     }
 
-    /// The certificate.
+    /// Returns the parsed CA certificate: the first of its PEM.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// The certificate as it was given or made.
+    /// Returns the certificate's PEM as it was loaded or issued, with further certificates and comments if it
+    /// was loaded with them.
     pub fn certificate_pem(&self) -> &[u8] {
         &self.certificate_pem
     }
 
-    /// The key as it was given or made.
+    /// Returns the private key's PEM as it was loaded or issued.
     pub fn key_pem(&self) -> &[u8] {
         &self.key_pem
     }
 
-    /// Issues a leaf.
+    /// Issues a leaf with a new key. The leaf never outlives this authority, nor begins before it.
     pub fn sign(&self, request: &LeafRequest, now: Timestamp, entropy: &mut Entropy) -> Pair {
-        leaf::issue(self, request, now, entropy)
+        let key = Key::generate(request.algorithm, entropy);
+        let signer = &self.certificate;
+        let not_after = after(now, request.validity).min(signer.not_after);
+        let mut extensions = vec![
+            Extension::key_usage(false),
+            Extension::extended_key_usage(&request.usages),
+            Extension::basic_constraints(false),
+            Extension::authority_key_identifier(&self.identifier()),
+        ];
+        // An empty list is not allowed.
+        if request.dns_names().next().is_some() || !request.ip_addresses.is_empty() {
+            let names = Extension::alternative_names(request.dns_names(), &request.ip_addresses);
+            extensions.push(names);
+        }
+        let body = Body {
+            issuer: &signer.subject,
+            subject: &x509::name(&request.organizations, &request.common_name),
+            not_before: before(now, BACKDATE).max(signer.not_before),
+            not_after,
+            key: &key,
+            extensions,
+        };
+        let der = x509::sign(body, &self.key, entropy);
+        Pair {
+            certificate_pem: x509::pem(der),
+            key_pem: key.to_pem(),
+            not_after,
+        }
     }
 
-    /// The key that signs.
-    pub(super) fn key(&self) -> &Key {
-        &self.key
-    }
-
-    /// How leaves name the key that signed them.
-    pub(super) fn identifier(&self) -> Vec<u8> {
+    /// Returns the identifier by which leaves name the key that signed them: the certificate's own, else the
+    /// one computed from the key.
+    fn identifier(&self) -> Vec<u8> {
         self.certificate
             .key_identifier
             .clone()
@@ -148,7 +172,7 @@ impl Authority {
 }
 
 impl std::fmt::Debug for Authority {
-    /// Without the key.
+    /// Leaves the private key out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Authority({:?})", self.certificate.common_name)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{certificate::Certificate, leaf::before};
+use super::{certificate::Certificate, validity::before};
 
 /// A person hears of the end so long before it, or a third of the certificate's life where that is less.
 pub const NOTICE: Duration = Duration::from_hours(90 * 24);

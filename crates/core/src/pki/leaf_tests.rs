@@ -3,11 +3,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     pki::{
-        authority,
+        authority::{self, Authority},
         certificate::Certificate,
         fixture::{DAY, Foreign, authority, entropy, now},
+        key::Key,
         leaves,
         renew::{Subject, Verdict, evaluate},
+        validity::BACKDATE,
         x509,
     },
     rng::Seed,

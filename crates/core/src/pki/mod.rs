@@ -1,5 +1,14 @@
-//! How are keys and certificates made, read, judged and shown? Pure: time and randomness are
-//! arguments. (management-cluster specification, sections 5 and 12)
+//! Keys and certificates: issuing, reading, checking, renewing, rotating and summarising them.
+//!
+//! Pure code: the time and the source of randomness are arguments, so that a plan made twice from the same
+//! snapshot has the same keys in it.
+//!
+//! * `key`, `certificate`, `authority`, `leaf`: private keys, parsed certificates, CAs that can sign, requests.
+//! * `leaves`: the leaf certificates of a control plane; `kubeconfig`, `service_account`: the other credentials.
+//! * `renew`: the rules by which a leaf is kept or issued again; `expiry`: ends that people hear of.
+//! * `trust`, `rotation`: bundles of trusted CAs, and the phases in which one CA follows another.
+//! * `webhook_certificate`: the serving certificate of the operator's own webhooks, which is built on `rotation`.
+//! * `summary`: Secrets shown without their keys.
 
 pub mod authority;
 pub mod certificate;
@@ -12,7 +21,11 @@ pub mod kubeconfig;
 pub mod leaf;
 pub mod leaves;
 pub mod renew;
+pub mod rotation;
 pub mod service_account;
 pub mod summary;
+pub mod trust;
+mod validity;
 mod verification_cache;
+pub mod webhook_certificate;
 mod x509;

@@ -8,7 +8,8 @@ use super::{
     authority::Authority,
     certificate::{Certificate, CertificateError},
     key::{Key, KeyError},
-    leaf::{LeafRequest, before},
+    leaf::LeafRequest,
+    validity::before,
     verification_cache,
 };
 use crate::checksum;

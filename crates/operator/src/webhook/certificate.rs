@@ -6,7 +6,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Secret;
-use kamaji_core::admission::serving::{WebhookService, inject};
+use kamaji_core::pki::webhook_certificate::{WebhookService, inject};
 use kamaji_shell::{
     serve::Certificates,
     watch,

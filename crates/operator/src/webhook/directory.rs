@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kamaji_core::admission::serving::Material;
+use kamaji_core::pki::webhook_certificate::Material;
 
 /// Why a mounted certificate cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Condition,
 };
 use kamaji_api::{condition, control_plane::KamajiControlPlane, tenant::TenantControlPlane};
-use kamaji_core::{admission::serving::WebhookService, cluster_api};
+use kamaji_core::{cluster_api, pki::webhook_certificate::WebhookService};
 use kamaji_e2e::{
     audit::Entry,
     envtest::{ApiServer, Options},

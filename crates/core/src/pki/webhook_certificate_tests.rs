@@ -10,8 +10,8 @@ fn service() -> WebhookService {
     }
 }
 
-fn at(now: Timestamp) -> Moment {
-    Moment {
+fn at(now: Timestamp) -> RenewalTime {
+    RenewalTime {
         now,
         threshold: 30 * DAY,
     }
@@ -21,8 +21,8 @@ fn start() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().expect("a time")
 }
 
-fn plan(live: Option<&Secret>, now: Timestamp) -> ServingPlan {
-    plan_serving(
+fn plan(live: Option<&Secret>, now: Timestamp) -> CertificatePlan {
+    plan_certificate(
         live,
         &service(),
         at(now),
@@ -30,23 +30,23 @@ fn plan(live: Option<&Secret>, now: Timestamp) -> ServingPlan {
     )
 }
 
-/// Writes what is planned until nothing is; the Secret and when it is due.
-fn settle(mut live: Option<Secret>, now: Timestamp) -> (Secret, Timestamp) {
+/// Writes the planned Secret until it is kept; returns the Secret and when it is due.
+fn apply(mut live: Option<Secret>, now: Timestamp) -> (Secret, Timestamp) {
     for _ in 0..3 {
         match plan(live.as_ref(), now) {
-            ServingPlan::Keep { due, .. } => {
+            CertificatePlan::Keep { due, .. } => {
                 return (live.expect("a Secret that is kept"), due.expect("ours"));
             }
-            ServingPlan::Write { object, .. } => {
+            CertificatePlan::Write { object, .. } => {
                 let mut secret: Secret = serde_json::from_value(object.body).expect("a Secret");
                 secret.metadata.uid = Some("uid".to_owned());
                 secret.metadata.resource_version = Some("7".to_owned());
                 live = Some(secret);
             }
-            ServingPlan::Unusable(problem) => panic!("{problem}"),
+            CertificatePlan::Unusable(problem) => panic!("{problem}"),
         }
     }
-    panic!("it does not settle at {now}");
+    panic!("the Secret is still written at {now}");
 }
 
 fn get<'a>(secret: &'a Secret, key: &str) -> &'a [u8] {
@@ -54,9 +54,9 @@ fn get<'a>(secret: &'a Secret, key: &str) -> &'a [u8] {
 }
 
 fn authorities(secret: &Secret) -> Vec<Certificate> {
-    blocks(get(secret, CA))
-        .iter()
-        .map(|pem| Certificate::from_pem(pem).expect("PEM"))
+    TrustBundle::parse(get(secret, CA))
+        .certificates()
+        .cloned()
         .collect()
 }
 
@@ -72,12 +72,12 @@ fn without(secret: &Secret, key: &str) -> Secret {
 
 #[test]
 fn the_first_secret_is_created_and_then_kept() {
-    let ServingPlan::Write { object, .. } = plan(None, start()) else {
+    let CertificatePlan::Write { object, .. } = plan(None, start()) else {
         panic!("nothing is there")
     };
     assert_eq!(object.intent, Intent::Create);
     assert_eq!(object.key.name, "kamaji-webhook-server-cert");
-    let (secret, due) = settle(None, start());
+    let (secret, due) = apply(None, start());
     let (leaf, authorities) = (leaf(&secret), authorities(&secret));
     assert_eq!(authorities.len(), 1);
     assert!(leaf.is_signed_by(&authorities[0]));
@@ -87,7 +87,7 @@ fn the_first_secret_is_created_and_then_kept() {
             .contains(&"kamaji-webhook-service.kamaji-system.svc".to_owned())
     );
     assert_eq!(due, leaf.not_after - 30 * DAY);
-    let ServingPlan::Keep { material, .. } = plan(Some(&secret), due - DAY) else {
+    let CertificatePlan::Keep { material, .. } = plan(Some(&secret), due - DAY) else {
         panic!("it is not due")
     };
     assert_eq!(material.authorities, get(&secret, CA));
@@ -95,30 +95,30 @@ fn the_first_secret_is_created_and_then_kept() {
 
 #[test]
 fn a_leaf_that_is_due_is_renewed_by_the_same_authority() {
-    let (old, due) = settle(None, start());
-    let ServingPlan::Write { object, .. } = plan(Some(&old), due) else {
+    let (old, due) = apply(None, start());
+    let CertificatePlan::Write { object, .. } = plan(Some(&old), due) else {
         panic!("it is due")
     };
     assert_eq!(object.intent, Intent::Update(Version::of(&old.metadata)));
     assert_eq!(Version::of(&old.metadata).revision, 7);
-    let (new, _) = settle(Some(old.clone()), due);
+    let (new, _) = apply(Some(old.clone()), due);
     assert_ne!(get(&old, LEAF), get(&new, LEAF));
     assert_eq!(get(&old, CA), get(&new, CA));
     assert_eq!(get(&old, CA_KEY), get(&new, CA_KEY));
 }
 
-/// Follows the Secret for 25 years, asking only when it is due: every client that took the bundle
-/// up to a day ago trusts every leaf, at every step.
+/// Plans the Secret for 25 years, each time when it is due: every client that read the bundle up to a day ago
+/// trusts every leaf, at every step.
 #[test]
-fn nobody_is_ever_cut_off() {
-    let (mut secret, mut due) = settle(None, start());
+fn every_client_trusts_every_leaf_for_25_years() {
+    let (mut secret, mut due) = apply(None, start());
     let mut former = secret.clone();
     let mut signers = vec![authorities(&secret)[0].clone()];
     let end = start() + 25 * YEAR;
     let mut steps = 0;
     while due < end {
         let now = due;
-        let (next, next_due) = settle(Some(secret.clone()), now);
+        let (next, next_due) = apply(Some(secret.clone()), now);
         assert!(next_due > now, "no progress at {now}");
         let (leaf, bundle) = (leaf(&next), authorities(&next));
         assert!(leaf.not_after > now + HOUR, "it ends at {now}");
@@ -151,7 +151,7 @@ fn nobody_is_ever_cut_off() {
 
 #[test]
 fn a_damaged_authority_is_replaced_and_its_leaf_stays_for_a_day() {
-    let (mut secret, _) = settle(None, start());
+    let (mut secret, _) = apply(None, start());
     let served = get(&secret, LEAF).to_vec();
     secret
         .data
@@ -159,40 +159,40 @@ fn a_damaged_authority_is_replaced_and_its_leaf_stays_for_a_day() {
         .expect("data")
         .insert(CA_KEY.to_owned(), ByteString(b"x".to_vec()));
     let now = start() + DAY;
-    let (next, due) = settle(Some(secret), now);
+    let (next, due) = apply(Some(secret), now);
     assert_eq!(get(&next, LEAF), served);
     assert_eq!(authorities(&next).len(), 2);
     assert_eq!(due, now + DAY);
-    let (moved, _) = settle(Some(next), due);
+    let (moved, _) = apply(Some(next), due);
     assert_ne!(get(&moved, LEAF), served);
 }
 
 #[test]
 fn a_damaged_leaf_is_replaced() {
-    let (secret, _) = settle(None, start());
+    let (secret, _) = apply(None, start());
     for key in [LEAF, LEAF_KEY] {
-        let (next, _) = settle(Some(without(&secret, key)), start() + DAY);
+        let (next, _) = apply(Some(without(&secret, key)), start() + DAY);
         assert!(leaf(&next).is_signed_by(&authorities(&secret)[0]), "{key}");
     }
 }
 
 #[test]
 fn another_service_gets_another_certificate() {
-    let (secret, _) = settle(None, start());
+    let (secret, _) = apply(None, start());
     let other = WebhookService {
         name: "other".to_owned(),
         ..service()
     };
     assert_eq!(other.secret_name(), "other-server-cert");
-    let plan = plan_serving(Some(&secret), &other, at(start()), &Seed::from_text("x"));
-    assert!(matches!(plan, ServingPlan::Write { .. }));
+    let plan = plan_certificate(Some(&secret), &other, at(start()), &Seed::from_text("x"));
+    assert!(matches!(plan, CertificatePlan::Write { .. }));
 }
 
 #[test]
-fn a_secret_of_somebody_else_is_used_and_left_alone() {
-    let (ours, _) = settle(None, start());
+fn a_secret_of_another_controller_is_used_and_never_written() {
+    let (ours, _) = apply(None, start());
     let theirs = without(&ours, CA_KEY);
-    let ServingPlan::Keep {
+    let CertificatePlan::Keep {
         due: None,
         material,
     } = plan(Some(&theirs), start())
@@ -200,13 +200,13 @@ fn a_secret_of_somebody_else_is_used_and_left_alone() {
         panic!("it is good")
     };
     assert_eq!(material.certificate, get(&ours, LEAF));
-    let ServingPlan::Unusable(problem) = plan(Some(&theirs), start() + 2 * YEAR) else {
+    let CertificatePlan::Unusable(problem) = plan(Some(&theirs), start() + 2 * YEAR) else {
         panic!("it has ended")
     };
     assert!(problem.contains("kamaji-webhook-server-cert") && problem.contains("ended"));
     assert!(matches!(
         plan(Some(&without(&theirs, LEAF_KEY)), start()),
-        ServingPlan::Unusable(_)
+        CertificatePlan::Unusable(_)
     ));
 }
 
@@ -216,7 +216,7 @@ fn an_empty_secret_is_filled_and_keeps_its_type() {
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     };
-    let ServingPlan::Write { object, .. } = plan(Some(&empty), start()) else {
+    let CertificatePlan::Write { object, .. } = plan(Some(&empty), start()) else {
         panic!("empty")
     };
     assert_eq!(object.body["type"], "Opaque");
@@ -224,7 +224,7 @@ fn an_empty_secret_is_filled_and_keeps_its_type() {
 }
 
 #[test]
-fn bundles_are_injected_only_where_they_lead_to_us() {
+fn bundles_are_injected_only_into_webhooks_that_call_the_service() {
     let webhook = |name: &str, service: &str| json!({"name": name, "clientConfig": {"service": {"name": service, "namespace": "kamaji-system"}}});
     let mut configuration = json!({"webhooks": [
         webhook("theirs", "other"),
