@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::{
-    cluster_api::{self, Owner, Plan, Probe, infrastructure::Infrastructure, takeover},
+    cluster_api::{self, Infrastructure, Owner, Plan, Probe, takeover},
     object::{Kind, Object},
 };
 use kamaji_shell::{

@@ -8,7 +8,7 @@ use std::{
 
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kamaji_core::cluster_api::infrastructure::Contract;
+use kamaji_core::cluster_api::Contract;
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, PartialObjectMeta},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use kamaji_api::cluster::{Cluster, ContractReference};
-use kamaji_core::cluster_api::infrastructure::{Contract, Infrastructure};
+use kamaji_core::cluster_api::{Contract, Infrastructure};
 use kamaji_shell::{ObjectKey, apply::Address};
 use kube::{
     api::{ApiResource, DynamicObject},

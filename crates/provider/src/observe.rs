@@ -7,10 +7,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
-use kamaji_core::cluster_api::{
-    self, Owner, Probe, Snapshot,
-    placement::{self, Place, Remote},
-};
+use kamaji_core::cluster_api::{self, Owner, Place, Probe, Remote, Snapshot, placement};
 use kamaji_shell::{
     ObjectKey,
     apply::{Address, WriteError},

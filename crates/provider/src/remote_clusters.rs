@@ -13,7 +13,7 @@ use k8s_openapi::{
     api::core::v1::{Namespace, Secret},
 };
 use kamaji_api::tenant::TenantControlPlane;
-use kamaji_core::cluster_api::placement::{self, Kubeconfig, Place};
+use kamaji_core::cluster_api::{Kubeconfig, Place, placement};
 use kamaji_shell::{
     ObjectKey,
     apply::{Address, WriteError, Writer},

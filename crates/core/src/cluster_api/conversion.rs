@@ -1,18 +1,18 @@
-//! What is a KamajiControlPlane in another version? (Cluster API provider specification, section 1.2)
+//! Conversion of KamajiControlPlanes and their templates between v1alpha1 and v1alpha2.
 //!
-//! The definitions of both versions hold all fields of v1alpha2; v1alpha1 has the words of the old contract
-//! for its status beside them. So nothing is lost either way, and no annotation is needed.
+//! The definitions of both versions hold all fields of v1alpha2; v1alpha1 has the status fields of the old contract
+//! beside them. So nothing is lost either way, and no annotation is needed.
 
 use serde_json::{Map, Value, json};
 
-/// Group of what is converted.
+/// API group of the converted kinds.
 const GROUP: &str = "controlplane.cluster.x-k8s.io";
 
-/// Words of the old contract in a status.
+/// Status fields of the old contract.
 const OLD: [&str; 3] = ["initialized", "updatedReplicas", "unavailableReplicas"];
 
-/// The object in the version `desired` (group and version). The error names the object, what is wrong
-/// and which versions there are.
+/// Converts an object to the version `desired` (group and version). The error names the object, the unknown version
+/// and the known ones.
 pub fn convert(mut object: Value, desired: &str) -> Result<Value, String> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let kind = object["kind"].as_str().unwrap_or_default();
@@ -69,7 +69,7 @@ fn upgrade(object: &mut Value) {
     }
 }
 
-/// v1alpha1 always had both members, empty ones where there was no endpoint.
+/// Removes empty members of the endpoint: v1alpha1 always had both, empty where there was no endpoint.
 fn endpoint(spec: &mut Map<String, Value>) {
     let Some(endpoint) = spec
         .get_mut("controlPlaneEndpoint")

@@ -19,7 +19,7 @@ fn object(version: &str, status: Value) -> Value {
 }
 
 #[test]
-fn the_old_words_become_the_new_ones() {
+fn status_fields_of_the_old_contract_become_the_new_ones() {
     let old = object(
         OLD_VERSION,
         json!({"initialized": true, "ready": true, "version": "v1.33.0", "replicas": 3,
@@ -35,7 +35,7 @@ fn the_old_words_become_the_new_ones() {
 }
 
 #[test]
-fn an_endpoint_of_empty_members_is_no_endpoint() {
+fn an_endpoint_with_empty_members_is_removed() {
     let mut old = object(OLD_VERSION, json!({}));
     old["spec"]["controlPlaneEndpoint"] = json!({"host": "", "port": 0});
     let new = convert(old, NEW_VERSION).unwrap();
@@ -43,7 +43,7 @@ fn an_endpoint_of_empty_members_is_no_endpoint() {
 }
 
 #[test]
-fn a_template_and_an_object_without_status_are_only_called_otherwise() {
+fn a_template_without_status_changes_only_its_version() {
     let template = json!({
         "apiVersion": OLD_VERSION, "kind": "KamajiControlPlaneTemplate",
         "metadata": {"name": "t"}, "spec": {"template": {"spec": {"registry": "r"}}},
@@ -54,7 +54,7 @@ fn a_template_and_an_object_without_status_are_only_called_otherwise() {
 }
 
 #[test]
-fn a_version_that_nobody_knows_is_named() {
+fn an_unknown_version_is_refused_by_name() {
     let why = convert(
         object(NEW_VERSION, json!({})),
         "controlplane.cluster.x-k8s.io/v1",
@@ -68,7 +68,7 @@ fn a_version_that_nobody_knows_is_named() {
 
 proptest! {
     #[test]
-    fn there_and_back_again_nothing_is_lost(
+    fn conversion_to_the_old_version_and_back_loses_nothing(
         initialized: bool, updated in 0i64..4, available in 0i64..4, observed in 0i64..9,
     ) {
         let mut status = json!({
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn what_only_the_old_version_ever_held_comes_back(
+    fn fields_of_the_old_version_survive_conversion_to_the_new_one(
         initialized: bool, updated in 0i64..4, unavailable in 0i64..4,
     ) {
         let old = object(OLD_VERSION, json!({

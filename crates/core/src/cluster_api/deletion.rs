@@ -1,19 +1,18 @@
-//! What goes with a control plane, and before it?
+//! Deletion of a control plane: its TenantControlPlane is deleted first, then the finalizer is removed.
 
 use kamaji_api::tenant::TenantControlPlane;
 use serde_json::json;
 
 use super::{
-    FINALIZER, FORMER_FINALIZER, LEGACY_FINALIZER, Plan,
-    conditions::PlanBuilder,
-    ownership,
-    placement::{self, Remote},
+    builder::PlanBuilder,
+    ownership, placement,
+    types::{FINALIZER, FORMER_FINALIZER, LEGACY_FINALIZER, Plan, Remote},
 };
 
-/// Finalizer of the garbage collector: what the object owns is to stay.
+/// Finalizer of the garbage collector for `--cascade=orphan`: dependents are kept.
 const ORPHAN: &str = "orphan";
 
-/// Plans the end of the TenantControlPlane, then that of the control plane.
+/// Plans the deletion of the TenantControlPlane, and once it is gone, the removal of the finalizers.
 pub(super) fn plan(mut builder: PlanBuilder) -> Plan {
     let snapshot = builder.snapshot;
     let control_plane = &snapshot.control_plane;
@@ -57,7 +56,7 @@ pub(super) fn plan(mut builder: PlanBuilder) -> Plan {
     builder.plan
 }
 
-/// The TenantControlPlane that goes with the control plane; one of somebody else stays.
+/// TenantControlPlane to delete with the control plane; `None` if there is none or another owner has it.
 fn to_be_deleted<'a>(builder: &PlanBuilder<'a>) -> Option<&'a TenantControlPlane> {
     let snapshot = builder.snapshot;
     let uid = snapshot.control_plane.metadata.uid.as_deref();

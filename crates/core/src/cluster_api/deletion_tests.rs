@@ -3,13 +3,13 @@ use kamaji_api::condition::find;
 use serde_json::json;
 
 use super::super::{
-    fixture::{elsewhere, look_again, settle, snapshot},
+    fixture::{converge, observe_again, remote, snapshot},
     plan,
 };
 
 #[test]
-fn the_tenant_goes_before_the_control_plane() {
-    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
+fn the_tenant_is_deleted_before_the_finalizer_is_removed() {
+    let mut deleted = converge(snapshot(json!({})), "192.0.2.9:6443");
     deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
     deleted.control_plane.metadata.deletion_timestamp =
         Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
@@ -22,16 +22,16 @@ fn the_tenant_goes_before_the_control_plane() {
 }
 
 #[test]
-fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
+fn a_remote_tenant_is_deleted_with_its_control_plane_and_not_with_a_copy_of_it() {
     let now: Timestamp = Timestamp::UNIX_EPOCH;
     let deleted = |name: &str, uid: &str| {
-        let mut deleted = elsewhere();
+        let mut deleted = remote();
         deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
         let metadata = &mut deleted.control_plane.metadata;
         metadata.name = Some(name.to_owned());
         metadata.uid = Some(uid.to_owned());
         metadata.deletion_timestamp = Some(Time(now));
-        look_again(&mut deleted);
+        observe_again(&mut deleted);
         deleted
     };
     // One that was restored has another uid, and its record.
@@ -44,7 +44,7 @@ fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
     // The one of another management cluster has the same name, and no record.
     let mut other = deleted("a", "u-4");
     other.control_plane.metadata.annotations = None;
-    look_again(&mut other);
+    observe_again(&mut other);
     assert_eq!(plan(&other).delete, None);
     other.control_plane.metadata.deletion_timestamp = None;
     let refused = plan(&other);
@@ -55,8 +55,8 @@ fn a_tenant_elsewhere_goes_with_its_own_control_plane_and_with_no_copy_of_it() {
 }
 
 #[test]
-fn a_tenant_that_is_to_be_orphaned_stays() {
-    let mut deleted = settle(snapshot(json!({})), "192.0.2.9:6443");
+fn an_orphaned_tenant_is_kept() {
+    let mut deleted = converge(snapshot(json!({})), "192.0.2.9:6443");
     deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
     let metadata = &mut deleted.control_plane.metadata;
     metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));

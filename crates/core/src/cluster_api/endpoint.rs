@@ -1,10 +1,10 @@
-//! Address of a control plane: where the tenant is reached, and what the Cluster's own
-//! `spec.controlPlaneEndpoint` asks for. (Contract of control-plane providers, endpoint)
+//! Control plane endpoint: the address at which the tenant is reached, and the one that the Cluster's
+//! `spec.controlPlaneEndpoint` asks for.
 //!
 //! Cluster API writes that field once, from the control plane or the infrastructure cluster, unless a user has
-//! written it before; workers join through it. A user's host goes into the certificate and is what is
-//! published. The host of a user is recorded in an annotation: afterwards it cannot be told from a copy of an
-//! address that the control plane had once.
+//! written it before; workers join through it. A user's host goes into the certificate and is published. It is
+//! recorded in an annotation, since later it cannot be distinguished from a copy of a former address of the
+//! control plane.
 
 use std::net::IpAddr;
 
@@ -22,21 +22,22 @@ use crate::{
 /// Annotation with the host that a user has given the Cluster.
 pub(super) const ENDPOINT_HOST: &str = "kamaji.clastix.io/cluster-endpoint-host";
 
-/// The address that is published, and what a person has to know about it.
+/// Address that is published, and a warning if the Cluster has another one.
 #[derive(Debug, PartialEq)]
 pub(super) struct Published {
-    /// What Cluster API, kubeconfigs and the infrastructure cluster are told.
+    /// Address for Cluster API, kubeconfigs and the infrastructure cluster.
     pub(super) endpoint: ApiEndpoint,
-    /// Where the tenant is reached, by its own status.
+    /// Address of the tenant according to its own status.
     pub(super) reached: ApiEndpoint,
-    /// Reason and message, if the Cluster's endpoint does not lead there.
+    /// Reason and message if the Cluster's endpoint is another one.
     pub(super) warning: Option<(&'static str, String)>,
 }
 
-/// The address, once the tenant has one.
+/// Address to publish; `None` until the tenant has one.
 pub(super) fn published(
     control_plane: &KamajiControlPlane,
-    (cluster, tenant): (&Cluster, &TenantControlPlane),
+    cluster: &Cluster,
+    tenant: &TenantControlPlane,
 ) -> Option<Published> {
     let reached = reached(control_plane, tenant)?;
     let published = |endpoint: ApiEndpoint, warning| Published {
@@ -64,12 +65,12 @@ pub(super) fn published(
     let message = format!(
         "the Cluster {name} has spec.controlPlaneEndpoint {cluster_has}, and the API server is reached at {is} now: new workers join by the Cluster's, which Cluster API does not change; give the control plane its former address again (spec.network.serviceAddress), set the Cluster's to {is}, or, if {cluster_has} leads to the API server, add its host to spec.network.certSANs of the control plane"
     );
-    let said = control_plane.spec.control_plane_endpoint.clone();
-    let kept = said.unwrap_or_else(|| reached.clone());
-    Some(published(kept, Some(("EndpointOutdated", message))))
+    let present = control_plane.spec.control_plane_endpoint.clone();
+    let unchanged = present.unwrap_or_else(|| reached.clone());
+    Some(published(unchanged, Some(("EndpointOutdated", message))))
 }
 
-/// Where the tenant is reached: what its workers and users are told, so that all agree.
+/// Address of the tenant: the host of the ingress or gateway, else the advertised address, else the assigned one.
 fn reached(control_plane: &KamajiControlPlane, tenant: &TenantControlPlane) -> Option<ApiEndpoint> {
     let status = tenant.status.as_ref()?;
     let assigned = status.control_plane_endpoint.as_deref()?;
@@ -94,10 +95,10 @@ fn reached(control_plane: &KamajiControlPlane, tenant: &TenantControlPlane) -> O
     })
 }
 
-/// The host in the Cluster's endpoint, if a user has put it there and it can stand in a certificate.
+/// Host in the Cluster's endpoint, if a user has set it and a certificate can name it.
 ///
-/// That of a Cluster which works already is honoured only where the certificate names it: what Cluster API
-/// has copied must not make pods anew, nor lead anybody to an address that is gone.
+/// Once a Cluster is initialised the host counts only if the certificate names it already: a copy that Cluster API made
+/// must neither replace pods nor lead clients to a former address.
 pub(super) fn host_of_user(
     control_plane: &KamajiControlPlane,
     cluster: &Cluster,
@@ -119,14 +120,14 @@ pub(super) fn host_of_user(
     (!usable && !copied && !given).then_some(host)
 }
 
-/// The host of a user that was honoured first, and stays in the certificate.
+/// Recorded host of a user, which stays in the certificate.
 pub(super) fn recorded(control_plane: &KamajiControlPlane) -> Option<&String> {
     let annotations = control_plane.metadata.annotations.as_ref()?;
     let host = annotations.get(ENDPOINT_HOST);
     host.filter(|host| can_be_certified(host))
 }
 
-/// What the Cluster's endpoint says, if it says all of it.
+/// Endpoint of the Cluster, if it has both host and port.
 fn asked(cluster: &Cluster) -> Option<ApiEndpoint> {
     let asked = cluster.spec.control_plane_endpoint.as_ref()?;
     let host = asked.host.as_ref().filter(|host| !host.is_empty())?;
@@ -141,11 +142,12 @@ fn asked(cluster: &Cluster) -> Option<ApiEndpoint> {
     })
 }
 
+/// True for IP addresses and DNS names.
 fn can_be_certified(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || dns::is_name(host)
 }
 
-/// The same host; an address may be written in several ways, a name in either case.
+/// Compares hosts: IP addresses by value, names without regard to case.
 pub(super) fn is_same_host(one: &str, other: &str) -> bool {
     let address = |text: &str| text.parse::<IpAddr>().ok();
     one.eq_ignore_ascii_case(other) || (address(one).is_some() && address(one) == address(other))
@@ -156,7 +158,7 @@ fn is_same(one: &ApiEndpoint, other: &ApiEndpoint) -> bool {
     one.port == other.port && is_same_host(&host(one), &host(other))
 }
 
-/// `host:port`, with brackets round IPv6.
+/// Text of an endpoint, `host:port`, with brackets around IPv6 addresses.
 pub(super) fn text(endpoint: &ApiEndpoint) -> String {
     let port = endpoint.port.and_then(|port| u16::try_from(port).ok());
     HostPort {

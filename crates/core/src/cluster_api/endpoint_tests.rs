@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::{
     Owner, Plan, Snapshot,
-    fixture::{settle, snapshot},
+    fixture::{converge, snapshot},
     plan,
 };
 use super::*;
@@ -35,38 +35,41 @@ fn tenant(plan: &Plan) -> Option<TenantControlPlane> {
     serde_json::from_value(found.body.clone()).ok()
 }
 
-fn told(snapshot: &Snapshot) -> Option<String> {
+fn published_endpoint(snapshot: &Snapshot) -> Option<String> {
     let endpoint = snapshot.control_plane.spec.control_plane_endpoint.as_ref();
     endpoint.map(text)
 }
 
 /// Reason and message of the condition about the endpoint.
-fn said(status: &KamajiControlPlaneStatus) -> (String, String) {
-    let said = find(&status.conditions, "ControlPlaneEndpointPatched").unwrap();
-    (said.reason.clone(), said.message.clone())
+fn endpoint_condition(status: &KamajiControlPlaneStatus) -> (String, String) {
+    let found = find(&status.conditions, "ControlPlaneEndpointPatched").unwrap();
+    (found.reason.clone(), found.message.clone())
 }
 
-fn is_at_rest(snapshot: &Snapshot) {
+fn assert_converged(snapshot: &Snapshot) {
     let plan = plan(snapshot);
     assert_eq!((plan.own, plan.objects), (None, vec![]));
     assert_eq!(plan.status, snapshot.control_plane.status);
 }
 
 #[test]
-fn a_users_name_is_in_the_first_certificate_and_published() {
+fn a_host_of_a_user_is_certified_and_published() {
     let asked = asks_for("blue.example.org", 6443);
     let first = tenant(&plan(&asked)).unwrap();
     assert_eq!(first.spec.network_profile.cert_sans, ["blue.example.org"]);
-    let settled = settle(asked, REACHED);
-    assert_eq!(told(&settled).as_deref(), Some("blue.example.org:6443"));
-    let status = settled.control_plane.status.as_ref().unwrap();
-    assert_eq!(said(status).0, "Succeeded");
+    let converged = converge(asked, REACHED);
+    assert_eq!(
+        published_endpoint(&converged).as_deref(),
+        Some("blue.example.org:6443")
+    );
+    let status = converged.control_plane.status.as_ref().unwrap();
+    assert_eq!(endpoint_condition(status).0, "Succeeded");
     assert!(status.ready);
-    is_at_rest(&settled);
+    assert_converged(&converged);
 }
 
 #[test]
-fn the_published_kubeconfig_names_the_users_host() {
+fn the_published_kubeconfig_has_the_host_of_the_user() {
     let config = |server: &str| {
         let text = json!({"clusters": [{"name": "c", "cluster": {"server": server}}]});
         k8s_openapi::ByteString(text.to_string().into_bytes())
@@ -75,11 +78,11 @@ fn the_published_kubeconfig_names_the_users_host() {
         ("https://192.0.2.9:6443", "https://blue.example.org:6443"),
         ("https://a.n.svc:6443", "https://a.n.svc:6443"),
     ] {
-        let mut settled = settle(asks_for("blue.example.org", 6443), REACHED);
-        let source = settled.sources.get_mut("a-admin-kubeconfig").unwrap();
+        let mut converged = converge(asks_for("blue.example.org", 6443), REACHED);
+        let source = converged.sources.get_mut("a-admin-kubeconfig").unwrap();
         let data = source.data.as_mut().unwrap();
         data.insert("admin.conf".to_owned(), config(server));
-        let probed = plan(&settled).probe.unwrap();
+        let probed = plan(&converged).probe.unwrap();
         let read: serde_json::Value =
             serde_saphyr::from_str(std::str::from_utf8(&probed).unwrap()).unwrap();
         assert_eq!(read["clusters"][0]["cluster"]["server"], published);
@@ -87,38 +90,38 @@ fn the_published_kubeconfig_names_the_users_host() {
 }
 
 #[test]
-fn a_name_stays_in_the_certificate_whatever_becomes_of_the_clusters_endpoint() {
-    let settled = settle(asks_for("blue.example.org", 6443), REACHED);
+fn a_recorded_host_stays_certified_when_the_clusters_endpoint_changes() {
+    let converged = converge(asks_for("blue.example.org", 6443), REACHED);
     for host in ["green.example.org", "192.0.2.9"] {
-        let changed = with(settled.clone(), host, 6443);
+        let changed = with(converged.clone(), host, 6443);
         assert_eq!(tenant(&plan(&changed)), None, "{host} makes pods anew");
     }
 }
 
 #[test]
-fn another_port_is_a_condition_with_the_next_step() {
-    let settled = settle(asks_for("blue.example.org", 443), REACHED);
-    assert_eq!(told(&settled).as_deref(), Some(REACHED));
-    let status = settled.control_plane.status.as_ref().unwrap();
-    let (reason, message) = said(status);
+fn another_port_is_reported_with_the_next_step() {
+    let converged = converge(asks_for("blue.example.org", 443), REACHED);
+    assert_eq!(published_endpoint(&converged).as_deref(), Some(REACHED));
+    let status = converged.control_plane.status.as_ref().unwrap();
+    let (reason, message) = endpoint_condition(status);
     assert_eq!(reason, "EndpointMismatch");
     for part in ["blue.example.org:443", REACHED, "apiServerPort"] {
         assert!(message.contains(part), "{message}");
     }
     assert!(status.ready, "what serves is available");
-    is_at_rest(&settled);
+    assert_converged(&converged);
 }
 
 #[test]
-fn an_address_that_changes_later_is_a_condition_and_changes_no_certificate() {
+fn an_address_that_changes_later_is_reported_and_changes_no_certificate() {
     // Cluster API has copied the first one.
-    let settled = settle(snapshot(json!({})), REACHED);
-    let mut moved = with(settled, "192.0.2.9", 6443);
+    let converged = converge(snapshot(json!({})), REACHED);
+    let mut moved = with(converged, "192.0.2.9", 6443);
     let status = moved.tenant.as_mut().unwrap().status.as_mut().unwrap();
     status.control_plane_endpoint = Some("192.0.2.77:6443".to_owned());
     let next = plan(&moved);
     assert_eq!((tenant(&next), next.own), (None, None));
-    let (reason, message) = said(next.status.as_ref().unwrap());
+    let (reason, message) = endpoint_condition(next.status.as_ref().unwrap());
     assert_eq!(reason, "EndpointOutdated");
     for part in [REACHED, "192.0.2.77:6443", "serviceAddress", "certSANs"] {
         assert!(message.contains(part), "{message}");
@@ -126,37 +129,46 @@ fn an_address_that_changes_later_is_a_condition_and_changes_no_certificate() {
     // Somebody corrects the Cluster.
     let corrected = with(moved, "192.0.2.77", 6443);
     let next = plan(&corrected);
-    assert_eq!(said(next.status.as_ref().unwrap()).0, "Succeeded");
+    assert_eq!(
+        endpoint_condition(next.status.as_ref().unwrap()).0,
+        "Succeeded"
+    );
 }
 
 #[test]
 fn a_running_tenant_of_an_earlier_release_keeps_its_certificate() {
     // Its Cluster had another endpoint all the time.
-    let settled = settle(snapshot(json!({})), REACHED);
-    let found = with(settled, "blue.example.org", 6443);
+    let converged = converge(snapshot(json!({})), REACHED);
+    let found = with(converged, "blue.example.org", 6443);
     let next = plan(&found);
     assert_eq!((tenant(&next), next.own), (None, None));
-    assert_eq!(said(next.status.as_ref().unwrap()).0, "EndpointOutdated");
+    assert_eq!(
+        endpoint_condition(next.status.as_ref().unwrap()).0,
+        "EndpointOutdated"
+    );
     // Where the certificate has the name already, it is honoured.
     let spec = json!({"network": {"certSANs": ["blue.example.org"]}});
-    let settled = settle(snapshot(spec), REACHED);
-    let found = settle(with(settled, "Blue.example.org", 6443), REACHED);
-    assert_eq!(told(&found).as_deref(), Some("Blue.example.org:6443"));
-    is_at_rest(&found);
+    let converged = converge(snapshot(spec), REACHED);
+    let found = converge(with(converged, "Blue.example.org", 6443), REACHED);
+    assert_eq!(
+        published_endpoint(&found).as_deref(),
+        Some("Blue.example.org:6443")
+    );
+    assert_converged(&found);
 }
 
 #[test]
-fn what_no_certificate_can_name_is_not_put_into_one() {
+fn an_invalid_host_is_not_certified() {
     let asked = asks_for("no host", 6443);
     let first = tenant(&plan(&asked)).unwrap();
     assert!(first.spec.network_profile.cert_sans.is_empty());
-    let settled = settle(asked, REACHED);
-    let status = settled.control_plane.status.as_ref().unwrap();
-    assert_eq!(said(status).0, "EndpointOutdated");
+    let converged = converge(asked, REACHED);
+    let status = converged.control_plane.status.as_ref().unwrap();
+    assert_eq!(endpoint_condition(status).0, "EndpointOutdated");
 }
 
 #[test]
-fn the_address_that_the_user_gave_the_service_is_no_further_name() {
+fn the_address_of_the_service_is_not_certified_twice() {
     let spec = json!({"network": {"serviceAddress": "192.0.2.9"}});
     let asked = with(snapshot(spec), "192.0.2.9", 6443);
     let first = tenant(&plan(&asked)).unwrap();

@@ -1,6 +1,9 @@
-//! A control plane for tests, and what becomes of it when its plans are followed.
+//! A control plane for tests, and a simulation of the API server and the operator that carry its plans out.
 
-use k8s_openapi::ByteString;
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
+use kamaji_api::cluster::CLUSTER_NAME;
 use serde_json::{Value, json};
 
 use super::*;
@@ -44,16 +47,17 @@ pub(super) fn snapshot(spec: Value) -> Snapshot {
     }
 }
 
-/// What the API server and the operator make of a plan.
-pub(super) fn settle(mut snapshot: Snapshot, endpoint: &str) -> Snapshot {
+/// Plans and carries out four times, as the API server and the operator would.
+pub(super) fn converge(mut snapshot: Snapshot, endpoint: &str) -> Snapshot {
     for _ in 0..4 {
         let plan = plan(&snapshot);
-        follow(&mut snapshot, plan, endpoint);
+        carry_out(&mut snapshot, plan, endpoint);
     }
     snapshot
 }
 
-pub(super) fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
+/// Carries one plan out; the operator reports `endpoint`.
+pub(super) fn carry_out(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
     if let Some(own) = plan.own {
         let mut value = serde_json::to_value(&snapshot.control_plane).unwrap();
         json_patch::merge(&mut value, &own);
@@ -65,11 +69,11 @@ pub(super) fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
             snapshot.secrets.insert(object.key.name, secret);
         } else {
             let mut body = object.body;
-            body["status"] = says(endpoint);
+            body["status"] = tenant_status(endpoint);
             body["metadata"]["creationTimestamp"] = json!("1969-12-31T00:00:00Z");
             snapshot.tenant = Some(serde_json::from_value(body).unwrap());
             for name in ["a-admin-kubeconfig", "a-ca"] {
-                snapshot.sources.insert(name.to_owned(), own_secret());
+                snapshot.sources.insert(name.to_owned(), source_secret());
             }
         }
     }
@@ -79,18 +83,18 @@ pub(super) fn follow(snapshot: &mut Snapshot, plan: Plan, endpoint: &str) {
     if plan.status.is_some() {
         snapshot.control_plane.status = plan.status;
     }
-    look_again(snapshot);
+    observe_again(snapshot);
 }
 
-/// As the next look finds the control plane.
-pub(super) fn look_again(snapshot: &mut Snapshot) {
-    let here = snapshot.remote == Remote::Local;
-    let beside = snapshot.tenant.as_ref().filter(|_| here);
+/// Determines the location of the tenant anew, as the next reconcile does.
+pub(super) fn observe_again(snapshot: &mut Snapshot) {
+    let local = snapshot.remote == Remote::Local;
+    let beside = snapshot.tenant.as_ref().filter(|_| local);
     snapshot.place = placement::place(&snapshot.control_plane, beside);
 }
 
-/// Its keys say themselves.
-fn own_secret() -> Secret {
+/// A Secret of the operator, in which each value is its key.
+fn source_secret() -> Secret {
     let keys = ["admin.conf", "admin.svc", "ca.crt", "ca.key"];
     Secret {
         data: Some(
@@ -101,7 +105,7 @@ fn own_secret() -> Secret {
     }
 }
 
-fn says(endpoint: &str) -> Value {
+fn tenant_status(endpoint: &str) -> Value {
     json!({
         "controlPlaneEndpoint": endpoint,
         "kubeconfig": {"admin": {"secretName": "a-admin-kubeconfig"}},
@@ -116,16 +120,16 @@ fn says(endpoint: &str) -> Value {
     })
 }
 
-/// A `spec.deployment` that asks for this namespace of another cluster.
-pub(super) fn away(namespace: &str) -> Value {
+/// `spec.deployment` that asks for this namespace of another cluster.
+pub(super) fn external(namespace: &str) -> Value {
     json!({"externalClusterReference": {
         "deploymentNamespace": namespace, "kubeconfigSecretName": "s", "kubeconfigSecretKey": "k"}})
 }
 
-/// A control plane whose tenant is in another cluster, as it settles there.
-pub(super) fn elsewhere() -> Snapshot {
-    let mut asked = snapshot(json!({"deployment": away("far")}));
+/// A converged control plane whose tenant is in another cluster.
+pub(super) fn remote() -> Snapshot {
+    let mut asked = snapshot(json!({"deployment": external("far")}));
     asked.remote = Remote::Reachable(Some("n-1".to_owned()));
     asked.settings.external = true;
-    settle(asked, "192.0.2.9:6443")
+    converge(asked, "192.0.2.9:6443")
 }

@@ -14,9 +14,17 @@ fn at(host: &str) -> Published {
     }
 }
 
-fn planned(kind: &str, object: Value, contract: Contract) -> Result<Patch, String> {
-    let way = way(kind, &["FakeCluster".to_owned()], &object).expect("a kind that is known");
-    patch(way, (&object, contract), &at("192.0.2.9"))
+fn planned(kind: &str, object: Value, contract: Contract) -> Result<InfrastructurePatch, String> {
+    let strategy =
+        strategy(kind, &["FakeCluster".to_owned()], &object).expect("a kind that is known");
+    patch(
+        strategy,
+        Found {
+            object: &object,
+            contract,
+        },
+        &at("192.0.2.9"),
+    )
 }
 
 #[test]
@@ -45,7 +53,7 @@ fn each_kind_learns_the_address_in_its_own_way() {
 }
 
 #[test]
-fn what_is_so_already_is_not_written_again() {
+fn a_patched_cluster_is_not_patched_again() {
     let there = json!({
         "spec": {"controlPlaneEndpoint": {"host": "192.0.2.9", "port": 6443}},
         "status": {"ready": true, "initialization": {"provisioned": true}},
@@ -58,13 +66,13 @@ fn what_is_so_already_is_not_written_again() {
     ] {
         for contract in [Contract::V1Beta1, Contract::V1Beta2] {
             let patch = planned(kind, there.clone(), contract).unwrap();
-            assert_eq!(patch, Patch::default(), "{kind}");
+            assert_eq!(patch, InfrastructurePatch::default(), "{kind}");
         }
     }
 }
 
 #[test]
-fn an_address_of_the_users_own_must_agree() {
+fn an_endpoint_of_the_user_must_agree() {
     let other = json!({"spec": {"controlPlaneEndpoint": {"host": "192.0.2.1", "port": 6443}}});
     for kind in [
         "Metal3Cluster",
@@ -87,32 +95,32 @@ fn an_address_of_the_users_own_must_agree() {
 }
 
 #[test]
-fn the_old_contract_reads_another_field() {
+fn the_old_contract_gets_its_own_status_field() {
     let patch = planned("PacketCluster", json!({}), Contract::V1Beta1).unwrap();
     assert_eq!(patch.status, Some(json!({"status": {"ready": true}})));
 }
 
 #[test]
-fn any_kind_may_be_handed_over_by_its_annotation() {
+fn an_annotated_cluster_of_any_kind_is_patched() {
     let object = json!({"metadata": {"annotations": {MANAGED_BY: "kamaji"}}});
-    assert_eq!(way("DockerCluster", &[], &json!({})), None);
+    assert_eq!(strategy("DockerCluster", &[], &json!({})), None);
     for further in [&[][..], &["DockerCluster".to_owned()]] {
         assert_eq!(
-            way("DockerCluster", further, &object),
-            Some(Way::WrittenAndProvisioned)
+            strategy("DockerCluster", further, &object),
+            Some(Strategy::WrittenAndProvisioned)
         );
     }
 }
 
 #[test]
-fn what_is_handed_over_is_called_provisioned_whatever_its_kind() {
+fn an_annotated_cluster_of_any_kind_becomes_provisioned() {
     let annotated = json!({"metadata": {"annotations": {MANAGED_BY: "kamaji"}}});
     let patch = planned("AWSCluster", annotated, Contract::V1Beta2).unwrap();
     assert!(patch.spec.is_some() && patch.status.is_some());
 }
 
 #[test]
-fn the_newer_version_of_openstack_has_an_object_of_its_own() {
+fn openstack_v1beta2_gets_the_address_in_an_object() {
     let newer = json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2"});
     let patch = planned("OpenStackCluster", newer, Contract::V1Beta2).unwrap();
     let desired = json!({"spec": {"apiServer": {"fixedIP": "192.0.2.9", "port": 6443}}});
@@ -120,15 +128,18 @@ fn the_newer_version_of_openstack_has_an_object_of_its_own() {
 }
 
 #[test]
-fn an_address_that_is_written_otherwise_is_the_same() {
+fn an_address_in_another_notation_agrees() {
     let there =
         json!({"spec": {"controlPlaneEndpoint": {"host": "2001:DB8:0:0::9", "port": 6443}}});
     let found = patch(
-        Way::Compared,
-        (&there, Contract::V1Beta2),
+        Strategy::Compared,
+        Found {
+            object: &there,
+            contract: Contract::V1Beta2,
+        },
         &at("2001:db8::9"),
     );
-    assert_eq!(found, Ok(Patch::default()));
+    assert_eq!(found, Ok(InfrastructurePatch::default()));
 }
 
 #[test]
@@ -136,7 +147,15 @@ fn openstack_gets_the_address_where_the_endpoint_is_a_name() {
     let mut published = at("blue.example.org");
     published.reached = at("192.0.2.9").endpoint;
     let object = json!({});
-    let plan = patch(Way::FixedIp, (&object, Contract::V1Beta1), &published).unwrap();
+    let plan = patch(
+        Strategy::FixedIp,
+        Found {
+            object: &object,
+            contract: Contract::V1Beta1,
+        },
+        &published,
+    )
+    .unwrap();
     let desired = json!({"spec": {"apiServerFixedIP": "192.0.2.9", "apiServerPort": 6443}});
     assert_eq!(plan.spec, Some(desired));
 }

@@ -1,160 +1,163 @@
-//! Whatever happens to a control plane, in whatever order: it has one tenant at most, which stays where it
-//! was made, and when nothing happens any more there is nothing more to do.
+//! Property: under any sequence of events a control plane has at most one tenant, which stays where it was
+//! created, and once the events end its plans are empty.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeMap;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kamaji_api::control_plane::KamajiControlPlaneStatus;
 use proptest::prelude::*;
 
 use super::{
-    fixture::{away, follow, snapshot},
+    fixture::{carry_out, external, snapshot},
     *,
 };
 use crate::object::Kind;
 
 const ENDPOINT: &str = "192.0.2.9:6443";
-/// Looks after which nothing is left to do.
-const LOOKS: usize = 6;
+/// Reconciles after which nothing is left to do.
+const RECONCILES: usize = 6;
 
-/// What may happen between two looks.
+/// Events that may occur between two reconciles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
-    /// The spec asks for a tenant in this namespace of the other cluster, or for one here.
-    Asks(Option<&'static str>),
-    /// The feature gate of other clusters.
-    Allows(bool),
-    /// The other cluster answers.
-    Answers(bool),
-    /// The annotation that says where the tenant is gets lost.
+    /// The spec asks for a tenant in this namespace of the other cluster, or for a local one.
+    SpecChanged(Option<&'static str>),
+    /// The feature gate of other clusters is switched.
+    GateSet(bool),
+    /// The other cluster becomes reachable or unreachable.
+    Reachable(bool),
+    /// The annotation with the location of the tenant is removed.
     RecordLost,
     Paused(bool),
-    /// The operator has a working control plane.
-    Serves(bool),
+    /// The tenant's API server becomes available or unavailable.
+    Available(bool),
     /// A person deletes the tenant.
     TenantDeleted,
-    /// Nothing: the next look.
-    Time,
+    /// Nothing occurs before the next reconcile.
+    Nothing,
 }
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        2 => prop_oneof![Just(None), Just(Some("far")), Just(Some("farther"))].prop_map(Event::Asks),
-        1 => any::<bool>().prop_map(Event::Allows),
-        1 => any::<bool>().prop_map(Event::Answers),
+        2 => prop_oneof![Just(None), Just(Some("far")), Just(Some("farther"))].prop_map(Event::SpecChanged),
+        1 => any::<bool>().prop_map(Event::GateSet),
+        1 => any::<bool>().prop_map(Event::Reachable),
         1 => any::<bool>().prop_map(Event::Paused),
-        1 => any::<bool>().prop_map(Event::Serves),
+        1 => any::<bool>().prop_map(Event::Available),
         1 => Just(Event::RecordLost),
         1 => Just(Event::TenantDeleted),
-        4 => Just(Event::Time),
+        4 => Just(Event::Nothing),
     ]
 }
 
-/// Two management clusters.
+/// Two management clusters: the provider's own and another one.
 struct Fixture {
-    /// What the next look sees, but for what is where the tenant is.
-    seen: Snapshot,
-    here: Option<TenantControlPlane>,
-    there: BTreeMap<String, TenantControlPlane>,
-    answers: bool,
-    serves: bool,
+    /// Next snapshot; location and tenant are observed anew.
+    observed: Snapshot,
+    local: Option<TenantControlPlane>,
+    remote: BTreeMap<String, TenantControlPlane>,
+    reachable: bool,
+    available: bool,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let mut seen = snapshot(json!({}));
-        seen.settings.external = true;
+        let mut observed = snapshot(json!({}));
+        observed.settings.external = true;
         Self {
-            seen,
-            here: None,
-            there: BTreeMap::new(),
-            answers: true,
-            serves: true,
+            observed,
+            local: None,
+            remote: BTreeMap::new(),
+            reachable: true,
+            available: true,
         }
     }
 
-    fn happens(&mut self, event: Event) {
-        let control_plane = &mut self.seen.control_plane;
+    fn handle(&mut self, event: Event) {
+        let control_plane = &mut self.observed.control_plane;
         match event {
-            Event::Asks(namespace) => {
-                let deployment = serde_json::from_value(json!(namespace.map(away))).unwrap();
+            Event::SpecChanged(namespace) => {
+                let deployment = serde_json::from_value(json!(namespace.map(external))).unwrap();
                 control_plane.spec.fields.deployment = deployment;
             }
-            Event::Allows(value) => self.seen.settings.external = value,
-            Event::Answers(value) => self.answers = value,
-            Event::RecordLost if self.can_be_found_out() => {
-                let annotations = self.seen.control_plane.metadata.annotations.as_mut();
+            Event::GateSet(value) => self.observed.settings.external = value,
+            Event::Reachable(value) => self.reachable = value,
+            Event::RecordLost if self.record_can_be_restored() => {
+                let annotations = self.observed.control_plane.metadata.annotations.as_mut();
                 annotations.unwrap().remove(placement::ANNOTATION);
             }
             Event::Paused(value) => {
-                if let Owner::Cluster(cluster) = &mut self.seen.owner {
+                if let Owner::Cluster(cluster) = &mut self.observed.owner {
                     cluster.spec.paused = Some(value);
                 }
             }
-            Event::Serves(value) => self.serves = value,
+            Event::Available(value) => self.available = value,
             Event::TenantDeleted => {
-                self.here = None;
-                self.there.clear();
+                self.local = None;
+                self.remote.clear();
             }
-            Event::RecordLost | Event::Time => {}
+            Event::RecordLost | Event::Nothing => {}
         }
     }
 
-    /// Spec and status tell where the tenant is, and the next look writes it down again: who loses the
-    /// record and changes the spec leaves nothing that could tell.
-    fn can_be_found_out(&self) -> bool {
-        let control_plane = &self.seen.control_plane;
+    /// True if spec and status still determine the location, so that the next reconcile records it again. Losing the
+    /// record and changing the spec at once leaves nothing to determine it from.
+    fn record_can_be_restored(&self) -> bool {
+        let control_plane = &self.observed.control_plane;
         let status = control_plane.status.as_ref();
         status.is_some_and(KamajiControlPlaneStatus::is_initialized)
-            && placement::contradiction(control_plane, &self.seen.place).is_none()
-            && (self.answers && self.seen.settings.external && !self.is_paused())
+            && placement::contradiction(control_plane, &self.observed.place).is_none()
+            && (self.reachable && self.observed.settings.external && !self.is_paused())
     }
 
-    /// One look, and what comes of it; the plan.
-    fn look(&mut self) -> Plan {
-        let seen = &mut self.seen;
-        seen.place = placement::place(&seen.control_plane, self.here.as_ref());
-        (seen.remote, seen.tenant) = match &seen.place.kubeconfig {
-            None => (Remote::Local, self.here.clone()),
-            Some(_) if self.answers && seen.settings.external => {
-                let tenant = self.there.get(&seen.place.namespace).cloned();
+    /// Reconciles once and returns the plan.
+    fn reconcile(&mut self) -> Plan {
+        let observed = &mut self.observed;
+        observed.place = placement::place(&observed.control_plane, self.local.as_ref());
+        (observed.remote, observed.tenant) = match &observed.place.kubeconfig {
+            None => (Remote::Local, self.local.clone()),
+            Some(_) if self.reachable && observed.settings.external => {
+                let tenant = self.remote.get(&observed.place.namespace).cloned();
                 (Remote::Reachable(Some("n-1".to_owned())), tenant)
             }
             Some(_) => (Remote::Unreachable("no route".to_owned()), None),
         };
-        if let Some(status) = seen
+        if let Some(status) = observed
             .tenant
             .as_mut()
             .and_then(|tenant| tenant.status.as_mut())
         {
-            status.conditions[0].status = if self.serves { "True" } else { "False" }.to_owned();
+            status.conditions[0].status = if self.available { "True" } else { "False" }.to_owned();
         }
-        let planned = plan(seen);
-        let (place, reached) = (seen.place.clone(), seen.remote.clone());
-        follow(seen, planned.clone(), ENDPOINT);
+        let planned = plan(observed);
+        let (place, reached) = (observed.place.clone(), observed.remote.clone());
+        carry_out(observed, planned.clone(), ENDPOINT);
         let made = planned
             .objects
             .iter()
             .any(|object| object.key.kind == Kind::TenantControlPlane);
         if made {
-            let tenant = seen.tenant.as_mut().unwrap();
+            let tenant = observed.tenant.as_mut().unwrap();
             tenant.metadata.uid = Some("t-1".to_owned());
             match reached {
-                Remote::Local => self.here = Some(tenant.clone()),
-                _ => drop(self.there.insert(place.namespace, tenant.clone())),
+                Remote::Local => self.local = Some(tenant.clone()),
+                _ => drop(self.remote.insert(place.namespace, tenant.clone())),
             }
         } else if planned.delete.is_some() {
             match reached {
-                Remote::Local => self.here = None,
-                _ => drop(self.there.remove(&place.namespace)),
+                Remote::Local => self.local = None,
+                _ => drop(self.remote.remove(&place.namespace)),
             }
         }
         planned
     }
 
     fn tenants(&self) -> usize {
-        self.there.len() + usize::from(self.here.is_some())
+        self.remote.len() + usize::from(self.local.is_some())
     }
 
     fn is_paused(&self) -> bool {
-        paused(&self.seen)
+        paused(&self.observed)
     }
 }
 
@@ -162,40 +165,40 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn a_control_plane_has_one_tenant_at_most_and_comes_to_rest(
+    fn control_plane_under_any_events_has_at_most_one_tenant_and_converges(
         events in proptest::collection::vec(event(), 1..24),
     ) {
         let mut fixture = Fixture::new();
         for event in events {
-            fixture.happens(event);
+            fixture.handle(event);
             let had = fixture.tenants();
-            let plan = fixture.look();
+            let plan = fixture.reconcile();
             prop_assert!(fixture.tenants() >= had, "a tenant was deleted: {:?}", event);
             prop_assert!(fixture.tenants() <= 1, "there are two tenants after {:?}", event);
             if fixture.is_paused() {
                 prop_assert!(plan.own.is_none() && plan.objects.is_empty() && plan.delete.is_none());
             }
         }
-        for _ in 0..LOOKS {
-            fixture.look();
+        for _ in 0..RECONCILES {
+            fixture.reconcile();
         }
-        let said = fixture.seen.control_plane.status.clone();
-        let plan = fixture.look();
+        let status = fixture.observed.control_plane.status.clone();
+        let plan = fixture.reconcile();
         prop_assert_eq!(plan.own, None);
         prop_assert_eq!(plan.objects, vec![]);
-        prop_assert_eq!(plan.status, said);
+        prop_assert_eq!(plan.status, status);
 
-        // Once all is well, it ends with its tenant.
-        fixture.happens(Event::Paused(false));
-        fixture.happens(Event::Allows(true));
-        fixture.happens(Event::Answers(true));
-        let metadata = &mut fixture.seen.control_plane.metadata;
+        // Without obstacles a deletion removes the tenant and the finalizers.
+        fixture.handle(Event::Paused(false));
+        fixture.handle(Event::GateSet(true));
+        fixture.handle(Event::Reachable(true));
+        let metadata = &mut fixture.observed.control_plane.metadata;
         metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-        for _ in 0..LOOKS {
-            fixture.look();
+        for _ in 0..RECONCILES {
+            fixture.reconcile();
         }
-        let left = fixture.seen.control_plane.metadata.finalizers.clone();
-        let lost = placement::lost(&fixture.seen.control_plane).is_some();
+        let left = fixture.observed.control_plane.metadata.finalizers.clone();
+        let lost = placement::lost(&fixture.observed.control_plane).is_some();
         prop_assert!(lost || fixture.tenants() == 0, "a tenant was left behind");
         prop_assert!(lost || left.unwrap_or_default().is_empty(), "a finalizer was left behind");
     }

@@ -1,30 +1,30 @@
-//! Whose is a TenantControlPlane? One of somebody else is neither changed nor deleted.
+//! Ownership of TenantControlPlanes: one that another owner made is neither changed nor deleted.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kamaji_api::{cluster::CLUSTER_NAME, tenant::TenantControlPlane};
-
-use super::{
-    conditions::PlanBuilder,
-    placement::{self, Remote},
+use kamaji_api::{
+    cluster::{CLUSTER_NAME, Cluster},
+    tenant::TenantControlPlane,
 };
+
+use super::{builder::PlanBuilder, types::Remote};
 
 /// Annotation of a TenantControlPlane in another cluster: namespace, name and uid of its control plane.
 pub(super) const OWNER: &str = "kamaji.clastix.io/control-plane";
 
-/// The controlling owner.
+/// Owner reference of the controlling owner.
 pub(super) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     let mut owners = metadata.owner_references.iter().flatten();
     owners.find(|owner| owner.controller == Some(true))
 }
 
-/// True if its owner is, or was, a control plane of this name: uids change when a cluster is restored from
-/// a backup.
+/// True if the controlling owner is, or was, a control plane of this name. Uids are not compared, since they change
+/// when a cluster is restored from a backup.
 pub(super) fn is_of(tenant: &TenantControlPlane, name: &str) -> bool {
     controller(&tenant.metadata)
         .is_some_and(|owner| owner.kind == "KamajiControlPlane" && owner.name == name)
 }
 
-/// Why a TenantControlPlane of our name is not ours.
+/// Reason why an existing TenantControlPlane of the planned name belongs to another owner; `None` if it is ours.
 pub(super) fn foreign(builder: &PlanBuilder, live: &TenantControlPlane) -> Option<String> {
     let own = &builder.snapshot.control_plane.metadata;
     if builder.snapshot.remote != Remote::Local {
@@ -47,8 +47,8 @@ pub(super) fn foreign(builder: &PlanBuilder, live: &TenantControlPlane) -> Optio
     })
 }
 
-/// In another cluster nothing can own it; an annotation says whose it is: the control plane of this name in
-/// the cluster that made it. Those that upstream made have none, and a name that nobody else has.
+/// As [`foreign`], for another management cluster. Owner references do not reach there, so the annotation [`OWNER`]
+/// names the control plane. Tenants that upstream made have no annotation, and a name with the owner's uid.
 pub(super) fn foreign_elsewhere(
     builder: &PlanBuilder,
     live: &TenantControlPlane,
@@ -59,7 +59,7 @@ pub(super) fn foreign_elsewhere(
     let owner = &builder.snapshot.place.owner;
     let found = match annotations.and_then(|annotations| annotations.get(OWNER)) {
         Some(found) if *found == mark => return None,
-        None if name == placement::legacy_name(owner) => return None,
+        None if name == legacy_name(owner) => return None,
         Some(found) => format!("belongs to the control plane {found}"),
         None => "says nothing of a control plane".to_owned(),
     };
@@ -68,10 +68,35 @@ pub(super) fn foreign_elsewhere(
     ))
 }
 
-/// Which control plane, in whichever cluster: a copy has another name, and another cluster other uids.
+/// Value of [`OWNER`]: `namespace/name/uid` of the control plane. A copy has another name, and another cluster
+/// other uids.
 pub(super) fn mark(builder: &PlanBuilder) -> String {
     let own = &builder.snapshot.control_plane.metadata;
     let namespace = own.namespace.as_deref().unwrap_or_default();
     let name = own.name.as_deref().unwrap_or_default();
     format!("{namespace}/{name}/{}", builder.snapshot.place.owner)
+}
+
+/// Upstream's name for the tenant in another cluster of the control plane with this uid.
+pub(super) fn legacy_name(uid: &str) -> String {
+    format!("kcp-{uid}")
+}
+
+/// Label of everything that belongs to a Cluster: key and value.
+pub(super) fn cluster_label(cluster: &Cluster) -> (String, String) {
+    let name = cluster.metadata.name.clone().unwrap_or_default();
+    (CLUSTER_NAME.to_owned(), name)
+}
+
+/// Owner reference to the control plane, as the controlling owner of what it makes.
+pub(super) fn owner_reference(builder: &PlanBuilder) -> OwnerReference {
+    let metadata = &builder.snapshot.control_plane.metadata;
+    OwnerReference {
+        api_version: "controlplane.cluster.x-k8s.io/v1alpha2".to_owned(),
+        kind: "KamajiControlPlane".to_owned(),
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
 }

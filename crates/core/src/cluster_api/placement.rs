@@ -1,71 +1,32 @@
-//! Where is the TenantControlPlane of a control plane: here, or in another management cluster?
-//! (Cluster API provider specification, section 2.6)
+//! Location of a control plane's TenantControlPlane: the provider's own management cluster or another one.
 //!
-//! Where it was put first is written into an annotation and stays: its data cannot follow a change of the
-//! spec, and a uid changes when a cluster is moved or restored.
+//! The first location in another cluster is recorded in an annotation and stays: data cannot follow a change of
+//! the spec, and uids change when a cluster is moved or restored.
 
 use kamaji_api::{
     condition,
     control_plane::{ExternalClusterReference, KamajiControlPlane, KamajiControlPlaneStatus},
     tenant::TenantControlPlane,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{LEGACY_FINALIZER, conditions::EXTERNAL_CLIENT, ownership};
+use super::{
+    conditions::EXTERNAL_CLIENT,
+    ownership::{self, legacy_name},
+    types::{Kubeconfig, LEGACY_FINALIZER, Place, Remote},
+};
 use crate::checksum;
 
-/// Annotation that says where the tenant was put, as JSON of a [`Place`].
+/// Annotation with the location of a tenant in another cluster, as JSON of a [`Place`].
 pub const ANNOTATION: &str = "kamaji.clastix.io/external-place";
-/// Annotation by which a person gives up a tenant in a cluster that cannot be reached any more.
+/// Annotation by which a person abandons a tenant in a cluster that cannot be reached any more; any value.
 pub const ABANDON: &str = "kamaji.clastix.io/abandon-external";
 
-/// Longest name of a TenantControlPlane that leaves room for what is appended to it.
+/// Longest readable part of a TenantControlPlane's name, in bytes: suffixes are appended to the name.
 const LONGEST: usize = 40;
 
-/// Where a TenantControlPlane is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// How its cluster is reached; `None` for this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kubeconfig: Option<Kubeconfig>,
-    /// What its cluster is known by, where that can be read: the uid of the namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
-    /// Uid of the control plane that put it there, which a control plane that was moved or restored keeps.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub owner: String,
-}
-
-/// A kubeconfig in a Secret of this cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Kubeconfig {
-    /// Namespace of the Secret.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its key.
-    pub key: String,
-}
-
-/// What is known of the other management cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Remote {
-    /// The tenant is here.
-    #[default]
-    Local,
-    /// It answers, and is known by this, where that can be read.
-    Reachable(Option<String>),
-    /// It cannot be reached: what is wrong, and what to do.
-    Unreachable(String),
-}
-
-/// Where the tenant of `control_plane` is, or is to be; `beside` is the TenantControlPlane of its name in
-/// its own namespace.
+/// Location of the tenant of `control_plane`, existing or planned; `beside` is the TenantControlPlane of the same
+/// name and namespace, if there is one.
 pub fn place(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPlane>) -> Place {
     let metadata = &control_plane.metadata;
     let owner = metadata.uid.clone().unwrap_or_default();
@@ -82,7 +43,7 @@ pub fn place(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPl
     let namespace = metadata.namespace.clone().unwrap_or_default();
     let name = metadata.name.clone().unwrap_or_default();
     match reference {
-        Some(reference) if !is_here(control_plane, beside) => Place {
+        Some(reference) if !is_local(control_plane, beside) => Place {
             namespace: reference.deployment_namespace.clone(),
             name: remote_name(control_plane, &namespace, &name),
             kubeconfig: Some(kubeconfig(control_plane, reference)),
@@ -99,18 +60,17 @@ pub fn place(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPl
     }
 }
 
-/// Why it is not known any more where the tenant is, and what to do.
+/// Reason why the location of the tenant is not known any more, and the next action; `None` if it is known.
 pub(super) fn lost(control_plane: &KamajiControlPlane) -> Option<String> {
     let known = reference(control_plane).is_some() || recorded(control_plane).is_some();
-    let elsewhere = initialized(control_plane)
-        && speaks_of_elsewhere(control_plane)
-        && !is_legacy(control_plane);
+    let elsewhere =
+        initialized(control_plane) && was_remote(control_plane) && !is_legacy(control_plane);
     (elsewhere && !known).then(|| {
         format!("the TenantControlPlane is in another cluster, and neither spec.deployment.externalClusterReference nor the annotation {ANNOTATION} tells which: put one of them back")
     })
 }
 
-/// Why the spec asks for another place than the tenant has.
+/// Reason why the spec contradicts the location of the tenant; `None` if they agree.
 pub(super) fn contradiction(control_plane: &KamajiControlPlane, place: &Place) -> Option<String> {
     let field = "spec.deployment.externalClusterReference";
     match (reference(control_plane), &place.kubeconfig) {
@@ -131,7 +91,7 @@ pub(super) fn contradiction(control_plane: &KamajiControlPlane, place: &Place) -
     }
 }
 
-/// The annotation that records a place in another cluster, if it is not there yet.
+/// Annotation (key and value) that records a location in another cluster; `None` if it is recorded already.
 pub(super) fn record(
     control_plane: &KamajiControlPlane,
     place: &Place,
@@ -148,7 +108,7 @@ pub(super) fn record(
     })
 }
 
-/// True if a person gives up what is in the other cluster.
+/// True if a person abandons the tenant in the other cluster.
 pub(super) fn abandoned(control_plane: &KamajiControlPlane) -> bool {
     annotation(control_plane, ABANDON).is_some()
 }
@@ -175,7 +135,7 @@ fn kubeconfig(
 fn recorded(control_plane: &KamajiControlPlane) -> Option<Place> {
     let text = annotation(control_plane, ANNOTATION)?;
     let place: Value = serde_json::from_str(text).ok()?;
-    // Only other clusters are recorded: here, a tenant is never anywhere but beside its control plane.
+    // Only other clusters are recorded: a local tenant always has the name and namespace of its control plane.
     serde_json::from_value(place)
         .ok()
         .filter(|place: &Place| place.kubeconfig.is_some())
@@ -186,12 +146,12 @@ fn annotation<'a>(control_plane: &'a KamajiControlPlane, key: &str) -> Option<&'
     annotations.get(key).map(String::as_str)
 }
 
-/// Its TenantControlPlane is in this cluster, or was when it was last usable.
-fn is_here(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPlane>) -> bool {
+/// True if the TenantControlPlane is in the provider's own cluster, or was when it was last usable.
+fn is_local(control_plane: &KamajiControlPlane, beside: Option<&TenantControlPlane>) -> bool {
     let name = control_plane.metadata.name.as_deref().unwrap_or_default();
     let found = beside.is_some_and(|tenant| ownership::is_of(tenant, name));
-    let was_usable = initialized(control_plane) && !speaks_of_elsewhere(control_plane);
-    // Upstream made tenants elsewhere though there was one here.
+    let was_usable = initialized(control_plane) && !was_remote(control_plane);
+    // Upstream created remote tenants even when a local one of that name existed.
     (found || was_usable) && !is_legacy(control_plane)
 }
 
@@ -200,8 +160,8 @@ fn initialized(control_plane: &KamajiControlPlane) -> bool {
     status.is_some_and(KamajiControlPlaneStatus::is_initialized)
 }
 
-/// Its status has been about another cluster, whatever it said of it.
-fn speaks_of_elsewhere(control_plane: &KamajiControlPlane) -> bool {
+/// True if the status has a condition about another cluster, whatever its value.
+fn was_remote(control_plane: &KamajiControlPlane) -> bool {
     let status = control_plane.status.as_ref();
     status.is_some_and(|status| condition::find(&status.conditions, EXTERNAL_CLIENT).is_some())
 }
@@ -211,12 +171,8 @@ fn is_legacy(control_plane: &KamajiControlPlane) -> bool {
     finalizers.is_some_and(|list| list.iter().any(|name| name == LEGACY_FINALIZER))
 }
 
-/// Upstream's name for the tenant of the control plane with this uid.
-pub(super) fn legacy_name(uid: &str) -> String {
-    format!("kcp-{uid}")
-}
-
-/// From namespace and name, which a backup keeps; upstream's name where upstream has made it.
+/// Name of a tenant in another cluster, derived from namespace and name, which a backup keeps; upstream's name where
+/// upstream made it.
 fn remote_name(control_plane: &KamajiControlPlane, namespace: &str, name: &str) -> String {
     if is_legacy(control_plane) {
         return legacy_name(control_plane.metadata.uid.as_deref().unwrap_or_default());

@@ -17,11 +17,11 @@ fn contradiction(control_plane: &KamajiControlPlane) -> Option<String> {
     super::contradiction(control_plane, &place(control_plane))
 }
 
-fn away() -> Value {
-    json!({"version": "v1.36.3", "deployment": fixture::away("far")})
+fn external() -> Value {
+    json!({"version": "v1.36.3", "deployment": fixture::external("far")})
 }
 
-fn put(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
+fn recorded(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
     let there = Remote::Reachable(Some("n-1".to_owned()));
     let place = place(&control_plane);
     let (key, value) = record(&control_plane, &place, &there).expect("something to record");
@@ -33,17 +33,17 @@ fn put(mut control_plane: KamajiControlPlane) -> KamajiControlPlane {
 }
 
 #[test]
-fn the_name_over_there_survives_a_new_uid() {
-    let first = place(&put(control_plane(away())));
+fn the_name_of_a_remote_tenant_survives_a_new_uid() {
+    let first = place(&recorded(control_plane(external())));
     assert_eq!(
         (first.namespace.as_str(), &first.name[..6]),
         ("far", "kcp-a-")
     );
-    let mut restored = control_plane(away());
+    let mut restored = control_plane(external());
     restored.metadata.uid = Some("u-2".to_owned());
     assert_eq!(place(&restored).name, first.name);
     // What was recorded tells who put it there, in which cluster.
-    restored.metadata.annotations = put(control_plane(away())).metadata.annotations;
+    restored.metadata.annotations = recorded(control_plane(external())).metadata.annotations;
     assert_eq!(place(&restored), first);
     assert_eq!(
         (first.owner.as_str(), first.cluster.as_deref()),
@@ -52,7 +52,7 @@ fn the_name_over_there_survives_a_new_uid() {
 }
 
 #[test]
-fn an_annotation_does_not_lead_to_another_tenant_of_this_cluster() {
+fn an_annotation_cannot_point_to_another_local_tenant() {
     let mut forged = control_plane(json!({"version": "v1.36.3"}));
     let victim = json!({"namespace": "victim", "name": "prod"}).to_string();
     let annotations = forged.metadata.annotations.get_or_insert_default();
@@ -62,7 +62,7 @@ fn an_annotation_does_not_lead_to_another_tenant_of_this_cluster() {
 }
 
 #[test]
-fn a_tenant_beside_its_control_plane_is_here_and_one_of_somebody_else_says_nothing() {
+fn a_tenant_of_the_control_plane_is_local_and_one_of_another_owner_is_ignored() {
     let owned_by = |kind: &str, name: &str| {
         let owner = json!({"apiVersion": "g/v1", "kind": kind, "name": name, "uid": "u-0", "controller": true});
         let metadata = json!({"name": "a", "namespace": "n", "ownerReferences": [owner]});
@@ -71,7 +71,7 @@ fn a_tenant_beside_its_control_plane_is_here_and_one_of_somebody_else_says_nothi
             "kubernetes": {"version": "v1.36.3", "kubelet": {}}}}))
         .unwrap()
     };
-    let asked = control_plane(away());
+    let asked = control_plane(external());
     for (kind, name, here) in [
         ("KamajiControlPlane", "a", true),
         ("KamajiControlPlane", "b", false),
@@ -88,18 +88,22 @@ fn a_tenant_beside_its_control_plane_is_here_and_one_of_somebody_else_says_nothi
 }
 
 #[test]
-fn a_tenant_elsewhere_stays_there_when_its_record_is_lost() {
+fn a_remote_tenant_keeps_its_location_when_its_record_is_lost() {
     let conditions = [(EXTERNAL_CLIENT, "True")];
-    let mut lost_record = control_plane(away());
-    says_so(&mut lost_record, &conditions, true);
-    assert_eq!(place(&lost_record), place(&control_plane(away())));
+    let mut lost_record = control_plane(external());
+    set_status(&mut lost_record, &conditions, true);
+    assert_eq!(place(&lost_record), place(&control_plane(external())));
     assert_eq!(contradiction(&lost_record), None);
     let mut lost_both = control_plane(json!({"version": "v1.36.3"}));
-    says_so(&mut lost_both, &conditions, true);
+    set_status(&mut lost_both, &conditions, true);
     assert!(lost(&lost_both).unwrap().contains("put one of them back"));
 }
 
-fn says_so(control_plane: &mut KamajiControlPlane, conditions: &[(&str, &str)], initialized: bool) {
+fn set_status(
+    control_plane: &mut KamajiControlPlane,
+    conditions: &[(&str, &str)],
+    initialized: bool,
+) {
     let conditions = conditions.iter().map(|(type_, status)| {
         json!({"type": type_, "status": status, "reason": "R", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z"})
@@ -111,25 +115,25 @@ fn says_so(control_plane: &mut KamajiControlPlane, conditions: &[(&str, &str)], 
 }
 
 #[test]
-fn what_the_reference_made_keeps_its_name() {
-    let mut legacy = control_plane(away());
+fn a_tenant_that_upstream_made_keeps_its_name() {
+    let mut legacy = control_plane(external());
     legacy.metadata.finalizers = Some(vec![LEGACY_FINALIZER.to_owned()]);
     assert_eq!(place(&legacy).name, "kcp-u-1");
 }
 
 #[test]
-fn a_tenant_stays_where_it_is_and_the_change_is_refused() {
-    let recorded = put(control_plane(away()));
-    let mut removed = recorded.clone();
+fn a_change_of_location_is_refused() {
+    let placed = recorded(control_plane(external()));
+    let mut removed = placed.clone();
     removed.spec.fields.deployment = None;
-    assert_eq!(place(&removed), place(&recorded));
+    assert_eq!(place(&removed), place(&placed));
     assert!(
         contradiction(&removed)
             .unwrap()
             .contains("put the reference back")
     );
 
-    let mut local = control_plane(away());
+    let mut local = control_plane(external());
     local.status = Some(
         serde_json::from_value(json!({"ready": true, "version": "v1.36.3",
             "externalManagedControlPlane": true,
@@ -138,12 +142,12 @@ fn a_tenant_stays_where_it_is_and_the_change_is_refused() {
     );
     assert_eq!(place(&local).kubeconfig, None);
     assert!(contradiction(&local).unwrap().contains("in this cluster"));
-    assert_eq!(contradiction(&recorded), None);
+    assert_eq!(contradiction(&placed), None);
 }
 
 #[test]
-fn another_kubeconfig_of_the_same_cluster_is_taken() {
-    let mut rotated = put(control_plane(away()));
+fn another_kubeconfig_of_the_same_cluster_is_used() {
+    let mut rotated = recorded(control_plane(external()));
     let deployment = rotated.spec.fields.deployment.as_mut().unwrap();
     let reference = deployment.external_cluster_reference.as_mut().unwrap();
     reference.kubeconfig_secret_name = "newer".to_owned();
@@ -152,8 +156,8 @@ fn another_kubeconfig_of_the_same_cluster_is_taken() {
 }
 
 #[test]
-fn long_names_and_names_with_dots_fit() {
-    let mut long = control_plane(away());
+fn long_and_dotted_names_are_shortened() {
+    let mut long = control_plane(external());
     long.metadata.name = Some(format!("{}.b", "x".repeat(80)));
     let name = place(&long).name;
     assert!(name.len() <= 53 && !name.contains('.'), "{name}");

@@ -1,14 +1,19 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kamaji_api::{
-    cluster::SECRET_TYPE,
+    cluster::{CLUSTER_NAME, SECRET_TYPE},
     condition::{find, is_true},
+    control_plane::KamajiControlPlaneStatus,
 };
 use proptest::prelude::*;
 
 use super::{
-    fixture::{away, elsewhere, follow, look_again, settle, snapshot},
+    fixture::{carry_out, converge, external, observe_again, remote, snapshot},
     *,
 };
-use crate::{endpoint::HostPort, object::Kind};
+use crate::{
+    endpoint::HostPort,
+    object::{Intent, Kind, Object, Version},
+};
 
 fn status(snapshot: &Snapshot) -> KamajiControlPlaneStatus {
     plan(snapshot).status.expect("a status")
@@ -24,13 +29,13 @@ fn tenant_spec(spec: Value) -> Value {
 }
 
 #[test]
-fn a_second_look_at_what_was_planned_plans_nothing() {
-    let settled = settle(snapshot(json!({})), "192.0.2.9:6443");
-    let plan = plan(&settled);
+fn a_converged_control_plane_plans_nothing() {
+    let converged = converge(snapshot(json!({})), "192.0.2.9:6443");
+    let plan = plan(&converged);
     assert_eq!(plan.own, None);
     assert_eq!(plan.objects, []);
     assert_eq!(plan.infrastructure, None);
-    assert_eq!(plan.status, settled.control_plane.status);
+    assert_eq!(plan.status, converged.control_plane.status);
     let status = plan.status.unwrap();
     assert!(status.ready && is_true(&status.conditions, "Available"));
     assert_eq!(status.version, "v1.36.3");
@@ -42,17 +47,17 @@ fn a_second_look_at_what_was_planned_plans_nothing() {
 }
 
 #[test]
-fn the_secrets_are_there_and_proven_before_the_control_plane_is_initialised() {
-    let mut looked = snapshot(json!({}));
-    follow(&mut looked, plan(&snapshot(json!({}))), "192.0.2.9:6443");
-    let next = plan(&looked);
+fn a_control_plane_is_initialised_only_after_its_secrets_are_published_and_probed() {
+    let mut observed = snapshot(json!({}));
+    carry_out(&mut observed, plan(&snapshot(json!({}))), "192.0.2.9:6443");
+    let next = plan(&observed);
     let names: Vec<&str> = next.objects.iter().map(|o| o.key.name.as_str()).collect();
     assert_eq!(names, ["c-kubeconfig", "c-ca"]);
     assert_eq!(next.objects[0].body["type"], SECRET_TYPE);
     assert!(next.status.as_ref().unwrap().initialization.is_none());
-    follow(&mut looked, next, "192.0.2.9:6443");
-    looked.probe = Probe::Fails("connection refused".to_owned());
-    let said = status(&looked);
+    carry_out(&mut observed, next, "192.0.2.9:6443");
+    observed.probe = Probe::Fails("connection refused".to_owned());
+    let said = status(&observed);
     assert!(said.initialization.is_none());
     let available = find(&said.conditions, "Available").unwrap();
     assert!(
@@ -62,12 +67,12 @@ fn the_secrets_are_there_and_proven_before_the_control_plane_is_initialised() {
 }
 
 #[test]
-fn a_control_plane_that_is_lost_is_not_available_but_stays_initialised() {
-    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
-    let tenant = settled.tenant.as_mut().unwrap().status.as_mut().unwrap();
+fn a_control_plane_that_stops_serving_is_unavailable_but_stays_initialised() {
+    let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
+    let tenant = converged.tenant.as_mut().unwrap().status.as_mut().unwrap();
     tenant.conditions[0].status = "False".to_owned();
     tenant.conditions[0].message = "no replica is ready".to_owned();
-    let said = status(&settled);
+    let said = status(&converged);
     assert!(!said.ready);
     let available = find(&said.conditions, "Available").unwrap();
     assert_eq!(
@@ -81,9 +86,9 @@ fn a_control_plane_that_is_lost_is_not_available_but_stays_initialised() {
 }
 
 #[test]
-fn during_a_rollout_both_versions_are_told_the_old_one_first() {
-    let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
-    let tenant = settled.tenant.as_mut().unwrap();
+fn a_rollout_reports_both_versions_the_old_one_first() {
+    let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
+    let tenant = converged.tenant.as_mut().unwrap();
     tenant.spec.kubernetes.version = "v1.37.0".to_owned();
     let resources = tenant
         .status
@@ -93,7 +98,7 @@ fn during_a_rollout_both_versions_are_told_the_old_one_first() {
         .as_mut()
         .unwrap();
     resources.deployment.as_mut().unwrap().updated_replicas = Some(1);
-    let said = status(&settled);
+    let said = status(&converged);
     let told: Vec<_> = said
         .versions
         .iter()
@@ -104,13 +109,13 @@ fn during_a_rollout_both_versions_are_told_the_old_one_first() {
 }
 
 #[test]
-fn ports_up_to_the_last_one_and_addresses_of_ipv6_are_endpoints() {
+fn the_highest_port_and_ipv6_addresses_are_valid_endpoints() {
     for (text, host, port) in [
         ("192.0.2.9:65535", "192.0.2.9", 65535),
         ("[2001:db8::9]:6443", "2001:db8::9", 6443),
     ] {
-        let settled = settle(snapshot(json!({})), text);
-        let endpoint = settled.control_plane.spec.control_plane_endpoint.unwrap();
+        let converged = converge(snapshot(json!({})), text);
+        let endpoint = converged.control_plane.spec.control_plane_endpoint.unwrap();
         assert_eq!(
             (endpoint.host.as_deref(), endpoint.port),
             (Some(host), Some(port))
@@ -119,11 +124,11 @@ fn ports_up_to_the_last_one_and_addresses_of_ipv6_are_endpoints() {
 }
 
 #[test]
-fn host_names_of_an_ingress_are_the_endpoint_and_in_the_certificate() {
+fn the_host_of_an_ingress_is_published_and_certified() {
     for (typed, port) in [("api.example.com", 6443), ("api.example.com:443", 443)] {
         let spec = json!({"network": {"serviceType": "ClusterIP", "ingress": {"hostname": typed}}});
-        let settled = settle(snapshot(spec), "192.0.2.9:6443");
-        let endpoint = settled
+        let converged = converge(snapshot(spec), "192.0.2.9:6443");
+        let endpoint = converged
             .control_plane
             .spec
             .control_plane_endpoint
@@ -133,7 +138,7 @@ fn host_names_of_an_ingress_are_the_endpoint_and_in_the_certificate() {
             (endpoint.host.as_deref(), endpoint.port),
             (Some("api.example.com"), Some(port))
         );
-        let tenant = settled.tenant.unwrap().spec;
+        let tenant = converged.tenant.unwrap().spec;
         assert_eq!(tenant.network_profile.cert_sans, ["api.example.com"]);
         assert_eq!(
             tenant.control_plane.ingress.unwrap().hostname.as_deref(),
@@ -143,7 +148,7 @@ fn host_names_of_an_ingress_are_the_endpoint_and_in_the_certificate() {
 }
 
 #[test]
-fn a_name_with_a_port_has_no_place_in_a_certificate() {
+fn a_certificate_name_with_a_port_is_refused() {
     for name in [
         "api.example.com:443",
         "192.0.2.1:6443",
@@ -168,7 +173,7 @@ fn a_name_with_a_port_has_no_place_in_a_certificate() {
 }
 
 #[test]
-fn a_port_of_a_gateway_that_kubeconfigs_would_not_have_is_refused() {
+fn a_gateway_port_other_than_the_api_servers_is_refused() {
     let gateway = json!({"hostname": "api.example.com:443", "name": "g", "namespace": "g"});
     let said = status(&snapshot(json!({"network": {"gateway": gateway}})));
     let created = find(&said.conditions, "TenantControlPlaneCreated").unwrap();
@@ -193,7 +198,7 @@ fn only_what_is_asked_for_is_sent() {
 }
 
 #[test]
-fn what_the_reference_cannot_say_is_said() {
+fn fields_that_upstream_lacks_are_passed_on() {
     let spec = tenant_spec(json!({
         "registryTagSuffix": "-fips",
         "writePermissions": {"blockCreation": true},
@@ -217,15 +222,15 @@ fn what_the_reference_cannot_say_is_said() {
 }
 
 #[test]
-fn labels_are_passed_on_but_for_those_of_cluster_api() {
+fn labels_are_passed_on_except_those_of_cluster_api() {
     let plan = plan(&snapshot(json!({})));
     let labels = &plan.objects[0].body["metadata"]["labels"];
     assert_eq!(labels, &json!({CLUSTER_NAME: "c", "team": "blue"}));
 }
 
 #[test]
-fn a_tenant_of_somebody_else_is_left_alone() {
-    let mut taken = settle(snapshot(json!({})), "192.0.2.9:6443");
+fn a_tenant_of_another_owner_is_left_alone() {
+    let mut taken = converge(snapshot(json!({})), "192.0.2.9:6443");
     taken.tenant.as_mut().unwrap().metadata.owner_references = Some(vec![serde_json::from_value(
         json!({"apiVersion": "v1", "kind": "Other", "name": "b", "uid": "x", "controller": true}),
     )
@@ -238,7 +243,7 @@ fn a_tenant_of_somebody_else_is_left_alone() {
 }
 
 #[test]
-fn paused_means_that_nothing_is_planned() {
+fn a_paused_cluster_plans_nothing() {
     let mut paused = snapshot(json!({}));
     let Owner::Cluster(cluster) = &mut paused.owner else {
         unreachable!()
@@ -255,7 +260,7 @@ fn paused_means_that_nothing_is_planned() {
 }
 
 #[test]
-fn the_owner_is_the_cluster_wherever_it_stands() {
+fn the_owning_cluster_is_found_at_any_position() {
     assert_eq!(cluster_of(&snapshot(json!({})).control_plane), Some("c"));
 }
 
@@ -283,13 +288,13 @@ fn empty_texts_and_empty_lists_of_a_user_are_passed_on() {
         desired["metadata"]["annotations"]["kamaji.clastix.io/paused"],
         ""
     );
-    let settled = settle(asked, "192.0.2.9:6443");
-    assert_eq!(plan(&settled).objects, []);
+    let converged = converge(asked, "192.0.2.9:6443");
+    assert_eq!(plan(&converged).objects, []);
 }
 
 #[test]
-fn a_tenant_that_is_lost_takes_its_counters_and_versions_with_it() {
-    let mut lost = settle(snapshot(json!({})), "192.0.2.9:6443");
+fn a_lost_tenant_resets_counters_and_versions() {
+    let mut lost = converge(snapshot(json!({})), "192.0.2.9:6443");
     lost.tenant = None;
     let said = status(&lost);
     assert_eq!((said.ready_replicas, said.version.as_str()), (Some(0), ""));
@@ -309,22 +314,22 @@ fn a_tenant_that_is_lost_takes_its_counters_and_versions_with_it() {
 }
 
 #[test]
-fn scaling_is_told_until_it_is_done() {
+fn scaling_is_reported_until_it_is_complete() {
     for (replicas, type_) in [(3, "ScalingUp"), (1, "ScalingDown")] {
-        let mut settled = settle(snapshot(json!({})), "192.0.2.9:6443");
-        settled.control_plane.spec.replicas = Some(replicas);
-        assert!(is_true(&status(&settled).conditions, type_), "{type_}");
-        settled.control_plane.spec.replicas = Some(2);
-        assert!(!is_true(&status(&settled).conditions, type_), "{type_}");
+        let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
+        converged.control_plane.spec.replicas = Some(replicas);
+        assert!(is_true(&status(&converged).conditions, type_), "{type_}");
+        converged.control_plane.spec.replicas = Some(2);
+        assert!(!is_true(&status(&converged).conditions, type_), "{type_}");
     }
 }
 
 #[test]
-fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
-    let mut settled = elsewhere();
-    settled.remote = Remote::Unreachable("no route".to_owned());
-    settled.tenant = None;
-    let said = status(&settled);
+fn an_unreachable_cluster_leaves_availability_unknown() {
+    let mut converged = remote();
+    converged.remote = Remote::Unreachable("no route".to_owned());
+    converged.tenant = None;
+    let said = status(&converged);
     assert_eq!(
         find(&said.conditions, "Available").unwrap().status,
         "Unknown"
@@ -333,59 +338,109 @@ fn a_cluster_that_is_out_of_sight_may_serve_all_the_same() {
 }
 
 #[test]
-fn a_tenant_that_is_here_stays_here_however_often_it_is_asked_to_be_elsewhere() {
-    // After two looks it is not usable yet.
-    for looks in [2, 4] {
+fn a_local_tenant_stays_local_when_the_spec_asks_for_another_cluster() {
+    // After two reconciles it is not initialised yet.
+    for reconciles in [2, 4] {
         let mut here = snapshot(json!({}));
         here.settings.external = true;
-        for _ in 0..looks {
+        for _ in 0..reconciles {
             let plan = plan(&here);
-            follow(&mut here, plan, "192.0.2.9:6443");
+            carry_out(&mut here, plan, "192.0.2.9:6443");
         }
         let said = here.control_plane.status.as_ref().unwrap();
-        assert_eq!(said.is_initialized(), looks == 4);
-        here.control_plane.spec.fields.deployment = serde_json::from_value(away("far")).unwrap();
-        look_again(&mut here);
+        assert_eq!(said.is_initialized(), reconciles == 4);
+        here.control_plane.spec.fields.deployment =
+            serde_json::from_value(external("far")).unwrap();
+        observe_again(&mut here);
         for _ in 0..3 {
             let plan = plan(&here);
             let tenant = |object: &Object| object.key.kind == Kind::TenantControlPlane;
-            assert!(!plan.objects.iter().any(tenant), "after {looks}");
+            assert!(!plan.objects.iter().any(tenant), "after {reconciles}");
             let said = plan.status.clone().unwrap().conditions;
             let created = find(&said, "TenantControlPlaneCreated").unwrap();
             assert_eq!(created.reason, "ExternalReferenceInvalid");
             assert_eq!(find(&said, "FoundExternalReferenceClient"), None);
-            follow(&mut here, plan, "192.0.2.9:6443");
+            carry_out(&mut here, plan, "192.0.2.9:6443");
         }
-        // What runs is looked after all the same.
+        // What runs is observed after all the same.
         let said = here.control_plane.status.as_ref().unwrap();
-        assert!(is_true(&said.conditions, "Available"), "after {looks}");
+        assert!(is_true(&said.conditions, "Available"), "after {reconciles}");
         let mut down = here.clone();
         down.tenant.as_mut().unwrap().status = None;
         let said = status(&down);
-        assert!(!is_true(&said.conditions, "Available"), "after {looks}");
+        assert!(
+            !is_true(&said.conditions, "Available"),
+            "after {reconciles}"
+        );
         here.control_plane.spec.fields.deployment = None;
-        look_again(&mut here);
-        let settled = settle(here, "192.0.2.9:6443");
-        let said = settled.control_plane.status.unwrap();
+        observe_again(&mut here);
+        let converged = converge(here, "192.0.2.9:6443");
+        let said = converged.control_plane.status.unwrap();
         for type_ in ["TenantControlPlaneCreated", "Available"] {
-            assert!(is_true(&said.conditions, type_), "{type_} after {looks}");
+            assert!(
+                is_true(&said.conditions, type_),
+                "{type_} after {reconciles}"
+            );
+        }
+    }
+}
+
+/// A control plane that was observed as version 7 of the object `uid`, with other desired content.
+fn changed(mut converged: Snapshot) -> Snapshot {
+    let observed = |metadata: &mut ObjectMeta| {
+        metadata.uid = Some("uid".to_owned());
+        metadata.resource_version = Some("7".to_owned());
+    };
+    observed(&mut converged.tenant.as_mut().unwrap().metadata);
+    for secret in converged.secrets.values_mut() {
+        observed(&mut secret.metadata);
+        secret.data = None;
+    }
+    converged.control_plane.spec.replicas = Some(5);
+    converged
+}
+
+#[test]
+fn new_objects_are_written_only_where_there_is_none() {
+    let first = plan(&snapshot(json!({})));
+    assert_eq!(first.objects[0].intent, Intent::Create);
+    let mut observed = snapshot(json!({}));
+    carry_out(&mut observed, first, "192.0.2.9:6443");
+    let intents = plan(&observed).objects.into_iter().map(|o| o.intent);
+    assert_eq!(
+        intents.collect::<Vec<_>>(),
+        [Intent::Create, Intent::Create]
+    );
+}
+
+#[test]
+fn existing_objects_are_written_only_in_the_observed_version() {
+    for converged in [converge(snapshot(json!({})), "192.0.2.9:6443"), remote()] {
+        let objects = plan(&changed(converged)).objects;
+        assert_eq!(objects.len(), 3);
+        for object in objects {
+            let observed = Version {
+                uid: "uid".into(),
+                revision: 7,
+            };
+            assert_eq!(object.intent, Intent::Update(observed), "{}", object.key);
         }
     }
 }
 
 proptest! {
     #[test]
-    fn a_plan_that_was_followed_leaves_nothing_to_plan(
+    fn a_plan_that_was_carried_out_leaves_nothing_to_plan(
         replicas in 0i32..5, port in 1u16.., konnectivity: bool, sans in "[a-z]{1,8}",
     ) {
         let mut spec = json!({"replicas": replicas, "network": {"certSANs": [sans]}});
         if konnectivity {
             spec["addons"] = json!({"konnectivity": {}, "coreDNS": {}});
         }
-        let settled = settle(snapshot(spec), &format!("192.0.2.9:{port}"));
-        let plan = plan(&settled);
+        let converged = converge(snapshot(spec), &format!("192.0.2.9:{port}"));
+        let plan = plan(&converged);
         prop_assert_eq!(plan.own, None);
         prop_assert_eq!(plan.objects, vec![]);
-        prop_assert_eq!(plan.status, settled.control_plane.status);
+        prop_assert_eq!(plan.status, converged.control_plane.status);
     }
 }

@@ -1,24 +1,23 @@
-//! When are pods replaced although nothing about them has changed? (contract of control-plane providers,
-//! `spec.rollout.after`)
+//! Scheduled rollouts: `spec.rollout.after` of the contract of control-plane providers.
 //!
-//! When the time has come it is written into the pods' annotations, which rolls them out as any change does.
-//! There it stays, whatever becomes of the wish: taking it away would be another rollout.
+//! Once the time has passed it is written into the pods' annotations, which rolls them out as any change does. It
+//! stays there even if the field is removed: removing the annotation would be another rollout.
 
 use k8s_openapi::jiff::Timestamp;
 use kamaji_api::tenant::{AdditionalMetadata, TenantControlPlane};
 
-use super::Snapshot;
+use super::types::Snapshot;
 
-/// Annotation of the pods: the last `spec.rollout.after` that has come.
+/// Annotation of the pods: the last `spec.rollout.after` that has passed.
 const ROLLED_OUT: &str = "kamaji.clastix.io/rollout-after";
 
-/// The time that is still to come.
+/// Time of the next scheduled rollout; `None` if none is in the future.
 pub(super) fn due(snapshot: &Snapshot) -> Option<Timestamp> {
     after(snapshot).filter(|after| *after > snapshot.now)
 }
 
-/// The pods' labels and annotations with the last time that has come.
-pub(super) fn marked(
+/// Labels and annotations of the pods, with the last scheduled time that has passed.
+pub(super) fn annotated(
     snapshot: &Snapshot,
     metadata: Option<AdditionalMetadata>,
 ) -> Option<AdditionalMetadata> {

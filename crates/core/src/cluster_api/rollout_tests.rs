@@ -3,7 +3,7 @@ use kamaji_api::control_plane::Rollout;
 use serde_json::{Value, json};
 
 use super::super::{
-    fixture::{settle, snapshot},
+    fixture::{converge, snapshot},
     plan,
 };
 use super::*;
@@ -16,7 +16,7 @@ fn at(seconds: i64) -> Timestamp {
 
 /// A control plane that runs, and whose pods are to be replaced after so many seconds.
 fn asked(seconds: i64) -> Snapshot {
-    let mut snapshot = settle(snapshot(json!({})), ENDPOINT);
+    let mut snapshot = converge(snapshot(json!({})), ENDPOINT);
     desired(&mut snapshot, Some(seconds));
     snapshot
 }
@@ -26,42 +26,42 @@ fn desired(snapshot: &mut Snapshot, seconds: Option<i64>) {
     snapshot.control_plane.spec.rollout = Some(Rollout { after });
 }
 
-fn annotated(snapshot: &Snapshot) -> Value {
+fn annotation(snapshot: &Snapshot) -> Value {
     let tenant = serde_json::to_value(&snapshot.tenant).unwrap();
     let deployment = &tenant["spec"]["controlPlane"]["deployment"];
     deployment["podAdditionalMetadata"]["annotations"][ROLLED_OUT].clone()
 }
 
 #[test]
-fn what_is_still_to_come_is_waited_for() {
+fn a_rollout_in_the_future_is_requeued() {
     let asked = asked(60);
     let plan = plan(&asked);
     assert_eq!((plan.requeue_at, plan.objects), (Some(at(60)), Vec::new()));
 }
 
 #[test]
-fn when_the_time_has_come_the_pods_are_replaced_once() {
+fn a_rollout_that_is_due_replaces_the_pods_once() {
     let mut asked = asked(60);
     asked.now = at(60);
-    let mut settled = settle(asked, ENDPOINT);
-    assert_eq!(annotated(&settled), "1970-01-01T00:01:00Z");
-    // The next time is waited for, and a wish that is gone replaces nothing.
+    let mut converged = converge(asked, ENDPOINT);
+    assert_eq!(annotation(&converged), "1970-01-01T00:01:00Z");
+    // The next time is waited for, and a removed schedule replaces nothing.
     for next in [Some(120), None] {
-        desired(&mut settled, next);
-        let plan = plan(&settled);
+        desired(&mut converged, next);
+        let plan = plan(&converged);
         assert_eq!(plan.requeue_at, next.map(at));
         assert_eq!(plan.objects, []);
     }
-    desired(&mut settled, Some(120));
-    settled.now = at(121);
+    desired(&mut converged, Some(120));
+    converged.now = at(121);
     assert_eq!(
-        annotated(&settle(settled, ENDPOINT)),
+        annotation(&converge(converged, ENDPOINT)),
         "1970-01-01T00:02:00Z"
     );
 }
 
 #[test]
-fn pods_that_are_younger_than_the_time_stay() {
+fn pods_younger_than_the_rollout_are_kept() {
     let day = 24 * 60 * 60;
     let asked = asked(-2 * day);
     let plan = plan(&asked);

@@ -1,13 +1,11 @@
-//! Which Secrets does Cluster API read? (Cluster API provider specification, section 2.8)
+//! Secrets that Cluster API reads: the kubeconfig and the CA of a Cluster.
 //!
-//! They are there, and proven to be usable, before the control plane is called initialised.
+//! They exist and are proven to work before the control plane is reported as initialised.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    ByteString,
-    api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kamaji_api::{
     cluster::{Cluster, SECRET_TYPE},
@@ -19,62 +17,83 @@ use kamaji_api::{
 use serde_json::{Value, json};
 
 use super::{
-    cluster_label,
-    conditions::{PlanBuilder, SECRETS_CREATED},
+    builder::PlanBuilder,
+    conditions::SECRETS_CREATED,
     endpoint::{self, Published},
-    ownership,
-    placement::Remote,
+    ownership::{self, cluster_label, owner_reference},
+    types::Remote,
 };
-use crate::object::{Object, holds};
+use crate::object::{Intent, Object, Version, holds};
 
-/// Seconds after which a Secret of somebody else is looked at again.
-const ASK_AGAIN: i64 = 60;
+/// Seconds until a Secret of another owner is read again, since no watch reports its changes.
+const FOREIGN_RETRY: i64 = 60;
 
-/// Name of the published kubeconfig.
+/// Name of the published Secret with the kubeconfig.
 pub(super) fn kubeconfig(cluster: &str) -> String {
     format!("{cluster}-kubeconfig")
 }
 
-/// Name of the published authority.
+/// Name of the published Secret with the CA.
 pub(super) fn authority(cluster: &str) -> String {
     format!("{cluster}-ca")
 }
 
-/// Name of the tenant's own Secret with kubeconfigs of its administrators.
+/// Name of the operator's Secret with the administrators' kubeconfigs; `None` until the status has it.
 pub(super) fn kubeconfig_source(tenant: &TenantControlPlane) -> Option<String> {
     let kubeconfigs = tenant.status.as_ref()?.kubeconfig.as_ref()?;
     kubeconfigs.admin.as_ref()?.secret_name.clone()
 }
 
-/// Name of the tenant's own Secret with its CA.
+/// Name of the operator's Secret with the tenant's CA; `None` until the status has it.
 pub(super) fn authority_source(tenant: &TenantControlPlane) -> Option<String> {
     let certificates = tenant.status.as_ref()?.certificates.as_ref()?;
     certificates.ca.as_ref()?.secret_name.clone()
 }
 
-/// Plans both Secrets and says whether they are there.
+/// Plans both Secrets and sets the condition about them.
 pub(super) fn plan(
     builder: &mut PlanBuilder,
     cluster: &Cluster,
-    (tenant, endpoint): (&TenantControlPlane, &Published),
+    tenant: &TenantControlPlane,
+    endpoint: &Published,
 ) {
-    match published(builder, cluster, (tenant, endpoint)) {
-        Ok(()) => builder.fine(SECRETS_CREATED, "Succeeded"),
-        Err((reason, text)) => builder.unfinished(SECRETS_CREATED, reason, &text),
+    let source = Source { tenant, endpoint };
+    match published(builder, cluster, source) {
+        Ok(()) => builder.set_true(SECRETS_CREATED, "Succeeded"),
+        Err((reason, text)) => builder.set_false(SECRETS_CREATED, reason, &text),
     }
+}
+
+/// Origin of the published content.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    tenant: &'a TenantControlPlane,
+    endpoint: &'a Published,
+}
+
+/// Desired Secret: `role` is the value of its label, `kubeconfig` or `ca`.
+struct Desired {
+    name: String,
+    role: &'static str,
+    data: BTreeMap<String, ByteString>,
 }
 
 fn published(
     builder: &mut PlanBuilder,
     cluster: &Cluster,
-    (tenant, endpoint): (&TenantControlPlane, &Published),
+    Source { tenant, endpoint }: Source,
 ) -> Result<(), (&'static str, String)> {
     let key = kubeconfig_key(builder);
     let source = kubeconfig_source(tenant);
     let config = readdressed(entry(builder, source.as_deref(), &key)?, endpoint);
     let name = cluster_label(cluster).1;
     let data = BTreeMap::from([("value".to_owned(), config.clone())]);
-    write(builder, (cluster, "kubeconfig"), (kubeconfig(&name), data))?;
+    let desired = Desired {
+        name: kubeconfig(&name),
+        role: "kubeconfig",
+        data,
+    };
+    plan_secret(builder, cluster, desired)?;
     builder.plan.probe = Some(config.0);
 
     let source = authority_source(tenant);
@@ -93,31 +112,33 @@ fn published(
             entry(builder, source.as_deref(), "ca.key")?,
         ),
     ]);
-    write(builder, (cluster, "ca"), (authority(&name), data))
+    let desired = Desired {
+        name: authority(&name),
+        role: "ca",
+        data,
+    };
+    plan_secret(builder, cluster, desired)
 }
 
-/// Which of the administrators' kubeconfigs is published: the one a person names, the one that stays
-/// inside the management cluster where another address is advertised, else the usual one. From outside that
-/// cluster its inside cannot be reached.
+/// Key of the kubeconfig to publish: the one that an annotation names; else `admin.svc` (the Service's name) where
+/// another address is advertised and the tenant is in the provider's own cluster; else `admin.conf`.
 fn kubeconfig_key(builder: &PlanBuilder) -> String {
     let control_plane = &builder.snapshot.control_plane;
     let annotations = control_plane.metadata.annotations.as_ref();
     let named = annotations.and_then(|a| a.get(labels::KUBECONFIG_SECRET_KEY));
     let advertised = &control_plane.spec.fields.network.advertise_address;
-    let tenant_cluster = advertised
+    let advertises = advertised
         .as_ref()
         .is_some_and(|address| !address.is_empty());
     match named.filter(|name| !name.is_empty()) {
         Some(name) => name.clone(),
-        None if tenant_cluster && builder.snapshot.remote == Remote::Local => {
-            "admin.svc".to_owned()
-        }
+        None if advertises && builder.snapshot.remote == Remote::Local => "admin.svc".to_owned(),
         None => "admin.conf".to_owned(),
     }
 }
 
-/// The kubeconfig with the published endpoint for the address that the tenant names, where they differ. One
-/// that leads elsewhere, into the management cluster or where a person chose, stays as it is.
+/// Kubeconfig with the published endpoint instead of the tenant's own address, where they differ. A kubeconfig for
+/// any other server stays as it is.
 fn readdressed(config: ByteString, published: &Published) -> ByteString {
     if published.warning.is_some() || published.endpoint == published.reached {
         return config;
@@ -143,6 +164,7 @@ fn readdressed(config: ByteString, published: &Published) -> ByteString {
     }
 }
 
+/// Value of a key of one of the operator's Secrets; the error is reason and message of the condition.
 fn entry(
     builder: &PlanBuilder,
     secret: Option<&str>,
@@ -163,18 +185,18 @@ fn entry(
     })
 }
 
-fn write(
+fn plan_secret(
     builder: &mut PlanBuilder,
-    (cluster, what): (&Cluster, &str),
-    (name, data): (String, BTreeMap<String, ByteString>),
+    cluster: &Cluster,
+    Desired { name, role, data }: Desired,
 ) -> Result<(), (&'static str, String)> {
     let control_plane = &builder.snapshot.control_plane;
     let tenant = control_plane.metadata.name.clone().unwrap_or_default();
     let (label, cluster_name) = cluster_label(cluster);
     let live = builder.snapshot.secrets.get(&name);
     if let Some(why) = live.and_then(|live| foreign(live, &data)) {
-        // Nothing tells of it: what is not ours is not followed.
-        builder.wake(ASK_AGAIN);
+        // Secrets of other owners are not watched.
+        builder.requeue_within(FOREIGN_RETRY);
         return Err(why);
     }
     let secret = Secret {
@@ -184,11 +206,11 @@ fn write(
             labels: Some(BTreeMap::from([
                 (label, cluster_name.clone()),
                 (labels::COMPONENT.to_owned(), "capi".to_owned()),
-                ("kamaji.clastix.io/secret".to_owned(), what.to_owned()),
+                ("kamaji.clastix.io/secret".to_owned(), role.to_owned()),
                 ("kamaji.clastix.io/cluster".to_owned(), cluster_name),
                 ("kamaji.clastix.io/tcp".to_owned(), tenant.clone()),
             ])),
-            owner_references: Some(vec![owner(builder)]),
+            owner_references: Some(vec![owner_reference(builder)]),
             ..ObjectMeta::default()
         },
         type_: Some(SECRET_TYPE.to_owned()),
@@ -202,12 +224,14 @@ fn write(
             && holds(&object.body["data"], &live["data"])
     });
     if !as_planned {
-        builder.plan.objects.push(object);
+        let observed = live.map(|live| Version::of(&live.metadata));
+        let intent = observed.map_or(Intent::Create, Intent::Update);
+        builder.plan.objects.push(object.with(intent));
     }
     Ok(())
 }
 
-/// Why a Secret of that name is not written: keys of somebody else are not replaced.
+/// Reason and message if the existing Secret must not be written, since another owner's keys are not replaced.
 fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'static str, String)> {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let labels = live.metadata.labels.as_ref();
@@ -239,19 +263,6 @@ fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'stat
         );
         ("SecretForeign", text)
     })
-}
-
-/// The control plane as the controlling owner of what it makes.
-pub(super) fn owner(builder: &PlanBuilder) -> OwnerReference {
-    let metadata = &builder.snapshot.control_plane.metadata;
-    OwnerReference {
-        api_version: "controlplane.cluster.x-k8s.io/v1alpha2".to_owned(),
-        kind: "KamajiControlPlane".to_owned(),
-        name: metadata.name.clone().unwrap_or_default(),
-        uid: metadata.uid.clone().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is Cluster API told of the pods and of their version? (contract of control-plane providers)
+//! Status of the contract: availability, initialisation, replica counters and versions.
 
 use kamaji_api::{
     condition,
@@ -7,25 +7,26 @@ use kamaji_api::{
 };
 
 use super::{
-    Probe,
-    conditions::{AVAILABLE, CERTIFICATES, INITIALIZED, PlanBuilder, READY, SECRETS_CREATED},
+    builder::{Cause, PlanBuilder},
+    conditions::{AVAILABLE, CERTIFICATES, INITIALIZED, READY, SECRETS_CREATED},
     secrets,
     tenant::version,
+    types::Probe,
 };
 use crate::{object::Object, tenant::Version};
 
-/// Puts the conditions of the contract right, whatever was said before.
+/// Sets the conditions `Available`, `KamajiControlPlaneIsReady` and `KamajiControlPlaneIsInitialized`.
 pub(super) fn plan(builder: &mut PlanBuilder, tenant: &TenantControlPlane) {
     let initialized = initialized(builder);
     match serves(tenant) {
         Ok(()) if initialized => {
             builder.status.ready = true;
-            builder.fine(READY, "Succeeded");
-            builder.fine(AVAILABLE, "Available");
+            builder.set_true(READY, "Succeeded");
+            builder.set_true(AVAILABLE, "Available");
         }
         Ok(()) => {
             let text = condition::find(&builder.status.conditions, INITIALIZED)
-                .map(|said| said.message.clone())
+                .map(|condition| condition.message.clone())
                 .unwrap_or_default();
             builder.unavailable("NotAvailable", &text);
         }
@@ -33,7 +34,7 @@ pub(super) fn plan(builder: &mut PlanBuilder, tenant: &TenantControlPlane) {
     }
 }
 
-/// Once it was usable it counts as initialised for ever, as the contract asks.
+/// True if the control plane is initialised. It stays so for ever once it was, as the contract demands.
 fn initialized(builder: &mut PlanBuilder) -> bool {
     let was = builder.status.is_initialized();
     let published = condition::is_true(&builder.status.conditions, SECRETS_CREATED)
@@ -43,7 +44,7 @@ fn initialized(builder: &mut PlanBuilder) -> bool {
             builder.status.initialization = Some(Initialization {
                 control_plane_initialized: Some(true),
             });
-            builder.fine(INITIALIZED, "Succeeded");
+            builder.set_true(INITIALIZED, "Succeeded");
             return true;
         }
         (_, false) => (
@@ -60,9 +61,9 @@ fn initialized(builder: &mut PlanBuilder) -> bool {
         ),
     };
     if was {
-        builder.fine(INITIALIZED, "Succeeded");
+        builder.set_true(INITIALIZED, "Succeeded");
     } else {
-        builder.unfinished(INITIALIZED, reason, &text);
+        builder.set_false(INITIALIZED, reason, &text);
     }
     was
 }
@@ -71,7 +72,7 @@ fn is_secret(object: &Object) -> bool {
     object.key.kind == crate::object::Kind::Secret
 }
 
-/// Whether at least one API server serves, or why not.
+/// Checks that at least one API server serves; the error is a message for the condition.
 fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
     let status = tenant.status.as_ref();
     let phase = status
@@ -79,7 +80,7 @@ fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
         .unwrap_or(VersionPhase::Provisioning);
     let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
     let available = match condition::find(conditions, "ControlPlaneAvailable") {
-        Some(said) => said.status == "True",
+        Some(condition) => condition.status == "True",
         // The operator of upstream has no conditions.
         None => !matches!(
             phase,
@@ -92,17 +93,18 @@ fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
     if available && phase != VersionPhase::Sleeping {
         return Ok(());
     }
-    let said = ["ControlPlaneAvailable", "Ready"]
+    let explained = ["ControlPlaneAvailable", "Ready"]
         .iter()
         .filter_map(|type_| condition::find(conditions, type_))
-        .find(|said| said.status != "True" && !said.message.is_empty());
-    Err(said.map_or_else(
+        .find(|condition| condition.status != "True" && !condition.message.is_empty());
+    Err(explained.map_or_else(
         || format!("the TenantControlPlane is {phase:?}"),
-        |said| said.message.clone(),
+        |condition| condition.message.clone(),
     ))
 }
 
-/// Puts counters and versions right, whatever was said before; without a tenant nothing runs.
+/// Sets replica counters, versions and the conditions about rollout, scaling and certificates; without a tenant the
+/// counters are zero.
 pub(super) fn counters(builder: &mut PlanBuilder, tenant: Option<&TenantControlPlane>) {
     let resources = tenant
         .and_then(|tenant| tenant.status.as_ref()?.kubernetes_resources.clone())
@@ -120,9 +122,9 @@ pub(super) fn counters(builder: &mut PlanBuilder, tenant: Option<&TenantControlP
 
     let installed = resources.version.and_then(|running| running.version);
     let installed = installed.map(|installed| version(&installed));
-    let asked = tenant.map(|tenant| version(&tenant.spec.kubernetes.version));
+    let desired = tenant.map(|tenant| version(&tenant.spec.kubernetes.version));
     status.version = installed.clone().unwrap_or_default();
-    status.versions = versions(installed, asked, (replicas, updated));
+    status.versions = versions(installed, desired, replicas, updated);
 
     let newest = format!("{updated} of {replicas} pods are of the newest template");
     let scaled = format!("{replicas} pods exist, {wanted} are asked for");
@@ -136,49 +138,50 @@ pub(super) fn counters(builder: &mut PlanBuilder, tenant: Option<&TenantControlP
         ),
     ] {
         if holds {
-            builder.set(type_, "True", (type_, text));
+            builder.set(type_, "True", Cause::new(type_, text));
         } else {
-            builder.set(type_, "False", (no, ""));
+            builder.set(type_, "False", Cause::reason(no));
         }
     }
     certificates(builder, tenant);
 }
 
-/// Says whether authorities and certificates are there and valid, in the word that Cluster API's own control
-/// planes have for it.
+/// Sets `CertificatesAvailable`, the condition that Cluster API's own control planes have, from the tenant's
+/// `CertificatesValid`.
 fn certificates(builder: &mut PlanBuilder, tenant: Option<&TenantControlPlane>) {
     let status = tenant.and_then(|tenant| tenant.status.as_ref());
     let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
-    let told = condition::find(conditions, "CertificatesValid");
+    let valid = condition::find(conditions, "CertificatesValid");
     let authority = tenant.and_then(secrets::authority_source);
-    match (told, authority) {
-        (Some(told), _) if told.status != "True" => {
-            let (reason, text) = (told.reason.clone(), told.message.clone());
-            builder.unfinished(CERTIFICATES, &reason, &text);
+    match (valid, authority) {
+        (Some(valid), _) if valid.status != "True" => {
+            let (reason, text) = (valid.reason.clone(), valid.message.clone());
+            builder.set_false(CERTIFICATES, &reason, &text);
         }
-        (Some(_), _) | (None, Some(_)) => builder.fine(CERTIFICATES, "Available"),
+        (Some(_), _) | (None, Some(_)) => builder.set_true(CERTIFICATES, "Available"),
         (None, None) => {
             let text = "the TenantControlPlane has not told its authority yet";
-            builder.unfinished(CERTIFICATES, "CertificatesPending", text);
+            builder.set_false(CERTIFICATES, "CertificatesPending", text);
         }
     }
 }
 
-/// What runs, the oldest first, as the contract asks; a patch may also be taken back. Until a rollout is over
-/// its former version stays in the list, so that nobody takes it for done.
+/// Versions that run, the oldest first, as the contract demands. Until a rollout is complete its former version stays
+/// in the list. A patch release may also be rolled back.
 fn versions(
     installed: Option<String>,
-    asked: Option<String>,
-    (replicas, updated): (i32, i32),
+    desired: Option<String>,
+    replicas: i32,
+    updated: i32,
 ) -> Vec<RunningVersion> {
     let entry = |version: String, replicas: i32| RunningVersion {
         version,
         replicas: (replicas > 0).then_some(replicas),
     };
-    let mut list = match (installed, asked) {
+    let mut list = match (installed, desired) {
         (None, _) => Vec::new(),
-        (Some(installed), Some(asked)) if installed != asked && updated < replicas => {
-            let next = (updated > 0).then(|| entry(asked, updated));
+        (Some(installed), Some(desired)) if installed != desired && updated < replicas => {
+            let next = (updated > 0).then(|| entry(desired, updated));
             let former = entry(installed, replicas - updated);
             [former].into_iter().chain(next).collect()
         }

@@ -1,17 +1,17 @@
-//! Whose are the fields of a TenantControlPlane that upstream made?
+//! Takeover of field ownership in TenantControlPlanes that upstream made.
 //!
-//! It wrote by updates, and whoever wrote a field so goes on owning it: what is no longer applied would stay
-//! for ever. So those fields that a person can take out of a control plane become ours before the first
-//! apply. The rest, above all what webhooks filled in (where the data is), stays with upstream.
+//! Upstream wrote by updates, and the manager of an update keeps owning its fields: a field that is no longer applied
+//! would stay for ever. So the fields that a person can remove from a control plane become the provider's before its
+//! first apply. The rest, above all what webhooks filled in (the datastore binding), stays with upstream.
 
 use serde_json::{Value, json};
 
 use crate::managed_fields;
 
 /// Field managers of upstream's provider: the names of its binary, as Docker and ko build it.
-const REFERENCE: [&str; 2] = ["manager", "cluster-api-control-plane-provider-kamaji"];
+const UPSTREAM: [&str; 2] = ["manager", "cluster-api-control-plane-provider-kamaji"];
 
-/// What a control plane may have asked for and no longer ask for.
+/// Fields that a control plane may set and later remove.
 const FIELDS: [&[&str]; 12] = [
     &["f:metadata", "f:annotations"],
     &["f:metadata", "f:labels"],
@@ -27,12 +27,12 @@ const FIELDS: [&[&str]; 12] = [
     &["f:spec", "f:networkProfile", "f:loadBalancerSourceRanges"],
 ];
 
-/// The next `metadata.managedFields` of an object, in which `manager` has applied what upstream wrote;
-/// `None` if upstream wrote nothing of it.
+/// Next `metadata.managedFields` of an object, in which `manager` owns by apply what upstream wrote; `None` if upstream
+/// wrote none of these fields.
 pub fn managed_fields(object: &Value, manager: &str) -> Option<Value> {
     managed_fields::taken_over(object, manager, |entry| {
         let mut taken = json!({});
-        let theirs = REFERENCE.iter().any(|name| entry["manager"] == *name);
+        let theirs = UPSTREAM.iter().any(|name| entry["manager"] == *name);
         if theirs && entry["operation"] == "Update" {
             for path in FIELDS {
                 if let Some(fields) = managed_fields::take(&mut entry["fieldsV1"], path) {

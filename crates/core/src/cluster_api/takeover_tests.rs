@@ -12,7 +12,7 @@ fn entry(manager: &str, operation: &str, fields: Value) -> Value {
 }
 
 #[test]
-fn what_a_person_can_take_away_becomes_ours_and_where_the_data_is_does_not() {
+fn removable_fields_are_taken_over_and_the_datastore_binding_is_not() {
     let fields = json!({
         "f:metadata": {"f:labels": {".": {}, "f:team": {}}},
         "f:spec": {
@@ -48,7 +48,7 @@ fn what_a_person_can_take_away_becomes_ours_and_where_the_data_is_does_not() {
 }
 
 #[test]
-fn nothing_is_taken_from_a_status_or_from_others() {
+fn fields_of_the_status_and_of_other_managers_are_not_taken_over() {
     let fields = json!({"f:spec": {"f:addons": {}}});
     let mut status = entry("manager", "Update", fields.clone());
     status["subresource"] = json!("status");
@@ -62,7 +62,7 @@ fn nothing_is_taken_from_a_status_or_from_others() {
 }
 
 #[test]
-fn what_was_applied_already_stays_applied() {
+fn fields_that_were_applied_before_stay_applied() {
     let written = entry(
         "manager",
         "Update",

@@ -1,8 +1,7 @@
-//! Which TenantControlPlane does a KamajiControlPlane ask for?
-//! (Cluster API provider specification, section 2.3)
+//! Desired TenantControlPlane of a KamajiControlPlane.
 //!
-//! All that is asked for is sent, and only that: what a user takes away again is taken away downstream,
-//! and what others set beside it stays.
+//! Exactly the fields that the control plane sets are applied: a field that a user removes is removed downstream,
+//! and fields that others set beside them stay.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -17,51 +16,55 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Snapshot, cluster_label,
-    conditions::{PlanBuilder, TENANT_CREATED},
+    builder::PlanBuilder,
+    conditions::TENANT_CREATED,
     endpoint,
-    ownership::{OWNER, foreign, mark},
-    placement, rollout, secrets,
+    ownership::{OWNER, cluster_label, foreign, mark, owner_reference},
+    placement, rollout,
+    types::Snapshot,
 };
 use crate::{
     endpoint::HostPort,
-    object::{CONTENT_HASH, Object, TEXTS, holds},
+    object::{CONTENT_HASH, Intent, Object, TEXTS, Version, holds},
 };
 
-/// Plans the TenantControlPlane; the live one, if it is ours.
+/// Plans the TenantControlPlane and returns the live one, if it exists and is ours. The write demands the observed
+/// version, or that there is none: a replica that has lost its lease must not undo its successor's work.
 pub(super) fn plan<'a>(
     builder: &mut PlanBuilder<'a>,
     cluster: &Cluster,
 ) -> Option<&'a TenantControlPlane> {
     let live = builder.snapshot.tenant.as_ref();
     if let Some(why) = live.and_then(|live| foreign(builder, live)) {
-        builder.wait("TenantControlPlaneForeign", &why);
+        builder.blocked("TenantControlPlaneForeign", &why);
         return None;
     }
     let control_plane = &builder.snapshot.control_plane;
     if let Some(why) = placement::contradiction(control_plane, &builder.snapshot.place) {
-        builder.wait("ExternalReferenceInvalid", &why);
+        builder.blocked("ExternalReferenceInvalid", &why);
         return live;
     }
     let desired = match desired(builder, cluster) {
         Ok(desired) => Object::from_value(desired),
         Err(why) => {
-            builder.wait("SpecInvalid", &why);
+            builder.blocked("SpecInvalid", &why);
             return live;
         }
     };
     if !live.is_some_and(|live| as_planned(&desired, live)) {
-        builder.plan.objects.push(desired);
+        let observed = live.map(|live| Version::of(&live.metadata));
+        let intent = observed.map_or(Intent::Create, Intent::Update);
+        builder.plan.objects.push(desired.with(intent));
         builder.plan.take_over = live.is_some_and(|live| stamped(live).is_none());
     }
-    builder.fine(TENANT_CREATED, "Succeeded");
+    builder.set_true(TENANT_CREATED, "Succeeded");
     if live.is_none() {
         builder.tenant_missing();
     }
     live
 }
 
-/// The version with its v.
+/// Kubernetes version with its leading v.
 pub(super) fn version(text: &str) -> String {
     if text.starts_with('v') {
         text.to_owned()
@@ -70,11 +73,12 @@ pub(super) fn version(text: &str) -> String {
     }
 }
 
-/// The hash of what was last applied.
+/// Content hash of what was applied last.
 fn stamped(live: &TenantControlPlane) -> Option<&String> {
     live.metadata.annotations.as_ref()?.get(CONTENT_HASH)
 }
 
+/// True if the live object has the content that is planned.
 fn as_planned(desired: &Object, live: &TenantControlPlane) -> bool {
     let stamped = stamped(live);
     let live = serde_json::to_value(live).unwrap_or_default();
@@ -83,13 +87,14 @@ fn as_planned(desired: &Object, live: &TenantControlPlane) -> bool {
         && holds(&desired.body["metadata"], &live["metadata"])
 }
 
+/// Complete body of the TenantControlPlane; the error is a message for the condition.
 fn desired(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, String> {
     let control_plane = &builder.snapshot.control_plane;
     let fields = &control_plane.spec.fields;
     let metadata = &control_plane.metadata;
     let place = &builder.snapshot.place;
     let (owners, mark) = match place.kubeconfig {
-        None => (vec![secrets::owner(builder)], None),
+        None => (vec![owner_reference(builder)], None),
         Some(_) => (Vec::new(), Some((OWNER.to_owned(), mark(builder)))),
     };
     let mut desired = json!({
@@ -143,7 +148,7 @@ fn desired(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, String> {
             desired["spec"]["addons"][name] = json!({});
         }
     }
-    // What was not said has its default already, so that no tolerations are meant here.
+    // An absent list has got its default already: an empty one means no tolerations.
     if let Some(konnectivity) = addons.konnectivity {
         desired["spec"]["addons"]["konnectivity"]["agent"]["tolerations"] =
             json!(konnectivity.agent.tolerations);
@@ -151,7 +156,7 @@ fn desired(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, String> {
     Ok(desired)
 }
 
-/// Drops what says nothing: null, and empty maps, lists and texts, but for the texts of a user's own maps.
+/// Drops null and empty maps, lists and texts, but for the texts of a user's own maps.
 fn strip(value: &mut Value) {
     let Value::Object(map) = value else { return };
     for (key, value) in map.iter_mut() {
@@ -168,8 +173,8 @@ fn strip(value: &mut Value) {
     });
 }
 
-/// Labels and annotations that mean something to the operator or to the user's own tools. Those of
-/// Cluster API and of kubectl are about the control plane's own object.
+/// Labels or annotations to copy to the TenantControlPlane. Those of Cluster API and of kubectl concern the control
+/// plane's own object and are left out.
 fn passed_on(
     given: Option<&BTreeMap<String, String>>,
     further: Option<(String, String)>,
@@ -240,7 +245,7 @@ fn deployment(snapshot: &Snapshot) -> Value {
         "additionalContainers": pods.extra_containers,
         "additionalVolumes": pods.extra_volumes,
         "additionalMetadata": pods.additional_metadata,
-        "podAdditionalMetadata": rollout::marked(snapshot, pods.pod_additional_metadata),
+        "podAdditionalMetadata": rollout::annotated(snapshot, pods.pod_additional_metadata),
         "nodeSelector": pods.node_selector,
         "affinity": pods.affinity,
         "tolerations": pods.tolerations,
@@ -268,8 +273,8 @@ fn by_component(
     .collect()
 }
 
-/// A route passes the connection on as it is: what clients dial is what kubeconfigs name, so the port is
-/// the API server's.
+/// Checks the port in the gateway's host name. A TLS route passes connections through unchanged, and kubeconfigs name
+/// the API server's port, so both must be the same.
 fn gateway_port(network: &ControlPlaneNetwork, cluster: &Cluster) -> Result<(), String> {
     let Some(gateway) = &network.gateway else {
         return Ok(());
@@ -339,21 +344,21 @@ fn network_profile(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, St
         "address": network.service_address,
         "allowAddressAsExternalIP": network.allow_address_as_external_ip,
         "advertiseAddress": network.advertise_address,
-        // Always said, so that there is a networkProfile for the definition's rules to judge.
+        // Always set, so that the definition's rules have a networkProfile to validate.
         "port": asked.api_server_port.filter(|port| *port != 0).unwrap_or(6443),
         "serviceCidrs": ranges(asked.services),
         "podCidrs": ranges(asked.pods),
         "clusterDomain": asked.service_domain,
         "dnsServiceIPs": dns,
-        "certSANs": names(builder, cluster)?,
+        "certSANs": cert_sans(builder, cluster)?,
         "loadBalancerClass": balancer.load_balancer_class,
         "loadBalancerSourceRanges": balancer.load_balancer_source_ranges,
     }))
 }
 
-/// Names in the API server's certificate: the user's, those of the ingress or gateway, and the host that a
-/// user gave the Cluster.
-fn names(builder: &PlanBuilder, cluster: &Cluster) -> Result<Vec<String>, String> {
+/// Subject alternative names of the API server's certificate: the user's, the host of the ingress or gateway, and the
+/// host that a user gave the Cluster.
+fn cert_sans(builder: &PlanBuilder, cluster: &Cluster) -> Result<Vec<String>, String> {
     let control_plane = &builder.snapshot.control_plane;
     let network = &control_plane.spec.fields.network;
     let mut names = Vec::new();
