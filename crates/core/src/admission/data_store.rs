@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use kamaji_api::datastore::{ContentRef, DataStore, Driver};
 
-use super::Warning;
+use super::types::Warning;
 use crate::{endpoint::HostPort, store::LONGEST_NAME};
 
 /// Why a DataStore is refused.

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kamaji_api::tenant::{AdditionalPort, ServiceType, TenantControlPlane};
 
-use super::{Facts, Findings, Refusal};
+use super::{
+    refusal::Refusal,
+    types::{Facts, Findings},
+};
 use crate::{
     dns::{is_host, is_label},
     endpoint::HostPort,

@@ -1,6 +1,6 @@
 //! Would Kubernetes run with the tenant's ranges and addresses?
 
-use super::{Findings, Refusal};
+use super::{refusal::Refusal, types::Findings};
 use crate::{network, tenant::Tenant};
 
 /// Whatever kube-apiserver, kube-controller-manager or the DNS Service would fail with.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Container, VolumeMount};
 use kamaji_api::tenant::{DeploymentSpec, JsonPatchOperation, TenantControlPlane};
 
-use super::{Findings, Refusal};
+use super::{refusal::Refusal, types::Findings};
 use crate::{
     dns::{LONGEST_LABEL, is_label},
     render::deployment::{api_server, controller_manager, kine, konnectivity, scheduler, volumes},

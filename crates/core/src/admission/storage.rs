@@ -7,7 +7,10 @@ use kamaji_api::{
     tenant::{DataStoreOverride, TenantControlPlane},
 };
 
-use super::{Claim, Facts, Findings, Refusal};
+use super::{
+    refusal::Refusal,
+    types::{Claim, Facts, Findings},
+};
 use crate::binding::{
     Part, names,
     overrides::{self, changed, describe, effective as effective_overrides},

@@ -2,7 +2,7 @@
 
 use kamaji_api::tenant::TenantControlPlane;
 
-use super::Findings;
+use super::types::Findings;
 use crate::tenant::{ParseError, Tenant, is_san};
 
 /// Reads the tenant; `None` if something in it was refused.

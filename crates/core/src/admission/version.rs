@@ -2,7 +2,7 @@
 
 use kamaji_api::tenant::TenantControlPlane;
 
-use super::{Findings, Refusal};
+use super::{refusal::Refusal, types::Findings};
 use crate::{
     plan::upgrade::evaluate,
     tenant::{NEWEST_MINOR, OLDEST_MINOR, Version},

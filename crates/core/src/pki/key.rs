@@ -1,10 +1,13 @@
-//! Private keys: how they are made, read, written, and how they sign.
+//! Private keys: generating, reading, writing, and signing with them.
 //!
-//! A key may come from anybody who can write a Secret. RSA is where that matters: what it costs to build
-//! such a key, and whether it signs at all, is decided by its numbers. They are looked at before the
-//! key is built (`rsa_parts.rs`); whatever is a [`Key`] signs, in milliseconds.
+//! A key may come from anybody who can write a Secret. The numbers of an RSA key decide how long it takes to build,
+//! and whether it signs at all, so they are checked before the key is built (`rsa_parts.rs`). Every [`Key`] signs
+//! within milliseconds.
 
+mod error;
 mod rsa_parts;
+
+pub use error::KeyError;
 
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::{
@@ -17,18 +20,18 @@ use sha2::{Digest, Sha256};
 use super::{certificate::Certificate, der};
 use crate::{excerpt::excerpt, rng::Entropy};
 
-/// What new keys are.
+/// Algorithm and size of new keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyAlgorithm {
-    /// Small and quick to make.
+    /// ECDSA on the curve P-256, the default: small and quick to generate.
     #[default]
     EcdsaP256,
-    /// What upstream makes; seconds of CPU a tenant.
+    /// RSA of 2048 bits, as upstream generates: takes seconds of CPU a tenant.
     Rsa2048,
 }
 
 impl KeyAlgorithm {
-    /// The name that kubeadm uses.
+    /// Returns kubeadm's name of the algorithm: `ECDSA-P256` or `RSA-2048`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EcdsaP256 => "ECDSA-P256",
@@ -60,7 +63,7 @@ const ECDSA_WITH_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x
 const ECDSA_WITH_SHA384: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
 const RSA_WITH_SHA256: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
 
-/// A private key.
+/// A private key: RSA, or ECDSA on P-256 or P-384.
 #[derive(Clone)]
 pub struct Key {
     inner: Inner,
@@ -75,40 +78,8 @@ enum Inner {
     Rsa(Box<rsa::RsaPrivateKey>),
 }
 
-/// Why text is not a private key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// Nothing there.
-    #[error("the private key is missing")]
-    Missing,
-    /// No PEM.
-    #[error("the private key is not PEM: {0}")]
-    NotPem(String),
-    /// An RSA key that anybody could break, or that would take minutes to use.
-    #[error("the RSA private key has {bits} bits: use one of {} to {} bits", rsa_parts::BITS.start(), rsa_parts::BITS.end())]
-    Size {
-        /// Bits of its modulus.
-        bits: usize,
-    },
-    /// Text that is far longer than any key.
-    #[error(
-        "the private key has {bytes} bytes, of which there may be {}: no key is as long",
-        rsa_parts::LARGEST
-    )]
-    Long {
-        /// How many it has.
-        bytes: usize,
-    },
-    /// Numbers that are no RSA key: what they sign would not be valid.
-    #[error("the RSA private key is not made of two primes of like size: it cannot sign")]
-    Unsound,
-    /// A key that we cannot use.
-    #[error("the private key ({0}) is damaged, encrypted, or neither RSA nor ECDSA P-256 or P-384")]
-    Unsupported(String),
-}
-
 impl Key {
-    /// Makes a new key.
+    /// Generates a new key. The same `entropy` gives the same key.
     ///
     /// # Panics
     ///
@@ -148,7 +119,7 @@ impl Key {
         Self { inner, raw_public }
     }
 
-    /// Reads PEM of any of the kinds RSA PRIVATE KEY, EC PRIVATE KEY and PRIVATE KEY.
+    /// Reads the first private key of PEM text: RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY (PKCS #8).
     pub fn from_pem(bytes: &[u8]) -> Result<Self, KeyError> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(KeyError::Missing);
@@ -164,7 +135,7 @@ impl Key {
         Self::from_der(der).ok_or_else(|| KeyError::Unsupported(excerpt(block.tag(), 60)))
     }
 
-    /// What is RSA has been checked before.
+    /// Reads DER of any supported kind. RSA numbers must have been checked before.
     fn from_der(der: &[u8]) -> Option<Self> {
         let rsa = rsa::RsaPrivateKey::from_pkcs1_der(der)
             .or_else(|_| rsa::RsaPrivateKey::from_pkcs8_der(der))
@@ -182,7 +153,7 @@ impl Key {
         rsa.ok().or(p256).or_else(p384).map(Self::new)
     }
 
-    /// The key as PEM: RSA PRIVATE KEY or EC PRIVATE KEY.
+    /// Returns the key as PEM: RSA PRIVATE KEY (PKCS #1) or EC PRIVATE KEY (SEC 1).
     ///
     /// # Panics
     ///
@@ -199,7 +170,7 @@ impl Key {
         text(tag, der)
     }
 
-    /// SEC 1 with the name of the curve, which Go and openssl insist on and RustCrypto leaves out.
+    /// Encodes SEC 1 with the name of the curve, which Go and openssl require and RustCrypto leaves out.
     fn sec1(&self, secret: &[u8], curve: &[u8]) -> Vec<u8> {
         der::sequence(&[
             der::integer(1),
@@ -209,17 +180,17 @@ impl Key {
         ])
     }
 
-    /// The public key as PEM: PUBLIC KEY.
+    /// Returns the public key as PEM: PUBLIC KEY.
     pub fn public_pem(&self) -> String {
         text("PUBLIC KEY", self.public_der())
     }
 
-    /// True if `certificate` is about this key.
+    /// True if `certificate` carries the public key of this private key.
     pub fn matches(&self, certificate: &Certificate) -> bool {
         self.raw_public == certificate.raw_public
     }
 
-    /// What kind of key it is, for summaries.
+    /// Returns the kind of the key for summaries: `EC-secp256r1`, `EC-secp384r1` or `RSA-2048`.
     pub fn kind(&self) -> String {
         match &self.inner {
             Inner::P256(_) => "EC-secp256r1".to_owned(),
@@ -233,8 +204,8 @@ impl Key {
         }
     }
 
-    /// The identifier that certificates name the key by: the first 20 bytes of the SHA-256 of the
-    /// public key (RFC 7093, method 1).
+    /// Returns the identifier by which certificates name the key: the first 20 bytes of the SHA-256 of the public
+    /// key (RFC 7093, method 1).
     pub fn identifier(&self) -> Vec<u8> {
         Sha256::digest(&self.raw_public)[..20].to_vec()
     }
@@ -245,9 +216,9 @@ fn text(tag: &str, der: Vec<u8>) -> String {
     pem::encode_config(&pem::Pem::new(tag, der), config)
 }
 
-/// The parts of a signature.
+/// Encodings and signatures for the writer of certificates.
 impl Key {
-    /// The public key as certificates carry it (SubjectPublicKeyInfo), DER.
+    /// Returns the public key as certificates carry it: the DER of a `SubjectPublicKeyInfo`.
     pub(super) fn public_der(&self) -> Vec<u8> {
         const WHY: &str = "a public key has an encoding";
         match &self.inner {
@@ -258,7 +229,7 @@ impl Key {
         .into_vec()
     }
 
-    /// How this key signs (AlgorithmIdentifier), DER.
+    /// Returns the algorithm of this key's signatures: the DER of an `AlgorithmIdentifier`.
     pub(super) fn signature_algorithm(&self) -> Vec<u8> {
         match &self.inner {
             Inner::P256(_) => der::sequence(&[der::oid(&ECDSA_WITH_SHA256)]),
@@ -267,7 +238,7 @@ impl Key {
         }
     }
 
-    /// Signs. The signature is the same each time; randomness only blinds the arithmetic of RSA.
+    /// Signs a message. The signature is the same each time; `entropy` only blinds the arithmetic of RSA.
     ///
     /// # Panics
     ///
@@ -292,7 +263,7 @@ impl Key {
 }
 
 impl std::fmt::Debug for Key {
-    /// Without the key.
+    /// Shows the kind of the key and leaves its numbers out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Key({})", self.kind())
     }

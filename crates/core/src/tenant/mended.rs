@@ -1,29 +1,31 @@
-//! A tenant whose text breaks a rule, read without what breaks it: enough to renew what it has.
+//! Tenants whose text has mistakes, parsed without the parts that are wrong, so that certificates they have are
+//! still renewed.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use kamaji_api::tenant::{NetworkProfile, TenantControlPlane};
 
-use super::{ParseError, Tenant, default_dns};
+use super::{error::ParseError, network::default_dns, parsed::Tenant};
 
-/// Fields that can be mended one after the other; each certSAN is one more.
+/// Mistakes that are mended one after the other in one object; each certSAN may be one more.
 const FIELDS: usize = 16;
 
-/// A tenant that can be read without the parts of its text that are wrong. What is wrong may be new
-/// text, or old text that a rule of today refuses.
+/// A tenant that was parsed without the wrong parts of its text: new mistakes, or old text that a newer rule
+/// refuses.
 #[derive(Debug)]
 pub struct Mended {
-    /// What could be read.
+    /// The tenant, with defaults or recorded values in place of the wrong parts.
     pub tenant: Tenant,
-    /// The first part that is wrong.
+    /// The first mistake of the original text.
     pub problem: ParseError,
-    /// True if its addresses and names are known: certificates and kubeconfigs say them.
+    /// True if no address or name was replaced, so that certificates and kubeconfigs can be issued for them.
     pub addressed: bool,
 }
 
 impl Mended {
-    /// Reads `object` without what is wrong with it; `problem` is what reading it said.
+    /// Parses `object` without its wrong parts; `problem` is the error of [`Tenant::parse`], which is returned if a
+    /// part cannot be replaced.
     pub fn of(object: &TenantControlPlane, problem: ParseError) -> Result<Self, ParseError> {
         let mut object = object.clone();
         let mut addressed = true;
@@ -48,8 +50,8 @@ impl Mended {
     }
 }
 
-/// Takes out what is wrong. True if names and addresses are as known as before; `None` if there is
-/// nothing to take out.
+/// Replaces the part that `wrong` is about. True if names and addresses stay known; `None` if the part cannot be
+/// replaced.
 fn mend(object: &mut TenantControlPlane, wrong: &ParseError) -> Option<bool> {
     let profile = &mut object.spec.network_profile;
     match wrong {
@@ -66,13 +68,13 @@ fn mend(object: &mut TenantControlPlane, wrong: &ParseError) -> Option<bool> {
             profile.cert_sans.retain(|san| san != text);
             Some(true)
         }
-        ParseError::Overlap { .. } => Some(part(profile)),
+        ParseError::Overlap { .. } => Some(drop_overlap(profile)),
         ParseError::DnsOutside { .. } | ParseError::TooSmall { .. } => {
-            profile.dns_service_ips = dns(profile);
+            profile.dns_service_ips = dns_addresses(profile);
             Some(true)
         }
         ParseError::Address { field, .. } if field.ends_with("dnsServiceIPs") => {
-            profile.dns_service_ips = dns(profile);
+            profile.dns_service_ips = dns_addresses(profile);
             Some(true)
         }
         ParseError::Address { .. } => {
@@ -80,7 +82,7 @@ fn mend(object: &mut TenantControlPlane, wrong: &ParseError) -> Option<bool> {
             Some(false)
         }
         ParseError::Cidr { field, .. } if field.ends_with("podCidrs") => {
-            forget_pods(profile);
+            drop_pod_ranges(profile);
             Some(true)
         }
         ParseError::Cidr { .. } | ParseError::NoServiceCidr => {
@@ -93,37 +95,36 @@ fn mend(object: &mut TenantControlPlane, wrong: &ParseError) -> Option<bool> {
             profile.port = 6443;
             Some(false)
         }
-        // Further rules say here what of their fields certificates need.
+        // A new rule is listed above if certificates can do without its field.
         _ => None,
     }
 }
 
-/// Ranges that overlap: no certificate names a pod's address, and only the first service range is sure
-/// to be in force. True if no service range was lost.
-fn part(profile: &mut NetworkProfile) -> bool {
+/// Drops overlapping ranges: the pods', which no certificate names, else all service ranges but the first. True if
+/// no service range was dropped.
+fn drop_overlap(profile: &mut NetworkProfile) -> bool {
     let pods = !profile.pod_cidrs.is_empty() || profile.pod_cidr.is_some();
     if pods {
-        forget_pods(profile);
+        drop_pod_ranges(profile);
         return true;
     }
     profile.service_cidrs.truncate(1);
     false
 }
 
-fn forget_pods(profile: &mut NetworkProfile) {
+fn drop_pod_ranges(profile: &mut NetworkProfile) {
     profile.pod_cidr = None;
     profile.pod_cidrs.clear();
 }
 
-/// One address inside the first service range.
-fn dns(profile: &NetworkProfile) -> Vec<String> {
+/// Returns an address of the first service range; empty if that cannot be parsed.
+fn dns_addresses(profile: &NetworkProfile) -> Vec<String> {
     let first = profile.service_cidrs.first();
     let range = first.or(profile.service_cidr.as_ref());
     let range = range.and_then(|text| text.parse::<IpNet>().ok());
-    let tenant_cluster =
-        |range: IpNet| -> IpAddr { default_dns(&range).unwrap_or(range.network()) };
+    let address = |range: IpNet| -> IpAddr { default_dns(&range).unwrap_or(range.network()) };
     range
-        .map(tenant_cluster)
+        .map(address)
         .map(|ip| ip.to_string())
         .into_iter()
         .collect()

@@ -1,29 +1,24 @@
-//! Looks at the numbers of an RSA key before one is built of them.
+//! Checks of the numbers of an RSA key, before a key is built of them.
 //!
-//! Building and using a key takes time that grows with the third power of its bits. With a factor that
-//! is small, or no prime, a signature does not come out right, takes for ever, or is a panic in the library.
-
-use std::ops::RangeInclusive;
+//! Building and using a key takes time that grows with the third power of its bits. With a factor that is small, or
+//! not prime, signing gives a wrong signature, never ends, or panics in the library.
 
 use num_bigint_dig::{BigUint, prime::probably_prime};
 use p256::pkcs8::PrivateKeyInfo;
 use rsa::pkcs1;
 
-use super::KeyError;
+use super::error::{KeyError, LARGEST, RSA_BITS};
 use crate::pki::verification_cache;
 
-/// Bits of an RSA modulus: less is broken, more takes seconds to sign. rustls has the same limits.
-pub(super) const BITS: RangeInclusive<usize> = 2048..=8192;
-/// Bytes of any key: RSA of 8192 bits has some 4700.
-pub(super) const LARGEST: usize = 8 << 10;
-
-/// Refuses a key that cannot be used, or not in time. What is not RSA is left to others.
+/// Refuses the DER of an RSA key that cannot sign, or not within milliseconds. DER of other kinds passes.
+///
+/// Lengths are compared first, so that no arithmetic is done with numbers that are too long.
 pub(super) fn check(der: &[u8]) -> Result<(), KeyError> {
-    // An RSA key says its size before anything else, which is the better reason.
+    // The number of bits is the better reason, so it comes before the length of the whole.
     let parts = parts(der);
     if let Some(key) = &parts {
         let bits = bits(key.modulus);
-        if !BITS.contains(&bits) {
+        if !RSA_BITS.contains(&bits) {
             return Err(KeyError::Size { bits });
         }
     }
@@ -34,7 +29,7 @@ pub(super) fn check(der: &[u8]) -> Result<(), KeyError> {
         return Ok(());
     };
     let (p, q) = (bits(key.prime1), bits(key.prime2));
-    if p.abs_diff(q) > LIKE || key.prime1 == key.prime2 {
+    if p.abs_diff(q) > LENGTH_DIFFERENCE || key.prime1 == key.prime2 {
         return Err(KeyError::Unsound);
     }
     verification_cache::once(
@@ -53,9 +48,9 @@ pub(super) fn check(der: &[u8]) -> Result<(), KeyError> {
     )
 }
 
-/// Bits by which the primes of a key may differ in length; those that anybody makes are as long as each other.
-const LIKE: usize = 4;
-/// Rounds of Miller and Rabin before the one of Lucas.
+/// Bits by which the primes of a key may differ in length; common tools generate primes of the same length.
+const LENGTH_DIFFERENCE: usize = 4;
+/// Rounds of the Miller-Rabin test before the one of the Lucas test.
 const ROUNDS: usize = 2;
 
 fn parts(der: &[u8]) -> Option<pkcs1::RsaPrivateKey<'_>> {

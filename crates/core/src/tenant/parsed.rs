@@ -1,0 +1,111 @@
+//! The parsed tenant and the values that follow from it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus};
+
+use super::{
+    error::ParseError,
+    network::{Network, network},
+    version::Version,
+};
+use crate::{dns, names::Names};
+
+/// A `TenantControlPlane` whose text has been parsed and checked.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Name of the `TenantControlPlane`: a DNS label that begins with a letter.
+    pub name: String,
+    /// Namespace of the `TenantControlPlane`.
+    pub namespace: String,
+    /// Uid of the `TenantControlPlane`: the default schema and user in the datastore.
+    pub uid: String,
+    /// The object's `metadata.generation`; 0 if it has none.
+    pub generation: i64,
+    /// Names of the tenant's objects in the management cluster.
+    pub names: Names,
+    /// Kubernetes version of the control plane.
+    pub version: Version,
+    /// Parsed addresses, ranges, port and names.
+    pub network: Network,
+    /// The spec as it was written.
+    pub spec: TenantControlPlaneSpec,
+    /// The last published status; empty for a new tenant.
+    pub status: TenantControlPlaneStatus,
+}
+
+impl Tenant {
+    /// Parses an object as the API server serves it. The first mistake is returned.
+    pub fn parse(object: &TenantControlPlane) -> Result<Self, ParseError> {
+        let meta = &object.metadata;
+        let name = meta.name.clone().ok_or(ParseError::Metadata("name"))?;
+        if !(dns::is_label(&name, dns::LONGEST_LABEL)
+            && name.starts_with(|c: char| c.is_ascii_lowercase()))
+        {
+            return Err(ParseError::Name { name });
+        }
+        Ok(Self {
+            names: Names::of(&name),
+            name,
+            namespace: meta
+                .namespace
+                .clone()
+                .ok_or(ParseError::Metadata("namespace"))?,
+            uid: meta.uid.clone().ok_or(ParseError::Metadata("uid"))?,
+            generation: meta.generation.unwrap_or_default(),
+            version: Version::parse(&object.spec.kubernetes.version)?,
+            network: network(&object.spec)?,
+            spec: object.spec.clone(),
+            status: object.status.clone().unwrap_or_default(),
+        })
+    }
+
+    /// Returns the controller reference that every object of the tenant carries.
+    pub fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: "kamaji.clastix.io/v1alpha1".to_owned(),
+            kind: "TenantControlPlane".to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+
+    /// Returns the desired replicas, 2 by default; 0 means that the control plane sleeps.
+    pub fn replicas(&self) -> i32 {
+        self.spec.control_plane.deployment.replicas.unwrap_or(2)
+    }
+
+    /// Returns `name.namespace.svc`, the host of the tenant's Service within the management cluster.
+    pub fn service_host(&self) -> String {
+        format!("{}.{}.svc", self.name, self.namespace)
+    }
+
+    /// Returns the schema in the datastore: the one that was set up, else the spec's, else the uid.
+    pub fn schema(&self) -> &str {
+        let set_up = self.status.storage.as_ref().and_then(|s| s.setup.as_ref());
+        first_filled([
+            set_up.and_then(|s| s.schema.as_deref()),
+            self.spec.data_store_schema.as_deref(),
+            Some(&self.uid),
+        ])
+    }
+
+    /// Returns the user in the datastore: the one that was set up, else the spec's, else the uid.
+    pub fn data_store_user(&self) -> &str {
+        let set_up = self.status.storage.as_ref().and_then(|s| s.setup.as_ref());
+        first_filled([
+            set_up.and_then(|s| s.user.as_deref()),
+            self.spec.data_store_username.as_deref(),
+            Some(&self.uid),
+        ])
+    }
+}
+
+fn first_filled<const N: usize>(candidates: [Option<&str>; N]) -> &str {
+    candidates
+        .into_iter()
+        .flatten()
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
+}
