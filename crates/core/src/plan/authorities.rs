@@ -1,5 +1,5 @@
-//! The CA, the front-proxy CA and the service-account keys of a tenant: made once, then read, and made anew on a
-//! person's word alone (management-cluster specification, sections 5.4 and 5.6).
+//! Plans the CA, the front-proxy CA and the service-account keys of a tenant. They are issued once, loaded from
+//! then on, and replaced only on the request of a person.
 
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use kamaji_api::{
 };
 
 use super::{
-    PlanBuilder, Renewals, Wait,
+    builder::{PlanBuilder, Renewals},
     replacement::{self, Replacements, Trusted},
-    secret::Planned,
+    secret::{PlannedSecret, plan_secret},
+    types::Wait,
 };
 use crate::{
     binding::Data,
@@ -32,12 +33,12 @@ pub(super) struct Authorities {
 
 /// Plans the authorities and the service-account keys. `None` if any of them is lost or damaged: then
 /// nothing that depends on them is touched, and a person must say what is to be done.
-pub(super) fn authorities(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Authorities> {
+pub(super) fn plan_authorities(builder: &mut PlanBuilder) -> Option<Authorities> {
     let mut asked = Asked::read(builder);
-    let ca = one(tenant, &CA, (&mut asked, builder));
-    let front_proxy = one(tenant, &FRONT_PROXY, (&mut asked, builder));
-    let service_account = service_account(tenant, (&mut asked, builder));
-    asked.answer(tenant, builder);
+    let ca = plan_authority(&CA, &mut asked, builder);
+    let front_proxy = plan_authority(&FRONT_PROXY, &mut asked, builder);
+    let service_account = plan_service_account(&mut asked, builder);
+    asked.answer(builder);
     service_account?;
     Some(Authorities {
         ca: ca?,
@@ -45,8 +46,8 @@ pub(super) fn authorities(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<
     })
 }
 
-/// When a lost authority is looked for again by itself.
-const LOOK_AGAIN: Duration = Duration::from_mins(1);
+/// Delay until a lost authority is observed again.
+const LOST_RECHECK: Duration = Duration::from_mins(1);
 
 /// What distinguishes one authority from the other.
 struct Kind {
@@ -84,14 +85,15 @@ enum Origin {
 impl Origin {
     /// `None` if it was lost and nobody has said that it may be made anew.
     fn of(
-        tenant: &Tenant,
-        (trusted, name): (Trusted, &str),
-        (asked, builder): (&mut Asked, &mut PlanBuilder),
+        trusted: Trusted,
+        name: &str,
+        asked: &mut Asked,
+        builder: &mut PlanBuilder,
     ) -> Option<Self> {
-        let live = builder.live(name);
+        let live = builder.live_data(name);
         let data = live.filter(|data| !data.values().all(|bytes| is_blank(bytes)));
         if builder.rotation_requested(name) {
-            builder.renews = true;
+            builder.renewal_requested = true;
             if builder.renewals == Renewals::Allowed {
                 return Some(Self::Renewed);
             }
@@ -99,11 +101,11 @@ impl Origin {
         if let Some(data) = data {
             return Some(Self::Live(data));
         }
-        let Some(id) = lost(tenant, (trusted, name), builder) else {
+        let Some(id) = lost(trusted, name, builder) else {
             return Some(Self::New);
         };
         if asked.granted(trusted, &id) {
-            builder.renews = true;
+            builder.renewal_requested = true;
             if builder.renewals == Renewals::Allowed {
                 return Some(Self::Renewed);
             }
@@ -115,19 +117,20 @@ impl Origin {
 
 /// What identifies the loss of an authority that is not there: the checksum that the status has recorded, or the
 /// Secret that has been emptied. `None` if it was never there.
-fn lost(
-    tenant: &Tenant,
-    (trusted, name): (Trusted, &str),
-    builder: &PlanBuilder,
-) -> Option<String> {
-    let recorded = tenant.status.certificates.as_ref().and_then(|recorded| {
-        let status: Option<&SecretStatus> = match trusted {
-            Trusted::Ca => recorded.ca.as_ref(),
-            Trusted::FrontProxy => recorded.front_proxy_ca.as_ref(),
-            Trusted::ServiceAccount => recorded.sa.as_ref(),
-        };
-        status?.checksum.clone()
-    });
+fn lost(trusted: Trusted, name: &str, builder: &PlanBuilder) -> Option<String> {
+    let recorded = builder
+        .tenant
+        .status
+        .certificates
+        .as_ref()
+        .and_then(|recorded| {
+            let status: Option<&SecretStatus> = match trusted {
+                Trusted::Ca => recorded.ca.as_ref(),
+                Trusted::FrontProxy => recorded.front_proxy_ca.as_ref(),
+                Trusted::ServiceAccount => recorded.sa.as_ref(),
+            };
+            status?.checksum.clone()
+        });
     let emptied = || {
         let secret = builder.snapshot.secrets.get(name)?;
         secret.metadata.uid.clone().or(Some("unknown".to_owned()))
@@ -169,11 +172,11 @@ impl Asked {
     }
 
     /// Says what is lost; takes the annotation away once nothing is.
-    fn answer(self, tenant: &Tenant, builder: &mut PlanBuilder) {
+    fn answer(self, builder: &mut PlanBuilder) {
         if !self.lost.is_empty() {
             // A Secret that a person makes anew may carry no label of ours, and no watch tells of it.
-            builder.due(builder.snapshot.now + LOOK_AGAIN);
-            return builder.wait(self.wait(tenant));
+            builder.requeue_at(builder.snapshot.now + LOST_RECHECK);
+            return builder.wait(self.wait(builder.tenant));
         }
         match self.said {
             Ok(said) => builder.answered = !said.is_empty(),
@@ -220,16 +223,13 @@ impl Asked {
     }
 }
 
-fn one(
-    tenant: &Tenant,
-    kind: &Kind,
-    (asked, builder): (&mut Asked, &mut PlanBuilder),
-) -> Option<Authority> {
+fn plan_authority(kind: &Kind, asked: &mut Asked, builder: &mut PlanBuilder) -> Option<Authority> {
+    let tenant = builder.tenant;
     let name = match kind.trusted {
         Trusted::FrontProxy => tenant.names.front_proxy_ca(),
         Trusted::Ca | Trusted::ServiceAccount => tenant.names.ca(),
     };
-    let origin = Origin::of(tenant, (kind.trusted, &name), (asked, builder))?;
+    let origin = Origin::of(kind.trusted, &name, asked, builder)?;
     let rotated = origin.is_rotated();
     let authority = match origin {
         Origin::Live(data) => {
@@ -255,7 +255,7 @@ fn one(
         Trusted::Ca | Trusted::ServiceAccount => Purpose::Ca,
     };
     let secret = format!("{}/{name}", tenant.namespace);
-    builder.lasts(Expiry::of(purpose, authority.certificate()), &secret);
+    builder.authority_expiry(Expiry::of(purpose, authority.certificate()), &secret);
     builder.ca_rotating |= rotated && kind.trusted == Trusted::Ca;
     let (certificate, key) = (authority.certificate_pem(), authority.key_pem());
     let mut names = vec![kind.files];
@@ -269,11 +269,11 @@ fn one(
             (secret.to_owned(), key.to_vec()),
         ]
     });
-    let planned = Planned {
+    let planned = PlannedSecret {
         rotated,
-        ..Planned::new(name, kind.component, data.collect())
+        ..PlannedSecret::new(name, kind.component, data.collect())
     };
-    builder.secret(tenant, planned);
+    plan_secret(planned, builder);
     Some(authority)
 }
 
@@ -298,12 +298,10 @@ impl Origin {
     }
 }
 
-fn service_account(
-    tenant: &Tenant,
-    (asked, builder): (&mut Asked, &mut PlanBuilder),
-) -> Option<()> {
+fn plan_service_account(asked: &mut Asked, builder: &mut PlanBuilder) -> Option<()> {
+    let tenant = builder.tenant;
     let name = tenant.names.service_account();
-    let origin = Origin::of(tenant, (Trusted::ServiceAccount, &name), (asked, builder))?;
+    let origin = Origin::of(Trusted::ServiceAccount, &name, asked, builder)?;
     let rotated = origin.is_rotated();
     let data = match origin {
         Origin::Live(data) => {
@@ -326,11 +324,11 @@ fn service_account(
             ])
         }
     };
-    let planned = Planned {
+    let planned = PlannedSecret {
         rotated,
-        ..Planned::new(name, "sa-certificate", data)
+        ..PlannedSecret::new(name, "sa-certificate", data)
     };
-    builder.secret(tenant, planned);
+    plan_secret(planned, builder);
     Some(())
 }
 

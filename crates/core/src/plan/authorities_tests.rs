@@ -2,13 +2,18 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use kamaji_api::condition;
+use kamaji_api::labels;
 use serde_json::json;
 
 use super::{
+    Plan,
     fixture::{after, annotate, hashes, settled, snapshot, word},
-    *,
+    plan,
 };
-use crate::{object::Intent, snapshot::StoreWait};
+use crate::{
+    object::{Intent, Kind, Object},
+    snapshot::{Snapshot, StoreWait},
+};
 
 const AUTHORITIES: [&str; 3] = [
     "full-ca",

@@ -7,7 +7,7 @@
 
 use kamaji_api::{condition::ConditionType, labels};
 
-use super::Wait;
+use super::types::Wait;
 use crate::{
     binding::{self, Binding},
     object::{Intent, Kind, Object, ObjectRef, Version},
@@ -116,3 +116,7 @@ fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
         }))
     })
 }
+
+#[cfg(test)]
+#[path = "deletion_tests.rs"]
+mod tests;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
+    ByteString,
     api::core::v1::{Secret, Service, ServiceSpec},
     jiff::Timestamp,
 };
-use kamaji_api::{datastore::Driver, labels, tenant::TenantControlPlane};
+use kamaji_api::{condition, datastore::Driver, labels, tenant::TenantControlPlane};
 use serde_json::{Value, json};
 
 use super::{Plan, plan};
@@ -187,4 +188,34 @@ pub(crate) fn settled(changes: Value) -> Snapshot {
     let first = snapshot(changes);
     let made = plan(&first).unwrap();
     after(first, &made)
+}
+
+/// The planned object of that name.
+pub(crate) fn planned<'a>(plan: &'a Plan, name: &str) -> &'a Object {
+    plan.objects()
+        .find(|object| object.key.name == name)
+        .unwrap_or_else(|| panic!("no {name} in {:?}", hashes(plan)))
+}
+
+/// Status, reason and message of a condition.
+pub(crate) fn condition_of<'a>(plan: &'a Plan, type_: &str) -> (&'a str, &'a str, &'a str) {
+    let condition = condition::find(&plan.status.conditions, type_).unwrap();
+    (&condition.status, &condition.reason, &condition.message)
+}
+
+/// Overwrites a key of a live Secret.
+pub(crate) fn corrupt(fixture: &mut Snapshot, name: &str, key: &str, bytes: &[u8]) {
+    let secret = fixture.secrets.get_mut(name).unwrap();
+    secret
+        .data
+        .as_mut()
+        .unwrap()
+        .insert(key.to_owned(), ByteString(bytes.to_vec()));
+}
+
+/// Sets the empty rotate annotation on a live Secret.
+pub(crate) fn request_rotation(fixture: &mut Snapshot, name: &str) {
+    let secret = fixture.secrets.get_mut(name).unwrap();
+    let annotations = secret.metadata.annotations.get_or_insert_default();
+    annotations.insert(labels::ROTATE.to_owned(), String::new());
 }

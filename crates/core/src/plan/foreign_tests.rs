@@ -1,14 +1,21 @@
 //! Plans beside objects that others made.
 
 use kamaji_api::condition;
+use kamaji_api::labels;
 use serde_json::{Value, json};
 
-use super::foreign::FOREIGN_AGAIN;
 use super::{
+    Plan,
+    builder::FOREIGN_RECHECK,
     fixture::{settled, snapshot},
-    *,
+    plan,
 };
-use crate::{adoption::Child, check::violations, object::Intent};
+use crate::{
+    adoption::Child,
+    check::violations,
+    object::{Intent, Kind, ObjectRef},
+    snapshot::Snapshot,
+};
 
 fn theirs(key: &ObjectRef, body: Value) -> (ObjectRef, Child) {
     let mut body = body;
@@ -46,7 +53,7 @@ fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
     assert!(message.contains("Service c2/full"), "{message}");
     assert!(
         plan.requeue_at
-            .is_some_and(|at| at <= fixture.now + FOREIGN_AGAIN)
+            .is_some_and(|at| at <= fixture.now + FOREIGN_RECHECK)
     );
     assert!(!plan.prunes.contains(&service));
 }

@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kamaji_api::{condition::ConditionType, tenant::SecretStatus};
 
-use super::{PlanBuilder, Wait, secret};
+use super::{
+    builder::{PlanBuilder, secret_data},
+    types::Wait,
+};
 use crate::{checksum, tenant::Tenant};
 
 /// Waits if any Secret of the tenant's names has another owner. True if so.
-pub(super) fn refuse(tenant: &Tenant, builder: &mut PlanBuilder) -> bool {
+pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
+    let tenant = builder.tenant;
     let restored = restored_owner(tenant, builder);
     let mut foreign: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let names = tenant.names.secrets();
@@ -87,7 +91,7 @@ fn is_recorded(tenant: &Tenant, name: &str, builder: &PlanBuilder) -> bool {
         (names.service_account(), recorded.sa.as_ref()),
     ];
     let status = all.into_iter().find(|(one, _)| one == name);
-    let sum = checksum::map(&secret::data(live));
+    let sum = checksum::map(&secret_data(live));
     status
         .and_then(|(_, status)| status?.checksum.as_ref())
         .is_some_and(|recorded| *recorded == sum)

@@ -1,9 +1,12 @@
 use serde_json::json;
+use std::collections::BTreeMap;
 
 use super::{
+    Plan,
     fixture::{settled, snapshot},
-    *,
+    plan,
 };
+use crate::{object::Kind, snapshot::Snapshot};
 
 const FORMER: &str = "99999999-2222-3333-4444-555555555555";
 

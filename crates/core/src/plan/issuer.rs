@@ -5,8 +5,8 @@
 
 use kamaji_api::labels;
 
-use super::{PlanBuilder, Step};
-use crate::{object::Kind, render::Change, tenant::Tenant};
+use super::{builder::PlanBuilder, types::Step};
+use crate::{object::Kind, render::Change};
 
 const USUAL_DOMAIN: &str = "cluster.local";
 
@@ -14,42 +14,38 @@ fn of(domain: &str) -> String {
     format!("https://kubernetes.default.svc.{domain}")
 }
 
-impl PlanBuilder<'_> {
-    /// What the service-account Secret records; `None` for the usual issuer.
-    pub(super) fn issuer_to_record(&self, tenant: &Tenant) -> Option<String> {
-        let own = of(&tenant.network.cluster_domain);
-        if own == of(USUAL_DOMAIN) {
-            return None;
-        }
-        let name = tenant.names.service_account();
-        let recorded = self.annotation(&name, labels::ISSUER) == Some(own.as_str());
-        let signed = tenant
-            .status
-            .certificates
-            .as_ref()
-            .is_some_and(|c| c.sa.is_some());
-        let new = self.renderer_or_newest().has(Change::OwnIssuer)
-            && self.snapshot.deployment.is_none()
-            && tenant.status.renderer.is_none()
-            && !self.snapshot.secrets.contains_key(&name)
-            && !signed;
-        (recorded || new).then_some(own)
+/// Issuer to record on the service-account Secret; `None` for the usual one.
+pub(super) fn to_record(builder: &PlanBuilder) -> Option<String> {
+    let tenant = builder.tenant;
+    let own = of(&tenant.network.cluster_domain);
+    if own == of(USUAL_DOMAIN) {
+        return None;
     }
+    let name = tenant.names.service_account();
+    let recorded = builder.annotation(&name, labels::ISSUER) == Some(own.as_str());
+    let certificates = tenant.status.certificates.as_ref();
+    let signed = certificates.is_some_and(|recorded| recorded.sa.is_some());
+    let new = builder.renderer_or_newest().has(Change::OwnIssuer)
+        && builder.snapshot.deployment.is_none()
+        && tenant.status.renderer.is_none()
+        && !builder.snapshot.secrets.contains_key(&name)
+        && !signed;
+    (recorded || new).then_some(own)
+}
 
-    /// The issuer that the API server is told, by the Secret as this pass plans it.
-    pub(super) fn issuer(&self, tenant: &Tenant) -> String {
-        let name = tenant.names.service_account();
-        let own = of(&tenant.network.cluster_domain);
-        let recorded = self.steps.iter().any(|step| match step {
-            Step::Write(object) => {
-                object.key.kind == Kind::Secret
-                    && object.key.name == name
-                    && object.body["metadata"]["annotations"][labels::ISSUER] == own.as_str()
-            }
-            Step::Bind(..) => false,
-        });
-        if recorded { own } else { of(USUAL_DOMAIN) }
-    }
+/// Issuer for the API server's flags, by the service-account Secret as this plan writes it.
+pub(super) fn effective(builder: &PlanBuilder) -> String {
+    let name = builder.tenant.names.service_account();
+    let own = of(&builder.tenant.network.cluster_domain);
+    let recorded = builder.steps.iter().any(|step| match step {
+        Step::Write(object) => {
+            object.key.kind == Kind::Secret
+                && object.key.name == name
+                && object.body["metadata"]["annotations"][labels::ISSUER] == own.as_str()
+        }
+        Step::Bind(..) => false,
+    });
+    if recorded { own } else { of(USUAL_DOMAIN) }
 }
 
 #[cfg(test)]

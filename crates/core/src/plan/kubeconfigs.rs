@@ -1,10 +1,10 @@
-//! Which kubeconfigs does a control plane have, and which of them are due?
-//! (management-cluster specification, sections 5.1, 5.8 and 5.11)
+//! Plans the kubeconfigs of administrators and control plane components, and renews those that are due.
 
 use super::{
-    PlanBuilder,
     authorities::Authorities,
-    secret::{Lifecycle, Planned},
+    builder::PlanBuilder,
+    certificates::keep_or_issue,
+    secret::{Lifecycle, PlannedSecret, plan_secret},
 };
 use crate::{
     binding::Data,
@@ -14,10 +14,9 @@ use crate::{
         kubeconfig::{self, Access, Expected, Kubeconfig, Verdict},
         leaves, renew,
     },
-    tenant::Tenant,
 };
 
-/// One file of a Secret: whose it is and where it leads.
+/// A kubeconfig in a Secret: its key, its user and the URL of its server.
 struct File {
     name: &'static str,
     user: &'static str,
@@ -26,12 +25,12 @@ struct File {
 }
 
 /// Plans the Secrets with kubeconfigs.
-pub(super) fn settle(
-    tenant: &Tenant,
+pub(super) fn plan_kubeconfigs(
     authorities: &Authorities,
     endpoint: &Endpoint,
     builder: &mut PlanBuilder,
 ) {
+    let tenant = builder.tenant;
     let names = &tenant.names;
     let public = format!("https://{}", endpoint.published);
     let service = format!("https://{}:{}", tenant.service_host(), endpoint.port);
@@ -90,33 +89,32 @@ pub(super) fn settle(
     ];
     for (name, component, local_address, files) in list {
         let requested = builder.rotation_requested(&name);
-        let live = builder.live(&name).unwrap_or_default();
+        let live = builder.live_data(&name).unwrap_or_default();
         let data = match builder.paused_data(&name) {
             Some(data) => data,
             None => files
                 .into_iter()
                 .map(|file| {
-                    let text = one(tenant, authorities, (&file, &live, requested), builder);
+                    let text = plan_file(authorities, (&file, &live, requested), builder);
                     (file.name.to_owned(), text)
                 })
                 .collect(),
         };
         let sum = kubeconfig_checksum(authorities, &data, (&local_address, endpoint.port));
-        let planned = Planned {
+        let planned = PlannedSecret {
             checksum: Some(sum),
             rotated: requested,
-            ..Planned::new(name, component, data).lifecycle(Lifecycle::Kubeconfig)
+            ..PlannedSecret::new(name, component, data).lifecycle(Lifecycle::Kubeconfig)
         };
-        builder.secret(tenant, planned);
+        plan_secret(planned, builder);
     }
     if tenant.spec.addons.konnectivity.is_some() {
-        konnectivity(tenant, authorities, endpoint, builder);
+        plan_konnectivity(authorities, endpoint, builder);
     }
 }
 
-/// Keeps the file if everything in it is as it should be, else makes it with a new certificate.
-fn one(
-    tenant: &Tenant,
+/// Keeps the kubeconfig if it is valid and not due, else makes it, with a new certificate where that is due.
+fn plan_file(
     authorities: &Authorities,
     (file, live, rotate): (&File, &Data, bool),
     builder: &mut PlanBuilder,
@@ -127,7 +125,7 @@ fn one(
         builder.snapshot.settings.key_algorithm,
     );
     let access = Access {
-        cluster: tenant.name.clone(),
+        cluster: builder.tenant.name.clone(),
         user: file.user.to_owned(),
         server: file.server.clone(),
     };
@@ -138,38 +136,35 @@ fn one(
         rotate,
     };
     let text = live.get(file.name);
-    let (now, threshold) = (builder.snapshot.now, builder.threshold());
+    let (now, threshold) = (builder.snapshot.now, builder.renewal_threshold());
     let verdict = kubeconfig::evaluate(text.map(Vec::as_slice), &expected, now, threshold);
     if let (Verdict::Keep { due }, Some(text)) = (verdict, text) {
-        builder.due(due);
+        builder.requeue_at(due);
         return text.clone();
     }
-    // One that only leads elsewhere keeps its certificate.
+    // A kubeconfig of which only the server changed keeps its certificate.
     let have = text.and_then(|text| kubeconfig::credentials(text).ok());
-    let leaf = builder.leaf(renew::Subject {
+    let subject = renew::Subject {
         purpose: file.name,
         request: &request,
         authority: &authorities.ca,
         certificate: have.as_ref().map(|c| c.certificate.as_slice()),
         key: have.as_ref().map(|c| c.key.as_slice()),
         rotate,
-    });
+    };
+    let leaf = keep_or_issue(&subject, builder);
     let ca = authorities.ca.certificate_pem();
     Kubeconfig::new(&access, ca, &leaf.certificate, &leaf.key)
         .to_yaml()
         .into_bytes()
 }
 
-/// The konnectivity server logs in with its own certificate.
-fn konnectivity(
-    tenant: &Tenant,
-    authorities: &Authorities,
-    endpoint: &Endpoint,
-    builder: &mut PlanBuilder,
-) {
+/// Plans the konnectivity server's kubeconfig, which carries the server's own certificate.
+fn plan_konnectivity(authorities: &Authorities, endpoint: &Endpoint, builder: &mut PlanBuilder) {
+    let tenant = builder.tenant;
     let name = tenant.names.konnectivity_kubeconfig();
     let certificate = tenant.names.konnectivity_certificate();
-    let Some(data) = builder.planned(&certificate) else {
+    let Some(data) = builder.planned_data(&certificate) else {
         return;
     };
     let file = |key: &str| data.get(key).cloned().unwrap_or_default();
@@ -180,20 +175,20 @@ fn konnectivity(
     };
     let ca = authorities.ca.certificate_pem();
     let config = Kubeconfig::new(&access, ca, &file("tls.crt"), &file("tls.key"));
-    // Rebuilt each time from what it is made of, so it can never be stale.
+    // Rebuilt from its parts by every plan, so that it is never stale.
     let data = Data::from([(
         "konnectivity-server.conf".to_owned(),
         config.to_yaml().into_bytes(),
     )]);
     let rotated = builder.rotation_requested(&name);
-    let planned = Planned {
+    let planned = PlannedSecret {
         rotated,
-        ..Planned::new(name, "konnectivity-kubeconfig", data).lifecycle(Lifecycle::Kubeconfig)
+        ..PlannedSecret::new(name, "konnectivity-kubeconfig", data).lifecycle(Lifecycle::Kubeconfig)
     };
-    builder.secret(tenant, planned);
+    plan_secret(planned, builder);
 }
 
-/// The checksum that clients of upstream see, byte for byte (section 5.1).
+/// Checksum as upstream computes it, byte for byte: CA, configuration of kubeadm and content of the files.
 fn kubeconfig_checksum(
     authorities: &Authorities,
     data: &Data,

@@ -2,6 +2,7 @@
 //! own for good unless a person takes them away, every plan keeps the invariants, and when nothing happens
 //! any more there is nothing more to do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
@@ -10,10 +11,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
+    Plan,
     fixture::{after, annotate, hashes, pods, snapshot, store, word},
-    *,
+    plan,
 };
-use crate::{check::violations, rng::Seed, snapshot::StoreWait};
+use crate::{
+    check::violations,
+    rng::Seed,
+    snapshot::{Snapshot, StoreWait},
+};
 
 /// Looks after which nothing is left to do.
 const LOOKS: usize = 3;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kamaji_api::condition::{self, ConditionType};
 
-use super::{PlanBuilder, Wait};
+use super::{builder::PlanBuilder, types::Wait};
 use crate::{snapshot::DeploymentView, tenant::Tenant};
 
 /// Pods that are read at most.
 pub const PODS: u32 = 20;
-/// A rollout that is late is observed anew after this.
-const AGAIN: Duration = Duration::from_mins(5);
+/// Delay until a late rollout is observed again.
+const RECHECK: Duration = Duration::from_mins(5);
 /// Longest text of others in a message, in characters.
 const TEXT: usize = 300;
 
@@ -26,7 +26,8 @@ pub fn is_late(view: &DeploymentView) -> bool {
 }
 
 /// Tells of a rollout that is late, with the reason of its pods.
-pub(super) fn evaluate(tenant: &Tenant, builder: &mut PlanBuilder) {
+pub(super) fn evaluate(builder: &mut PlanBuilder) {
+    let tenant = builder.tenant;
     let late = builder.snapshot.deployment.as_ref().is_some_and(is_late);
     if !late || tenant.replicas() == 0 {
         return;
@@ -43,7 +44,7 @@ pub(super) fn evaluate(tenant: &Tenant, builder: &mut PlanBuilder) {
         reason,
         message,
     ));
-    builder.due(builder.snapshot.now + AGAIN);
+    builder.requeue_at(builder.snapshot.now + RECHECK);
 }
 
 /// What was said already: kubelets word one cause in turns, and each turn would be a write.

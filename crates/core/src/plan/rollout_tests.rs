@@ -107,7 +107,7 @@ fn ready_repeats_it_and_the_pods_are_read_again_later() {
     let fixture = late(&[waiting("ErrImagePull", "manifest unknown")]);
     let planned = plan(&fixture).unwrap();
     assert_eq!(told(&planned, "Ready").1, "ImagePullBackOff");
-    assert!(planned.requeue_at.unwrap() <= fixture.now + super::AGAIN);
+    assert!(planned.requeue_at.unwrap() <= fixture.now + super::RECHECK);
 }
 
 #[test]

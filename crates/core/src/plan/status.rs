@@ -2,10 +2,7 @@
 
 mod conditions;
 
-use k8s_openapi::{
-    api::apps::v1::DeploymentStatus as LiveDeploymentStatus,
-    apimachinery::pkg::apis::meta::v1::Time,
-};
+use k8s_openapi::api::apps::v1::DeploymentStatus as LiveDeploymentStatus;
 use kamaji_api::tenant::{
     AddonsStatus, CertificatesStatus, ConfigMapStatus, DeploymentStatus, IngressStatus,
     KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus, KubernetesResourcesStatus,
@@ -14,17 +11,14 @@ use kamaji_api::tenant::{
     VersionPhase, VersionStatus,
 };
 
-use super::{PlanBuilder, Step, upgrade};
+use super::{builder::PlanBuilder, types::Step, upgrade};
 use crate::{
     binding, checksum, endpoint::Endpoint, object::Kind, render, tenant::Tenant, tenant_cluster,
 };
 
 /// The next status. What this pass could not settle stays as it was.
-pub(super) fn next(
-    tenant: &Tenant,
-    endpoint: Option<&Endpoint>,
-    builder: &PlanBuilder,
-) -> TenantControlPlaneStatus {
+pub(super) fn next(endpoint: Option<&Endpoint>, builder: &PlanBuilder) -> TenantControlPlaneStatus {
+    let tenant = builder.tenant;
     let mut status = tenant.status.clone();
     if builder.waits.is_empty() {
         status.observed_generation = Some(tenant.generation);
@@ -39,85 +33,102 @@ pub(super) fn next(
             .to_string(),
         );
     }
-    certificates(&mut status, tenant, builder);
-    kubeconfigs(&mut status, tenant, builder);
-    storage(&mut status, tenant, builder);
+    certificates(&mut status, builder);
+    kubeconfigs(&mut status, builder);
+    storage(&mut status, builder);
     if let Some(renderer) = builder.renderer.filter(|_| builder.complete) {
         status.renderer = Some(renderer.number().to_owned());
     }
-    resources(&mut status, tenant, builder);
-    addons(&mut status, tenant, builder);
-    conditions::conditions(&mut status, tenant, builder);
+    resources(&mut status, builder);
+    addons(&mut status, builder);
+    conditions::conditions(&mut status, builder);
     status
 }
 
-impl PlanBuilder<'_> {
-    fn time(&self) -> Time {
-        Time(self.snapshot.now)
-    }
-
-    /// As [`Self::secret_status`], of an authority: one of the tenant's own that cannot be read is recorded,
-    /// too, so that its loss is known for one. What belongs to a former tenant of the name is not recorded.
-    fn authority_status(&self, name: String, old: Option<&SecretStatus>) -> Option<SecretStatus> {
-        let status = self.secret_status(name.clone(), old);
-        status.or_else(|| {
-            let data = self.live(&name).filter(|_| self.damaged.contains(&name))?;
-            Some(SecretStatus {
-                checksum: Some(checksum::map(&data)),
-                last_update: Some(self.time()),
-                secret_name: Some(name),
-            })
-        })
-    }
-
-    /// The status of a planned Secret; its time is carried over unless the content changed.
-    fn secret_status(&self, name: String, old: Option<&SecretStatus>) -> Option<SecretStatus> {
-        let Some(settled) = self.settled.get(&name) else {
-            return old.cloned();
-        };
-        let same = old.filter(|old| {
-            old.checksum.as_ref() == Some(&settled.annotated)
-                && old.secret_name.as_ref() == Some(&name)
-        });
+/// As [`Self::secret_status`], of an authority: one of the tenant's own that cannot be read is recorded,
+/// too, so that its loss is known for one. What belongs to a former tenant of the name is not recorded.
+fn authority_status(
+    builder: &PlanBuilder,
+    name: String,
+    old: Option<&SecretStatus>,
+) -> Option<SecretStatus> {
+    let status = secret_status(builder, name.clone(), old);
+    status.or_else(|| {
+        let data = builder
+            .live_data(&name)
+            .filter(|_| builder.damaged.contains(&name))?;
         Some(SecretStatus {
-            checksum: Some(settled.annotated.clone()),
-            last_update: same.map_or_else(|| Some(self.time()), |old| old.last_update.clone()),
+            checksum: Some(checksum::map(&data)),
+            last_update: Some(builder.time()),
             secret_name: Some(name),
         })
-    }
+    })
 }
 
-fn certificates(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
+/// The status of a planned Secret; its time is carried over unless the content changed.
+fn secret_status(
+    builder: &PlanBuilder,
+    name: String,
+    old: Option<&SecretStatus>,
+) -> Option<SecretStatus> {
+    let Some(settled) = builder.checksums.get(&name) else {
+        return old.cloned();
+    };
+    let same = old.filter(|old| {
+        old.checksum.as_ref() == Some(&settled.annotated) && old.secret_name.as_ref() == Some(&name)
+    });
+    Some(SecretStatus {
+        checksum: Some(settled.annotated.clone()),
+        last_update: same.map_or_else(|| Some(builder.time()), |old| old.last_update.clone()),
+        secret_name: Some(name),
+    })
+}
+
+fn certificates(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
+    let tenant = builder.tenant;
     let old = status.certificates.take().unwrap_or_default();
     let names = &tenant.names;
     status.certificates = Some(CertificatesStatus {
-        api_server: builder.secret_status(names.api_server(), old.api_server.as_ref()),
-        api_server_kubelet_client: builder.secret_status(
+        api_server: secret_status(builder, names.api_server(), old.api_server.as_ref()),
+        api_server_kubelet_client: secret_status(
+            builder,
             names.kubelet_client(),
             old.api_server_kubelet_client.as_ref(),
         ),
-        ca: builder.authority_status(names.ca(), old.ca.as_ref()),
+        ca: authority_status(builder, names.ca(), old.ca.as_ref()),
         etcd: old.etcd,
-        front_proxy_ca: builder
-            .authority_status(names.front_proxy_ca(), old.front_proxy_ca.as_ref()),
-        front_proxy_client: builder
-            .secret_status(names.front_proxy_client(), old.front_proxy_client.as_ref()),
-        sa: builder.authority_status(names.service_account(), old.sa.as_ref()),
+        front_proxy_ca: authority_status(
+            builder,
+            names.front_proxy_ca(),
+            old.front_proxy_ca.as_ref(),
+        ),
+        front_proxy_client: secret_status(
+            builder,
+            names.front_proxy_client(),
+            old.front_proxy_client.as_ref(),
+        ),
+        sa: authority_status(builder, names.service_account(), old.sa.as_ref()),
     });
 }
 
-fn kubeconfigs(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
+fn kubeconfigs(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
+    let tenant = builder.tenant;
     let old = status.kubeconfig.take().unwrap_or_default();
     let names = &tenant.names;
     status.kubeconfig = Some(KubeconfigsStatus {
-        admin: builder.secret_status(names.admin_kubeconfig(), old.admin.as_ref()),
-        controller_manager: builder.secret_status(
+        admin: secret_status(builder, names.admin_kubeconfig(), old.admin.as_ref()),
+        controller_manager: secret_status(
+            builder,
             names.controller_manager_kubeconfig(),
             old.controller_manager.as_ref(),
         ),
-        scheduler: builder.secret_status(names.scheduler_kubeconfig(), old.scheduler.as_ref()),
+        scheduler: secret_status(
+            builder,
+            names.scheduler_kubeconfig(),
+            old.scheduler.as_ref(),
+        ),
     });
-    if let Some(settled) = builder.settled.get(&names.kubeadm_config()) {
+    if let Some(settled) = builder.checksums.get(&names.kubeadm_config()) {
         let old = status.kubeadmconfig.take().unwrap_or_default();
         let same = old.checksum.as_ref() == Some(&settled.annotated);
         status.kubeadmconfig = Some(KubeadmConfigStatus {
@@ -132,10 +143,11 @@ fn kubeconfigs(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: 
     }
 }
 
-fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
+fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
+    let tenant = builder.tenant;
     let (Ok(store), Some(config)) = (
         &builder.snapshot.store,
-        builder.settled.get(&tenant.names.datastore_config()),
+        builder.checksums.get(&tenant.names.datastore_config()),
     ) else {
         return;
     };
@@ -156,19 +168,19 @@ fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &Pla
                 Some(builder.time())
             },
             schema: Some(tenant.schema().to_owned()),
-            user: Some(builder.user(tenant)),
+            user: Some(bound_user(builder)),
         })
     } else {
         old.setup
     };
     let overrides = if bound {
-        Some(builder.overrides(tenant))
+        Some(overrides(builder))
     } else {
         old.overrides
     };
     status.storage = Some(StorageStatus {
         overrides,
-        certificate: builder.secret_status(certificate, old.certificate.as_ref()),
+        certificate: secret_status(builder, certificate, old.certificate.as_ref()),
         config: Some(StorageConfigStatus {
             checksum: Some(config.annotated.clone()),
             secret_name: Some(tenant.names.datastore_config()),
@@ -179,33 +191,33 @@ fn storage(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &Pla
     });
 }
 
-impl PlanBuilder<'_> {
-    /// The overrides that are in force.
-    fn overrides(&self, tenant: &Tenant) -> Vec<StorageOverrideStatus> {
-        binding::overrides::effective(&self.snapshot.object)
-            .into_iter()
-            .map(|(resource, data_store)| StorageOverrideStatus {
-                data_store,
-                resource,
-                schema: tenant.schema().to_owned(),
-                user: tenant.data_store_user().to_owned(),
-            })
-            .collect()
-    }
-
-    /// The user that was bound: NATS has one of its own.
-    fn user(&self, tenant: &Tenant) -> String {
-        self.steps
-            .iter()
-            .find_map(|step| match step {
-                Step::Bind(_, binding) => Some(binding.user.clone()),
-                Step::Write(_) => None,
-            })
-            .unwrap_or_else(|| tenant.data_store_user().to_owned())
-    }
+/// The overrides that are in force.
+fn overrides(builder: &PlanBuilder) -> Vec<StorageOverrideStatus> {
+    binding::overrides::effective(&builder.snapshot.object)
+        .into_iter()
+        .map(|(resource, data_store)| StorageOverrideStatus {
+            data_store,
+            resource,
+            schema: builder.tenant.schema().to_owned(),
+            user: builder.tenant.data_store_user().to_owned(),
+        })
+        .collect()
 }
 
-fn resources(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
+/// The user that was bound: NATS has one of its own.
+fn bound_user(builder: &PlanBuilder) -> String {
+    builder
+        .steps
+        .iter()
+        .find_map(|step| match step {
+            Step::Bind(_, binding) => Some(binding.user.clone()),
+            Step::Write(_) => None,
+        })
+        .unwrap_or_else(|| builder.tenant.data_store_user().to_owned())
+}
+
+fn resources(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
+    let tenant = builder.tenant;
     let old = status.kubernetes_resources.take().unwrap_or_default();
     let snapshot = builder.snapshot;
     let live = snapshot.deployment.as_ref();
@@ -328,7 +340,7 @@ fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> Versio
             VersionPhase::NotReady
         } else if write_limited(tenant, builder, &old) {
             VersionPhase::WriteLimited
-        } else if !builder.progressing(wanted) {
+        } else if !is_progressing(wanted, builder) {
             VersionPhase::Ready
         } else {
             match &installed {
@@ -338,7 +350,7 @@ fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> Versio
             }
         };
     let settled = matches!(phase, VersionPhase::Ready | VersionPhase::Sleeping)
-        || (phase == VersionPhase::WriteLimited && !builder.progressing(wanted));
+        || (phase == VersionPhase::WriteLimited && !is_progressing(wanted, builder));
     VersionStatus {
         status: Some(phase),
         version: if settled && builder.complete {
@@ -358,32 +370,31 @@ fn write_limited(tenant: &Tenant, builder: &PlanBuilder, old: &VersionStatus) ->
     tenant_cluster::limits_writes(&tenant.spec) && stands
 }
 
-impl PlanBuilder<'_> {
-    /// True while a rollout is under way, or is about to be: this pass changes the pod template.
-    fn progressing(&self, wanted: i32) -> bool {
-        let Some(view) = &self.snapshot.deployment else {
-            return true;
-        };
-        let status = &view.status;
-        let count = |value: Option<i32>| value.unwrap_or_default();
-        let planned = self.steps.iter().find_map(|step| match step {
-            Step::Write(object) if object.key.kind == Kind::Deployment => Some(&object.hash),
-            _ => None,
-        });
-        planned.is_some_and(|hash| view.stamped.as_ref() != Some(hash))
-            || status.observed_generation != Some(view.generation)
-            || count(status.unavailable_replicas) > 0
-            || [
-                status.updated_replicas,
-                status.ready_replicas,
-                status.replicas,
-            ]
-            .into_iter()
-            .any(|value| count(value) != wanted)
-    }
+/// True while a rollout is under way, or is about to be: this pass changes the pod template.
+fn is_progressing(wanted: i32, builder: &PlanBuilder) -> bool {
+    let Some(view) = &builder.snapshot.deployment else {
+        return true;
+    };
+    let status = &view.status;
+    let count = |value: Option<i32>| value.unwrap_or_default();
+    let planned = builder.steps.iter().find_map(|step| match step {
+        Step::Write(object) if object.key.kind == Kind::Deployment => Some(&object.hash),
+        _ => None,
+    });
+    planned.is_some_and(|hash| view.stamped.as_ref() != Some(hash))
+        || status.observed_generation != Some(view.generation)
+        || count(status.unavailable_replicas) > 0
+        || [
+            status.updated_replicas,
+            status.ready_replicas,
+            status.replicas,
+        ]
+        .into_iter()
+        .any(|value| count(value) != wanted)
 }
 
-fn addons(status: &mut TenantControlPlaneStatus, tenant: &Tenant, builder: &PlanBuilder) {
+fn addons(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
+    let tenant = builder.tenant;
     let old = status.addons.take().unwrap_or_default();
     let tenant_cluster = builder
         .snapshot
@@ -427,10 +438,13 @@ fn konnectivity(
     let names = &tenant.names;
     let egress = names.konnectivity_egress();
     KonnectivityStatus {
-        certificate: builder
-            .secret_status(names.konnectivity_certificate(), Some(&old.certificate))
-            .unwrap_or_default(),
-        config_map: match builder.settled.get(&egress) {
+        certificate: secret_status(
+            builder,
+            names.konnectivity_certificate(),
+            Some(&old.certificate),
+        )
+        .unwrap_or_default(),
+        config_map: match builder.checksums.get(&egress) {
             Some(settled) => ConfigMapStatus {
                 checksum: Some(settled.annotated.clone()),
                 name: Some(egress),
@@ -439,10 +453,17 @@ fn konnectivity(
         },
         enabled: builder.complete || old.enabled,
         gateway: route(builder, &names.konnectivity_route()),
-        kubeconfig: builder
-            .secret_status(names.konnectivity_kubeconfig(), Some(&old.kubeconfig))
-            .unwrap_or_default(),
+        kubeconfig: secret_status(
+            builder,
+            names.konnectivity_kubeconfig(),
+            Some(&old.kubeconfig),
+        )
+        .unwrap_or_default(),
         service: service(tenant, builder, spec.server.port),
         ..tenant_cluster
     }
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

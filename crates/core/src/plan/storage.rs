@@ -1,5 +1,4 @@
-//! The datastore of a tenant, and what proves the tenant's identity to it.
-//! (management-cluster specification, sections 5.9, 5.10 and 14.3)
+//! Plans the binding of a tenant in its datastores, and the Secrets with its credentials.
 //!
 //! Names are parsed, then claimed and set up in the datastore ([`Step::Bind`]), and only then is a
 //! client certificate signed: a tenant that is refused holds nothing.
@@ -7,14 +6,15 @@
 use kamaji_api::{condition::ConditionType, datastore::Driver};
 
 use super::{
-    PlanBuilder, Step, Wait,
-    secret::{Lifecycle, Planned},
+    builder::PlanBuilder,
+    certificates::keep_or_issue,
+    secret::{Lifecycle, PlannedSecret, plan_secret},
+    types::{Step, Wait},
 };
 use crate::{
     binding::{self, Binding, Data, overrides},
     pki::{authority::Authority, leaves, renew},
     store::{Store, StoreTls},
-    tenant::Tenant,
 };
 
 /// A tenant's place in its datastore.
@@ -25,7 +25,8 @@ pub(super) struct Storage {
 }
 
 /// Settles the binding, and plans what is set up in the datastore between its two Secrets.
-pub(super) fn settle(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Storage> {
+pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
+    let tenant = builder.tenant;
     let (store, overrides) = match (&builder.snapshot.store, &builder.snapshot.overrides) {
         (Ok(store), Ok(overrides)) => (store.clone(), overrides.clone()),
         (Err(wait), _) | (_, Err(wait)) => {
@@ -34,7 +35,7 @@ pub(super) fn settle(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Stora
             return None;
         }
     };
-    builder.waits.extend(moving(tenant, &store, builder));
+    builder.waits.extend(moving(&store, builder));
     builder.waits.extend(overridden(builder));
     if let Some(ailment) = &builder.snapshot.ailing {
         let message = &ailment.message;
@@ -49,7 +50,7 @@ pub(super) fn settle(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Stora
         return None;
     }
     let name = tenant.names.datastore_config();
-    let live = builder.live(&name);
+    let live = builder.live_data(&name);
     let stamped = builder
         .annotation(&name, kamaji_api::labels::CHECKSUM)
         .map(str::to_owned);
@@ -78,10 +79,8 @@ pub(super) fn settle(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Stora
             return None;
         }
     };
-    builder.secret(
-        tenant,
-        Planned::new(name, "datastore-config", binding.data()),
-    );
+    let planned = PlannedSecret::new(name, "datastore-config", binding.data());
+    plan_secret(planned, builder);
     builder
         .steps
         .push(Step::Bind(Box::new(store.clone()), binding.clone()));
@@ -93,7 +92,7 @@ pub(super) fn settle(tenant: &Tenant, builder: &mut PlanBuilder) -> Option<Stora
         overrides,
         binding,
     };
-    certificate(tenant, &storage, builder)?;
+    plan_certificate(&storage, builder)?;
     Some(storage)
 }
 
@@ -129,7 +128,8 @@ fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
 }
 
 /// Moving data between datastores is not built yet: say so and stay.
-fn moving(tenant: &Tenant, store: &Store, builder: &PlanBuilder) -> Option<Wait> {
+fn moving(store: &Store, builder: &PlanBuilder) -> Option<Wait> {
+    let tenant = builder.tenant;
     let wanted = tenant
         .spec
         .data_store
@@ -148,14 +148,15 @@ fn moving(tenant: &Tenant, store: &Store, builder: &PlanBuilder) -> Option<Wait>
     })
 }
 
-fn certificate(tenant: &Tenant, storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {
+fn plan_certificate(storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {
+    let tenant = builder.tenant;
     let (store, binding) = (&storage.store, &storage.binding);
     let name = tenant.names.datastore_certificate();
     let mut rotated = builder.rotation_requested(&name);
     let data = match &store.tls {
         None => Data::new(),
         Some(tls) if store.driver == Driver::Etcd => {
-            let live = builder.live(&name).unwrap_or_default();
+            let live = builder.live_data(&name).unwrap_or_default();
             let (mut data, issued) = etcd(tls, binding, (&live, rotated), builder)?;
             rotated &= issued;
             let others = storage.overrides.iter();
@@ -165,11 +166,11 @@ fn certificate(tenant: &Tenant, storage: &Storage, builder: &mut PlanBuilder) ->
         }
         Some(tls) => copied(tls),
     };
-    let planned = Planned {
+    let planned = PlannedSecret {
         rotated,
-        ..Planned::new(name, "datastore-certificate", data).lifecycle(Lifecycle::X509)
+        ..PlannedSecret::new(name, "datastore-certificate", data).lifecycle(Lifecycle::X509)
     };
-    builder.secret(tenant, planned);
+    plan_secret(planned, builder);
     Some(())
 }
 
@@ -205,14 +206,15 @@ fn etcd(
         }
     };
     let request = leaves::datastore_client(&binding.user, builder.snapshot.settings.key_algorithm);
-    let issued = builder.leaf(renew::Subject {
+    let subject = renew::Subject {
         purpose: "datastore-client",
         request: &request,
         authority: &authority,
         certificate: live.get("server.crt").map(Vec::as_slice),
         key: live.get("server.key").map(Vec::as_slice),
         rotate,
-    });
+    };
+    let issued = keep_or_issue(&subject, builder);
     let data = Data::from([
         ("ca.crt".to_owned(), tls.ca.clone()),
         ("server.crt".to_owned(), issued.certificate),

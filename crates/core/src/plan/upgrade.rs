@@ -2,7 +2,7 @@
 
 use kamaji_api::condition::ConditionType;
 
-use super::{PlanBuilder, Wait};
+use super::types::Wait;
 use crate::tenant::{Tenant, Version};
 
 /// Why a version is refused.
@@ -76,20 +76,17 @@ pub fn installed(tenant: &Tenant) -> Option<Version> {
     Version::parse(text).ok()
 }
 
-/// Keeps a tenant at its installed version while the one asked for is refused, so that everything
-/// else about it is still looked after.
-pub(super) fn gate(tenant: &mut Tenant, builder: &mut PlanBuilder) {
-    let Some(from) = installed(tenant) else {
-        return;
-    };
-    if let Err(refusal) = evaluate(&from, &tenant.version) {
-        builder.wait(Wait::new(
-            ConditionType::UpgradeAllowed,
-            refusal.reason(),
-            &refusal,
-        ));
-        tenant.version = from;
-    }
+/// Holds a tenant at its installed version while the one of its spec is refused, so that everything else about
+/// it is still reconciled. Sets `tenant.version` to the version in effect, and returns the refusal.
+pub(super) fn hold_refused(tenant: &mut Tenant) -> Option<Wait> {
+    let from = installed(tenant)?;
+    let refusal = evaluate(&from, &tenant.version).err()?;
+    tenant.version = from;
+    Some(Wait::new(
+        ConditionType::UpgradeAllowed,
+        refusal.reason(),
+        &refusal,
+    ))
 }
 
 #[cfg(test)]

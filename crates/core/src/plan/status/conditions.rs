@@ -6,13 +6,9 @@ use kamaji_api::{
     tenant::TenantControlPlaneStatus,
 };
 
-use crate::{plan::PlanBuilder, tenant::Tenant};
+use crate::plan::builder::PlanBuilder;
 
-pub(super) fn conditions(
-    status: &mut TenantControlPlaneStatus,
-    tenant: &Tenant,
-    builder: &PlanBuilder,
-) {
+pub(super) fn conditions(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     use ConditionType as C;
     let mut next = Vec::new();
     for type_ in [
@@ -25,64 +21,73 @@ pub(super) fn conditions(
     ] {
         next.push(
             match builder.waits.iter().find(|wait| wait.condition == type_) {
-                Some(wait) => builder.condition(type_, Err((wait.reason, wait.message.clone()))),
-                None => builder.as_planned(type_),
+                Some(wait) => {
+                    condition_of(builder, type_, Err((wait.reason, wait.message.clone())))
+                }
+                None => as_planned(builder, type_),
             },
         );
     }
-    next.push(available(tenant, builder));
+    next.push(available(builder));
     next.push(tenant_cluster(&status.conditions, builder));
     let first = next.iter().find(|c| c.status != "True");
     let ready = match first {
-        Some(c) => builder.condition(C::Ready, Err((&c.reason, c.message.clone()))),
-        None => builder.condition(C::Ready, Ok("AsPlanned")),
+        Some(c) => condition_of(builder, C::Ready, Err((&c.reason, c.message.clone()))),
+        None => condition_of(builder, C::Ready, Ok("AsPlanned")),
     };
     for mut condition in next.into_iter().chain([ready]) {
-        condition.observed_generation = Some(tenant.generation);
+        condition.observed_generation = Some(builder.tenant.generation);
         condition::set(&mut status.conditions, condition);
     }
 }
 
-impl PlanBuilder<'_> {
-    /// True, with what a person should know although nothing waits for it.
-    fn as_planned(&self, type_: ConditionType) -> Condition {
-        let warnings: Vec<_> = self
-            .warnings
-            .iter()
-            .filter(|warning| warning.condition == type_)
-            .collect();
-        let reason = warnings
-            .first()
-            .map_or("AsPlanned", |warning| warning.reason);
-        let messages: Vec<&str> = warnings
-            .iter()
-            .map(|warning| warning.message.as_str())
-            .collect();
-        Condition {
-            message: messages.join("; "),
-            ..self.condition(type_, Ok(reason))
-        }
-    }
-
-    fn condition(&self, type_: ConditionType, result: Result<&str, (&str, String)>) -> Condition {
-        let (status, reason, message) = match result {
-            Ok(reason) => ("True", reason, String::new()),
-            Err((reason, message)) => ("False", reason, message),
-        };
-        Condition {
-            type_: type_.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message,
-            observed_generation: None,
-            last_transition_time: self.time(),
-        }
+/// True, with what a person should know although nothing waits for it.
+fn as_planned(builder: &PlanBuilder, type_: ConditionType) -> Condition {
+    let warnings: Vec<_> = builder
+        .warnings
+        .iter()
+        .filter(|warning| warning.condition == type_)
+        .collect();
+    let reason = warnings
+        .first()
+        .map_or("AsPlanned", |warning| warning.reason);
+    let messages: Vec<&str> = warnings
+        .iter()
+        .map(|warning| warning.message.as_str())
+        .collect();
+    Condition {
+        message: messages.join("; "),
+        ..condition_of(builder, type_, Ok(reason))
     }
 }
 
-fn available(tenant: &Tenant, builder: &PlanBuilder) -> Condition {
+fn condition_of(
+    builder: &PlanBuilder,
+    type_: ConditionType,
+    result: Result<&str, (&str, String)>,
+) -> Condition {
+    let (status, reason, message) = match result {
+        Ok(reason) => ("True", reason, String::new()),
+        Err((reason, message)) => ("False", reason, message),
+    };
+    Condition {
+        type_: type_.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: None,
+        last_transition_time: builder.time(),
+    }
+}
+
+fn available(builder: &PlanBuilder) -> Condition {
+    let tenant = builder.tenant;
     let no = |reason: &str, message: String| {
-        builder.condition(ConditionType::ControlPlaneAvailable, Err((reason, message)))
+        condition_of(
+            builder,
+            ConditionType::ControlPlaneAvailable,
+            Err((reason, message)),
+        )
     };
     let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
     if tenant.replicas() == 0 {
@@ -100,7 +105,11 @@ fn available(tenant: &Tenant, builder: &PlanBuilder) -> Condition {
     };
     let ready = view.status.ready_replicas.unwrap_or_default();
     if ready > 0 {
-        return builder.condition(ConditionType::ControlPlaneAvailable, Ok("ReplicasReady"));
+        return condition_of(
+            builder,
+            ConditionType::ControlPlaneAvailable,
+            Ok("ReplicasReady"),
+        );
     }
     let why = view.status.conditions.iter().flatten().find(|c| {
         c.status != "True" && matches!(c.type_.as_str(), "Available" | "Progressing")
@@ -123,7 +132,8 @@ fn tenant_cluster(old: &[Condition], builder: &PlanBuilder) -> Condition {
     condition::find(old, ConditionType::TenantClusterConfigured.as_str())
         .cloned()
         .unwrap_or_else(|| {
-            builder.condition(
+            condition_of(
+                builder,
                 ConditionType::TenantClusterConfigured,
                 Err((
                     "NotReconciledYet",

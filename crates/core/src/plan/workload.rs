@@ -1,0 +1,92 @@
+//! Plans the Deployment, what its pods mount beside Secrets, and the Ingress and routes to it.
+
+use kamaji_api::condition::ConditionType;
+
+use super::{builder::PlanBuilder, issuer, storage::Storage, types::Wait};
+use crate::{
+    endpoint::Endpoint,
+    object::Object,
+    render::{self, Checksums, Facts, Renderer},
+};
+
+/// Chooses the renderer of the pods, and waits if this build does not have the recorded one.
+pub(super) fn choose_renderer(builder: &mut PlanBuilder) {
+    match Renderer::choose(builder.tenant, builder.snapshot) {
+        Ok(renderer) => builder.renderer = Some(renderer),
+        Err(unknown) => builder.wait(Wait::new(
+            ConditionType::Reconciled,
+            "RendererUnknown",
+            unknown,
+        )),
+    }
+}
+
+/// Plans the workload. Requires that every Secret that the pods mount is planned already.
+pub(super) fn plan_workload(storage: &Storage, endpoint: &Endpoint, builder: &mut PlanBuilder) {
+    let (tenant, renderer) = (builder.tenant, builder.renderer);
+    let issuer = issuer::effective(builder);
+    let deployment = builder.snapshot.deployment.as_ref();
+    let facts = Facts {
+        renderer: builder.renderer_or_newest(),
+        issuer: &issuer,
+        tenant,
+        settings: &builder.snapshot.settings,
+        store: &storage.store,
+        overrides: &storage.overrides,
+        binding: &storage.binding,
+        endpoint,
+        kine_image: deployment.and_then(|live| live.kine_image.as_deref()),
+    };
+    builder.write_config_map(&render::kubeadm_config::config_map(&facts));
+    if renderer.is_some() && tenant.spec.addons.konnectivity.is_some() {
+        builder.write_config_map(&render::egress::config_map(tenant));
+    }
+    if builder.foreign_mount {
+        return;
+    }
+    // Pods of an unknown renderer stay as they are.
+    if renderer.is_some() {
+        let deployment = render::deployment::deployment(&facts, &pod_checksums(builder));
+        builder.write(Object::of(&deployment));
+    }
+    if let Some(ingress) = render::ingress::ingress(tenant) {
+        builder.write(Object::of(&ingress));
+    }
+    plan_routes(builder);
+    builder.complete = renderer.is_some();
+}
+
+fn plan_routes(builder: &mut PlanBuilder) {
+    let tenant = builder.tenant;
+    if builder.snapshot.gateway_api {
+        for route in render::gateway::routes(tenant) {
+            builder.write(Object::of_json(&route));
+        }
+    } else if tenant.spec.control_plane.gateway.is_some() {
+        builder.wait(Wait::new(
+            ConditionType::Reconciled,
+            "GatewayApiMissing",
+            "spec.controlPlane.gateway asks for routes, and the API server serves no TLSRoute of gateway.networking.k8s.io/v1: install the Gateway API (the routes follow by themselves), or remove spec.controlPlane.gateway",
+        ));
+    }
+}
+
+/// Checksums that the pod template carries, so that a changed Secret rolls the pods.
+fn pod_checksums(builder: &PlanBuilder) -> Checksums {
+    let planned = |name: String| builder.checksums.get(&name).cloned().unwrap_or_default();
+    let names = &builder.tenant.names;
+    Checksums {
+        api_server: planned(names.api_server()).data,
+        kubelet_client: planned(names.kubelet_client()).data,
+        ca: planned(names.ca()).data,
+        controller_manager_kubeconfig: planned(names.controller_manager_kubeconfig()).data,
+        front_proxy_ca: planned(names.front_proxy_ca()).data,
+        front_proxy_client: planned(names.front_proxy_client()).data,
+        service_account: planned(names.service_account()).data,
+        scheduler_kubeconfig: planned(names.scheduler_kubeconfig()).data,
+        konnectivity_certificate: planned(names.konnectivity_certificate()).data,
+        konnectivity_kubeconfig: planned(names.konnectivity_kubeconfig()).data,
+        storage_config: planned(names.datastore_config()).annotated,
+        storage_certificate: planned(names.datastore_certificate()).annotated,
+    }
+}
