@@ -9,46 +9,23 @@ use kamaji_api::tenant::{DeploymentSpec, JsonPatchOperation, TenantControlPlane}
 use super::{refusal::Refusal, types::Findings};
 use crate::{
     dns::{LONGEST_LABEL, is_label},
-    render::deployment::{api_server, controller_manager, kine, konnectivity, scheduler, volumes},
+    render::{
+        deployment::{component::Component, kine},
+        reserved::Reserved,
+    },
 };
 
 const DEPLOYMENT: &str = "spec.controlPlane.deployment";
 
-/// Containers that are ours, on whatever datastore.
-const CONTAINERS: [&str; 6] = [
-    api_server::NAME,
-    scheduler::NAME,
-    controller_manager::NAME,
-    kine::NAME,
-    kine::CHMOD,
-    konnectivity::NAME,
-];
-
-const PKI: [&str; 4] = [
-    "/etc/kubernetes/pki",
-    "/etc/ca-certificates",
-    "/usr/share/ca-certificates",
-    "/usr/local/share/ca-certificates",
-];
-
-/// Where kube-apiserver has something mounted, on whatever datastore and with whatever addons.
-const API_SERVER: [&str; 7] = [
-    PKI[0],
-    PKI[1],
-    PKI[2],
-    PKI[3],
-    "/run/konnectivity",
-    "/etc/kubernetes/konnectivity/configurations",
-    "/uds",
-];
-
 /// Containers, volumes, mounts, and the few other values that can be wrong.
 pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) {
     let deployment = &object.spec.control_plane.deployment;
+    let status = object.status.as_ref();
+    let reserved = Reserved::of(status.and_then(|status| status.renderer.as_deref()));
     scale(deployment, found);
-    let volumes = additional_volumes(deployment, found);
-    containers(deployment, &volumes, found);
-    mounts_of_ours(deployment, &volumes, found);
+    let volumes = additional_volumes(deployment, &reserved, found);
+    containers(deployment, (&volumes, &reserved), found);
+    mounts_of_ours(deployment, (&volumes, &reserved), found);
     patches(object, found);
 }
 
@@ -71,19 +48,24 @@ fn scale(deployment: &DeploymentSpec, found: &mut Findings) {
 /// Names of all volumes that there may be.
 fn additional_volumes<'a>(
     deployment: &'a DeploymentSpec,
+    reserved: &Reserved,
     found: &mut Findings,
 ) -> BTreeSet<&'a str> {
-    let mut names = Names::new(&volumes::NAMES);
+    let mut names = Names::new(&reserved.volumes);
     for (index, volume) in deployment.additional_volumes.iter().enumerate() {
         let field = format!("{DEPLOYMENT}.additionalVolumes[{index}].name");
         names.add(field, &volume.name, found);
     }
-    names.taken.extend(volumes::NAMES);
+    names.taken.extend(&reserved.volumes);
     names.taken
 }
 
-fn containers(deployment: &DeploymentSpec, volumes: &BTreeSet<&str>, found: &mut Findings) {
-    let mut names = Names::new(&CONTAINERS);
+fn containers(
+    deployment: &DeploymentSpec,
+    (volumes, reserved): (&BTreeSet<&str>, &Reserved),
+    found: &mut Findings,
+) {
+    let mut names = Names::new(&reserved.containers);
     let lists = [
         (
             "additionalInitContainers",
@@ -135,23 +117,20 @@ fn one(field: &str, container: &Container, volumes: &BTreeSet<&str>, found: &mut
     );
 }
 
-fn mounts_of_ours(deployment: &DeploymentSpec, volumes: &BTreeSet<&str>, found: &mut Findings) {
-    let Some(mounts) = &deployment.additional_volume_mounts else {
-        return;
-    };
-    let controller_manager: Vec<&str> = PKI.into_iter().chain(["/etc/kubernetes"]).collect();
-    let components = [
-        ("apiServer", &mounts.api_server, API_SERVER.as_slice()),
-        (
-            "controllerManager",
-            &mounts.controller_manager,
-            controller_manager.as_slice(),
-        ),
-        ("scheduler", &mounts.scheduler, &["/etc/kubernetes"]),
-    ];
-    for (component, mounts, ours) in components {
-        let field = format!("{DEPLOYMENT}.additionalVolumeMounts.{component}");
-        mounted(&field, mounts, (volumes, ours), found);
+fn mounts_of_ours(
+    deployment: &DeploymentSpec,
+    (volumes, reserved): (&BTreeSet<&str>, &Reserved),
+    found: &mut Findings,
+) {
+    for (field, component) in [
+        ("apiServer", Component::ApiServer),
+        ("controllerManager", Component::ControllerManager),
+        ("scheduler", Component::Scheduler),
+    ] {
+        let mounts = component.additional_mounts(deployment);
+        let ours = reserved.mount_paths(component);
+        let field = format!("{DEPLOYMENT}.additionalVolumeMounts.{field}");
+        mounted(&field, mounts, (volumes, &ours), found);
     }
 }
 
@@ -220,13 +199,13 @@ fn patches(object: &TenantControlPlane, found: &mut Findings) {
 }
 
 /// Names of one kind of thing in the pod.
-struct Names<'a> {
-    ours: &'a [&'a str],
+struct Names<'a, 'b> {
+    ours: &'b [&'static str],
     taken: BTreeSet<&'a str>,
 }
 
-impl<'a> Names<'a> {
-    fn new(ours: &'a [&'a str]) -> Self {
+impl<'a, 'b> Names<'a, 'b> {
+    fn new(ours: &'b [&'static str]) -> Self {
         Self {
             ours,
             taken: BTreeSet::new(),

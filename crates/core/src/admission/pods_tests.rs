@@ -183,23 +183,29 @@ fn mounts_and_patches_that_cannot_work_are_refused() {
 
 #[test]
 fn our_mounts_are_known() {
-    use crate::render::{deployment::volumes, fixture};
+    use crate::render::{
+        deployment::{component::Component, volumes},
+        fixture,
+        reserved::Reserved,
+    };
+    let known = |component| {
+        let mut known = Reserved::of(None).mount_paths(component);
+        known.sort_unstable();
+        known
+    };
     let tenant = fixture::tenant(json!({}));
     let paths = |mounts: Vec<k8s_openapi::api::core::v1::VolumeMount>| {
         let mut paths: Vec<String> = mounts.into_iter().map(|mount| mount.mount_path).collect();
         paths.sort();
         paths
     };
-    let mut known: Vec<String> = super::PKI
-        .into_iter()
-        .chain(["/etc/kubernetes"])
-        .map(str::to_owned)
-        .collect();
-    known.sort();
-    assert_eq!(paths(volumes::controller_manager_mounts(&tenant)), known);
+    assert_eq!(
+        paths(volumes::controller_manager_mounts(&tenant)),
+        known(Component::ControllerManager)
+    );
     assert_eq!(
         paths(volumes::scheduler_mounts(&tenant)),
-        ["/etc/kubernetes"]
+        known(Component::Scheduler)
     );
     let fixture = fixture::Fixture::with(
         json!({"addons": {"konnectivity": {"server": {"port": 8132}}}}),
@@ -209,7 +215,8 @@ fn our_mounts_are_known() {
         kamaji_api::datastore::Driver::PostgreSql,
         &["pg:5432"],
     ));
-    let mut known: Vec<String> = super::API_SERVER.map(str::to_owned).to_vec();
-    known.sort();
-    assert_eq!(paths(volumes::api_server_mounts(&fixture.facts())), known);
+    assert_eq!(
+        paths(volumes::api_server_mounts(&fixture.facts())),
+        known(Component::ApiServer)
+    );
 }

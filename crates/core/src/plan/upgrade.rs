@@ -65,15 +65,7 @@ pub fn evaluate(from: &Version, to: &Version) -> Result<(), Refusal> {
 
 /// The version that is installed, as far as the status knows.
 pub fn installed(tenant: &Tenant) -> Option<Version> {
-    let text = tenant
-        .status
-        .kubernetes_resources
-        .as_ref()?
-        .version
-        .as_ref()?
-        .version
-        .as_ref()?;
-    Version::parse(text).ok()
+    tenant.installed_version()
 }
 
 /// Holds a tenant at its installed version while the one of its spec is refused, so that everything else about

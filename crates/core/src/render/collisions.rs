@@ -1,22 +1,22 @@
-//! What in a tenant's text will not come out as it was written, because it is ours?
+//! Finds flags, names and ports in a tenant's spec that are not rendered as written, because the operator sets them
+//! itself.
 //!
-//! Rendering never fails over it: ours wins, as in upstream. Each finding is a sentence for
-//! an admission warning or a condition.
+//! Rendering does not fail over them: the operator's value wins, as in upstream. Each finding is a sentence for an
+//! admission warning.
 
 use std::collections::BTreeSet;
 
-use kamaji_api::tenant::TenantControlPlaneSpec;
-
 use super::{
-    Renderer,
-    deployment::{api_server, args, controller_manager, kine, konnectivity, scheduler, volumes},
+    deployment::{api_server, args, kine, konnectivity, scheduler},
+    renderer::Renderer,
+    reserved::Reserved,
 };
 use crate::tenant::Tenant;
 
-/// Every finding, in the order of the fields.
+/// Lists all findings in the order of the fields. Empty if everything is rendered as written.
 pub fn collisions(tenant: &Tenant) -> Vec<String> {
     let mut found = flags(tenant);
-    found.extend(containers(&tenant.spec));
+    found.extend(containers(tenant));
     found.extend(ports(tenant));
     found
 }
@@ -27,7 +27,7 @@ fn flags(tenant: &Tenant) -> Vec<String> {
     if let Some(extra) = &spec.control_plane.deployment.extra_args {
         let field = |name| format!("spec.controlPlane.deployment.extraArgs.{name}");
         found.extend(ignored(&field("apiServer"), &extra.api_server, |n| {
-            owned(tenant, n)
+            is_managed(tenant, n)
         }));
         found.extend(ignored(
             &field("controllerManager"),
@@ -35,8 +35,9 @@ fn flags(tenant: &Tenant) -> Vec<String> {
             |_| false,
         ));
         found.extend(ignored(&field("scheduler"), &extra.scheduler, |name| {
-            let ours = tenant.status.renderer.as_deref() == Some(Renderer::V1.number());
-            ours && scheduler::MANAGED.iter().any(|arg| args::name(arg) == name)
+            let recorded = tenant.status.renderer.as_deref();
+            let renderer = recorded.and_then(Renderer::parse);
+            scheduler::is_managed(renderer.unwrap_or(Renderer::NEWEST), name)
         }));
         found.extend(ignored(&field("kine"), &extra.kine, |name| {
             name == kine::ENDPOINT_FLAG
@@ -53,8 +54,8 @@ fn flags(tenant: &Tenant) -> Vec<String> {
     found
 }
 
-/// True if kube-apiserver's flag of this name is ours.
-fn owned(tenant: &Tenant, name: &str) -> bool {
+/// True if the operator sets kube-apiserver's flag of this name.
+fn is_managed(tenant: &Tenant, name: &str) -> bool {
     let driver = tenant
         .status
         .storage
@@ -84,9 +85,9 @@ fn ignored(field: &str, user: &[String], managed: impl Fn(&str) -> bool) -> Vec<
         .collect()
 }
 
-/// Names that the API server refuses to see twice.
-fn containers(spec: &TenantControlPlaneSpec) -> Vec<String> {
-    let deployment = &spec.control_plane.deployment;
+/// Names of containers and volumes that the API server refuses to see twice.
+fn containers(tenant: &Tenant) -> Vec<String> {
+    let deployment = &tenant.spec.control_plane.deployment;
     let containers = deployment
         .additional_containers
         .iter()
@@ -95,23 +96,16 @@ fn containers(spec: &TenantControlPlaneSpec) -> Vec<String> {
         .additional_init_containers
         .iter()
         .map(|c| ("additionalInitContainers", &c.name));
-    let reserved = [
-        api_server::NAME,
-        scheduler::NAME,
-        controller_manager::NAME,
-        kine::NAME,
-        kine::CHMOD,
-        konnectivity::NAME,
-    ];
+    let reserved = Reserved::of(tenant.status.renderer.as_deref());
     let containers = containers
         .chain(inits)
-        .filter(|(_, name)| reserved.contains(&name.as_str()))
+        .filter(|(_, name)| reserved.containers.contains(&name.as_str()))
         .filter(|(list, name)| *list != "additionalContainers" || *name != kine::NAME);
     let volumes = deployment
         .additional_volumes
         .iter()
         .map(|volume| ("additionalVolumes", &volume.name))
-        .filter(|(_, name)| volumes::NAMES.contains(&name.as_str()));
+        .filter(|(_, name)| reserved.volumes.contains(&name.as_str()));
     containers
         .chain(volumes)
         .map(|(field, name)| {

@@ -1,8 +1,7 @@
-//! What does the Deployment of a control plane look like?
-//! (management-cluster specification, sections 6 and 7)
+//! Deployment of a control plane.
 //!
 //! A change of the pod template restarts every control plane, so whatever alters the template of a
-//! running tenant is a [`Change`] of a newer [`Renderer`](super::Renderer).
+//! running tenant is a [`Change`] of a newer [`Renderer`](super::renderer::Renderer).
 
 use std::collections::BTreeMap;
 
@@ -12,11 +11,17 @@ use k8s_openapi::{
 };
 use kamaji_api::labels;
 
-use super::{Change, Checksums, Facts, metadata, user};
+use super::{
+    facts::{Checksums, Facts},
+    metadata::metadata,
+    renderer::Change,
+    user,
+};
 use crate::{checksum, tenant::Tenant};
 
 pub mod api_server;
 pub mod args;
+pub mod component;
 pub mod controller_manager;
 pub mod core_container;
 pub mod kine;
@@ -26,7 +31,7 @@ pub mod scheduler;
 pub mod template;
 pub mod volumes;
 
-/// The Deployment, complete: control plane, kine and konnectivity in one.
+/// Renders the Deployment with the containers of the control plane, kine and konnectivity.
 pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
     let tenant = facts.tenant;
     let wanted = &tenant.spec.control_plane.deployment;
@@ -58,7 +63,7 @@ pub fn deployment(facts: &Facts, checksums: &Checksums) -> Deployment {
     }
 }
 
-/// The tenant's strategy; by default new pods come up before old ones go.
+/// Strategy of the tenant; by default all new pods start before old ones stop.
 fn strategy(tenant: &Tenant) -> DeploymentStrategy {
     let wanted = &tenant.spec.control_plane.deployment.strategy;
     if wanted.type_.as_deref() == Some("Recreate") {
@@ -67,8 +72,8 @@ fn strategy(tenant: &Tenant) -> DeploymentStrategy {
             rolling_update: None,
         };
     }
-    // What the API server would fill in is spelt out: a value that we do not own would stay behind
-    // and be refused when the tenant changes to Recreate.
+    // Defaults of the API server are written out: a value that server-side apply does not own would stay
+    // when the tenant changes to Recreate, and be refused.
     let quarter = || Some(IntOrString::String("25%".to_owned()));
     let rolling_update = match wanted.rolling_update.clone() {
         Some(rolling) => RollingUpdateDeployment {

@@ -1,12 +1,11 @@
-//! How is the API server told to reach nodes through konnectivity?
-//! (management-cluster specification, section 5.11)
+//! ConfigMap with the egress selector, by which kube-apiserver reaches nodes through konnectivity.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kamaji_api::labels;
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::{checksum, tenant::Tenant};
 
 const SELECTOR: &str = "\
@@ -21,7 +20,7 @@ egressSelections:
 kind: EgressSelectorConfiguration
 ";
 
-/// The `ConfigMap` with the egress selector; only wanted while the addon is on.
+/// Renders the `ConfigMap`, which is needed while the addon is on.
 pub fn config_map(tenant: &Tenant) -> ConfigMap {
     let data = BTreeMap::from([(
         "egress-selector-configuration.yaml".to_owned(),

@@ -1,5 +1,4 @@
-//! How is a control plane reached through a Gateway?
-//! (management-cluster specification, section 10)
+//! TLSRoutes by which a control plane is reached through a Gateway, and the access points that they give.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_api::{
@@ -10,14 +9,14 @@ use kamaji_api::{
     tenant::{AccessPoint, GatewaySpec},
 };
 
-use super::{metadata, user};
+use super::{metadata::metadata, user};
 use crate::tenant::Tenant;
 
 /// Listener that konnectivity's route attaches to; the gateway's owner must give it this name.
 const KONNECTIVITY_LISTENER: &str = "konnectivity-server";
 
-/// The routes of a tenant: its API server's, then konnectivity's while the addon is on. None
-/// without a gateway or a host name.
+/// Renders the routes of a tenant: the API server's, then konnectivity's while the addon is on. Empty without
+/// spec.controlPlane.gateway or without its host name.
 pub fn routes(tenant: &Tenant) -> Vec<TlsRoute> {
     let Some(wanted) = &tenant.spec.control_plane.gateway else {
         return Vec::new();
@@ -81,8 +80,8 @@ fn spec(tenant: &Tenant, hostname: &str, parents: Vec<ParentReference>, port: i3
     }
 }
 
-/// Where clients can connect through `route`: a place for each listener of each gateway that has
-/// accepted it. Nowhere is no error, and neither are several places: gateways come and go.
+/// Access points of `route`: one for each host name and each port of a TLS listener of a gateway that has
+/// accepted the route and is programmed. Empty until a gateway has.
 pub fn access_points(route: &TlsRoute, gateways: &[Gateway]) -> Vec<AccessPoint> {
     let parents = route.status.iter().flat_map(|status| &status.parents);
     let mut ports: Vec<i32> = Vec::new();

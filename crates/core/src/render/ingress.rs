@@ -1,17 +1,16 @@
-//! What does the Ingress of a control plane look like? (management-cluster specification, section 9)
+//! Ingress of a control plane.
 
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule,
     IngressServiceBackend, IngressSpec, ServiceBackendPort,
 };
 
-use super::{metadata, user};
+use super::{metadata::metadata, user};
 use crate::{endpoint::HostPort, tenant::Tenant};
 
-/// The Ingress; `None` unless the tenant asks for one and says for which host name.
+/// Renders the Ingress; `None` without spec.controlPlane.ingress or without its host name.
 ///
-/// TLS passes through to the API server, by whatever annotations the controller wants for that:
-/// they are the user's to give.
+/// TLS must pass through to the API server: the user gives the annotations by which the controller does so.
 pub fn ingress(tenant: &Tenant) -> Option<Ingress> {
     let wanted = tenant.spec.control_plane.ingress.as_ref()?;
     let hostname = wanted.hostname.as_deref().filter(|name| !name.is_empty())?;

@@ -1,7 +1,6 @@
-//! What does the `ConfigMap` with the kubeadm configuration say?
-//! (management-cluster specification, section 5.3)
+//! ConfigMap with the kubeadm configuration of a tenant, in the management cluster.
 //!
-//! Nobody but tools made for upstream reads it; it is written byte for byte as there.
+//! Only tools made for upstream read it, so it is written byte for byte as upstream does.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +8,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kamaji_api::{datastore::Driver, labels};
 use serde::Serialize;
 
-use super::{Facts, metadata};
+use super::{facts::Facts, metadata::metadata};
 use crate::{checksum, endpoint::Endpoint, tenant::Tenant};
 
-/// The `ConfigMap`.
+/// Renders the `ConfigMap` with `InitConfiguration` and `ClusterConfiguration`, each one line of JSON.
 pub fn config_map(facts: &Facts) -> ConfigMap {
     let tenant = facts.tenant;
     let data = BTreeMap::from([

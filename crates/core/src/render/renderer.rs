@@ -1,4 +1,4 @@
-//! The renderer of a tenant's pods: which one applies, and what a newer one renders otherwise.
+//! Renderers of a tenant's pods: which one applies, and which changes a newer one has.
 //!
 //! A change of a pod template restarts pods, so whatever alters the template of a running tenant is a
 //! [`Change`] that only a newer renderer has. A tenant keeps the renderer that made its pods until its
@@ -7,8 +7,8 @@
 
 use kamaji_api::labels;
 
-use super::deployment::{api_server, core_container};
-use crate::{plan::upgrade, snapshot::Snapshot, tenant::Tenant};
+use super::deployment::component::Component;
+use crate::{snapshot::Snapshot, tenant::Tenant};
 
 /// A renderer of pods, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,30 +17,33 @@ pub enum Renderer {
     V1,
     /// V1 with every [`Change`].
     V2,
+    /// A renderer that there is not yet, so that tests show that the code has room for it.
+    #[cfg(test)]
+    V3,
 }
 
-/// What a renderer does otherwise than the one before it.
+/// A difference between a renderer and the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The Deployment names its renderer in an annotation, so that it is known even if the process
     /// ended before the status was written.
     NamesItself,
-    /// kube-scheduler and kube-controller-manager listen on IPv6, too, the controller manager is told the
-    /// node masks of both families, and the user's flags of the scheduler win.
+    /// kube-scheduler and kube-controller-manager listen on IPv6, too, the controller manager has the node
+    /// masks of both families, and the user's flags of the scheduler win.
     DualStack,
     /// The pods carry the checksums of konnectivity's certificate and kubeconfig, which its server reads
     /// at its start only.
     KonnectivityChecksums,
-    /// The pods of konnectivity's agent carry the checksum of the CA, which they read at their start only.
+    /// The pods of konnectivity's agent carry the checksum of the CA, which the agent reads at its start only.
     AgentChecksum,
-    /// kube-proxy is told the pod ranges; it starts anew when its configuration changes.
+    /// kube-proxy has the pod ranges, and restarts when its configuration changes.
     ClusterCidr,
-    /// The endpoints of the Service `kubernetes` are the operator's: API servers that share an address
-    /// would take it away from each other.
+    /// The operator writes the endpoints of the Service `kubernetes`: API servers that share an address would
+    /// remove it in turn.
     OwnEndpoints,
     /// The API server's certificate names every address of its Service; another certificate rolls the pods.
     ServiceSans,
-    /// Tokens of a tenant that is new are issued in the name of its own domain.
+    /// The issuer of tokens of a new tenant is in the tenant's own domain.
     OwnIssuer,
 }
 
@@ -60,7 +63,7 @@ impl Change {
     }
 }
 
-/// A renderer that this build does not have.
+/// Refusal of a renderer that this build does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownRenderer {
     /// Recorded by a newer operator.
@@ -80,36 +83,42 @@ pub enum UnknownRenderer {
 }
 
 impl Renderer {
-    /// What new tenants get.
+    /// Every renderer of this build, oldest first.
+    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    /// The renderer of new tenants.
     pub const NEWEST: Self = Self::V2;
 
-    /// Its number, as status and annotations have it.
+    /// Number of the renderer, as status and annotations have it.
     pub fn number(self) -> &'static str {
         match self {
             Self::V1 => "1",
             Self::V2 => "2",
+            #[cfg(test)]
+            Self::V3 => "3",
         }
     }
 
-    /// The renderer of a number, read strictly.
+    /// The renderer of a number, without leading zeros or spaces; `None` if this build does not have it.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::V1, Self::V2]
+        Self::ALL
             .into_iter()
             .find(|renderer| renderer.number() == text)
     }
 
-    /// True if it renders this change.
+    /// True if the renderer has this change.
     pub fn has(self, change: Change) -> bool {
         self >= change.since()
     }
 
-    /// The renderer that made what runs, by the published status. Without a record it is a tenant that
-    /// upstream made, or one whose pods are not made yet.
+    /// The renderer that the published status records. A tenant without a record was made by upstream, or has
+    /// no pods yet: that counts as V1.
     pub fn recorded(tenant: &Tenant) -> Result<Self, UnknownRenderer> {
         newest_of([tenant.status.renderer.as_deref()]).map(|renderer| renderer.unwrap_or(Self::V1))
     }
 
-    /// The renderer for the next Deployment of a tenant.
+    /// The renderer for the next Deployment of a tenant: the one of the annotation, else the newest for new
+    /// tenants and for those that an upgrade of their version rolls anyway, else the recorded one.
     pub fn choose(tenant: &Tenant, snapshot: &Snapshot) -> Result<Self, UnknownRenderer> {
         let annotations = snapshot.object.metadata.annotations.as_ref();
         if let Some(asked) = annotations.and_then(|all| all.get(labels::RENDERER)) {
@@ -124,9 +133,10 @@ impl Renderer {
             return Ok(recorded.unwrap_or(Self::NEWEST));
         };
         let recorded = recorded.unwrap_or(Self::V1);
-        let image = core_container::image(tenant, api_server::NAME);
+        let image = Component::ApiServer.image(tenant);
         let rolled = pods.image.as_ref().is_some_and(|live| *live != image);
-        let upgraded = upgrade::installed(tenant)
+        let upgraded = tenant
+            .installed_version()
             .is_some_and(|installed| installed.text != tenant.version.text);
         Ok(if rolled && upgraded {
             Self::NEWEST

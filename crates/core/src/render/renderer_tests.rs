@@ -9,6 +9,10 @@ use crate::{
         fixture::{after, pods, settled, snapshot},
         plan,
     },
+    render::{
+        deployment,
+        fixture::{Fixture, checksums},
+    },
     snapshot::DeploymentView,
 };
 
@@ -16,7 +20,7 @@ fn upgraded() -> Value {
     json!({"spec": {"kubernetes": {"version": "v1.36.4"}}})
 }
 
-/// The world of a tenant that an older operator made: renderer 1, all replicas ready.
+/// Snapshot of a tenant that an older operator made: renderer 1, all replicas ready.
 fn old() -> Snapshot {
     let mut seen = snapshot(json!({"metadata": {"annotations": {labels::RENDERER: "1"}}}));
     for _ in 0..3 {
@@ -26,7 +30,7 @@ fn old() -> Snapshot {
     seen
 }
 
-/// One pass, and the pods that come of it.
+/// Plans once, and updates the snapshot with the objects and pods of the plan.
 fn run(seen: &mut Snapshot) -> Plan {
     let planned = plan(seen).unwrap();
     *seen = after(seen.clone(), &planned);
@@ -49,6 +53,38 @@ fn template(plan: &Plan) -> Option<Value> {
 
 fn renderer(plan: &Plan) -> Option<&str> {
     plan.status.renderer.as_deref()
+}
+
+#[test]
+fn renderers_are_numbered_in_their_order_and_read_back() {
+    assert!(Renderer::ALL.is_sorted());
+    assert_eq!(Renderer::ALL.last(), Some(&Renderer::NEWEST));
+    for renderer in Renderer::ALL {
+        assert_eq!(Renderer::parse(renderer.number()), Some(renderer));
+    }
+}
+
+#[test]
+fn a_third_renderer_has_every_change_and_names_itself() {
+    for change in [
+        Change::NamesItself,
+        Change::DualStack,
+        Change::KonnectivityChecksums,
+        Change::AgentChecksum,
+        Change::ClusterCidr,
+        Change::OwnEndpoints,
+        Change::ServiceSans,
+        Change::OwnIssuer,
+    ] {
+        assert!(Renderer::V3.has(change) && !Renderer::V1.has(change));
+    }
+    let fixture = Fixture {
+        renderer: Renderer::V3,
+        ..Fixture::with(json!({}))
+    };
+    let deployment = deployment::deployment(&fixture.facts(), &checksums());
+    let annotations = deployment.metadata.annotations.unwrap();
+    assert_eq!(annotations[labels::RENDERER], "3");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! What does the Service of a control plane look like?
-//! (management-cluster specification, sections 7.4 and 8.1)
+//! Service of a control plane.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -12,13 +11,13 @@ use kamaji_api::{
     tenant::{AdditionalPort, ServiceType},
 };
 
-use super::{metadata, user};
+use super::{metadata::metadata, user};
 use crate::tenant::Tenant;
 
-/// The Service. `assigned` is the address that the control plane has, once it has one.
+/// Renders the Service. `assigned` is the address of the control plane; `None` until it has one.
 ///
-/// Address families and node ports that nobody asked for are the API server's choice:
-/// server-side apply leaves alone what is not sent, and clears what is no longer sent.
+/// Address families and node ports that the spec leaves open are the API server's choice: server-side apply
+/// keeps fields that are not sent, and clears those that are no longer sent.
 pub fn service(tenant: &Tenant, assigned: Option<IpAddr>) -> Service {
     let wanted = &tenant.spec.control_plane.service;
     let ours = metadata(tenant, tenant.names.control_plane(), "service");
@@ -86,7 +85,7 @@ fn external_ips(tenant: &Tenant, assigned: Option<IpAddr>) -> Option<Vec<String>
         .map(|address| vec![address.to_string()])
 }
 
-/// The API server's port, konnectivity's while the addon is on, then the user's.
+/// Ports of the Service: the API server's, konnectivity's while the addon is on, then the user's.
 fn ports(tenant: &Tenant) -> Vec<ServicePort> {
     let konnectivity = tenant
         .spec
@@ -117,7 +116,7 @@ fn ports(tenant: &Tenant) -> Vec<ServicePort> {
     ports
 }
 
-/// True if node ports that were allocated once must be given back, which only an explicit 0 does.
+/// True if node ports that were allocated before must be released, which only an explicit 0 does.
 fn released(tenant: &Tenant) -> bool {
     tenant.spec.control_plane.service.service_type == ServiceType::LoadBalancer
         && !allocates_node_ports(tenant)

@@ -1,14 +1,14 @@
-//! What may a user's own labels and annotations change on our objects?
+//! Merges a user's labels and annotations into those of a tenant's objects.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kamaji_api::{labels, tenant::AdditionalMetadata};
 
-/// Labels by which the operator and its Services find what is theirs.
+/// Labels by which the operator and Services select objects; a user cannot change them.
 const RESERVED: [&str; 3] = [labels::PROJECT, labels::NAME, labels::COMPONENT];
 
-/// Our labels and the user's; the user's win, except where we would lose sight of the object.
+/// Merges labels. The user's win, except for the reserved ones.
 pub fn labels(
     mut ours: BTreeMap<String, String>,
     user: &BTreeMap<String, String>,
@@ -20,7 +20,7 @@ pub fn labels(
     ours
 }
 
-/// `ours` with the user's labels and annotations.
+/// Adds the user's labels and annotations to `ours`; the user's win, except for the reserved labels.
 pub fn metadata(ours: ObjectMeta, user: Option<&AdditionalMetadata>) -> ObjectMeta {
     let Some(user) = user else { return ours };
     let mut annotations = ours.annotations.unwrap_or_default();

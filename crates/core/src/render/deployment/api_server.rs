@@ -1,5 +1,4 @@
-//! What does the container `kube-apiserver` look like?
-//! (management-cluster specification, sections 6.5, 6.6 and 7.2)
+//! Container `kube-apiserver` of a control plane's pods, and the flags of it that the operator sets alone.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +7,21 @@ use kamaji_api::datastore::Driver;
 
 use super::{
     args::{flag, name},
-    core_container::{Core, image},
-    probes::{Check, Component},
+    component::Component,
+    core_container::CoreContainer,
+    probes::Check,
     volumes,
 };
 use crate::{
-    render::{Change, Facts},
+    render::{facts::Facts, renderer::Change},
     store::Store,
     tenant::Tenant,
 };
 
-/// Name of the container.
-pub const NAME: &str = "kube-apiserver";
-
-/// Flag that konnectivity adds; ours only as long as the addon is on.
+/// Flag of the egress selector, which the operator sets while the addon konnectivity is on.
 pub const EGRESS_FLAG: &str = "--egress-selector-config-file";
 
-/// Flags that are always ours: a user's flag of the same name is left out.
+/// Flags that the operator always sets: a user's flag of the same name is left out.
 pub const MANAGED: [&str; 17] = [
     "--advertise-address",
     "--client-ca-file",
@@ -45,7 +42,7 @@ pub const MANAGED: [&str; 17] = [
     "--tls-private-key-file",
 ];
 
-/// Flags that are ours as well where the datastore is etcd.
+/// Flags that the operator sets as well where the datastore is etcd.
 pub const MANAGED_WITH_ETCD: [&str; 5] = [
     "--etcd-cafile",
     "--etcd-certfile",
@@ -54,22 +51,23 @@ pub const MANAGED_WITH_ETCD: [&str; 5] = [
     "--etcd-prefix",
 ];
 
-/// Flag that is ours as well where resources have datastores of their own.
+/// Flag that the operator sets as well where resources have datastores of their own.
 pub const OVERRIDES_FLAG: &str = "--etcd-servers-overrides";
 
-/// Flag that says in whose name tokens are issued.
+/// Flag with the issuer of service-account tokens.
 const ISSUER: &str = "--service-account-issuer";
 
-/// Flag that says who keeps the endpoints of the Service `kubernetes`.
+/// Flag with the kind of reconciler of the endpoints of the Service `kubernetes`.
 const RECONCILER: &str = "--endpoint-reconciler-type";
 
-/// True if the user says who keeps the endpoints of the Service `kubernetes`.
+/// True if the user's flags choose the reconciler of the endpoints of the Service `kubernetes`; the operator
+/// writes them otherwise.
 pub fn chooses_reconciler(tenant: &Tenant) -> bool {
-    let extra = tenant.spec.control_plane.deployment.extra_args.as_ref();
-    extra.is_some_and(|extra| extra.api_server.iter().any(|arg| name(arg) == RECONCILER))
+    let user = Component::ApiServer.extra_args(&tenant.spec.control_plane.deployment);
+    user.iter().any(|arg| name(arg) == RECONCILER)
 }
 
-/// Flags that are ours only until the user gives one of the same name.
+/// Flags that the operator sets unless the user gives one of the same name.
 const SAFE_DEFAULTS: [&str; 6] = [
     "--allow-privileged=true",
     AUTHORIZATION_MODE,
@@ -83,15 +81,12 @@ const AUTHORIZATION_MODE: &str = "--authorization-mode=Node,RBAC";
 
 const EGRESS: &str = "--egress-selector-config-file=/etc/kubernetes/konnectivity/configurations/egress-selector-configuration.yaml";
 
-/// The container.
+/// Renders the container, which is restarted by its liveness probe at `/livez`.
 pub fn container(facts: &Facts) -> Container {
     let tenant = facts.tenant;
-    let deployment = &tenant.spec.control_plane.deployment;
     let port = i32::from(tenant.network.port);
-    Core {
-        name: NAME,
+    CoreContainer {
         component: Component::ApiServer,
-        image: image(tenant, NAME),
         // Tags of kube-apiserver are re-pulled by upstream; changing it would roll the pods.
         image_pull_policy: Some("Always"),
         args: args(facts),
@@ -103,31 +98,14 @@ pub fn container(facts: &Facts) -> Container {
             path: "/readyz",
             port,
         },
-        resources: deployment
-            .resources
-            .as_ref()
-            .and_then(|r| r.api_server.clone()),
-        security_context: deployment
-            .container_security_contexts
-            .as_ref()
-            .and_then(|c| c.api_server.clone()),
         volume_mounts: volumes::api_server_mounts(facts),
     }
-    .container(deployment.probes.as_ref())
+    .container(tenant)
 }
 
-/// The flags: ours sorted, then the user's as they were written.
+/// Flags of the container: the operator's, sorted, then the user's as written.
 pub fn args(facts: &Facts) -> Vec<String> {
-    let extra = facts
-        .tenant
-        .spec
-        .control_plane
-        .deployment
-        .extra_args
-        .as_ref();
-    let user = extra
-        .map(|extra| extra.api_server.as_slice())
-        .unwrap_or_default();
+    let user = Component::ApiServer.extra_args(&facts.tenant.spec.control_plane.deployment);
     let mut ours = managed(facts);
     let reconciler = facts
         .renderer

@@ -1,9 +1,9 @@
-//! Makes one command line of our flags and the user's.
+//! Merges the operator's flags of a component with the user's.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// The name of a flag: what stands before the first `=`, in the one spelling of all that mean the same.
-/// Components of Kubernetes read `--etcd_prefix` as `--etcd-prefix`, and kine `-endpoint` as `--endpoint`.
+/// The name of a flag: the text before the first `=`, in one spelling of all that mean the same. Components
+/// of Kubernetes read `--etcd_prefix` as `--etcd-prefix`, and kine `-endpoint` as `--endpoint`.
 pub fn name(arg: &str) -> Cow<'_, str> {
     let written = arg.split_once('=').map_or(arg, |(name, _)| name);
     let word = written.trim_start_matches('-');
@@ -14,7 +14,7 @@ pub fn name(arg: &str) -> Cow<'_, str> {
     Cow::Owned(format!("--{}", word.replace('_', "-")))
 }
 
-/// `--name=value`.
+/// Builds the flag `--name=value`.
 pub fn flag(name: &str, value: impl std::fmt::Display) -> String {
     format!("{name}={value}")
 }

@@ -1,40 +1,41 @@
-//! What does the container `kube-controller-manager` look like?
-//! (management-cluster specification, sections 6.5 and 6.7)
+//! Container `kube-controller-manager` of a control plane's pods.
 
 use k8s_openapi::api::core::v1::Container;
 
 use super::{
     args::{flag, merged},
-    core_container::Core,
-    probes::Component,
+    component::Component,
+    core_container::CoreContainer,
+    probes::Check,
     volumes,
 };
 use crate::{
     network::{NODE_MASK_IPV4, NODE_MASK_IPV6},
-    render::{Change, Facts},
+    render::{facts::Facts, renderer::Change},
 };
 
-/// Name of the container.
-pub const NAME: &str = "kube-controller-manager";
+const PORT: i32 = 10257;
 
-/// The container.
+/// Renders the container; its probes ask `/healthz`.
 pub fn container(facts: &Facts) -> Container {
-    let tenant = facts.tenant;
-    Core {
+    let healthz = Check {
+        path: "/healthz",
+        port: PORT,
+    };
+    CoreContainer {
+        component: Component::ControllerManager,
+        image_pull_policy: None,
         args: args(facts),
-        volume_mounts: volumes::controller_manager_mounts(tenant),
-        ..Core::plain(facts, (NAME, Component::ControllerManager), 10257)
+        liveness: healthz,
+        readiness: healthz,
+        volume_mounts: volumes::controller_manager_mounts(facts.tenant),
     }
-    .container(tenant.spec.control_plane.deployment.probes.as_ref())
+    .container(facts.tenant)
 }
 
-/// The flags, sorted; the user's win.
+/// Flags of the container, sorted, one of each name; the user's win.
 pub fn args(facts: &Facts) -> Vec<String> {
-    let deployment = &facts.tenant.spec.control_plane.deployment;
-    let extra = deployment.extra_args.as_ref();
-    let user = extra
-        .map(|extra| extra.controller_manager.as_slice())
-        .unwrap_or_default();
+    let user = Component::ControllerManager.extra_args(&facts.tenant.spec.control_plane.deployment);
     merged([&defaults(facts), user])
 }
 

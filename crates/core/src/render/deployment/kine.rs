@@ -1,5 +1,4 @@
-//! What stands between kube-apiserver and a database that is not etcd?
-//! (management-cluster specification, section 6.10)
+//! Containers of kine, which serves the etcd API to kube-apiserver from a database that is not etcd.
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvFromSource, EnvVar, SecretEnvSource,
@@ -10,7 +9,7 @@ use super::{
     args::{flag, merged},
     volumes::{mount, read_only},
 };
-use crate::render::Facts;
+use crate::render::facts::Facts;
 
 /// Name of the container.
 pub const NAME: &str = "kine";
@@ -18,10 +17,10 @@ pub const NAME: &str = "kine";
 /// Name of the init container that makes the TLS material private.
 pub const CHMOD: &str = "chmod";
 
-/// The flag that is always ours.
+/// Flag with the URL of the database, which the operator always sets.
 pub const ENDPOINT_FLAG: &str = "--endpoint";
 
-/// The container; `None` where the datastore is etcd.
+/// Renders the container; `None` where the datastore is etcd.
 pub fn container(facts: &Facts) -> Option<Container> {
     let args = args(facts)?;
     let tenant = facts.tenant;
@@ -59,8 +58,8 @@ pub fn container(facts: &Facts) -> Option<Container> {
     })
 }
 
-/// The init container that copies TLS material to where its mode can be changed: database clients
-/// refuse keys that others can read. `None` without kine or without TLS.
+/// Renders the init container that copies TLS material to a volume where its mode can be changed: database
+/// clients refuse keys that others can read. `None` without kine or without TLS.
 pub fn init_container(facts: &Facts) -> Option<Container> {
     if facts.store.driver == Driver::Etcd || facts.store.tls.is_none() {
         return None;
@@ -81,8 +80,8 @@ pub fn init_container(facts: &Facts) -> Option<Container> {
     })
 }
 
-/// The image that the user asks for by a container of this name; else the one that runs already, so that a
-/// new operator restarts nobody; else the operator's.
+/// The image of a container `kine` in additionalContainers; else the one that runs already, so that a new
+/// operator restarts no pod; else the one of the operator's settings.
 fn image(facts: &Facts) -> String {
     let deployment = &facts.tenant.spec.control_plane.deployment;
     let mut additional = deployment.additional_containers.iter();
@@ -94,7 +93,8 @@ fn image(facts: &Facts) -> String {
         .to_owned()
 }
 
-/// The flags, sorted; the user's win except for the endpoint. `None` for etcd.
+/// Flags of the container, sorted, one of each name; the user's win except for the endpoint. `None` where the
+/// datastore is etcd.
 pub fn args(facts: &Facts) -> Option<Vec<String>> {
     let endpoint = match facts.store.driver {
         Driver::Etcd => return None,

@@ -1,5 +1,4 @@
-//! What does the container `konnectivity-server` look like?
-//! (management-cluster specification, section 7.1)
+//! Container `konnectivity-server` of a control plane's pods.
 
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, HTTPGetAction, Probe, VolumeMount},
@@ -19,7 +18,7 @@ pub const NAME: &str = "konnectivity-server";
 const ADMIN_PORT: i32 = 8133;
 const HEALTH_PORT: i32 = 8134;
 
-/// The container; `None` without the addon.
+/// Renders the container; `None` without the addon.
 pub fn container(tenant: &Tenant) -> Option<Container> {
     let server = &tenant.spec.addons.konnectivity.as_ref()?.server;
     Some(Container {
@@ -63,12 +62,12 @@ fn tag(tenant: &Tenant, server: &KonnectivityServerSpec) -> String {
     }
 }
 
-/// The flags, sorted; ours win.
+/// Flags of the container, sorted, one of each name; the operator's win.
 pub fn args(tenant: &Tenant, server: &KonnectivityServerSpec) -> Vec<String> {
     merged([server.extra_args.as_slice(), &managed(tenant, server)])
 }
 
-/// Flags that are always ours.
+/// Flags that the operator always sets.
 pub fn managed(tenant: &Tenant, server: &KonnectivityServerSpec) -> [String; 13] {
     [
         flag("--admin-port", ADMIN_PORT),

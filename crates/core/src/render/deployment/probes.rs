@@ -1,5 +1,4 @@
-//! How are the three components probed, and what may a tenant change about it?
-//! (management-cluster specification, section 6.5)
+//! Probes of the Kubernetes components, and the numbers of them that a tenant may change.
 
 use k8s_openapi::{
     api::core::v1::{HTTPGetAction, Probe},
@@ -7,38 +6,30 @@ use k8s_openapi::{
 };
 use kamaji_api::tenant::{ProbeSet, ProbeSpec, Probes};
 
-/// Whose probes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Component {
-    /// kube-apiserver
-    ApiServer,
-    /// kube-controller-manager
-    ControllerManager,
-    /// kube-scheduler
-    Scheduler,
-}
+use super::component::Component;
 
-/// Which probe.
+/// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Restarts the container.
+    /// The probe whose failure restarts the container.
     Liveness,
-    /// Takes it out of the Service.
+    /// The probe whose failure takes the pod out of the Service.
     Readiness,
-    /// Holds the others back.
+    /// The probe that must succeed before the others begin.
     Startup,
 }
 
-/// What is asked over HTTPS.
+/// HTTPS request of a probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
-    /// Path.
+    /// Path of the URL, with a leading slash.
     pub path: &'static str,
     /// Port of the container.
     pub port: i32,
 }
 
-/// The probe: our numbers, then the tenant's for every component, then its own for this one.
+/// Builds a probe. The defaults yield to the numbers that `tenant` has for every component, and these to the
+/// ones that it has for this component.
 pub fn probe(check: Check, kind: Kind, component: Component, tenant: Option<&Probes>) -> Probe {
     let start = Probe {
         http_get: Some(HTTPGetAction {
@@ -60,12 +51,8 @@ pub fn probe(check: Check, kind: Kind, component: Component, tenant: Option<&Pro
         Kind::Readiness => tenant.readiness.as_ref(),
         Kind::Startup => tenant.startup.as_ref(),
     };
-    let own = match component {
-        Component::ApiServer => tenant.api_server.as_ref(),
-        Component::ControllerManager => tenant.controller_manager.as_ref(),
-        Component::Scheduler => tenant.scheduler.as_ref(),
-    };
-    [every, own.and_then(|set| of_kind(set, kind))]
+    let component = component.probes(tenant);
+    [every, component.and_then(|set| of_kind(set, kind))]
         .into_iter()
         .flatten()
         .fold(start, overridden)

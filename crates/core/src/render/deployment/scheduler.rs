@@ -1,16 +1,23 @@
-//! What does the container `kube-scheduler` look like?
-//! (management-cluster specification, sections 6.5 and 6.8)
+//! Container `kube-scheduler` of a control plane's pods.
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::{args::merged, core_container::Core, probes::Component, volumes};
-use crate::render::{Change, Facts};
+use super::{
+    args::{merged, name},
+    component::Component,
+    core_container::CoreContainer,
+    probes::Check,
+    volumes,
+};
+use crate::render::{
+    facts::Facts,
+    renderer::{Change, Renderer},
+};
 
-/// Name of the container.
-pub const NAME: &str = "kube-scheduler";
+const PORT: i32 = 10259;
 
-/// Flags of ours. They win by renderer 1, the user's by newer ones.
-pub const MANAGED: [&str; 5] = [
+/// Flags that the operator sets. They win over the user's in renderer 1, and yield to them in newer ones.
+const MANAGED: [&str; 5] = [
     "--authentication-kubeconfig=/etc/kubernetes/scheduler.conf",
     "--authorization-kubeconfig=/etc/kubernetes/scheduler.conf",
     BIND_ADDRESS,
@@ -20,24 +27,31 @@ pub const MANAGED: [&str; 5] = [
 
 const BIND_ADDRESS: &str = "--bind-address=0.0.0.0";
 
-/// The container.
-pub fn container(facts: &Facts) -> Container {
-    let tenant = facts.tenant;
-    Core {
-        args: args(facts),
-        volume_mounts: volumes::scheduler_mounts(tenant),
-        ..Core::plain(facts, (NAME, Component::Scheduler), 10259)
-    }
-    .container(tenant.spec.control_plane.deployment.probes.as_ref())
+/// True if a flag of this name is set by the operator alone, so that `renderer` leaves the user's out.
+pub fn is_managed(renderer: Renderer, flag: &str) -> bool {
+    !renderer.has(Change::DualStack) && MANAGED.iter().any(|arg| name(arg) == flag)
 }
 
-/// The flags, sorted.
+/// Renders the container; its probes ask `/healthz`.
+pub fn container(facts: &Facts) -> Container {
+    let healthz = Check {
+        path: "/healthz",
+        port: PORT,
+    };
+    CoreContainer {
+        component: Component::Scheduler,
+        image_pull_policy: None,
+        args: args(facts),
+        liveness: healthz,
+        readiness: healthz,
+        volume_mounts: volumes::scheduler_mounts(facts.tenant),
+    }
+    .container(facts.tenant)
+}
+
+/// Flags of the container, sorted, one of each name.
 pub fn args(facts: &Facts) -> Vec<String> {
-    let deployment = &facts.tenant.spec.control_plane.deployment;
-    let extra = deployment.extra_args.as_ref();
-    let user = extra
-        .map(|extra| extra.scheduler.as_slice())
-        .unwrap_or_default();
+    let user = Component::Scheduler.extra_args(&facts.tenant.spec.control_plane.deployment);
     let mut ours = MANAGED.map(str::to_owned);
     if facts.renderer.has(Change::DualStack) {
         for arg in ours.iter_mut().filter(|arg| *arg == BIND_ADDRESS) {

@@ -1,5 +1,4 @@
-//! What does the pod template of a control plane look like?
-//! (management-cluster specification, sections 6.2 to 6.4)
+//! Pod template of a control plane: metadata with checksums, containers, volumes and scheduling.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +10,15 @@ use kamaji_api::labels;
 
 use super::{api_server, controller_manager, kine, konnectivity, scheduler, volumes};
 use crate::{
-    render::{Change, Checksums, Facts, user},
+    render::{
+        facts::{Checksums, Facts},
+        renderer::Change,
+        user,
+    },
     tenant::Tenant,
 };
 
-/// The template.
+/// Renders the pod template. A changed checksum rolls the pods.
 pub fn template(facts: &Facts, checksums: &Checksums) -> PodTemplateSpec {
     PodTemplateSpec {
         metadata: Some(metadata(facts, checksums)),
@@ -132,7 +135,7 @@ fn containers(facts: &Facts) -> Vec<Container> {
         .control_plane
         .deployment
         .additional_containers;
-    // One of kine's name says which image kine has, and is none by itself.
+    // A container named `kine` sets the image of kine and is no container of its own.
     let user = user.iter().filter(|container| container.name != kine::NAME);
     let mut containers: Vec<Container> = user.cloned().map(complete).collect();
     containers.extend([
@@ -165,7 +168,7 @@ fn complete(mut container: Container) -> Container {
     container
 }
 
-/// The user's constraints; those that select nothing select our pods.
+/// Constraints of the user; those without a selector select the pods of this control plane.
 fn spread(tenant: &Tenant) -> Vec<TopologySpreadConstraint> {
     let constraints = tenant
         .spec

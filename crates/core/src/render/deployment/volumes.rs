@@ -1,8 +1,7 @@
-//! Which volumes do a control plane's pods have, and where are they mounted?
-//! (management-cluster specification, sections 6.4, 6.5, 6.9 and 7.2)
+//! Volumes of a control plane's pods, and their mounts in the Kubernetes components.
 //!
-//! The order is the one in which upstream's Deployments settle: pods of a control plane that
-//! is taken over are not restarted.
+//! The order is the one that upstream's Deployments end up with, so that pods of a control plane that is taken
+//! over are not restarted.
 
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
@@ -10,10 +9,23 @@ use k8s_openapi::api::core::v1::{
 };
 use kamaji_api::datastore::Driver;
 
-use crate::{render::Facts, tenant::Tenant};
+use super::component::Component;
+use crate::{render::facts::Facts, tenant::Tenant};
 
 /// Permissions of mounted files: 0644.
 const MODE: i32 = 420;
+
+/// Directories of certificates and keys.
+const PKI: [&str; 4] = [
+    "/etc/kubernetes/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+];
+const KUBECONFIG: &str = "/etc/kubernetes";
+const KONNECTIVITY_SOCKET: &str = "/run/konnectivity";
+const EGRESS_SELECTOR: &str = "/etc/kubernetes/konnectivity/configurations";
+const KINE_SOCKET: &str = "/uds";
 
 /// A mount that the container may write to.
 pub fn mount(name: &str, path: &str) -> VolumeMount {
@@ -32,75 +44,50 @@ pub fn read_only(name: &str, path: &str) -> VolumeMount {
     }
 }
 
-/// Mounts of kube-apiserver.
+/// Mounts of kube-apiserver, the user's first.
 pub fn api_server_mounts(facts: &Facts) -> Vec<VolumeMount> {
-    let user = facts
-        .tenant
-        .spec
-        .control_plane
-        .deployment
-        .additional_volume_mounts
-        .as_ref();
-    let mut mounts = user.map(|m| m.api_server.clone()).unwrap_or_default();
+    let deployment = &facts.tenant.spec.control_plane.deployment;
+    let mut mounts = Component::ApiServer.additional_mounts(deployment).to_vec();
     mounts.extend(pki_mounts());
     if facts.tenant.spec.addons.konnectivity.is_some() {
-        mounts.push(mount("konnectivity-uds", "/run/konnectivity"));
-        mounts.push(mount(
-            "egress-selector-configuration",
-            "/etc/kubernetes/konnectivity/configurations",
-        ));
+        mounts.push(mount("konnectivity-uds", KONNECTIVITY_SOCKET));
+        mounts.push(mount("egress-selector-configuration", EGRESS_SELECTOR));
     }
     if facts.store.driver != Driver::Etcd {
-        mounts.push(mount("kine-uds", "/uds"));
+        mounts.push(mount("kine-uds", KINE_SOCKET));
     }
     mounts
 }
 
-/// Mounts of kube-controller-manager.
+/// Mounts of kube-controller-manager, the user's first.
 pub fn controller_manager_mounts(tenant: &Tenant) -> Vec<VolumeMount> {
-    let user = tenant
-        .spec
-        .control_plane
-        .deployment
-        .additional_volume_mounts
-        .as_ref();
-    let mut mounts = user
-        .map(|m| m.controller_manager.clone())
-        .unwrap_or_default();
-    mounts.push(read_only(
-        "controller-manager-kubeconfig",
-        "/etc/kubernetes",
-    ));
+    let deployment = &tenant.spec.control_plane.deployment;
+    let user = Component::ControllerManager.additional_mounts(deployment);
+    let mut mounts = user.to_vec();
+    mounts.push(read_only("controller-manager-kubeconfig", KUBECONFIG));
     mounts.extend(pki_mounts());
     mounts
 }
 
-/// Mounts of kube-scheduler.
+/// Mounts of kube-scheduler, the user's first.
 pub fn scheduler_mounts(tenant: &Tenant) -> Vec<VolumeMount> {
-    let user = tenant
-        .spec
-        .control_plane
-        .deployment
-        .additional_volume_mounts
-        .as_ref();
-    let mut mounts = user.map(|m| m.scheduler.clone()).unwrap_or_default();
-    mounts.push(read_only("scheduler-kubeconfig", "/etc/kubernetes"));
+    let deployment = &tenant.spec.control_plane.deployment;
+    let mut mounts = Component::Scheduler.additional_mounts(deployment).to_vec();
+    mounts.push(read_only("scheduler-kubeconfig", KUBECONFIG));
     mounts
 }
 
 fn pki_mounts() -> [VolumeMount; 4] {
     [
-        read_only("etc-kubernetes-pki", "/etc/kubernetes/pki"),
-        read_only("etc-ca-certificates", "/etc/ca-certificates"),
-        read_only("usr-share-ca-certificates", "/usr/share/ca-certificates"),
-        read_only(
-            "usr-local-share-ca-certificates",
-            "/usr/local/share/ca-certificates",
-        ),
+        read_only("etc-kubernetes-pki", PKI[0]),
+        read_only("etc-ca-certificates", PKI[1]),
+        read_only("usr-share-ca-certificates", PKI[2]),
+        read_only("usr-local-share-ca-certificates", PKI[3]),
     ]
 }
 
-/// Names of our volumes: no additional volume may have one of them.
+/// Names of the volumes that the operator adds, whatever the datastore and the addons: no additional volume may
+/// have one of them.
 pub const NAMES: [&str; 12] = [
     "etc-kubernetes-pki",
     "etc-ca-certificates",
@@ -116,7 +103,25 @@ pub const NAMES: [&str; 12] = [
     "konnectivity-server-kubeconfig",
 ];
 
-/// The volumes: the user's first.
+/// Paths at which the container of `component` has mounts, whatever the datastore and the addons: no additional
+/// mount may have one of them.
+pub fn mount_paths(component: Component) -> &'static [&'static str] {
+    match component {
+        Component::ApiServer => &[
+            PKI[0],
+            PKI[1],
+            PKI[2],
+            PKI[3],
+            KONNECTIVITY_SOCKET,
+            EGRESS_SELECTOR,
+            KINE_SOCKET,
+        ],
+        Component::ControllerManager => &[PKI[0], PKI[1], PKI[2], PKI[3], KUBECONFIG],
+        Component::Scheduler => &[KUBECONFIG],
+    }
+}
+
+/// Volumes of the pods, the user's first.
 pub fn volumes(facts: &Facts) -> Vec<Volume> {
     let tenant = facts.tenant;
     let names = &tenant.names;
@@ -157,7 +162,7 @@ pub fn volumes(facts: &Facts) -> Vec<Volume> {
     volumes
 }
 
-/// Everything below /etc/kubernetes/pki: of each Secret exactly the files that are used.
+/// The volume of /etc/kubernetes/pki, which has of each Secret the files that are used.
 fn pki(facts: &Facts) -> Volume {
     let names = &facts.tenant.names;
     let mut sources = vec![
