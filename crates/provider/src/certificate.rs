@@ -1,7 +1,7 @@
-//! With which certificate are versions converted, and does the API server trust it?
+//! Serving certificate of the conversion webhook, and the API server's trust in it.
 //!
-//! All replicas share one Secret, which the leader makes and rotates; the leader also writes its
-//! authority into the definitions whose conversion leads to our Service.
+//! All replicas share one Secret, which the leader creates and rotates. The leader also writes the CA bundle into the
+//! definitions whose conversion leads to the provider's Service.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,20 +22,20 @@ use tokio::sync::Notify;
 
 use crate::context::Context;
 
-/// Definitions whose versions we convert.
+/// Names of the definitions whose versions the provider converts.
 pub const DEFINITIONS: [&str; 2] = [
     "kamajicontrolplanes.controlplane.cluster.x-k8s.io",
     "kamajicontrolplanetemplates.controlplane.cluster.x-k8s.io",
 ];
 
-/// A certificate that ends within this is renewed.
+/// Time before its expiry at which a certificate is renewed: 30 days.
 const THRESHOLD: Duration = Duration::from_hours(30 * 24);
 
-/// Keeps the serving certificate and the trust in it as they should be, for ever.
+/// Reconciles the serving certificate and the CA bundles in the definitions, until it is dropped.
 pub async fn keep(context: Arc<Context>, certificates: Certificates) {
     let changed = Arc::new(Notify::new());
     let service = &context.settings.service;
-    let client = &context.client;
+    let client = &context.management.client;
     let mut watched = vec![(
         Api::namespaced_with(
             client.clone(),
@@ -53,53 +53,54 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
         tasks.spawn(async move { watch::object(api, name, move || changed.notify_one()).await });
     }
     loop {
-        let wait = match look(&context, &certificates).await {
+        let wait = match reconcile(&context, &certificates).await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::warn!("the certificate of the conversion: {error}");
+                tracing::warn!(%error, "reconcile of the conversion certificate failed");
                 RETRY
             }
         };
         tokio::select! {
             () = changed.notified() => {}
             () = tokio::time::sleep(wait) => {}
-            () = context.writer.leading(), if !context.writer.is_leading() => {}
+            () = context.management.writer.leading(), if !context.management.writer.is_leading() => {}
         }
     }
 }
 
-/// Definitions, as a kind.
+/// API resource of CustomResourceDefinitions, for dynamic clients.
 pub fn kind() -> ApiResource {
     ApiResource::erase::<CustomResourceDefinition>(&())
 }
 
-/// One look; how long until the next.
-async fn look(context: &Context, certificates: &Certificates) -> Result<Duration, String> {
+/// Reconciles once; the time until the next reconcile.
+async fn reconcile(context: &Context, certificates: &Certificates) -> Result<Duration, String> {
     let keeper = Keeper {
-        client: &context.client,
-        writer: &context.writer,
+        client: &context.management.client,
+        writer: &context.management.writer,
         counters: &context.metrics.counters,
         threshold: THRESHOLD,
     };
     let Some((material, wait)) = shared(&keeper, &context.settings.service).await? else {
-        // Another replica leads and makes it; its Secret wakes us.
+        // Another replica leads and creates the Secret, whose event requeues this one.
         return Ok(LONGEST);
     };
     certificates
         .set(&material.certificate, &material.key)
         .map_err(|error| error.to_string())?;
-    if !material.authorities.is_empty() && context.writer.is_leading() {
+    if !material.authorities.is_empty() && context.management.writer.is_leading() {
         trust(context, &material.authorities).await?;
     }
     Ok(wait)
 }
 
-/// Tells the API server whom to trust; an absent definition is none of our business.
+/// Writes the CA bundle into the definitions; absent ones are skipped.
 async fn trust(context: &Context, authorities: &[u8]) -> Result<(), String> {
     let bundle = STANDARD.encode(authorities);
     for name in DEFINITIONS {
         let address = Address::cluster(kind(), name);
         let live: Option<DynamicObject> = context
+            .management
             .writer
             .find(&address)
             .await
@@ -107,15 +108,19 @@ async fn trust(context: &Context, authorities: &[u8]) -> Result<(), String> {
         let Some(live) = live else { continue };
         let body = serde_json::to_value(&live).map_err(|error| error.to_string())?;
         if let Some(patch) = inject(&body, &context.settings.service, &bundle) {
-            let written = context.writer.json_patch(&kind(), name, patch).await;
+            let written = context
+                .management
+                .writer
+                .json_patch(&kind(), name, patch)
+                .await;
             written.map_err(|error| error.to_string())?;
         }
     }
     Ok(())
 }
 
-/// What has to change in a definition so that the API server trusts us; nothing if its conversion
-/// leads elsewhere.
+/// JSON patch that writes the CA bundle into a definition; `None` if it is there, or if the conversion leads to another
+/// Service.
 fn inject(definition: &Value, service: &WebhookService, bundle: &str) -> Option<json_patch::Patch> {
     let conversion = &definition["spec"]["conversion"];
     let client = &conversion["webhook"]["clientConfig"];

@@ -16,7 +16,7 @@ fn service() -> WebhookService {
 }
 
 #[test]
-fn a_conversion_that_leads_to_us_is_told_whom_to_trust_once() {
+fn a_conversion_by_the_provider_gets_the_ca_bundle_once() {
     let mut live = definition("capi-kamaji-webhook-service", None);
     let patch = inject(&live, &service(), "Q0E=").unwrap();
     json_patch::patch(&mut live, &patch).unwrap();
@@ -29,7 +29,7 @@ fn a_conversion_that_leads_to_us_is_told_whom_to_trust_once() {
 }
 
 #[test]
-fn a_conversion_that_leads_elsewhere_or_nowhere_is_left_alone() {
+fn a_conversion_by_another_service_or_none_is_left_alone() {
     assert!(inject(&definition("another", None), &service(), "Q0E=").is_none());
     let none = json!({"spec": {"conversion": {"strategy": "None"}}});
     assert!(inject(&none, &service(), "Q0E=").is_none());

@@ -1,5 +1,5 @@
-//! What does the API server get when it asks for an object in another version? (apiextensions.k8s.io/v1
-//! ConversionReview) What becomes of each field is decided by [`kamaji_core::contract::conversion`].
+//! Conversion webhook: ConversionReviews of apiextensions.k8s.io/v1. The fields are converted by
+//! [`kamaji_core::cluster_api::conversion`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,10 +15,13 @@ use kamaji_shell::heavy;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Where conversions are asked for.
+/// URL path of the webhook.
 pub const PATH: &str = "/convert";
 
-/// A review: a question, or the answer to it.
+/// Message of a conversion that panicked.
+const INTERNAL_ERROR: &str = "the provider met a mistake of its own: see its log";
+
+/// Body of a request: a ConversionReview.
 #[derive(Deserialize)]
 struct Review {
     request: Request,
@@ -42,7 +45,7 @@ struct Answer {
     result: Value,
 }
 
-/// Answers on the path.
+/// Router that serves [`PATH`].
 pub fn router() -> Router {
     Router::new().route(PATH, post(convert))
 }
@@ -66,12 +69,12 @@ fn answer(request: Request) -> Value {
     let converted: Result<Vec<_>, String> = request
         .objects
         .into_iter()
-        .map(|object| one(object, &desired))
+        .map(|object| convert_object(object, &desired))
         .collect();
     let (converted_objects, result) = match converted {
         Ok(objects) => (objects, json!({"status": "Success"})),
         Err(message) => {
-            tracing::warn!(desired, message, "an object could not be converted");
+            tracing::warn!(desired, message, "conversion failed");
             (Vec::new(), json!({"status": "Failure", "message": message}))
         }
     };
@@ -83,13 +86,10 @@ fn answer(request: Request) -> Value {
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response})
 }
 
-fn one(object: Value, desired: &str) -> Result<Value, String> {
+/// Converts one object; a panic becomes an error.
+fn convert_object(object: Value, desired: &str) -> Result<Value, String> {
     catch_unwind(AssertUnwindSafe(|| conversion::convert(object, desired)))
-        .unwrap_or_else(|_| Err(conversion_mistake()))
-}
-
-fn conversion_mistake() -> String {
-    "the provider met a mistake of its own: see its log".to_owned()
+        .unwrap_or_else(|_| Err(INTERNAL_ERROR.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 use super::*;
 
-fn asked(desired: &str, objects: Value) -> Value {
-    let review = json!({"request": {"uid": "u", "desiredAPIVersion": desired, "objects": objects}});
-    answer(serde_json::from_value::<Review>(review).unwrap().request)
+fn review(desired: &str, objects: Value) -> Value {
+    let body = json!({"request": {"uid": "u", "desiredAPIVersion": desired, "objects": objects}});
+    answer(serde_json::from_value::<Review>(body).unwrap().request)
 }
 
 const OLD: &str = "controlplane.cluster.x-k8s.io/v1alpha1";
 const NEW: &str = "controlplane.cluster.x-k8s.io/v1alpha2";
 
 #[test]
-fn every_object_of_a_review_is_converted_in_its_place() {
+fn all_objects_of_a_review_are_converted_in_order() {
     let object = |name: &str| {
         json!({
             "apiVersion": OLD, "kind": "KamajiControlPlane",
@@ -17,7 +17,7 @@ fn every_object_of_a_review_is_converted_in_its_place() {
             "spec": {"version": "v1.36.3"},
         })
     };
-    let answer = asked(NEW, json!([object("a"), object("b")]));
+    let answer = review(NEW, json!([object("a"), object("b")]));
     assert_eq!(answer["response"]["uid"], "u");
     assert_eq!(answer["response"]["result"]["status"], "Success");
     let objects = answer["response"]["convertedObjects"].as_array().unwrap();
@@ -27,8 +27,8 @@ fn every_object_of_a_review_is_converted_in_its_place() {
 }
 
 #[test]
-fn what_cannot_be_converted_is_said() {
-    let answer = asked(
+fn a_failed_conversion_is_answered_with_a_message() {
+    let answer = review(
         "controlplane.cluster.x-k8s.io/v9",
         json!([{"apiVersion": OLD, "kind": "KamajiControlPlane"}]),
     );

@@ -1,5 +1,5 @@
-//! Which kinds does the management cluster know, and for which contract of Cluster API are they
-//! labelled? One watch of the definitions' metadata.
+//! Kinds of the management cluster and the contracts of Cluster API that they are labelled for, from one metadata watch
+//! of the definitions.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,18 +19,18 @@ use kube::{
 };
 use tokio::sync::watch;
 
-/// Name of the definition of Clusters.
+/// Name of the definition of Cluster API's Clusters.
 pub const CLUSTERS: &str = "clusters.cluster.x-k8s.io";
 /// Name of the definition of TenantControlPlanes.
 pub const TENANTS: &str = "tenantcontrolplanes.kamaji.clastix.io";
 
 type Labels = BTreeMap<String, String>;
 
-/// Labels of each definition by name.
+/// Labels of all definitions by name; clones share them.
 #[derive(Clone)]
 pub struct Definitions {
     labels: Arc<RwLock<HashMap<String, Labels>>>,
-    /// Counts the changes.
+    /// Number of changes of the labels.
     changes: Arc<watch::Sender<u64>>,
 }
 
@@ -44,20 +44,20 @@ impl Default for Definitions {
 }
 
 impl Definitions {
-    /// Waits until there is a definition of that name.
+    /// Waits until a definition of that name exists.
     pub async fn known(&self, name: &str) {
         let mut changes = self.changes.subscribe();
-        // The sender lives as long as self.
+        // It cannot fail: the sender lives as long as self.
         let _ = changes.wait_for(|_| self.read().contains_key(name)).await;
     }
 
-    /// Waits for the first complete list.
+    /// Waits for the first complete list of definitions.
     pub async fn ready(&self) {
         let mut changes = self.changes.subscribe();
         let _ = changes.wait_for(|changes| *changes > 0).await;
     }
 
-    /// The newest version of a kind that is labelled for a contract: v1beta2 before v1beta1.
+    /// Newest version of a kind for the newest contract that its definition is labelled for; `None` without a label.
     pub fn contract(&self, group: &str, kind: &str) -> Option<(Contract, ApiResource)> {
         let plural = plural(kind);
         let labels = self.read().get(&format!("{plural}.{group}")).cloned()?;
@@ -70,7 +70,7 @@ impl Definitions {
                 .and_then(|list| list.split('_').max_by_key(|version| rank(version)))
                 .filter(|version| !version.is_empty());
             if let Some(version) = newest {
-                return Some((contract, resource((group, version), kind, plural)));
+                return Some((contract, resource(group, version, kind, plural)));
             }
         }
         None
@@ -82,7 +82,7 @@ impl Definitions {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// What is known after `change`; true if that is news.
+    /// Applies a change to the labels; true if they differ afterwards, or if this is the first change.
     fn change(&self, change: impl FnOnce(&mut HashMap<String, Labels>)) -> bool {
         let mut labels = self
             .labels
@@ -141,8 +141,8 @@ pub async fn follow(client: Client, definitions: Definitions, wake: impl Fn() + 
     }
 }
 
-/// A kind of a group and version.
-pub fn resource((group, version): (&str, &str), kind: &str, plural: String) -> ApiResource {
+/// API resource of a kind in one group and version.
+pub fn resource(group: &str, version: &str, kind: &str, plural: String) -> ApiResource {
     ApiResource {
         group: group.to_owned(),
         version: version.to_owned(),
@@ -152,7 +152,7 @@ pub fn resource((group, version): (&str, &str), kind: &str, plural: String) -> A
     }
 }
 
-/// The plural as Cluster API computes it, which is a rule of the contract.
+/// Plural of a kind by the rule of Cluster API's contract.
 pub fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
     if let Some(stem) = kind.strip_suffix('y') {
@@ -164,7 +164,7 @@ pub fn plural(kind: &str) -> String {
     format!("{kind}s")
 }
 
-/// Versions in the order of Kubernetes: v2 before v1 before v1beta2 before v1alpha1.
+/// Sort key of versions in the order of Kubernetes, the newest last: v1alpha1, v1beta2, v1, v2.
 fn rank(version: &str) -> (u8, u32, u32) {
     let number = |text: &str| text.parse().unwrap_or(0);
     let rest = version.strip_prefix('v').unwrap_or(version);

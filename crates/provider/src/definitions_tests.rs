@@ -11,7 +11,7 @@ fn known(name: &str, labels: &[(&str, &str)]) -> Definitions {
 }
 
 #[test]
-fn the_newest_version_of_the_newest_contract_is_taken() {
+fn the_newest_version_of_the_newest_contract_is_used() {
     let definitions = known(
         "fakeclusters.infrastructure.cluster.x-k8s.io",
         &[
@@ -30,7 +30,7 @@ fn the_newest_version_of_the_newest_contract_is_taken() {
 }
 
 #[test]
-fn an_old_provider_is_labelled_for_the_old_contract_only() {
+fn a_label_for_the_old_contract_alone_is_used() {
     let definitions = known(
         "proxmoxclusters.infrastructure.cluster.x-k8s.io",
         &[("cluster.x-k8s.io/v1beta1", "v1alpha1")],

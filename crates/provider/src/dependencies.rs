@@ -1,5 +1,5 @@
-//! Whom does an event concern? Whoever looked at the object: each look says what it looked at, whether
-//! it was there or not, and that wakes the next one.
+//! Dependency index: which control planes read which objects, including absent ones. An event on an object requeues
+//! its readers.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -8,73 +8,81 @@ use std::{
 
 use kamaji_shell::ObjectKey;
 
-/// What a look at a control plane may depend on.
+/// Object, or set of objects, that the plan of a control plane depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dependency {
-    /// A Cluster.
+    /// A Cluster of Cluster API.
     Cluster(ObjectKey),
-    /// A TenantControlPlane of this management cluster.
+    /// A TenantControlPlane of the provider's own management cluster.
     Tenant(ObjectKey),
-    /// A Secret.
+    /// A Secret of the provider's own management cluster.
     Secret(ObjectKey),
-    /// An infrastructure cluster: group and kind, and which.
+    /// An infrastructure cluster, by group and kind, and by namespace and name.
     Infrastructure((String, String), ObjectKey),
-    /// Which kinds there are.
+    /// The CustomResourceDefinitions and their labels.
     Definitions,
     /// The Secret with the kubeconfig of another management cluster.
     Kubeconfig(ObjectKey),
-    /// A TenantControlPlane of another management cluster: whose kubeconfig it is, and which.
+    /// A TenantControlPlane of another management cluster: the Secret with the kubeconfig, and the tenant.
     Remote(ObjectKey, ObjectKey),
 }
 
-/// Who is interested in what.
+/// Index of dependencies by control plane, and of control planes by dependency.
 #[derive(Debug, Default)]
-pub struct Interests {
+pub struct DependencyIndex {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    by_topic: HashMap<Dependency, HashSet<ObjectKey>>,
+    by_dependency: HashMap<Dependency, HashSet<ObjectKey>>,
     by_key: HashMap<ObjectKey, BTreeSet<Dependency>>,
 }
 
-impl Interests {
-    /// `key` looks at these from now on, and at nothing else.
-    pub fn declare(&self, key: &ObjectKey, topics: BTreeSet<Dependency>) {
+impl DependencyIndex {
+    /// Replaces the dependencies of the control plane `key`.
+    pub fn declare(&self, key: &ObjectKey, dependencies: BTreeSet<Dependency>) {
         let mut state = self.locked();
-        let had = state.by_key.insert(key.clone(), topics.clone());
-        for gone in had.iter().flatten().filter(|had| !topics.contains(*had)) {
+        let had = state.by_key.insert(key.clone(), dependencies.clone());
+        for gone in had
+            .iter()
+            .flatten()
+            .filter(|had| !dependencies.contains(*had))
+        {
             state.leave(gone, key);
         }
-        for topic in topics {
-            state.by_topic.entry(topic).or_default().insert(key.clone());
+        for dependency in dependencies {
+            state
+                .by_dependency
+                .entry(dependency)
+                .or_default()
+                .insert(key.clone());
         }
     }
 
-    /// `key` is gone.
+    /// Removes a deleted control plane.
     pub fn forget(&self, key: &ObjectKey) {
         let mut state = self.locked();
-        for topic in state.by_key.remove(key).iter().flatten() {
-            state.leave(topic, key);
+        for dependency in state.by_key.remove(key).iter().flatten() {
+            state.leave(dependency, key);
         }
     }
 
-    /// Whom a topic concerns.
-    pub fn of(&self, topic: &Dependency) -> Vec<ObjectKey> {
+    /// Control planes that depend on an object, in no particular order.
+    pub fn dependents(&self, dependency: &Dependency) -> Vec<ObjectKey> {
         let state = self.locked();
         state
-            .by_topic
-            .get(topic)
+            .by_dependency
+            .get(dependency)
             .into_iter()
             .flatten()
             .cloned()
             .collect()
     }
 
-    /// Every topic that somebody is interested in.
-    pub fn topics(&self) -> Vec<Dependency> {
-        self.locked().by_topic.keys().cloned().collect()
+    /// All objects that a control plane depends on, in no particular order.
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        self.locked().by_dependency.keys().cloned().collect()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -85,11 +93,11 @@ impl Interests {
 }
 
 impl State {
-    fn leave(&mut self, topic: &Dependency, key: &ObjectKey) {
-        if let Some(keys) = self.by_topic.get_mut(topic) {
+    fn leave(&mut self, dependency: &Dependency, key: &ObjectKey) {
+        if let Some(keys) = self.by_dependency.get_mut(dependency) {
             keys.remove(key);
             if keys.is_empty() {
-                self.by_topic.remove(topic);
+                self.by_dependency.remove(dependency);
             }
         }
     }
@@ -104,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_look_alone_counts() {
-        let interests = Interests::default();
+    fn a_declaration_replaces_the_one_before() {
+        let index = DependencyIndex::default();
         let key = ObjectKey::new("n", "k");
-        interests.declare(&key, BTreeSet::from([cluster("a"), cluster("b")]));
-        interests.declare(&key, BTreeSet::from([cluster("b")]));
-        assert!(interests.of(&cluster("a")).is_empty());
-        assert_eq!(interests.of(&cluster("b")), std::slice::from_ref(&key));
-        interests.forget(&key);
-        assert!(interests.topics().is_empty());
+        index.declare(&key, BTreeSet::from([cluster("a"), cluster("b")]));
+        index.declare(&key, BTreeSet::from([cluster("b")]));
+        assert!(index.dependents(&cluster("a")).is_empty());
+        assert_eq!(index.dependents(&cluster("b")), std::slice::from_ref(&key));
+        index.forget(&key);
+        assert!(index.dependencies().is_empty());
     }
 }

@@ -1,13 +1,16 @@
-//! When is something to be done for a KamajiControlPlane, and how is it done? The Cluster API
-//! control-plane provider: the operator's shell around `kamaji_core::contract`.
+//! Cluster API control-plane provider: reconciles KamajiControlPlanes. It observes and writes around the decisions of
+//! [`kamaji_core::cluster_api`].
 
+mod apply;
 mod certificate;
 pub mod context;
 mod control_plane;
 pub mod conversion;
 pub mod definitions;
 pub mod dependencies;
+mod dependents;
 mod infrastructure;
+mod management;
 mod metadata_watch;
 mod migration;
 pub mod object_cache;
@@ -40,14 +43,14 @@ use kamaji_shell::{
 use kube::Client;
 
 use context::Context;
+use dependents::Dependents;
+use management::{MANAGER, ManagementCluster};
 use settings::Settings;
 
-/// Name of the lease, as in upstream.
+/// Name of the lease for leader election, the same as upstream's.
 pub const LEASE: &str = "kamaji.controlplane.cluster.x-k8s.io";
-/// Who we are to the API server.
-pub const MANAGER: &str = "kamaji-control-plane";
-
-/// Runs the provider until it is told to stop or loses its lease.
+/// Runs the provider until a signal stops it or it loses its lease, with the kubeconfig or ServiceAccount of the
+/// environment.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     run_with(process::client().await?, settings, process::stop()).await
 }
@@ -67,14 +70,14 @@ pub async fn run_with(
             .measured(metrics.lease(LEASE)),
     };
     let leadership = candidate.leadership.clone();
-    let context = Arc::new(context(client, settings, (leadership, metrics)));
+    let context = Arc::new(context(client, settings, leadership, metrics));
     let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     watches::start(&context, &mut tasks);
     let drain = context.settings.webhooks.map(|_| Drain::default());
     listeners(&context, drain.as_ref(), &mut listening);
     let migrating = context.clone();
     tasks.spawn(async move {
-        migration::run(&migrating).await;
+        migration::run(&migrating.management).await;
         std::future::pending().await
     });
     let process = Process {
@@ -90,30 +93,44 @@ pub async fn run_with(
 fn context(
     client: Client,
     settings: Settings,
-    (leadership, metrics): (Leadership, Metrics),
+    leadership: Leadership,
+    metrics: Metrics,
 ) -> Context {
     let watchdog = Watchdog::default();
+    let queue = Queue::default()
+        .measured(metrics.queue("kamajicontrolplane"))
+        .watched("KamajiControlPlanes", &watchdog);
     let writer = Writer::new(client.clone(), leadership.clone(), metrics.counters.clone());
-    Context {
+    let management = ManagementCluster {
+        client: client.clone(),
+        namespace: settings.namespace.clone(),
         writer: writer.managing_as(MANAGER),
-        events: Events::by(MANAGER, (client.clone(), &settings.identity), leadership),
-        client,
+        counters: metrics.counters.clone(),
+    };
+    let dependents = Dependents::new(queue.clone());
+    let definitions = definitions::Definitions::default();
+    Context {
+        events: Events::by(MANAGER, (client, &settings.identity), leadership),
         settings,
-        queue: Queue::default()
-            .measured(metrics.queue("kamajicontrolplane"))
-            .watched("KamajiControlPlanes", &watchdog),
+        queue,
         watchdog,
         metrics,
         control_planes: Objects::default(),
         clusters: Objects::default().alike_if(Cluster::says_the_same),
         tenants: Objects::default(),
-        definitions: definitions::Definitions::default(),
-        infrastructures: infrastructure::Infrastructures::default(),
-        externals: remote_clusters::Externals::default(),
+        infrastructures: infrastructure::Infrastructures::new(
+            management.clone(),
+            definitions.clone(),
+            dependents.clone(),
+        ),
+        remote_clusters: remote_clusters::RemoteClusters::new(
+            management.clone(),
+            dependents.clone(),
+        ),
+        definitions,
+        dependents,
         probes: probe::Probes::default(),
-        interests: dependencies::Interests::default(),
-        secrets: object_cache::ObjectCache::default(),
-        kept_infrastructures: object_cache::ObjectCache::default(),
+        management,
     }
 }
 
@@ -122,7 +139,7 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     let (serves, secure) = (context.settings.webhooks, context.settings.metrics_secure);
     if let Some(address) = context.settings.metrics {
         let metrics = context.metrics.clone();
-        let access = || Access::new(context.client.clone(), metrics.counters.clone());
+        let access = || Access::new(context.management.client.clone(), metrics.counters.clone());
         let secure = secure.then(|| (access(), certificates.shared()));
         tasks.spawn(async move { Ok(serve::metrics(address, metrics, secure).await?) });
     }
@@ -134,32 +151,32 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
         });
     }
     if serves.is_some() || secure {
-        let (context, kept) = (context.clone(), certificates.clone());
+        let (context, served) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
-            certificate::keep(context, kept).await;
+            certificate::keep(context, served).await;
             Err(RunError::Ended(
                 "the certificate of the conversion".to_owned(),
             ))
         });
     }
     if let Some(address) = context.settings.health {
-        // Not the lists: they may need the conversion, which is not asked of pods that are not ready.
+        // Complete lists are no condition: they may need the conversion, which only ready pods serve.
         let ready = move || serves.is_none() || certificates.is_served();
         let watchdog = context.watchdog.clone();
         tasks.spawn(async move { Ok(serve::health(address, ready, watchdog).await?) });
     }
 }
 
-/// Works on control planes as long as this replica leads.
+/// Reconciles control planes as long as this replica leads.
 async fn lead(context: Arc<Context>) -> Result<(), RunError> {
     context.definitions.ready().await;
     context.control_planes.ready().await;
     context.clusters.ready().await;
     context.tenants.ready().await;
-    context.writer.leading().await;
+    context.management.writer.leading().await;
     tracing::info!(
         control_planes = context.control_planes.all().len(),
-        "at work"
+        "acquired leadership, reconcile loops started"
     );
     let limits = Limits {
         concurrency: context.settings.concurrency,
@@ -183,7 +200,7 @@ async fn lead(context: Arc<Context>) -> Result<(), RunError> {
         }
     };
     let abort = |key: &ObjectKey, what: &Abort| {
-        tracing::error!(control_plane = %key, "the look failed: {what}");
+        tracing::error!(control_plane = %key, "reconcile failed: {what}");
         let (context, key, what) = (context.clone(), key.clone(), what.clone());
         tokio::spawn(async move {
             if let Some(object) = context.control_planes.get(&key) {

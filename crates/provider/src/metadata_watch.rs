@@ -1,40 +1,26 @@
-//! How are objects followed of which only the names matter? By a watch of their metadata.
+//! Metadata watches: for objects of which only names and resource versions matter.
 
 use futures::StreamExt;
 use kamaji_shell::ObjectKey;
 use kube::{
-    Api, Resource, ResourceExt,
-    api::{ApiResource, DynamicObject, PartialObjectMeta},
-    core::DynamicResourceScope,
+    Api, ResourceExt,
+    api::{DynamicObject, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event},
     },
 };
 
-use crate::context::Context;
-
-/// What a watch tells.
+/// Change that a metadata watch reports.
 pub enum Change {
-    /// One object is there with this resource version, or is gone.
+    /// One object was written, with its resource version, or deleted, with `None`.
     Of(ObjectKey, Option<String>),
-    /// Everything was listed anew, and anything may have happened before.
+    /// All objects were listed anew: any of them may have changed unnoticed.
     Any,
 }
 
-/// Objects of any kind without what they say.
+/// API that returns the metadata of objects of any kind.
 pub type Metadata = Api<PartialObjectMeta<DynamicObject>>;
-
-/// The objects of a kind, as far as they are ours to look at.
-pub fn reach<K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>>(
-    context: &Context,
-    resource: &ApiResource,
-) -> Api<K> {
-    match &context.settings.namespace {
-        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, resource),
-        None => Api::all_with(context.client.clone(), resource),
-    }
-}
 
 /// Follows what `config` selects for ever.
 pub async fn follow(api: Metadata, config: watcher::Config, tell: impl Fn(Change) + Send) {

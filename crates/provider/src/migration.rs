@@ -1,5 +1,5 @@
-//! Is anything still stored in a version that will go? An installation of 0.19 or earlier has v1alpha1 in
-//! etcd: everything is rewritten once, and the definition is told so.
+//! Migration of stored objects to the present storage version. An installation of 0.19 or earlier has v1alpha1 in etcd:
+//! all objects are rewritten once, and `status.storedVersions` of the definition is reduced.
 
 use std::time::Duration;
 
@@ -12,37 +12,37 @@ use serde_json::{Value, json};
 
 use crate::{
     certificate::{DEFINITIONS, kind},
-    context::Context,
     definitions::resource,
+    management::ManagementCluster,
 };
 
-/// The version that is stored.
+/// Storage version of the definitions.
 const STORED: &str = "v1alpha2";
-/// Objects that are read at once.
+/// Objects per page of a list.
 const PAGE: u32 = 100;
 /// First wait after a failure; it doubles up to [`LONGEST`].
-const AGAIN: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_secs(2);
 /// Longest wait after a failure.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Rewrites what is stored in older versions; tries until it has worked, since the conversion may need a
-/// moment to be trusted.
-pub async fn run(context: &Context) {
+/// Migrates all definitions. Failures are retried with back-off, since the API server may not trust the conversion yet.
+pub async fn run(cluster: &ManagementCluster) {
     for name in DEFINITIONS {
-        let mut wait = AGAIN;
-        context.writer.leading().await;
-        while let Err(error) = one(context, name).await {
-            tracing::warn!(definition = name, %error, "what is stored in older versions could not be rewritten; it is tried again");
+        let mut wait = RETRY;
+        cluster.writer.leading().await;
+        while let Err(error) = migrate(cluster, name).await {
+            tracing::warn!(definition = name, %error, "migration of the storage version failed, retrying");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST);
-            context.writer.leading().await;
+            cluster.writer.leading().await;
         }
     }
 }
 
-async fn one(context: &Context, name: &str) -> Result<(), WriteError> {
+/// Migrates one definition; an absent one has nothing to migrate.
+async fn migrate(cluster: &ManagementCluster, name: &str) -> Result<(), WriteError> {
     let address = Address::cluster(kind(), name);
-    let Some(definition) = context.writer.find(&address).await? else {
+    let Some(definition) = cluster.writer.find(&address).await? else {
         return Ok(());
     };
     let is_current = definition.data["spec"]["versions"]
@@ -56,42 +56,46 @@ async fn one(context: &Context, name: &str) -> Result<(), WriteError> {
     if !is_current || *stored == json!([STORED]) {
         return Ok(());
     }
-    let number = rewrite(context, &definition).await?;
-    // Only what was there when all of it was rewritten: another may have changed the definition.
+    let number = rewrite(cluster, &definition).await?;
+    // Bound to the version that was read: the definition may have changed during the rewrite.
     let patch = json!({
         "metadata": {"resourceVersion": definition.metadata.resource_version},
         "status": {"storedVersions": [STORED]},
     });
-    context.writer.merge(&address, patch, true).await?;
+    cluster.writer.merge(&address, patch, true).await?;
     tracing::info!(
         definition = name,
         number,
-        "everything is stored as {STORED} now"
+        "all objects are stored as {STORED}"
     );
     Ok(())
 }
 
-/// Writes every object as it is: the API server stores it in the present version then.
-async fn rewrite(context: &Context, definition: &DynamicObject) -> Result<usize, WriteError> {
+/// Writes every object unchanged, so that the API server stores it in the present version; the number of objects.
+async fn rewrite(
+    cluster: &ManagementCluster,
+    definition: &DynamicObject,
+) -> Result<usize, WriteError> {
     let names = &definition.data["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let resource: ApiResource = resource(
-        (&text(&names["group"]), STORED),
+        &text(&names["group"]),
+        STORED,
         &text(&names["names"]["kind"]),
         text(&names["names"]["plural"]),
     );
-    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+    let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
     let mut params = ListParams::default().limit(PAGE);
     let mut number = 0;
     loop {
-        context.metrics.counters.request("list", &resource.plural);
+        cluster.counters.request("list", &resource.plural);
         let list = api.list(&params).await.map_err(|error| WriteError::Api {
             object: resource.plural.clone(),
             problem: crate::probe::chain(&error),
         })?;
         for object in &list.items {
             let address = Address::from((object, resource.clone()));
-            match context.writer.merge(&address, json!({}), false).await {
+            match cluster.writer.merge(&address, json!({}), false).await {
                 Ok(_) => number += 1,
                 Err(WriteError::Gone(_)) => {}
                 Err(error) => return Err(error),

@@ -1,5 +1,5 @@
-//! What need not be read again? A control plane is looked at many times, above all while it comes up; what
-//! those looks read stays until a watch tells of a change, or until others need the room.
+//! Cache of watched objects that reconciles have read. An entry stays until a watch reports a change of its object, or
+//! until it is the least recently used one and the cache is full.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,26 +10,26 @@ use kube::ResourceExt;
 
 use crate::dependencies::Dependency;
 
-/// Objects that are kept at most: those of some 200 control planes, in 10 MB.
-const MOST: usize = 1024;
+/// Largest number of objects: those of some 200 control planes, in 10 MB.
+const CAPACITY: usize = 1024;
 
-/// Objects of a kind that have been read.
+/// Cache of objects of one type, at most 1024, with the least recently used evicted first.
 pub struct ObjectCache<T> {
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
-    /// With the number of their last use.
+    /// Entries with the number of their last use.
     entries: HashMap<Dependency, (u64, Entry<T>)>,
-    /// In the order of their last use.
+    /// Keys in the order of their last use.
     order: BTreeMap<u64, Dependency>,
     uses: u64,
 }
 
 enum Entry<T> {
-    /// Somebody asks for it now.
-    Asked,
-    /// The last answer.
+    /// A read is under way.
+    Reading,
+    /// The object as it was read or written last.
     Known(T),
 }
 
@@ -47,62 +47,64 @@ impl<T> Default for ObjectCache<T> {
 }
 
 impl<T: ResourceExt + Clone> ObjectCache<T> {
-    /// The object of `topic`, if it is there; `ask` is awaited only if it is not known. Only objects
-    /// that a watch follows may stay, and what is not there may come without a word.
+    /// Object of a dependency, or `None` if it does not exist; `request` is awaited only if the object is not cached.
+    /// Absent objects and those that `is_watched` excludes are not cached, since no watch reports their changes.
     pub async fn read<E>(
         &self,
-        (topic, is_followed): (&Dependency, impl Fn(&T) -> bool),
-        ask: impl Future<Output = Result<Option<T>, E>>,
+        dependency: &Dependency,
+        is_watched: impl Fn(&T) -> bool,
+        request: impl Future<Output = Result<Option<T>, E>>,
     ) -> Result<Option<T>, E> {
-        if let Some(known) = self.locked().known(topic) {
+        if let Some(known) = self.locked().known(dependency) {
             return Ok(Some(known));
         }
-        let ticket = self.locked().put(topic, Entry::Asked);
-        let found = ask.await;
+        let ticket = self.locked().put(dependency, Entry::Reading);
+        let found = request.await;
         let mut state = self.locked();
-        // If it was changed while it was read, the answer may be older than that.
-        if matches!(state.entries.get(topic), Some((asked, Entry::Asked)) if *asked == ticket) {
+        // A change that was reported during the read may be newer than the response.
+        if matches!(state.entries.get(dependency), Some((number, Entry::Reading)) if *number == ticket)
+        {
             match &found {
-                Ok(Some(object)) if is_followed(object) => {
-                    state.put(topic, Entry::Known(object.clone()));
+                Ok(Some(object)) if is_watched(object) => {
+                    state.put(dependency, Entry::Known(object.clone()));
                 }
-                _ => state.remove(topic),
+                _ => state.remove(dependency),
             }
         }
         found
     }
 
-    /// A write of ours left the object like this.
-    pub fn wrote(&self, topic: &Dependency, object: T) {
-        // What is not known any more has been changed by somebody since.
-        if let Some((_, Entry::Known(known))) = self.locked().entries.get_mut(topic) {
+    /// Caches an object as a write of the provider left it, if it is cached at all.
+    pub fn wrote(&self, dependency: &Dependency, object: T) {
+        // An entry that was dropped meanwhile has been changed by another writer since.
+        if let Some((_, Entry::Known(known))) = self.locked().entries.get_mut(dependency) {
             *known = object;
         }
     }
 
-    /// The object has this version now, or is gone: it is to be read again unless it is known like that.
-    pub fn changed(&self, topic: &Dependency, version: Option<&str>) {
+    /// Drops an object that has this resource version now (`None`: deleted), unless the cached one is as new.
+    pub fn changed(&self, dependency: &Dependency, version: Option<&str>) {
         let mut state = self.locked();
-        let same = match state.entries.get(topic) {
+        let same = match state.entries.get(dependency) {
             Some((_, Entry::Known(known))) => version.is_some_and(|version| is_of(known, version)),
             _ => false,
         };
         if !same {
-            state.remove(topic);
+            state.remove(dependency);
         }
     }
 
-    /// Nothing is known of these any more.
-    pub fn forget(&self, is_meant: impl Fn(&Dependency) -> bool) {
+    /// Drops all objects that `selects` selects.
+    pub fn forget(&self, selects: impl Fn(&Dependency) -> bool) {
         let mut state = self.locked();
-        let meant: Vec<Dependency> = state
+        let selected: Vec<Dependency> = state
             .entries
             .keys()
-            .filter(|t| is_meant(t))
+            .filter(|t| selects(t))
             .cloned()
             .collect();
-        for topic in &meant {
-            state.remove(topic);
+        for dependency in &selected {
+            state.remove(dependency);
         }
     }
 
@@ -112,37 +114,37 @@ impl<T: ResourceExt + Clone> ObjectCache<T> {
 }
 
 impl<T: Clone> State<T> {
-    fn known(&mut self, topic: &Dependency) -> Option<T> {
-        let (_, Entry::Known(object)) = self.entries.get(topic)? else {
+    fn known(&mut self, dependency: &Dependency) -> Option<T> {
+        let (_, Entry::Known(object)) = self.entries.get(dependency)? else {
             return None;
         };
         let object = object.clone();
-        self.put(topic, Entry::Known(object.clone()));
+        self.put(dependency, Entry::Known(object.clone()));
         Some(object)
     }
 
-    /// The number of this use; what was used longest ago makes room.
-    fn put(&mut self, topic: &Dependency, entry: Entry<T>) -> u64 {
-        self.remove(topic);
-        if self.entries.len() >= MOST
+    /// Inserts an entry, evicting the least recently used one if necessary; the number of this use.
+    fn put(&mut self, dependency: &Dependency, entry: Entry<T>) -> u64 {
+        self.remove(dependency);
+        if self.entries.len() >= CAPACITY
             && let Some((_, oldest)) = self.order.pop_first()
         {
             self.entries.remove(&oldest);
         }
         self.uses += 1;
-        self.order.insert(self.uses, topic.clone());
-        self.entries.insert(topic.clone(), (self.uses, entry));
+        self.order.insert(self.uses, dependency.clone());
+        self.entries.insert(dependency.clone(), (self.uses, entry));
         self.uses
     }
 
-    fn remove(&mut self, topic: &Dependency) {
-        if let Some((used, _)) = self.entries.remove(topic) {
+    fn remove(&mut self, dependency: &Dependency) {
+        if let Some((used, _)) = self.entries.remove(dependency) {
             self.order.remove(&used);
         }
     }
 }
 
-/// True if the object has this version or a later one: versions of one kind only grow.
+/// True if the object has this resource version or a later one: those of one kind only grow.
 fn is_of(object: &impl ResourceExt, version: &str) -> bool {
     let number = |text: &str| text.parse::<u64>().ok();
     let known = object.resource_version();

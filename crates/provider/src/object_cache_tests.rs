@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::*;
 
-fn topic(name: &str) -> Dependency {
+fn dependency(name: &str) -> Dependency {
     Dependency::Secret(ObjectKey::new("n", name))
 }
 
@@ -16,85 +16,88 @@ fn secret(version: &str) -> Secret {
     secret
 }
 
-/// The version that `kept` gives when the API server has `live`.
-async fn read(kept: &ObjectCache<Secret>, live: Option<&str>) -> Option<String> {
-    read_during(kept, live, || {}).await
+/// Version that the cache returns when the API server has `live`.
+async fn read(cache: &ObjectCache<Secret>, live: Option<&str>) -> Option<String> {
+    read_during(cache, live, || {}).await
 }
 
-/// As [`read`], while something happens.
+/// As [`read`], with an event during the request.
 async fn read_during(
-    kept: &ObjectCache<Secret>,
+    cache: &ObjectCache<Secret>,
     live: Option<&str>,
-    happens: impl Fn(),
+    event: impl Fn(),
 ) -> Option<String> {
     let ask = async {
-        happens();
+        event();
         Ok::<_, Infallible>(live.map(secret))
     };
-    let Ok(found) = kept.read((&topic("s"), |_| true), ask).await;
+    let Ok(found) = cache.read(&dependency("s"), |_| true, ask).await;
     found.and_then(|secret| secret.resource_version())
 }
 
 #[tokio::test]
-async fn an_object_is_read_once_until_it_changes() {
-    let kept = ObjectCache::default();
-    assert_eq!(read(&kept, Some("5")).await.as_deref(), Some("5"));
-    assert_eq!(read(&kept, Some("7")).await.as_deref(), Some("5"));
-    kept.changed(&topic("s"), Some("7"));
-    assert_eq!(read(&kept, Some("7")).await.as_deref(), Some("7"));
-    kept.changed(&topic("s"), None);
-    assert_eq!(read(&kept, None).await, None);
+async fn an_object_is_requested_once_until_it_changes() {
+    let cache = ObjectCache::default();
+    assert_eq!(read(&cache, Some("5")).await.as_deref(), Some("5"));
+    assert_eq!(read(&cache, Some("7")).await.as_deref(), Some("5"));
+    cache.changed(&dependency("s"), Some("7"));
+    assert_eq!(read(&cache, Some("7")).await.as_deref(), Some("7"));
+    cache.changed(&dependency("s"), None);
+    assert_eq!(read(&cache, None).await, None);
 }
 
 #[tokio::test]
-async fn events_of_own_writes_and_older_ones_change_nothing() {
-    let kept = ObjectCache::default();
-    read(&kept, Some("5")).await;
-    kept.wrote(&topic("s"), secret("8"));
+async fn events_of_own_and_older_writes_keep_the_object() {
+    let cache = ObjectCache::default();
+    read(&cache, Some("5")).await;
+    cache.wrote(&dependency("s"), secret("8"));
     for older in ["5", "8"] {
-        kept.changed(&topic("s"), Some(older));
-        assert_eq!(read(&kept, Some("9")).await.as_deref(), Some("8"));
+        cache.changed(&dependency("s"), Some(older));
+        assert_eq!(read(&cache, Some("9")).await.as_deref(), Some("8"));
     }
-    kept.changed(&topic("s"), Some("not a number"));
-    assert_eq!(read(&kept, Some("9")).await.as_deref(), Some("9"));
+    cache.changed(&dependency("s"), Some("not a number"));
+    assert_eq!(read(&cache, Some("9")).await.as_deref(), Some("9"));
 }
 
 #[tokio::test]
-async fn what_changes_while_it_is_read_or_written_is_read_again() {
-    let kept = ObjectCache::default();
-    read_during(&kept, Some("5"), || kept.changed(&topic("s"), Some("6"))).await;
-    assert_eq!(read(&kept, Some("6")).await.as_deref(), Some("6"));
-    kept.changed(&topic("s"), Some("9"));
-    kept.wrote(&topic("s"), secret("8"));
-    assert_eq!(read(&kept, Some("9")).await.as_deref(), Some("9"));
+async fn an_object_that_changes_during_a_read_or_write_is_requested_again() {
+    let cache = ObjectCache::default();
+    read_during(&cache, Some("5"), || {
+        cache.changed(&dependency("s"), Some("6"))
+    })
+    .await;
+    assert_eq!(read(&cache, Some("6")).await.as_deref(), Some("6"));
+    cache.changed(&dependency("s"), Some("9"));
+    cache.wrote(&dependency("s"), secret("8"));
+    assert_eq!(read(&cache, Some("9")).await.as_deref(), Some("9"));
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_nobody_follows_is_read_each_time() {
-    let kept = ObjectCache::default();
-    assert_eq!(read(&kept, None).await, None);
-    assert_eq!(read(&kept, Some("5")).await.as_deref(), Some("5"));
-    kept.forget(|_| true);
-    let unfollowed = async { Ok::<_, Infallible>(Some(secret("5"))) };
-    let Ok(found) = kept.read((&topic("s"), |_| false), unfollowed).await;
+async fn absent_and_unwatched_objects_are_requested_each_time() {
+    let cache = ObjectCache::default();
+    assert_eq!(read(&cache, None).await, None);
+    assert_eq!(read(&cache, Some("5")).await.as_deref(), Some("5"));
+    cache.forget(|_| true);
+    let unwatched = async { Ok::<_, Infallible>(Some(secret("5"))) };
+    let Ok(found) = cache.read(&dependency("s"), |_| false, unwatched).await;
     assert!(found.is_some());
-    assert_eq!(read(&kept, Some("6")).await.as_deref(), Some("6"));
+    assert_eq!(read(&cache, Some("6")).await.as_deref(), Some("6"));
 }
 
 #[tokio::test]
-async fn what_was_used_longest_ago_makes_room() {
-    let kept = ObjectCache::default();
-    assert_eq!(read(&kept, Some("5")).await.as_deref(), Some("5"));
-    for number in 0..2 * MOST {
-        let other = topic(&number.to_string());
+async fn the_least_recently_used_object_is_evicted() {
+    let cache = ObjectCache::default();
+    assert_eq!(read(&cache, Some("5")).await.as_deref(), Some("5"));
+    for number in 0..2 * CAPACITY {
+        let other = dependency(&number.to_string());
         let ask = async { Ok::<_, Infallible>(Some(secret("1"))) };
-        let Ok(_) = kept.read((&other, |_| true), ask).await;
-        if number < MOST {
-            let used = read(&kept, Some("6")).await;
+        let Ok(_) = cache.read(&other, |_| true, ask).await;
+        if number < CAPACITY {
+            let used = read(&cache, Some("6")).await;
             assert_eq!(used.as_deref(), Some("5"), "it is used all the time");
         }
     }
-    assert_eq!(kept.locked().entries.len(), MOST);
-    assert_eq!(kept.locked().order.len(), MOST);
-    assert_eq!(read(&kept, Some("6")).await.as_deref(), Some("6"));
+    assert_eq!(cache.locked().entries.len(), CAPACITY);
+    assert_eq!(cache.locked().order.len(), CAPACITY);
+    assert_eq!(read(&cache, Some("6")).await.as_deref(), Some("6"));
 }

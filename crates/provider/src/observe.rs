@@ -1,4 +1,4 @@
-//! What does a look at a control plane see?
+//! Observation of a control plane: everything that its plan depends on, as one snapshot.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +12,7 @@ use kamaji_shell::{
     ObjectKey,
     apply::{Address, WriteError},
     clock,
+    telemetry::Counters,
 };
 use kube::{Api, Client};
 
@@ -19,187 +20,212 @@ use crate::{
     context::Context,
     dependencies::Dependency,
     infrastructure,
-    remote_clusters::{self, Connection},
+    remote_clusters::{self, Connection, Target},
     watches,
 };
 
-/// All that one look sees.
-pub struct Look {
-    /// What plans are made from.
+/// A snapshot, and what is needed to apply a plan that is made from it.
+pub struct Observation {
+    /// Input of the plan.
     pub snapshot: Snapshot,
-    /// Where the infrastructure cluster is.
+    /// Address of the infrastructure cluster, once its kind is known.
     pub infrastructure: Option<Address>,
-    /// Where the tenant is.
+    /// Address of the TenantControlPlane, existing or planned.
     pub tenant: Address,
-    /// The way there, if it is in another cluster.
+    /// Connection to the management cluster of the tenant; `None` for the provider's own.
     pub connection: Option<Arc<Connection>>,
-    /// True if nothing tells when what could not be read can be.
-    pub again: bool,
+    /// True if something could not be read and no watch reports when it can.
+    pub retry: bool,
 }
 
-/// Looks at everything that a plan may look at, and says so: whatever changes from now on brings the
-/// next look.
-pub async fn look(
-    context: &Arc<Context>,
+/// Observes a control plane. Every object that is read, or is missing, is declared as a dependency before it is
+/// read, so that each later change requeues the control plane.
+pub async fn snapshot(
+    context: &Context,
     key: &ObjectKey,
     object: &KamajiControlPlane,
-) -> Result<Look, WriteError> {
-    let beside = context.tenants.get(key);
-    let place = placement::place(object, beside.as_deref());
-    let mut topics = match &place.kubeconfig {
-        Some(kubeconfig) => BTreeSet::from(remote_clusters::topics(&place, kubeconfig)),
+) -> Result<Observation, WriteError> {
+    let local = context.tenants.get(key);
+    let place = placement::place(object, local.as_deref());
+    let cluster = cluster_api::cluster_of(object);
+    let mut dependencies = match &place.kubeconfig {
+        Some(kubeconfig) => BTreeSet::from(remote_clusters::dependencies(Target {
+            place: &place,
+            kubeconfig,
+        })),
         None => BTreeSet::from([Dependency::Tenant(key.clone())]),
     };
-    let cluster = cluster_api::cluster_of(object).map(str::to_owned);
-    if let Some(name) = &cluster {
-        topics.insert(Dependency::Cluster(ObjectKey::new(&key.namespace, name)));
+    if let Some(name) = cluster {
+        dependencies.insert(Dependency::Cluster(ObjectKey::new(&key.namespace, name)));
     }
-    // Declared before anything is read: what changes in between is not missed.
-    context.interests.declare(key, topics.clone());
-    let owner = owner(context, key, cluster.clone());
-    let there = there(context, key, &place).await;
-    let published: BTreeSet<String> = cluster
-        .iter()
-        .flat_map(|cluster| cluster_api::published_names(cluster))
-        .collect();
-    let sources = there.tenant.as_ref().map(cluster_api::source_names);
-    let sources: BTreeSet<String> = sources.into_iter().flatten().collect();
-    let here = if place.kubeconfig.is_some() {
-        published.clone()
-    } else {
-        &published | &sources
-    };
+    let index = &context.dependents.index;
+    index.declare(key, dependencies.clone());
+    let owner = owner(context, key, cluster);
+    let observed = observe_tenant(context, key, &place).await;
+    let names = SecretNames::of(cluster, observed.tenant.as_ref(), &place);
     let secret = |name: &String| Dependency::Secret(ObjectKey::new(&key.namespace, name));
-    topics.extend(here.iter().map(secret));
+    dependencies.extend(names.local.iter().map(secret));
     if let Owner::Cluster(cluster) = &owner {
-        topics.extend(infrastructure::topics(cluster));
+        dependencies.extend(infrastructure::dependencies(cluster));
     }
-    context.interests.declare(key, topics);
-    let found = kept_secrets(context, &key.namespace, &here).await?;
-    let sources = match &there.connection {
-        Some(way) => {
-            let all = secrets(context, (&way.client, &place.namespace), &sources);
-            let what = format!("the Secrets of {} in the other cluster", place.namespace);
-            remote_clusters::in_time(what, all).await?
-        }
-        None => found.clone(),
+    index.declare(key, dependencies);
+    let secrets = local_secrets(context, &key.namespace, &names.local).await?;
+    let sources = match &observed.connection {
+        Some(connection) => remote_secrets(context, connection, &place, &names.sources).await?,
+        None => secrets.clone(),
     };
     let infrastructure = match &owner {
         Owner::Cluster(cluster) if !context.settings.core.skip_infrastructure => {
-            infrastructure::read(context, cluster).await
+            context.infrastructures.read(cluster).await
         }
         _ => infrastructure::Reading::default(),
     };
-    let tenant = remote_clusters::address(&place);
-    Ok(Look {
+    Ok(Observation {
+        tenant: remote_clusters::address(&place),
         snapshot: Snapshot {
             control_plane: object.clone(),
             owner,
-            tenant: there.tenant,
+            tenant: observed.tenant,
             infrastructure: infrastructure.found,
-            remote: there.remote,
+            remote: observed.remote,
             place,
             sources,
-            secrets: found,
+            secrets,
             probe: Probe::Untried,
             settings: context.settings.core.clone(),
             now: clock::now(),
         },
         infrastructure: infrastructure.address,
-        tenant,
-        connection: there.connection,
-        again: there.again || infrastructure.again,
+        connection: observed.connection,
+        retry: observed.retry || infrastructure.retry,
     })
 }
 
-/// What is found where the tenant is.
-struct There {
+/// The TenantControlPlane and the reachability of its cluster.
+struct TenantObservation {
     tenant: Option<TenantControlPlane>,
     remote: Remote,
     connection: Option<Arc<Connection>>,
-    again: bool,
+    retry: bool,
 }
 
-async fn there(context: &Arc<Context>, key: &ObjectKey, place: &Place) -> There {
-    let unreachable = |why: String, again: bool| There {
-        tenant: None,
-        remote: Remote::Unreachable(why),
-        connection: None,
-        again,
-    };
+impl TenantObservation {
+    fn unreachable(why: String, retry: bool) -> Self {
+        Self {
+            tenant: None,
+            remote: Remote::Unreachable(why),
+            connection: None,
+            retry,
+        }
+    }
+}
+
+async fn observe_tenant(context: &Context, key: &ObjectKey, place: &Place) -> TenantObservation {
     let Some(kubeconfig) = &place.kubeconfig else {
-        return There {
+        return TenantObservation {
             tenant: context.tenants.get(key).map(|tenant| (*tenant).clone()),
             remote: Remote::Local,
             connection: None,
-            again: false,
+            retry: false,
         };
     };
-    // Whoever may write control planes must not get at Secrets by them that nobody allowed.
+    // The right to write control planes must not imply the right to use any Secret as a kubeconfig.
     let gates = &context.settings.core;
     let across = kubeconfig.namespace != key.namespace;
     if !gates.external || (across && !gates.external_across_namespaces) {
         let why = "the feature gates ExternalClusterReference and ExternalClusterReferenceCrossNamespace do not allow to use its kubeconfig";
-        return unreachable(why.to_owned(), false);
+        return TenantObservation::unreachable(why.to_owned(), false);
     }
-    match remote_clusters::reach(context, (place, kubeconfig)).await {
-        Ok((connection, tenant)) => There {
+    let target = Target { place, kubeconfig };
+    match context.remote_clusters.reach(target).await {
+        Ok((connection, tenant)) => TenantObservation {
             tenant,
             remote: Remote::Reachable(connection.cluster.clone()),
             connection: Some(connection),
-            again: false,
+            retry: false,
         },
-        Err(problem) => unreachable(problem.why, problem.again),
+        Err(problem) => TenantObservation::unreachable(problem.why, problem.retry),
     }
 }
 
-fn owner(context: &Context, key: &ObjectKey, name: Option<String>) -> Owner {
+fn owner(context: &Context, key: &ObjectKey, name: Option<&str>) -> Owner {
     let Some(name) = name else {
         return Owner::Nobody;
     };
-    match context.clusters.get(&ObjectKey::new(&key.namespace, &name)) {
+    match context.clusters.get(&ObjectKey::new(&key.namespace, name)) {
         Some(cluster) => Owner::Cluster(Box::new((*cluster).clone())),
-        None => Owner::Missing(name),
+        None => Owner::Missing(name.to_owned()),
     }
 }
 
-/// Secrets of this management cluster by name; those that are not there are left out.
-async fn kept_secrets(
+/// Names of the Secrets to read.
+struct SecretNames {
+    /// Secrets beside the control plane: the published ones, and those of a local tenant.
+    local: BTreeSet<String>,
+    /// Secrets that the operator made for the tenant, beside the tenant.
+    sources: BTreeSet<String>,
+}
+
+impl SecretNames {
+    fn of(cluster: Option<&str>, tenant: Option<&TenantControlPlane>, place: &Place) -> Self {
+        let published = cluster.into_iter().flat_map(cluster_api::published_names);
+        let mut local: BTreeSet<String> = published.collect();
+        let sources = tenant.map(cluster_api::source_names);
+        let sources: BTreeSet<String> = sources.into_iter().flatten().collect();
+        if place.kubeconfig.is_none() {
+            local.extend(sources.iter().cloned());
+        }
+        Self { local, sources }
+    }
+}
+
+/// Reads Secrets of the provider's own management cluster, from the cache where they are in it. Missing Secrets are
+/// left out.
+async fn local_secrets(
     context: &Context,
     namespace: &str,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Secret>, WriteError> {
+    let (counters, cache) = (&context.management.counters, &context.dependents.secrets);
+    let api = Api::namespaced(context.management.client.clone(), namespace);
     let mut found = BTreeMap::new();
     for name in names {
-        let topic = Dependency::Secret(ObjectKey::new(namespace, name));
-        let ask = secret(context, (&context.client, namespace), name);
-        let kept = context.secrets.read((&topic, watches::is_followed), ask);
-        found.extend(kept.await?.map(|secret| (name.clone(), secret)));
+        let dependency = Dependency::Secret(ObjectKey::new(namespace, name));
+        let request = read_secret(counters, &api, name);
+        let secret = cache.read(&dependency, watches::is_watched, request);
+        found.extend(secret.await?.map(|secret| (name.clone(), secret)));
     }
     Ok(found)
 }
 
-/// Secrets of whatever cluster.
-async fn secrets(
+/// Reads Secrets beside a tenant in another management cluster. Missing Secrets are left out.
+async fn remote_secrets(
     context: &Context,
-    way: (&Client, &str),
+    connection: &Connection,
+    place: &Place,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Secret>, WriteError> {
-    let mut found = BTreeMap::new();
-    for name in names {
-        let secret = secret(context, way, name).await?;
-        found.extend(secret.map(|secret| (name.clone(), secret)));
-    }
-    Ok(found)
+    let client: Client = connection.client.clone();
+    let api = Api::namespaced(client, &place.namespace);
+    let all = async {
+        let mut found = BTreeMap::new();
+        for name in names {
+            let secret = read_secret(&context.management.counters, &api, name).await?;
+            found.extend(secret.map(|secret| (name.clone(), secret)));
+        }
+        Ok(found)
+    };
+    let what = format!("the Secrets of {} in the other cluster", place.namespace);
+    remote_clusters::with_timeout(what, all).await
 }
 
-async fn secret(
-    context: &Context,
-    (client, namespace): (&Client, &str),
+async fn read_secret(
+    counters: &Counters,
+    api: &Api<Secret>,
     name: &str,
 ) -> Result<Option<Secret>, WriteError> {
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    context.metrics.counters.request("get", "secrets");
+    counters.request("get", "secrets");
+    let namespace = api.namespace().unwrap_or_default();
     api.get_opt(name).await.map_err(|error| WriteError::Api {
         object: format!("Secret {namespace}/{name}"),
         problem: crate::probe::chain(&error),

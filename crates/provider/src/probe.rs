@@ -1,5 +1,5 @@
-//! Does a tenant's API server answer somebody who comes with the published kubeconfig? Asked with exactly
-//! its bytes, and once for each of them.
+//! Probes of tenants' API servers with exactly the kubeconfig that is published, and clients of kubeconfigs that users
+//! provide.
 
 use std::{
     collections::HashMap,
@@ -20,26 +20,26 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-/// Time for a connection.
-const CONNECT: Duration = Duration::from_secs(3);
-/// Bytes of a kubeconfig: one has some 6,000.
+/// Limit for connecting to a tenant's API server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Largest kubeconfig in bytes: a usual one has some 6,000.
 const LARGEST: usize = 256 << 10;
-/// Time for all of it.
-const ANSWER: Duration = Duration::from_secs(6);
+/// Limit for a probe as a whole.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// What the API servers of tenants may answer, all of them together.
+/// Memory limits for the responses of all tenants' API servers together.
 static TENANTS: LazyLock<Answers> = LazyLock::new(Answers::of_tenants);
-/// What other management clusters may.
+/// Memory limits for the responses of all other management clusters together.
 pub static EXTERNALS: LazyLock<Answers> = LazyLock::new(Answers::of_externals);
 
-/// Kubeconfigs that worked, by control plane.
+/// Result of the last probe of each control plane, with the hash of the kubeconfig.
 #[derive(Debug, Default)]
 pub struct Probes {
     last: Mutex<HashMap<ObjectKey, (String, Probe)>>,
 }
 
 impl Probes {
-    /// What came of the last try with these bytes.
+    /// Result of the last probe with this kubeconfig; `Untried` if the last probe was with another one.
     pub fn known(&self, key: &ObjectKey, kubeconfig: &[u8]) -> Probe {
         let hash = hash(kubeconfig);
         match self.locked().get(key) {
@@ -48,12 +48,12 @@ impl Probes {
         }
     }
 
-    /// What came of a try.
+    /// Records the result of a probe.
     pub fn remember(&self, key: &ObjectKey, kubeconfig: &[u8], probe: Probe) {
         self.locked().insert(key.clone(), (hash(kubeconfig), probe));
     }
 
-    /// A control plane is gone.
+    /// Removes a deleted control plane.
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().remove(key);
     }
@@ -69,18 +69,23 @@ fn hash(kubeconfig: &[u8]) -> String {
     checksum::content(&serde_json::json!(kubeconfig))
 }
 
-/// Asks for the version with the bytes that are published.
-pub async fn ask(kubeconfig: &[u8]) -> Probe {
-    let asked = tokio::time::timeout(ANSWER, version(kubeconfig)).await;
-    match asked {
+/// Requests `/version` with the published kubeconfig, within 6 seconds.
+pub async fn probe(kubeconfig: &[u8]) -> Probe {
+    let result = tokio::time::timeout(PROBE_TIMEOUT, version(kubeconfig)).await;
+    match result {
         Ok(Ok(())) => Probe::Works,
         Ok(Err(why)) => Probe::Fails(why),
-        Err(_) => Probe::Fails(format!("no answer within {ANSWER:?}")),
+        Err(_) => Probe::Fails(format!("no answer within {PROBE_TIMEOUT:?}")),
     }
 }
 
 async fn version(kubeconfig: &[u8]) -> Result<(), String> {
-    let client = client(kubeconfig, CONNECT, &TENANTS).await?;
+    let options = ClientOptions {
+        connect_timeout: CONNECT_TIMEOUT,
+        read_timeout: Some(PROBE_TIMEOUT),
+        answers: &TENANTS,
+    };
+    let client = client(kubeconfig, options).await?;
     let request = Request::get("/version").body(Vec::new());
     let request = request.map_err(|error| error.to_string())?;
     let answer = client.request_text(request).await;
@@ -90,12 +95,19 @@ async fn version(kubeconfig: &[u8]) -> Result<(), String> {
     })
 }
 
-/// A client of whatever API server a kubeconfig names.
-pub async fn client(
-    kubeconfig: &[u8],
-    connect: Duration,
-    answers: &Answers,
-) -> Result<Client, String> {
+/// Limits of a client that is made from a kubeconfig.
+#[derive(Clone, Copy)]
+pub struct ClientOptions<'a> {
+    /// Limit for establishing a connection.
+    pub connect_timeout: Duration,
+    /// Limit for waiting for data of a response; `None` for clients that watch.
+    pub read_timeout: Option<Duration>,
+    /// Memory limits for responses.
+    pub answers: &'a Answers,
+}
+
+/// Client of the API server that a kubeconfig names. The error says why the kubeconfig cannot be used.
+pub async fn client(kubeconfig: &[u8], options: ClientOptions<'_>) -> Result<Client, String> {
     if kubeconfig.len() > LARGEST {
         let bytes = kubeconfig.len();
         return Err(format!(
@@ -104,19 +116,22 @@ pub async fn client(
     }
     let text = std::str::from_utf8(kubeconfig).map_err(|_| "it is not text".to_owned())?;
     let read = Kubeconfig::from_yaml(text).map_err(|error| chain(&error))?;
-    refused(&read)?;
+    check(&read)?;
     let mut config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
         .await
         .map_err(|error| chain(&error))?;
-    config.connect_timeout = Some(connect);
+    config.connect_timeout = Some(options.connect_timeout);
+    config.read_timeout = options.read_timeout;
+    // The time that a connection was idle in the pool must not count.
+    config.reset_reader_on_write = true;
     config.default_retry = false;
     let client = ClientBuilder::try_from(config).map_err(|error| chain(&error))?;
-    Ok(client.with_layer(answers).build())
+    Ok(client.with_layer(options.answers).build())
 }
 
-/// What a kubeconfig may not have: commands would run in this pod, and its files, the token of its
-/// ServiceAccount among them, would go to whatever server the kubeconfig names.
-fn refused(kubeconfig: &Kubeconfig) -> Result<(), String> {
+/// Refuses kubeconfigs with commands, which would run in the provider's pod, and with paths of files: the pod's files,
+/// among them its ServiceAccount token, would be sent to the server that the kubeconfig names.
+fn check(kubeconfig: &Kubeconfig) -> Result<(), String> {
     let users = kubeconfig.auth_infos.iter();
     for user in users.filter_map(|user| user.auth_info.as_ref()) {
         if user.exec.is_some() || user.auth_provider.is_some() {
@@ -140,7 +155,7 @@ fn refused(kubeconfig: &Kubeconfig) -> Result<(), String> {
     Ok(())
 }
 
-/// An error and what caused it, in one line.
+/// Text of an error with all its causes, in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -154,13 +169,13 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Whether anybody listens there, as the TenantControlPlane tells it.
+/// True if an API server runs, according to the status of the TenantControlPlane.
 pub fn may_answer(tenant: &TenantControlPlane) -> bool {
     let Some(status) = &tenant.status else {
         return false;
     };
-    if let Some(said) = condition::find(&status.conditions, "ControlPlaneAvailable") {
-        return said.status == "True";
+    if let Some(available) = condition::find(&status.conditions, "ControlPlaneAvailable") {
+        return available.status == "True";
     }
     // The operator of upstream has no conditions.
     let version = status.kubernetes_resources.as_ref();

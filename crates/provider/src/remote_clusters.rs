@@ -1,10 +1,9 @@
-//! How are other management clusters reached and followed? One connection and one watch of
-//! TenantControlPlanes' metadata for each kubeconfig and namespace, as long as a control plane refers to
-//! them.
+//! Other management clusters: one connection and one metadata watch of TenantControlPlanes for each kubeconfig and
+//! namespace, as long as a control plane refers to them.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,20 +21,25 @@ use kube::{Api, Client, api::ApiResource, runtime::watcher};
 use tokio::task::AbortHandle;
 
 use crate::{
-    context::Context,
-    dependencies::{Dependency, Interests},
+    dependencies::Dependency,
+    dependents::Dependents,
+    management::ManagementCluster,
     metadata_watch::{self, Change},
-    probe,
+    probe::{self, ClientOptions},
 };
 
-/// Time for a connection.
-const CONNECT: Duration = Duration::from_secs(3);
-/// Time for an answer.
-const ANSWER: Duration = Duration::from_secs(6);
+/// Limit for connecting to another management cluster.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Limit for one operation on another management cluster, which may take several requests.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+/// Limit for any single response of another management cluster, watches aside: it ends the requests that no
+/// operation waits for any more.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Other management clusters that control planes refer to.
-#[derive(Default)]
-pub struct Externals {
+/// Connections to the management clusters that control planes refer to, and their watches.
+pub struct RemoteClusters {
+    management: ManagementCluster,
+    dependents: Dependents,
     state: Mutex<State>,
 }
 
@@ -43,18 +47,19 @@ pub struct Externals {
 struct State {
     /// Watches of the Secrets with kubeconfigs.
     secrets: HashMap<ObjectKey, AbortHandle>,
+    /// Connections by kubeconfig and namespace.
     connections: HashMap<(Kubeconfig, String), Arc<Connection>>,
 }
 
-/// A way into a namespace of another management cluster.
+/// Connection to one namespace of another management cluster; its watch ends with it.
 pub struct Connection {
-    /// Its API server.
+    /// Client of the API server, with a read time-out: not for watches.
     pub client: Client,
-    /// The write door to it.
+    /// Write door to that cluster.
     pub writer: Writer,
-    /// What it is known by, where that can be read: the uid of the namespace.
+    /// Identity of the cluster: the uid of the namespace, where the kubeconfig may read it.
     pub cluster: Option<String>,
-    /// The bytes that it was made of.
+    /// Content of the kubeconfig that the connection was made from.
     kubeconfig: Vec<u8>,
     watch: AbortHandle,
 }
@@ -73,84 +78,54 @@ impl Drop for State {
     }
 }
 
-/// Why another cluster cannot be reached, and whether time alone may mend it.
+/// Reason why another cluster cannot be used.
 pub struct Unreachable {
-    /// What is wrong, and what to do.
+    /// Message for the condition: the cause and the next action.
     pub why: String,
-    /// True if nothing tells when it is right again.
-    pub again: bool,
+    /// True if no watch reports when the cluster can be used again.
+    pub retry: bool,
 }
 
-/// The Secret with a kubeconfig.
+/// A tenant's location in another management cluster.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Namespace and name of the TenantControlPlane.
+    pub place: &'a Place,
+    /// Kubeconfig of the cluster, the one of [`Place::kubeconfig`].
+    pub kubeconfig: &'a Kubeconfig,
+}
+
+/// Key of the Secret with a kubeconfig.
 pub fn secret(kubeconfig: &Kubeconfig) -> ObjectKey {
     ObjectKey::new(&kubeconfig.namespace, &kubeconfig.name)
 }
 
-/// What a look at a control plane depends on there.
-pub fn topics(place: &Place, kubeconfig: &Kubeconfig) -> [Dependency; 2] {
-    let secret = secret(kubeconfig);
-    let tenant = ObjectKey::new(&place.namespace, &place.name);
+/// Dependencies of a control plane whose tenant is in another cluster: the Secret with the kubeconfig, and the tenant.
+pub fn dependencies(target: Target) -> [Dependency; 2] {
+    let secret = secret(target.kubeconfig);
+    let tenant = ObjectKey::new(&target.place.namespace, &target.place.name);
     [
         Dependency::Kubeconfig(secret.clone()),
         Dependency::Remote(secret, tenant),
     ]
 }
 
-/// Where a tenant is.
+/// Address of a TenantControlPlane in its cluster.
 pub fn address(place: &Place) -> Address {
     let kind = ApiResource::erase::<TenantControlPlane>(&());
     Address::namespaced(kind, &place.namespace, &place.name)
 }
 
-/// The way to a place, and the tenant that is there now.
-pub async fn reach(
-    context: &Arc<Context>,
-    (place, kubeconfig): (&Place, &Kubeconfig),
-) -> Result<(Arc<Connection>, Option<TenantControlPlane>), Unreachable> {
-    let connection = connection(context, (place, kubeconfig)).await?;
-    if let (Some(recorded), Some(found)) = (&place.cluster, &connection.cluster)
-        && recorded != found
-    {
-        return Err(Unreachable {
-            why: format!(
-                "the kubeconfig {} leads to another cluster than before, or its namespace {} was made anew (uid {found}, not {recorded}): correct the kubeconfig; if the new namespace is meant, take \"cluster\" out of the annotation {}",
-                described(kubeconfig),
-                place.namespace,
-                placement::ANNOTATION
-            ),
-            again: false,
-        });
-    }
-    let address = address(place);
-    let found = tokio::time::timeout(ANSWER, connection.writer.find(&address)).await;
-    let again = |why: String| Unreachable {
-        why: format!(
-            "the cluster of the kubeconfig {kubeconfig} does not answer: {why}",
-            kubeconfig = described(kubeconfig)
-        ),
-        again: true,
-    };
-    let found = match found {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(again(error.to_string())),
-        Err(_) => return Err(again(format!("nothing within {ANSWER:?}"))),
-    };
-    let read = found.map(|object| serde_json::to_value(object).and_then(serde_json::from_value));
-    let tenant = read.transpose();
-    let tenant = tenant.map_err(|error| again(format!("{address} cannot be read: {error}")))?;
-    Ok((connection, tenant))
-}
-
-/// What another cluster answers about an object, or that it does not.
-pub async fn in_time<T>(
+/// Awaits an operation on another cluster for at most 6 seconds; the error names `object`.
+pub async fn with_timeout<T>(
     object: String,
-    answer: impl Future<Output = Result<T, WriteError>>,
+    operation: impl Future<Output = Result<T, WriteError>>,
 ) -> Result<T, WriteError> {
-    let answer = tokio::time::timeout(ANSWER, answer).await;
-    answer.unwrap_or_else(|_| {
+    let result = tokio::time::timeout(OPERATION_TIMEOUT, operation).await;
+    result.unwrap_or_else(|_| {
         Err(WriteError::Api {
             object,
-            problem: format!("the other cluster has not answered within {ANSWER:?}"),
+            problem: format!("the other cluster has not answered within {OPERATION_TIMEOUT:?}"),
         })
     })
 }
@@ -164,146 +139,198 @@ fn described(kubeconfig: &Kubeconfig) -> String {
     format!("{key} of the Secret {namespace}/{name}")
 }
 
-/// The connection that the present bytes of the Secret lead to.
-async fn connection(
-    context: &Arc<Context>,
-    (place, kubeconfig): (&Place, &Kubeconfig),
-) -> Result<Arc<Connection>, Unreachable> {
-    let key = (kubeconfig.clone(), place.namespace.clone());
-    context.externals.follow(context, &secret(kubeconfig));
-    let bytes = match bytes(context, kubeconfig).await {
-        Ok(bytes) => bytes,
-        Err(unreachable) => {
-            context.externals.locked().connections.remove(&key);
-            return Err(unreachable);
-        }
-    };
-    if let Some(known) = context.externals.locked().connections.get(&key)
-        && known.kubeconfig == bytes
-    {
-        return Ok(known.clone());
-    }
-    let client = probe::client(&bytes, CONNECT, &probe::EXTERNALS).await;
-    let client = client.map_err(|why| Unreachable {
-        why: format!("{} cannot be used: {why}", described(kubeconfig)),
-        again: false,
-    })?;
-    let made = Arc::new(Connection {
-        cluster: identity(&client, &place.namespace).await,
-        watch: watch(context, (place, kubeconfig), &client),
-        writer: context.writer.towards(client.clone()),
-        client,
-        kubeconfig: bytes,
-    });
-    let mut state = context.externals.locked();
-    state.connections.insert(key, made.clone());
-    Ok(made)
-}
-
-/// The uid of a namespace; a kubeconfig may lack the right to read it.
+/// Reads the uid of a namespace; `None` if the kubeconfig lacks that right.
 async fn identity(client: &Client, namespace: &str) -> Option<String> {
     let api: Api<Namespace> = Api::all(client.clone());
-    let found = tokio::time::timeout(ANSWER, api.get_metadata(namespace)).await;
+    let found = tokio::time::timeout(OPERATION_TIMEOUT, api.get_metadata(namespace)).await;
     found.ok()?.ok()?.metadata.uid
 }
 
-/// The present kubeconfig.
-async fn bytes(context: &Context, kubeconfig: &Kubeconfig) -> Result<Vec<u8>, Unreachable> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &kubeconfig.namespace);
-    context.metrics.counters.request("get", "secrets");
-    let live = api.get_opt(&kubeconfig.name).await;
-    let live = live.map_err(|error| Unreachable {
-        why: format!("{} cannot be read: {error}", described(kubeconfig)),
-        again: true,
-    })?;
-    let missing = |what: &str| Unreachable {
-        why: format!("{} is not there: {what}", described(kubeconfig)),
-        again: false,
-    };
-    let data: BTreeMap<String, ByteString> = live
-        .ok_or_else(|| missing("create the Secret"))?
-        .data
-        .unwrap_or_default();
-    let bytes = data.get(&kubeconfig.key);
-    bytes
-        .map(|bytes| bytes.0.clone())
-        .ok_or_else(|| missing("the Secret has no such key"))
-}
-
-/// Follows the TenantControlPlanes of a namespace there.
-fn watch(
-    context: &Arc<Context>,
-    (place, kubeconfig): (&Place, &Kubeconfig),
-    client: &Client,
-) -> AbortHandle {
-    let kind = ApiResource::erase::<TenantControlPlane>(&());
-    let api = Api::namespaced_with(client.clone(), &place.namespace, &kind);
-    // Weak: the context owns the watch, not the other way round.
-    let (told, secret) = (Arc::downgrade(context), secret(kubeconfig));
-    let tell = move |change| {
-        let Some(context) = told.upgrade() else {
-            return;
-        };
-        match change {
-            Change::Of(tenant, _) => context.tell(&Dependency::Remote(secret.clone(), tenant)),
-            Change::Any => {
-                context
-                    .uncertain(|topic| matches!(topic, Dependency::Remote(of, _) if *of == secret));
-            }
+impl RemoteClusters {
+    /// No cluster is connected yet.
+    pub fn new(management: ManagementCluster, dependents: Dependents) -> Self {
+        Self {
+            management,
+            dependents,
+            state: Mutex::default(),
         }
-    };
-    let follow = metadata_watch::follow(api, watcher::Config::default(), tell);
-    let task = tokio::spawn(follow);
-    task.abort_handle()
-}
+    }
 
-impl Externals {
-    /// Sees to it that changes of a kubeconfig wake whoever refers to it.
-    fn follow(&self, context: &Arc<Context>, secret: &ObjectKey) {
+    /// Connects to the tenant's cluster and reads the TenantControlPlane; `None` if it does not exist.
+    pub async fn reach(
+        &self,
+        target: Target<'_>,
+    ) -> Result<(Arc<Connection>, Option<TenantControlPlane>), Unreachable> {
+        let Target { place, kubeconfig } = target;
+        let connection = self.connection(target).await?;
+        if let (Some(recorded), Some(found)) = (&place.cluster, &connection.cluster)
+            && recorded != found
+        {
+            return Err(Unreachable {
+                why: format!(
+                    "the kubeconfig {} leads to another cluster than before, or its namespace {} was made anew (uid {found}, not {recorded}): correct the kubeconfig; if the new namespace is meant, take \"cluster\" out of the annotation {}",
+                    described(kubeconfig),
+                    place.namespace,
+                    placement::ANNOTATION
+                ),
+                retry: false,
+            });
+        }
+        let address = address(place);
+        let request = connection.writer.find(&address);
+        let found = tokio::time::timeout(OPERATION_TIMEOUT, request).await;
+        let failed = |why: String| Unreachable {
+            why: format!(
+                "the cluster of the kubeconfig {kubeconfig} does not answer: {why}",
+                kubeconfig = described(kubeconfig)
+            ),
+            retry: true,
+        };
+        let found = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(_) => return Err(failed(format!("nothing within {OPERATION_TIMEOUT:?}"))),
+        };
+        let read =
+            found.map(|object| serde_json::to_value(object).and_then(serde_json::from_value));
+        let tenant = read.transpose();
+        let tenant =
+            tenant.map_err(|error| failed(format!("{address} cannot be read: {error}")))?;
+        Ok((connection, tenant))
+    }
+
+    /// Connection of the present content of the Secret; made anew when that has changed.
+    async fn connection(&self, target: Target<'_>) -> Result<Arc<Connection>, Unreachable> {
+        let Target { place, kubeconfig } = target;
+        let key = (kubeconfig.clone(), place.namespace.clone());
+        self.watch_secret(&secret(kubeconfig));
+        let bytes = match self.read_kubeconfig(kubeconfig).await {
+            Ok(bytes) => bytes,
+            Err(unreachable) => {
+                self.locked().connections.remove(&key);
+                return Err(unreachable);
+            }
+        };
+        if let Some(known) = self.locked().connections.get(&key)
+            && known.kubeconfig == bytes
+        {
+            return Ok(known.clone());
+        }
+        let made = Arc::new(self.connect(target, bytes).await?);
+        self.locked().connections.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// Connects with the content of a kubeconfig and watches the TenantControlPlanes of the namespace.
+    async fn connect(&self, target: Target<'_>, bytes: Vec<u8>) -> Result<Connection, Unreachable> {
+        let Target { place, kubeconfig } = target;
+        let client = async |read_timeout| {
+            let options = ClientOptions {
+                connect_timeout: CONNECT_TIMEOUT,
+                read_timeout,
+                answers: &probe::EXTERNALS,
+            };
+            let client = probe::client(&bytes, options).await;
+            client.map_err(|why| Unreachable {
+                why: format!("{} cannot be used: {why}", described(kubeconfig)),
+                retry: false,
+            })
+        };
+        let requests = client(Some(READ_TIMEOUT)).await?;
+        // A watch may be silent for minutes; the watcher has an idle time-out of its own.
+        let watches = client(None).await?;
+        Ok(Connection {
+            cluster: identity(&requests, &place.namespace).await,
+            watch: self.watch_tenants(target, watches),
+            writer: self.management.writer.towards(requests.clone()),
+            client: requests,
+            kubeconfig: bytes,
+        })
+    }
+
+    /// Reads the present content of a kubeconfig.
+    async fn read_kubeconfig(&self, kubeconfig: &Kubeconfig) -> Result<Vec<u8>, Unreachable> {
+        let client = self.management.client.clone();
+        let api: Api<Secret> = Api::namespaced(client, &kubeconfig.namespace);
+        self.management.counters.request("get", "secrets");
+        let live = api.get_opt(&kubeconfig.name).await;
+        let live = live.map_err(|error| Unreachable {
+            why: format!("{} cannot be read: {error}", described(kubeconfig)),
+            retry: true,
+        })?;
+        let missing = |what: &str| Unreachable {
+            why: format!("{} is not there: {what}", described(kubeconfig)),
+            retry: false,
+        };
+        let data: BTreeMap<String, ByteString> = live
+            .ok_or_else(|| missing("create the Secret"))?
+            .data
+            .unwrap_or_default();
+        let bytes = data.get(&kubeconfig.key);
+        bytes
+            .map(|bytes| bytes.0.clone())
+            .ok_or_else(|| missing("the Secret has no such key"))
+    }
+
+    /// Watches the TenantControlPlanes of a namespace in another cluster.
+    fn watch_tenants(&self, target: Target, client: Client) -> AbortHandle {
+        let kind = ApiResource::erase::<TenantControlPlane>(&());
+        let api = Api::namespaced_with(client, &target.place.namespace, &kind);
+        let (dependents, secret) = (self.dependents.clone(), secret(target.kubeconfig));
+        let on_change = move |change| match change {
+            Change::Of(tenant, _) => {
+                dependents.enqueue(&Dependency::Remote(secret.clone(), tenant));
+            }
+            Change::Any => {
+                dependents.invalidate(|d| matches!(d, Dependency::Remote(of, _) if *of == secret))
+            }
+        };
+        let events = metadata_watch::follow(api, watcher::Config::default(), on_change);
+        tokio::spawn(events).abort_handle()
+    }
+
+    /// Watches the Secret with a kubeconfig, unless it is watched already.
+    fn watch_secret(&self, secret: &ObjectKey) {
         let mut state = self.locked();
         if state.secrets.contains_key(secret) {
             return;
         }
         let kind = ApiResource::erase::<Secret>(&());
-        let api = Api::namespaced_with(context.client.clone(), &secret.namespace, &kind);
+        let client = self.management.client.clone();
+        let api = Api::namespaced_with(client, &secret.namespace, &kind);
         let config = watcher::Config::default().fields(&format!("metadata.name={}", secret.name));
-        let told = Arc::downgrade(context);
-        let topic = Dependency::Kubeconfig(secret.clone());
-        let tell = move |_| {
-            if let Some(context) = told.upgrade() {
-                context.tell(&topic);
-            }
-        };
-        let task = tokio::spawn(metadata_watch::follow(api, config, tell));
+        let dependents = self.dependents.clone();
+        let dependency = Dependency::Kubeconfig(secret.clone());
+        let on_change = move |_| dependents.enqueue(&dependency);
+        let task = tokio::spawn(metadata_watch::follow(api, config, on_change));
         state.secrets.insert(secret.clone(), task.abort_handle());
     }
 
-    /// Ends what nobody is interested in any more.
-    pub fn sweep(&self, interests: &Interests) {
+    /// Ends connections and watches that no control plane depends on any more.
+    pub fn sweep(&self) {
         let mut state = self.locked();
         if state.secrets.is_empty() {
             return;
         }
-        let topics = interests.topics();
-        let wanted: HashSet<&ObjectKey> = topics
-            .iter()
-            .filter_map(|topic| match topic {
-                Dependency::Kubeconfig(secret) => Some(secret),
-                _ => None,
-            })
-            .collect();
-        let places: HashSet<(&ObjectKey, &str)> = topics
-            .iter()
-            .filter_map(|topic| match topic {
-                Dependency::Remote(secret, tenant) => Some((secret, tenant.namespace.as_str())),
-                _ => None,
-            })
-            .collect();
+        let dependencies = self.dependents.index.dependencies();
+        let mut secrets: HashSet<&ObjectKey> = HashSet::new();
+        let mut namespaces: HashSet<(&ObjectKey, &str)> = HashSet::new();
+        for dependency in &dependencies {
+            match dependency {
+                Dependency::Kubeconfig(secret) => {
+                    secrets.insert(secret);
+                }
+                Dependency::Remote(secret, tenant) => {
+                    namespaces.insert((secret, tenant.namespace.as_str()));
+                }
+                _ => {}
+            }
+        }
         state.connections.retain(|(kubeconfig, namespace), _| {
-            places.contains(&(&secret(kubeconfig), namespace.as_str()))
+            namespaces.contains(&(&secret(kubeconfig), namespace.as_str()))
         });
         state.secrets.retain(|secret, task| {
-            let keep = wanted.contains(secret);
+            let keep = secrets.contains(secret);
             if !keep {
                 task.abort();
             }
@@ -311,15 +338,7 @@ impl Externals {
         });
     }
 
-    /// Secrets and connections that are followed now.
-    pub fn followed(&self) -> (usize, usize) {
-        let state = self.locked();
-        (state.secrets.len(), state.connections.len())
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What is a person told? One status, written only if it differs, and an event on each transition.
+//! Report of a reconcile: the status, written only if it differs, and an event on each transition.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kamaji_api::{condition, control_plane::KamajiControlPlane};
@@ -10,21 +10,21 @@ use kamaji_shell::{apply::WriteError, clock, events::EventRecord, queue::Abort};
 
 use crate::context::Context;
 
-/// What was to be written when it did not work.
+/// Kind of write, with a condition of its own for failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The control plane itself.
+    /// Patch of the control plane itself.
     Own,
-    /// The TenantControlPlane.
+    /// Write or deletion of the TenantControlPlane.
     Tenant,
-    /// A published Secret.
+    /// Write of a published Secret.
     Secret,
-    /// The infrastructure cluster.
+    /// Patch of the infrastructure cluster.
     Infrastructure,
 }
 
 impl Step {
-    /// The step that writes an object.
+    /// Step that writes an object of a plan.
     pub fn of(object: &Object) -> Self {
         match object.key.kind {
             Kind::TenantControlPlane => Self::Tenant,
@@ -32,7 +32,7 @@ impl Step {
         }
     }
 
-    /// The condition that tells of it.
+    /// Type of the condition that reports a failure of the step.
     fn condition(self) -> &'static str {
         match self {
             Self::Own => "ControlPlaneEndpointPatched",
@@ -43,23 +43,29 @@ impl Step {
     }
 }
 
-/// What did not work.
+/// Failed writes of one reconcile.
 #[derive(Debug, Default)]
 pub struct Failures(Vec<(Step, WriteError)>);
 
 impl Failures {
-    /// One more.
+    /// Records a failed write.
     pub fn add(&mut self, step: Step, error: WriteError) {
-        tracing::debug!(?step, %error, "a write did not work");
+        tracing::debug!(?step, %error, "write failed");
         self.0.push((step, error));
     }
 
-    /// True if there is one.
+    /// True if a write failed.
     pub fn any(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Those that a person must hear of: a look that was overtaken by another is simply followed by one.
+    /// True if writes failed, all of them because the objects are not the observed ones any more, or because another
+    /// replica leads: a new reconcile follows, and there is nothing to report.
+    pub fn only_overtaken(&self) -> bool {
+        self.any() && self.lasting().next().is_none()
+    }
+
+    /// Failures that a condition reports.
     fn lasting(&self) -> impl Iterator<Item = (&Step, &WriteError)> {
         self.0.iter().filter_map(|(step, error)| match error {
             WriteError::AlreadyExists(_)
@@ -71,17 +77,19 @@ impl Failures {
     }
 }
 
-/// Writes the status if it differs; the object then.
+/// Writes the status if it differs, and publishes events; returns the written object, or `None` if nothing was
+/// written.
 pub async fn status(
     context: &Context,
     object: &KamajiControlPlane,
-    (plan, failures): (Plan, &Failures),
+    plan: Plan,
+    failures: &Failures,
 ) -> Result<Option<KamajiControlPlane>, WriteError> {
     let Some(mut next) = plan.status else {
         return Ok(None);
     };
     for (step, error) in failures.lasting() {
-        let said = Condition {
+        let failure = Condition {
             type_: step.condition().to_owned(),
             status: "False".to_owned(),
             reason: error.reason().to_owned(),
@@ -89,8 +97,8 @@ pub async fn status(
             observed_generation: object.metadata.generation,
             last_transition_time: Time(clock::now()),
         };
-        condition::set(&mut next.conditions, said.clone());
-        // What could not be made is not on its way.
+        condition::set(&mut next.conditions, failure.clone());
+        // A tenant that could not be created is not pending.
         if *step == Step::Tenant {
             for type_ in ["Available", "KamajiControlPlaneIsReady"] {
                 let pending = condition::find(&next.conditions, type_)
@@ -101,7 +109,7 @@ pub async fn status(
                         &mut next.conditions,
                         Condition {
                             type_,
-                            ..said.clone()
+                            ..failure.clone()
                         },
                     );
                 }
@@ -110,11 +118,11 @@ pub async fn status(
     }
     let none = Vec::new();
     let had = object.status.as_ref().map_or(&none, |s| &s.conditions);
-    carry(had, &mut next.conditions);
+    carry_times(had, &mut next.conditions);
     if object.status.as_ref() == Some(&next) {
         return Ok(None);
     }
-    let written = context.writer.patch_status(object, &next).await;
+    let written = context.management.writer.patch_status(object, &next).await;
     let written = match written {
         Ok(written) => written,
         Err(WriteError::Gone(_)) => return Ok(None),
@@ -126,13 +134,13 @@ pub async fn status(
     Ok(Some(written))
 }
 
-/// Tells of a look that came to no end: nothing that was planned is known.
+/// Reports a reconcile that timed out or panicked, so that its plan is lost.
 pub async fn abort(context: &Context, object: &KamajiControlPlane, what: &Abort) {
     let (reason, message) = match what {
         Abort::TimeOut(limit) => (
             "ReconcileTimedOut",
             format!(
-                "a look at this object took longer than {limit:?} and was stopped; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
+                "a reconcile of this object took longer than {limit:?} and was stopped; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
             ),
         ),
         Abort::Panic(what) => (
@@ -142,36 +150,51 @@ pub async fn abort(context: &Context, object: &KamajiControlPlane, what: &Abort)
             ),
         ),
     };
-    stopped(context, object, (Step::Tenant, reason, message)).await;
+    let interruption = Interruption {
+        step: Step::Tenant,
+        reason,
+        message,
+    };
+    interrupted(context, object, interruption).await;
 }
 
-/// Tells why a look could not be finished, and leaves alone what was said of everything else.
-pub async fn stopped(
+/// Cause of a reconcile that ended before its plan was applied.
+pub struct Interruption {
+    /// Step whose condition reports it.
+    pub step: Step,
+    /// Reason of the condition.
+    pub reason: &'static str,
+    /// Message of the condition.
+    pub message: String,
+}
+
+/// Reports an interrupted reconcile by one condition and keeps the others.
+pub async fn interrupted(
     context: &Context,
     object: &KamajiControlPlane,
-    (step, reason, message): (Step, &str, String),
+    interruption: Interruption,
 ) {
     let mut next = object.status.clone().unwrap_or_default();
     next.external_managed_control_plane = true;
-    let said = Condition {
-        type_: step.condition().to_owned(),
+    let failure = Condition {
+        type_: interruption.step.condition().to_owned(),
         status: "False".to_owned(),
-        reason: reason.to_owned(),
-        message,
+        reason: interruption.reason.to_owned(),
+        message: interruption.message,
         observed_generation: object.metadata.generation,
         last_transition_time: Time(clock::now()),
     };
-    condition::set(&mut next.conditions, said);
+    condition::set(&mut next.conditions, failure);
     if object.status.as_ref() == Some(&next) {
         return;
     }
-    if let Err(error) = context.writer.patch_status(object, &next).await {
-        tracing::debug!(%error, "it could not be told");
+    if let Err(error) = context.management.writer.patch_status(object, &next).await {
+        tracing::debug!(%error, "status patch failed");
     }
 }
 
-/// A condition that was planned one way and came out another has not changed in between.
-fn carry(had: &[Condition], next: &mut [Condition]) {
+/// Keeps the transition times of conditions whose status is the same as before, whatever the plan had in between.
+fn carry_times(had: &[Condition], next: &mut [Condition]) {
     for condition in next {
         if let Some(old) = condition::find(had, &condition.type_)
             && old.status == condition.status
@@ -181,7 +204,7 @@ fn carry(had: &[Condition], next: &mut [Condition]) {
     }
 }
 
-/// Reasons that somebody has to do something about.
+/// Reasons of warning events: a person has to act.
 const WARNINGS: [&str; 16] = [
     "ClusterMissing",
     "EndpointMismatch",
@@ -201,12 +224,12 @@ const WARNINGS: [&str; 16] = [
     "WriteStorm",
 ];
 
-/// Good news that is worth an event.
+/// Condition types that lead to an event when they become true.
 const NEWS: [&str; 2] = ["KamajiControlPlaneIsInitialized", "Available"];
 
-/// What changed, told once even if several conditions say the same.
+/// Events on the transitions between two lists of conditions; equal messages lead to one event.
 fn event_records(had: &[Condition], next: &[Condition]) -> Vec<EventRecord> {
-    let mut told: Vec<EventRecord> = Vec::new();
+    let mut records: Vec<EventRecord> = Vec::new();
     for condition in next {
         let old = condition::find(had, &condition.type_);
         if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
@@ -220,16 +243,16 @@ fn event_records(had: &[Condition], next: &[Condition]) -> Vec<EventRecord> {
             _ if type_ == "Paused" || type_ == "Deleting" => condition.message.clone(),
             _ => continue,
         };
-        let same = told.iter().any(|what| what.note == note);
+        let same = records.iter().any(|record| record.note == note);
         if !same {
-            told.push(EventRecord {
+            records.push(EventRecord {
                 warning: WARNINGS.contains(&condition.reason.as_str()),
                 reason: condition.reason.clone(),
                 note,
             });
         }
     }
-    told
+    records
 }
 
 #[cfg(test)]

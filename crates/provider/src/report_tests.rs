@@ -12,7 +12,7 @@ fn condition(type_: &str, status: &str, (reason, message): (&str, &str)) -> Cond
 }
 
 #[test]
-fn several_conditions_that_say_the_same_are_one_event() {
+fn conditions_with_equal_messages_lead_to_one_event() {
     let next = [
         condition("Available", "False", ("ClusterMissing", "no Cluster c")),
         condition(
@@ -21,14 +21,14 @@ fn several_conditions_that_say_the_same_are_one_event() {
             ("ClusterMissing", "no Cluster c"),
         ),
     ];
-    let told = event_records(&[], &next);
-    assert_eq!(told.len(), 1);
-    assert!(told[0].warning);
+    let records = event_records(&[], &next);
+    assert_eq!(records.len(), 1);
+    assert!(records[0].warning);
     assert!(event_records(&next, &next).is_empty());
 }
 
 #[test]
-fn a_condition_that_came_out_as_it_was_keeps_its_time() {
+fn an_unchanged_condition_keeps_its_transition_time() {
     let had = [condition(
         "InfrastructureClusterPatched",
         "False",
@@ -36,6 +36,6 @@ fn a_condition_that_came_out_as_it_was_keeps_its_time() {
     )];
     let mut next = had.to_vec();
     next[0].last_transition_time = Time(clock::now() + std::time::Duration::from_secs(9));
-    carry(&had, &mut next);
+    carry_times(&had, &mut next);
     assert_eq!(had.as_slice(), next.as_slice());
 }

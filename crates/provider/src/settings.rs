@@ -1,55 +1,55 @@
-//! How is the provider started?
+//! Options of the command `kamaji provider`.
 
 use std::{net::SocketAddr, time::Duration};
 
 use kamaji_core::{cluster_api, pki::webhook_certificate::WebhookService};
 
-/// Everything that `kamaji provider` is told on its command line.
+/// Options of the command line, parsed.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What plans look at.
+    /// Options that plans depend on.
     pub core: cluster_api::Settings,
-    /// Only control planes of this namespace; `None` for all.
+    /// Only namespace whose control planes are reconciled; `None` for all.
     pub namespace: Option<String>,
-    /// Only objects whose watch-filter label has this value.
+    /// Value of the label `cluster.x-k8s.io/watch-filter` of control planes to reconcile; `None` for all.
     pub watch_filter: Option<String>,
-    /// Where `/metrics` is served; `None` for nowhere.
+    /// Address of `/metrics`; `None` to serve none.
     pub metrics: Option<SocketAddr>,
-    /// True if `/metrics` is served over TLS, to whoever may read it.
+    /// True if `/metrics` is served over TLS and requests are authorised by the API server.
     pub metrics_secure: bool,
-    /// Where `/healthz` and `/readyz` are served.
+    /// Address of `/healthz` and `/readyz`; `None` to serve none.
     pub health: Option<SocketAddr>,
-    /// Where versions are converted; `None` for nowhere.
+    /// Address of the conversion webhook; `None` to serve none.
     pub webhooks: Option<SocketAddr>,
-    /// Service that the API server reaches the conversion through, in our own namespace.
+    /// Service of the conversion webhook, in the provider's own namespace.
     pub service: WebhookService,
-    /// True if several replicas must agree on one that writes.
+    /// True if replicas elect a leader by a lease; only the leader writes.
     pub leader_elect: bool,
-    /// Name of this replica in the lease.
+    /// Holder identity of this replica in the lease.
     pub identity: String,
-    /// Control planes that are looked at at the same time.
+    /// Largest number of concurrent reconciles.
     pub concurrency: usize,
-    /// Longest time of one look.
+    /// Limit for one reconcile.
     pub time_limit: Duration,
-    /// A control plane is looked at anew after this, although nothing has changed.
+    /// Period after which an unchanged control plane is reconciled again, shortened by up to a tenth.
     pub resync: Duration,
 }
 
-/// Features of upstream that are off unless somebody asks for them.
+/// Feature gates of upstream, all off by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gates {
-    /// TenantControlPlanes in other management clusters.
+    /// `ExternalClusterReference`: TenantControlPlanes may be in other management clusters.
     pub external: bool,
-    /// Kubeconfigs of those in other namespaces than the control plane's.
+    /// `ExternalClusterReferenceCrossNamespace`: their kubeconfigs may be in any namespace.
     pub external_cross_namespace: bool,
-    /// Infrastructure clusters are left alone.
+    /// `SkipInfraClusterPatch`: infrastructure clusters are not patched.
     pub skip_infrastructure: bool,
-    /// Further kinds of infrastructure clusters are patched.
+    /// `DynamicInfrastructureClusterPatch`: further kinds of infrastructure clusters are patched.
     pub dynamic_infrastructure: bool,
 }
 
 impl Gates {
-    /// Reads `Name=true,Name=false`.
+    /// Parses `Name=true,Name=false`. The error names the part that is wrong and the known gates.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut gates = Self::default();
         for part in text
@@ -80,7 +80,7 @@ impl Gates {
     }
 }
 
-/// Kinds as people write them: blanks and empty items do not count.
+/// Kinds from lists separated by commas, sorted and without blanks, empty items and duplicates.
 pub fn kinds(items: &[String]) -> Vec<String> {
     let mut kinds: Vec<_> = items
         .iter()
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gates_are_off_unless_somebody_asks() {
+    fn gates_are_off_by_default() {
         assert_eq!(Gates::parse(""), Ok(Gates::default()));
         let gates = Gates::parse("ExternalClusterReference=true, SkipInfraClusterPatch=false");
         assert_eq!(
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_is_not_known_or_has_no_value_is_refused() {
+    fn an_unknown_gate_or_one_without_a_value_is_refused() {
         assert!(
             Gates::parse("SkipInfra=true")
                 .unwrap_err()
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn one_blank_is_no_kind() {
+    fn blank_items_are_no_kinds() {
         assert!(kinds(&[" ".to_owned()]).is_empty());
         let text = |s: &str| s.to_owned();
         assert_eq!(kinds(&[text("B, A,"), text("A")]), ["A", "B"]);

@@ -49,7 +49,7 @@ pub enum Owner {
 /// Result of a request to the tenant's API server with the published kubeconfig.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Probe {
-    /// This kubeconfig has not been tried.
+    /// No request was made with the present kubeconfig.
     #[default]
     Untried,
     /// The API server answered.
@@ -66,7 +66,7 @@ pub enum Infrastructure {
     None,
     /// The object could not be read, with the error.
     Unreadable(String),
-    /// The object exists.
+    /// The object exists and was read.
     Found {
         /// Complete JSON, with `metadata.uid` and `metadata.resourceVersion`.
         object: Value,
@@ -78,9 +78,9 @@ pub enum Infrastructure {
 /// Version of Cluster API's contract for infrastructure clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contract {
-    /// v1beta1: `status.ready`.
+    /// Contract v1beta1, with `status.ready`.
     V1Beta1,
-    /// v1beta2: `status.initialization.provisioned`.
+    /// Contract v1beta2, with `status.initialization.provisioned`.
     V1Beta2,
 }
 
