@@ -69,4 +69,4 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 compat: tools ## Compare what we make with what upstream made.
 	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
 
-.PHONY: help deps build tools up down test stories check crds soak release bench compat
+.PHONY: help deps build tools up down test scenarios check crds soak release bench compat

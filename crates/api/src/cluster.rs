@@ -1,4 +1,4 @@
-//! Which fields of Cluster API's own `Cluster` do we read? (Cluster API v1beta2)
+//! View of Cluster API's `Cluster` (v1beta2): only the fields that the provider reads.
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::control_plane::ApiEndpoint;
 
-/// Label by which Cluster API finds what belongs to a Cluster.
+/// Label with the name of the Cluster that an object belongs to.
 pub const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
-/// Annotation that pauses every controller of Cluster API on one object.
+/// Annotation that pauses all controllers of Cluster API on one object, whatever its value.
 pub const PAUSED: &str = "cluster.x-k8s.io/paused";
-/// Annotation that keeps `clusterctl move` from moving an object.
+/// Annotation that makes `clusterctl move` wait before it moves an object.
 pub const BLOCK_MOVE: &str = "clusterctl.cluster.x-k8s.io/block-move";
-/// Annotation of an infrastructure cluster that somebody else than its own controller manages.
+/// Annotation of an infrastructure cluster that is managed by others than its own controller.
 pub const MANAGED_BY: &str = "cluster.x-k8s.io/managed-by";
 /// Type of the Secrets that Cluster API takes kubeconfigs and authorities from.
 pub const SECRET_TYPE: &str = "cluster.x-k8s.io/secret";
-/// Group of Cluster API's core.
+/// API group of Cluster API's core kinds.
 pub const GROUP: &str = "cluster.x-k8s.io";
 
-/// A `Cluster`, as far as we read it.
+/// A `Cluster`, as far as the provider reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "cluster.x-k8s.io",
@@ -33,74 +33,75 @@ pub const GROUP: &str = "cluster.x-k8s.io";
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSpec {
-    /// True while nobody is to work on it.
+    /// True pauses all controllers on the Cluster and its objects.
     #[serde(default)]
     pub paused: Option<bool>,
-    /// Ranges, domain and port.
+    /// Ranges of pods and Services, DNS domain, and port of the API server.
     #[serde(default)]
     pub cluster_network: Option<ClusterNetwork>,
-    /// Where its API server is reached.
+    /// Host and port at which workers and users reach the API server; empty until somebody sets it.
     #[serde(default)]
     pub control_plane_endpoint: Option<ApiEndpoint>,
-    /// Its control plane.
+    /// Reference to the control plane, for example a `KamajiControlPlane`.
     #[serde(default)]
     pub control_plane_ref: Option<ContractReference>,
-    /// Its infrastructure.
+    /// Reference to the infrastructure cluster.
     #[serde(default)]
     pub infrastructure_ref: Option<ContractReference>,
 }
 
 impl Cluster {
-    /// True if another version of a Cluster differs in nothing that we read: Cluster API writes its
-    /// status all the time.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let said = |cluster: &Self| {
+    /// True if `other`, another version of the same Cluster, differs in no field that the provider
+    /// reads. Cluster API writes its status all the time; such an event needs no reconcile.
+    pub fn equals_as_observed(&self, other: &Self) -> bool {
+        let metadata = |cluster: &Self| {
             let mut metadata = cluster.metadata.clone();
             metadata.resource_version = None;
             metadata
         };
-        self.spec == other.spec && said(self) == said(other)
+        self.spec == other.spec && metadata(self) == metadata(other)
     }
 }
 
-/// Ranges, domain and port of a Cluster.
+/// Ranges of pods and Services, DNS domain, and port of the API server of a Cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterNetwork {
-    /// Port of the API server.
+    /// Port of the API server; empty or 0 means 6443.
     #[serde(default)]
     pub api_server_port: Option<i32>,
-    /// Ranges of Services.
+    /// Ranges of the Services' addresses.
     #[serde(default)]
     pub services: Option<NetworkRanges>,
-    /// Ranges of pods.
+    /// Ranges of the pods' addresses.
     #[serde(default)]
     pub pods: Option<NetworkRanges>,
-    /// Domain of the Services.
+    /// DNS domain of the cluster; empty means `cluster.local`.
     #[serde(default)]
     pub service_domain: Option<String>,
 }
 
-/// A list of ranges.
+/// Address ranges, one or one of each IP family.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkRanges {
-    /// One or two.
+    /// CIDRs such as 10.96.0.0/16, at most two.
     #[serde(default)]
     pub cidr_blocks: Vec<String>,
 }
 
-/// An object in the same namespace whose version the contract labels of its definition tell.
+/// Reference to an object in the same namespace; the contract labels of its definition tell the API
+/// version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractReference {
-    /// Its group.
+    /// API group of the object.
     #[serde(default)]
     pub api_group: String,
-    /// Its kind.
+    /// Kind of the object.
     #[serde(default)]
     pub kind: String,
-    /// Its name.
+    /// Name of the object.
     #[serde(default)]
     pub name: String,
 }

@@ -1,6 +1,6 @@
-//! Writes our definitions: schemars' schemas, brought into the shape that an API server takes and that
-//! users of upstream know. What the types cannot say is in the table of `rules`; limits and the
-//! kinds of lists are added by `bounds`.
+//! CustomResourceDefinitions: schemars' schemas, brought into the shape that an API server takes and
+//! that users of upstream know. `rules` adds what the types cannot express; `bounds` adds limits and
+//! the types of lists.
 
 mod bounds;
 mod control_plane;
@@ -19,7 +19,7 @@ use crate::{
 };
 use rules::Rule;
 
-/// Every definition with its name.
+/// Every definition with its name, as JSON in the shape that an API server takes.
 pub fn all() -> Vec<(String, Value)> {
     let rules = rules::all();
     [
@@ -40,7 +40,7 @@ pub fn all() -> Vec<(String, Value)> {
         if provider {
             require_spec(&mut value);
             if name.starts_with("kamajicontrolplanes.") {
-                control_plane::judge_versions(&mut value);
+                control_plane::constrain_versions(&mut value);
             }
             legacy::serve(&mut value);
         }
@@ -50,10 +50,11 @@ pub fn all() -> Vec<(String, Value)> {
 }
 
 fn json(crd: &CustomResourceDefinition) -> Value {
-    serde_json::to_value(crd).expect("definitions have string keys only, which JSON can say")
+    serde_json::to_value(crd).expect("definitions have string keys only, as JSON needs")
 }
 
-/// Labels by which Cluster API finds the version that keeps its contract, and clusterctl its provider.
+/// Labels by which Cluster API finds the version that keeps its contract, and clusterctl its
+/// provider.
 const CONTRACT: ContractLabels = ContractLabels {
     provider: "control-plane-kamaji",
     v1beta1: "v1alpha1",
@@ -94,8 +95,8 @@ fn finish(definition: &mut Value, rules: &[Rule]) {
     }
 }
 
-/// A control plane without a version cannot be, nor a template without anything, and nobody could tell the
-/// user but the API server.
+/// Adds a rule that refuses an object without a spec, with a message that names the least it has to
+/// say.
 fn require_spec(definition: &mut Value) {
     let least = match definition["spec"]["names"]["kind"].as_str() {
         Some("KamajiControlPlane") => "which version of Kubernetes",
@@ -109,7 +110,8 @@ fn require_spec(definition: &mut Value) {
     }
 }
 
-/// Properties whose types are Kubernetes' own: their descriptions would be most of the file.
+/// Properties whose types are Kubernetes' own. Their inner descriptions are left out: they would be
+/// most of the file.
 const EMBEDDED: &[&str] = &[
     "additionalContainers",
     "additionalInitContainers",
@@ -132,12 +134,29 @@ const EMBEDDED: &[&str] = &[
     "topologySpreadConstraints",
 ];
 
-/// True for a list that is ours, whatever Kubernetes' own types it holds.
+/// True for a list of this API that holds Kubernetes' own types.
 fn is_outer(path: &str) -> bool {
     path.ends_with("ontainers") || path.ends_with("Volumes") || path.ends_with("olerations")
 }
 
+/// Properties of this API within [`EMBEDDED`] ones: components, each with a type of Kubernetes' own.
+const COMPONENTS: &[&str] = &["apiServer", "controllerManager", "kine", "scheduler"];
+
+/// True if the description of a property is this API's own; `embedded` is that of its parent.
+fn describes(name: &str, embedded: bool) -> bool {
+    !embedded || COMPONENTS.contains(&name)
+}
+
+/// Joins the lines of a description: doc comments are wrapped for editors, `kubectl explain` wraps
+/// for itself.
+fn unwrap_lines(node: &mut Value) {
+    if let Some(Value::String(text)) = node.get_mut("description") {
+        *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+}
+
 fn trim(node: &mut Value, path: &str, embedded: bool, rules: &[Rule]) {
+    unwrap_lines(node);
     let Some(map) = node.as_object_mut() else {
         return;
     };
@@ -156,7 +175,7 @@ fn trim(node: &mut Value, path: &str, embedded: bool, rules: &[Rule]) {
             map.insert(key.to_owned(), json!(limit as i64));
         }
     }
-    settle(map, path, rules);
+    apply_rules(map, path, rules);
     bounds::bound(map, path, embedded && !is_outer(path));
     if let Some(items) = map.get_mut("items") {
         trim(items, &format!("{path}[]"), embedded, rules);
@@ -166,12 +185,20 @@ fn trim(node: &mut Value, path: &str, embedded: bool, rules: &[Rule]) {
     }
     let properties = map.get_mut("properties").and_then(Value::as_object_mut);
     for (name, child) in properties.into_iter().flatten() {
+        let description = child
+            .get("description")
+            .filter(|_| describes(name, embedded))
+            .cloned();
         let embedded = embedded || EMBEDDED.contains(&name.as_str());
         trim(child, &format!("{path}.{name}"), embedded, rules);
+        if let Some(description) = description {
+            child["description"] = description;
+            unwrap_lines(child);
+        }
     }
 }
 
-/// Defaults of a status that upstream's definitions have, too.
+/// Ends of the paths in a status whose defaults upstream's definitions have, too.
 const STATUS_DEFAULTS: [&str; 5] = [
     ".version.status",
     ".routeRef.name",
@@ -180,7 +207,7 @@ const STATUS_DEFAULTS: [&str; 5] = [
     ".externalManagedControlPlane",
 ];
 
-fn settle(map: &mut Map<String, Value>, path: &str, rules: &[Rule]) {
+fn apply_rules(map: &mut Map<String, Value>, path: &str, rules: &[Rule]) {
     for rule in rules.iter().filter(|rule| path.ends_with(rule.end)) {
         if rule.value.is_null() {
             map.remove(rule.key);
@@ -190,10 +217,10 @@ fn settle(map: &mut Map<String, Value>, path: &str, rules: &[Rule]) {
     }
     // Empty objects and the fields of a status are not filled in by the API server.
     let kept = STATUS_DEFAULTS.iter().any(|end| path.ends_with(end));
-    let nothing = map
+    let is_empty = map
         .get("default")
         .is_some_and(|value| value == &json!({}) || value == &json!([]));
-    if nothing || (path.starts_with(".status") && !kept) {
+    if is_empty || (path.starts_with(".status") && !kept) {
         map.remove("default");
     }
 }

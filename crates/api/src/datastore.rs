@@ -1,28 +1,28 @@
-//! Which database may hold the data of tenants, and how is it reached?
+//! `DataStore`: a database that holds the data of tenants, and how the operator reaches it.
 
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which database it is, and how it is reached.
+/// Driver, endpoints and credentials of a database that holds tenants' data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "kamaji.clastix.io",
     version = "v1alpha1",
     kind = "DataStore",
-    doc = "A database that holds the data of tenants.",
+    doc = "Database that holds the data of tenant control planes, and the credentials to reach it.",
     plural = "datastores",
     status = "DataStoreStatus",
     derive = "PartialEq",
-    printcolumn = r#"{"name":"Driver","type":"string","description":"Kind of database","jsonPath":".spec.driver"}"#,
-    printcolumn = r#"{"name":"Ready","type":"boolean","description":"Whether it can be used","jsonPath":".status.ready"}"#,
-    printcolumn = r#"{"name":"Age","type":"date","description":"Age","jsonPath":".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name":"Driver","type":"string","description":"Driver of the database","jsonPath":".spec.driver"}"#,
+    printcolumn = r#"{"name":"Ready","type":"boolean","description":"True if all references of the spec resolve","jsonPath":".status.ready"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","description":"Time since the object was created","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    // These come first and guard with has(): the rules after them are the reference's, whose first words
-    // on a key that is not there are those of the engine.
+    // These come first and guard with has(). The rules after them are upstream's: on a missing key they
+    // fail with an error of the CEL engine instead of a message.
     validation = Rule::new(r#"self.driver != "etcd" || (has(self.tlsConfig) && has(self.tlsConfig.certificateAuthority.privateKey))"#).message("driver etcd needs tlsConfig.certificateAuthority.privateKey: tenants' client certificates are signed with it"),
     validation = Rule::new(r#"self.driver != "etcd" || (has(self.tlsConfig) && has(self.tlsConfig.clientCertificate))"#).message("driver etcd needs tlsConfig.clientCertificate: the operator logs in with it"),
     validation = Rule::new(r#"(self.driver == "etcd") ? (self.tlsConfig != null && (has(self.tlsConfig.certificateAuthority.privateKey.secretReference) || has(self.tlsConfig.certificateAuthority.privateKey.content))) : true"#).message("driver etcd needs tlsConfig.certificateAuthority.privateKey: tenants' client certificates are signed with it"),
@@ -35,40 +35,44 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("oldSelf == null || self.driver == oldSelf.driver").message("driver cannot change: create another DataStore")
 )]
 pub struct DataStoreSpec {
-    /// User and password.
+    /// User name and password by which the operator logs in to the database. Required for NATS,
+    /// where all tenants use them; drivers other than etcd need this or tlsConfig.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<BasicAuth>,
-    /// Kind of database; it cannot change.
+    /// Kind of the database: etcd, MySQL, PostgreSQL or NATS. All but etcd are reached through
+    /// kine, a container in the control plane pods. The driver cannot change.
     #[x_kube(validation = Rule::new("self == oldSelf").message("driver cannot change: create another DataStore"))]
     pub driver: Driver,
-    /// Where it is: host:port, without a scheme.
+    /// Addresses of the database as HOST:PORT without a scheme, IPv6 addresses in brackets, for
+    /// example etcd-0.etcd.svc:2379; from 1 to 64. Operator and control plane pods must reach them.
     #[schemars(length(min = 1))]
     #[x_kube(validation = Rule::new("self.all(e, e.startsWith('[') || e.contains('://') || e.indexOf(':') == e.lastIndexOf(':'))").message("an IPv6 address in endpoints needs brackets, for example [2001:db8::5]:2379"))]
     pub endpoints: Vec<String>,
-    /// Certificates.
+    /// Certificates for the connection to the database. Required for etcd; drivers other than etcd
+    /// need this or basicAuth. Empty: no TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_config: Option<TlsConfig>,
 }
 
-/// A kind of database.
+/// Kind of a database that holds tenants' data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Driver {
-    /// etcd
+    /// etcd, reached by kube-apiserver directly.
     #[serde(rename = "etcd")]
     Etcd,
-    /// MySQL, through kine
+    /// MySQL, reached through kine.
     #[serde(rename = "MySQL")]
     MySql,
-    /// PostgreSQL, through kine
+    /// PostgreSQL, reached through kine.
     #[serde(rename = "PostgreSQL")]
     PostgreSql,
-    /// NATS, through kine
+    /// NATS JetStream, reached through kine.
     #[serde(rename = "NATS")]
     Nats,
 }
 
 impl Driver {
-    /// The word as users write it.
+    /// The value as it is written in the spec.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -79,88 +83,95 @@ impl Driver {
     }
 }
 
-/// User and password.
+/// User name and password of a database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BasicAuth {
-    /// The password.
+    /// Password of the database user.
     pub password: ContentRef,
-    /// The user.
+    /// Name of the database user.
     pub username: ContentRef,
 }
 
-/// Certificates of a DataStore.
+/// Certificates for the connection to a database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsConfig {
-    /// The CA that signed the server's certificate.
+    /// Certificate authority that signed the database's serving certificate. For etcd its private
+    /// key is required, too: it signs the tenants' client certificates.
     pub certificate_authority: CertificateAuthority,
-    /// The operator's own certificate.
+    /// Client certificate by which the operator logs in to the database. Required for etcd. Empty:
+    /// none is presented.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificate>,
 }
 
-/// A CA with or without its key.
+/// Certificate and private key of a certificate authority.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateAuthority {
-    /// Its certificate.
+    /// Certificate of the authority, in PEM.
     pub certificate: ContentRef,
-    /// Its key.
+    /// Private key of the authority, in PEM. Required for etcd: it signs the tenants' client
+    /// certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub private_key: Option<ContentRef>,
 }
 
-/// A certificate and its key.
+/// Client certificate and its private key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientCertificate {
-    /// The certificate.
+    /// Client certificate of the operator, in PEM.
     pub certificate: ContentRef,
-    /// Its key.
+    /// Private key of the client certificate, in PEM.
     pub private_key: ContentRef,
 }
 
-/// Bytes, here or in a Secret.
+/// Value given in place or read from a Secret; one of the two is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContentRef {
-    /// The bytes; they win over the reference.
+    /// Value in base64; it wins over secretReference. Prefer secretReference: this field is
+    /// readable for all who may read DataStores.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "byte"))]
     pub content: Option<ByteString>,
-    /// A key of a Secret.
+    /// Key of a Secret that holds the value, read if content is empty. Name and namespace are
+    /// required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_reference: Option<SecretKeyReference>,
 }
 
-/// A key of a Secret.
+/// Key of a Secret in the management cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyReference {
-    /// The key.
+    /// Key in the data of the Secret, for example tls.crt.
     #[schemars(length(min = 1))]
     pub key_path: String,
-    /// Name of the Secret.
+    /// Name of the Secret. Empty: the reference is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Namespace of the Secret.
+    /// Namespace of the Secret. Empty: the reference is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
-/// What the operator says about a DataStore.
+/// Observed state of a DataStore.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataStoreStatus {
-    /// Whether its references resolve, and whether it may be deleted.
+    /// Conditions by type: references resolve, the database answers, access control is on, deletion
+    /// is allowed. A message names the cause and the next action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Generation that was looked at.
+    /// Generation of the spec that the operator saw last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// True if it can be used.
+    /// True if all references of the spec resolve; whether the database answers is a condition.
     pub ready: bool,
-    /// Tenants that have data in it, as namespace/name.
+    /// Tenants whose data is in this DataStore, as NAMESPACE/NAME; while there are any it is not
+    /// deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
 }

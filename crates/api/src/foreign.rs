@@ -1,29 +1,29 @@
-//! Which fields of other projects' objects do we touch? (management-cluster specification, section 10)
+//! Views of the Gateway API's kinds: only the fields that the operator reads or writes.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A parent of a route: a Gateway, and which of its listeners.
+/// Gateway that a route attaches to, and the listener of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentReference {
-    /// Group of the parent.
+    /// API group of the parent. Default: gateway.networking.k8s.io.
     #[serde(default = "gateway_group", skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Kind of the parent.
+    /// Kind of the parent. Default: Gateway.
     #[serde(default = "gateway_kind", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Its name.
+    /// Name of the parent, for example of the Gateway.
     pub name: String,
-    /// Its namespace; by default the route's.
+    /// Namespace of the parent. Empty: that of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Port of its listener.
+    /// Port of the listener that the route attaches to, 1 to 65535. Empty: listeners of every port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i32>,
-    /// Name of its listener.
+    /// Name of the listener that the route attaches to. Empty: all listeners that accept the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
 }
@@ -38,20 +38,20 @@ fn gateway_kind() -> Option<String> {
     Some("Gateway".to_owned())
 }
 
-/// What one gateway says of a route.
+/// Status of a route for one parent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteParentStatus {
-    /// What it says.
+    /// Conditions of the route at this parent, for example Accepted.
     #[serde(default)]
     pub conditions: Vec<Condition>,
-    /// Who says so.
+    /// Name of the Gateway controller that wrote this status.
     pub controller_name: String,
-    /// Of which parent.
+    /// Parent that this status is about.
     pub parent_ref: ParentReference,
 }
 
-/// A `TLSRoute` as far as we write it.
+/// A `TLSRoute`, as far as the operator writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "gateway.networking.k8s.io",
@@ -66,80 +66,80 @@ pub struct RouteParentStatus {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TlsRouteSpec {
-    /// Gateways.
+    /// Gateways that the route attaches to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parent_refs: Vec<ParentReference>,
-    /// Server names.
+    /// Server names (SNI) that the route takes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hostnames: Vec<String>,
-    /// Where they lead.
+    /// Services that connections are forwarded to.
     #[serde(default)]
     pub rules: Vec<TlsRouteRule>,
 }
 
-/// Where a route leads.
+/// One rule of a `TLSRoute`: connections are forwarded as they are, without ending TLS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsRouteRule {
-    /// Services.
+    /// Services of the route's namespace that connections are forwarded to.
     #[serde(default)]
     pub backend_refs: Vec<BackendReference>,
 }
 
-/// A Service and its port.
+/// A Service of the route's namespace and one of its ports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BackendReference {
-    /// Its name.
+    /// Name of the Service.
     pub name: String,
-    /// Its port.
+    /// Port of the Service, 1 to 65535.
     pub port: i32,
 }
 
-/// What gateways say of a route.
+/// Status of a `TLSRoute` for each of its parents.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsRouteStatus {
-    /// One entry a gateway.
+    /// One entry for each Gateway and controller.
     #[serde(default)]
     pub parents: Vec<RouteParentStatus>,
 }
 
-/// A `Gateway` as far as we read it.
+/// A `Gateway`, as far as the operator reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gateway {
-    /// Name and namespace.
+    /// Name and namespace identify the Gateway.
     #[serde(default)]
     pub metadata: ObjectMeta,
-    /// Its listeners.
+    /// Listeners of the Gateway.
     #[serde(default)]
     pub spec: GatewaySpecView,
-    /// Whether it runs.
+    /// Conditions of the Gateway; `Programmed` says that it serves.
     #[serde(default)]
     pub status: GatewayStatusView,
 }
 
-/// Listeners of a gateway.
+/// Spec of a `Gateway`, as far as the operator reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GatewaySpecView {
-    /// Its listeners.
+    /// Listeners of the Gateway.
     #[serde(default)]
     pub listeners: Vec<Listener>,
 }
 
-/// One listener of a gateway.
+/// One listener of a `Gateway`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
-    /// Its name.
+    /// Name of the listener, which routes refer to as `sectionName`.
     pub name: String,
-    /// Its port.
+    /// Port of the listener, 1 to 65535.
     pub port: i32,
-    /// Its protocol.
+    /// Protocol of the listener; `TLS` passes connections through.
     pub protocol: String,
 }
 
-/// Whether a gateway runs.
+/// Status of a `Gateway`, as far as the operator reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GatewayStatusView {
-    /// Its conditions.
+    /// Conditions of the Gateway.
     #[serde(default)]
     pub conditions: Vec<Condition>,
 }

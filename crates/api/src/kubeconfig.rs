@@ -1,40 +1,45 @@
-//! Which kubeconfigs shall be made for which tenants?
+//! `KubeconfigGenerator`: kubeconfigs for all tenants that selectors match.
+//!
+//! This release has the definition only: no controller acts on the objects.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which tenants get a kubeconfig, and for whom.
+/// Tenants that are selected, and the user of their kubeconfigs. No controller of this release acts
+/// on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "kamaji.clastix.io",
     version = "v1alpha1",
     kind = "KubeconfigGenerator",
-    doc = "Makes a kubeconfig for every tenant that it selects.",
+    doc = "Selection of tenants and the user of a kubeconfig for each. No controller of this release acts on it: objects are stored and nothing is created.",
     plural = "kubeconfiggenerators",
     shortname = "kc",
     category = "kamaji",
     status = "KubeconfigGeneratorStatus",
     derive = "Default",
     derive = "PartialEq",
-    printcolumn = r#"{"name":"Age","type":"date","description":"Age","jsonPath":".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name":"Age","type":"date","description":"Time since the object was created","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigGeneratorSpec {
-    /// Key of the admin Secret that serves as template: CA, server, cluster name.
+    /// Key of the tenant's admin kubeconfig Secret that gives server, CA and cluster name. No
+    /// controller of this release reads it. Default: admin.svc.
     #[serde(default = "template")]
     pub control_plane_endpoint_from: String,
-    /// Groups of the user.
+    /// Groups of the kubeconfigs' user, at most 256. Empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<CompoundValue>,
-    /// Namespaces whose tenants count; empty for all.
+    /// Selector of the namespaces whose tenants are selected. Empty: all namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_selector: Option<LabelSelector>,
-    /// Tenants that count; empty for all.
+    /// Selector of the TenantControlPlanes by their labels. Empty: all tenants of the selected
+    /// namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_control_plane_selector: Option<LabelSelector>,
-    /// The user.
+    /// Name of the kubeconfigs' user.
     pub user: CompoundValue,
 }
 
@@ -42,33 +47,33 @@ fn template() -> String {
     "admin.svc".to_owned()
 }
 
-/// A text, as it is or from the tenant's definition.
+/// Text given in place or taken from the TenantControlPlane; exactly one of the two is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.stringValue) || has(self.fromDefinition)) && !(has(self.stringValue) && has(self.fromDefinition))").message("give exactly one of stringValue and fromDefinition"))]
 pub struct CompoundValue {
-    /// Path into the TenantControlPlane, for example metadata.name.
+    /// Path of a field of the TenantControlPlane that gives the text, for example metadata.name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_definition: Option<String>,
-    /// The text itself.
+    /// Text that is the same for all tenants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub string_value: Option<String>,
 }
 
-/// What has become of a generator's kubeconfigs.
+/// Observed state of a KubeconfigGenerator. No controller of this release writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigGeneratorStatus {
-    /// Kubeconfigs that are there.
+    /// Number of kubeconfigs that exist. Default: 0.
     #[schemars(with = "Count")]
     pub available_resources: i64,
-    /// Tenants without one, and why.
+    /// Tenants without a kubeconfig and the cause for each, at most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<GeneratorError>,
-    /// Generation that was looked at.
+    /// Generation of the spec that was processed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Tenants that count.
+    /// Number of tenants that are selected. Default: 0.
     #[schemars(with = "Count")]
     pub resources: i64,
 }
@@ -91,11 +96,11 @@ impl JsonSchema for Count {
     }
 }
 
-/// Why a tenant has no kubeconfig.
+/// Tenant without a kubeconfig and the cause.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorError {
-    /// Why.
+    /// Cause for which the tenant has no kubeconfig.
     pub message: String,
-    /// The tenant, as namespace/name.
+    /// Tenant without a kubeconfig, as NAMESPACE/NAME.
     pub resource: String,
 }

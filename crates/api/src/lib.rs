@@ -1,5 +1,5 @@
-//! What do our objects look like? The types of our API groups, their labels and conditions, and our
-//! small views of other projects' kinds.
+//! Types of Kamaji's API groups, their labels and conditions, and small views of other projects'
+//! kinds.
 
 pub mod cluster;
 pub mod condition;
@@ -12,6 +12,6 @@ pub mod labels;
 pub mod owner;
 pub mod tenant;
 
-/// Newest Kubernetes minor that tenants may run. The definitions of control planes and the admission of
-/// tenants refuse newer ones.
+/// Newest Kubernetes minor that tenants may run: 37 means 1.37. The definitions of control planes
+/// and the admission of tenants refuse newer ones.
 pub const NEWEST_MINOR: u64 = 37;

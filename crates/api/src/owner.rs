@@ -1,7 +1,7 @@
-//! The record of who owns a name in a datastore. It stands in the datastore itself, where whoever
-//! grants or removes something reads it at that moment.
+//! Owner records: the tenant that owns a schema or a user in a datastore. A record is kept in the
+//! datastore itself; every grant and removal reads it first.
 //!
-//! | driver | where | key |
+//! | driver | location | key |
 //! |---|---|---|
 //! | etcd | keys under [`KEYS`] | `/kamaji.clastix.io/owners/schema/NAME`, `.../user/NAME` |
 //! | PostgreSQL, MySQL | table `owners (kind, name, record)` in the database [`DATABASE`], primary key (kind, name) | `schema` or `user`, NAME |
@@ -11,19 +11,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The schema that no tenant may have: its key range in etcd holds the records.
+/// Schema that no tenant may have: its key range in etcd holds the records.
 pub const KEYS: &str = "kamaji.clastix.io";
-/// The database or bucket of the records, where a driver has such.
+/// Database or bucket of the records, for drivers that have such.
 pub const DATABASE: &str = "kamaji_clastix_io";
-/// The user that no tenant may have: the driver logs in as nobody by this name.
+/// User that no tenant may have: the driver tries to log in by this name to find out whether
+/// authentication is on.
 pub const NOBODY: &str = "kamaji-asks-whether-auth-is-on";
-/// The format of the records that this build writes and reads.
+/// Format of the records that this build writes and reads.
 const VERSION: u32 = 1;
 
-/// The tenant that owns a schema or a user.
+/// Tenant that owns a schema or a user in a datastore.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Owner {
-    /// Uid of the namespace kube-system of its management cluster.
+    /// Uid of the namespace kube-system of the tenant's management cluster.
     pub cluster: String,
     /// Uid of the TenantControlPlane.
     pub tenant: String,
@@ -40,19 +41,19 @@ struct Record {
     owner: Owner,
 }
 
-/// A record that this build cannot read: nobody may take what it is about.
+/// A record that this build cannot read; its schema or user must not be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// Another program wrote it, or it is damaged.
+    /// Another program wrote the record, or it is damaged.
     #[error("it is not the JSON of an owner record")]
     Malformed,
-    /// A newer build wrote it.
+    /// A newer build wrote the record; the number is its format.
     #[error("its format {0} is newer than this operator: upgrade the operator")]
     Newer(u32),
 }
 
 impl Owner {
-    /// The record as it is stored.
+    /// JSON of the record, as it is stored.
     pub fn record(&self) -> Vec<u8> {
         let record = Record {
             version: VERSION,
@@ -61,7 +62,7 @@ impl Owner {
         serde_json::to_vec(&record).unwrap_or_default()
     }
 
-    /// Reads a record.
+    /// Reads the JSON of a record.
     pub fn parse(record: &[u8]) -> Result<Self, RecordError> {
         #[derive(Deserialize)]
         struct Format {
@@ -75,8 +76,8 @@ impl Owner {
         Ok(record.owner)
     }
 
-    /// True if both are one tenant: names may be copied, uids may not.
-    pub fn is(&self, other: &Self) -> bool {
+    /// True if both are the same tenant: uids decide, since names may be reused.
+    pub fn is_same_tenant(&self, other: &Self) -> bool {
         self.cluster == other.cluster && self.tenant == other.tenant
     }
 }
@@ -105,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written_and_its_format_is_fixed() {
+    fn a_record_reads_back_as_written_and_its_format_is_fixed() {
         let text = r#"{"version":1,"cluster":"c","tenant":"t","namespace":"ns","name":"one"}"#;
         assert_eq!(owner().record(), text.as_bytes());
         assert_eq!(Owner::parse(text.as_bytes()), Ok(owner()));
     }
 
     #[test]
-    fn a_record_of_a_newer_build_or_of_another_program_is_nobodys_to_take() {
+    fn a_record_of_a_newer_build_or_of_another_program_is_refused() {
         let newer = br#"{"version":2,"holder":"x"}"#;
         assert_eq!(Owner::parse(newer), Err(RecordError::Newer(2)));
         for text in ["", "{}", "null", "[1]", r#"{"version":1,"cluster":"c"}"#] {
@@ -121,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn a_namesake_is_another_tenant() {
+    fn a_tenant_of_the_same_name_and_another_uid_is_another_owner() {
         let again = Owner {
             tenant: "later".to_owned(),
             ..owner()
         };
-        assert!(!owner().is(&again) && owner().is(&owner()));
+        assert!(!owner().is_same_tenant(&again) && owner().is_same_tenant(&owner()));
     }
 }

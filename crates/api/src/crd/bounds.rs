@@ -1,18 +1,18 @@
-//! Gives every list, map and string of the definitions a limit, and every list its kind.
+//! Limits of every list, map and string of the definitions, and the kind of every list.
 //!
-//! What somebody may write is bounded where the API server can refuse it with the field's name, before
-//! anything of ours reads it. Limits are generous: they are what an object costs at most, not a style.
-//! Objects that were stored beyond a limit stay editable everywhere else (ratcheting of CRD validation).
+//! The API server refuses a value beyond a limit with the field's name, before the operator reads
+//! it. Limits bound the cost of an object; they are no style guide. Objects that were stored beyond
+//! a limit stay editable everywhere else (ratcheting of CRD validation).
 
 use serde_json::{Map, Value, json};
 
-/// Items of a list of ours, and entries of a map.
+/// Items of a list of this API, and entries of a map.
 const ITEMS: u64 = 256;
 /// Items of the lists within Kubernetes' own types.
 const EMBEDDED_ITEMS: u64 = 1024;
-/// Bytes of a string of ours in a spec.
+/// Bytes of a string of this API in a spec.
 const LENGTH: u64 = 1024;
-/// Bytes of a string of ours in a status, which only controllers write.
+/// Bytes of a string of this API in a status, which only controllers write.
 const STATUS_LENGTH: u64 = 32_768;
 
 /// Lists with another limit, by the end of their paths.
@@ -26,7 +26,8 @@ const LISTS: [(&str, u64); 6] = [
     (".status.usedBy", 100_000),
 ];
 
-/// Strings with another limit, by the end of their paths. The limits of text that Kubernetes takes further are its own.
+/// Strings with another limit, by the end of their paths. Text that Kubernetes takes further has
+/// Kubernetes' limit.
 const STRINGS: [(&str, u64); 10] = [
     (".annotations{}", 262_144),
     (".labels{}", 63),
@@ -50,17 +51,17 @@ const MERGED: [(&str, &[&str]); 5] = [
     (".volumeMounts", &["mountPath"]),
 ];
 
-/// Adds what is missing to the schema at `path`.
+/// Adds the missing limit and list type to the schema at `path`.
 pub(super) fn bound(map: &mut Map<String, Value>, path: &str, embedded: bool) {
     match map.get("type").and_then(Value::as_str) {
         Some("array") => {
             let most = if embedded { EMBEDDED_ITEMS } else { ITEMS };
-            missing(map, "maxItems", known(&LISTS, path).unwrap_or(most));
-            kind(map, path);
+            insert_limit(map, "maxItems", limit_at(&LISTS, path).unwrap_or(most));
+            set_list_type(map, path);
         }
         Some("object") if map.contains_key("additionalProperties") => {
             let most = if embedded { EMBEDDED_ITEMS } else { ITEMS };
-            missing(map, "maxProperties", most);
+            insert_limit(map, "maxProperties", most);
         }
         Some("string") if !embedded && !is_short(map) => {
             let most = if path.starts_with(".status") {
@@ -68,13 +69,13 @@ pub(super) fn bound(map: &mut Map<String, Value>, path: &str, embedded: bool) {
             } else {
                 LENGTH
             };
-            missing(map, "maxLength", known(&STRINGS, path).unwrap_or(most));
+            insert_limit(map, "maxLength", limit_at(&STRINGS, path).unwrap_or(most));
         }
         _ => {}
     }
 }
 
-/// True for text that is one of a few words, or a time.
+/// True for text whose length is bounded by its values (an enum) or its format (a time).
 pub(super) fn is_short(map: &Map<String, Value>) -> bool {
     map.contains_key("enum")
         || map
@@ -82,16 +83,16 @@ pub(super) fn is_short(map: &Map<String, Value>) -> bool {
             .is_some_and(|format| format == "date-time")
 }
 
-fn known(table: &[(&str, u64)], path: &str) -> Option<u64> {
+fn limit_at(table: &[(&str, u64)], path: &str) -> Option<u64> {
     let row = table.iter().find(|(end, _)| path.ends_with(end));
     row.map(|(_, most)| *most)
 }
 
-fn missing(map: &mut Map<String, Value>, key: &str, most: u64) {
+fn insert_limit(map: &mut Map<String, Value>, key: &str, most: u64) {
     map.entry(key).or_insert_with(|| json!(most));
 }
 
-fn kind(map: &mut Map<String, Value>, path: &str) {
+fn set_list_type(map: &mut Map<String, Value>, path: &str) {
     if map.contains_key("x-kubernetes-list-type") {
         return;
     }

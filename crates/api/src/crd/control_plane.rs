@@ -1,27 +1,30 @@
-//! Rules of control planes that the types cannot say: which version may be asked for, and which steps from
-//! one to another.
+//! Version rules of `KamajiControlPlane`: the versions that may be set, and the steps from one to
+//! another.
 //!
-//! The admission of TenantControlPlanes refuses the same. A version that is stored in a KamajiControlPlane and
-//! refused further down leaves Cluster API with an upgrade that never ends: it makes no worker until the
-//! versions agree, and a topology does not go back. Therefore the API server refuses it at the first object.
-//! Rules see changed values only, so that what is stored already stays editable.
+//! The admission of TenantControlPlanes refuses the same. A version that is stored in a
+//! KamajiControlPlane and refused further down leaves Cluster API with an upgrade that never ends:
+//! it makes no worker until the versions agree, and a topology does not go back. Therefore the API
+//! server refuses it at the first object. Rules apply to changed values only, so that stored
+//! objects stay editable.
 
 use serde_json::{Value, json};
 
 use crate::NEWEST_MINOR;
 
-/// A version as semver has it, with or without v.
+/// Pattern of a semantic version, with or without v.
 const FORMAT: &str = "^v?(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)([.](0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?([+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?$";
-/// Beginning of a version whose minor can be compared.
+/// Pattern of the beginning of a version whose minor can be compared.
 const COMPARABLE: &str = "^v?1[.](0|[1-9][0-9]{0,8})[.]";
 
-/// Paths of the version asked for now, of the one asked for before, and of the one that runs.
+/// Path of the desired version.
 const NEW: &str = "self.spec.version";
+/// Path of the version that was desired before.
 const OLD: &str = "oldSelf.spec.version";
+/// Path of the version that is installed.
 const RUNS: &str = "self.status.version";
 
-/// Adds the rules to every version of KamajiControlPlane.
-pub(super) fn judge_versions(definition: &mut Value) {
+/// Adds the rules to every version of the definition of KamajiControlPlane.
+pub(super) fn constrain_versions(definition: &mut Value) {
     let versions = definition["spec"]["versions"].as_array_mut();
     for version in versions.into_iter().flatten() {
         let schema = &mut version["schema"]["openAPIV3Schema"];
@@ -35,7 +38,7 @@ pub(super) fn judge_versions(definition: &mut Value) {
     }
 }
 
-/// The version by itself.
+/// Rules of a version by itself.
 fn values() -> Value {
     let known = format!("int(self.split('.')[1]) <= {NEWEST_MINOR}");
     json!([
@@ -52,8 +55,8 @@ fn values() -> Value {
     ])
 }
 
-/// The step from what runs and from what was asked for before. What was asked for and could not be
-/// installed from what runs was never rolled out: leaving it is no step.
+/// Rules of the step from the installed version and from the one that was desired before. A version
+/// that could not be installed from the installed one was never rolled out: leaving it is no step.
 fn steps() -> [Value; 2] {
     let comparable = |text: &str| format!("{text}.matches('{COMPARABLE}')");
     let minor = |text: &str| format!("int({text}.split('.')[1])");
@@ -67,7 +70,7 @@ fn steps() -> [Value; 2] {
         "!{} || {old} < {runs} || {old} > {runs} + 1",
         comparable(OLD)
     );
-    let told = |what: &str, next: &str| {
+    let message = |what: &str, next: &str| {
         format!("'spec.version: {what} from ' + {RUNS} + ' to ' + {NEW} + ' {next}'")
     };
     let back = "is not supported: set a version of the minor that runs, or of the one that was asked for before";
@@ -77,12 +80,12 @@ fn steps() -> [Value; 2] {
         json!({
             "rule": format!("{free} || ({new} >= {runs} && ({never_rolled_out} || {new} >= {old}))"),
             "message": format!("spec.version: a downgrade {back}"),
-            "messageExpression": told("a downgrade", back),
+            "messageExpression": message("a downgrade", back),
         }),
         json!({
             "rule": format!("{free} || ({new} <= {runs} + 1 && ({never_rolled_out} || {new} <= {old} + 1))"),
             "message": format!("spec.version: the step {ahead}"),
-            "messageExpression": told("the step", ahead),
+            "messageExpression": message("the step", ahead),
         }),
     ]
 }

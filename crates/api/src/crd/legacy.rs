@@ -1,5 +1,6 @@
-//! What do clients of v1alpha1 see? Upstream up to 0.19 had this version, and Cluster API up to 1.10
-//! reads it: the fields of v1alpha2, with the words of the old contract beside them.
+//! Version v1alpha1 of the provider's definitions: the fields of v1alpha2, with the names of the
+//! old contract beside them. Upstream up to 0.19 had this version, and Cluster API up to 1.10 reads
+//! it.
 
 use serde_json::{Map, Value, json};
 
@@ -28,17 +29,23 @@ pub(super) fn serve(definition: &mut Value) {
     }
     let schema = "/schema/openAPIV3Schema/properties";
     if let Some(status) = members(&mut old, &format!("{schema}/status/properties")) {
-        let flag = json!({"type": "boolean", "description": "Whether it was ever usable."});
+        let flag = json!({"type": "boolean", "description": "True once the API server could be used; it stays true."});
         status.insert("initialized".to_owned(), flag);
         for (key, text) in [
-            ("updatedReplicas", "Replicas of the newest template."),
-            ("unavailableReplicas", "Replicas that are missing."),
+            (
+                "updatedReplicas",
+                "Number of pods of the newest pod template.",
+            ),
+            (
+                "unavailableReplicas",
+                "Number of pods that are wanted and not available.",
+            ),
         ] {
             let number = json!({"type": "integer", "format": "int32", "description": text});
             status.insert(key.to_owned(), number);
         }
     }
-    // There it was written with empty members where there was no endpoint.
+    // Upstream wrote empty members where there was no endpoint.
     let endpoint = format!("{schema}/spec/properties/controlPlaneEndpoint");
     for (member, limit) in [
         ("", "minProperties"),

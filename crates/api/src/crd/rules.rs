@@ -1,9 +1,9 @@
-//! What our definitions say and the types cannot: patterns and limits of embedded types, how maps are
-//! merged, and which defaults the API server fills in.
+//! Parts of the definitions that Rust types cannot express: patterns and limits of embedded types,
+//! merging of maps, and defaults that the API server fills in.
 
 use serde_json::{Value, json};
 
-/// One key of the schemas at every path with this end; null takes the key away.
+/// One key of the schemas at every path that ends in `end`; the value null removes the key.
 pub(super) struct Rule {
     pub(super) end: &'static str,
     pub(super) key: &'static str,
@@ -14,7 +14,7 @@ fn rule(end: &'static str, key: &'static str, value: Value) -> Rule {
     Rule { end, key, value }
 }
 
-/// Every rule.
+/// Every rule, in the order in which they are applied.
 pub(super) fn all() -> Vec<Rule> {
     [
         defaults(),
@@ -60,7 +60,7 @@ fn defaults() -> Vec<Rule> {
     ]
 }
 
-/// How lists and maps are merged.
+/// Rules on how lists and maps are merged.
 fn kinds() -> Vec<Rule> {
     let atomic = |end| rule(end, "x-kubernetes-map-type", json!("atomic"));
     let mut rules = vec![
@@ -101,7 +101,7 @@ const ACCESS_POINT: &str = r"^Hostname|IPAddress|NamedAddress|[a-z0-9]([-a-z0-9]
 const PORT_ERROR: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
 const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
 
-/// What the Gateway API says of the status of its routes.
+/// Limits of the Gateway API for the status of its routes.
 fn routes() -> Vec<Rule> {
     vec![
         rule(".accessPoints[].type", "minLength", json!(1)),
@@ -135,31 +135,32 @@ const GROUP: &str = r"^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 const KIND: &str = r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
 const LABEL: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
-/// Limits of the Gateway API for the parents of its routes: what it would refuse later is refused at once.
+/// Limits of the Gateway API for the parents of its routes: the API server refuses at once what it
+/// would refuse later.
 fn parents() -> Vec<Rule> {
     let text = |end, most: u64| rule(end, "maxLength", json!(most));
-    let some = |end| rule(end, "minLength", json!(1));
+    let non_empty = |end| rule(end, "minLength", json!(1));
     let pattern = |end, text: &str| rule(end, "pattern", json!(text));
     vec![
         text(".gateway.parentRefs[].group", 253),
         pattern(".gateway.parentRefs[].group", GROUP),
-        some(".gateway.parentRefs[].kind"),
+        non_empty(".gateway.parentRefs[].kind"),
         text(".gateway.parentRefs[].kind", 63),
         pattern(".gateway.parentRefs[].kind", KIND),
-        some(".gateway.parentRefs[].name"),
+        non_empty(".gateway.parentRefs[].name"),
         text(".gateway.parentRefs[].name", 253),
-        some(".gateway.parentRefs[].namespace"),
+        non_empty(".gateway.parentRefs[].namespace"),
         text(".gateway.parentRefs[].namespace", 63),
         pattern(".gateway.parentRefs[].namespace", LABEL),
         rule(".gateway.parentRefs[].port", "minimum", json!(1)),
         rule(".gateway.parentRefs[].port", "maximum", json!(65_535)),
-        some(".gateway.parentRefs[].sectionName"),
+        non_empty(".gateway.parentRefs[].sectionName"),
         text(".gateway.parentRefs[].sectionName", 253),
         pattern(".gateway.parentRefs[].sectionName", SUBDOMAIN),
     ]
 }
 
-/// What Kubernetes says of the addresses of load balancers.
+/// Limits of Kubernetes for the addresses of load balancers.
 fn addresses() -> Vec<Rule> {
     let atomic = |end| rule(end, "x-kubernetes-list-type", json!("atomic"));
     vec![
@@ -183,7 +184,7 @@ fn addresses() -> Vec<Rule> {
     ]
 }
 
-/// Amounts of resources: without a pattern, any text would do.
+/// Patterns of amounts of resources: without one, any text would be accepted.
 fn quantities() -> Vec<Rule> {
     [".limits{}", ".requests{}", ".divisor", ".sizeLimit"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! How do a control plane's pods look?
+//! Deployment of the control plane pods: replicas, images, arguments, probes and scheduling.
 
 use std::collections::BTreeMap;
 
@@ -12,71 +12,89 @@ use k8s_openapi::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the pods of a control plane look.
+/// Deployment of the control plane pods. A change of the pod template replaces all pods by the
+/// strategy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentSpec {
-    /// Containers beside ours.
+    /// Containers in the control plane pods beside the operator's. A container named kine adds
+    /// none; its image becomes kine's. Changes replace the pods. At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_containers: Vec<Container>,
-    /// Init containers before ours.
+    /// Init containers of the control plane pods, run before the operator's. Changes replace the
+    /// pods. At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_init_containers: Vec<Container>,
-    /// Labels and annotations of the Deployment.
+    /// Labels and annotations of the Deployment object. Changes do not restart pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_metadata: Option<AdditionalMetadata>,
-    /// Mounts of the additional volumes in our containers.
+    /// Mounts of additionalVolumes in the containers of the components. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_volume_mounts: Option<AdditionalVolumeMounts>,
-    /// Volumes beside ours.
+    /// Volumes of the control plane pods beside the operator's, whose names are refused. Changes
+    /// replace the pods. At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_volumes: Vec<Volume>,
-    /// Affinity of the pods.
+    /// Affinity of the control plane pods to nodes and other pods. Empty: none. Changes replace the
+    /// pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
-    /// Whether the pods get a token of their ServiceAccount.
+    /// Mounts a token of the pods' ServiceAccount of the management cluster into the pods if true.
+    /// Empty: as the ServiceAccount says. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automount_service_account_token: Option<bool>,
-    /// Security contexts by component.
+    /// Security contexts of the components' containers. Empty: that of the pods. Changes replace
+    /// the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_security_contexts: Option<ContainerSecurityContexts>,
-    /// Further arguments by component.
+    /// Further arguments of the components, as --name=value. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_args: Option<ExtraArgs>,
-    /// Nodes that the pods may run on.
+    /// Labels of the nodes in the management cluster that the pods may run on. Empty: any node.
+    /// Changes replace the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
-    /// Labels and annotations of the pods.
+    /// Labels and annotations of the control plane pods. The operator's own annotations and its
+    /// labels project, name and component win. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_additional_metadata: Option<AdditionalMetadata>,
-    /// Security context of the pods.
+    /// Security context of the control plane pods. Empty: none. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_security_context: Option<PodSecurityContext>,
-    /// Numbers of the probes.
+    /// Timings of the components' liveness, readiness and startup probes. Empty: the operator's
+    /// timings. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probes: Option<Probes>,
-    /// Where the images come from.
+    /// Registry, names and tag suffix of the images of kube-apiserver, kube-controller-manager and
+    /// kube-scheduler. Changes replace the pods.
     #[serde(default)]
     pub registry_settings: RegistrySettings,
-    /// Number of pods; 0 puts the control plane to sleep.
+    /// Number of control plane pods, at least 0; 0 puts the control plane to sleep and keeps its
+    /// data. The scale subresource sets it. With konnectivity a change replaces the pods, since
+    /// they carry the number. Default: 2.
     #[serde(default = "two", skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
-    /// Resources by component.
+    /// Requests and limits of the components' containers. Empty: none. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ComponentResources>,
-    /// RuntimeClass of the pods.
+    /// RuntimeClass of the control plane pods. Empty: the node's default runtime. Changes replace
+    /// the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_class_name: Option<String>,
-    /// ServiceAccount of the pods.
+    /// ServiceAccount of the control plane pods in the tenant's namespace. Changes replace the
+    /// pods. Default: default.
     #[serde(default = "default_account", skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
-    /// How pods are replaced.
+    /// Order in which old pods are replaced by new ones. Left out: RollingUpdate with maxSurge 100%
+    /// and maxUnavailable 0, which starts all new pods before old ones end.
     #[serde(default)]
     pub strategy: Strategy,
-    /// Taints that the pods tolerate.
+    /// Taints of nodes that the control plane pods tolerate. Empty: none. Changes replace the pods.
+    /// At most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
-    /// How the pods are spread; without a label selector, over the pods of this control plane.
+    /// Spread of the control plane pods over zones or nodes. A constraint without labelSelector
+    /// counts the pods of this control plane. Empty: none. Changes replace the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 }
@@ -91,161 +109,170 @@ fn default_account() -> Option<String> {
     Some("default".to_owned())
 }
 
-/// Labels and annotations to add.
+/// Labels and annotations that are added to an object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AdditionalMetadata {
-    /// Annotations to add.
+    /// Annotations to add, at most 256.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Labels to add.
+    /// Labels to add, at most 256. The operator's labels project, name and component of
+    /// kamaji.clastix.io are not replaced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
-/// Mounts by component.
+/// Mounts of the additional volumes in the components' containers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdditionalVolumeMounts {
-    /// Of kube-apiserver.
+    /// Mounts in the container of kube-apiserver. Empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_server: Vec<VolumeMount>,
-    /// Of kube-controller-manager.
+    /// Mounts in the container of kube-controller-manager. Empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controller_manager: Vec<VolumeMount>,
-    /// Of kube-scheduler.
+    /// Mounts in the container of kube-scheduler. Empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scheduler: Vec<VolumeMount>,
 }
 
-/// Security contexts by component.
+/// Security contexts of the components' containers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerSecurityContexts {
-    /// Of kube-apiserver.
+    /// Security context of the container of kube-apiserver. Empty: that of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<SecurityContext>,
-    /// Of kube-controller-manager.
+    /// Security context of the container of kube-controller-manager. Empty: that of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controller_manager: Option<SecurityContext>,
-    /// Of kube-scheduler.
+    /// Security context of the container of kube-scheduler. Empty: that of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<SecurityContext>,
 }
 
-/// Further arguments by component.
+/// Further arguments of the components, as --name=value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtraArgs {
-    /// Of kube-apiserver.
+    /// Further arguments of kube-apiserver. Those that the operator must set, for example
+    /// --etcd-servers or --secure-port, are ignored. At most 256 of 4096 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_server: Vec<String>,
-    /// Of kube-controller-manager.
+    /// Further arguments of kube-controller-manager; they win over the operator's arguments of the
+    /// same name. At most 256 of 4096 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controller_manager: Vec<String>,
-    /// Of kine.
+    /// Further arguments of kine; they win over the operator's, except --endpoint. Ignored with the
+    /// driver etcd, which runs no kine. At most 256 of 4096 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kine: Vec<String>,
-    /// Of kube-scheduler.
+    /// Further arguments of kube-scheduler; they win over the operator's arguments of the same name
+    /// for tenants of the newest renderer. At most 256 of 4096 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scheduler: Vec<String>,
 }
 
-/// Resources by component.
+/// Requests and limits of the components' containers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentResources {
-    /// Of kube-apiserver.
+    /// Requests and limits of kube-apiserver. Empty: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<ResourceRequirements>,
-    /// Of kube-controller-manager.
+    /// Requests and limits of kube-controller-manager. Empty: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controller_manager: Option<ResourceRequirements>,
-    /// Of kine.
+    /// Requests and limits of kine. Empty: none. Ignored with the driver etcd, which runs no kine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kine: Option<ResourceRequirements>,
-    /// Of kube-scheduler.
+    /// Requests and limits of kube-scheduler. Empty: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<ResourceRequirements>,
 }
 
-/// Numbers of the probes: for all components, then for single ones.
+/// Timings of the components' probes. Those of one component win over those of all, and these over
+/// the operator's: delay 0 s, period 10 s, time-out 1 s, 1 success, 3 failures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Probes {
-    /// Of kube-apiserver.
+    /// Timings of the probes of kube-apiserver. Empty: those of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<ProbeSet>,
-    /// Of kube-controller-manager.
+    /// Timings of the probes of kube-controller-manager. Empty: those of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controller_manager: Option<ProbeSet>,
-    /// Liveness of all components.
+    /// Timings of the liveness probes of all components. A container whose probe fails is
+    /// restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<ProbeSpec>,
-    /// Readiness of all components.
+    /// Timings of the readiness probes of all components. A pod whose probe fails gets no traffic
+    /// of the Service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness: Option<ProbeSpec>,
-    /// Of kube-scheduler.
+    /// Timings of the probes of kube-scheduler. Empty: those of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<ProbeSet>,
-    /// Startup of all components.
+    /// Timings of the startup probes of all components. The other probes wait until it succeeds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<ProbeSpec>,
 }
 
-/// Probes of one component.
+/// Timings of the three probes of one component.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeSet {
-    /// Its liveness probe.
+    /// Timings of the component's liveness probe. Empty: those of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<ProbeSpec>,
-    /// Its readiness probe.
+    /// Timings of the component's readiness probe. Empty: those of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness: Option<ProbeSpec>,
-    /// Its startup probe.
+    /// Timings of the component's startup probe. Empty: those of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<ProbeSpec>,
 }
 
-/// Numbers of one probe; what is absent keeps its default.
+/// Timings of one probe; a field that is empty keeps the operator's value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeSpec {
-    /// Failures until the probe counts as failed, at least 1.
+    /// Failures in a row until the probe counts as failed, at least 1. Empty: 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub failure_threshold: Option<i32>,
-    /// Seconds before the first probe, at least 0.
+    /// Seconds between the start of the container and its first probe, at least 0. Empty: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub initial_delay_seconds: Option<i32>,
-    /// Seconds between probes, at least 1.
+    /// Seconds between two probes, at least 1. Empty: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub period_seconds: Option<i32>,
-    /// Successes until the probe counts as successful, at least 1.
+    /// Successes in a row until the probe counts as successful, at least 1; for liveness and
+    /// startup probes Kubernetes takes only 1. Empty: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub success_threshold: Option<i32>,
-    /// Seconds until a probe times out, at least 1.
+    /// Seconds until a probe without an answer fails, at least 1. Empty: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub timeout_seconds: Option<i32>,
 }
 
-/// Where the images come from: `registry/image:version` and the suffix.
+/// Images of the components, as REGISTRY/IMAGE:VERSION and the suffix. Changes replace the pods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RegistrySettings {
-    /// Image of kube-apiserver.
+    /// Name of kube-apiserver's image in the registry. Default: kube-apiserver.
     pub api_server_image: String,
-    /// Image of kube-controller-manager.
+    /// Name of kube-controller-manager's image in the registry. Default: kube-controller-manager.
     pub controller_manager_image: String,
-    /// Registry of the images.
+    /// Registry of the images, with a path if there is one. Default: registry.k8s.io.
     pub registry: String,
-    /// Image of kube-scheduler.
+    /// Name of kube-scheduler's image in the registry. Default: kube-scheduler.
     pub scheduler_image: String,
-    /// Text that is appended to the version.
+    /// Text appended to the version in the images' tags, for example -arm64. Empty: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag_suffix: Option<String>,
 }
@@ -262,20 +289,22 @@ impl Default for RegistrySettings {
     }
 }
 
-/// How pods are replaced.
+/// Order in which old pods are replaced by new ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Strategy {
-    /// How many at a time, with RollingUpdate.
+    /// Number of pods replaced at a time with RollingUpdate; ignored with Recreate. Empty: maxSurge
+    /// 100% and maxUnavailable 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolling_update: Option<RollingUpdate>,
-    /// RollingUpdate or Recreate.
+    /// Type of the replacement: RollingUpdate, or Recreate, which ends all old pods first and
+    /// interrupts the API server. Empty: RollingUpdate.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
 }
 
 impl Default for Strategy {
-    /// All new pods beside the old ones.
+    /// Starts all new pods before old ones end.
     fn default() -> Self {
         Self {
             rolling_update: Some(RollingUpdate {
@@ -287,14 +316,14 @@ impl Default for Strategy {
     }
 }
 
-/// How many pods are replaced at a time.
+/// Number of pods replaced at a time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RollingUpdate {
-    /// Pods beyond the wanted number.
+    /// Pods beyond replicas during a rollout, as a number or a percentage. Empty: 25%.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_surge: Option<IntOrString>,
-    /// Pods below the wanted number.
+    /// Pods below replicas during a rollout, as a number or a percentage. Empty: 25%.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrString>,
 }

@@ -1,36 +1,47 @@
-//! Which Kubernetes does a tenant run, and how are its kubelets configured?
+//! Kubernetes of a tenant: version, admission plugins and configuration of the kubelets.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The Kubernetes that a tenant runs.
+/// Kubernetes version of the tenant, admission plugins of its API server, and configuration of its
+/// kubelets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesSpec {
-    /// Admission plugins of the API server.
+    /// Admission plugins that --enable-admission-plugins of kube-apiserver names. Left out: 17
+    /// plugins, from CertificateApproval to ValidatingAdmissionWebhook; an empty list leaves the
+    /// choice to kube-apiserver. Changes replace the pods.
     #[serde(default = "admission_controllers")]
     pub admission_controllers: Vec<AdmissionController>,
-    /// Configuration of the kubelets that join.
+    /// Configuration of the tenant's kubelets, which nodes read when they join.
     pub kubelet: KubeletSpec,
-    /// Version, which is also the tag of the images.
+    /// Kubernetes version of the tenant, for example v1.36.3, which is also the tag of the images.
+    /// Minors from 1.30, for new tenants, to 1.37. Upgrades go one minor at a time; a downgrade of
+    /// the minor is refused. Changes replace the pods.
     pub version: String,
 }
 
-/// Configuration of the kubelets that join.
+/// Configuration of the tenant's kubelets. Nodes read it when they join; those that have joined
+/// keep what they have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeletSpec {
-    /// Deprecated: cgroup driver; a JSON patch says the same.
+    /// Deprecated, use a JSON patch of /cgroupDriver: cgroup driver of the kubelets, systemd or
+    /// cgroupfs. Empty: the kubelet's own choice; a KamajiControlPlane without kubelet has systemd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroupfs: Option<CgroupDriver>,
-    /// Changes to the kubelet configuration that workers get, RFC 6902.
+    /// JSON patches (RFC 6902) of the KubeletConfiguration in the ConfigMap
+    /// kube-system/kubelet-config, applied in order; at most 64. One that does not apply is
+    /// refused. Pods are not restarted.
     #[serde(
         rename = "configurationJSONPatches",
         default,
         skip_serializing_if = "Vec::is_empty"
     )]
     pub configuration_json_patches: Vec<JsonPatch>,
-    /// Order of the addresses at which the API server tries kubelets.
+    /// Types of node addresses in the order in which kube-apiserver tries them to reach kubelets,
+    /// at least one. Changes replace the control plane pods. Default: InternalIP, ExternalIP,
+    /// Hostname.
     #[serde(default = "preferred_address_types")]
     #[schemars(length(min = 1))]
     pub preferred_address_types: Vec<AddressType>,
@@ -46,32 +57,32 @@ impl Default for KubeletSpec {
     }
 }
 
-/// One change to the kubelet configuration.
+/// One operation of a JSON patch (RFC 6902) on the KubeletConfiguration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JsonPatch {
-    /// Source, for move and copy.
+    /// JSON pointer of the source, with move and copy only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What to do.
+    /// Operation: add, remove, replace, move, copy or test.
     pub op: JsonPatchOperation,
-    /// Where, as a JSON pointer.
+    /// JSON pointer of the target, for example /maxPods.
     pub path: String,
-    /// With what.
+    /// New or expected value, with add, replace and test only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<serde_json::Value>,
 }
 
-macro_rules! words {
+macro_rules! values {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum $name {
-            $(#[doc = concat!("`", $text, "`")] #[serde(rename = $text)] $variant,)*
+            $(#[doc = concat!("Written `", $text, "` in the spec.")] #[serde(rename = $text)] $variant,)*
         }
 
         impl $name {
-            /// The word as users write it.
+            /// The value as it is written in the spec.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -79,23 +90,24 @@ macro_rules! words {
     )*};
 }
 
-words! {
-    /// What a JSON patch does.
+values! {
+    /// Operation of a JSON patch.
     JsonPatchOperation {
         Add = "add", Remove = "remove", Replace = "replace", Move = "move", Copy = "copy",
         Test = "test",
     }
 
-    /// How kubelets manage cgroups.
+    /// Deprecated, use a JSON patch of /cgroupDriver: cgroup driver of the kubelets, systemd or
+    /// cgroupfs. Empty: the kubelet's own choice; a KamajiControlPlane without kubelet has systemd.
     CgroupDriver { Systemd = "systemd", Cgroupfs = "cgroupfs", }
 
-    /// A kind of node address.
+    /// Type of a node's address.
     AddressType {
         Hostname = "Hostname", InternalIp = "InternalIP", ExternalIp = "ExternalIP",
         InternalDns = "InternalDNS", ExternalDns = "ExternalDNS",
     }
 
-    /// An admission plugin of kube-apiserver.
+    /// Name of an admission plugin of kube-apiserver.
     AdmissionController {
         AlwaysAdmit = "AlwaysAdmit",
         AlwaysDeny = "AlwaysDeny",

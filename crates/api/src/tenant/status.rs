@@ -1,4 +1,4 @@
-//! What does the operator say about a tenant? (management-cluster specification, section 11)
+//! Status of a `TenantControlPlane`, written by the operator only.
 //!
 //! Members that upstream always writes are not left out when they are empty.
 
@@ -20,282 +20,287 @@ pub mod resources;
 pub use resources::*;
 
 status! {
-    /// The status of a `TenantControlPlane`.
+    /// Observed state of a tenant control plane.
     TenantControlPlaneStatus {
-        /// Addons and what they have.
+        /// State of the addons in the tenant cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         addons: Option<AddonsStatus>,
-        /// Certificates by purpose.
+        /// Secrets of the tenant's authorities and certificates.
         #[serde(skip_serializing_if = "Option::is_none")]
         certificates: Option<CertificatesStatus>,
-        /// What the tenant waits for, by type.
+        /// Conditions by type. Ready is true if all others are; a message names what is waited for,
+        /// its cause and the next action.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
         conditions: Vec<Condition>,
-        /// Address and port of the API server.
+        /// Address and port of the control plane, as ADDRESS:PORT. Empty: no address is assigned
+        /// yet.
         #[serde(skip_serializing_if = "Option::is_none")]
         control_plane_endpoint: Option<String>,
-        /// Phases of kubeadm that ran inside the tenant.
+        /// Results of the kubeadm phases that the operator runs in the tenant cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         kubeadm_phase: Option<KubeadmPhaseStatus>,
-        /// The kubeadm configuration.
+        /// ConfigMap with the tenant's kubeadm configuration in the management cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         kubeadmconfig: Option<KubeadmConfigStatus>,
-        /// Kubeconfigs by user.
+        /// Secrets of the tenant's kubeconfigs.
         #[serde(skip_serializing_if = "Option::is_none")]
         kubeconfig: Option<KubeconfigsStatus>,
-        /// Objects in the management cluster.
+        /// State of the tenant's objects in the management cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         kubernetes_resources: Option<KubernetesResourcesStatus>,
-        /// Generation that the last complete pass saw.
+        /// Generation of the spec that the last complete reconcile saw; a reconcile that waits
+        /// leaves it.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed_generation: Option<i64>,
-        /// Version of the pod template renderer that made the pods.
+        /// Number of the pod template renderer that made the pods. A newer operator keeps it until
+        /// the tenant changes, so that pods are not restarted.
         #[serde(skip_serializing_if = "Option::is_none")]
         renderer: Option<String>,
-        /// The datastore and the tenant's place in it.
+        /// DataStore of the tenant, and the names and credentials that it has there.
         #[serde(skip_serializing_if = "Option::is_none")]
         storage: Option<StorageStatus>,
     }
 
-    /// Addons and what they have.
+    /// State of the addons in the tenant cluster.
     AddonsStatus {
-        /// CoreDNS.
+        /// State of the addon CoreDNS.
         #[serde(rename = "coreDNS", skip_serializing_if = "Option::is_none")]
         core_dns: Option<AddonStatus>,
-        /// Konnectivity.
+        /// State of konnectivity in the management cluster and in the tenant cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         konnectivity: Option<KonnectivityStatus>,
-        /// kube-proxy.
+        /// State of the addon kube-proxy.
         #[serde(skip_serializing_if = "Option::is_none")]
         kube_proxy: Option<AddonStatus>,
     }
 
-    /// Whether an addon is there.
+    /// State of one addon in the tenant cluster.
     AddonStatus {
-        /// True if it was installed.
+        /// True if the addon is installed.
         enabled: bool,
-        /// When it last changed.
+        /// Time at which the operator last changed the addon.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
     }
 
-    /// Konnectivity, in both clusters.
+    /// State of konnectivity in the management cluster and in the tenant cluster.
     KonnectivityStatus {
-        /// The agent's workload inside the tenant.
+        /// Workload of the agents in the tenant cluster.
         #[serde(default)]
         agent: KonnectivityAgentStatus,
-        /// The server's certificate.
+        /// Secret with the certificate of the server.
         #[serde(default)]
         certificate: SecretStatus,
-        /// The server's permission to review tokens.
+        /// ClusterRoleBinding in the tenant cluster that lets the server review tokens.
         #[serde(default)]
         clusterrolebinding: ReferenceStatus,
-        /// The API server's egress selector.
+        /// ConfigMap with the API server's egress selector configuration.
         #[serde(default)]
         config_map: ConfigMapStatus,
-        /// True if it is wanted and set up.
+        /// True if the addon is in the spec and set up.
         enabled: bool,
-        /// The route through a gateway.
+        /// TLSRoute of the server. Empty: the tenant has no gateway.
         #[serde(skip_serializing_if = "Option::is_none")]
         gateway: Option<RouteStatus>,
-        /// The server's kubeconfig.
+        /// Secret with the kubeconfig of the server.
         #[serde(default)]
         kubeconfig: SecretStatus,
-        /// The agent's ServiceAccount.
+        /// ServiceAccount of the agents in the tenant cluster.
         #[serde(default)]
         sa: ReferenceStatus,
-        /// The Service that agents dial.
+        /// Service and port that agents dial.
         #[serde(default)]
         service: ServiceStatus,
     }
 
-    /// The agent's workload.
+    /// Workload of the konnectivity agents in the tenant cluster.
     KonnectivityAgentStatus {
-        /// When it last changed.
+        /// Time at which the workload last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
-        /// DaemonSet or Deployment.
+        /// Kind of the workload: DaemonSet or Deployment.
         #[serde(skip_serializing_if = "Option::is_none")]
         mode: Option<String>,
-        /// Its name.
+        /// Name of the workload in the tenant cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// Its namespace.
+        /// Namespace of the workload in the tenant cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<String>,
     }
 
-    /// An object by name.
+    /// Name of an object in the tenant cluster.
     ReferenceStatus {
-        /// When it last changed.
+        /// Time at which the object last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
-        /// Its name.
+        /// Name of the object in the tenant cluster.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// Its namespace.
+        /// Namespace of the object in the tenant cluster. Empty: the object is cluster-wide.
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<String>,
     }
 
-    /// A ConfigMap by name.
+    /// Name and checksum of a ConfigMap.
     ConfigMapStatus {
-        /// Checksum of its content.
+        /// Checksum of the ConfigMap's data.
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
-        /// Its name.
+        /// Name of the ConfigMap in the tenant's namespace.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     }
 
-    /// A Secret by name.
+    /// Name and checksum of a Secret.
     SecretStatus {
-        /// Checksum of its content.
+        /// Checksum of the Secret's data.
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
-        /// When it last changed.
+        /// Time at which the Secret's data last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
-        /// Its name.
+        /// Name of the Secret in the tenant's namespace.
         #[serde(skip_serializing_if = "Option::is_none")]
         secret_name: Option<String>,
     }
 
-    /// Certificates by purpose.
+    /// Secrets of the tenant's authorities and certificates.
     CertificatesStatus {
-        /// The API server's.
+        /// Secret with the serving certificate of kube-apiserver.
         #[serde(skip_serializing_if = "Option::is_none")]
         api_server: Option<SecretStatus>,
-        /// The API server's for kubelets.
+        /// Secret with the client certificate by which kube-apiserver calls kubelets.
         #[serde(skip_serializing_if = "Option::is_none")]
         api_server_kubelet_client: Option<SecretStatus>,
-        /// The CA.
+        /// Secret with the tenant's certificate authority.
         #[serde(skip_serializing_if = "Option::is_none")]
         ca: Option<SecretStatus>,
-        /// Never set; upstream has it in the schema.
+        /// Always empty: kept for clients that know upstream's schema.
         #[serde(skip_serializing_if = "Option::is_none")]
         etcd: Option<EtcdCertificatesStatus>,
-        /// The front-proxy CA.
+        /// Secret with the certificate authority of the aggregation layer.
         #[serde(rename = "frontProxyCA", skip_serializing_if = "Option::is_none")]
         front_proxy_ca: Option<SecretStatus>,
-        /// The front-proxy client's.
+        /// Secret with the client certificate of the aggregation layer.
         #[serde(skip_serializing_if = "Option::is_none")]
         front_proxy_client: Option<SecretStatus>,
-        /// The service-account keys.
+        /// Secret with the key pair that signs service account tokens.
         #[serde(skip_serializing_if = "Option::is_none")]
         sa: Option<SecretStatus>,
     }
 
-    /// Never set; upstream has it in the schema.
+    /// Always empty: kept for clients that know upstream's schema.
     EtcdCertificatesStatus {
-        /// The API server's for etcd.
+        /// Always empty: kept for clients that know upstream's schema.
         #[serde(skip_serializing_if = "Option::is_none")]
         api_server: Option<SecretStatus>,
-        /// The CA of etcd.
+        /// Always empty: kept for clients that know upstream's schema.
         #[serde(skip_serializing_if = "Option::is_none")]
         ca: Option<SecretStatus>,
     }
 
-    /// Phases of kubeadm that ran inside the tenant.
+    /// Results of the kubeadm phases that the operator runs in the tenant cluster.
     KubeadmPhaseStatus {
-        /// The bootstrap-token phase.
+        /// Result of the phase bootstrap-token, by which nodes can join.
         bootstrap_token: KubeadmPhase,
     }
 
-    /// One phase of kubeadm.
+    /// Result of one kubeadm phase.
     KubeadmPhase {
-        /// Checksum of what it wrote.
+        /// Checksum of the objects that the phase wrote.
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
-        /// When that last changed.
+        /// Time at which the checksum last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
     }
 
-    /// The kubeadm configuration.
+    /// ConfigMap with the tenant's kubeadm configuration.
     KubeadmConfigStatus {
-        /// Checksum of its content.
+        /// Checksum of the ConfigMap's data.
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
-        /// Its ConfigMap.
+        /// Name of the ConfigMap in the tenant's namespace.
         #[serde(skip_serializing_if = "Option::is_none")]
         configmap_name: Option<String>,
-        /// When it last changed.
+        /// Time at which the ConfigMap's data last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
     }
 
-    /// Kubeconfigs by user.
+    /// Secrets of the tenant's kubeconfigs.
     KubeconfigsStatus {
-        /// The administrators'.
+        /// Secret with the kubeconfigs of the tenant's administrators.
         #[serde(skip_serializing_if = "Option::is_none")]
         admin: Option<SecretStatus>,
-        /// The controller manager's.
+        /// Secret with the kubeconfig of kube-controller-manager.
         #[serde(skip_serializing_if = "Option::is_none")]
         controller_manager: Option<SecretStatus>,
-        /// The scheduler's.
+        /// Secret with the kubeconfig of kube-scheduler.
         #[serde(skip_serializing_if = "Option::is_none")]
         scheduler: Option<SecretStatus>,
     }
 
-    /// The datastore and the tenant's place in it.
+    /// DataStore of the tenant, and the names and credentials that it has there.
     StorageStatus {
-        /// The tenant's client certificate.
+        /// Secret with the tenant's client certificate for the DataStore.
         #[serde(skip_serializing_if = "Option::is_none")]
         certificate: Option<SecretStatus>,
-        /// How it connects.
+        /// Secret with the connection data of the tenant.
         #[serde(skip_serializing_if = "Option::is_none")]
         config: Option<StorageConfigStatus>,
-        /// The DataStore that holds the data.
+        /// Name of the DataStore that holds the tenant's data.
         #[serde(skip_serializing_if = "Option::is_none")]
         data_store_name: Option<String>,
-        /// Its driver.
+        /// Driver of the DataStore: etcd, MySQL, PostgreSQL or NATS.
         #[serde(skip_serializing_if = "Option::is_none")]
         driver: Option<String>,
-        /// DataStores of single resources as they were set up; they cannot change.
+        /// DataStores of single resources as they were set up; they stay in force whatever the spec
+        /// says.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(length(max = 256))]
         overrides: Option<Vec<StorageOverrideStatus>>,
-        /// What was set up.
+        /// Names that were set up in the DataStore; they stay in force whatever the spec says.
         #[serde(skip_serializing_if = "Option::is_none")]
         setup: Option<StorageSetupStatus>,
     }
 
-    /// A single resource in a DataStore of its own.
+    /// One resource of the tenant in a DataStore of its own.
     StorageOverrideStatus {
-        /// The DataStore.
+        /// Name of the DataStore that holds the resource.
         data_store: String,
-        /// The resource's prefix, as in the spec.
+        /// Resource as the spec names it, for example /events.
         resource: String,
-        /// Prefix of its keys.
+        /// Prefix of the resource's keys in the DataStore.
         schema: String,
-        /// Its user.
+        /// User of the tenant in the DataStore.
         user: String,
     }
 
-    /// How a tenant connects to its datastore.
+    /// Secret with the connection data of the tenant.
     StorageConfigStatus {
-        /// Checksum of the Secret's content.
+        /// Checksum of the Secret's data.
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
-        /// The Secret.
+        /// Name of the Secret in the tenant's namespace.
         #[serde(skip_serializing_if = "Option::is_none")]
         secret_name: Option<String>,
     }
 
-    /// What was set up for a tenant in its datastore.
+    /// Names that were set up for the tenant in its DataStore.
     StorageSetupStatus {
-        /// Checksum of the configuration that was set up.
+        /// Checksum of the connection data that was set up.
         #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
-        /// When it last changed.
+        /// Time at which the checksum last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
-        /// Prefix, database or bucket.
+        /// Key prefix, database or bucket of the tenant in the DataStore.
         #[serde(skip_serializing_if = "Option::is_none")]
         schema: Option<String>,
-        /// User or role.
+        /// User of the tenant in the DataStore; in etcd, a role of that name as well.
         #[serde(skip_serializing_if = "Option::is_none")]
         user: Option<String>,
     }

@@ -67,9 +67,13 @@ fn recorded(record: Option<&[u8]>, tenancy: &Tenancy) -> Result<Option<Standing>
     };
     let owner = Owner::parse(record)
         .map_err(|error| Denial::Foreign(format!("its owner record cannot be used: {error}")))?;
-    if owner.is(&tenancy.owner) {
+    if owner.is_same_tenant(&tenancy.owner) {
         Ok(Some(Standing::Own))
-    } else if tenancy.succeeds.as_ref().is_some_and(|old| old.is(&owner)) {
+    } else if tenancy
+        .succeeds
+        .as_ref()
+        .is_some_and(|old| old.is_same_tenant(&owner))
+    {
         Ok(Some(Standing::Inherited))
     } else {
         Err(Denial::Owned(Box::new(owner)))

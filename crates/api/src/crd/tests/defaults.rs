@@ -1,4 +1,4 @@
-//! Does an object mean the same to us before and after the API server has filled it in?
+//! Defaults: the operator reads an object alike before and after the API server has filled it in.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -9,7 +9,7 @@ use crate::{
     tenant::TenantControlPlaneSpec,
 };
 
-/// What an API server does with defaults of a structural schema.
+/// Fills in the defaults of a structural schema, as an API server does.
 fn fill(object: &mut Value, schema: &Value) {
     match object {
         Value::Object(map) => {
@@ -62,7 +62,7 @@ fn assert_same<Spec: Serialize + DeserializeOwned>(crd: &str, spec: Value) {
 }
 
 #[test]
-fn a_tenant_means_the_same_before_and_after_defaulting() {
+fn a_tenant_reads_alike_before_and_after_defaulting() {
     assert_same::<TenantControlPlaneSpec>(
         "tenantcontrolplanes.kamaji.clastix.io",
         json!({
@@ -144,7 +144,7 @@ fn every_field_of_a_tenant_survives() {
 }
 
 #[test]
-fn a_control_plane_means_the_same_before_and_after_defaulting() {
+fn a_control_plane_reads_alike_before_and_after_defaulting() {
     let mut spec = json!({
         "addons": {"konnectivity": {}},
         "network": {"additionalServicePorts": [{"name": "x", "port": 1, "targetPort": 2}]},
@@ -170,7 +170,7 @@ fn the_default_of_the_types_is_that_of_an_empty_object() {
 }
 
 #[test]
-fn a_generator_means_the_same_before_and_after_defaulting() {
+fn a_generator_reads_alike_before_and_after_defaulting() {
     assert_same::<KubeconfigGeneratorSpec>(
         "kubeconfiggenerators.kamaji.clastix.io",
         json!({

@@ -1,4 +1,4 @@
-//! What does the operator say about a tenant's objects in the management cluster?
+//! State of a tenant's objects in the management cluster, as part of its status.
 
 use k8s_openapi::{
     api::{
@@ -13,156 +13,160 @@ use serde::{Deserialize, Serialize};
 use crate::foreign::RouteParentStatus;
 
 status! {
-    /// Objects in the management cluster.
+    /// State of the tenant's objects in the management cluster.
     KubernetesResourcesStatus {
-        /// The pods.
+        /// State of the Deployment of the control plane pods.
         #[serde(skip_serializing_if = "Option::is_none")]
         deployment: Option<DeploymentStatus>,
-        /// The route through a gateway.
+        /// State of the TLSRoute of the API server. Empty: the tenant has no gateway.
         #[serde(skip_serializing_if = "Option::is_none")]
         gateway: Option<RouteStatus>,
-        /// The Ingress.
+        /// State of the Ingress. Empty: the tenant has none.
         #[serde(skip_serializing_if = "Option::is_none")]
         ingress: Option<IngressStatus>,
-        /// The Service.
+        /// State of the Service in front of the control plane pods.
         #[serde(skip_serializing_if = "Option::is_none")]
         service: Option<ServiceStatus>,
-        /// The Kubernetes version.
+        /// Installed Kubernetes version and phase of the control plane.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<VersionStatus>,
     }
 
-    /// The Kubernetes version.
+    /// Installed Kubernetes version and phase of the control plane.
     VersionStatus {
-        /// What the control plane is doing.
+        /// Phase of the control plane: Unknown, Provisioning, CertificateAuthorityRotating,
+        /// Upgrading, Migrating, Ready, NotReady, Sleeping or WriteLimited. Default: Provisioning.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<VersionPhase>,
-        /// The version that is installed.
+        /// Kubernetes version that is installed; it follows spec.kubernetes.version at the end of
+        /// the rollout. Empty: none is installed yet.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<String>,
     }
 
-    /// The Deployment's own status and where it is.
+    /// Name and status of the Deployment of the control plane pods.
     DeploymentStatus {
-        /// Replicas that have been ready for long enough.
+        /// Number of pods that are available.
         #[serde(skip_serializing_if = "Option::is_none")]
         available_replicas: Option<i32>,
-        /// Collisions of ReplicaSet names.
+        /// Number of collisions of ReplicaSet names, as the Deployment counts them.
         #[serde(skip_serializing_if = "Option::is_none")]
         collision_count: Option<i32>,
-        /// Its conditions.
+        /// Conditions of the Deployment object.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conditions: Vec<DeploymentCondition>,
-        /// When the above last changed.
+        /// Time at which this status of the Deployment last changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_update: Option<Time>,
-        /// Its name.
+        /// Name of the Deployment, which is the tenant's.
         name: String,
-        /// Its namespace.
+        /// Namespace of the Deployment, which is the tenant's.
         namespace: String,
-        /// The generation that its controller saw.
+        /// Generation of the Deployment that its controller saw last.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed_generation: Option<i64>,
-        /// Replicas that are ready.
+        /// Number of pods that are ready.
         #[serde(skip_serializing_if = "Option::is_none")]
         ready_replicas: Option<i32>,
-        /// Replicas that exist.
+        /// Number of pods that exist.
         #[serde(skip_serializing_if = "Option::is_none")]
         replicas: Option<i32>,
-        /// Selector of its pods, for the scale subresource.
+        /// Label selector of the pods, read by the scale subresource.
         selector: String,
-        /// Replicas that are ending.
+        /// Number of pods that are ending.
         #[serde(skip_serializing_if = "Option::is_none")]
         terminating_replicas: Option<i32>,
-        /// Replicas that are missing.
+        /// Number of pods that are wanted and not available.
         #[serde(skip_serializing_if = "Option::is_none")]
         unavailable_replicas: Option<i32>,
-        /// Replicas of the newest template.
+        /// Number of pods of the newest pod template.
         #[serde(skip_serializing_if = "Option::is_none")]
         updated_replicas: Option<i32>,
     }
 
-    /// A Service and its addresses.
+    /// Name, port and addresses of a Service.
     ServiceStatus {
-        /// Its conditions.
+        /// Conditions of the Service object.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conditions: Vec<Condition>,
-        /// Its load balancer.
+        /// Addresses of the Service's load balancer.
         #[serde(default)]
         load_balancer: LoadBalancerStatus,
-        /// Its name.
+        /// Name of the Service in the tenant's namespace.
         name: String,
-        /// Its namespace.
+        /// Namespace of the Service, which is the tenant's.
         namespace: String,
-        /// Its port.
+        /// Port of the Service that clients dial.
         port: i32,
     }
 
-    /// An Ingress and its addresses.
+    /// Name and addresses of the Ingress.
     IngressStatus {
-        /// Its load balancer.
+        /// Addresses of the Ingress's load balancer.
         #[serde(default)]
         load_balancer: IngressLoadBalancerStatus,
-        /// Its name.
+        /// Name of the Ingress in the tenant's namespace.
         name: String,
-        /// Its namespace.
+        /// Namespace of the Ingress, which is the tenant's.
         namespace: String,
     }
 
-    /// A TLSRoute and what gateways say of it.
+    /// State of a TLSRoute and the addresses that it serves.
     RouteStatus {
-        /// Where clients can connect.
+        /// Addresses at which clients reach the API server through the Gateways that accepted the
+        /// route.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         access_points: Vec<AccessPoint>,
-        /// What each gateway says.
+        /// Status of the route for each Gateway that it attaches to.
         parents: Vec<RouteParentStatus>,
-        /// The route.
+        /// Reference to the TLSRoute in the tenant's namespace.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         route_ref: Option<RouteReference>,
     }
 
-    /// A route by name.
+    /// Reference to a TLSRoute in the tenant's namespace.
     RouteReference {
-        /// Its name.
+        /// Name of the TLSRoute in the tenant's namespace.
         #[serde(default)]
         name: String,
     }
 
-    /// A place to connect to.
+    /// Address at which clients reach the API server.
     AccessPoint {
-        /// Its port.
+        /// Port of the Gateway's listener.
         port: i32,
-        /// What value is: Hostname.
+        /// Type of the address, always Hostname.
         #[serde(rename = "type")]
         type_: String,
-        /// Never set; upstream has it in the schema.
+        /// Always empty: kept for clients that know upstream's schema.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         urls: Vec<String>,
-        /// The URL.
+        /// URL of the API server, as https://HOSTNAME:PORT.
         value: String,
     }
 }
 
-/// What a control plane is doing.
+/// Phase of the control plane: Unknown, Provisioning, CertificateAuthorityRotating, Upgrading,
+/// Migrating, Ready, NotReady, Sleeping or WriteLimited. Default: Provisioning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VersionPhase {
-    /// None of the others: a rollout without a change of version.
+    /// A rollout is under way that changes no version.
     Unknown,
-    /// Its first pods are starting.
+    /// The first pods are starting.
     #[default]
     Provisioning,
-    /// A new CA is being rolled out.
+    /// A new certificate authority is being rolled out.
     CertificateAuthorityRotating,
-    /// Another version is being rolled out.
+    /// Another Kubernetes version is being rolled out.
     Upgrading,
-    /// Its data is moving.
+    /// Known for upstream's statuses; this operator does not set it.
     Migrating,
-    /// As it should be.
+    /// All pods are ready and as the spec asks.
     Ready,
-    /// No replica is ready.
+    /// No pod is ready.
     NotReady,
-    /// No replica is wanted.
+    /// The spec asks for 0 replicas.
     Sleeping,
-    /// Ready, with writes limited.
+    /// Pods are ready, and `spec.writePermissions` is in force in the tenant cluster.
     WriteLimited,
 }

@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Every member that upstream writes.
-const REFERENCE: &str = r#"
+/// A status with every member that upstream writes.
+const UPSTREAM: &str = r#"
 addons:
   coreDNS: {enabled: false}
   konnectivity:
@@ -76,8 +76,8 @@ storage:
 "#;
 
 #[test]
-fn nothing_of_the_references_status_is_lost() {
-    let value: Value = serde_saphyr::from_str(REFERENCE).unwrap();
+fn a_status_of_upstream_survives_reading_and_writing() {
+    let value: Value = serde_saphyr::from_str(UPSTREAM).unwrap();
     let status: TenantControlPlaneStatus = serde_json::from_value(value.clone()).unwrap();
     assert_eq!(serde_json::to_value(status).unwrap(), value);
 }
