@@ -1,6 +1,6 @@
-//! Which requests has an API server seen?
+//! Requests that an API server has served, read from its audit log.
 //!
-//! The log has one line per finished request: every write of anybody, and also every read of a
+//! The log has one line per finished request: every write of anybody, and every read of a
 //! ServiceAccount of the operator's namespace.
 
 use std::fs;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// Namespace in which the operator runs.
 pub const OPERATOR_NAMESPACE: &str = "kamaji-system";
 
-/// The audit policy of the testbed's API servers.
+/// Audit policy of the testbed's API servers, as YAML.
 pub fn policy() -> String {
     format!(
         "apiVersion: audit.k8s.io/v1
@@ -28,92 +28,92 @@ rules:
     )
 }
 
-/// The audit log of one API server.
+/// Audit log of one API server.
 #[derive(Debug, Clone)]
 pub struct Audit {
     path: PathBuf,
 }
 
-/// One request.
+/// One request that has ended.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// What was done: `get`, `list`, `patch` and so on.
+    /// Verb of the request: `get`, `list`, `patch` and so on.
     pub verb: String,
-    /// Path and query.
+    /// Path and query of the request.
     #[serde(rename = "requestURI")]
     pub uri: String,
-    /// When it ended.
+    /// Time at which the request ended.
     #[serde(rename = "stageTimestamp")]
     pub at: k8s_openapi::jiff::Timestamp,
-    /// Who did it.
+    /// User that sent the request.
     pub user: User,
-    /// What it was done to; absent for requests that are not about an object.
+    /// Object of the request; absent for requests that are not about an object.
     #[serde(default)]
     pub object_ref: Object,
-    /// How it ended.
+    /// Status of the response.
     #[serde(default)]
     pub response_status: Response,
 }
 
-/// Who sent a request.
+/// User that sent a request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
-    /// Its user name.
+    /// Name of the user, for example `system:serviceaccount:NAMESPACE:NAME`.
     pub username: String,
 }
 
-/// What a request was about.
+/// Object that a request was about.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Object {
-    /// Its group, empty for the core group.
+    /// API group of the object, empty for the core group.
     #[serde(rename = "apiGroup")]
     pub api_group: String,
-    /// Kind as in the path: `deployments`.
+    /// Resource as in the path: `deployments`.
     pub resource: String,
-    /// Its namespace, empty where there is none.
+    /// Namespace of the object, empty for cluster-wide ones.
     pub namespace: String,
-    /// Its name, empty for a list.
+    /// Name of the object, empty for a list.
     pub name: String,
     /// `status` and the like, empty for the object itself.
     pub subresource: String,
 }
 
-/// How a request ended.
+/// Status of the response to a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Response {
-    /// HTTP status.
+    /// HTTP status code of the response.
     #[serde(default)]
     pub code: u16,
 }
 
 impl Entry {
-    /// Whether the request was meant to change something.
+    /// True if the verb of the request changes something.
     pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
-    /// Whether a ServiceAccount of the operator's namespace sent it.
+    /// True if a ServiceAccount of the operator's namespace sent the request.
     pub fn is_of_the_operator(&self) -> bool {
         self.user
             .username
             .starts_with(&format!("system:serviceaccount:{OPERATOR_NAMESPACE}:"))
     }
 
-    /// Whether it was about a lease, which is renewed at rest, too.
+    /// True if the request was about a Lease, which is renewed at rest, too.
     pub fn is_of_a_lease(&self) -> bool {
         self.object_ref.resource == "leases"
     }
 }
 
 impl Audit {
-    /// The log in this file.
+    /// Audit log in the file `path`.
     pub fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// A place in the log: everything that is already there lies before it.
+    /// End of the log at this moment; [`Audit::since`] reads from there.
     pub fn mark(&self) -> Result<u64> {
         let size =
             fs::metadata(&self.path).with_context(|| format!("read {}", self.path.display()))?;

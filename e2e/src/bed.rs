@@ -1,4 +1,4 @@
-//! What do all parts of a testbed share?
+//! Parts that the whole testbed shares: names, binaries and processes.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,14 +10,14 @@ use crate::layout::Layout;
 use crate::process::Processes;
 use crate::tools::Tools;
 
-/// The ground a testbed is built on: its names, its binaries, its processes.
+/// Layout, binaries and processes of a testbed.
 #[derive(Debug, Clone)]
 pub struct Bed {
-    /// Names and addresses.
+    /// Names and addresses of the testbed.
     pub layout: Layout,
-    /// Binaries.
+    /// Binaries that the testbed runs.
     pub tools: Tools,
-    /// Running processes.
+    /// Processes that the testbed has started.
     pub processes: Processes,
 }
 
@@ -32,8 +32,8 @@ impl Bed {
         }
     }
 
-    /// Makes a folder of this machine that something can be mounted on, and remembers which of its
-    /// parents were not there.
+    /// Creates a folder of this machine to mount something on, and records which of its parents did
+    /// not exist.
     pub fn mount_point(&self, folder: &str) -> Result<()> {
         let path = Path::new(folder);
         let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
@@ -48,7 +48,7 @@ impl Bed {
         Ok(())
     }
 
-    /// Removes the folders that [`Bed::mount_point`] made, unless somebody has put something there.
+    /// Removes the folders that [`Bed::mount_point`] created, unless they have content.
     pub fn remove_mount_points(&self) {
         let made = fs::read_to_string(self.made()).unwrap_or_default();
         for dir in made.lines().rev() {

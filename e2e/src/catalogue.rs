@@ -1,4 +1,4 @@
-//! Which images do the nodes of a testbed hold?
+//! Images that the nodes of a testbed hold.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,10 +15,10 @@ use crate::tools::{
     Tools, coredns_version, konnectivity_version, kubernetes_version, previous_version,
 };
 
-/// The image every pod's sandbox is made of.
+/// Image of every pod's sandbox.
 pub const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
 
-/// The image of the stories' own pods: a busybox whose `httpd`, `nslookup`, `nc` and `sh` work.
+/// Image of the scenarios' own pods: a busybox whose `httpd`, `nslookup`, `nc` and `sh` work.
 pub const BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.36";
 
 /// Components of a tenant's control plane that are Kubernetes' own.
@@ -34,7 +34,7 @@ const APPLETS: [&str; 24] = [
     "true",
 ];
 
-/// Images of the management node: what tenant control planes run, and the stories' own.
+/// Images of the management node: what tenant control planes run, and the scenarios' own.
 pub fn management(tools: &Tools) -> Result<Vec<Image>> {
     let mut images = vec![pause()?, busybox()?];
     images.extend(control_plane(tools, &kubernetes_version()?)?);
@@ -42,7 +42,8 @@ pub fn management(tools: &Tools) -> Result<Vec<Image>> {
     Ok(images)
 }
 
-/// What tenant control planes of the previous minor version run beyond that; `tools` are its own.
+/// Further images that control planes of the previous minor version run; `tools` are of that
+/// version.
 pub fn previous(tools: &Tools) -> Result<Vec<Image>> {
     control_plane(tools, &previous_version()?)
 }
@@ -54,7 +55,7 @@ fn control_plane(tools: &Tools, version: &str) -> Result<Vec<Image>> {
         .collect()
 }
 
-/// Images of a worker: what a tenant's addons run, and the stories' own.
+/// Images of a worker: what a tenant's addons run, and the scenarios' own.
 pub fn worker(tools: &Tools) -> Result<Vec<Image>> {
     Ok(vec![
         pause()?,
@@ -65,7 +66,7 @@ pub fn worker(tools: &Tools) -> Result<Vec<Image>> {
     ])
 }
 
-/// A component of Kubernetes by the name of its version.
+/// Image of a component of Kubernetes, tagged with its version.
 fn kubernetes(tools: &Tools, component: &str, version: &str) -> Result<Image> {
     let image = Image::named(format!("registry.k8s.io/{component}:{version}"));
     image.binary(
@@ -74,8 +75,9 @@ fn kubernetes(tools: &Tools, component: &str, version: &str) -> Result<Image> {
     )
 }
 
-/// An add-on under every name by which tenants ask for it, those of the previous minor version included: none
-/// is built twice, since upgrades are about the control plane and the kubelets.
+/// Image of an add-on under every tag by which tenants ask for it, those of the previous minor
+/// version included. Only one is built, since upgrades are about the control plane and the
+/// kubelets.
 fn addon<T: Display>(name: &str, version: &str, tag: fn(&Version) -> T) -> Result<Image> {
     let mut tags = BTreeSet::from([version.to_owned()]);
     for kubernetes in [kubernetes_version()?, previous_version()?] {
@@ -89,7 +91,7 @@ fn addon<T: Display>(name: &str, version: &str, tag: fn(&Version) -> T) -> Resul
     Ok(names.fold(image, Image::tag))
 }
 
-/// The operator's image around the `kamaji` binary.
+/// Image of the operator, with the `kamaji` binary.
 pub fn operator(binary: &Path, name: &str) -> Result<Image> {
     let image = Image::named(name)
         .entrypoint(&["/kamaji"])
@@ -113,7 +115,7 @@ fn coredns(tools: &Tools) -> Result<Image> {
         .entrypoint(&["/coredns"]))
 }
 
-/// kube-proxy calls iptables and its relatives, which come from this machine.
+/// Image of kube-proxy, with iptables and its relatives from this machine.
 fn kube_proxy(tools: &Tools) -> Result<Image> {
     let image = addon("kube-proxy", &kubernetes_version()?, images::kube_proxy)?;
     let binary = tools.path("kube-proxy")?;

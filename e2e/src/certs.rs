@@ -1,4 +1,4 @@
-//! Who signs for the management cluster? kubeadm, by its own phases.
+//! Certificates and kubeconfigs of the management cluster, made by kubeadm's phases.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,14 +17,14 @@ pub struct Certs {
 }
 
 impl Certs {
-    /// Those of a testbed, made or not.
+    /// Certificates of a testbed, made or not.
     pub fn of(bed: &Bed) -> Self {
         Self {
             dir: bed.layout.dir("kubernetes"),
         }
     }
 
-    /// Has kubeadm make all of them.
+    /// Lets kubeadm make all certificates and kubeconfigs.
     pub async fn make(&self, bed: &Bed) -> Result<()> {
         fs::create_dir_all(&self.dir).with_context(|| format!("create {}", self.dir.display()))?;
         fs::write(self.config(), self.kubeadm_config(bed)?)?;
@@ -41,7 +41,7 @@ impl Certs {
         Ok(())
     }
 
-    /// The configuration kubeadm was called with.
+    /// Configuration file that kubeadm is called with.
     pub fn config(&self) -> PathBuf {
         self.dir.join("kubeadm.yaml")
     }

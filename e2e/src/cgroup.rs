@@ -1,7 +1,7 @@
-//! Which control group does a node live in, and which processes are in it?
+//! Control group of a node, and the processes in it.
 //!
-//! Everything that a node starts inherits its control group, so the group's own list is the exact set
-//! of processes to end when the node goes, shims and containers included.
+//! Everything that a node starts inherits its control group, so the group's own list is the exact
+//! set of processes to end when the node goes, shims and containers included.
 
 use std::fs;
 use std::io;
@@ -50,7 +50,7 @@ impl Cgroup {
         })
     }
 
-    /// Its path as a kubelet's `cgroup-root` wants it.
+    /// Path of the group as a kubelet's `cgroup-root` takes it.
     pub fn path(&self) -> String {
         format!("/{}", self.name)
     }
@@ -131,7 +131,7 @@ fn delegate(levels: &[&Path], controllers: &str) {
     }
 }
 
-/// A new cpuset of the older version is empty and takes no process until it is filled.
+/// Fills a new cpuset of cgroup v1, which takes no process while it is empty.
 fn inherit_cpuset(from: &Path, to: &Path) -> Result<()> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         if from.join(file).exists() {

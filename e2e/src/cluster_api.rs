@@ -1,7 +1,8 @@
-//! How does Cluster API get into the management cluster? By `clusterctl init` from a repository of files.
+//! Installation of Cluster API into the management cluster: `clusterctl init` from a repository of
+//! files.
 //!
 //! Core and the kubeadm bootstrap provider are rendered from the sources of the pinned module, the
-//! operator and our provider from `config/capi`. cert-manager is played: see [`certificates`].
+//! operator and our provider from `config/capi`. [`certificates`] stands in for cert-manager.
 
 mod certificates;
 mod clusterctl;
@@ -51,8 +52,8 @@ metadata: {name: asked, namespace: default}
 spec: {template: {spec: {joinConfiguration: {nodeRegistration: {name: asked}}}}}
 ";
 
-/// Has clusterctl install what another management cluster must know before anything can be moved there;
-/// nothing runs in it.
+/// Installs, by clusterctl, the definitions that another management cluster needs before anything
+/// can be moved there; nothing runs in it.
 pub async fn define(clusterctl: &Clusterctl, kubectl: &Kubectl) -> Result<()> {
     kubectl.apply(certificates::DEFINITIONS).await?;
     kubectl
@@ -179,7 +180,8 @@ async fn kustomize(tools: &Tools, folder: &Path) -> Result<String> {
     output(kubectl).await
 }
 
-/// Returns whether the `kamaji` binary is another than before.
+/// Loads the operator's images; returns true if the `kamaji` binary differs from the one loaded
+/// before.
 async fn images(testbed: &Testbed, tools: &Tools) -> Result<bool> {
     let repository = testbed.bed.layout.dir("clusterctl");
     let version = cluster_api_version()?;

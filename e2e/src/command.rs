@@ -1,4 +1,4 @@
-//! How is a command run to its end, and what does its failure say?
+//! Commands that run to their end; a failure repeats the end of their standard error.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};

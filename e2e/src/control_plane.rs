@@ -1,4 +1,4 @@
-//! Which processes are the management cluster's control plane?
+//! Processes of the management cluster's control plane.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct ControlPlane<'a> {
 }
 
 impl<'a> ControlPlane<'a> {
-    /// The control plane on this node.
+    /// Control plane on this node.
     pub fn on(bed: &'a Bed, node: &'a Node) -> Self {
         Self {
             bed,
@@ -56,7 +56,7 @@ impl<'a> ControlPlane<'a> {
         Ok(())
     }
 
-    /// Starts what works through the API server: controllers, scheduler and Service addresses.
+    /// Starts the clients of the API server: controllers, scheduler and kube-proxy.
     pub fn start_controllers(&self) -> Result<()> {
         self.start("kube-controller-manager", self.controller_manager_args())?;
         let scheduler = self.certs.kubeconfig("scheduler");
@@ -164,7 +164,7 @@ conntrack: {{maxPerCore: 0}}
         let corefile = self.bed.layout.dir("Corefile");
         let address = self.bed.layout.management_ip();
         let access = self.certs.kubeconfig("super-admin");
-        // Whatever is not of the cluster does not exist, and is told so at once.
+        // Names outside the cluster do not exist: the answer is immediate.
         let text = format!(
             "cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {{
   bind {address}

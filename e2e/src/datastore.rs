@@ -1,7 +1,7 @@
-//! Where do tenants keep their data, and how is the operator told?
+//! Datastore of the tenants, and its DataStore object.
 //!
-//! An etcd with TLS, client certificates and users on the management node, and the DataStore `default`
-//! that names it, with its certificates in Secrets.
+//! An etcd with TLS, client certificates and users on the management node, and the DataStore
+//! `default` that names it, with its certificates in Secrets.
 
 use anyhow::Result;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::tls_etcd::{Identities, command_line, enable_auth};
 /// Process name of the tenants' etcd.
 pub const PROCESS: &str = "datastore-etcd";
 
-/// Starts the etcd and waits until it can be used.
+/// Starts the etcd and waits until it answers.
 pub async fn start(bed: &Bed) -> Result<()> {
     let dir = bed.layout.dir("datastore");
     let address = bed.layout.management_ip().to_string();
@@ -29,7 +29,7 @@ pub async fn start(bed: &Bed) -> Result<()> {
     enable_auth(&dir, &url, || crate::command::words("curl --noproxy *")).await
 }
 
-/// Endpoint as a DataStore names it.
+/// Endpoint of the etcd as a DataStore names it, `ADDRESS:PORT`.
 pub fn endpoint(bed: &Bed) -> String {
     format!(
         "{}:{}",
@@ -38,7 +38,7 @@ pub fn endpoint(bed: &Bed) -> String {
     )
 }
 
-/// Applies the DataStore `default` and its Secrets; the operator's CRDs must be there.
+/// Applies the DataStore `default` and its Secrets; the operator's definitions must exist.
 pub async fn apply(bed: &Bed, kubectl: &Kubectl) -> Result<()> {
     let dir = bed.layout.dir("datastore");
     let read = |name: &str| std::fs::read_to_string(dir.join(name));

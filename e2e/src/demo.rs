@@ -1,7 +1,5 @@
-//! What does `make up` show beyond an empty management cluster?
-//!
-//! The operator, a tenant `demo` with all addons, a worker that has joined it, a pod on the worker.
-//! Every part that is there already is left as it is.
+//! Demo of `make up`: the operator, a tenant `demo` with all addons, a worker that has joined it,
+//! and a pod on the worker. Parts that exist already are left as they are.
 
 use std::time::Duration;
 

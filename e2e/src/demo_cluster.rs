@@ -1,4 +1,4 @@
-//! What does `make up CAPI=1` show? Cluster API, a Cluster from a ClusterClass, and two workers.
+//! Demo of `make up CAPI=1`: Cluster API, a Cluster from a ClusterClass, and two workers.
 
 use std::path::Path;
 use std::time::Duration;

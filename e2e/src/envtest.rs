@@ -1,7 +1,7 @@
-//! How does a test get an API server, and nothing else, within seconds?
+//! A lone API server for tests, within seconds.
 //!
-//! etcd and kube-apiserver on free ports of the loopback device, in a folder that goes away with them.
-//! They end with the value, and also when the test is killed.
+//! etcd and kube-apiserver on free ports of the loopback device, in a folder that goes away with
+//! them. They end with the value, and also when the test is killed.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ use crate::process_guard::Guarded;
 use crate::tools::Tools;
 use crate::wait::until;
 
-/// What a lone API server is asked for beyond its defaults.
+/// Options of a lone API server beyond its defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Further arguments of kube-apiserver; the last one of a name wins.
     pub args: Vec<String>,
-    /// Whether requests are written to an audit log.
+    /// True writes requests to an audit log.
     pub audit: bool,
 }
 
@@ -97,12 +97,12 @@ impl ApiServer {
         Ok(command)
     }
 
-    /// Its URL.
+    /// URL of the API server.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Kubeconfig of an administrator.
+    /// Kubeconfig file of an administrator.
     pub fn kubeconfig(&self) -> PathBuf {
         self.dir.path().join("kubeconfig")
     }
@@ -112,7 +112,7 @@ impl ApiServer {
         client(&self.kubeconfig()).await
     }
 
-    /// The requests it has seen, when it was asked to write them down.
+    /// Audit log of the server; an error unless [`Options::audit`] was set.
     pub fn audit(&self) -> Audit {
         Audit::at(self.dir.path().join("audit.log"))
     }
@@ -165,7 +165,7 @@ impl<'a> Files<'a> {
             format!("--secure-port={port}"),
             "--bind-address=127.0.0.1".into(),
             "--advertise-address=127.0.0.1".into(),
-            // Kubernetes 1.37 publishes no loopback address, and nobody here looks for one.
+            // Kubernetes 1.37 publishes no loopback address, and nothing here needs one.
             "--endpoint-reconciler-type=none".into(),
             "--service-cluster-ip-range=10.0.0.0/16".into(),
             "--authorization-mode=RBAC".into(),

@@ -1,7 +1,7 @@
-//! How does a binary become a container image without a container builder or a registry?
+//! Container images from binaries, without a container builder or a registry.
 //!
-//! An image is one layer with the binary, the libraries it is linked to at their own paths, and what
-//! else is asked for, in the archive format of `docker save`, which containerd imports.
+//! An image is one layer with the binary, the libraries it is linked to at their own paths, and
+//! further files, in the archive format of `docker save`, which containerd imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-/// What an image is made of.
+/// Names and content of an image.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
     names: Vec<String>,
@@ -44,28 +44,28 @@ impl Image {
             .text("/etc/passwd", "root:x:0:0::/:/sbin/nologin\n")
     }
 
-    /// A further name of the same image.
+    /// Adds a further name of the same image.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
     }
 
-    /// What a container runs when its pod does not say.
+    /// Command of containers whose pod does not set one.
     #[must_use]
     pub fn entrypoint(mut self, words: &[&str]) -> Self {
         self.entrypoint = words.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// A file of this machine at a path of the image.
+    /// Adds a file of this machine at a path of the image.
     #[must_use]
     pub fn file(mut self, from: impl Into<PathBuf>, to: &str) -> Self {
         self.entries.insert(to.into(), Content::File(from.into()));
         self
     }
 
-    /// A binary of this machine with the libraries it is linked to.
+    /// Adds a binary of this machine with the libraries it is linked to.
     pub fn binary(self, from: &Path, to: &str) -> Result<Self> {
         let libraries = libraries(from)?;
         Ok(libraries
@@ -76,7 +76,7 @@ impl Image {
             }))
     }
 
-    /// A symbolic link.
+    /// Adds a symbolic link from `path` to `target`.
     #[must_use]
     pub fn link(mut self, path: &str, target: &str) -> Self {
         self.entries
@@ -84,21 +84,21 @@ impl Image {
         self
     }
 
-    /// A file with this text.
+    /// Adds a file with this text.
     #[must_use]
     pub fn text(mut self, path: &str, text: &str) -> Self {
         self.entries.insert(path.into(), Content::Text(text.into()));
         self
     }
 
-    /// A folder.
+    /// Adds a folder with this mode.
     #[must_use]
     pub fn folder(mut self, path: &str, mode: u32) -> Self {
         self.entries.insert(path.into(), Content::Folder(mode));
         self
     }
 
-    /// Its first name.
+    /// First name of the image.
     pub fn name(&self) -> &str {
         &self.names[0]
     }
@@ -125,7 +125,7 @@ impl Image {
         Ok((path, missing))
     }
 
-    /// Everything the archive depends on; files stand there by size and time.
+    /// Everything the archive depends on; files are listed by size and time.
     fn description(&self) -> Result<String> {
         let mut text = format!("{:?} {:?}", self.names, self.entrypoint);
         for (path, content) in &self.entries {

@@ -1,8 +1,8 @@
-//! Where do Machines of Cluster API come from on a testbed? Two infrastructure providers.
+//! Two infrastructure providers of Cluster API for the testbed.
 //!
 //! Machines of one are real kubelets that run the bootstrap data they are given: `KubeletCluster`,
-//! `KubeletMachine` and their templates. Machines of the other are Node objects that are kept alive in
-//! the tenant, for numbers that no machine could carry: `HollowCluster`, `HollowMachine`. A
+//! `KubeletMachine` and their templates. Machines of the other are Node objects that are kept alive
+//! in the tenant, for numbers that no machine could carry: `HollowCluster`, `HollowMachine`. A
 //! `KubeletCluster` is managed by its control plane's provider (annotation
 //! `cluster.x-k8s.io/managed-by`), a `HollowCluster` by its own.
 
@@ -39,7 +39,7 @@ const PROCESS: &str = "infrastructure";
 /// Time between two attempts that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Defines the kinds.
+/// Applies the definitions of the providers' kinds.
 pub async fn define(testbed: &Testbed) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     kubectl.apply(&definitions::all().to_string()).await?;
@@ -59,7 +59,7 @@ pub async fn start(testbed: &Testbed, binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs both providers for ever.
+/// Runs both providers until they are dropped.
 pub async fn run(bed: &Bed) -> Result<()> {
     let management = Kubectl::new(&bed.tools, &bed.layout.kubeconfig())?;
     let client = management.client().await?;
@@ -68,7 +68,7 @@ pub async fn run(bed: &Bed) -> Result<()> {
     let clusters = follow(
         controller(&client, "HollowCluster"),
         (&client, "HollowCluster"),
-        |client, cluster| async move { cluster::look(&client, &cluster).await },
+        |client, cluster| async move { cluster::reconcile(&client, &cluster).await },
     );
     tokio::join!(
         clusters,
@@ -78,12 +78,12 @@ pub async fn run(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
-/// Has a look at each machine of a kind.
+/// Reconciles each machine of a kind.
 async fn machines<M: Makes + Send + 'static>(client: &Client, makes: Arc<M>) {
     let controller = machine::related::<M>(controller(client, M::KIND), client);
     follow(controller, (client, M::KIND), move |client, object| {
         let makes = makes.clone();
-        async move { machine::look(&client, &*makes, &object).await }
+        async move { machine::reconcile(&client, &*makes, &object).await }
     })
     .await;
 }
@@ -94,19 +94,19 @@ fn controller(client: &Client, kind: &str) -> Controller<DynamicObject> {
     Controller::new_with(api, watcher::Config::default(), resource)
 }
 
-/// Has a look at each object whenever it, or what it is related to, changes and when the last look asks
-/// for it.
+/// Reconciles each object when it changes, when a related one does, and when its last reconcile
+/// asks for it.
 async fn follow<F, W>(
     controller: Controller<DynamicObject>,
     (client, kind): (&Client, &'static str),
-    look: F,
+    reconcile: F,
 ) where
     F: Fn(Client, Arc<DynamicObject>) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = Result<Action>> + Send + 'static,
 {
     let work = move |object: Arc<DynamicObject>, client: Arc<Client>| {
-        let looking = look((*client).clone(), object);
-        async move { looking.await.map_err(Failure) }
+        let work = reconcile((*client).clone(), object);
+        async move { work.await.map_err(Failure) }
     };
     controller
         .run(
@@ -122,7 +122,7 @@ async fn follow<F, W>(
         .await;
 }
 
-/// What went wrong in a look.
+/// Error of a reconcile.
 #[derive(Debug)]
 struct Failure(anyhow::Error);
 
@@ -134,12 +134,12 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The resource of one of our kinds.
+/// API resource of one of the testbed's kinds.
 fn resource(kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(definitions::GROUP, "v1", kind))
 }
 
-/// The resource of a kind of Cluster API's core.
+/// API resource of a kind of Cluster API's core.
 fn core(kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind))
 }

@@ -1,4 +1,4 @@
-//! How does a test reach an API server?
+//! Kubeconfigs and the clients that use them.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::pki::Pair;
 
-/// A kubeconfig with everything inside.
+/// Kubeconfig with all certificates and keys in place.
 pub fn kubeconfig(server: &str, ca: &str, user: &Pair) -> Value {
     let encode = |pem: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, pem);
     json!({

@@ -1,4 +1,4 @@
-//! How does a story do what a user does with kubectl?
+//! kubectl as a user runs it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,11 +11,11 @@ use crate::command::{feed, output};
 use crate::kubeconfig::client;
 use crate::tools::Tools;
 
-/// Whether an object has a condition of this type and status.
-pub fn says(object: &Value, (type_, status): (&str, &str)) -> bool {
+/// True if an object has a condition of this type and status.
+pub fn has_condition(object: &Value, (type_, status): (&str, &str)) -> bool {
     let conditions = object["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
-    conditions.any(|said| said["type"] == type_ && said["status"] == status)
+    conditions.any(|condition| condition["type"] == type_ && condition["status"] == status)
 }
 
 /// kubectl with the kubeconfig of one cluster.
@@ -27,7 +27,7 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    /// kubectl for this kubeconfig file.
+    /// kubectl with this kubeconfig file.
     pub fn new(tools: &Tools, kubeconfig: &Path) -> Result<Self> {
         Ok(Self {
             binary: tools.path("kubectl")?.into(),
@@ -36,7 +36,7 @@ impl Kubectl {
         })
     }
 
-    /// The same identity at another address of the cluster.
+    /// A copy with the same identity for another address of the cluster.
     #[must_use]
     pub fn at(&self, server: &str) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Kubectl {
             .await
     }
 
-    /// The kubeconfig file.
+    /// Path of the kubeconfig file.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
@@ -61,7 +61,7 @@ impl Kubectl {
         client(&self.kubeconfig).await
     }
 
-    /// The command itself; arguments are added by the caller.
+    /// kubectl as a command; the caller adds arguments.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--kubeconfig").arg(&self.kubeconfig);
@@ -101,7 +101,8 @@ impl Kubectl {
         self.apply_with(&[], manifests).await
     }
 
-    /// Asks whether manifests would be taken, by webhooks and by strict definitions; nothing is written.
+    /// Asks the API server whether it would take the manifests, by webhooks and strict definitions;
+    /// nothing is written.
     pub async fn dry_run(&self, manifests: &str) -> Result<()> {
         let flags = ["--dry-run=server", "--validate=strict"];
         self.apply_with(&flags, manifests).await

@@ -1,7 +1,7 @@
-//! Where does everything of one testbed live, and what is it called?
+//! Names, addresses and folders of one testbed.
 //!
-//! Every name, address and folder of a testbed is derived from one [`Layout`], so that two testbeds
-//! with different layouts do not meet.
+//! All of them are derived from one [`Layout`], so that two testbeds with different layouts do not
+//! meet.
 
 use std::env;
 use std::fs;
@@ -20,9 +20,9 @@ pub struct Layout {
     pub state: PathBuf,
     /// First three bytes of the network of the nodes, a /24.
     pub node_net: [u8; 3],
-    /// Pods of the management cluster.
+    /// Range of the management cluster's pods.
     pub pod_cidr: String,
-    /// Services of the management cluster.
+    /// Range of the management cluster's Services.
     pub service_cidr: String,
     /// Address of the Service `kube-system/kube-dns`.
     pub dns_service: Ipv4Addr,
@@ -33,7 +33,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout `make up` and the stories use; `KAMAJI_E2E_STATE` moves its state folder.
+    /// Layout of `make up` and of the scenarios; `KAMAJI_E2E_STATE` moves its state folder.
     pub fn from_env() -> Result<Self> {
         let state = match env::var_os("KAMAJI_E2E_STATE") {
             Some(path) => PathBuf::from(path),
@@ -42,7 +42,7 @@ impl Layout {
         Ok(Self::at(std::path::absolute(state)?))
     }
 
-    /// The usual names and addresses with the state kept in `state`.
+    /// Layout with the usual names and addresses, and its state in `state`.
     pub fn at(state: PathBuf) -> Self {
         Self {
             name: "kamaji".into(),
@@ -76,13 +76,13 @@ impl Layout {
         self.node_ip(16 + index)
     }
 
-    /// An address a tenant's Service may take (`externalIPs`, load balancer): routed to the management
-    /// node from the host and from every worker. Numbers go from 0 to 95.
+    /// Address that a tenant's Service may take (`externalIPs`, load balancer): routed to the
+    /// management node from the host and from every worker. Numbers go from 0 to 95.
     pub fn vip(&self, number: u8) -> Ipv4Addr {
         self.node_ip(32 + number)
     }
 
-    /// The ranges that [`Layout::vip`] gives out of, as routes.
+    /// Ranges of the addresses of [`Layout::vip`], as routes.
     pub fn vip_ranges(&self) -> [String; 2] {
         [
             format!("{}/27", self.node_ip(32)),
@@ -95,7 +95,7 @@ impl Layout {
         format!("https://{}:{}", self.management_ip(), self.api_port)
     }
 
-    /// A name for something of this testbed that is visible outside it.
+    /// Name of something of this testbed that is visible outside it.
     pub fn named(&self, what: &str) -> String {
         format!("{}-{what}", self.name)
     }
@@ -126,18 +126,18 @@ pub fn crate_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A file of `manifests/`.
+/// Content of a file of `manifests/`.
 pub fn manifest(name: &str) -> Result<String> {
     let path = manifest_path(name);
     fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }
 
-/// Where a file of `manifests/` is.
+/// Path of a file of `manifests/`.
 pub fn manifest_path(name: &str) -> PathBuf {
     crate_dir().join("manifests").join(name)
 }
 
-/// Root of the checkout.
+/// Root folder of the checkout.
 pub fn checkout() -> &'static Path {
     crate_dir().parent().unwrap_or_else(|| crate_dir())
 }

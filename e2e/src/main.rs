@@ -31,19 +31,19 @@ struct Arguments {
 enum Command {
     /// Find or build the binaries and print where they are.
     Tools {
-        /// Those of Cluster API and of the previous Kubernetes, too.
+        /// Include the binaries of Cluster API and of the previous Kubernetes version.
         #[arg(long)]
         cluster_api: bool,
     },
     /// Bring everything up: the management cluster, the operator, the tenant `demo` with workers.
     Up {
-        /// How many workers join the tenant `demo`.
+        /// Number of workers that join the tenant `demo`.
         #[arg(long, default_value_t = 1)]
         workers: u8,
-        /// Only the management cluster and the datastore.
+        /// Bring up only the management cluster and the datastore.
         #[arg(long, conflicts_with = "cluster_api")]
         bare: bool,
-        /// Cluster API, and a Cluster with workers instead of the tenant `demo`.
+        /// Bring up Cluster API and a Cluster with workers instead of the tenant `demo`.
         #[arg(long)]
         cluster_api: bool,
     },
@@ -54,19 +54,19 @@ enum Command {
         /// Kubeconfig of an administrator of that cluster.
         kubeconfig: PathBuf,
     },
-    /// Pull a worker's plug and remove all of it but its Node object.
+    /// End a worker as if its plug were pulled, and remove all of it but its Node object.
     Leave {
         /// Number of the worker, from 0 to 15.
         index: u8,
     },
-    /// Print what a folder of `config/` renders to.
+    /// Print the objects that a folder of `config/` renders to.
     Kustomize {
-        /// The folder.
+        /// Folder below `config/` with a kustomization.
         folder: PathBuf,
     },
     /// Run the infrastructure providers of a running testbed, until interrupted.
     Infrastructure,
-    /// Remove everything.
+    /// Remove the testbed and everything it made.
     Down,
 }
 
@@ -146,7 +146,7 @@ async fn run(command: Command) -> Result<()> {
     Ok(())
 }
 
-/// What is brought up in the management cluster.
+/// Content that `up` brings into the management cluster.
 enum What {
     Nothing,
     Tenant { workers: u8 },

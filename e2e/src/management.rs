@@ -1,4 +1,4 @@
-//! In which order does the management cluster come up?
+//! Start of the management cluster: control plane, node, images, DNS.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::node::Node;
 use crate::step::step;
 use crate::wait::until;
 
-/// A rule for clusters that run control planes: pods take images that are at hand, since there is no
-/// registry to pull from.
+/// Admission policy for clusters that run control planes: pods use images that the node has, since
+/// there is no registry to pull from.
 pub const AT_HAND: &str = r#"apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicy
 metadata: {name: testbed-pull-if-not-present}
@@ -105,13 +105,13 @@ pub async fn start(bed: &Bed) -> Result<()> {
     .await
 }
 
-/// Waits until a cluster calls a node Ready.
+/// Waits until the condition Ready of a node is true.
 pub async fn wait_node_ready(kubectl: &Kubectl, node: &str) -> Result<()> {
     let line = format!("wait --for=condition=Ready node/{node} --timeout=90s");
     kubectl.run(&line).await.map(|_| ())
 }
 
-/// Archives of images in the cache, written where they are missing.
+/// Archives of the images in the cache; missing ones are written.
 pub async fn archives(images: Vec<Image>) -> Result<Vec<PathBuf>> {
     let dir = cache_dir()?.join("images");
     let write = move || {
@@ -123,7 +123,7 @@ pub async fn archives(images: Vec<Image>) -> Result<Vec<PathBuf>> {
     tokio::task::spawn_blocking(write).await?
 }
 
-/// What kubeadm would have put into the cluster, its DNS, and [`AT_HAND`].
+/// Objects that kubeadm would have put into the cluster, its DNS, and [`AT_HAND`].
 fn objects(bed: &Bed) -> String {
     let (dns, address) = (bed.layout.dns_service, bed.layout.management_ip());
     format!(

@@ -1,7 +1,8 @@
-//! How do the nodes reach each other, the tenants and this machine?
+//! Network between the nodes, the tenants and this machine.
 //!
-//! Each node has a network namespace. The management node's holds the bridge `node0`, the switch that
-//! this machine and all workers are plugged into; it also routes to pods, Services and tenants' addresses.
+//! Each node has a network namespace. The management node's holds the bridge `node0`, the switch
+//! that this machine and all workers are plugged into; it also routes to pods, Services and
+//! tenants' addresses.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,18 +12,18 @@ use anyhow::Result;
 use crate::command::{command, feed, lines, output, words};
 use crate::layout::Layout;
 
-/// Address of the bridge itself. A bridge without one takes the lowest of its ports', so that a worker
-/// that leaves would make everybody's neighbour entries of the management node wrong for half a minute.
+/// MAC address of the bridge. A bridge without one takes the lowest of its ports', so that a worker
+/// that leaves would invalidate all neighbour entries of the management node for half a minute.
 const SWITCH: &str = "02:00:ac:1e:00:01";
 
-/// A network namespace by name.
+/// Network namespace by its name.
 #[derive(Debug, Clone)]
 pub struct Netns {
     name: String,
 }
 
 impl Netns {
-    /// The namespace of one node.
+    /// Network namespace of one node.
     pub fn of(layout: &Layout, node: &str) -> Self {
         Self {
             name: layout.named(node),
@@ -34,14 +35,14 @@ impl Netns {
         PathBuf::from("/run/netns").join(&self.name)
     }
 
-    /// A command inside the namespace.
+    /// A command that runs in the namespace.
     pub fn command(&self, line: &str) -> Command {
         let mut command = command("nsenter", [format!("--net={}", self.path().display())]);
         command.args(line.split_whitespace());
         command
     }
 
-    /// Runs lines inside the namespace, one after another.
+    /// Runs lines in the namespace, one after another.
     pub async fn lines(&self, script: &str) -> Result<()> {
         for line in script
             .lines()
@@ -53,7 +54,7 @@ impl Netns {
         Ok(())
     }
 
-    /// Whether it exists.
+    /// True if the namespace exists.
     pub fn exists(&self) -> bool {
         self.path().exists()
     }
@@ -70,7 +71,7 @@ impl Netns {
         Ok(())
     }
 
-    /// Removes it with all its devices; nothing happens when there is none.
+    /// Removes the namespace with all its devices; does nothing if it does not exist.
     pub async fn remove(&self) -> Result<()> {
         if self.exists() {
             output(command("ip", ["netns", "del", &self.name])).await?;
@@ -121,8 +122,8 @@ pub async fn connect_management(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Unplugs this machine from the management node. A namespace may live on for minutes after it was
-/// removed, while the kernel tries to say good-bye to its last connections, and this device with it.
+/// Unplugs this machine from the management node. A removed namespace may live on for minutes while
+/// the kernel closes its last connections, and its devices with it.
 pub async fn disconnect_management(layout: &Layout) -> Result<()> {
     let link = layout.named("host");
     if Path::new("/sys/class/net").join(&link).exists() {

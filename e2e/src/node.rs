@@ -1,4 +1,4 @@
-//! What does a kubelet find around it, so that many of them live on one machine?
+//! Surroundings of a kubelet, so that many of them run on one machine.
 //!
 //! A node has a network namespace, a control group and a mount namespace in which the usual folders
 //! (`/var/lib/kubelet`, `/etc/kubernetes` and so on) are its own. All its mounts end with it.
@@ -47,7 +47,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node of this name, whether it runs or not.
+    /// The node of this name, running or not.
     pub fn named(bed: &Bed, name: &str) -> Result<Self> {
         let cgroup = Cgroup::named(&bed.layout.named(name))?;
         Ok(Self {
@@ -57,38 +57,38 @@ impl Node {
         })
     }
 
-    /// Its name, also inside its cluster.
+    /// Name of the node, which its cluster uses, too.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its network namespace.
+    /// Network namespace of the node.
     pub fn netns(&self) -> Netns {
         Netns::of(&self.bed.layout, &self.name)
     }
 
-    /// Folder with everything it owns.
+    /// Folder with everything the node owns.
     pub fn dir(&self) -> PathBuf {
         self.bed.layout.dir(&self.name)
     }
 
-    /// Where one of [`OWN_FOLDERS`] lies outside its mount namespace.
+    /// Path of one of [`OWN_FOLDERS`] outside the node's mount namespace.
     pub fn own(&self, folder: &str) -> PathBuf {
         self.dir()
             .join(folder.trim_start_matches('/').replace('/', "-"))
     }
 
-    /// Its control group as a kubelet's `cgroup-root`.
+    /// Control group of the node as a kubelet's `cgroup-root`.
     pub fn cgroup_root(&self) -> String {
         self.cgroup.path()
     }
 
-    /// Name of one of its processes among all of the testbed.
+    /// Name of a process of the node among all of the testbed.
     pub fn process(&self, what: &str) -> String {
         format!("{}-{what}", self.name)
     }
 
-    /// A command inside all its namespaces and its control group; arguments are added by the caller.
+    /// A command in all namespaces and the control group of the node; the caller adds arguments.
     pub fn command(&self, program: impl AsRef<Path>) -> Result<Command> {
         let home = self.process("home");
         let Some(holder) = self
@@ -111,8 +111,8 @@ impl Node {
         Ok(command)
     }
 
-    /// Makes a note of the node before anything of it exists, so that it can be removed however far
-    /// it gets.
+    /// Records the node before anything of it exists, so that it can be removed however far it
+    /// gets.
     pub fn announce(&self) -> Result<()> {
         fs::create_dir_all(self.dir())?;
         Ok(fs::write(self.dir().join(NOTE), &self.name)?)
@@ -126,7 +126,7 @@ impl Node {
             .collect())
     }
 
-    /// Makes the control group and the mount namespace. The network namespace must be there.
+    /// Makes the control group and the mount namespace. The network namespace must exist.
     pub async fn open(&self) -> Result<()> {
         self.cgroup.create()?;
         let dir = self.dir();
@@ -171,7 +171,7 @@ impl Node {
         .await
     }
 
-    /// Its resolv.conf, which names the DNS of the management cluster.
+    /// Path of the node's resolv.conf, which names the DNS of the management cluster.
     pub fn resolv_conf(&self) -> PathBuf {
         self.dir().join("resolv.conf")
     }
@@ -193,7 +193,7 @@ impl Node {
         Ok(())
     }
 
-    /// A call of containerd's own client.
+    /// A command of containerd's own client.
     pub fn ctr(&self, line: &str) -> Result<Command> {
         let mut ctr = self.command(self.bed.tools.path("ctr")?)?;
         ctr.args(["--namespace", "k8s.io"])
@@ -212,8 +212,8 @@ impl Node {
         Ok(())
     }
 
-    /// Tells containerd how pods of this node get their network: one link to the node for each pod,
-    /// so that every packet passes the node's own rules.
+    /// Writes the CNI configuration of the node: one link to the node for each pod, so that every
+    /// packet passes the node's own rules.
     pub fn write_cni(&self, pod_cidr: &str) -> Result<()> {
         let dir = self.own("/etc/cni").join("net.d");
         fs::create_dir_all(&dir)?;

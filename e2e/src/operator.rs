@@ -1,4 +1,4 @@
-//! How does the operator get into the management cluster? The way a user puts it there.
+//! Deployment of the operator into the management cluster, as a user does it.
 //!
 //! The image holds the `kamaji` binary of this checkout; the manifests are `config/default` as
 //! `kubectl kustomize` renders it.
@@ -27,7 +27,7 @@ pub async fn deploy(testbed: &Testbed) -> Result<()> {
     deploy_into(testbed, (&testbed.kubectl()?, &testbed.node()?)).await
 }
 
-/// The same for a cluster whose pods this node runs.
+/// Deploys the operator into another cluster, whose pods `node` runs.
 pub async fn deploy_into(testbed: &Testbed, (kubectl, node): (&Kubectl, &Node)) -> Result<()> {
     let binary = step("kamaji binary", binary()).await?;
     let manifests = step("config/default", render(testbed)).await?;
@@ -50,7 +50,7 @@ pub async fn deploy_into(testbed: &Testbed, (kubectl, node): (&Kubectl, &Node)) 
         kubectl
             .run(&format!("wait --for=condition=Available {deployments}"))
             .await?;
-        // kube-proxy leads to the webhooks a moment after their pod is ready.
+        // kube-proxy routes to the webhooks a moment after their pod is ready.
         until("the DataStore is accepted", Duration::from_mins(1), || {
             datastore::apply(&testbed.bed, kubectl)
         })
@@ -65,7 +65,7 @@ pub async fn deploy_into(testbed: &Testbed, (kubectl, node): (&Kubectl, &Node)) 
     .await
 }
 
-/// Brings a new binary in under the same tag, which only a restart does, and waits for it.
+/// Restarts the operator and waits for it: a new binary under the same tag needs that.
 pub async fn restart(kubectl: &Kubectl) -> Result<()> {
     for line in ["restart", "status"] {
         let line = format!("-n {OPERATOR_NAMESPACE} rollout {line} deployment");
@@ -74,13 +74,13 @@ pub async fn restart(kubectl: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is something to deploy yet.
+/// True if the checkout has a kustomization to deploy.
 pub fn is_deployable() -> bool {
     kustomization().join("kustomization.yaml").exists()
 }
 
 /// Loads the operator's image under a name, for instance for a Deployment with another tag. Returns
-/// whether the node had another binary under that name, or none.
+/// true if the node had another binary under that name, or none.
 pub async fn load(node: &Node, binary: &Path, name: &str) -> Result<bool> {
     let dir = node.dir().join("images");
     let image = catalogue::operator(binary, name)?;
@@ -103,17 +103,17 @@ pub async fn binary() -> Result<PathBuf> {
     built(build).await
 }
 
-/// The `kamaji` binary as it was at a commit, built once and kept in the cache.
+/// The `kamaji` binary of a commit, built once and cached.
 pub async fn earlier(commit: &str) -> Result<PathBuf> {
-    let kept = cache_dir()?.join(format!("operator-{commit}"));
-    let binary = kept.join("kamaji");
+    let folder = cache_dir()?.join(format!("operator-{commit}"));
+    let binary = folder.join("kamaji");
     if binary.is_file() {
         return Ok(binary);
     }
-    let source = kept.join("source");
+    let source = folder.join("source");
     if !source.join("Cargo.toml").is_file() {
         fs::create_dir_all(&source)?;
-        let archive = kept.join("source.tar");
+        let archive = folder.join("source.tar");
         let mut git = command("git", ["archive", "--format=tar", "--output"]);
         git.arg(&archive).arg(commit).current_dir(checkout());
         output(git).await?;
@@ -122,10 +122,10 @@ pub async fn earlier(commit: &str) -> Result<PathBuf> {
         output(tar).await?;
     }
     let mut build = build(&source);
-    build.env("CARGO_TARGET_DIR", kept.join("target"));
+    build.env("CARGO_TARGET_DIR", folder.join("target"));
     let made = built(build).await?;
-    // Another test of this binary finds it whole or not at all.
-    let partly = kept.join("kamaji.new");
+    // A concurrent test finds a whole binary or none.
+    let partly = folder.join("kamaji.new");
     fs::copy(made, &partly)?;
     fs::rename(partly, &binary)?;
     Ok(binary)
@@ -135,16 +135,16 @@ pub async fn earlier(commit: &str) -> Result<PathBuf> {
 fn build(dir: &Path) -> Command {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut build = words(&cargo);
-    // What cargo tells tests of themselves would make build scripts run anew, and again for the next
-    // test: whatever they are about would be built twice in turns.
+    // Variables that cargo sets for a test would make build scripts run again for each test: their
+    // crates would be built anew every time.
     for (name, _) in env::vars_os() {
-        let told = [
+        let prefixes = [
             "CARGO_PKG_",
             "CARGO_MANIFEST_",
             "CARGO_BIN_",
             "CARGO_CRATE_",
         ];
-        if told
+        if prefixes
             .iter()
             .any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
         {
@@ -165,7 +165,7 @@ async fn built(build: Command) -> Result<PathBuf> {
     executable.context("cargo built no kamaji binary")
 }
 
-/// The manifests of `config/default`.
+/// Manifests of `config/default`, as YAML.
 pub async fn render(testbed: &Testbed) -> Result<String> {
     if !is_deployable() {
         bail!("no kustomization.yaml in {}", kustomization().display());

@@ -1,7 +1,7 @@
-//! Which certificates does a lone API server or a datastore with TLS run with?
+//! Certificates of lone API servers and of datastores with TLS.
 //!
-//! An authority that lives in memory and signs what it is asked to. The management cluster itself has
-//! its certificates from kubeadm.
+//! An authority that lives in memory and signs what it is asked to. The management cluster itself
+//! has its certificates from kubeadm.
 
 use anyhow::{Context, Result};
 use rcgen::{
@@ -12,13 +12,13 @@ use rcgen::{
 /// A certificate and its private key, both PEM.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// The certificate.
+    /// Certificate in the PEM format.
     pub cert: String,
-    /// The private key, PKCS#8.
+    /// Private key in PEM, PKCS#8.
     pub key: String,
 }
 
-/// A certificate authority.
+/// Certificate authority that lives in memory.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -45,12 +45,12 @@ impl Authority {
         })
     }
 
-    /// Its own certificate and key.
+    /// Certificate and private key of the authority.
     pub fn pair(&self) -> &Pair {
         &self.pair
     }
 
-    /// A certificate to serve with, valid for `hosts` (names and addresses).
+    /// A serving certificate for `hosts` (names and addresses).
     pub fn server(&self, name: &str, hosts: &[&str]) -> Result<Pair> {
         let mut params = params(name, hosts)?;
         // etcd calls itself with its serving certificate.
@@ -61,7 +61,7 @@ impl Authority {
         self.sign(params)
     }
 
-    /// A certificate that shows who a client is: its user name and, maybe, its group.
+    /// A client certificate for a user and, optionally, a group.
     pub fn client(&self, user: &str, group: Option<&str>) -> Result<Pair> {
         let mut params = params(user, &[])?;
         if let Some(group) = group {

@@ -1,4 +1,4 @@
-//! Can a testbed run on this machine, and if not, what is missing?
+//! Check of what a testbed needs from this machine.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Which long-running processes does a testbed own, and how are exactly those stopped?
+//! Long-running processes of a testbed, and how exactly those are stopped.
 //!
-//! Each process is recorded in a file with its pid and its start time. A pid that the kernel has given
-//! to something else since then has another start time and is never signalled.
+//! Each process is recorded in a file with its pid and its start time. A pid that the kernel has
+//! given to something else since then has another start time and is never signalled.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,9 +19,9 @@ use crate::command::tail;
 /// A process by pid and start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Its process id.
+    /// Process id of the process.
     pub pid: u32,
-    /// Its start in clock ticks since boot, as the kernel tells it.
+    /// Start time in clock ticks since boot, from `/proc`.
     pub started: u64,
 }
 
@@ -35,7 +35,7 @@ impl Identity {
         (!matches!(state, "Z" | "X")).then_some(Self { pid, started })
     }
 
-    /// Whether the process still runs.
+    /// True if the process runs.
     pub fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
@@ -45,7 +45,7 @@ impl Identity {
         if self.is_alive()
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
-            // It may end between the look and the signal; the wait after a stop notices.
+            // It may end between the check and the signal; the wait after a stop notices.
             let _ = kill_process(pid, signal);
         }
     }
@@ -62,7 +62,8 @@ impl Identity {
         true
     }
 
-    /// Asks the process to end, waits for `grace`, then ends it.
+    /// Asks the process to end, waits for `grace`, then kills it. A process that does not run is
+    /// left alone.
     pub async fn stop(self, grace: Duration) -> Result<()> {
         if !grace.is_zero() {
             self.signal(Signal::TERM);
@@ -110,7 +111,7 @@ impl Processes {
         serde_json::from_slice(&fs::read(self.record(name)).ok()?).ok()
     }
 
-    /// Whether a process of this name was started and still runs.
+    /// True if the process runs.
     pub fn is_alive(&self, name: &str) -> bool {
         self.identity(name).is_some_and(Identity::is_alive)
     }
@@ -140,7 +141,8 @@ impl Processes {
         Ok(identity)
     }
 
-    /// Stops one process; nothing happens when it does not run.
+    /// Asks the process to end, waits for `grace`, then kills it. A process that does not run is
+    /// left alone.
     pub async fn stop(&self, name: &str, grace: Duration) -> Result<()> {
         if let Some(identity) = self.identity(name) {
             identity

@@ -1,4 +1,4 @@
-//! How is a process kept from outliving the test that started it, however the test ends?
+//! Processes that do not outlive the test that started them, however the test ends.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// Ends its process when its own input ends, which the kernel sees to when the test is gone.
+/// Shell line that ends its process when its own input ends, which the kernel does when the test is
+/// gone.
 const WATCH: &str = "\"$@\" </dev/null & child=$!
 cat >/dev/null
 kill -KILL $child 2>/dev/null

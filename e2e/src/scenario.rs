@@ -1,7 +1,7 @@
-//! How are stories told one after another on one testbed?
+//! Scenarios, run one after another on one testbed.
 //!
-//! The main function of a test binary without libtest's own: it brings a testbed up, tells the stories
-//! that were asked for, and takes the testbed down, also after a panic or an interrupt. With
+//! The main function of a test binary without libtest's own: it brings a testbed up, runs the
+//! selected scenarios, and takes the testbed down, also after a panic or an interrupt. With
 //! `KAMAJI_E2E_KEEP=1` a testbed that is up is used, and left as it is.
 
 use std::env;
@@ -19,10 +19,10 @@ use crate::layout::Layout;
 use crate::operator;
 use crate::testbed::Testbed;
 
-/// What a story is told with.
+/// Function of a scenario: takes the testbed, and fails with the first thing that is not so.
 type Run = Box<dyn Fn(Testbed) -> LocalBoxFuture<'static, Result<()>>>;
 
-/// One story: a sentence that holds, and the deeds that show it.
+/// One scenario: a sentence that holds, and the function that shows it.
 pub struct Scenario {
     name: &'static str,
     needs_operator: bool,
@@ -30,7 +30,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// A story about the testbed itself, without the operator.
+    /// A scenario about the testbed itself, without the operator.
     pub fn of_testbed<F, W>(name: &'static str, run: F) -> Self
     where
         F: Fn(Testbed) -> W + 'static,
@@ -43,7 +43,7 @@ impl Scenario {
         }
     }
 
-    /// A story about tenants; the operator is deployed and the DataStore `default` is there.
+    /// A scenario about tenants; the operator is deployed, and the DataStore `default` exists.
     pub fn of_tenants<F, W>(name: &'static str, run: F) -> Self
     where
         F: Fn(Testbed) -> W + 'static,
@@ -56,7 +56,7 @@ impl Scenario {
     }
 }
 
-/// Which stories the command line asks for, in the words of `cargo test`.
+/// Scenarios that the command line selects, with the options of `cargo test`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Choice {
     filters: Vec<String>,
@@ -74,7 +74,7 @@ impl Choice {
                 "--list" => choice.list = true,
                 "--exact" => choice.exact = true,
                 "--skip" => choice.skips.extend(arguments.next()),
-                // libtest's other options that have a value of their own.
+                // Options of libtest that take a value.
                 "--test-threads" | "--color" | "--format" | "-Z" | "--logfile" => {
                     arguments.next();
                 }
@@ -98,7 +98,7 @@ impl Choice {
     }
 }
 
-/// Tells the stories that the command line asks for.
+/// Runs the scenarios that the command line selects.
 pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     let choice = Choice::parse(env::args().skip(1));
     let chosen: Vec<Scenario> = scenarios
@@ -122,7 +122,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(tell_all(chosen)) {
+    match runtime.block_on(run_all(chosen)) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -132,26 +132,27 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
     }
 }
 
-/// Returns how many stories have failed.
-async fn tell_all(scenarios: Vec<Scenario>) -> Result<usize> {
+/// Brings a testbed up, runs the scenarios, and takes it down; returns the number of failures.
+async fn run_all(scenarios: Vec<Scenario>) -> Result<usize> {
     let layout = Layout::from_env()?;
     let keep = Testbed::is_kept();
-    let work = Box::pin(AssertUnwindSafe(run(&layout, scenarios, keep)).catch_unwind());
-    let told = unless_interrupted(async {
+    let work = Box::pin(AssertUnwindSafe(run_on_testbed(&layout, scenarios, keep)).catch_unwind());
+    let failures = unless_interrupted(async {
         work.await
             .unwrap_or_else(|_| Err(anyhow!("the testbed panicked")))
     })
     .await;
-    if !matches!(told, Ok(0)) {
+    if !matches!(failures, Ok(0)) {
         Testbed::save_logs(&layout)?;
     }
     if !keep {
         Testbed::down(&layout).await?;
     }
-    told
+    failures
 }
 
-async fn run(layout: &Layout, scenarios: Vec<Scenario>, keep: bool) -> Result<usize> {
+/// Runs the scenarios on the testbed that is up, or on a new one; returns the number of failures.
+async fn run_on_testbed(layout: &Layout, scenarios: Vec<Scenario>, keep: bool) -> Result<usize> {
     let running = if keep {
         Testbed::running(layout.clone()).await?
     } else {
@@ -171,13 +172,13 @@ async fn run(layout: &Layout, scenarios: Vec<Scenario>, keep: bool) -> Result<us
             operator::deploy(&testbed).await?;
         }
         for scenario in part {
-            match tell_one(&testbed, &scenario).await {
+            match run_one(&testbed, &scenario).await {
                 Ok(()) => passed += 1,
                 Err(error) => failures.push(format!("{}: {error:#}", scenario.name)),
             }
         }
     }
-    // Once more at the end, since the end is what is kept of a long log.
+    // Repeated at the end: CI shows the end of a long log.
     println!("{passed} passed, {} failed", failures.len());
     for failure in &failures {
         println!("FAILED {failure}");
@@ -185,8 +186,8 @@ async fn run(layout: &Layout, scenarios: Vec<Scenario>, keep: bool) -> Result<us
     Ok(failures.len())
 }
 
-/// Tells one story and prints how it went.
-async fn tell_one(testbed: &Testbed, scenario: &Scenario) -> Result<()> {
+/// Runs one scenario and prints its result.
+async fn run_one(testbed: &Testbed, scenario: &Scenario) -> Result<()> {
     let begin = Instant::now();
     let result = AssertUnwindSafe((scenario.run)(testbed.clone()))
         .catch_unwind()
@@ -204,7 +205,7 @@ async fn tell_one(testbed: &Testbed, scenario: &Scenario) -> Result<()> {
                 "test {} ... FAILED ({seconds:.1} s)\n  {error:#}",
                 scenario.name
             );
-            println!("{}", testbed.circumstances().await);
+            println!("{}", testbed.diagnostics().await);
         }
     }
     result

@@ -5,18 +5,18 @@ fn choice(line: &str) -> Choice {
 }
 
 #[test]
-fn without_a_filter_every_story_is_told() {
+fn without_a_filter_every_scenario_runs() {
     assert!(choice("--test-threads=1 --nocapture").takes("a pod runs"));
 }
 
 #[test]
-fn a_filter_takes_the_stories_whose_name_contains_it() {
+fn a_filter_selects_the_scenarios_whose_name_contains_it() {
     let choice = choice("--test-threads 1 pod");
     assert!(choice.takes("a pod runs"));
     assert!(!choice.takes("the DNS answers"));
 }
 
 #[test]
-fn a_skipped_story_is_not_told_though_it_is_asked_for() {
+fn a_skipped_scenario_does_not_run_even_if_a_filter_selects_it() {
     assert!(!choice("pod --skip runs").takes("a pod runs"));
 }

@@ -1,4 +1,4 @@
-//! What does somebody who waits for a testbed see?
+//! Progress of a testbed, printed for people who wait for it.
 
 use std::future::Future;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-/// Does a part of the work, and prints what it is and how long it took.
+/// Runs a part of the work; prints its title, its result and its duration.
 pub async fn step<T>(title: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let begin = Instant::now();
     print!("  {title} ... ");

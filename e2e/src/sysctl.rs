@@ -1,4 +1,4 @@
-//! Which limits of the machine does a testbed raise, and how are they put back?
+//! Limits of the machine that a testbed raises and restores.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +40,7 @@ pub fn raise(state: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts the limits back that [`raise`] has changed.
+/// Restores the limits that [`raise`] has changed.
 pub fn restore(state: &Path) -> Result<()> {
     let Ok(saved) = fs::read(state.join(SAVED)) else {
         return Ok(());

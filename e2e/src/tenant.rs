@@ -1,4 +1,4 @@
-//! How does a story make a tenant and reach it?
+//! Tenants of the testbed: apply, wait, reach, delete.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// The tenant of this name, whether it exists or not.
+    /// The tenant of this name, existing or not.
     pub fn named(testbed: &Testbed, namespace: &str, name: &str) -> Result<Self> {
         let kubectl = testbed.kubectl()?;
         Ok(Self {
@@ -34,7 +34,8 @@ impl Tenant {
         })
     }
 
-    /// Applies manifests that hold exactly one TenantControlPlane, with whatever it needs beside it.
+    /// Applies manifests that hold exactly one TenantControlPlane, with whatever it needs beside
+    /// it.
     pub async fn apply(testbed: &Testbed, manifests: &str) -> Result<Self> {
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(manifests).context("parse manifests")?;
@@ -56,30 +57,31 @@ impl Tenant {
         Self::named(testbed, namespace, name)
     }
 
-    /// Its namespace.
+    /// Namespace of the tenant.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Its name.
+    /// Name of the tenant.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The object as it is now.
+    /// The TenantControlPlane as JSON.
     pub async fn get(&self) -> Result<Value> {
         self.kubectl
             .json(&format!("get tcp {} -n {}", self.name, self.namespace))
             .await
     }
 
-    /// The state its status tells: `Provisioning`, `Ready` and so on; empty before the first report.
+    /// Phase in the tenant's status: `Provisioning`, `Ready` and so on; empty before the first
+    /// report.
     pub async fn state(&self) -> Result<String> {
         let state = self.get().await?["status"]["kubernetesResources"]["version"]["status"].take();
         Ok(state.as_str().unwrap_or_default().to_string())
     }
 
-    /// Waits until its status tells that it is Ready.
+    /// Waits until the phase in the tenant's status is `Ready`.
     pub async fn wait_state(&self, limit: Duration) -> Result<()> {
         let (name, namespace) = (&self.name, &self.namespace);
         until(
@@ -96,7 +98,7 @@ impl Tenant {
         .await
     }
 
-    /// Waits until it is Ready and its API server answers.
+    /// Waits until the tenant is Ready and its API server answers.
     pub async fn wait_ready(&self, limit: Duration) -> Result<()> {
         let (name, namespace) = (&self.name, &self.namespace);
         self.wait_state(limit).await?;
@@ -110,7 +112,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Changes it by a JSON merge patch.
+    /// Changes the tenant by a JSON merge patch.
     pub async fn patch(&self, patch: &Value) -> Result<()> {
         let patch = patch.to_string();
         let words = [
@@ -127,7 +129,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Deletes it and waits until it is gone.
+    /// Deletes the tenant and waits until it is gone.
     pub async fn delete(&self) -> Result<()> {
         let (name, namespace) = (&self.name, &self.namespace);
         self.kubectl
@@ -136,7 +138,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Writes its administrator's kubeconfig to a file and returns the path.
+    /// Writes the kubeconfig of the tenant's administrator to a file and returns its path.
     pub async fn kubeconfig(&self) -> Result<PathBuf> {
         let secret = format!("{}-admin-kubeconfig", self.name);
         let found = self
@@ -152,7 +154,7 @@ impl Tenant {
         Ok(path)
     }
 
-    /// kubectl for the tenant's own cluster.
+    /// kubectl for the tenant cluster.
     pub async fn kubectl(&self) -> Result<Kubectl> {
         Kubectl::new(&self.testbed.bed.tools, &self.kubeconfig().await?)
     }

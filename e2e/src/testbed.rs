@@ -1,4 +1,4 @@
-//! How does a testbed come up as a whole, and go without a trace?
+//! The testbed as a whole: up, down, and access to its parts.
 
 use std::env;
 use std::fmt::Write as _;
@@ -21,16 +21,16 @@ use crate::step::step;
 use crate::tools::Tools;
 use crate::{catalogue, datastore, management, prerequisites, sysctl};
 
-/// A running testbed.
+/// A testbed that runs.
 #[derive(Debug, Clone)]
 pub struct Testbed {
-    /// Its names, binaries and processes.
+    /// Names, binaries and processes of the testbed.
     pub bed: Bed,
 }
 
 impl Testbed {
-    /// Brings up the management cluster and the DataStore `default`'s etcd. What an earlier testbed
-    /// of the same layout has left behind is removed first.
+    /// Brings up the management cluster and the etcd of the DataStore `default`. Remains of an
+    /// earlier testbed of the same layout are removed first.
     pub async fn up(layout: Layout) -> Result<Self> {
         prerequisites::check()?;
         let tools = step("binaries", Tools::all()).await?;
@@ -44,7 +44,7 @@ impl Testbed {
         Ok(Self { bed })
     }
 
-    /// The testbed of this layout, brought up unless it is.
+    /// The running testbed of this layout, else a new one.
     pub async fn running_or_up(layout: Layout) -> Result<Self> {
         prerequisites::check()?;
         match Self::running(layout.clone()).await? {
@@ -53,7 +53,7 @@ impl Testbed {
         }
     }
 
-    /// The testbed of this layout if it is up.
+    /// The running testbed of this layout, if any.
     pub async fn running(layout: Layout) -> Result<Option<Self>> {
         if !Self::is_up(&layout) {
             return Ok(None);
@@ -63,13 +63,14 @@ impl Testbed {
         }))
     }
 
-    /// Whether the last process of a testbed that [`Testbed::up`] starts runs, and the first.
+    /// True if the first and the last process that [`Testbed::up`] starts are alive.
     pub fn is_up(layout: &Layout) -> bool {
         let processes = Processes::below(&layout.state);
         processes.is_alive(datastore::PROCESS) && processes.is_alive("mgmt-containerd")
     }
 
-    /// Ends every process of a testbed and removes everything it made. Does nothing when there is none.
+    /// Ends every process of a testbed and removes everything it made. Does nothing if there is
+    /// none.
     pub async fn down(layout: &Layout) -> Result<()> {
         if !layout.state.exists() {
             return Ok(());
@@ -92,23 +93,23 @@ impl Testbed {
         let Ok(logs) = fs::read_dir(layout.dir("logs")) else {
             return Ok(());
         };
-        let kept = checkout().join("target/testbed-logs");
-        fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
+        let folder = checkout().join("target/testbed-logs");
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         for log in logs {
             let log = log?;
-            fs::copy(log.path(), kept.join(log.file_name()))?;
+            fs::copy(log.path(), folder.join(log.file_name()))?;
         }
-        println!("logs of all processes: {}", kept.display());
+        println!("logs of all processes: {}", folder.display());
         Ok(())
     }
 
-    /// Whether `KAMAJI_E2E_KEEP=1` asks for a testbed to be left up, after a failure, too.
+    /// True if `KAMAJI_E2E_KEEP=1` asks to leave the testbed up, even after a failure.
     pub fn is_kept() -> bool {
         env::var_os("KAMAJI_E2E_KEEP").is_some_and(|value| value == "1")
     }
 
-    /// What the management cluster looks like when something has failed.
-    pub async fn circumstances(&self) -> String {
+    /// Pods, warnings, tenants and the operator's log, printed after a failure.
+    pub async fn diagnostics(&self) -> String {
         let Ok(kubectl) = self.kubectl() else {
             return String::new();
         };
@@ -119,11 +120,11 @@ impl Testbed {
             "get tcp,datastore -A".to_string(),
             format!("logs -n {OPERATOR_NAMESPACE} --tail=40 deployment/kamaji-controller-manager"),
         ] {
-            let told = kubectl
+            let answer = kubectl
                 .run(&line)
                 .await
                 .unwrap_or_else(|error| format!("{error:#}"));
-            let _ = writeln!(text, "--- kubectl {line}\n{}", tail(&told, 40));
+            let _ = writeln!(text, "--- kubectl {line}\n{}", tail(&answer, 40));
         }
         text
     }
@@ -138,13 +139,13 @@ impl Testbed {
         Kubectl::new(&self.bed.tools, &self.bed.layout.kubeconfig())
     }
 
-    /// What the management API server has been asked.
+    /// Audit log of the management API server.
     pub fn audit(&self) -> Audit {
         Audit::at(self.bed.layout.audit_log())
     }
 
-    /// Has the management node run control planes of the previous minor version as well, which is built
-    /// if need be.
+    /// Loads the images of control planes of the previous minor version into the management node;
+    /// they are built if need be.
     pub async fn load_previous(&self) -> Result<()> {
         let images = catalogue::previous(&Tools::previous().await?)?;
         let archives = management::archives(images).await?;

@@ -1,4 +1,4 @@
-//! How does a test get an etcd with TLS and users, as tenants keep their data in?
+//! An etcd with TLS and users for tests, like the one that tenants keep their data in.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,19 +14,19 @@ use crate::process_guard::Guarded;
 use crate::tools::Tools;
 use crate::wait::until;
 
-/// Certificates of an etcd that only talks to clients it knows.
+/// Certificates of an etcd that accepts only clients with certificates.
 #[derive(Debug)]
 pub struct Identities {
-    /// The authority, which also signs the clients.
+    /// Authority that signs the server's and the clients' certificates.
     pub authority: Pair,
-    /// What etcd serves with.
+    /// Serving certificate of the etcd.
     pub server: Pair,
     /// Client certificate of the user `root`.
     pub root: Pair,
 }
 
 impl Identities {
-    /// New ones for an etcd reached by one of `hosts`.
+    /// New certificates for an etcd that is reached at one of `hosts`.
     pub fn new(hosts: &[&str]) -> Result<Self> {
         let authority = Authority::new("etcd-ca")?;
         Ok(Self {
@@ -36,7 +36,7 @@ impl Identities {
         })
     }
 
-    /// Writes them below a folder, where [`command_line`] expects them.
+    /// Writes the files below a folder, where [`command_line`] expects them.
     pub fn write(&self, dir: &Path) -> Result<()> {
         std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         for (name, pair) in [
@@ -107,14 +107,14 @@ pub struct TlsEtcd {
     etcd: Option<Guarded>,
     command: Command,
     dir: TempDir,
-    /// Its endpoint as a DataStore names it: `127.0.0.1:PORT`.
+    /// Endpoint as a DataStore names it: `127.0.0.1:PORT`.
     pub endpoint: String,
-    /// Its certificates and keys.
+    /// Certificates and keys of the etcd.
     pub identities: Identities,
 }
 
 impl TlsEtcd {
-    /// Starts it and waits until it can be used.
+    /// Starts the etcd and waits until it answers.
     pub async fn start(tools: &Tools) -> Result<Self> {
         let dir = tempfile::tempdir().context("make a folder")?;
         let identities = Identities::new(&["127.0.0.1", "localhost"])?;
@@ -141,12 +141,12 @@ impl TlsEtcd {
         })
     }
 
-    /// Kills it; its data stays.
+    /// Kills the etcd; its data stays.
     pub fn stop(&mut self) {
         self.etcd = None;
     }
 
-    /// Starts it again at the same address with the same data.
+    /// Restarts the etcd at the same address with the same data.
     pub fn resume(&mut self) -> Result<()> {
         let log = self.dir.path().join("etcd-resumed.log");
         self.etcd = Some(Guarded::spawn(&self.command, &log)?);

@@ -1,8 +1,8 @@
-//! Where do the Kubernetes binaries come from?
+//! Binaries of the testbed: Kubernetes, etcd, containerd and others.
 //!
-//! Each upstream is pinned by a Go module below `tools/`. A binary is taken from `KAMAJI_E2E_BIN` when it
-//! is there in the pinned version, else from the cache, whose folders are named by a hash of the lock
-//! files, else built into the cache.
+//! Each upstream is pinned by a Go module below `tools/`. A binary is taken from `KAMAJI_E2E_BIN`
+//! if it exists there in the pinned version, else from the cache, whose folders are named by a hash
+//! of the lock files, else built into the cache.
 
 mod pins;
 
@@ -20,14 +20,14 @@ use pins::{
     ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, PREVIOUS, Tool,
 };
 
-/// Where each binary lies. Of two with the same name the first counts.
+/// Path of each binary. Of two with the same name the first counts.
 #[derive(Debug, Clone, Default)]
 pub struct Tools {
     paths: Vec<(&'static str, PathBuf)>,
 }
 
 impl Tools {
-    /// All binaries of the testbed, built where none are at hand.
+    /// All binaries of the testbed; missing ones are built.
     pub async fn all() -> Result<Self> {
         let mut tools = Self::default();
         for tool in ALL {
@@ -36,20 +36,19 @@ impl Tools {
         Ok(tools)
     }
 
-    /// clusterctl and the managers of Cluster API's core and of its kubeadm bootstrap provider, beside
-    /// what is there already.
+    /// Adds clusterctl and the managers of Cluster API's core and of its kubeadm bootstrap
+    /// provider.
     pub async fn with_cluster_api(self) -> Result<Self> {
         self.with(&CLUSTER_API).await
     }
 
-    /// Control plane, kubelet and kubeadm of the minor version before that of the testbed, and nothing
-    /// else.
+    /// Control plane, kubelet and kubeadm of the previous minor version, and nothing else.
     pub async fn previous() -> Result<Self> {
         Self::default().with(&PREVIOUS).await
     }
 
-    /// What a machine of a version finds: its own kubelet and kubeadm, and what has no version of
-    /// Kubernetes from here.
+    /// Binaries of a machine of this version: its own kubelet and kubeadm, and those that have no
+    /// version of Kubernetes.
     pub async fn of_version(&self, version: &str) -> Result<Self> {
         let (own, previous) = (kubernetes_version()?, previous_version()?);
         if version == own {
@@ -64,7 +63,7 @@ impl Tools {
         Ok(tools)
     }
 
-    /// Only etcd and kube-apiserver, which `KUBEBUILDER_ASSETS` may name a folder of.
+    /// etcd and kube-apiserver only; `KUBEBUILDER_ASSETS` may name their folder.
     pub async fn api_server() -> Result<Self> {
         let mut tools = Self::default();
         let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
@@ -148,8 +147,8 @@ impl Tool {
         pinned.with_context(|| format!("{} does not require {}", path.display(), self.module))
     }
 
-    /// The binary in `KAMAJI_E2E_BIN`, when it is there and of the pinned version. Those of the previous
-    /// minor have the names of this one's: they lie in `previous` below it.
+    /// The binary in `KAMAJI_E2E_BIN`, if it exists there in the pinned version. Binaries of the
+    /// previous minor version lie in `previous` below it.
     async fn given(&self, (name, _, version): &Binary) -> Result<Option<PathBuf>> {
         let Some(dir) = env::var_os("KAMAJI_E2E_BIN") else {
             return Ok(None);
@@ -165,10 +164,10 @@ impl Tool {
         }
         if let Some(version) = version {
             let wanted = self.version()?;
-            let told = output(command(&path, version.split(' ')))
+            let printed = output(command(&path, version.split(' ')))
                 .await
                 .unwrap_or_default();
-            if !told.contains(wanted.trim_start_matches('v')) {
+            if !printed.contains(wanted.trim_start_matches('v')) {
                 println!("{} is not {wanted} and is not used", path.display());
                 return Ok(None);
             }
@@ -231,7 +230,7 @@ impl Tool {
         fs::rename(&unfinished, path).map_err(io::Error::into)
     }
 
-    /// Upstream sets its version when it is linked.
+    /// Flags of the Go linker that set the version, as upstream's builds do.
     fn linker_flags(&self) -> Result<String> {
         let version = self.version()?;
         let variables = match self.dir {

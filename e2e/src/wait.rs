@@ -1,4 +1,4 @@
-//! How long is something waited for, and what is said when it does not come?
+//! Waiting with a time limit.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-/// Asks again and again until the answer is `Ok`, for at most `limit`; then the last error is returned.
+/// Asks repeatedly until the answer is `Ok`, for at most `limit`; then returns the last error.
 pub async fn until<T, F, W>(what: &str, limit: Duration, mut ask: F) -> Result<T>
 where
     F: FnMut() -> W,

@@ -1,4 +1,4 @@
-//! How does a real kubelet, in namespaces of its own, join a cluster as a user would have it join?
+//! Workers: real kubelets in namespaces of their own, joined to a cluster as a user joins them.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -18,10 +18,11 @@ use crate::node::{CRI_SOCKET, Node};
 use crate::step::step;
 use crate::wait::until;
 
-/// File of the folder of patches that `kubeadm join` is given.
+/// File name of the patch in the folder that `kubeadm join` is given.
 pub const KUBELET_PATCH: &str = "kubeletconfiguration0+merge.yaml";
 
-/// Starts the kubelet each time kubeadm has written what it needs, as an init system would.
+/// Shell loop that starts the kubelet each time kubeadm has written its configuration, as an init
+/// system would.
 const KUBELET_LOOP: &str = r#"cd /
 while :; do
   if [ -f /var/lib/kubelet/config.yaml ] && [ -f /var/lib/kubelet/kubeadm-flags.env ]; then
@@ -41,7 +42,7 @@ pub struct Worker {
     node: Node,
 }
 
-/// What `kubeadm token create --print-join-command` tells a user.
+/// Output of `kubeadm token create --print-join-command`.
 #[derive(Debug, PartialEq, Eq)]
 struct Invitation {
     endpoint: String,
@@ -50,7 +51,7 @@ struct Invitation {
 }
 
 impl Worker {
-    /// The worker of this number, whether it runs or not.
+    /// The worker of this number, running or not.
     pub fn numbered(bed: &Bed, index: u8) -> Result<Self> {
         let node = Node::named(bed, &format!("worker{index}"))?;
         Ok(Self {
@@ -80,17 +81,17 @@ impl Worker {
         .await
     }
 
-    /// Its name as a Node.
+    /// Name of the worker's Node.
     pub fn name(&self) -> &str {
         self.node.name()
     }
 
-    /// Its address on the network of the nodes.
+    /// Address of the worker on the network of the nodes.
     pub fn ip(&self) -> Ipv4Addr {
         self.bed.layout.worker_ip(self.index)
     }
 
-    /// Whether its containerd and its kubelet run.
+    /// True if the worker's containerd and kubelet run.
     pub fn is_up(&self) -> bool {
         let processes = &self.bed.processes;
         ["containerd", "kubelet"]
@@ -98,12 +99,12 @@ impl Worker {
             .all(|what| processes.is_alive(&self.node.process(what)))
     }
 
-    /// Its namespaces and its containerd.
+    /// Namespaces and containerd of the worker.
     pub fn node(&self) -> &Node {
         &self.node
     }
 
-    /// Namespaces, containerd and images, without a kubelet.
+    /// Starts namespaces and containerd and loads images, without a kubelet.
     pub async fn open(&self) -> Result<()> {
         self.node.announce()?;
         connect_worker(&self.bed.layout, self.name(), self.index).await?;
@@ -141,12 +142,13 @@ impl Worker {
         let mut join = self.node.command(self.bed.tools.path("kubeadm")?)?;
         join.args(["join", "--ignore-preflight-errors=all", "--config"])
             .arg(config);
-        let told = output(join).await;
-        told.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))?;
+        let joined = output(join).await;
+        joined.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))?;
         Ok(())
     }
 
-    /// What a kubelet of the testbed needs beyond its cluster's configuration, for [`KUBELET_PATCH`].
+    /// Settings that a kubelet of the testbed needs beyond its cluster's configuration, for
+    /// [`KUBELET_PATCH`].
     pub fn kubelet_patch(&self) -> String {
         format!(
             "{KUBELET_ESSENTIALS}resolvConf: {}\n",
@@ -185,7 +187,8 @@ patches: {{directory: {patches}}}
         Ok(config)
     }
 
-    /// Gives its pods a network from what the cluster has assigned, and waits until it is Ready.
+    /// Sets up the network of the worker's pods from the range that the cluster has assigned, and
+    /// waits until the Node is Ready.
     pub async fn complete(&self, cluster: &Kubectl) -> Result<()> {
         let line = format!("get node {} -o jsonpath={{.spec.podCIDR}}", self.name());
         let cidr = until(
@@ -206,8 +209,8 @@ patches: {{directory: {patches}}}
         ready.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))
     }
 
-    /// Leads the pods of the cluster's other workers here, and this one's pods there, which a network
-    /// add-on would do in a user's cluster.
+    /// Routes between this worker's pods and those of the cluster's other workers, as a network
+    /// add-on does in a user's cluster.
     async fn route_pods(&self, cluster: &Kubectl, cidr: &str) -> Result<()> {
         let nodes = cluster.json("get nodes").await?;
         let layout = &self.bed.layout;
@@ -239,7 +242,7 @@ patches: {{directory: {patches}}}
         Ok(())
     }
 
-    /// Switches the worker off as if its plug had been pulled, and removes everything of it. The Node
+    /// Ends the worker as if its plug had been pulled, and removes everything of it. The Node
     /// object stays in its cluster.
     pub async fn remove(&self) -> Result<()> {
         self.node.close().await?;

@@ -1,5 +1,5 @@
-//! Who makes the certificates of Cluster API's webhooks? cert-manager does, of which this is the part that
-//! is needed: a Secret for each Certificate, and the authority wherever an annotation asks for it.
+//! Certificates of Cluster API's webhooks, in place of cert-manager: a Secret for each Certificate,
+//! and the authority wherever an annotation asks for it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::kubectl::Kubectl;
 use crate::pki::Authority;
 
-/// The kinds by which clusterctl tells that cert-manager is there.
+/// Definitions by which clusterctl recognises that cert-manager is installed.
 pub const DEFINITIONS: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -34,12 +34,12 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
 ";
 
-/// Time between two looks at what there is to serve.
+/// Time between two polls for Certificates to serve.
 const AGAIN: Duration = Duration::from_secs(1);
 
 const INJECT: &str = "cert-manager.io/inject-ca-from";
 
-/// Does `work` with somebody beside it who serves Certificates as they appear.
+/// Runs `work` and serves Certificates as they appear meanwhile.
 pub async fn beside<T>(kubectl: &Kubectl, work: impl Future<Output = Result<T>>) -> Result<T> {
     let authority = Authority::new("testbed-cert-manager")?;
     let mut work = std::pin::pin!(work);
@@ -56,7 +56,7 @@ pub async fn beside<T>(kubectl: &Kubectl, work: impl Future<Output = Result<T>>)
     }
 }
 
-/// Serves every Certificate that there is and has no Secret yet.
+/// Serves every Certificate that has no Secret yet.
 async fn issue(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
     let certificates = kubectl.json("get certificates.cert-manager.io -A").await?;
     for certificate in items(&certificates) {
@@ -82,7 +82,7 @@ async fn issue(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
     trust(kubectl, authority).await
 }
 
-/// Has the API server trust the authority wherever an annotation asks for it.
+/// Writes the authority wherever an annotation asks for it, so that the API server trusts it.
 async fn trust(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
     let bundle = json!(BASE64_STANDARD.encode(&authority.pair().cert));
     for kind in [

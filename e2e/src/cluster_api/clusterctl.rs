@@ -1,4 +1,4 @@
-//! How does a story do what a user does with clusterctl?
+//! clusterctl as a user runs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Clusterctl {
         self.run(&line).await
     }
 
-    /// The cluster of a name, with what `clusterctl get kubeconfig` gives.
+    /// kubectl for a Cluster's tenant, with the kubeconfig of `clusterctl get kubeconfig`.
     pub async fn tenant(&self, (name, namespace): (&str, &str)) -> Result<Kubectl> {
         let line = format!("get kubeconfig {name} -n {namespace}");
         let path = self.config.with_file_name(format!("{name}.kubeconfig"));
@@ -55,7 +55,7 @@ impl Clusterctl {
         Kubectl::new(&self.tools, &path)
     }
 
-    /// The same with a further variable.
+    /// A copy with a further variable.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut with = self.clone();
@@ -68,7 +68,7 @@ impl Clusterctl {
         output(self.command(line)?).await
     }
 
-    /// The same for another management cluster.
+    /// A copy for another management cluster.
     #[must_use]
     pub fn at(&self, kubeconfig: &Path) -> Self {
         let mut at = self.clone();
@@ -76,7 +76,7 @@ impl Clusterctl {
         at
     }
 
-    /// What a line says until it is broken off, which it must be.
+    /// Output of a line that is interrupted after some seconds; an error if it ends before.
     pub async fn broken_off(&self, seconds: u8, line: &str) -> Result<String> {
         let own = self.command(line)?;
         let mut command = command("timeout", [seconds.to_string()]);
@@ -86,12 +86,12 @@ impl Clusterctl {
             .filter_map(|(name, value)| Some((name, value?)));
         command.envs(set);
         match output(command).await {
-            Ok(said) => bail!("`clusterctl {line}` has ended: {said}"),
+            Ok(printed) => bail!("`clusterctl {line}` has ended: {printed}"),
             Err(error) => Ok(format!("{error:#}")),
         }
     }
 
-    /// How a person types it.
+    /// Command line as a person types it.
     pub fn line(&self) -> Result<String> {
         Ok(format!(
             "CLUSTERCTL_DISABLE_VERSIONCHECK=true {} --config {} --kubeconfig {}",

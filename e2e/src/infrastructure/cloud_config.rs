@@ -1,15 +1,15 @@
-//! What does bootstrap data ask of a machine? The part of cloud-init's `#cloud-config` that the kubeadm
-//! bootstrap provider writes: files, then commands, with what a machine knows of itself filled in.
+//! Parser of `#cloud-config`: the part of cloud-init that the kubeadm bootstrap provider writes,
+//! files and then commands, with the machine's metadata filled in.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-/// What is done at the first start of a machine.
+/// Files and commands of a machine's first start.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct CloudConfig {
-    /// Files that are written first.
+    /// Files that are written before the commands run.
     #[serde(default)]
     pub write_files: Vec<WriteFile>,
     /// Lines for a shell, run one after another.
@@ -17,15 +17,15 @@ pub struct CloudConfig {
     pub commands: Vec<String>,
 }
 
-/// One file.
+/// One file of the bootstrap data.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct WriteFile {
-    /// Where.
+    /// Path of the file.
     pub path: String,
-    /// Octal digits for chmod.
+    /// Mode of the file, as octal digits for chmod.
     #[serde(default = "usual")]
     pub permissions: String,
-    /// What is in it.
+    /// Content of the file.
     #[serde(default)]
     pub content: String,
 }

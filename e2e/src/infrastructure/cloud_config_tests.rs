@@ -20,7 +20,7 @@ fn known() -> BTreeMap<&'static str, String> {
 }
 
 #[test]
-fn files_and_commands_are_what_the_machine_is_told() {
+fn a_cloud_config_gives_files_and_commands() {
     let config = parse(DATA, &known()).unwrap();
     assert_eq!(config.write_files[0].permissions, "0640");
     assert_eq!(config.write_files[0].content, "name: 'worker8'\n");

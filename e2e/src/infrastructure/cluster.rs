@@ -1,4 +1,5 @@
-//! When is a cluster's infrastructure there? There is none to make: once it knows its control plane.
+//! Infrastructure of a `HollowCluster`: nothing to make, provisioned once its control plane is
+//! known.
 
 use anyhow::Result;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -8,11 +9,11 @@ use serde_json::json;
 
 use super::resource;
 
-/// Tells that a `HollowCluster` is provisioned once somebody has told it where its control plane is.
-pub async fn look(client: &Client, cluster: &DynamicObject) -> Result<Action> {
+/// Marks a `HollowCluster` as provisioned once its control plane endpoint is set.
+pub async fn reconcile(client: &Client, cluster: &DynamicObject) -> Result<Action> {
     let endpoint = &cluster.data["spec"]["controlPlaneEndpoint"]["host"];
-    let told = &cluster.data["status"]["initialization"]["provisioned"];
-    if endpoint.is_string() && *told != json!(true) {
+    let provisioned = &cluster.data["status"]["initialization"]["provisioned"];
+    if endpoint.is_string() && *provisioned != json!(true) {
         let namespace = cluster.namespace().unwrap_or_default();
         let api: Api<DynamicObject> =
             Api::namespaced_with(client.clone(), &namespace, &resource("HollowCluster"));

@@ -1,8 +1,8 @@
-//! What are the kinds of the testbed's infrastructure providers?
+//! Definitions of the testbed's infrastructure kinds.
 
 use serde_json::{Value, json};
 
-/// Their API group, which Cluster API's core may use without further rights.
+/// API group of the kinds, which Cluster API's core may use without further rights.
 pub const GROUP: &str = "infrastructure.cluster.x-k8s.io";
 
 /// Definitions of all kinds, and the rights of our control-plane provider, as one List.

@@ -1,4 +1,5 @@
-//! How is a machine no more than a Node? Somebody renews its lease and ends its pods, as a kubelet would.
+//! Hollow machines: a Node object whose lease is renewed and whose pods are ended, as a kubelet
+//! would.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,13 +16,13 @@ use serde_json::{Value, json};
 use super::machine::{Makes, Order};
 use crate::kubeconfig::client_from;
 
-/// Time between two signs of life. A tenant misses them after 40 s.
+/// Time between two renewals of the lease. A tenant misses them after 40 s.
 const BEAT: Duration = Duration::from_secs(10);
 const MANAGER: &str = "hollow-kubelet";
-/// What core takes away once it knows the Node.
+/// Taint that Cluster API's core removes once it knows the Node.
 const UNINITIALIZED: &str = "node.cluster.x-k8s.io/uninitialized";
 
-/// Node objects as machines.
+/// Machines that are Node objects only.
 #[derive(Default)]
 pub struct Hollow {
     // By kubeconfig: a connection for each sign of life would cost more than all else.
@@ -57,7 +58,7 @@ impl Makes for Hollow {
         Ok("192.0.2.1".into())
     }
 
-    /// Cluster API removes the Node; without signs of life nothing else is left.
+    /// Removes nothing: Cluster API removes the Node, and its lease ends.
     async fn remove(&self, _: &DynamicObject) -> Result<()> {
         Ok(())
     }
@@ -128,7 +129,7 @@ async fn renew(tenant: &Client, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Pods that are to go have nobody else to end them.
+/// Ends pods that are to go, since no kubelet does.
 async fn end_pods(tenant: &Client, name: &str) -> Result<()> {
     let own = ListParams::default().fields(&format!("spec.nodeName={name}"));
     let everywhere: Api<Pod> = Api::all(tenant.clone());

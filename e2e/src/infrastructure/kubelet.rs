@@ -1,4 +1,4 @@
-//! How is a machine a real kubelet? A worker of the testbed runs the bootstrap data it is given.
+//! Machines that are real kubelets: a worker of the testbed runs the bootstrap data it is given.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,23 +18,23 @@ use crate::command::{feed, output};
 use crate::kubectl::Kubectl;
 use crate::worker::{KUBELET_PATCH, Worker};
 
-/// Workers with lower numbers belong to whoever calls `testbed join`.
+/// Numbers of the workers that are machines; lower ones belong to `testbed join`.
 const NUMBERS: std::ops::Range<u8> = 8..16;
 
-/// Which machine a worker is, in a file of its folder.
+/// File in a worker's folder with the machine that it is.
 const MACHINE: &str = "machine";
-/// File that says that the bootstrap data has been run.
+/// File that marks that the bootstrap data has been run.
 const BOOTSTRAPPED: &str = "bootstrapped";
-/// File that says that its pods have a network.
+/// File that marks that the machine's pods have a network.
 const COMPLETED: &str = "completed";
 
-/// Where the machine's image has the patches that a kubelet of the testbed needs.
+/// Folder in the machine's image with the patches that a kubelet of the testbed needs.
 pub const PATCHES: &str = "/etc/kubernetes/patches";
 
 /// Writes standard input to a file with these permissions.
 const WRITE: &str = r#"mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1""#;
 
-/// Workers as machines.
+/// Machines that are workers of the testbed.
 pub struct Kubelets {
     bed: Bed,
     // One number is given to one machine.
@@ -42,7 +42,7 @@ pub struct Kubelets {
 }
 
 impl Kubelets {
-    /// On this testbed.
+    /// Machines on this testbed.
     pub fn new(bed: &Bed) -> Self {
         Self {
             bed: bed.clone(),
@@ -126,7 +126,7 @@ impl Makes for Kubelets {
     }
 }
 
-/// The worker that is this machine.
+/// Worker that is this machine, if any.
 fn find(bed: &Bed, key: &str) -> Result<Option<Worker>> {
     for number in NUMBERS {
         let worker = Worker::numbered(bed, number)?;
@@ -138,7 +138,7 @@ fn find(bed: &Bed, key: &str) -> Result<Option<Worker>> {
     Ok(None)
 }
 
-/// What cloud-init would learn from the provider's metadata service.
+/// Metadata of the machine, as cloud-init would read it from the provider's metadata service.
 fn known(worker: &Worker, order: &Order<'_>) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("local_hostname", worker.name().to_owned()),

@@ -1,7 +1,7 @@
-//! What does an infrastructure machine go through? (Cluster API contract for InfraMachine)
+//! Life cycle of an infrastructure machine, by Cluster API's contract of InfraMachines.
 //!
-//! Made once its Machine has bootstrap data, then known by `spec.providerID`, and gone before its
-//! finalizer is.
+//! It is made once its Machine has bootstrap data, then known by `spec.providerID`, and gone before
+//! its finalizer is.
 
 use std::future::Future;
 
@@ -19,36 +19,36 @@ use super::{core, resource};
 const FINALIZER: &str = "testbed.kamaji.clastix.io/machine";
 const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";
 
-/// What a machine is made from.
+/// Everything that a machine is made from.
 pub struct Order<'a> {
-    /// The infrastructure machine.
+    /// Infrastructure machine to make.
     pub machine: &'a DynamicObject,
-    /// Its Machine.
+    /// Machine of Cluster API that owns it.
     pub owner: &'a DynamicObject,
-    /// How it is known to the tenant.
+    /// Provider id by which the tenant knows the machine.
     pub provider_id: &'a str,
-    /// What it runs first.
+    /// Bootstrap data that the machine runs first.
     pub bootstrap: &'a str,
     /// Kubeconfig of the tenant.
     pub kubeconfig: &'a str,
 }
 
-/// A way to make machines.
+/// Provider of one kind of machines.
 pub trait Makes: Sync {
-    /// Their kind.
+    /// Kind of the infrastructure machines.
     const KIND: &'static str;
 
-    /// Has the machine run, also when it does already, and returns its address.
+    /// Makes the machine run, also if it does already, and returns its address.
     fn ensure(&self, order: &Order<'_>) -> impl Future<Output = Result<String>> + Send;
 
     /// Removes all of the machine, also when nothing is left.
     fn remove(&self, machine: &DynamicObject) -> impl Future<Output = Result<()>> + Send;
 
-    /// When a machine that runs is looked at again.
+    /// Time of the next reconcile of a machine that runs.
     fn next(&self) -> Action;
 }
 
-/// Also has machines looked at when their Machine or their Cluster changes: others act on these, too.
+/// Reconciles machines also when their Machine or their Cluster changes.
 pub fn related<M: Makes>(
     controller: Controller<DynamicObject>,
     client: &Client,
@@ -79,8 +79,12 @@ pub fn related<M: Makes>(
         .watches_with(clusters.0, clusters.1, config, of_cluster)
 }
 
-/// Has a look at one machine.
-pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject) -> Result<Action> {
+/// Reconciles one infrastructure machine.
+pub async fn reconcile<M: Makes>(
+    client: &Client,
+    makes: &M,
+    machine: &DynamicObject,
+) -> Result<Action> {
     let namespace = machine.namespace().unwrap_or_default();
     let api = Objects {
         client,
@@ -101,8 +105,8 @@ pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject)
         tokio::try_join!(api.read("Machine", owner), api.read("Cluster", cluster),)?;
     let paused = cluster_object.data["spec"]["paused"] == json!(true);
     let data = owner.data["spec"]["bootstrap"]["dataSecretName"].as_str();
-    let there = &cluster_object.data["status"]["initialization"]["infrastructureProvisioned"];
-    let (false, Some(data), true) = (paused, data, *there == json!(true)) else {
+    let provisioned = &cluster_object.data["status"]["initialization"]["infrastructureProvisioned"];
+    let (false, Some(data), true) = (paused, data, *provisioned == json!(true)) else {
         return Ok(Action::await_change());
     };
     if !finalizers.iter().any(|one| one == FINALIZER) {
@@ -129,7 +133,7 @@ pub async fn look<M: Makes>(client: &Client, makes: &M, machine: &DynamicObject)
     Ok(makes.next())
 }
 
-/// The Machine that a machine belongs to.
+/// Name of the Machine that owns an infrastructure machine.
 fn owner(machine: &DynamicObject) -> Option<&str> {
     let mut owners = machine.owner_references().iter();
     let owner = owners.find(|owner| {
@@ -151,7 +155,7 @@ impl Objects<'_> {
         found.with_context(|| format!("read {kind} {name}"))
     }
 
-    /// `value` of one of Cluster API's Secrets.
+    /// Key `value` of one of Cluster API's Secrets.
     async fn value(&self, name: &str) -> Result<String> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
         let secret = api.get(name).await;
@@ -173,7 +177,7 @@ impl Objects<'_> {
         Ok(())
     }
 
-    /// Tells Cluster API that the machine runs.
+    /// Makes the machine run and writes to its status that it does.
     async fn run(
         &self,
         kind: &str,

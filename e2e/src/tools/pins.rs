@@ -1,6 +1,6 @@
-//! Which binaries are built from which of the Go modules below `tools/`?
+//! Binaries and the Go modules below `tools/` that they are built from.
 
-/// One binary: its name, its Go package and how it tells its version, if it knows it.
+/// One binary: its name, its Go package and the arguments that print its version, if any.
 pub(super) type Binary = (&'static str, &'static str, Option<&'static str>);
 
 /// One upstream: a Go module of ours that requires it, and what is built from it.
@@ -59,7 +59,7 @@ pub(super) const KUBERNETES: Tool = Tool {
     ],
 };
 
-/// What an upgrade comes from: the control plane of a tenant, and a worker.
+/// Binaries that an upgrade starts from: the control plane of a tenant, and a worker.
 pub(super) const PREVIOUS: Tool = Tool {
     dir: "kubernetes-previous",
     module: "k8s.io/kubernetes",
@@ -129,5 +129,5 @@ pub(super) const CLUSTER_API: Tool = Tool {
     ],
 };
 
-/// Everything a testbed runs without Cluster API.
+/// Binaries of a testbed without Cluster API.
 pub(super) const ALL: [&Tool; 5] = [&ETCD, &KUBERNETES, &CONTAINERD, &KONNECTIVITY, &COREDNS];

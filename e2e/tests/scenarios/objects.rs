@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use kamaji_e2e::kubectl::{Kubectl, says};
+use kamaji_e2e::kubectl::{Kubectl, has_condition};
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
@@ -112,8 +112,12 @@ impl Objects {
     pub async fn condition(&self, object: &str, (type_, status): (&str, &str)) -> Result<()> {
         until(&format!("{object} has {type_}={status}"), LIMIT, || async {
             let found = self.get(object).await?;
-            let said = says(&found, (type_, status));
-            ensure!(said, "it says {}", found["status"]["conditions"]);
+            let holds = has_condition(&found, (type_, status));
+            ensure!(
+                holds,
+                "the conditions are {}",
+                found["status"]["conditions"]
+            );
             Ok(())
         })
         .await

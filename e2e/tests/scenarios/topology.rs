@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl};
 use kamaji_e2e::infrastructure;
-use kamaji_e2e::kubectl::{Kubectl, says};
+use kamaji_e2e::kubectl::{Kubectl, has_condition};
 use kamaji_e2e::layout::manifest;
 use kamaji_e2e::step::step;
 use kamaji_e2e::testbed::Testbed;
@@ -226,7 +226,7 @@ impl Case<'_> {
             let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
             let ready: BTreeSet<String> = nodes
                 .iter()
-                .filter(|node| says(node, ("Ready", "True")))
+                .filter(|node| has_condition(node, ("Ready", "True")))
                 .filter(|node| node["status"]["nodeInfo"]["kubeletVersion"] == version)
                 .filter_map(|node| Some(node["metadata"]["uid"].as_str()?.to_owned()))
                 .collect();

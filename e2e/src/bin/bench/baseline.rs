@@ -1,4 +1,4 @@
-//! How fast could any client be that writes the same objects?
+//! Baseline: the time in which a bare client writes the same objects.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub async fn measure(
     let mut requests = Vec::new();
     for index in 0..number {
         for object in &objects {
-            requests.push(request(object, &format!("floor-{index:05}"))?);
+            requests.push(request(object, &format!("baseline-{index:05}"))?);
         }
     }
     let begin = Instant::now();
@@ -46,7 +46,7 @@ pub async fn measure(
     Ok(begin.elapsed())
 }
 
-/// Creates `number` tenants, as many at once as the floor writes.
+/// Creates `number` tenants, with as many concurrent requests as the baseline.
 pub async fn create_tenants(client: &Client, number: usize) -> Result<()> {
     let path = format!("/apis/kamaji.clastix.io/v1alpha1/namespaces/{TENANTS}/tenantcontrolplanes");
     let answers = stream::iter(0..number).map(|index| {
@@ -82,7 +82,7 @@ fn request(object: &Value, name: &str) -> Result<http::Request<Vec<u8>>> {
         "/apis/"
     };
     let path = format!(
-        "{root}{}/{}/namespaces/{TENANTS}/{}/{own}?fieldManager=floor&force=true",
+        "{root}{}/{}/namespaces/{TENANTS}/{}/{own}?fieldManager=baseline&force=true",
         resource.group, resource.version, resource.plural,
     );
     let request = http::Request::patch(path).header("content-type", "application/apply-patch+yaml");

@@ -1,9 +1,9 @@
-//! What do many Clusters of Cluster API cost our provider?
+//! Bench of the Cluster API provider with many Clusters.
 //!
-//! On testbeds of their own, with Cluster API's real core and kubeadm bootstrap provider; each Cluster has
-//! one worker, a hollow Node. Two rounds: Clusters with real control planes of their own, as many as a small
-//! machine has room for, then more of them that share one, so that only Cluster API and our provider work
-//! for each.
+//! On testbeds of their own, with Cluster API's real core and kubeadm bootstrap provider; each
+//! Cluster has one worker, a hollow Node. Two rounds: Clusters with real control planes of their
+//! own, as many as a small machine has room for, then more of them that share one, so that only
+//! Cluster API and our provider work for each.
 
 mod shared;
 mod turns;
@@ -16,7 +16,7 @@ use kamaji_e2e::audit::{Entry, OPERATOR_NAMESPACE};
 use kamaji_e2e::bed::Bed;
 use kamaji_e2e::cluster_api;
 use kamaji_e2e::infrastructure;
-use kamaji_e2e::kubectl::{Kubectl, says};
+use kamaji_e2e::kubectl::{Kubectl, has_condition};
 use kamaji_e2e::layout::{Layout, manifest};
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::kubernetes_version;
@@ -30,26 +30,26 @@ use crate::usage::Usage;
 use shared::Shared;
 use turns::Turns;
 
-/// Namespace of all of them.
+/// Namespace of all Clusters of the bench.
 const NAMESPACE: &str = "bench";
-/// Longest wait for all of them.
+/// Longest wait until all Clusters are available.
 const LIMIT: Duration = Duration::from_mins(40);
-/// Time between two looks at them.
-const LOOK: Duration = Duration::from_secs(3);
-/// How long they are watched at rest.
+/// Time between two polls of the Clusters.
+const POLL: Duration = Duration::from_secs(3);
+/// Time in which requests at rest are counted.
 const REST: Duration = Duration::from_secs(10);
 
-/// Where the Clusters' API servers come from.
+/// Source of the Clusters' API servers.
 #[derive(Clone, Copy)]
 enum ApiServers {
-    /// The operator makes one for each: most of the time is what that many take to start.
+    /// The operator makes one for each Cluster: most of the time is their start.
     Own,
-    /// One serves all, and the bench plays the operator: see [`shared`].
+    /// One API server serves all Clusters, and the bench replaces the operator: see [`shared`].
     Shared,
 }
 
 impl ApiServers {
-    /// Number of Clusters: a variable's, or a default.
+    /// Number of Clusters: the variable of the round, or its default.
     fn number(self) -> Result<u16> {
         let (variable, default, limit) = match self {
             // Fifty take 13 GiB; two cores are busy for ten minutes, and have little room for more.
@@ -65,7 +65,7 @@ impl ApiServers {
         Ok(number)
     }
 
-    /// What a figure is called.
+    /// Name of a figure of this round.
     fn figure(self, number: u16, what: &str) -> String {
         match self {
             Self::Own => format!("clusters_n{number}_{what}"),
@@ -130,7 +130,7 @@ async fn run(
     figures.set(name("applied_s"), begin.elapsed().as_secs_f64());
     let all_available = until("all Clusters are available", LIMIT, || async {
         // What is asked more often takes from what is measured.
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
         if let Some(turns) = &turns {
             turns.next(begin).await?;
         }
@@ -172,7 +172,7 @@ async fn run(
     Ok(())
 }
 
-/// Has another process of the provider begin anew, and waits until it asks for nothing more.
+/// Restarts the provider and waits until it sends no more requests.
 async fn restart(testbed: &Testbed, kubectl: &Kubectl) -> Result<()> {
     let deployment = format!("-n {OPERATOR_NAMESPACE} rollout");
     for what in ["restart", "status"] {
@@ -189,7 +189,7 @@ async fn restart(testbed: &Testbed, kubectl: &Kubectl) -> Result<()> {
     .await
 }
 
-/// The provider's requests since the mark; leases aside.
+/// Requests of the provider since the mark, leases aside.
 fn by_provider(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
     let mut entries = testbed.audit().since(mark)?;
     entries.retain(|entry| {
@@ -206,7 +206,7 @@ fn count(entries: &[Entry]) -> Result<f64> {
     Ok(f64::from(u32::try_from(entries.len())?))
 }
 
-/// The template of hollow Clusters, so many times.
+/// Objects of `number` hollow Clusters, rendered from the template.
 fn clusters(testbed: &Testbed, number: u16) -> Result<Vec<Vec<Value>>> {
     let template = manifest("cluster-hollow.yaml")?;
     let version = kubernetes_version()?;
@@ -228,10 +228,10 @@ fn clusters(testbed: &Testbed, number: u16) -> Result<Vec<Vec<Value>>> {
     (0..number).map(cluster).collect()
 }
 
-/// How many objects of a kind are Available.
+/// Number of objects of a kind whose condition Available is true.
 async fn available(kubectl: &Kubectl, kind: &str) -> Result<u16> {
     let found = kubectl.json(&format!("get {kind} -n {NAMESPACE}")).await?;
     let found = found["items"].as_array().into_iter().flatten();
-    let available = found.filter(|object| says(object, ("Available", "True")));
+    let available = found.filter(|object| has_condition(object, ("Available", "True")));
     Ok(u16::try_from(available.count())?)
 }

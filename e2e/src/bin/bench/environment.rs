@@ -1,4 +1,5 @@
-//! What is there before the first tenant? An API server with our CRDs, a DataStore, and accounts.
+//! Environment of the operator in a bench: a lone API server with the definitions, a DataStore, and
+//! accounts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,10 +20,10 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Namespace of the tenants.
+/// Namespace of the bench's tenants.
 pub const TENANTS: &str = "bench";
 
-/// Everything that the operator needs around it.
+/// API server, DataStore and accounts that the operator needs.
 pub struct Environment {
     /// The management cluster's API server.
     pub server: ApiServer,
@@ -32,7 +33,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Starts it all.
+    /// Starts the API server and the etcd, and applies definitions, DataStore and accounts.
     pub async fn new(tools: &Tools, kamaji: &Path) -> Result<Self> {
         let options = Options {
             audit: true,
@@ -58,8 +59,8 @@ impl Environment {
         })
     }
 
-    /// Kubeconfig of a ServiceAccount, which is what an operator uses: an administrator would be
-    /// spared the API server's fairness and some of its audit.
+    /// Kubeconfig of a ServiceAccount, as an operator has: an administrator would bypass the API
+    /// server's fairness and some of its audit.
     pub async fn account(&self, namespace: &str) -> Result<PathBuf> {
         let api: Api<ServiceAccount> = Api::namespaced(self.server.client().await?, namespace);
         let request = TokenRequest::default();
@@ -116,7 +117,7 @@ fn store(etcd: &TlsEtcd) -> Value {
     })
 }
 
-/// The tenant of this name: all addons that make objects in the management cluster.
+/// The tenant of this name, with all addons that make objects in the management cluster.
 pub fn tenant(name: &str) -> Result<Value> {
     Ok(json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",

@@ -1,4 +1,4 @@
-//! Where do the measured numbers go?
+//! Measured figures by name: printed, and saved as JSON.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,18 +12,18 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Notes a number, with three digits behind the point.
+    /// Records a figure, rounded to three digits.
     pub fn set(&mut self, name: impl Into<String>, value: f64) {
         self.values
             .insert(name.into(), (value * 1000.0).round() / 1000.0);
     }
 
-    /// A number that was noted before.
+    /// Figure that was recorded before.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.values.get(name).copied()
     }
 
-    /// Writes them as one flat map.
+    /// Writes all figures to a file, as one flat JSON map.
     pub fn save(&self, path: &Path) -> Result<()> {
         let dir = path.parent().context("a file below a folder")?;
         std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
@@ -31,7 +31,7 @@ impl Figures {
         std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
     }
 
-    /// Prints them, one a line.
+    /// Prints all figures, one per line.
     pub fn print(&self) {
         for (name, value) in &self.values {
             println!("{name:<36}{value:>12}");

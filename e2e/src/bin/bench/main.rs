@@ -1,8 +1,8 @@
-//! What does the operator cost for many tenants, and how far is it from what any client must pay?
+//! Bench: the operator's cost for many tenants, beside the baseline that any client must pay.
 //!
 //! For each number of tenants: a lone API server, an etcd with TLS as DataStore, the operator as a
-//! process beside them. Nothing runs pods, so tenants wait once their objects are there. Then the
-//! floor: a bare client writes the same objects. `--testbed` measures [`ready`] as well, and
+//! process beside them. Nothing runs pods, so tenants wait once their objects exist. Then the
+//! baseline: a bare client writes the same objects. `--testbed` measures [`ready`] as well, and
 //! `--clusters` measures [`clusters`]. Figures go to `target/bench/figures.json`.
 
 mod baseline;
@@ -23,7 +23,7 @@ use kamaji_e2e::tools::Tools;
 
 use figures::Figures;
 
-/// Where the figures go.
+/// File with the figures, below the checkout.
 const FIGURES: &str = "target/bench/figures.json";
 
 /// Numbers of tenants unless `KAMAJI_BENCH_N` lists others.

@@ -1,4 +1,4 @@
-//! How is the operator started beside the API server?
+//! The operator as a process beside the lone API server of a bench.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use kamaji_e2e::process_guard::Guarded;
 
 use crate::usage::Usage;
 
-/// Tells its own pid before it becomes the program in its arguments.
-const TELL_PID: &str = "echo $$ > \"$0\"; exec \"$@\"";
+/// Shell line that writes its pid to a file before it becomes the program in its arguments.
+const PRINT_PID: &str = "echo $$ > \"$0\"; exec \"$@\"";
 
-/// A running operator.
+/// A running operator process.
 pub struct Operator {
     _guard: Guarded,
     usage: Usage,
@@ -25,7 +25,7 @@ impl Operator {
         let pid_file = dir.join("operator.pid");
         let _ = fs::remove_file(&pid_file);
         let health = format!("127.0.0.1:{}", free_port()?);
-        let mut shell = command("sh", ["-c", TELL_PID]);
+        let mut shell = command("sh", ["-c", PRINT_PID]);
         shell.arg(&pid_file).arg("env");
         shell
             .arg(format!("KUBECONFIG={}", kubeconfig.display()))
@@ -52,7 +52,7 @@ impl Operator {
         })
     }
 
-    /// What it has used.
+    /// CPU and memory that the operator has used.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }

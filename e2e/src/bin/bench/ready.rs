@@ -1,4 +1,4 @@
-//! How long does one tenant take from its creation to Ready on the testbed, and how much of it is ours?
+//! Time of one tenant from its creation to Ready on the testbed, and the operator's share of it.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ spec:
 
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// Measures on the testbed that is up, or on one for this alone.
+/// Measures on the testbed that is up, else on a new one that is removed afterwards.
 pub async fn measure(figures: &mut Figures) -> Result<()> {
     let layout = Layout::from_env()?;
     let stays = Testbed::is_up(&layout);

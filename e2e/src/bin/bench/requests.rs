@@ -1,4 +1,4 @@
-//! What was asked for, and how often?
+//! Summary of requests by kind and number.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What does one number of tenants cost?
+//! One round of the bench: a number of tenants from their creation to rest.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::figures::Figures;
 use crate::operator_process::Operator;
 use crate::{baseline, environment, requests};
 
-/// Without a write for so long, it is over.
+/// Time without a write after which the tenants count as converged.
 const QUIET: Duration = Duration::from_secs(3);
 /// Time in which writes at rest are counted.
 const IDLE: Duration = Duration::from_mins(1);
@@ -39,7 +39,7 @@ pub async fn play(
     let (audit, cpu) = (environment.server.audit(), operator.usage().cpu()?);
     let (mark, begin) = (audit.mark()?, Timestamp::now());
     baseline::create_tenants(&user, number).await?;
-    settle(&audit, mark, number).await?;
+    wait_quiescent(&audit, mark, number).await?;
     let seen: Vec<Entry> = audit
         .since(mark)?
         .into_iter()
@@ -73,15 +73,18 @@ pub async fn play(
     let baseline = baseline::measure(&user, kamaji, (number, dir))
         .await?
         .as_secs_f64();
-    figures.set(format!("converge_n{number}_floor_s"), baseline);
+    figures.set(format!("converge_n{number}_baseline_s"), baseline);
     let ours = figures
         .get(&format!("converge_n{number}_s"))
         .unwrap_or_default();
-    figures.set(format!("converge_n{number}_floor_ratio"), ours / baseline);
+    figures.set(
+        format!("converge_n{number}_baseline_ratio"),
+        ours / baseline,
+    );
     Ok(())
 }
 
-/// Starts the operator anew over tenants that are all as they should be.
+/// Restarts the operator over tenants that are all as they should be.
 async fn restart(
     (environment, kamaji, account): (&Environment, &Path, &Path),
     number: usize,
@@ -109,8 +112,8 @@ async fn restart(
     Ok(operator)
 }
 
-/// Waits until every tenant has its Deployment and nothing has been written for a while.
-async fn settle(audit: &Audit, mark: u64, number: usize) -> Result<()> {
+/// Waits until every tenant has its Deployment and nothing has been written for [`QUIET`].
+async fn wait_quiescent(audit: &Audit, mark: u64, number: usize) -> Result<()> {
     let begin = Instant::now();
     let (mut size, mut since) = (mark, Instant::now());
     loop {
@@ -144,7 +147,7 @@ fn writes(audit: &Audit, mark: u64) -> Result<f64> {
     Ok(own.count() as f64)
 }
 
-/// Notes what the audit log tells.
+/// Records the figures that the audit log gives.
 #[expect(clippy::cast_precision_loss, reason = "a few thousand requests")]
 fn count(seen: &[Entry], (number, begin): (usize, Timestamp), figures: &mut Figures) -> Result<()> {
     let each = number as f64;

@@ -1,10 +1,10 @@
-//! What has a process used?
+//! CPU time and memory of a process, from `/proc`.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// The kernel counts CPU time in hundredths of a second.
+/// Clock ticks per second in which the kernel counts CPU time.
 const TICKS: f64 = 100.0;
 
 /// A process of this machine.
@@ -13,21 +13,22 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The process of this pid.
+    /// Usage of the process with this pid.
     pub fn of(pid: &str) -> Self {
         Self {
             proc: format!("/proc/{pid}"),
         }
     }
 
-    /// The process that was started with these words, whatever path its program has.
+    /// Usage of the process that was started with these words, whatever the path of its program.
     pub fn of_command(words: &[&str]) -> Result<Self> {
         for entry in fs::read_dir("/proc")? {
             let path = entry?.path();
             let line = fs::read_to_string(path.join("cmdline")).unwrap_or_default();
-            let told: Vec<&str> = line.split('\0').collect();
-            let program = told.first().and_then(|path| path.rsplit('/').next());
-            if program == words.first().copied() && told.get(1..words.len()) == words.get(1..) {
+            let arguments: Vec<&str> = line.split('\0').collect();
+            let program = arguments.first().and_then(|path| path.rsplit('/').next());
+            if program == words.first().copied() && arguments.get(1..words.len()) == words.get(1..)
+            {
                 return Ok(Self {
                     proc: path.display().to_string(),
                 });
@@ -36,7 +37,7 @@ impl Usage {
         anyhow::bail!("no process {words:?}")
     }
 
-    /// CPU seconds it has used, its own and the kernel's for it.
+    /// CPU seconds of the process, in user and kernel mode.
     pub fn cpu(&self) -> Result<f64> {
         let stat =
             fs::read_to_string(format!("{}/stat", self.proc)).context("the process ended")?;
@@ -48,7 +49,7 @@ impl Usage {
         Ok(ticks / TICKS)
     }
 
-    /// Its memory in MiB: `VmRSS` now, `VmHWM` at its peak.
+    /// Memory of the process in MiB: field `VmRSS` now, `VmHWM` at its peak.
     pub fn memory(&self, field: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("{}/status", self.proc))?;
         let line = status

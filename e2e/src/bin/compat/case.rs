@@ -1,4 +1,5 @@
-//! What is our answer to the input of one case?
+//! One case of the comparison with upstream: its input, and the objects that this operator makes of
+//! it.
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use crate::dump;
 /// Range of the Services of the management cluster that the dumps come from.
 const MANAGEMENT_SERVICES: &str = "10.96.0.0/16";
 
-/// One case: the tenant as it was when the dump was made, and the DataStore it had.
+/// Tenant as it was when the dump was made, and its DataStore.
 pub struct Case {
     tenant: Value,
     store: Value,
@@ -25,7 +26,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Reads a folder of the dumps.
+    /// Reads the case from its folder of the dumps.
     pub fn read(dir: &Path, name: &str) -> Result<Self> {
         let read = |file: &str| {
             let path = dir.join(file);
@@ -61,7 +62,8 @@ impl Case {
         })
     }
 
-    /// Writes our objects for the management cluster and for the tenant's inside below `out`.
+    /// Writes this operator's objects for the management cluster and for the tenant cluster below
+    /// `out`.
     pub async fn dump(&self, tools: &Tools, kamaji: &Path, out: &Path) -> Result<()> {
         if out.exists() {
             std::fs::remove_dir_all(out).with_context(|| format!("empty {}", out.display()))?;
@@ -105,7 +107,7 @@ impl Case {
     }
 }
 
-/// The DataStores of the dumps, but with certificates of our own.
+/// The DataStore of this name in the dumps, with certificates of the testbed's own.
 fn store(name: &str) -> Result<Value> {
     let authority = Authority::new("etcd-ca")?;
     let content = |pem: &str| json!({"content": BASE64_STANDARD.encode(pem)});

@@ -1,4 +1,4 @@
-//! How does an object look in the layout of upstream's dumps?
+//! Objects in the layout of upstream's dumps.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
-//! Where do our objects differ from those that upstream made of the same input?
+//! Comparison with upstream: objects of the same input, and the differences that are not accepted.
 //!
 //! Each case of upstream's dumps is rendered by `kamaji render` and applied to lone API servers,
-//! which fill in their defaults; what they answer is written in the layout of the dumps, and the
+//! which fill in their defaults; their answers are written in the layout of the dumps, and the
 //! dumps' own `compare.py` prints the differences that `compat/accepted` does not list.
 
 mod case;
@@ -64,7 +64,7 @@ async fn main() -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Prints what is left of the differences, and returns whether nothing is.
+/// Prints the remaining differences, and returns true if there are none.
 fn same(reference: &Path, name: &str, out: &Path) -> Result<bool> {
     println!("== {name}");
     let accepted = crate_dir().join(format!("compat/accepted/{name}.tsv"));

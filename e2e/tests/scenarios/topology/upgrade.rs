@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use kamaji_e2e::kubectl::{Kubectl, says};
+use kamaji_e2e::kubectl::{Kubectl, has_condition};
 use serde_json::json;
 
 use super::super::record::State;
@@ -82,7 +82,7 @@ impl Case<'_> {
         }
         let at_work = pods.into_values().filter(|pod| {
             let leaving = pod.object["metadata"]["deletionTimestamp"].is_string();
-            !pod.gone && !leaving && says(&pod.object, ("Ready", "True"))
+            !pod.gone && !leaving && has_condition(&pod.object, ("Ready", "True"))
         });
         let images: Vec<_> = at_work.map(|pod| image(&pod).to_owned()).collect();
         let new = format!(":{}", self.after);

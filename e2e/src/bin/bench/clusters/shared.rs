@@ -1,8 +1,8 @@
-//! What if all tenants had one API server? Then a small machine has room for many Clusters.
+//! One API server for all tenants of the bench, so that a small machine has room for many Clusters.
 //!
-//! A real control plane, made by the operator, which ends then. The bench plays the operator for all other
-//! TenantControlPlanes: each tells that it serves where that one does, with its kubeconfig and its CA.
-//! The provider, Cluster API and the hollow Nodes do not know.
+//! The operator makes one real control plane and ends. The bench acts as the operator for all other
+//! TenantControlPlanes: it writes each one's status and Secrets with the address, kubeconfig and CA
+//! of that control plane. The provider, Cluster API and the hollow Nodes see no difference.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,24 +25,24 @@ use serde_json::{Value, json};
 use super::NAMESPACE;
 
 /// Field manager of what the bench writes in the operator's place.
-const PLAYED: &str = "bench";
-/// Number of its address.
+const FIELD_MANAGER: &str = "bench";
+/// Number of the shared control plane's address.
 const ADDRESS: u8 = 31;
 /// Time between two attempts that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The control plane of all.
+/// The control plane that serves all tenants.
 pub struct Shared {
     client: Client,
-    /// `host:port`.
+    /// Address of the control plane, as `host:port`.
     endpoint: Value,
-    /// Data of its Secrets.
+    /// Data of the kubeconfig's Secrets.
     kubeconfig: Value,
     authority: Value,
 }
 
 impl Shared {
-    /// Has the operator make the control plane, and ends the operator.
+    /// Lets the operator make the control plane, then ends the operator.
     pub async fn up(testbed: &Testbed) -> Result<Self> {
         let tenant = json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
@@ -84,7 +84,7 @@ impl Shared {
         })
     }
 
-    /// Plays the operator for ever.
+    /// Acts as the operator until it is dropped.
     pub async fn serve(self) -> Result<()> {
         let api: Api<TenantControlPlane> = Api::namespaced(self.client.clone(), NAMESPACE);
         let play = async |tenant: Arc<TenantControlPlane>, shared: Arc<Self>| match shared
@@ -104,10 +104,10 @@ impl Shared {
         Ok(())
     }
 
-    /// The Secrets of a tenant and the status of one that serves.
+    /// Writes the Secrets of a tenant, and the status of one that is Ready.
     async fn play(&self, tenant: &TenantControlPlane) -> Result<()> {
-        let told = tenant.status.as_ref();
-        if told.is_some_and(|status| status.control_plane_endpoint.is_some()) {
+        let status = tenant.status.as_ref();
+        if status.is_some_and(|status| status.control_plane_endpoint.is_some()) {
             return Ok(());
         }
         let name = tenant.name_any();
@@ -151,7 +151,7 @@ impl Shared {
         });
         let api: Api<k8s_openapi::api::core::v1::Secret> =
             Api::namespaced(self.client.clone(), NAMESPACE);
-        let params = PatchParams::apply(PLAYED).force();
+        let params = PatchParams::apply(FIELD_MANAGER).force();
         api.patch(&name, &params, &Patch::Apply(&secret)).await?;
         Ok(())
     }

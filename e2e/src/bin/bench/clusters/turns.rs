@@ -1,5 +1,5 @@
-//! Whose pods may be scheduled? API servers that all start at once starve one another on a small machine.
-//! Everything else goes on at once.
+//! Staggered start of control planes: API servers that all start at once starve one another on a
+//! small machine. Everything else runs at once.
 
 use std::cell::Cell;
 use std::net::Ipv4Addr;
@@ -16,16 +16,16 @@ use super::available;
 
 /// Number of addresses for control planes.
 pub const ADDRESSES: u16 = 64;
-/// The first of them.
+/// Number of the first address for control planes.
 const FIRST: u8 = 32;
 
-/// Address of the control plane that begins in this turn.
+/// Address of the control plane with this turn.
 pub fn address(testbed: &Testbed, turn: u16) -> Ipv4Addr {
     let number = u8::try_from(turn % ADDRESSES).unwrap_or_default();
     testbed.bed.layout.vip(FIRST + number)
 }
 
-/// The turns of some control planes.
+/// Control planes that start one after another.
 pub struct Turns<'a> {
     kubectl: &'a Kubectl,
     number: u16,
@@ -33,7 +33,7 @@ pub struct Turns<'a> {
 }
 
 impl<'a> Turns<'a> {
-    /// Has the control planes of these Clusters wait for their turn.
+    /// Makes the control planes of these Clusters wait for their turn.
     pub fn of(kubectl: &'a Kubectl, clusters: &mut [Vec<Value>]) -> Result<Self> {
         let number = u16::try_from(clusters.len())?;
         for (turn, objects) in (0..number).zip(clusters) {
@@ -51,7 +51,7 @@ impl<'a> Turns<'a> {
         })
     }
 
-    /// Lets one more begin for each that is available, and a few at first.
+    /// Starts one more control plane for each that is available, and a few at first.
     pub async fn next(&self, begin: Instant) -> Result<()> {
         let available = available(self.kubectl, "ktcp").await?;
         let at_once = u16::try_from(available_parallelism()?.get())?.saturating_add(1);
@@ -74,8 +74,8 @@ fn label(turn: u16) -> String {
     format!("bench.kamaji.clastix.io/turn-{turn}")
 }
 
-/// Has the pods of a control plane wait for their turn, and gives them time. What runs without need does
-/// not.
+/// Makes the pods of a control plane wait for their turn, with more patient probes; components that
+/// the bench does not need are left out.
 fn wait_for_turn(spec: &mut Value, turn: u16) {
     let patient = json!({"timeoutSeconds": 10, "periodSeconds": 20, "failureThreshold": 30});
     let ready = json!({"timeoutSeconds": 10, "periodSeconds": 5});
