@@ -161,7 +161,7 @@ async fn up(layout: &Layout, what: What) -> Result<()> {
         What::Cluster => demo_cluster::up(&testbed, &env::current_exe()?).await,
     };
     if done.is_err() {
-        println!("{}", testbed.circumstances().await);
+        println!("{}", testbed.diagnostics().await);
     }
     done
 }

@@ -85,7 +85,7 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
         let testbed = Testbed::up(layout.clone()).await?;
         let measured = run(&testbed, (servers, number), figures).await;
         if measured.is_err() {
-            println!("{}", testbed.circumstances().await);
+            println!("{}", testbed.diagnostics().await);
         }
         Testbed::down(&layout).await?;
         measured?;
