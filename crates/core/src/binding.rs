@@ -1,11 +1,11 @@
-//! Schema, user and password of a tenant in its datastore, and whose they are. No connection is made
-//! here. (management-cluster specification, sections 5.10 and 6.10)
+//! Binding of a tenant to a datastore: schema, user, password and owner. Pure code; drivers make the
+//! connection.
 
+pub mod data_stores;
 pub mod names;
 pub mod overrides;
 mod succession;
-
-use std::collections::BTreeMap;
+mod types;
 
 use kamaji_api::{datastore::Driver, labels, owner::Owner};
 
@@ -13,70 +13,20 @@ use crate::{checksum, snapshot::Snapshot, store::Store, tenant::Tenant};
 
 pub use names::{NameProblem, Part};
 pub use succession::succeeds;
+pub use types::{Binding, Data, LiveSecret, NameRefusal};
 
-/// What a tenant has in a datastore.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// Prefix, database or bucket.
-    pub schema: String,
-    /// Role or user.
-    pub user: String,
-    /// Its password; unused by etcd, where a certificate's common name is the user.
-    pub password: String,
-    /// `host:port` that kine dials; empty for etcd.
-    pub connection: String,
-    /// The tenant itself, as the datastore records it.
-    pub owner: Owner,
-    /// True if the tenant's status says that both were set up for it in this datastore.
-    pub recorded: bool,
-    /// Uid of the former owner whose place the tenant is told to take.
-    pub adopts: Option<String>,
-}
-
-/// A name in a datastore that a tenant may not have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {text:?} {problem}{}", if *.recorded {
-    "; it stands in the status, which wins over the spec: correct it there if the tenant never ran under it, else ask whoever put it there"
-} else {
-    ". The name of a TenantControlPlane's schema and user cannot change: recreate it under another"
-})]
-pub struct NameRefusal {
-    /// Where the name stands.
-    pub field: &'static str,
-    /// The name.
-    pub text: String,
-    /// What is wrong with it.
-    pub problem: NameProblem,
-    /// True if it stands in the status.
-    pub recorded: bool,
-}
-
-impl std::fmt::Debug for Binding {
-    /// Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "schema {} for user {} at {:?}",
-            self.schema, self.user, self.connection
-        )
-    }
-}
-
-/// Bytes of a Secret by key.
-pub type Data = BTreeMap<String, Vec<u8>>;
-
-/// The binding of `tenant` in `store`, if it may have its names. The password in `live`, the data of
-/// the datastore-config Secret, is kept as long as the Secret's own checksum vouches for it.
+/// The binding of `tenant` in `store`, if it may have its names. The password in `live` stays as long as the
+/// Secret's own checksum matches its data; else a new one is drawn from the snapshot's seed.
 pub fn bind(
     tenant: &Tenant,
     store: &Store,
-    live: Option<(&Data, &str)>,
+    live: Option<LiveSecret>,
     snapshot: &Snapshot,
 ) -> Result<Binding, NameRefusal> {
     examine(tenant, store)?;
-    let kept = live
-        .filter(|(data, stamped)| checksum::map(data) == *stamped)
-        .and_then(|(data, _)| data.get("DB_PASSWORD"))
+    let current = live
+        .filter(|live| checksum::map(live.data) == live.checksum)
+        .and_then(|live| live.data.get("DB_PASSWORD"))
         .and_then(|bytes| String::from_utf8(bytes.clone()).ok())
         .filter(|password| !password.is_empty());
     let connection = match store.driver {
@@ -88,7 +38,7 @@ pub fn bind(
         (Driver::Nats, Some((user, password))) => (user.clone(), password.clone()),
         _ => (
             tenant.data_store_user().to_owned(),
-            kept.unwrap_or_else(|| seed.for_purpose("datastore-password").uuid_v4()),
+            current.unwrap_or_else(|| seed.for_purpose("datastore-password").uuid_v4()),
         ),
     };
     let annotations = snapshot.object.metadata.annotations.as_ref();
@@ -98,7 +48,7 @@ pub fn bind(
         password,
         connection,
         owner: owner(tenant, &snapshot.cluster),
-        recorded: is_recorded(tenant, &snapshot.object, &store.name),
+        recorded: data_stores::recorded(&snapshot.object, &store.name).is_some(),
         adopts: annotations.and_then(|all| all.get(labels::ADOPT_OWNER).cloned()),
     })
 }
@@ -112,7 +62,8 @@ fn owner(tenant: &Tenant, cluster: &str) -> Owner {
     }
 }
 
-/// Names are parsed wherever they stand: whoever may write a status must not become an administrator.
+/// Checks both names, whether they stand in the spec or in the status: an author of statuses must not become
+/// an administrator.
 fn examine(tenant: &Tenant, store: &Store) -> Result<(), NameRefusal> {
     let setup = tenant
         .status
@@ -141,15 +92,16 @@ fn examine(tenant: &Tenant, store: &Store) -> Result<(), NameRefusal> {
         if part == Part::User && store.driver == Driver::Nats {
             continue;
         }
-        let judged = names::examine(part, text, Some(store.driver)).and_then(|()| {
-            let operators = part == Part::User && store.administrators().iter().any(|a| a == text);
-            if operators {
+        let examined = names::examine(part, text, Some(store.driver));
+        let administrators = || store.administrators().iter().any(|admin| admin == text);
+        let checked = examined.and_then(|()| {
+            if part == Part::User && administrators() {
                 Err(NameProblem::Operator(store.name.clone()))
             } else {
                 Ok(())
             }
         });
-        judged.map_err(|problem| NameRefusal {
+        checked.map_err(|problem| NameRefusal {
             field: fields[usize::from(recorded)],
             text: text.to_owned(),
             problem,
@@ -157,43 +109,6 @@ fn examine(tenant: &Tenant, store: &Store) -> Result<(), NameRefusal> {
         })?;
     }
     Ok(())
-}
-
-/// True if the status says that the tenant's place in the DataStore `name` was set up under the names
-/// that it has now.
-fn is_recorded(
-    tenant: &Tenant,
-    object: &kamaji_api::tenant::TenantControlPlane,
-    name: &str,
-) -> bool {
-    let Some(storage) = &tenant.status.storage else {
-        return false;
-    };
-    let has = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let set_up = storage
-        .setup
-        .as_ref()
-        .is_some_and(|setup| has(&setup.schema) && has(&setup.user));
-    let here = storage.data_store_name.as_deref() == Some(name)
-        || overrides::effective(object)
-            .iter()
-            .any(|(_, store)| store == name);
-    set_up && here
-}
-
-impl Binding {
-    /// Data of the datastore-config Secret.
-    pub fn data(&self) -> Data {
-        [
-            ("DB_CONNECTION_STRING", &self.connection),
-            ("DB_SCHEMA", &self.schema),
-            ("DB_USER", &self.user),
-            ("DB_PASSWORD", &self.password),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.clone().into_bytes()))
-        .collect()
-    }
 }
 
 #[cfg(test)]

@@ -3,19 +3,23 @@ use serde_json::json;
 use super::*;
 use crate::plan::fixture::{snapshot, store};
 
-fn bound(live: Option<(&Data, &str)>) -> Binding {
+fn bound(live: Option<LiveSecret>) -> Binding {
     let fixture = snapshot(json!({}));
     let tenant = Tenant::parse(&fixture.object).unwrap();
     bind(&tenant, &store(), live, &fixture).unwrap()
 }
 
+fn live<'a>(data: &'a Data, checksum: &'a str) -> LiveSecret<'a> {
+    LiveSecret { data, checksum }
+}
+
 #[test]
-fn a_password_is_kept_as_long_as_its_checksum_vouches_for_it() {
+fn a_password_stays_as_long_as_the_checksum_of_its_secret_matches() {
     let mut data = bound(None).data();
-    data.insert("DB_PASSWORD".to_owned(), b"kept".to_vec());
-    let stamp = checksum::map(&data);
-    assert_eq!(bound(Some((&data, &stamp))).password, "kept");
-    assert_ne!(bound(Some((&data, "tampered"))).password, "kept");
+    data.insert("DB_PASSWORD".to_owned(), b"current".to_vec());
+    let checksum = crate::checksum::map(&data);
+    assert_eq!(bound(Some(live(&data, &checksum))).password, "current");
+    assert_ne!(bound(Some(live(&data, "tampered"))).password, "current");
 }
 
 #[test]

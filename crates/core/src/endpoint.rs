@@ -8,7 +8,7 @@ use kamaji_api::tenant::ServiceType;
 
 use crate::tenant::Tenant;
 
-mod host_port;
+pub mod host_port;
 
 pub use host_port::{HostPort, HostPortError};
 

@@ -1,7 +1,7 @@
-//! Ranges and addresses that can be read, and with which Kubernetes would not run.
+//! Checks of a tenant's ranges and addresses that parse, but with which Kubernetes would not run.
 //!
-//! A tenant that is stored so is rendered as it is written: refusing is for admission, and a condition
-//! says what is not known before the control plane has its address.
+//! Admission refuses them. A tenant that is stored with them is rendered as written. A condition reports what
+//! is only known once the control plane has its address.
 
 use std::net::IpAddr;
 
@@ -12,13 +12,13 @@ use crate::{
     tenant::{Tenant, first_address},
 };
 
-/// Prefix of a node's IPv4 pod range, unless a flag says otherwise.
+/// Default prefix length of a node's IPv4 pod range.
 pub const NODE_MASK_IPV4: u8 = 24;
-/// Prefix of a node's IPv6 pod range, unless a flag says otherwise.
+/// Default prefix length of a node's IPv6 pod range.
 pub const NODE_MASK_IPV6: u8 = 64;
-/// Bits between a range of IPv6 pods and a node's, at most.
+/// Most bits between a range of IPv6 pods and a node's.
 const NODE_BITS_IPV6: u8 = 16;
-/// Host bits of a service range, at most, before Kubernetes 1.34.
+/// Most host bits of a service range before Kubernetes 1.34.
 const SERVICE_BITS: u8 = 20;
 /// Kubernetes minor from which service ranges may have any size.
 const ANY_SERVICE_RANGE: u64 = 34;
@@ -27,30 +27,30 @@ const PODS: &str = "spec.networkProfile.podCidrs";
 const SERVICES: &str = "spec.networkProfile.serviceCidrs";
 const DNS: &str = "spec.networkProfile.dnsServiceIPs";
 
-/// One thing that would not run.
+/// A field with which Kubernetes would not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which field.
+    /// Path of the field, for example `spec.networkProfile.podCidrs`.
     pub field: &'static str,
-    /// What is wrong and what to do.
+    /// Flaw and remedy; the text goes after the field.
     pub problem: String,
 }
 
-/// Everything that is wrong with what a tenant's own text says.
+/// Every problem that the tenant's spec has by itself; empty if there is none.
 pub fn problems(tenant: &Tenant) -> Vec<Problem> {
     let network = &tenant.network;
     let mut found = Vec::new();
-    let stated = [
+    let announced = [
         (
             "spec.networkProfile.advertiseAddress",
             network.advertise_address,
         ),
         ("spec.networkProfile.address", network.address),
     ];
-    let stated = stated
+    let announced = announced
         .into_iter()
         .find_map(|(field, ip)| Some((field, ip?)));
-    if let Some((field, address)) = stated {
+    if let Some((field, address)) = announced {
         found.extend(family(tenant, field, address));
     }
     found.extend(
@@ -74,8 +74,8 @@ pub fn problems(tenant: &Tenant) -> Vec<Problem> {
     found
 }
 
-/// kube-apiserver ends at its start if the first service range is of another family than the address that
-/// it announces.
+/// Checks that the first service range has the family of the address that kube-apiserver announces: it exits
+/// at start if not. `field` names the source of the address in the message.
 pub fn family(tenant: &Tenant, field: &str, announced: IpAddr) -> Option<Problem> {
     let range = tenant.network.service_cidrs.first()?;
     let announced = announced.to_canonical();
@@ -95,7 +95,8 @@ pub fn family(tenant: &Tenant, field: &str, announced: IpAddr) -> Option<Problem
     })
 }
 
-/// kube-controller-manager ends at its start if no node's range fits into the range of pods, or far too many.
+/// Checks a pod range: kube-controller-manager exits at start if no node's range fits into it, or far too
+/// many do.
 fn pods(tenant: &Tenant, range: IpNet) -> Option<Problem> {
     let (mask, flag) = node_mask(tenant, range)?;
     let prefix = range.prefix_len();
@@ -117,7 +118,8 @@ fn pods(tenant: &Tenant, range: IpNet) -> Option<Problem> {
     })
 }
 
-/// The prefix of a node's range and the flag that sets it; `None` if nodes get none, or from elsewhere.
+/// Prefix length of a node's range and the flag that sets it; `None` if kube-controller-manager allocates no
+/// ranges.
 fn node_mask(tenant: &Tenant, range: IpNet) -> Option<(u8, &'static str)> {
     let flags = flags(tenant, |extra| &extra.controller_manager);
     let given = |name: &str| {
@@ -125,26 +127,28 @@ fn node_mask(tenant: &Tenant, range: IpNet) -> Option<(u8, &'static str)> {
         let last = values.next_back()?;
         Some(last.split_once('=').map_or("", |(_, value)| value))
     };
-    let elsewhere = ["--cluster-cidr", "--cidr-allocator-type", "--controllers"];
+    let other_allocators = ["--cluster-cidr", "--cidr-allocator-type", "--controllers"];
     if given("--allocate-node-cidrs").is_some_and(|value| value == "false")
-        || elsewhere.into_iter().any(|name| given(name).is_some())
+        || other_allocators
+            .into_iter()
+            .any(|name| given(name).is_some())
     {
         return None;
     }
-    let (usual, own) = if is_ipv4(range) {
+    let (default, flag) = if is_ipv4(range) {
         (NODE_MASK_IPV4, "--node-cidr-mask-size-ipv4")
     } else {
         (NODE_MASK_IPV6, "--node-cidr-mask-size-ipv6")
     };
-    let given = given(own).or_else(|| given("--node-cidr-mask-size"));
+    let given = given(flag).or_else(|| given("--node-cidr-mask-size"));
     match given {
-        // What kube-controller-manager cannot read is its to refuse.
-        Some(value) => Some((value.parse().ok()?, own)),
-        None => Some((usual, own)),
+        // An unreadable value is left to kube-controller-manager to refuse.
+        Some(value) => Some((value.parse().ok()?, flag)),
+        None => Some((default, flag)),
     }
 }
 
-/// kube-apiserver before 1.34 ends at its start if a range of Services is large.
+/// Checks the size of a service range: kube-apiserver before 1.34 exits at start if it is large.
 fn services(tenant: &Tenant, range: IpNet) -> Option<Problem> {
     let bits = range.max_prefix_len() - range.prefix_len();
     let lifted = flags(tenant, |extra| &extra.api_server)
@@ -163,7 +167,8 @@ fn services(tenant: &Tenant, range: IpNet) -> Option<Problem> {
     })
 }
 
-/// The first address is the Service `kubernetes`'s; the ends of a range are nobody's.
+/// Checks an address of the cluster DNS: the first of the range belongs to the Service `kubernetes`, and no
+/// Service may have the ends of a range.
 fn dns(tenant: &Tenant, address: IpAddr) -> Option<Problem> {
     let ranges = &tenant.network.service_cidrs;
     let problem = |why: &str| {

@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::plan::fixture::tenant;
 
-/// What is wrong with a tenant of this network, version and flags.
-fn found(network: &Value, rest: Value) -> Vec<String> {
+/// Problems of a tenant with this network, version and flags.
+fn problems_of(network: &Value, rest: Value) -> Vec<String> {
     let mut spec =
         json!({"networkProfile": {"address": null, "serviceCidr": null, "podCidr": null}});
     json_patch::merge(&mut spec, &json!({"networkProfile": network}));
@@ -59,38 +59,42 @@ fn the_first_service_range_is_of_the_announced_family() {
             ],
         ),
     ] {
-        refused(&found(&network, json!({})), &words);
+        refused(&problems_of(&network, json!({})), &words);
     }
-    for fine in [
+    for valid in [
         json!({"serviceCidrs": ["fd00::/112", "10.96.0.0/16"], "address": "2001:db8::1"}),
         json!({"serviceCidrs": ["10.96.0.0/16"], "address": "2001:db8::1", "advertiseAddress": "192.0.2.1"}),
         json!({"serviceCidrs": ["10.96.0.0/16"], "address": "::ffff:192.0.2.1"}),
         // Not known before the Service has an address.
         services(json!(["fd00::/112"])),
     ] {
-        assert_eq!(found(&fine, json!({})), Vec::<String>::new(), "{fine}");
+        assert_eq!(
+            problems_of(&valid, json!({})),
+            Vec::<String>::new(),
+            "{valid}"
+        );
     }
 }
 
 #[test]
 fn a_pod_range_holds_at_least_one_node_and_not_too_many() {
     refused(
-        &found(&pods("10.244.0.0/25"), json!({})),
+        &problems_of(&pods("10.244.0.0/25"), json!({})),
         &["podCidrs", "/24", "--node-cidr-mask-size-ipv4"],
     );
     refused(
-        &found(&pods("fd00:1::/65"), json!({})),
+        &problems_of(&pods("fd00:1::/65"), json!({})),
         &["podCidrs", "/64"],
     );
     refused(
-        &found(&pods("fd00:1::/40"), json!({})),
+        &problems_of(&pods("fd00:1::/40"), json!({})),
         &["podCidrs", "/48 or smaller"],
     );
-    for fine in ["10.244.0.0/24", "172.0.0.0/9", "fd00:1::/64", "fd00:1::/48"] {
+    for valid in ["10.244.0.0/24", "172.0.0.0/9", "fd00:1::/64", "fd00:1::/48"] {
         assert_eq!(
-            found(&pods(fine), json!({})),
+            problems_of(&pods(valid), json!({})),
             Vec::<String>::new(),
-            "{fine}"
+            "{valid}"
         );
     }
 }
@@ -106,15 +110,15 @@ fn the_users_flags_decide_how_large_a_node_is() {
         json!(["--node-cidr-mask-size-ipv4=many"]),
     ] {
         assert_eq!(
-            found(&small, manager(flags.clone())),
+            problems_of(&small, manager(flags.clone())),
             Vec::<String>::new(),
             "{flags}"
         );
     }
     let larger = manager(json!(["--node-cidr-mask-size-ipv4=22"]));
-    refused(&found(&pods("10.244.0.0/24"), larger), &["/22"]);
+    refused(&problems_of(&pods("10.244.0.0/24"), larger), &["/22"]);
     let six = manager(json!(["--node-cidr-mask-size=56"]));
-    assert_eq!(found(&pods("fd00:1::/40"), six), Vec::<String>::new());
+    assert_eq!(problems_of(&pods("fd00:1::/40"), six), Vec::<String>::new());
 }
 
 #[test]
@@ -124,19 +128,22 @@ fn a_large_service_range_needs_kubernetes_1_34() {
         services(json!(["fd00:96::/64"])),
     );
     refused(
-        &found(&four, version("v1.32.8")),
+        &problems_of(&four, version("v1.32.8")),
         &["serviceCidrs", "/12 or smaller", "v1.34"],
     );
     refused(
-        &found(&six, version("v1.33.4")),
+        &problems_of(&six, version("v1.33.4")),
         &["serviceCidrs", "/108 or smaller"],
     );
     for network in [&four, &six] {
-        assert_eq!(found(network, version("v1.34.0")), Vec::<String>::new());
-    }
-    for fine in ["10.0.0.0/12", "fd00:96::/108"] {
         assert_eq!(
-            found(&services(json!([fine])), version("v1.33.4")),
+            problems_of(network, version("v1.34.0")),
+            Vec::<String>::new()
+        );
+    }
+    for valid in ["10.0.0.0/12", "fd00:96::/108"] {
+        assert_eq!(
+            problems_of(&services(json!([valid])), version("v1.33.4")),
             Vec::<String>::new()
         );
     }
@@ -145,7 +152,7 @@ fn a_large_service_range_needs_kubernetes_1_34() {
 #[test]
 fn the_dns_address_is_free() {
     let dns = |ranges: Value, address: &str| {
-        found(
+        problems_of(
             &json!({"serviceCidrs": ranges, "dnsServiceIPs": [address]}),
             json!({}),
         )
@@ -161,8 +168,8 @@ fn the_dns_address_is_free() {
             &["dnsServiceIPs", end, "end of its range"],
         );
     }
-    for fine in ["10.95.0.2", "10.95.0.10", "fd00:95::1", "fd00:95::ffff"] {
-        assert_eq!(dns(both(), fine), Vec::<String>::new(), "{fine}");
+    for valid in ["10.95.0.2", "10.95.0.10", "fd00:95::1", "fd00:95::ffff"] {
+        assert_eq!(dns(both(), valid), Vec::<String>::new(), "{valid}");
     }
     refused(
         &dns(json!(["fd00:95::/112"]), "fd00:95::1"),

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use kamaji_api::datastore::Driver;
 use kamaji_core::endpoint::HostPort;
 
-use crate::{Driver, Secret};
+use crate::tenancy::Secret;
 
 /// A certificate with its private key, PEM. The key is left out of debug output.
 #[derive(Clone, PartialEq, Eq)]

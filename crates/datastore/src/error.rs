@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use kamaji_api::owner::Owner;
+use kamaji_api::{datastore::Driver, owner::Owner};
 use thiserror::Error;
 
-use crate::{Connection, Driver};
+use crate::connection::Connection;
 
 /// The datastore and the operation that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,304 +5,33 @@
 //! else. The owner of user and schema is recorded in keys of the operator ([`owners`]).
 
 mod answer;
+mod claims;
+mod client;
 mod diagnosis;
 mod material;
 mod members;
+mod observed;
 mod owners;
 mod plan;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use etcd_client::{
-    Compare, CompareOp, DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
-    RoleRevokePermissionOptions, Txn, TxnOp, TxnOpResponse, UserAddOptions,
-};
-use kamaji_api::owner::NOBODY;
+use etcd_client::GetOptions;
 
-use crate::change::{Change, Item, Step};
+use crate::change::{Change, Step};
 use crate::connection::Connection;
+use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::tenancy::{Schema, Tenancy, User};
-use crate::{AccessControl, DataStore};
+use crate::tenancy::Tenancy;
 
-use answer::{
-    NOT_GRANTED, ROLE_EXISTS, ROLE_MISSING, USER_EXISTS, USER_MISSING, auth_is_on, unless,
-};
-use members::Members;
-use plan::{ADMINISTRATOR, Access, Observed, Range, Write};
+use client::Etcd;
+use observed::Range;
+use plan::ADMINISTRATOR;
 
-/// Keys deleted at once: one delete of a big tenant would hold up its neighbours.
-const BATCH: i64 = 1000;
-/// Instruction for an operator whose user is no administrator.
-pub(crate) const BECOME_ADMINISTRATOR: &str =
-    "give the user of the client certificate the role root";
-/// Instruction for an etcd that refuses tenants because access control is off.
-pub(crate) const ENABLE_AUTH: &str = "create the user and role root and run `etcdctl auth enable`";
-/// An etcd whose administrator accepts that access control is off.
-const OPEN: AccessControl = AccessControl::Off {
-    exposure: "whoever reaches this etcd with any client certificate of its CA, each tenant included, \
-               reads and writes every tenant's data",
-    remedy: "create the user and role root, run `etcdctl auth enable`",
-};
-
-/// An etcd cluster, reached as its administrator.
-pub(crate) struct Etcd {
-    members: Members,
-    /// True once this connection has seen that access control is on.
-    auth_seen: AtomicBool,
-    /// True if an administrator accepts that access control is off.
-    accepts_open: bool,
-}
-
-impl Etcd {
-    /// Prepares the clients; nothing is dialled yet.
-    pub(crate) async fn open(connection: &Connection) -> Result<Self, Error> {
-        let members = Members::prepare(connection).await?;
-        Ok(Self {
-            members,
-            auth_seen: AtomicBool::new(false),
-            accepts_open: connection.without_access_control,
-        })
-    }
-
-    /// Refuses a store that would let every tenant read every other, unless that is accepted.
-    async fn require_auth(&self) -> Result<AccessControl, Error> {
-        if self.auth_seen.load(Ordering::Relaxed) {
-            return Ok(AccessControl::On);
-        }
-        let log_in = |client: etcd_client::Client| async move {
-            let mut auth = client.auth_client();
-            auth_is_on(auth.authenticate(NOBODY.to_owned(), String::new()).await)
-        };
-        let answer = self
-            .members
-            .call("asking whether access control is on", log_in)
-            .await;
-        match answer {
-            Err(Error::AccessControlOff { .. }) if self.accepts_open => return Ok(OPEN),
-            other => other?,
-        }
-        self.auth_seen.store(true, Ordering::Relaxed);
-        Ok(AccessControl::On)
-    }
-
-    async fn observe(&self, tenancy: &Tenancy) -> Result<Observed, Error> {
-        let (role, user, records) = Box::pin(async {
-            tokio::try_join!(
-                self.role(&tenancy.schema),
-                self.user(&tenancy.user),
-                self.records(tenancy),
-            )
-        })
-        .await?;
-        let observed = Observed {
-            role,
-            user,
-            records,
-        };
-        observed.refuse_administrator().map_err(|_| Error::Refused {
-            site: self.members.site(format!("reading user {}", tenancy.user)),
-            reason: format!(
-                "user {} holds the role {ADMINISTRATOR} and so is an administrator of the store; \
-                 give the tenant another datastore user, or take the role from this one",
-                tenancy.user
-            ),
-        })?;
-        Ok(observed)
-    }
-
-    async fn role(&self, role: &Schema) -> Result<Option<Vec<(Access, Range)>>, Error> {
-        let found = self.read_role(role.as_str()).await?;
-        Ok(found.map(|role| role.permissions().iter().map(permission).collect()))
-    }
-
-    async fn read_role(&self, role: &str) -> Result<Option<RoleGetResponse>, Error> {
-        let doing = format!("reading role {role}");
-        let answer = self
-            .members
-            .call(doing.as_str(), |mut client| async move {
-                unless(
-                    USER_MISSING,
-                    unless(ROLE_MISSING, client.role_get(role).await),
-                )
-            })
-            .await?;
-        // The only user that can be missing here is the operator's own.
-        answer.ok_or_else(|| Error::NotAuthorised {
-            site: self.members.site(doing),
-            cause: "the store has no user with the client certificate's common name".to_owned(),
-            remedy: BECOME_ADMINISTRATOR,
-        })
-    }
-
-    async fn user(&self, user: &User) -> Result<Option<Vec<String>>, Error> {
-        let found = self
-            .members
-            .call(format!("reading user {user}"), |mut client| async move {
-                unless(USER_MISSING, client.user_get(user.as_str()).await)
-            })
-            .await?;
-        Ok(found.map(|user| user.roles().to_vec()))
-    }
-
-    async fn write(&self, write: Write, tenancy: &Tenancy) -> Result<Step, Error> {
-        match write {
-            Write::CreateRole => self.create_role(&tenancy.schema).await,
-            Write::GrantOwnRange => self.grant(&tenancy.schema).await,
-            Write::RevokeRange(range) => self.revoke(&tenancy.schema, range).await,
-            Write::CreateUser => self.create_user(&tenancy.user).await,
-            Write::Bind => self.bind(tenancy).await,
-            Write::Unbind(role) => self.unbind(&tenancy.user, role).await,
-        }
-    }
-
-    async fn create_role(&self, role: &Schema) -> Result<Step, Error> {
-        self.members
-            .call(format!("creating role {role}"), |mut client| async move {
-                unless(ROLE_EXISTS, client.role_add(role.as_str()).await)
-            })
-            .await?;
-        Ok(Step::Created(Item::new("role", role.as_str())))
-    }
-
-    async fn grant(&self, role: &Schema) -> Result<Step, Error> {
-        let range = &Range::of(role);
-        self.members
-            .call(
-                format!("granting {range} to role {role}"),
-                |mut client| async move {
-                    let permission = Permission::read_write(range.start.clone())
-                        .with_range_end(range.end.clone());
-                    client
-                        .role_grant_permission(role.as_str(), permission)
-                        .await
-                },
-            )
-            .await?;
-        Ok(Step::AccessGranted(format!("range {range}")))
-    }
-
-    async fn revoke(&self, role: &Schema, range: Range) -> Result<Step, Error> {
-        let range = &range;
-        self.members
-            .call(
-                format!("revoking {range} from role {role}"),
-                |mut client| async move {
-                    let end = RoleRevokePermissionOptions::new().with_range_end(range.end.clone());
-                    let start = range.start.clone();
-                    let result = client
-                        .role_revoke_permission(role.as_str(), start, Some(end))
-                        .await;
-                    unless(NOT_GRANTED, result)
-                },
-            )
-            .await?;
-        Ok(Step::AccessRevoked(format!("range {range}")))
-    }
-
-    async fn create_user(&self, user: &User) -> Result<Step, Error> {
-        self.members
-            .call(format!("creating user {user}"), |mut client| async move {
-                let by_certificate = UserAddOptions::new().with_no_pwd();
-                unless(
-                    USER_EXISTS,
-                    client
-                        .user_add(user.as_str(), "", Some(by_certificate))
-                        .await,
-                )
-            })
-            .await?;
-        Ok(Step::Created(Item::new("user", user.as_str())))
-    }
-
-    async fn bind(&self, Tenancy { schema, user, .. }: &Tenancy) -> Result<Step, Error> {
-        self.members
-            .call(format!("binding user {user} to role {schema}"), |mut client| async move {
-                client.user_grant_role(user.as_str(), schema.as_str()).await
-            })
-            .await?;
-        Ok(Step::AccessGranted(format!("role {schema}")))
-    }
-
-    async fn unbind(&self, user: &User, role: String) -> Result<Step, Error> {
-        let foreign = role.as_str();
-        self.members
-            .call(
-                format!("unbinding user {user} from role {role}"),
-                |mut client| async move {
-                    unless(
-                        NOT_GRANTED,
-                        client.user_revoke_role(user.as_str(), foreign).await,
-                    )
-                },
-            )
-            .await?;
-        Ok(Step::AccessRevoked(format!("role {role}")))
-    }
-
-    async fn delete_role(&self, role: &Schema) -> Result<Step, Error> {
-        self.members
-            .call(format!("deleting role {role}"), |mut client| async move {
-                unless(ROLE_MISSING, client.role_delete(role.as_str()).await)
-            })
-            .await?;
-        Ok(Step::Removed(Item::new("role", role.as_str())))
-    }
-
-    async fn delete_user(&self, user: &User) -> Result<Step, Error> {
-        self.members
-            .call(format!("deleting user {user}"), |mut client| async move {
-                unless(USER_MISSING, client.user_delete(user.as_str()).await)
-            })
-            .await?;
-        Ok(Step::Removed(Item::new("user", user.as_str())))
-    }
-
-    /// Deletes the tenant's keys, a batch at a time, each only as long as the schema's record is the
-    /// tenant's; returns their number.
-    async fn delete_keys(&self, tenancy: &Tenancy) -> Result<u64, Error> {
-        let own = &Range::of(&tenancy.schema);
-        let record = owners::key("schema", tenancy.schema.as_str());
-        let still_owned = &Compare::value(record, CompareOp::Equal, tenancy.owner.record());
-        let mut deleted = 0;
-        while let Some(last) = self.end_of_batch(own).await? {
-            // The key directly after the batch's last one, which is inside the range.
-            let end = [last.as_slice(), b"\0"].concat();
-            let options = &DeleteOptions::new().with_range(end);
-            let doing = format!("deleting keys of {own}");
-            let batch = self
-                .members
-                .call(doing.as_str(), |mut client| async move {
-                    let delete = TxnOp::delete(own.start.clone(), Some(options.clone()));
-                    client
-                        .txn(Txn::new().when([still_owned.clone()]).and_then([delete]))
-                        .await
-                })
-                .await?;
-            if !batch.succeeded() {
-                return Err(self.overtaken(doing, tenancy));
-            }
-            for response in batch.op_responses() {
-                if let TxnOpResponse::Delete(batch) = response {
-                    deleted += batch.deleted().unsigned_abs();
-                }
-            }
-        }
-        Ok(deleted)
-    }
-
-    async fn end_of_batch(&self, own: &Range) -> Result<Option<Vec<u8>>, Error> {
-        let batch = self
-            .members
-            .call(format!("listing keys of {own}"), |mut client| async move {
-                let options = GetOptions::new().with_range(own.end.clone());
-                let options = options.with_keys_only().with_limit(BATCH);
-                client.get(own.start.clone(), Some(options)).await
-            })
-            .await?;
-        Ok(batch.kvs().last().map(|last| last.key().to_vec()))
-    }
+/// Prepares the clients of an etcd cluster; nothing is dialled yet.
+pub(crate) async fn open(connection: &Connection) -> Result<impl DataStore + use<>, Error> {
+    Etcd::open(connection).await
 }
 
 #[async_trait]
@@ -375,13 +104,4 @@ impl DataStore for Etcd {
     fn slow_hint(&self) -> &'static str {
         "is it overloaded, or has it lost its quorum?"
     }
-}
-
-fn permission(permission: &Permission) -> (Access, Range) {
-    let full = permission.get_type() == PermissionType::Readwrite as i32;
-    let range = Range {
-        start: permission.key().to_vec(),
-        end: permission.range_end().to_vec(),
-    };
-    (if full { Access::Full } else { Access::Partial }, range)
 }

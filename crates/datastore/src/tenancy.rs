@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use kamaji_api::owner::Owner;
+use kamaji_api::{datastore::Driver, owner::Owner};
 use kamaji_core::binding::names::{self, NameProblem, Part};
 use thiserror::Error;
-
-use crate::Driver;
 
 /// A text that cannot name a tenant's schema or user in a datastore.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,5 +1,5 @@
-//! Names in datastores that tenants of this management cluster have, so that most conflicts cost no
-//! request. What decides is the record in the datastore itself.
+//! Names in datastores that tenants of this management cluster have claimed, so that most conflicts cost no
+//! request. The owner record in the datastore itself has the last word.
 
 use std::{
     collections::HashMap,
@@ -8,51 +8,46 @@ use std::{
 
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
 use kamaji_core::{
-    binding::{Binding, overrides},
+    binding::{Binding, data_stores},
     store::Store,
 };
 
 use kamaji_shell::ObjectKey;
 
-/// Store, what kind of name, name. Two DataStores for one database are one store.
+/// Database, kind of name, name. Two DataStores with the same driver and endpoints are one database.
 type Name = (String, &'static str, String);
 
 #[derive(Clone, Debug)]
 struct Claim {
     tenant: ObjectKey,
-    /// True if the tenant's status says so.
+    /// True if the tenant's status records the name.
     recorded: bool,
 }
 
-/// Who has claimed what.
+/// Claimed names, and the tenant that has claimed each.
 #[derive(Debug, Default)]
 pub struct Claims {
     claims: Mutex<HashMap<Name, Claim>>,
 }
 
 impl Claims {
-    /// Claims the names of `binding` for `tenant`; the tenant that has one of them, if another has.
+    /// Claims the names of `binding` for `tenant`. Nothing is claimed if another tenant has one of them; that
+    /// tenant is returned.
     pub fn claim(&self, tenant: &ObjectKey, store: &Store, binding: &Binding) -> Option<ObjectKey> {
         let names = names(store, &binding.schema, &binding.user);
         self.take(tenant, &names, binding.recorded)
     }
 
-    /// Claims what the status of `tenant` records in `store`, if it does.
+    /// Claims the names that the status of `tenant` records in `store`, if it records any.
     pub fn recall(&self, tenant: &ObjectKey, store: &Store, object: &TenantControlPlane) {
-        let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
-        let Some(storage) = storage else { return };
-        let Some(setup) = &storage.setup else { return };
-        let here = storage.data_store_name.as_ref() == Some(&store.name)
-            || overrides::effective(object)
-                .iter()
-                .any(|(_, name)| *name == store.name);
-        if let (true, Some(schema), Some(user)) = (here, &setup.schema, &setup.user) {
-            // Whoever else has recorded them was first; the datastore knows.
-            self.take(tenant, &names(store, schema, user), true);
+        if let Some(recorded) = data_stores::recorded(object, &store.name) {
+            // Another tenant that has recorded them was first; the datastore's own records decide.
+            let names = names(store, recorded.schema, recorded.user);
+            self.take(tenant, &names, true);
         }
     }
 
-    /// Nothing is known of `tenant` any more.
+    /// Releases every name of `tenant`.
     pub fn forget(&self, tenant: &ObjectKey) {
         self.locked().retain(|_, claim| claim.tenant != *tenant);
     }

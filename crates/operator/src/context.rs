@@ -20,7 +20,7 @@ use kamaji_core::{
 use kamaji_shell::ObjectKey;
 use kube::Client;
 
-use crate::{databases::Databases, memo::Memo, settings::Settings};
+use crate::{databases::DatastoreClients, memo::Memo, settings::Settings};
 use kamaji_shell::{
     apply::Writer,
     events::Events,
@@ -53,7 +53,7 @@ pub struct Context {
     /// DataStores with their references resolved.
     pub stores: Stores,
     /// Open datastores.
-    pub databases: Databases,
+    pub databases: DatastoreClients,
     /// Tenants' API servers.
     pub remote: Remote,
     /// What the last visits inside brought.

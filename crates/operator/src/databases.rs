@@ -1,4 +1,5 @@
-//! Tenants' places in datastores: claimed, ensured and removed, without asking the datastore each time.
+//! Clients of every DataStore: claim, ensure and remove tenants' bindings, without a request for a binding
+//! that was ensured a short while ago.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
@@ -18,20 +19,20 @@ use tokio::sync::Semaphore;
 use crate::claims::Claims;
 use kamaji_shell::{ObjectKey, clock, watch::Objects};
 
-/// Operations at one datastore at the same time.
+/// Most concurrent operations at one DataStore.
 const AT_ONCE: usize = 16;
-/// Longest time of one whole operation at a datastore.
+/// Time limit of one whole operation at a DataStore, waiting for its turn included.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// Open datastores and what was ensured in them.
-pub struct Databases {
+/// Clients of every DataStore, and the bindings that were ensured with them.
+pub struct DatastoreClients {
     open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
     ensured: Mutex<HashMap<(ObjectKey, String), (u64, Instant)>>,
     claims: Claims,
-    /// Every tenant: who is recorded, and who lives.
+    /// Every tenant, to find recorded names and living owners.
     tenants: Objects<ObjectKey, TenantControlPlane>,
-    /// After this, what was ensured is looked at again.
-    trust: Duration,
+    /// Time after which an ensured binding is checked again.
+    resync: Duration,
 }
 
 struct Open {
@@ -40,15 +41,15 @@ struct Open {
     permits: Semaphore,
 }
 
-/// Why a datastore did not do its part.
+/// Failure of an operation at a DataStore; its text names the DataStore.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The driver is not there.
+    /// The driver reports an error, or there is no driver.
     #[error("the DataStore {store}: {source}")]
     Driver {
-        /// Which one.
+        /// Name of the DataStore.
         store: String,
-        /// Why.
+        /// Error of the driver.
         #[source]
         source: Box<datastore::Error>,
     },
@@ -60,27 +61,27 @@ pub enum DatabaseError {
         /// Question of the driver to an administrator.
         hint: &'static str,
     },
-    /// Its text cannot be used.
+    /// The DataStore or the binding cannot be used as it is written.
     #[error("the DataStore {store}: {problem}")]
     Unusable {
-        /// Which one.
+        /// Name of the DataStore.
         store: String,
-        /// What is wrong.
+        /// Flaw of the DataStore or the binding.
         problem: String,
     },
 }
 
-/// What became of a tenant's place that was to be removed.
+/// Outcome of the removal of a tenant's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone.
+    /// Data, user and owner records are removed.
     Done,
-    /// It is not the tenant's, and nothing was touched: why.
+    /// Nothing was touched, because the names are not the tenant's; the text says why.
     Left(String),
 }
 
 impl DatabaseError {
-    /// The datastore's own error, if it was one.
+    /// The driver's error, if the failure is one.
     pub fn driver(&self) -> Option<&datastore::Error> {
         match self {
             Self::Driver { source, .. } => Some(source),
@@ -89,19 +90,20 @@ impl DatabaseError {
     }
 }
 
-impl Databases {
-    /// Trusts what was ensured for `trust`.
-    pub fn new(trust: Duration, tenants: Objects<ObjectKey, TenantControlPlane>) -> Self {
+impl DatastoreClients {
+    /// Starts without clients. An ensured binding is checked again after `resync`.
+    pub fn new(resync: Duration, tenants: Objects<ObjectKey, TenantControlPlane>) -> Self {
         Self {
             open: tokio::sync::Mutex::default(),
             ensured: Mutex::default(),
             claims: Claims::default(),
             tenants,
-            trust,
+            resync,
         }
     }
 
-    /// Sees to it that `key` has its binding in `store`.
+    /// Ensures the binding of `key` in `store`. No request is made if the same binding was ensured within the
+    /// resync period.
     pub async fn ensure(
         &self,
         key: &ObjectKey,
@@ -111,16 +113,22 @@ impl Databases {
         let digest = digest(store, Some(binding));
         let entry = (key.clone(), store.name.clone());
         let known = self.locked().get(&entry).copied();
-        if known.is_some_and(|(had, at)| had == digest && at.elapsed() < self.trust) {
+        if known.is_some_and(|(had, at)| had == digest && at.elapsed() < self.resync) {
             return Ok(());
         }
         let tenancy = tenancy(store, binding)?;
         let open = self.open(store).await?;
-        let work = |tenancy| {
+        let ensure = |tenancy| {
             let open = &open;
             async move { open.within(&store.name, open.store.ensure(&tenancy)).await }
         };
-        let change = self.owned(key, (store, binding), (tenancy, work)).await?;
+        let change = match ensure(tenancy.clone()).await {
+            Ok(change) => change,
+            Err(error) => {
+                let predecessor = self.predecessor(store, binding, error)?;
+                ensure(successor(tenancy, predecessor)).await?
+            }
+        };
         if change.revoked_access() {
             tracing::warn!(tenant = %key, store = %store.name, %change, "revoked access that was not the tenant's own");
         } else {
@@ -130,7 +138,7 @@ impl Databases {
         Ok(())
     }
 
-    /// True if `key` has its binding in `store` as far as this process knows.
+    /// True if this process has ensured the binding of `key` in `store`.
     pub fn is_ensured(&self, key: &ObjectKey, store: &Store, binding: &Binding) -> bool {
         let digest = digest(store, Some(binding));
         let known = self
@@ -140,7 +148,7 @@ impl Databases {
         known.is_some_and(|(had, _)| had == digest)
     }
 
-    /// Removes the data of `key` from `store`, exactly its own.
+    /// Removes data, user and owner records of `key` from `store`, and nothing else.
     pub async fn remove(
         &self,
         key: &ObjectKey,
@@ -149,11 +157,17 @@ impl Databases {
     ) -> Result<Removal, DatabaseError> {
         let tenancy = tenancy(store, binding)?;
         let open = self.open(store).await?;
-        let work = |tenancy| {
+        let remove = |tenancy| {
             let open = &open;
             async move { open.within(&store.name, open.store.remove(&tenancy)).await }
         };
-        let removed = self.owned(key, (store, binding), (tenancy, work)).await;
+        let removed = match remove(tenancy.clone()).await {
+            Ok(change) => Ok(change),
+            Err(error) => match self.predecessor(store, binding, error) {
+                Ok(predecessor) => remove(successor(tenancy, predecessor)).await,
+                Err(error) => Err(error),
+            },
+        };
         let change = match removed {
             Ok(change) => change,
             Err(error) if error.driver().is_some_and(datastore::Error::is_refusal) => {
@@ -166,58 +180,55 @@ impl Databases {
         Ok(Removal::Done)
     }
 
-    /// Does `work` once, or once more as the successor of the recorded owner if the tenant is that.
-    async fn owned<T, F: Future<Output = Result<T, DatabaseError>>>(
+    /// The owner that `error` names, if the tenant succeeds it; else the error itself.
+    fn predecessor(
         &self,
-        key: &ObjectKey,
-        (store, binding): (&Store, &Binding),
-        (tenancy, work): (Tenancy, impl Fn(Tenancy) -> F),
-    ) -> Result<T, DatabaseError> {
-        let error = match work(tenancy.clone()).await {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
+        store: &Store,
+        binding: &Binding,
+        error: DatabaseError,
+    ) -> Result<Owner, DatabaseError> {
         let Some(datastore::Error::Owned { owner, .. }) = error.driver() else {
             return Err(error);
         };
         if !binding::succeeds(binding, store, owner, self.lives(owner)) {
             return Err(error);
         }
-        tracing::info!(tenant = %key, store = %store.name, %owner, "succeeds the recorded owner");
-        let heir = Tenancy {
-            succeeds: Some(owner.as_ref().clone()),
-            ..tenancy
-        };
-        work(heir).await
+        tracing::info!(
+            tenant = %binding.owner,
+            store = %store.name,
+            %owner,
+            "succeeds the recorded owner"
+        );
+        Ok(owner.as_ref().clone())
     }
 
-    /// True if a tenant with the uid of `owner` is there.
+    /// True if a tenant with the uid of `owner` exists.
     fn lives(&self, owner: &Owner) -> bool {
         let uid = Some(&owner.tenant);
         let mut all = self.tenants.all().into_iter();
         all.any(|(_, tenant)| tenant.metadata.uid.as_ref() == uid)
     }
 
-    /// Asks `store` whether it answers and tells its users apart.
+    /// Checks that `store` answers and enforces access control.
     pub async fn check(&self, store: &Store) -> Result<AccessControl, DatabaseError> {
         let open = self.open(store).await?;
         open.within(&store.name, open.store.check()).await
     }
 
-    /// Claims the schema and user of `binding` for `key`; the tenant that has claimed either of
-    /// them before, if another has.
+    /// Claims the schema and user of `binding` for `key`. Nothing is claimed if another tenant has either of
+    /// them; that tenant is returned.
     pub fn claim(&self, key: &ObjectKey, store: &Store, binding: &Binding) -> Option<ObjectKey> {
         self.claims.claim(key, store, binding)
     }
 
-    /// Claims what statuses record in `store`: it wins over what is not recorded.
+    /// Claims the names that statuses record in `store`; they win over claims without a record.
     pub fn recall(&self, store: &Store) {
         for (key, tenant) in self.tenants.all() {
             self.claims.recall(&key, store, &tenant);
         }
     }
 
-    /// Nothing is known of `key` any more.
+    /// Drops what is known of `key`, its claims included.
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().retain(|(tenant, _), _| tenant != key);
         self.claims.forget(key);
@@ -230,7 +241,7 @@ impl Databases {
             return Ok(found.clone());
         }
         let connection = connection(store)?;
-        let store_ =
+        let client =
             datastore::connect(&connection)
                 .await
                 .map_err(|source| DatabaseError::Driver {
@@ -239,7 +250,7 @@ impl Databases {
                 })?;
         let fresh = Arc::new(Open {
             digest,
-            store: store_,
+            store: client,
             permits: Semaphore::new(AT_ONCE),
         });
         open.insert(store.name.clone(), fresh.clone());
@@ -254,7 +265,7 @@ impl Databases {
 }
 
 impl Open {
-    /// Bounds an operation in time and number.
+    /// Runs an operation within the limits of time and concurrency.
     async fn within<T>(
         &self,
         name: &str,
@@ -274,6 +285,14 @@ impl Open {
                 hint: self.store.slow_hint(),
             }),
         }
+    }
+}
+
+/// The tenancy with the records of `predecessor` passed to it.
+fn successor(tenancy: Tenancy, predecessor: Owner) -> Tenancy {
+    Tenancy {
+        succeeds: Some(predecessor),
+        ..tenancy
     }
 }
 

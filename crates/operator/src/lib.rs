@@ -113,7 +113,7 @@ async fn context(
     Context {
         writer: Writer::new(client.clone(), leadership.clone(), metrics.counters.clone()),
         events: Events::new(client.clone(), &settings.identity, leadership),
-        databases: databases::Databases::new(settings.resync, tenants.clone()),
+        databases: databases::DatastoreClients::new(settings.resync, tenants.clone()),
         client,
         watching,
         settings,
@@ -260,7 +260,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     // Tenants must not hear that a DataStore is missing only because nobody has looked at it yet.
     for (name, object) in context.data_stores.all() {
         context.watchdog.beat("the first look at DataStores");
-        if let Err(error) = store::look(&context, &name, &object).await {
+        if let Err(error) = store::resolve(&context, &name, &object).await {
             tracing::warn!(store = %name, %error, "its Secrets cannot be read");
             let why = format!("its Secrets cannot be read: {error}");
             store::unobserved(&context, &name, &why);

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::{Child, Verdict},
-    binding::overrides,
+    binding::{data_stores, overrides},
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     plan::rollout,
@@ -267,24 +267,8 @@ fn store(context: &Context, object: &TenantControlPlane) -> Result<Store, StoreW
 
 /// The DataStore of a tenant, and then those of its overrides.
 pub fn store_names(context: &Context, object: &TenantControlPlane) -> Vec<String> {
-    let recorded = object
-        .status
-        .as_ref()
-        .and_then(|status| status.storage.as_ref())
-        .filter(|storage| storage.setup.is_some())
-        .and_then(|storage| storage.data_store_name.clone());
-    recorded
-        .or_else(|| object.spec.data_store.clone())
-        .filter(|name| !name.is_empty())
-        .or_else(|| context.settings.core.default_data_store.clone())
-        .into_iter()
-        .chain(
-            overrides::effective(object)
-                .into_iter()
-                .map(|(_, name)| name),
-        )
-        .filter(|name| !name.is_empty())
-        .collect()
+    let default = context.settings.core.default_data_store.as_deref();
+    data_stores::all(object, default)
 }
 
 fn override_stores(

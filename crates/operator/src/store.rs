@@ -1,4 +1,5 @@
-//! One pass over a DataStore about which something may have changed, and its check every few minutes.
+//! Controller of DataStores: resolves their references, checks the datastores periodically, writes status and
+//! finalizer, and enqueues the tenants that use them.
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
@@ -28,13 +29,14 @@ use tokio::{sync::Mutex, task::AbortHandle};
 use crate::context::Context;
 use kamaji_shell::{apply::WriteError, clock, events::EventRecord, queue::Outcome, watch};
 
-/// Pause before a check that failed is repeated and believed.
-const AGAIN: Duration = Duration::from_secs(2);
-/// A DataStore that is not well is asked at least this often.
-const ILL: Duration = Duration::from_secs(30);
+/// Delay before a failed check of a healthy DataStore is repeated; only the second failure counts.
+const RECHECK_DELAY: Duration = Duration::from_secs(2);
+/// Longest period between checks of an unhealthy DataStore.
+const UNHEALTHY_PERIOD: Duration = Duration::from_secs(30);
 
-/// Tenants come and go in numbers: who uses a DataStore is written down at most this often.
-pub const SETTLE: Duration = Duration::from_secs(2);
+/// Delay before `status.usedBy` follows a tenant that was created or deleted, so that many of them cost one
+/// write.
+pub const USERS_DELAY: Duration = Duration::from_secs(2);
 
 /// Watches of the Secrets that DataStores name.
 #[derive(Default)]
@@ -43,29 +45,27 @@ pub struct SecretWatches {
 }
 
 impl SecretWatches {
-    /// Watches exactly the Secrets that some DataStore names.
-    async fn follow(&self, context: &Arc<Context>) {
-        let mut wanted: HashMap<(String, String), BTreeSet<String>> = HashMap::new();
-        for (name, object) in context.data_stores.all() {
-            for reference in store::references(&object) {
-                wanted.entry(reference).or_default().insert(name.clone());
-            }
+    /// Starts and ends watches so that exactly the Secrets that some DataStore names are watched.
+    async fn update(&self, context: &Arc<Context>) {
+        let mut desired: BTreeSet<(String, String)> = BTreeSet::new();
+        for (_, object) in context.data_stores.all() {
+            desired.extend(store::references(&object));
         }
         let mut running = self.running.lock().await;
         running.retain(|reference, task| {
-            let keep = wanted.contains_key(reference);
-            if !keep {
+            let named = desired.contains(reference);
+            if !named {
                 task.abort();
             }
-            keep
+            named
         });
-        for reference in wanted.into_keys() {
+        for reference in desired {
             if running.contains_key(&reference) {
                 continue;
             }
             let (watching, secret) = (context.clone(), reference.clone());
             let task = tokio::spawn(async move {
-                let wake = || {
+                let enqueue = || {
                     for (name, object) in watching.data_stores.all() {
                         if store::references(&object).contains(&secret) {
                             watching.store_queue.enqueue(name);
@@ -75,20 +75,20 @@ impl SecretWatches {
                 let (namespace, name) = secret.clone();
                 let resource = ApiResource::erase::<Secret>(&());
                 let api = Api::namespaced_with(watching.watching.clone(), &namespace, &resource);
-                watch::object(api, name, wake).await;
+                watch::object(api, name, enqueue).await;
             });
             running.insert(reference, task.abort_handle());
         }
     }
 }
 
-/// One pass over the DataStore `name`.
+/// Reconciles the DataStore `name`: resolves it, plans its status and finalizer, and applies both.
 pub async fn reconcile(
     context: Arc<Context>,
     watches: Arc<SecretWatches>,
     name: String,
 ) -> Outcome {
-    watches.follow(&context).await;
+    watches.update(&context).await;
     if let Some(why) = context.data_stores.unreadable(&name) {
         unreadable(&context, &name, &why);
         return Outcome::Done {
@@ -112,21 +112,21 @@ pub async fn reconcile(
             requeue_after: None,
         };
     }
-    match pass(&context, &name, &object).await {
+    match apply_plan(&context, &name, &object).await {
         Ok(()) => Outcome::Done {
-            requeue_after: Some(wake(&context, &name)),
+            requeue_after: Some(requeue_after(&context, &name)),
         },
         Err(error) => {
-            tracing::warn!(store = %name, %error, "cannot be reconciled, trying again");
+            tracing::warn!(store = %name, %error, "reconcile failed");
             unobserved(&context, &name, &error.to_string());
             Outcome::Retry
         }
     }
 }
 
-/// When a DataStore is to be looked at again although nothing has changed: at the latest when one of its
-/// certificates should be told to end soon.
-fn wake(context: &Context, name: &str) -> Duration {
+/// Delay until the next reconcile without any event: the resync period, or less if one of the certificates
+/// comes near its end before.
+fn requeue_after(context: &Context, name: &str) -> Duration {
     let expiries = context
         .stores
         .get(name)
@@ -138,8 +138,8 @@ fn wake(context: &Context, name: &str) -> Duration {
     next.map_or(resync, |at| clock::until(at).min(resync))
 }
 
-/// Tells of a certificate that ends soon, once.
-async fn tell_expiry(context: &Context, object: &DataStore, next: &[Condition]) {
+/// Publishes an event when the condition first reports a certificate that ends soon.
+async fn publish_expiry(context: &Context, object: &DataStore, next: &[Condition]) {
     let reason = |all: &[Condition]| {
         let valid = condition::find(all, condition::DATA_STORE_VALID)?;
         (valid.reason == condition::CERTIFICATE_EXPIRING).then(|| valid.message.clone())
@@ -149,17 +149,17 @@ async fn tell_expiry(context: &Context, object: &DataStore, next: &[Condition]) 
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
     if let (None, Some(note)) = (reason(old), reason(next)) {
-        let what = EventRecord {
+        let event = EventRecord {
             warning: true,
             reason: condition::CERTIFICATE_EXPIRING.to_owned(),
             note,
         };
-        tracing::warn!(reason = %what.reason, "{}", what.note);
-        context.events.publish(object, what).await;
+        tracing::warn!(reason = %event.reason, "{}", event.note);
+        context.events.publish(object, event).await;
     }
 }
 
-/// A DataStore that this build cannot read is not ready, whatever it said before.
+/// Marks a DataStore that this build cannot parse as not ready, whatever its former state.
 pub fn unreadable(context: &Context, name: &str, why: &str) {
     not_ready(
         context,
@@ -170,7 +170,8 @@ pub fn unreadable(context: &Context, name: &str, why: &str) {
     );
 }
 
-/// A DataStore of which nothing is known yet is not ready, which is not to say that it is missing.
+/// Marks a DataStore that was never resolved as not ready, for the reason `why`: its tenants then wait for it
+/// and are not told that it is missing.
 pub fn unobserved(context: &Context, name: &str, why: &str) {
     if matches!(context.stores.get(name), Err(StoreWait::Missing(_))) {
         not_ready(context, name, format!("{why}; it is tried again by itself"));
@@ -185,8 +186,13 @@ fn not_ready(context: &Context, name: &str, why: String) {
     }
 }
 
-/// Resolves the references of `name` and tells the tenants; nothing is written.
-pub async fn look(context: &Context, name: &str, object: &DataStore) -> Result<Found, kube::Error> {
+/// Resolves the references of the DataStore `name`, and enqueues its tenants if the result changed. Reads
+/// Secrets and writes nothing.
+pub async fn resolve(
+    context: &Context,
+    name: &str,
+    object: &DataStore,
+) -> Result<Resolution, kube::Error> {
     let secrets = secrets(context, object).await?;
     let now = clock::now();
     let resolved = store::resolve(object, &secrets, now);
@@ -215,11 +221,11 @@ pub async fn look(context: &Context, name: &str, object: &DataStore) -> Result<F
     Ok(resolved)
 }
 
-/// A DataStore with its references resolved, or why not.
-pub type Found = Result<store::Store, store::StoreError>;
+/// A DataStore with its references resolved, or the flaw that keeps it from being used.
+pub type Resolution = Result<store::Store, store::StoreError>;
 
-async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), StoreFailure> {
-    let resolved = look(context, name, object).await.map_err(Box::new)?;
+async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result<(), StoreFailure> {
+    let resolved = resolve(context, name, object).await.map_err(Box::new)?;
     let used_by = used_by(context, name);
     let health = context.stores.health(name);
     let facts = Facts {
@@ -239,13 +245,13 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
     }
     let mut live = object.clone();
     if let Some(finalizers) = &plan.finalizers {
-        let leaves = object.metadata.deletion_timestamp.is_some();
-        if leaves && !context.stores.let_go(name) {
-            // A tenant came just now: its finalizer wakes us.
+        let deleted = object.metadata.deletion_timestamp.is_some();
+        if deleted && !context.stores.let_go(name) {
+            // A tenant has just started to use it; its finalizer enqueues the DataStore again.
             return Ok(());
         }
         live = context.writer.set_finalizers(object, finalizers).await?;
-        if leaves {
+        if deleted {
             context
                 .metrics
                 .forget_store(name, object.spec.driver.as_str());
@@ -256,17 +262,17 @@ async fn pass(context: &Context, name: &str, object: &DataStore) -> Result<(), S
     }
     if object.status.as_ref() != Some(&plan.status) {
         context.writer.patch_status(&live, &plan.status).await?;
-        tell_expiry(context, object, &plan.status.conditions).await;
-        for what in news(object, &plan.status) {
-            tracing::warn!(store = %name, reason = %what.reason, "{}", what.note);
-            context.events.publish(object, what).await;
+        publish_expiry(context, object, &plan.status.conditions).await;
+        for event in new_failures(object, &plan.status) {
+            tracing::warn!(store = %name, reason = %event.reason, "{}", event.note);
+            context.events.publish(object, event).await;
         }
     }
     Ok(())
 }
 
-/// Conditions that have just become False, but for the one of a deletion that waits.
-fn news(object: &DataStore, next: &DataStoreStatus) -> Vec<EventRecord> {
+/// Events for conditions that became False or changed their reason; a deletion that waits is none.
+fn new_failures(object: &DataStore, next: &DataStoreStatus) -> Vec<EventRecord> {
     let old = object.status.as_ref().map(|status| &status.conditions);
     let was = |type_: &str| old.and_then(|old| condition::find(old, type_));
     next.conditions
@@ -301,8 +307,8 @@ async fn secrets(context: &Context, object: &DataStore) -> Result<Secrets, kube:
     Ok(secrets)
 }
 
-/// Tenants that have data in it, or are about to: whose status says so, and who name it and have our
-/// finalizer.
+/// Tenants that have data in the DataStore, or are about to: those whose status records it, and those that
+/// name it and carry the operator's finalizer.
 fn used_by(context: &Context, name: &str) -> BTreeSet<String> {
     context
         .tenants
@@ -326,42 +332,46 @@ fn uses(context: &Context, tenant: &TenantControlPlane, name: &str) -> bool {
     recorded || finalized && names().iter().any(|used| used == name)
 }
 
-/// The tenant `key` is gone: whoever counted it counts anew.
+/// Enqueues the DataStores whose `status.usedBy` names the tenant `key`, after its deletion.
 pub fn enqueue_former_stores(context: &Context, key: &str) {
     for (name, store) in context.data_stores.all() {
         let status = store.status.as_ref();
         if status.is_some_and(|status| status.used_by.iter().any(|user| user == key)) {
-            context.store_queue.enqueue_after(name, SETTLE);
+            context.store_queue.enqueue_after(name, USERS_DELAY);
         }
     }
 }
 
-/// Asks the DataStore `name` whether it answers and tells its users apart.
+/// Checks that the DataStore `name` answers and enforces access control, and schedules the next check.
 pub async fn check(context: Arc<Context>, name: String) -> Outcome {
     let Ok(store) = context.stores.get(&name) else {
         return Outcome::Done {
             requeue_after: None,
         };
     };
-    let mut health = ask(&context, &store).await;
-    // One lost answer is no news.
+    let mut health = probe(&context, &store).await;
+    // A single lost answer does not change the health.
     if matches!(health, Health::Failed(_)) && context.stores.health(&name) == Health::Sound {
-        tokio::time::sleep(AGAIN).await;
-        health = ask(&context, &store).await;
+        tokio::time::sleep(RECHECK_DELAY).await;
+        health = probe(&context, &store).await;
     }
     let period = context.settings.data_store_check;
-    let fine = matches!(health, Health::Sound | Health::Open { .. });
+    let healthy = matches!(health, Health::Sound | Health::Open { .. });
     if context.stores.checked(&name, health) {
         context.store_queue.enqueue(name.clone());
         enqueue_users(&context, &name);
     }
-    let next = if fine { period } else { period.min(ILL) };
+    let next = if healthy {
+        period
+    } else {
+        period.min(UNHEALTHY_PERIOD)
+    };
     Outcome::Done {
         requeue_after: Some(clock::jitter(next.mul_f64(0.75), next)),
     }
 }
 
-async fn ask(context: &Context, store: &store::Store) -> Health {
+async fn probe(context: &Context, store: &store::Store) -> Health {
     match context.databases.check(store).await {
         Ok(AccessControl::On) => Health::Sound,
         Ok(AccessControl::Off { exposure, remedy }) => Health::Open { exposure, remedy },

@@ -236,7 +236,7 @@ fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
             .get(&name)
             .and_then(|store| store.status.clone());
         if !status.is_some_and(|status| status.used_by.contains(&key)) {
-            context.store_queue.enqueue_after(name, store::SETTLE);
+            context.store_queue.enqueue_after(name, store::USERS_DELAY);
         }
     }
 }

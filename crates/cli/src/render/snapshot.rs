@@ -12,6 +12,7 @@ use kamaji_api::{foreign::TlsRoute, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     admission,
     adoption::Child,
+    binding::data_stores,
     names::Names,
     object::{CONTENT_HASH, Kind, ObjectRef},
     rng::Seed,
@@ -88,8 +89,8 @@ fn identified(mut object: TenantControlPlane, notes: &mut Vec<String>) -> Tenant
 }
 
 fn named(object: &TenantControlPlane, arguments: &Arguments) -> String {
-    let named = object.spec.data_store.clone();
-    named.unwrap_or_else(|| arguments.datastore.clone())
+    let named = data_stores::effective(object, Some(&arguments.datastore));
+    named.unwrap_or_default().to_owned()
 }
 
 fn overrides(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kamaji_api::datastore::{ContentRef, DataStore, Driver};
 
 use super::types::Warning;
-use crate::{endpoint::HostPort, store::LONGEST_NAME};
+use crate::{endpoint::host_port::HostPort, store::LONGEST_NAME};
 
 /// Why a DataStore is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dns::{is_host, is_label},
-    endpoint::HostPort,
+    endpoint::host_port::HostPort,
 };
 
 const API_PORT: &str = "spec.networkProfile.port";

@@ -12,13 +12,14 @@ use super::{
     types::{Claim, Facts, Findings},
 };
 use crate::binding::{
-    Part, names,
+    Part, data_stores, names,
     overrides::{self, changed, describe, effective as effective_overrides},
 };
 
 /// The DataStores and names by themselves.
 pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
-    match effective(object, facts) {
+    let default = facts.default_data_store.as_deref();
+    match data_stores::requested(&object.spec, default) {
         Some(name) => exists("spec.dataStore", name, facts, found),
         None => found.warn(
             "spec.dataStore is not set and the operator has no default (--datastore): the tenant waits until one is named",
@@ -38,7 +39,7 @@ pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Fi
             Part::User,
         ),
     ];
-    let driver = effective(object, facts)
+    let driver = data_stores::requested(&object.spec, default)
         .and_then(|name| facts.data_stores.get(name))
         .copied();
     for (field, text, part) in names {
@@ -47,16 +48,6 @@ pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Fi
             claimed(field, text, (object, part, facts), found);
         }
     }
-}
-
-/// What the operator would take.
-fn effective<'a>(object: &'a TenantControlPlane, facts: &'a Facts) -> Option<&'a str> {
-    let named = object
-        .spec
-        .data_store
-        .as_deref()
-        .filter(|name| !name.is_empty());
-    named.or(facts.default_data_store.as_deref())
 }
 
 fn exists(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
@@ -173,11 +164,11 @@ fn retargeted(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Fi
         ..old.clone()
     };
     let force = effective_overrides(&before);
-    let wanted = overrides::wanted(new);
+    let wanted = overrides::requested(new);
     if !overrides::same(&force, &wanted) {
         let has = describe(&force);
         // Whoever repeats what is refused since before may change other things.
-        if recorded && overrides::same(&overrides::wanted(old), &wanted) {
+        if recorded && overrides::same(&overrides::requested(old), &wanted) {
             found.warn(format!(
                 "was so before: spec.dataStoreOverrides differs from what is set up ({has}), which stays in force"
             ));
@@ -203,7 +194,8 @@ pub(super) fn compare(
         return;
     };
     let moved = new.spec.data_store != old.spec.data_store;
-    let there = effective(new, facts).unwrap_or_default();
+    let there =
+        data_stores::requested(&new.spec, facts.default_data_store.as_deref()).unwrap_or_default();
     if moved && there != here {
         let driver = facts.data_stores.get(there).map(|driver| driver.as_str());
         let other = driver.filter(|driver| storage.driver.as_deref().is_some_and(|d| d != *driver));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
 
 use super::refusal::Refusal;
+use crate::binding::data_stores;
 
 /// Facts about the management cluster that the rules need beside the object itself.
 #[derive(Clone, Debug, Default)]
@@ -37,32 +38,12 @@ impl Claim {
     /// is computed for every tenant.
     pub fn of(object: &TenantControlPlane) -> Option<Self> {
         let meta = &object.metadata;
-        let set_up = object
-            .status
-            .as_ref()
-            .and_then(|s| s.storage.as_ref()?.setup.as_ref());
-        let first = |candidates: [Option<&String>; 3]| {
-            candidates
-                .into_iter()
-                .flatten()
-                .find(|text| !text.is_empty())
-                .cloned()
-        };
-        let uid = meta.uid.as_ref();
-        let spec = &object.spec;
+        let names = data_stores::claimed(object)?;
         Some(Self {
             namespace: meta.namespace.clone()?,
             name: meta.name.clone()?,
-            schema: first([
-                set_up.and_then(|s| s.schema.as_ref()),
-                spec.data_store_schema.as_ref(),
-                uid,
-            ])?,
-            user: first([
-                set_up.and_then(|s| s.user.as_ref()),
-                spec.data_store_username.as_ref(),
-                uid,
-            ])?,
+            schema: names.schema.to_owned(),
+            user: names.user.to_owned(),
         })
     }
 }

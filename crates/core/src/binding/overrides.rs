@@ -1,21 +1,22 @@
-//! DataStores of single resources: what was set up once is in force until the tenant is deleted.
+//! DataStores of single resources (`spec.dataStoreOverrides`). Once the tenant is set up, the recorded
+//! overrides stay in force until it is deleted, since their data does not move.
 
 use kamaji_api::tenant::{StorageOverrideStatus, TenantControlPlane};
 
 use crate::{pki::certificate::Certificate, store::StoreTls};
 
-/// A resource's prefix, and the DataStore that holds it.
+/// Resource prefix, for example `/events`, and name of the DataStore that holds it.
 pub type Override = (String, String);
 
-/// The overrides that are recorded; nothing before the first record.
+/// The overrides in the status; `None` before the tenant is set up.
 pub fn recorded(object: &TenantControlPlane) -> Option<&[StorageOverrideStatus]> {
     let storage = object.status.as_ref()?.storage.as_ref()?;
     storage.setup.as_ref()?;
     storage.overrides.as_deref()
 }
 
-/// What the spec asks for.
-pub fn wanted(object: &TenantControlPlane) -> Vec<Override> {
+/// The overrides that the spec asks for, as written.
+pub fn requested(object: &TenantControlPlane) -> Vec<Override> {
     let items = object.spec.data_store_overrides.iter();
     items
         .map(|item| {
@@ -27,19 +28,19 @@ pub fn wanted(object: &TenantControlPlane) -> Vec<Override> {
         .collect()
 }
 
-/// What is in force: the record, or the spec as long as there is none.
+/// The overrides in force: the recorded ones, or the spec's before the tenant is set up.
 pub fn effective(object: &TenantControlPlane) -> Vec<Override> {
     match recorded(object) {
         Some(items) => items
             .iter()
             .map(|item| (item.resource.clone(), item.data_store.clone()))
             .collect(),
-        None => wanted(object),
+        None => requested(object),
     }
 }
 
-/// True if both say the same, in whatever order.
-pub fn same(one: &[Override], other: &[Override]) -> bool {
+/// True if both lists have the same overrides; order and a leading slash do not count.
+pub fn same(left: &[Override], right: &[Override]) -> bool {
     let sorted = |items: &[Override]| {
         let mut items: Vec<_> = items
             .iter()
@@ -48,17 +49,17 @@ pub fn same(one: &[Override], other: &[Override]) -> bool {
         items.sort();
         items
     };
-    sorted(one) == sorted(other)
+    sorted(left) == sorted(right)
 }
 
-/// What is in force, if the spec asks for something else.
+/// Description of the overrides in force, if the spec asks for others.
 pub fn changed(object: &TenantControlPlane) -> Option<String> {
     recorded(object)?;
     let effective = effective(object);
-    (!same(&effective, &wanted(object))).then(|| describe(&effective))
+    (!same(&effective, &requested(object))).then(|| describe(&effective))
 }
 
-/// `/events in gold, /leases in silver`.
+/// The overrides as text, for example `/events in gold, /leases in silver`; `none` if there are none.
 pub fn describe(items: &[Override]) -> String {
     if items.is_empty() {
         return "none".to_owned();
@@ -70,14 +71,14 @@ pub fn describe(items: &[Override]) -> String {
     items.join(", ")
 }
 
-/// The authorities that kube-apiserver must know to trust all its etcds: `main` as it is, and those
-/// of `others` that are not in it.
+/// CA bundle with which kube-apiserver trusts all its etcds: `main` unchanged, and those certificates of
+/// `others` that are not in it.
 pub fn bundle<'a>(main: &[u8], others: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bundle = main.to_vec();
-    let mut known = blocks(main);
+    let mut included = blocks(main);
     for other in others {
         for block in blocks(other) {
-            if known.contains(&block) {
+            if included.contains(&block) {
                 continue;
             }
             if !bundle.ends_with(b"\n") {
@@ -88,15 +89,15 @@ pub fn bundle<'a>(main: &[u8], others: impl Iterator<Item = &'a [u8]>) -> Vec<u8
                 pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF),
             );
             bundle.extend(text.into_bytes());
-            known.push(block);
+            included.push(block);
         }
     }
     bundle
 }
 
-/// True if the etcd of `other` takes client certificates that the CA of `main` signs: a CA with
-/// that key is among its authorities.
-pub fn takes_clients_of(other: &StoreTls, main: &StoreTls) -> bool {
+/// True if the etcd of `other` accepts client certificates that the CA of `main` signs: a CA with that
+/// public key is among its authorities.
+pub fn accepts_clients_of(other: &StoreTls, main: &StoreTls) -> bool {
     let Ok(signer) = Certificate::from_pem(&main.ca) else {
         return false;
     };

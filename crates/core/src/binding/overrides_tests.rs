@@ -19,7 +19,7 @@ fn another() -> Vec<u8> {
 }
 
 #[test]
-fn order_and_slash_say_nothing_and_everything_else_does() {
+fn overrides_are_compared_without_order_and_leading_slash() {
     let one = [pair("/events", "a"), pair("leases", "b")];
     let other = [pair("/leases", "b"), pair("events", "a")];
     assert!(same(&one, &other));
@@ -28,7 +28,7 @@ fn order_and_slash_say_nothing_and_everything_else_does() {
 }
 
 #[test]
-fn what_is_recorded_is_in_force_whatever_the_spec_asks_for() {
+fn recorded_overrides_stay_in_force_whatever_the_spec_asks_for() {
     let desired = json!({"dataStoreOverrides": [{"resource": "/events", "dataStore": "gold"}]});
     let new = tenant(json!({"spec": desired}));
     assert_eq!(effective(&new), [pair("/events", "gold")]);
@@ -46,7 +46,7 @@ fn what_is_recorded_is_in_force_whatever_the_spec_asks_for() {
 }
 
 #[test]
-fn a_bundle_has_each_authority_once_and_that_of_one_store_is_untouched() {
+fn a_bundle_has_each_authority_once_and_leaves_a_single_one_unchanged() {
     let main = store().tls.unwrap().ca;
     let same = [main.as_slice(), main.as_slice()];
     assert_eq!(bundle(&main, same.into_iter()), main);
@@ -58,12 +58,12 @@ fn a_bundle_has_each_authority_once_and_that_of_one_store_is_untouched() {
 }
 
 #[test]
-fn a_store_takes_our_clients_if_it_knows_the_authority_that_signs_them() {
+fn an_etcd_accepts_client_certificates_of_the_authorities_it_trusts() {
     let main = store().tls.unwrap();
     let with = |ca| StoreTls { ca, ..main.clone() };
-    assert!(takes_clients_of(&with(main.ca.clone()), &main));
-    assert!(!takes_clients_of(&with(another()), &main));
-    assert!(takes_clients_of(
+    assert!(accepts_clients_of(&with(main.ca.clone()), &main));
+    assert!(!accepts_clients_of(&with(another()), &main));
+    assert!(accepts_clients_of(
         &with(bundle(&another(), [main.ca.as_slice()].into_iter())),
         &main
     ));

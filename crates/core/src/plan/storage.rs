@@ -12,7 +12,7 @@ use super::{
     types::{Step, Wait},
 };
 use crate::{
-    binding::{self, Binding, Data, overrides},
+    binding::{self, Binding, Data, LiveSecret, data_stores, overrides},
     pki::{authority::Authority, leaves, renew},
     store::{Store, StoreTls},
 };
@@ -55,6 +55,7 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
         .annotation(&name, kamaji_api::labels::CHECKSUM)
         .map(str::to_owned);
     let known = live.as_ref().zip(stamped.as_deref());
+    let known = known.map(|(data, checksum)| LiveSecret { data, checksum });
     let bound = binding::bind(tenant, &store, known, builder.snapshot).and_then(|main| {
         let others = overrides
             .iter()
@@ -115,7 +116,7 @@ fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
     };
     let (resource, other) = overrides.iter().find(|(_, store)| {
         let other = store.tls.as_ref();
-        other.is_none_or(|other| !overrides::takes_clients_of(other, tls))
+        other.is_none_or(|other| !overrides::accepts_clients_of(other, tls))
     })?;
     Some(Wait::new(
         ConditionType::DataStoreReady,
@@ -130,13 +131,9 @@ fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
 /// Moving data between datastores is not built yet: say so and stay.
 fn moving(store: &Store, builder: &PlanBuilder) -> Option<Wait> {
     let tenant = builder.tenant;
-    let wanted = tenant
-        .spec
-        .data_store
-        .as_ref()
-        .filter(|name| !name.is_empty())
-        .or(builder.snapshot.settings.default_data_store.as_ref())?;
-    (tenant.spec.data_store.is_some() && wanted != &store.name).then(|| {
+    let default = builder.snapshot.settings.default_data_store.as_deref();
+    let wanted = data_stores::requested(&tenant.spec, default)?;
+    (tenant.spec.data_store.is_some() && wanted != store.name).then(|| {
         Wait::new(
             ConditionType::DataStoreReady,
             "MigrationUnavailable",

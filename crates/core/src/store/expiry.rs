@@ -1,4 +1,4 @@
-//! The end of a DataStore's CA and of the operator's own client certificate for it.
+//! Expiry of a DataStore's CA and of the operator's own client certificate for it.
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -8,7 +8,8 @@ use crate::pki::{
     expiry::{Expiry, Purpose},
 };
 
-/// When the certificates of `store` end that nobody renews by itself.
+/// Expiries of the certificates of `store` that no controller renews: those that can be parsed, none without
+/// TLS.
 pub fn expiries(store: &Store) -> Vec<Expiry> {
     let Some(tls) = &store.tls else {
         return Vec::new();
@@ -23,7 +24,7 @@ pub fn expiries(store: &Store) -> Vec<Expiry> {
     .collect()
 }
 
-/// What a person should know of them by `now`.
+/// Warning about the certificates of `store` that are near their end at `now`; `None` if none is.
 pub fn warning(store: &Store, now: Timestamp) -> Option<String> {
     let near: Vec<String> = expiries(store)
         .into_iter()

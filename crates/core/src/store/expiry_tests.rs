@@ -16,7 +16,7 @@ fn a_datastore_warns_before_its_authority_ends_and_stays_ready() {
     let all = expiries(&store);
     assert_eq!(all.len(), 1, "it has no client certificate: {all:?}");
     let resolved = Ok(store);
-    let told = |now: Timestamp| {
+    let valid = |now: Timestamp| {
         let object = serde_json::from_value(serde_json::json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
             "kind": "DataStore",
@@ -30,17 +30,17 @@ fn a_datastore_warns_before_its_authority_ends_and_stays_ready() {
         };
         let plan = plan(&object.unwrap(), facts, now);
         assert!(plan.status.ready);
-        let valid = condition::find(&plan.status.conditions, condition::DATA_STORE_VALID).cloned();
-        let valid = valid.unwrap();
-        assert_eq!(valid.status, "True");
-        (valid.reason, valid.message)
+        let found = condition::find(&plan.status.conditions, condition::DATA_STORE_VALID).cloned();
+        let found = found.unwrap();
+        assert_eq!(found.status, "True");
+        (found.reason, found.message)
     };
-    assert_eq!(told(all[0].notice - DAY).0, "DataStoreIsValid");
-    let (reason, message) = told(all[0].notice);
+    assert_eq!(valid(all[0].notice - DAY).0, "DataStoreIsValid");
+    let (reason, message) = valid(all[0].notice);
     assert_eq!(reason, "CertificateExpiring");
     assert!(message.contains(&all[0].ends.to_string()), "{message}");
     assert_eq!(
-        told(all[0].notice + DAY).1,
+        valid(all[0].notice + DAY).1,
         message,
         "nothing is written each day"
     );

@@ -1,4 +1,5 @@
-//! What does a `DataStore` say, once its references are resolved? (tenant-cluster specification 1.2)
+//! Resolution of a `DataStore`: its references to Secrets are read, and its endpoints and certificates are
+//! checked.
 
 pub mod expiry;
 pub mod status;
@@ -12,37 +13,37 @@ use kamaji_api::{
 };
 
 use crate::{
-    endpoint::HostPort,
+    endpoint::host_port::HostPort,
     pki::{authority::Authority, certificate::Certificate, key::Key},
 };
 
-/// Longest name of a DataStore: that of a label's value.
+/// Longest name of a DataStore, in bytes: tenants' pods carry it as the value of a label.
 pub const LONGEST_NAME: usize = 63;
 
-/// Secrets by namespace and name, as far as a `DataStore` names them.
+/// Secrets by namespace and name: those that a `DataStore` names and that exist.
 pub type Secrets = BTreeMap<(String, String), Secret>;
 
-/// A `DataStore` with its certificates and credentials at hand.
+/// A `DataStore` with its references resolved. Credentials are left out of debug output.
 #[derive(Clone)]
 pub struct Store {
-    /// Name of the object.
+    /// Name of the DataStore.
     pub name: String,
-    /// Which database it is.
+    /// Kind of the database, as in `spec.driver`.
     pub driver: Driver,
-    /// `host:port`, as written.
+    /// Endpoints as `host:port`, as written; each one parses.
     pub endpoints: Vec<String>,
-    /// TLS material, where it has any.
+    /// TLS material; `None` if the DataStore has none. etcd always has it.
     pub tls: Option<StoreTls>,
-    /// User and password, where it has any.
+    /// User and password of the operator; `None` if the DataStore has none.
     pub basic_auth: Option<(String, String)>,
-    /// True if an administrator accepts that it does not tell its users apart.
+    /// True if an administrator accepts a datastore without access control, by annotation.
     pub without_access_control: bool,
-    /// Uids of management clusters that exist no more, whose tenants may be succeeded.
+    /// Uids of management clusters that were given up, by annotation: tenants here may succeed theirs.
     pub adopted_clusters: Vec<String>,
 }
 
 impl Store {
-    /// Users that the operator itself logs in as.
+    /// Users that the operator itself logs in as: the common name of its client certificate and its user.
     pub fn administrators(&self) -> Vec<String> {
         let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
         let common_name = client
@@ -69,7 +70,6 @@ pub struct StoreTls {
 }
 
 impl std::fmt::Debug for Store {
-    /// Without credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -81,73 +81,73 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// Why a `DataStore` cannot be used.
+/// Flaw that keeps a `DataStore` from being used; its text names field and remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A Secret it names is not there.
+    /// A Secret that the DataStore names does not exist.
     #[error(
         "{field} names the Secret {namespace}/{name}, which does not exist: create it or correct the reference"
     )]
     SecretMissing {
-        /// Which field.
+        /// Path of the field in the DataStore.
         field: &'static str,
-        /// Its namespace.
+        /// Namespace of the Secret.
         namespace: String,
-        /// Its name.
+        /// Name of the Secret.
         name: String,
     },
-    /// The Secret is there without that key.
+    /// A Secret that the DataStore names has no such key.
     #[error(
         "{field} names the key {key:?} of Secret {namespace}/{name}, which has only {has}: correct keyPath or the Secret"
     )]
     KeyMissing {
-        /// Which field.
+        /// Path of the field in the DataStore.
         field: &'static str,
-        /// Its namespace.
+        /// Namespace of the Secret.
         namespace: String,
-        /// Its name.
+        /// Name of the Secret.
         name: String,
-        /// The key.
+        /// Key that is missing.
         key: String,
-        /// Keys that are there.
+        /// Keys that the Secret has, joined by commas.
         has: String,
     },
-    /// Neither content nor reference.
+    /// A field has neither content nor a complete reference.
     #[error(
         "{field} has neither content nor a complete secretReference (name, namespace, keyPath): give one"
     )]
     Nothing {
-        /// Which field.
+        /// Path of the field in the DataStore.
         field: &'static str,
     },
-    /// Bytes that are not what they should be.
+    /// Certificate, key or text that cannot be used.
     #[error("{field} {problem}")]
     Material {
-        /// Which field.
+        /// Path of the field in the DataStore.
         field: &'static str,
-        /// What is wrong and what to do.
+        /// Flaw and remedy; the text goes after the field.
         problem: String,
     },
-    /// Endpoints must be dialled.
+    /// An endpoint is not `host:port`.
     #[error(
         "spec.endpoints has {text:?}, which is not host:port: write it without a scheme, for example 10.0.0.5:2379"
     )]
     Endpoint {
-        /// What was written.
+        /// The endpoint as written.
         text: String,
     },
-    /// Pods carry its name as a label.
+    /// The name is too long for a label, with its length.
     #[error(
         "its name has {0} characters, and a label of tenants' pods carries it, which takes 63: create it under a shorter name"
     )]
     Name(usize),
-    /// NATS has no way to log in without it.
+    /// A DataStore of NATS has no user and password.
     #[error("spec.basicAuth is required for the driver NATS: give username and password")]
     NoBasicAuth,
 }
 
 impl StoreError {
-    /// Reason of the Valid condition, as in upstream.
+    /// Reason of the condition that the DataStore is valid, as in upstream.
     pub fn reason(&self) -> &'static str {
         let field = match self {
             Self::SecretMissing { field, .. }
@@ -166,7 +166,7 @@ impl StoreError {
     }
 }
 
-/// Every Secret that `store` names, as (namespace, name).
+/// Every Secret that `store` names, as (namespace, name), sorted and without duplicates.
 pub fn references(store: &DataStore) -> Vec<(String, String)> {
     let spec = &store.spec;
     let mut refs: Vec<&ContentRef> = Vec::new();
@@ -191,7 +191,8 @@ pub fn references(store: &DataStore) -> Vec<(String, String)> {
     out
 }
 
-/// Resolves and checks `store`: every reference is there, every pair matches, no CA has ended.
+/// Resolves and checks `store`: every reference exists, every endpoint parses, every key matches its
+/// certificate, and neither CA nor client certificate has expired at `now`.
 pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<Store, StoreError> {
     let spec = &store.spec;
     let name = store.metadata.name.clone().unwrap_or_default();

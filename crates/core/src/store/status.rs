@@ -1,4 +1,4 @@
-//! The next status of a `DataStore`, and whether it may be deleted. (tenant-cluster specification 1.2)
+//! Plan of a `DataStore`: its next status and finalizers.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,13 @@ use kamaji_api::{
 use super::{Store, StoreError};
 use crate::snapshot::Ailment;
 
-/// What the last check of a datastore found.
+/// Result of the last check of a datastore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Health {
-    /// It was not asked yet.
+    /// No check has finished yet.
     #[default]
     Unknown,
-    /// It answers and tells its users apart.
+    /// The datastore answers and enforces access control.
     Sound,
     /// The datastore answers without access control, which an administrator accepts.
     Open {
@@ -30,14 +30,15 @@ pub enum Health {
         /// Instruction of the driver on how to enable access control.
         remedy: &'static str,
     },
-    /// It does not tell its users apart, and nobody accepts that: why, and what to do.
+    /// The datastore has no access control, and no administrator accepts that; reason and remedy.
     AccessControlOff(String),
-    /// It does not do what it was asked: why, and what to do.
+    /// The check failed; reason and remedy.
     Failed(String),
 }
 
 impl Health {
-    /// What the tenants of the DataStore `name` are told.
+    /// Wait for the conditions of the tenants in the DataStore `name`; `None` if the check passed or has not
+    /// finished.
     pub fn ailment(&self, name: &str) -> Option<Ailment> {
         let (reason, why) = match self {
             Self::Unknown | Self::Sound | Self::Open { .. } => return None,
@@ -51,27 +52,27 @@ impl Health {
     }
 }
 
-/// What is known of a `DataStore`.
+/// Facts about a `DataStore` beside the object itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The tenants that use it, as `namespace/name`.
     pub used_by: &'a BTreeSet<String>,
-    /// What its references resolve to.
+    /// The DataStore with its references resolved, or its flaw.
     pub resolved: &'a Result<Store, StoreError>,
-    /// What the last check found.
+    /// Result of the last check.
     pub health: &'a Health,
 }
 
-/// What should become of a `DataStore`.
+/// Desired status and finalizers of a `DataStore`.
 #[derive(Clone, Debug)]
 pub struct StorePlan {
-    /// The finalizers to set, where they differ.
+    /// Finalizers to set; `None` if they are as desired already.
     pub finalizers: Option<Vec<String>>,
-    /// The next status.
+    /// Complete status that the DataStore shall have.
     pub status: DataStoreStatus,
 }
 
-/// Plans the finalizer and status of `store`.
+/// Plans status and finalizers of `store`. The status is the present one if nothing has changed.
 pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     let Facts {
         used_by,
@@ -80,9 +81,9 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     } = facts;
     let generation = store.metadata.generation.unwrap_or_default();
     let mut status = store.status.clone().unwrap_or_default();
-    let condition = |type_: &str, fine: bool, reason: &str, message: String| Condition {
+    let condition = |type_: &str, holds: bool, reason: &str, message: String| Condition {
         type_: type_.to_owned(),
-        status: if fine { "True" } else { "False" }.to_owned(),
+        status: if holds { "True" } else { "False" }.to_owned(),
         reason: reason.to_owned(),
         message,
         observed_generation: Some(generation),
@@ -110,9 +111,9 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
         (condition::DATA_STORE_AVAILABLE, available),
         (condition::ACCESS_CONTROL, access),
     ] {
-        // What is not known anew stays as it was said.
-        if let Some((fine, reason, message)) = found {
-            let next = condition(type_, fine, reason, message);
+        // Without a new finding the former condition stays.
+        if let Some((holds, reason, message)) = found {
+            let next = condition(type_, holds, reason, message);
             condition::set(&mut status.conditions, next);
         }
     }
@@ -142,7 +143,8 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
 
 type Finding = Option<(bool, &'static str, String)>;
 
-/// Whether it answers, and whether it tells its users apart.
+/// Findings of the last check for the conditions of availability and of access control; `None` leaves a
+/// condition as it is.
 fn checked(health: &Health) -> [Finding; 2] {
     let answers = || Some((true, "Answers", String::new()));
     match health {
@@ -165,8 +167,8 @@ fn checked(health: &Health) -> [Finding; 2] {
 }
 
 fn still_used(used_by: &BTreeSet<String>) -> String {
-    let some: Vec<_> = used_by.iter().take(5).map(String::as_str).collect();
-    let more = used_by.len().saturating_sub(some.len());
+    let first: Vec<_> = used_by.iter().take(5).map(String::as_str).collect();
+    let more = used_by.len().saturating_sub(first.len());
     let rest = if more > 0 {
         format!(" and {more} more")
     } else {
@@ -174,11 +176,11 @@ fn still_used(used_by: &BTreeSet<String>) -> String {
     };
     format!(
         "it still holds the data of {}{rest}: delete those TenantControlPlanes or move them first",
-        some.join(", ")
+        first.join(", ")
     )
 }
 
-/// Ours is there while the `DataStore` lives or is used.
+/// The operator's finalizer stays while the `DataStore` is not deleted, or is in use.
 fn finalizers(store: &DataStore, release: bool) -> Option<Vec<String>> {
     let mut finalizers = store.metadata.finalizers.clone().unwrap_or_default();
     let held = finalizers.iter().any(|f| f == labels::DATASTORE_FINALIZER);

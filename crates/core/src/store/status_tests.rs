@@ -36,7 +36,7 @@ fn plan(
 }
 
 /// Status and reason of both conditions of a check.
-fn told(store: &DataStore, health: &Health) -> (DataStoreStatus, Vec<[String; 2]>) {
+fn checked_conditions(store: &DataStore, health: &Health) -> (DataStoreStatus, Vec<[String; 2]>) {
     let (used_by, resolved) = (used(), Ok(fixture::store()));
     let facts = Facts {
         used_by: &used_by,
@@ -45,18 +45,18 @@ fn told(store: &DataStore, health: &Health) -> (DataStoreStatus, Vec<[String; 2]
     };
     let status = super::plan(store, facts, now()).status;
     let types = [condition::DATA_STORE_AVAILABLE, condition::ACCESS_CONTROL];
-    let told = types
+    let checked_conditions = types
         .iter()
         .filter_map(|type_| condition::find(&status.conditions, type_))
         .map(|found| [found.status.clone(), found.reason.clone()])
         .collect();
-    (status, told)
+    (status, checked_conditions)
 }
 
 #[test]
 fn what_a_check_found_is_told_and_stays_until_the_next_one() {
     let mut store = object(json!({"name": "s"}));
-    assert!(told(&store, &Health::Unknown).1.is_empty());
+    assert!(checked_conditions(&store, &Health::Unknown).1.is_empty());
     let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
     for (health, expected) in [
         (
@@ -83,7 +83,7 @@ fn what_a_check_found_is_told_and_stays_until_the_next_one() {
             [pair("False", "CheckFailed"), pair("False", "Accepted")],
         ),
     ] {
-        let (status, conditions) = told(&store, &health);
+        let (status, conditions) = checked_conditions(&store, &health);
         assert_eq!(conditions, expected, "{health:?}");
         store.status = Some(status);
     }
@@ -117,7 +117,7 @@ fn a_store_is_held_while_it_lives_or_is_used() {
 }
 
 #[test]
-fn a_second_look_changes_nothing() {
+fn a_second_plan_changes_nothing() {
     let mut store = object(json!({"name": "s", "finalizers": [labels::DATASTORE_FINALIZER]}));
     let first = plan(&store, &used(), &Ok(fixture::store()), now());
     store.status = Some(first.status.clone());
@@ -128,7 +128,7 @@ fn a_second_look_changes_nothing() {
 }
 
 #[test]
-fn an_unusable_store_says_why() {
+fn an_unusable_store_has_the_reason_in_its_condition() {
     let why = StoreError::NoBasicAuth;
     let status = plan(&object(json!({"name": "s"})), &used(), &Err(why), now()).status;
     assert!(!status.ready);

@@ -70,7 +70,7 @@ fn a_complete_store_resolves_and_names_its_one_secret() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_secret_key_or_port_is_named() {
     assert!(refusal(json!({}), &Secrets::new()).contains("ns/etcd, which does not exist"));
     let other = json!({"spec": {"tlsConfig": {"certificateAuthority": {"privateKey": {"secretReference": {"keyPath": "x"}}}}}});
     let text = refusal(other, &secrets());
@@ -95,7 +95,7 @@ fn halves_of_different_pairs_are_refused() {
 }
 
 #[test]
-fn an_authority_that_has_ended_is_refused() {
+fn an_expired_authority_is_refused() {
     let later = now() + std::time::Duration::from_hours(11 * 365 * 24);
     let text = resolve(&data_store(json!({})), &secrets(), later)
         .unwrap_err()

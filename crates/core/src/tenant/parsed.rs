@@ -8,7 +8,11 @@ use super::{
     network::{Network, network},
     version::Version,
 };
-use crate::{dns, names::Names};
+use crate::{
+    binding::names::{DatabaseNames, schema_and_user},
+    dns,
+    names::Names,
+};
 
 /// A `TenantControlPlane` whose text has been parsed and checked.
 #[derive(Clone, Debug)]
@@ -90,29 +94,16 @@ impl Tenant {
 
     /// Returns the schema in the datastore: the one that was set up, else the spec's, else the uid.
     pub fn schema(&self) -> &str {
-        let set_up = self.status.storage.as_ref().and_then(|s| s.setup.as_ref());
-        first_filled([
-            set_up.and_then(|s| s.schema.as_deref()),
-            self.spec.data_store_schema.as_deref(),
-            Some(&self.uid),
-        ])
+        self.database_names().schema
     }
 
     /// Returns the user in the datastore: the one that was set up, else the spec's, else the uid.
     pub fn data_store_user(&self) -> &str {
-        let set_up = self.status.storage.as_ref().and_then(|s| s.setup.as_ref());
-        first_filled([
-            set_up.and_then(|s| s.user.as_deref()),
-            self.spec.data_store_username.as_deref(),
-            Some(&self.uid),
-        ])
+        self.database_names().user
     }
-}
 
-fn first_filled<const N: usize>(candidates: [Option<&str>; N]) -> &str {
-    candidates
-        .into_iter()
-        .flatten()
-        .find(|text| !text.is_empty())
-        .unwrap_or_default()
+    fn database_names(&self) -> DatabaseNames<'_> {
+        let setup = self.status.storage.as_ref().and_then(|s| s.setup.as_ref());
+        schema_and_user(setup, &self.spec, &self.uid)
+    }
 }

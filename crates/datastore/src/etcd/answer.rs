@@ -15,6 +15,12 @@ const AUTH_FAILED: &str = "authentication failed";
 const STALE: &str = "revision of auth store is old";
 const NOBODY: &str = "user name is empty";
 
+/// Instruction for an operator whose user is no administrator.
+pub(super) const BECOME_ADMINISTRATOR: &str =
+    "give the user of the client certificate the role root";
+/// Instruction for an etcd that refuses tenants because access control is off.
+pub(super) const ENABLE_AUTH: &str = "create the user and role root and run `etcdctl auth enable`";
+
 /// gRPC's numbers for the codes that matter here.
 mod code {
     pub(super) const CANCELLED: i32 = 1;

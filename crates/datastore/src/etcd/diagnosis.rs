@@ -8,14 +8,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kamaji_core::endpoint::HostPort;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-
-use crate::HostPort;
 
 /// The start of an HTTP/2 conversation: the fixed preface and an empty SETTINGS frame.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
+use kamaji_core::endpoint::HostPort;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
-use super::answer::Failure;
+use super::answer::{BECOME_ADMINISTRATOR, ENABLE_AUTH, Failure};
 use super::diagnosis::{Diagnosis, diagnose};
 use super::material::Material;
-use crate::HostPort;
 use crate::connection::Connection;
 use crate::error::{Error, Site};
 
@@ -119,13 +119,13 @@ impl Members {
                     return Err(Error::NotAuthorised {
                         site,
                         cause,
-                        remedy: super::BECOME_ADMINISTRATOR,
+                        remedy: BECOME_ADMINISTRATOR,
                     });
                 }
                 Failure::AuthOff => {
                     return Err(Error::AccessControlOff {
                         site,
-                        remedy: super::ENABLE_AUTH,
+                        remedy: ENABLE_AUTH,
                     });
                 }
                 Failure::Unexpected(cause) => {

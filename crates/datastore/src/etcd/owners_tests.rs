@@ -1,4 +1,4 @@
-use super::super::plan::Access;
+use super::super::observed::Access;
 use super::*;
 
 fn owner(tenant: &str) -> Owner {

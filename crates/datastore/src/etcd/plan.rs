@@ -1,60 +1,10 @@
 //! Plan of the writes after which a tenant reaches exactly its own keys. Pure code.
 
-use super::owners::Records;
-use crate::tenancy::{Schema, Tenancy};
+use super::observed::{Access, Observed, Range};
+use crate::tenancy::Tenancy;
 
 /// Name of the administrators' role, which etcd itself fixes.
 pub(super) const ADMINISTRATOR: &str = "root";
-
-/// Extent of a permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Permission to read and to write.
-    Full,
-    /// Permission only to read, or only to write.
-    Partial,
-}
-
-/// Keys from `start` up to, but without, `end`, as etcd has them: an empty end is one key, a NUL
-/// everything from `start` on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) start: Vec<u8>,
-    pub(super) end: Vec<u8>,
-}
-
-impl Range {
-    /// The tenant's own keys. The slash closes the name (`/cp-a/` is no prefix of `/cp-aa/`), and
-    /// `0` is the character after it.
-    pub(super) fn of(schema: &Schema) -> Self {
-        Self {
-            start: format!("/{schema}/").into_bytes(),
-            end: format!("/{schema}0").into_bytes(),
-        }
-    }
-}
-
-impl std::fmt::Display for Range {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "[{}, {})",
-            self.start.escape_ascii(),
-            self.end.escape_ascii()
-        )
-    }
-}
-
-/// State of a tenant in etcd; `None` where the role or the user is missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Observed {
-    /// Permissions of the role.
-    pub(super) role: Option<Vec<(Access, Range)>>,
-    /// Names of the user's roles.
-    pub(super) user: Option<Vec<String>>,
-    /// Owner records of the names, and whether the range has keys.
-    pub(super) records: Records,
-}
 
 /// One write to etcd.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,3 +1,4 @@
+use super::super::observed::Records;
 use super::*;
 
 fn tenancy() -> Tenancy {

@@ -1,0 +1,73 @@
+//! DataStores of a tenant: requested, in force, and recorded as set up.
+
+use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec};
+
+use super::{
+    names::{self, DatabaseNames},
+    overrides,
+};
+
+/// The DataStore that a spec asks for: `spec.dataStore`, else `default`, the operator's `--datastore`. `None`
+/// if neither is given.
+pub fn requested<'a>(
+    spec: &'a TenantControlPlaneSpec,
+    default: Option<&'a str>,
+) -> Option<&'a str> {
+    let named = spec.data_store.as_deref();
+    named.filter(|name| !name.is_empty()).or(default)
+}
+
+/// The DataStore that holds the tenant's data: the recorded one once the tenant is set up, since data does not
+/// move, else the requested one.
+pub fn effective<'a>(object: &'a TenantControlPlane, default: Option<&'a str>) -> Option<&'a str> {
+    let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
+    let recorded = storage
+        .filter(|storage| storage.setup.is_some())
+        .and_then(|storage| storage.data_store_name.as_deref());
+    recorded
+        .filter(|name| !name.is_empty())
+        .or_else(|| requested(&object.spec, default))
+}
+
+/// Names of every DataStore in force: [`effective`] first, then those of single resources. A name may
+/// repeat, and none is empty.
+pub fn all(object: &TenantControlPlane, default: Option<&str>) -> Vec<String> {
+    let overrides = overrides::effective(object);
+    effective(object, default)
+        .map(str::to_owned)
+        .into_iter()
+        .chain(overrides.into_iter().map(|(_, name)| name))
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// The names that the status records as set up for the tenant in the DataStore `data_store`; `None` if it
+/// records nothing there, or not both names. The owner record in the datastore has the last word.
+pub fn recorded<'a>(object: &'a TenantControlPlane, data_store: &str) -> Option<DatabaseNames<'a>> {
+    let storage = object.status.as_ref()?.storage.as_ref()?;
+    let is_main = storage.data_store_name.as_deref() == Some(data_store);
+    let overrides = overrides::effective(object);
+    if !is_main && overrides.iter().all(|(_, name)| name != data_store) {
+        return None;
+    }
+    let setup = storage.setup.as_ref()?;
+    let filled = |text: &'a Option<String>| text.as_deref().filter(|text| !text.is_empty());
+    Some(DatabaseNames {
+        schema: filled(&setup.schema)?,
+        user: filled(&setup.user)?,
+    })
+}
+
+/// The names of a tenant that the API server has stored; `None` for one without a uid that gives no names of
+/// its own. Quick, since admission calls it for every tenant.
+pub fn claimed(object: &TenantControlPlane) -> Option<DatabaseNames<'_>> {
+    let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
+    let setup = storage.and_then(|storage| storage.setup.as_ref());
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let found = names::schema_and_user(setup, &object.spec, uid);
+    (!found.schema.is_empty() && !found.user.is_empty()).then_some(found)
+}
+
+#[cfg(test)]
+#[path = "data_stores_tests.rs"]
+mod tests;

@@ -1,0 +1,147 @@
+//! Claims of a tenancy's names: owner records written and deleted by transactions that compare first.
+//!
+//! No tenant's range covers the records: a schema has no `/`, and the one that would cover them is reserved.
+
+use etcd_client::{Compare, CompareOp, Txn, TxnOp};
+
+use super::client::Etcd;
+use super::observed::{Observed, Range};
+use super::owners::{Denial, Standing, key};
+use crate::change::Step;
+use crate::error::Error;
+use crate::tenancy::Tenancy;
+
+/// Most attempts of a claim, each after another writer came first.
+const ATTEMPTS: usize = 3;
+
+/// Ownership of both names of a tenancy.
+#[derive(Debug, Clone, Copy)]
+struct Standings {
+    schema: Standing,
+    user: Standing,
+}
+
+impl Etcd {
+    /// Observes a tenancy and claims its names; returns the observation and the writes.
+    pub(super) async fn claim(&self, tenancy: &Tenancy) -> Result<(Observed, Vec<Step>), Error> {
+        let observed = self.observe(tenancy).await?;
+        self.claim_observed(tenancy, observed).await
+    }
+
+    /// Claims a tenancy's names after an observation, as [`Self::claim`] does.
+    pub(super) async fn claim_observed(
+        &self,
+        tenancy: &Tenancy,
+        mut observed: Observed,
+    ) -> Result<(Observed, Vec<Step>), Error> {
+        for _ in 0..ATTEMPTS {
+            let deny = |what, name: &str| {
+                let name = name.to_owned();
+                move |denial| self.denied(what, name, denial)
+            };
+            let schema = observed
+                .schema(tenancy)
+                .map_err(deny("schema", tenancy.schema.as_str()))?;
+            let user = observed
+                .login(tenancy)
+                .map_err(deny("user", tenancy.user.as_str()))?;
+            if schema == Standing::Own && user == Standing::Own {
+                return Ok((observed, Vec::new()));
+            }
+            let standings = Standings { schema, user };
+            if self.record(tenancy, &observed, standings).await? {
+                return Ok((observed, vec![Step::OwnerRecorded]));
+            }
+            observed = self.observe(tenancy).await?;
+        }
+        Err(self.overtaken("claiming".to_owned(), tenancy))
+    }
+
+    /// Writes both records, if nothing has changed since they were read; false if something has.
+    async fn record(
+        &self,
+        tenancy: &Tenancy,
+        observed: &Observed,
+        Standings { schema, user }: Standings,
+    ) -> Result<bool, Error> {
+        let keys = keys(tenancy);
+        let stored = [&observed.records.schema, &observed.records.user];
+        let mut unchanged: Vec<Compare> = keys
+            .iter()
+            .zip(stored)
+            .map(|(key, stored)| match stored {
+                Some(record) => Compare::value(key.as_str(), CompareOp::Equal, record.clone()),
+                None => Compare::create_revision(key.as_str(), CompareOp::Equal, 0),
+            })
+            .collect();
+        if schema == Standing::Free {
+            let own = Range::of(&tenancy.schema);
+            let empty = Compare::create_revision(own.start, CompareOp::Equal, 0);
+            unchanged.push(empty.with_range(own.end));
+        }
+        let record = tenancy.owner.record();
+        let puts: Vec<TxnOp> = keys
+            .iter()
+            .zip([schema, user])
+            .filter(|(_, standing)| *standing != Standing::Own)
+            .map(|(key, _)| TxnOp::put(key.as_str(), record.clone(), None))
+            .collect();
+        let transaction = &Txn::new().when(unchanged).and_then(puts);
+        let doing = format!("recording the owner of schema {}", tenancy.schema);
+        let answer = self
+            .members
+            .call(doing, |mut client| async move {
+                client.txn(transaction.clone()).await
+            })
+            .await?;
+        Ok(answer.succeeded())
+    }
+
+    /// Deletes both records, if they are the tenant's.
+    pub(super) async fn forget(&self, tenancy: &Tenancy) -> Result<Step, Error> {
+        let record = tenancy.owner.record();
+        let keys = keys(tenancy);
+        let still_owned = keys
+            .each_ref()
+            .map(|key| Compare::value(key.as_str(), CompareOp::Equal, record.clone()));
+        let deletes = keys.each_ref().map(|key| TxnOp::delete(key.as_str(), None));
+        let transaction = &Txn::new().when(still_owned).and_then(deletes);
+        let doing = format!("deleting the owner record of schema {}", tenancy.schema);
+        let answer = self
+            .members
+            .call(doing.as_str(), |mut client| async move {
+                client.txn(transaction.clone()).await
+            })
+            .await?;
+        if answer.succeeded() {
+            Ok(Step::OwnerRemoved)
+        } else {
+            Err(self.overtaken(doing, tenancy))
+        }
+    }
+
+    fn denied(&self, what: &'static str, name: String, denial: Denial) -> Error {
+        let site = self.members.site(format!("claiming {what} {name}"));
+        match denial {
+            Denial::Owned(owner) => Error::Owned {
+                site,
+                what,
+                name,
+                owner,
+            },
+            Denial::Foreign(reason) => Error::Foreign {
+                site,
+                what,
+                name,
+                reason,
+            },
+        }
+    }
+}
+
+fn keys(tenancy: &Tenancy) -> [String; 2] {
+    [
+        key("schema", tenancy.schema.as_str()),
+        key("user", tenancy.user.as_str()),
+    ]
+}
