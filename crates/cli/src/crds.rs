@@ -1,4 +1,4 @@
-//! `kamaji crds`: what the API server must know of our kinds.
+//! `kamaji crds`: prints the CustomResourceDefinitions of the project.
 
 use anyhow::Context;
 

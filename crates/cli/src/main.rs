@@ -1,7 +1,10 @@
-//! The one binary of the project.
+//! The binary `kamaji`: reads the command line and runs one subcommand.
 
 mod crds;
+mod duration;
+mod log;
 mod manager;
+mod process;
 mod provider;
 mod render;
 
@@ -20,13 +23,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the operator.
+    /// Run the operator of TenantControlPlanes and DataStores.
     Manager(Box<manager::Arguments>),
     /// Run the Cluster API control-plane provider.
     Provider(Box<provider::Arguments>),
     /// Print the CustomResourceDefinitions as one YAML stream.
     Crds,
-    /// Print what the operator would make of the given objects, without a cluster.
+    /// Print the objects that the operator plans for the given TenantControlPlanes, without a cluster.
     Render(render::Arguments),
 }
 

@@ -186,7 +186,7 @@ impl<'a> Live<'a> {
     }
 }
 
-/// What a plan looks at of a live Deployment.
+/// Extracts the parts of a live Deployment that a plan uses.
 fn deployment(body: &Value) -> DeploymentView {
     let annotation = |key: &str| {
         let text = body["metadata"]["annotations"][key].as_str();

@@ -11,7 +11,7 @@ use crate::{
 pub struct Facts<'a> {
     /// Renderer of the pods.
     pub renderer: Renderer,
-    /// Tenant to render.
+    /// Tenant whose objects are rendered.
     pub tenant: &'a Tenant,
     /// Settings of the operator.
     pub settings: &'a Settings,

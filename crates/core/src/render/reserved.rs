@@ -21,7 +21,7 @@ const CONTAINERS: [&str; 6] = [
 pub struct Reserved {
     /// Names of containers and init containers.
     pub containers: Vec<&'static str>,
-    /// Names of volumes.
+    /// Names of volumes, whatever the datastore and the addons.
     pub volumes: Vec<&'static str>,
     renderers: Vec<Renderer>,
 }

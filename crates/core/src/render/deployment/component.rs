@@ -8,11 +8,11 @@ use crate::{tenant::Tenant, tenant_cluster::images};
 /// A Kubernetes component, which runs in a container of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {
-    /// Component `kube-apiserver`.
+    /// The API server, `kube-apiserver`.
     ApiServer,
-    /// Component `kube-controller-manager`.
+    /// The controller manager, `kube-controller-manager`.
     ControllerManager,
-    /// Component `kube-scheduler`.
+    /// The scheduler of pods, `kube-scheduler`.
     Scheduler,
 }
 
