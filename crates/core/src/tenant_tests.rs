@@ -14,7 +14,7 @@ fn refusal(profile: Value) -> String {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_with_the_field_and_the_way_out() {
+fn each_mistake_is_refused_with_its_field_and_a_remedy() {
     for (profile, field, hint) in [
         (
             json!({"address": "nowhere"}),
@@ -95,7 +95,7 @@ fn ranges_keep_the_order_of_the_spec() {
 }
 
 #[test]
-fn what_was_set_up_in_the_datastore_wins_over_spec_and_uid() {
+fn the_recorded_datastore_setup_wins_over_spec_and_uid() {
     let given = json!({"spec": {"dataStoreSchema": "s", "dataStoreUsername": "u"}});
     assert_eq!(
         parse(json!({})).unwrap().schema(),

@@ -1,5 +1,5 @@
-//! Can this DataStore be used? Only what its schema cannot say; whether Secrets are there is the
-//! store's own condition, since they may come later.
+//! Rules about a DataStore beyond its schema. Missing Secrets are no reason to refuse it, since they may be created
+//! later: they are reported by the DataStore's conditions.
 
 use std::collections::BTreeSet;
 
@@ -8,38 +8,38 @@ use kamaji_api::datastore::{ContentRef, DataStore, Driver};
 use super::types::Warning;
 use crate::{endpoint::host_port::HostPort, store::LONGEST_NAME};
 
-/// Why a DataStore is refused.
+/// A reason to refuse a DataStore. The message names the field, the mistake and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataStoreRefusal {
-    /// It cannot be dialled.
+    /// An endpoint is not `host:port`.
     #[error(
         "spec.endpoints has {text:?}, which is not host:port: write it without a scheme, for example etcd-0.etcd.svc:2379 or [2001:db8::5]:2379"
     )]
     Endpoint {
-        /// What was written.
+        /// The endpoint as it was written.
         text: String,
     },
-    /// Pods carry its name as a label.
+    /// The name, of this many characters, is longer than a label of pods may be.
     #[error(
         "metadata.name has {0} characters, and a label of tenants' pods carries it, which takes 63: choose a shorter name"
     )]
     Name(usize),
-    /// NATS has no way to log in without it.
+    /// A DataStore of NATS lacks `spec.basicAuth`, the only way to log in.
     #[error(
         "spec.basicAuth is missing, and the driver NATS logs in with it: give username and password"
     )]
     NoBasicAuth,
-    /// Neither bytes nor a reference to some.
+    /// A value has neither content nor a complete reference to a Secret.
     #[error("{field} has neither content nor a secretReference with name and namespace: give one")]
     Nothing {
-        /// Which field.
+        /// Path of the field in the object.
         field: &'static str,
     },
 }
 
-/// Judges a DataStore: warnings if it may be stored, else every reason why not.
+/// Checks a DataStore: returns warnings if it may be stored, else every refusal.
 ///
-/// As for tenants, deletion and whatever leaves the spec alone pass.
+/// DataStores that are being deleted pass, and so do updates that leave the spec alone.
 pub fn validate_data_store(
     new: &DataStore,
     old: Option<&DataStore>,
@@ -80,7 +80,7 @@ fn refusals(store: &DataStore) -> Vec<DataStoreRefusal> {
     found.extend(
         references(store)
             .into_iter()
-            .filter(|(_, reference)| !says_something(reference))
+            .filter(|(_, reference)| !has_value(reference))
             .map(|(field, _)| DataStoreRefusal::Nothing { field }),
     );
     found
@@ -114,7 +114,7 @@ fn references(store: &DataStore) -> Vec<(&'static str, &ContentRef)> {
     found
 }
 
-fn says_something(reference: &ContentRef) -> bool {
+fn has_value(reference: &ContentRef) -> bool {
     let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     reference
         .content

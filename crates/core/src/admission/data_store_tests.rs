@@ -22,7 +22,7 @@ fn store(driver: &str, endpoints: Value) -> DataStore {
 }
 
 #[test]
-fn endpoints_that_can_be_dialled_pass() {
+fn endpoints_of_host_and_port_pass() {
     for endpoint in [
         "etcd-0.etcd.svc:2379",
         "192.0.2.5:2379",
@@ -37,7 +37,7 @@ fn endpoints_that_can_be_dialled_pass() {
 }
 
 #[test]
-fn endpoints_that_cannot_be_dialled_are_refused_one_by_one() {
+fn endpoints_without_host_or_port_are_refused_one_by_one() {
     let bad = [
         "https://etcd:2379",
         "etcd",
@@ -52,7 +52,7 @@ fn endpoints_that_cannot_be_dialled_are_refused_one_by_one() {
 }
 
 #[test]
-fn references_must_name_something() {
+fn references_without_content_or_secret_are_refused() {
     let mut data_store = store("NATS", json!(["nats:4222"]));
     assert_eq!(validate_data_store(&data_store, None), Ok(vec![]));
     if let Some(auth) = &mut data_store.spec.basic_auth {
@@ -70,7 +70,7 @@ fn references_must_name_something() {
 }
 
 #[test]
-fn what_was_wrong_before_is_a_warning_and_deletion_passes() {
+fn an_old_mistake_gives_a_warning_and_deletion_passes() {
     let old = store("etcd", json!(["etcd"]));
     assert_eq!(validate_data_store(&old, Some(&old)), Ok(vec![]));
     let new = store("etcd", json!(["etcd", "etcd:2379"]));
@@ -82,13 +82,13 @@ fn what_was_wrong_before_is_a_warning_and_deletion_passes() {
 }
 
 #[test]
-fn endpoints_that_are_not_used_are_warned_of() {
+fn unused_endpoints_give_a_warning() {
     let warnings = validate_data_store(&store("MySQL", json!(["a:1", "b:1", "a:1"])), None);
     assert_eq!(warnings.map(|list| list.len()), Ok(2));
 }
 
 #[test]
-fn a_name_that_no_label_takes_is_refused_and_an_old_one_is_a_warning() {
+fn a_name_too_long_for_a_label_is_refused_and_an_old_one_gives_a_warning() {
     let mut data_store = store("etcd", json!(["etcd:2379"]));
     data_store.metadata.name = Some("s".repeat(63));
     assert_eq!(validate_data_store(&data_store, None), Ok(vec![]));

@@ -1,7 +1,7 @@
-//! What is filled in when a tenant is created? (tenant-cluster specification, section 5.1)
+//! Defaults of a tenant's spec, filled in at admission.
 //!
-//! Schema and user in the datastore stay unset: the tenant's uid is not known yet at admission,
-//! and plans fall back to it anyway.
+//! Schema and user in the datastore stay unset: their default is the tenant's uid, which is not known yet at
+//! admission, and which plans fall back to.
 
 use json_patch::{Patch, diff};
 use kamaji_api::tenant::TenantControlPlane;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{settings::Settings, tenant::default_dns};
 
-/// Every field that is ever filled in.
+/// Paths of all fields that get a default.
 const FIELDS: [&[&str]; 5] = [
     &["spec", "dataStore"],
     &["spec", "controlPlane", "deployment", "replicas"],
@@ -18,7 +18,7 @@ const FIELDS: [&[&str]; 5] = [
     &["spec", "networkProfile", "dnsServiceIPs"],
 ];
 
-/// The tenant with its defaults. Text that cannot be read is left to [`super::validate`].
+/// Returns the tenant with its defaults. Text that cannot be parsed is left to [`super::validate`].
 #[must_use]
 pub fn default(object: &TenantControlPlane, settings: &Settings) -> TenantControlPlane {
     let mut object = object.clone();
@@ -43,25 +43,25 @@ pub fn default(object: &TenantControlPlane, settings: &Settings) -> TenantContro
     object
 }
 
-/// The deprecated single range becomes the list.
+/// Fills an empty list of ranges with the deprecated single one.
 fn adopt(list: &mut Vec<String>, single: Option<&str>) {
     if list.is_empty() {
         list.extend(single.filter(|text| !text.is_empty()).map(str::to_owned));
     }
 }
 
-/// What has to change in `raw`, the object as it was sent, for it to have the defaults that
-/// `defaulted` has. Nothing but those fields is touched, whatever else is in there.
+/// Returns the patch that gives `raw`, the object as it was sent, the defaults of `defaulted`. Other fields are never
+/// touched, unknown ones included.
 pub fn patch(raw: &Value, defaulted: &TenantControlPlane) -> Patch {
     let full = serde_json::to_value(defaulted).unwrap_or_default();
-    let mut wanted = raw.clone();
+    let mut desired = raw.clone();
     for path in FIELDS {
         let pointer = format!("/{}", path.join("/"));
         if let Some(value) = full.pointer(&pointer).filter(|value| !value.is_null()) {
-            set(&mut wanted, path, value);
+            set(&mut desired, path, value);
         }
     }
-    diff(raw, &wanted)
+    diff(raw, &desired)
 }
 
 fn set(into: &mut Value, path: &[&str], value: &Value) {

@@ -31,7 +31,7 @@ fn a_bare_tenant_gets_store_replicas_ranges_and_dns() {
 }
 
 #[test]
-fn what_is_given_is_kept() {
+fn fields_that_are_set_are_kept() {
     let given = json!({
         "dataStore": "pg",
         "controlPlane": {"deployment": {"replicas": 0}},
@@ -63,7 +63,7 @@ fn each_service_range_gets_a_dns_address_in_the_order_written() {
 }
 
 #[test]
-fn ranges_that_cannot_be_read_are_left_to_validation() {
+fn ranges_that_cannot_be_parsed_are_left_to_validation() {
     let spec = defaulted(json!({"networkProfile": {"serviceCidrs": ["nonsense"]}}));
     assert!(spec["networkProfile"].get("dnsServiceIPs").is_none());
 }
@@ -75,7 +75,7 @@ fn without_a_default_the_data_store_stays_unset() {
 }
 
 #[test]
-fn a_patch_keeps_what_we_do_not_know() {
+fn a_patch_keeps_unknown_fields() {
     let mut object = raw(json!({"fromTheFuture": {"a": [1, null]}, "dataStore": ""}));
     object["metadata"]["annotations"] = json!({"note": "mine"});
     let defaulted = default(

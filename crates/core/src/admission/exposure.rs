@@ -1,4 +1,4 @@
-//! Can the control plane be reached the way it says? (management-cluster specification, 8 to 10)
+//! Rules about the ways to reach a control plane: host names of Ingress and Gateway, ports of listeners and Service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +18,25 @@ const API_PORT: &str = "spec.networkProfile.port";
 const AGENT_PORT: &str = "spec.addons.konnectivity.server.port";
 const PORTS: &str = "spec.controlPlane.service.additionalPorts";
 
-/// Ports that our containers listen on: all of them share the pod's network.
+/// Ports of containers other than kube-apiserver: all of them share the pod's network.
 const LISTENERS: [(i32, &str); 2] = [
     (10257, "kube-controller-manager"),
     (10259, "kube-scheduler"),
 ];
-/// Those of konnectivity-server, while it is on.
+/// Further ports of konnectivity-server, if the addon is enabled.
 const KONNECTIVITY: [(i32, &str); 2] = [
     (8133, "konnectivity-server's admin port"),
     (8134, "konnectivity-server's health port"),
 ];
-/// What a management cluster allocates node ports from unless it was told otherwise.
+/// Default range from which a management cluster allocates node ports.
 const NODE_PORTS: std::ops::RangeInclusive<i32> = 30_000..=32_767;
 
-/// Host names and ports.
+/// Applies every rule about host names and ports.
 pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
     ingress(object, found);
     gateway(object, facts, found);
     listeners(object, found);
-    additional(object, found);
+    additional_ports(object, found);
 }
 
 fn ingress(object: &TenantControlPlane, found: &mut Findings) {
@@ -98,7 +98,7 @@ fn listeners(object: &TenantControlPlane, found: &mut Findings) {
     if agents.is_some() {
         taken.extend(KONNECTIVITY);
     }
-    free(API_PORT, api, &taken, found);
+    refuse_taken(API_PORT, api, &taken, found);
     if let Some(port) = agents {
         if !is_port(port) {
             found.refuse(Refusal::Port {
@@ -107,7 +107,7 @@ fn listeners(object: &TenantControlPlane, found: &mut Findings) {
             });
         }
         taken.push((api, "kube-apiserver"));
-        free(AGENT_PORT, port, &taken, found);
+        refuse_taken(AGENT_PORT, port, &taken, found);
     }
     if object.spec.control_plane.service.service_type == ServiceType::NodePort {
         for (field, port) in [(API_PORT, Some(api)), (AGENT_PORT, agents)] {
@@ -120,7 +120,7 @@ fn listeners(object: &TenantControlPlane, found: &mut Findings) {
     }
 }
 
-fn free(field: &str, port: i32, taken: &[(i32, &str)], found: &mut Findings) {
+fn refuse_taken(field: &str, port: i32, taken: &[(i32, &str)], found: &mut Findings) {
     if let Some((_, by)) = taken.iter().find(|(other, _)| *other == port) {
         found.refuse(Refusal::PortTaken {
             field: field.to_owned(),
@@ -134,8 +134,8 @@ fn is_port(port: i32) -> bool {
     (1..=65535).contains(&port)
 }
 
-/// The Service as a whole is refused for one bad port.
-fn additional(object: &TenantControlPlane, found: &mut Findings) {
+/// Checks the additional ports: an API server refuses the whole Service for one bad port.
+fn additional_ports(object: &TenantControlPlane, found: &mut Findings) {
     let spec = &object.spec;
     let agents = spec.addons.konnectivity.as_ref().map(|k| k.server.port);
     let mut names = BTreeSet::from(["kube-apiserver", "konnectivity-server"]);
@@ -149,7 +149,7 @@ fn additional(object: &TenantControlPlane, found: &mut Findings) {
         .enumerate()
     {
         let field = format!("{PORTS}[{index}]");
-        shape(&field, port, found);
+        check_port(&field, port, found);
         if !names.insert(&port.name) {
             found.refuse(Refusal::Twice {
                 field: format!("{field}.name"),
@@ -169,7 +169,7 @@ fn additional(object: &TenantControlPlane, found: &mut Findings) {
     }
 }
 
-fn shape(field: &str, port: &AdditionalPort, found: &mut Findings) {
+fn check_port(field: &str, port: &AdditionalPort, found: &mut Findings) {
     if !is_port(port.port) {
         found.refuse(Refusal::Port {
             field: format!("{field}.port"),

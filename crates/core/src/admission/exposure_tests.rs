@@ -28,7 +28,7 @@ fn ports(ports: Value) -> Value {
 }
 
 #[test]
-fn ways_in_that_lead_somewhere_pass() {
+fn valid_hosts_and_ports_pass() {
     all_pass([
         ingress("demo.example.com"),
         ingress("demo.example.com:8443"),
@@ -44,7 +44,7 @@ fn ways_in_that_lead_somewhere_pass() {
 }
 
 #[test]
-fn ways_in_that_lead_nowhere_are_refused() {
+fn invalid_hosts_and_ports_are_refused() {
     let port = |port: Value| ports(json!([port]));
     all_refused([
         (
@@ -118,7 +118,7 @@ fn a_gateway_needs_the_gateway_api() {
 }
 
 #[test]
-fn ways_in_that_may_lead_nowhere_are_warned_of() {
+fn hosts_and_ports_that_may_not_be_reachable_give_a_warning() {
     let node_port = |port: i32| {
         json!({
             "controlPlane": {"service": {"serviceType": "NodePort"}},

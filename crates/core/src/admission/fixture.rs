@@ -1,4 +1,4 @@
-//! Tenants to be judged.
+//! Tenants and facts for the tests of admission.
 
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
 use serde_json::{Value, json};
@@ -66,12 +66,12 @@ pub fn facts() -> Facts {
     }
 }
 
-/// What is said when the smallest tenant with `changes` is created.
+/// Warnings or refusals when the smallest tenant with `changes` is created.
 pub fn create(changes: Value) -> Result<Vec<String>, Vec<String>> {
     evaluate(&tenant(changes), None)
 }
 
-/// What is said when `old` becomes `new`.
+/// Warnings or refusals when `old` is updated to `new`.
 pub fn update(old: Value, new: Value) -> Result<Vec<String>, Vec<String>> {
     evaluate(&tenant(new), Some(&tenant(old)))
 }
@@ -88,14 +88,14 @@ pub fn evaluate(
     .map_err(|refusals| refusals.iter().map(ToString::to_string).collect())
 }
 
-/// Each change is accepted without a word.
+/// Asserts that each change is accepted without a warning.
 pub fn all_pass(changes: impl IntoIterator<Item = Value>) {
     for change in changes {
         assert_eq!(create(change.clone()), Ok(Vec::new()), "{change}");
     }
 }
 
-/// Each change is refused for exactly one reason that has the words in it.
+/// Asserts that each change is refused for exactly one reason, with the words in it.
 pub fn all_refused<'a>(changes: impl IntoIterator<Item = (Value, &'a str)>) {
     for (change, words) in changes {
         let refusals = create(change.clone()).expect_err(&change.to_string());
@@ -106,7 +106,7 @@ pub fn all_refused<'a>(changes: impl IntoIterator<Item = (Value, &'a str)>) {
     }
 }
 
-/// Each change is accepted with exactly one warning that has the words in it.
+/// Asserts that each change is accepted with exactly one warning, with the words in it.
 pub fn all_warned<'a>(changes: impl IntoIterator<Item = (Value, &'a str)>) {
     for (change, words) in changes {
         let warnings = create(change.clone()).expect("accepted");

@@ -42,7 +42,7 @@ pub fn validate(request: &Request) -> Result<Vec<Warning>, Vec<Refusal>> {
         return Ok(Vec::new());
     }
     let mut found = examine(new, facts);
-    version::oldest(new, old, &mut found);
+    version::check_oldest(new, old, &mut found);
     if let Some(old) = old {
         warn_of_old_mistakes(&mut found, &examine(old, facts));
         version::compare(new, old, &mut found);

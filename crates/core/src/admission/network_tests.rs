@@ -25,7 +25,7 @@ fn ranges_that_kubernetes_would_not_run_with_are_refused() {
 }
 
 #[test]
-fn a_tenant_that_is_stored_so_may_be_changed_elsewhere() {
+fn a_stored_tenant_with_such_ranges_may_change_other_fields() {
     let small = network(json!({"podCidrs": ["10.244.0.0/25"]}));
     let mut scaled = small.clone();
     scaled["controlPlane"] = json!({"deployment": {"replicas": 3}});

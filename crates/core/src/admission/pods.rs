@@ -1,5 +1,5 @@
-//! Would the API server take the Deployment with everything that was added to it? Upstream
-//! tries it by a dry run; these are the rules that such a run breaks.
+//! Rules about additions to the pods of a control plane: containers, volumes, mounts. Upstream sends the Deployment to
+//! the API server as a dry run; these are the rules by which that would refuse it.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ use crate::{
 
 const DEPLOYMENT: &str = "spec.controlPlane.deployment";
 
-/// Containers, volumes, mounts, and the few other values that can be wrong.
+/// Applies every rule about containers, volumes, mounts, scale and JSON patches.
 pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) {
     let deployment = &object.spec.control_plane.deployment;
     let status = object.status.as_ref();
     let reserved = Reserved::of(status.and_then(|status| status.renderer.as_deref()));
     scale(deployment, found);
     let volumes = additional_volumes(deployment, &reserved, found);
-    containers(deployment, (&volumes, &reserved), found);
-    mounts_of_ours(deployment, (&volumes, &reserved), found);
+    containers(deployment, &volumes, &reserved, found);
+    additional_mounts(deployment, &volumes, &reserved, found);
     patches(object, found);
 }
 
@@ -45,7 +45,7 @@ fn scale(deployment: &DeploymentSpec, found: &mut Findings) {
     }
 }
 
-/// Names of all volumes that there may be.
+/// Checks the additional volumes; returns the names of all volumes, Kamaji's included.
 fn additional_volumes<'a>(
     deployment: &'a DeploymentSpec,
     reserved: &Reserved,
@@ -62,7 +62,8 @@ fn additional_volumes<'a>(
 
 fn containers(
     deployment: &DeploymentSpec,
-    (volumes, reserved): (&BTreeSet<&str>, &Reserved),
+    volumes: &BTreeSet<&str>,
+    reserved: &Reserved,
     found: &mut Findings,
 ) {
     let mut names = Names::new(&reserved.containers);
@@ -81,12 +82,12 @@ fn containers(
                 continue;
             }
             names.add(format!("{field}.name"), &container.name, found);
-            one(&field, container, volumes, found);
+            check_container(&field, container, volumes, found);
         }
     }
 }
 
-/// A container of kine's name says which image kine has, and nothing else.
+/// Checks a container of kine's name, which sets the image of kine and nothing else.
 fn kine_image(field: String, container: &Container, found: &mut Findings) {
     let only_image = Container {
         name: container.name.clone(),
@@ -101,7 +102,12 @@ fn kine_image(field: String, container: &Container, found: &mut Findings) {
     }
 }
 
-fn one(field: &str, container: &Container, volumes: &BTreeSet<&str>, found: &mut Findings) {
+fn check_container(
+    field: &str,
+    container: &Container,
+    volumes: &BTreeSet<&str>,
+    found: &mut Findings,
+) {
     if container.image.as_deref().unwrap_or_default().is_empty() {
         found.refuse(Refusal::Value {
             field: format!("{field}.image"),
@@ -109,17 +115,18 @@ fn one(field: &str, container: &Container, volumes: &BTreeSet<&str>, found: &mut
         });
     }
     let mounts = container.volume_mounts.as_deref().unwrap_or_default();
-    mounted(
-        &format!("{field}.volumeMounts"),
-        mounts,
-        (volumes, &[]),
-        found,
-    );
+    let mounts = Mounts {
+        list: mounts,
+        volumes,
+        managed_paths: &[],
+    };
+    mounts.check(&format!("{field}.volumeMounts"), found);
 }
 
-fn mounts_of_ours(
+fn additional_mounts(
     deployment: &DeploymentSpec,
-    (volumes, reserved): (&BTreeSet<&str>, &Reserved),
+    volumes: &BTreeSet<&str>,
+    reserved: &Reserved,
     found: &mut Findings,
 ) {
     for (field, component) in [
@@ -127,52 +134,62 @@ fn mounts_of_ours(
         ("controllerManager", Component::ControllerManager),
         ("scheduler", Component::Scheduler),
     ] {
-        let mounts = component.additional_mounts(deployment);
-        let ours = reserved.mount_paths(component);
+        let mounts = Mounts {
+            list: component.additional_mounts(deployment),
+            volumes,
+            managed_paths: &reserved.mount_paths(component),
+        };
         let field = format!("{DEPLOYMENT}.additionalVolumeMounts.{field}");
-        mounted(&field, mounts, (volumes, &ours), found);
+        mounts.check(&field, found);
     }
 }
 
-fn mounted(
-    field: &str,
-    mounts: &[VolumeMount],
-    (volumes, ours): (&BTreeSet<&str>, &[&str]),
-    found: &mut Findings,
-) {
-    let mut paths = BTreeSet::new();
-    for (index, mount) in mounts.iter().enumerate() {
-        let field = format!("{field}[{index}]");
-        let path = mount.mount_path.as_str();
-        if path.is_empty() || path.contains(':') {
-            found.refuse(Refusal::Value {
-                field: format!("{field}.mountPath"),
-                problem: format!("{path:?} is not a path: write one without a colon"),
-            });
-        }
-        if ours.contains(&path) {
-            found.refuse(Refusal::Managed {
-                field: format!("{field}.mountPath"),
-                text: path.to_owned(),
-            });
-        }
-        if !paths.insert(path) {
-            found.refuse(Refusal::Twice {
-                field: format!("{field}.mountPath"),
-                text: path.to_owned(),
-                instead: "choose another path",
-            });
-        }
-        if !volumes.contains(mount.name.as_str()) {
-            found.refuse(Refusal::NoVolume {
-                field,
-                volume: mount.name.clone(),
-            });
+/// Mounts of one container.
+struct Mounts<'a> {
+    /// The mounts as they were written.
+    list: &'a [VolumeMount],
+    /// Names of all volumes of the pod.
+    volumes: &'a BTreeSet<&'a str>,
+    /// Paths at which Kamaji mounts volumes of its own.
+    managed_paths: &'a [&'a str],
+}
+
+impl Mounts<'_> {
+    fn check(&self, field: &str, found: &mut Findings) {
+        let mut paths = BTreeSet::new();
+        for (index, mount) in self.list.iter().enumerate() {
+            let field = format!("{field}[{index}]");
+            let path = mount.mount_path.as_str();
+            if path.is_empty() || path.contains(':') {
+                found.refuse(Refusal::Value {
+                    field: format!("{field}.mountPath"),
+                    problem: format!("{path:?} is not a path: write one without a colon"),
+                });
+            }
+            if self.managed_paths.contains(&path) {
+                found.refuse(Refusal::Managed {
+                    field: format!("{field}.mountPath"),
+                    text: path.to_owned(),
+                });
+            }
+            if !paths.insert(path) {
+                found.refuse(Refusal::Twice {
+                    field: format!("{field}.mountPath"),
+                    text: path.to_owned(),
+                    instead: "choose another path",
+                });
+            }
+            if !self.volumes.contains(mount.name.as_str()) {
+                found.refuse(Refusal::NoVolume {
+                    field,
+                    volume: mount.name.clone(),
+                });
+            }
         }
     }
 }
 
-/// What any JSON patch must have; whether it fits is known when there is something to patch.
+/// Checks the form of the kubelet's JSON patches; whether they apply is checked with the kubelet configuration.
 fn patches(object: &TenantControlPlane, found: &mut Findings) {
     use JsonPatchOperation::{Add, Copy, Move, Replace, Test};
     let patches = &object.spec.kubernetes.kubelet.configuration_json_patches;
@@ -198,22 +215,22 @@ fn patches(object: &TenantControlPlane, found: &mut Findings) {
     }
 }
 
-/// Names of one kind of thing in the pod.
+/// Names of one kind of object in the pod, each of which may be used once.
 struct Names<'a, 'b> {
-    ours: &'b [&'static str],
+    managed: &'b [&'static str],
     taken: BTreeSet<&'a str>,
 }
 
 impl<'a, 'b> Names<'a, 'b> {
-    fn new(ours: &'b [&'static str]) -> Self {
+    fn new(managed: &'b [&'static str]) -> Self {
         Self {
-            ours,
+            managed,
             taken: BTreeSet::new(),
         }
     }
 
     fn add(&mut self, field: String, text: &'a str, found: &mut Findings) {
-        if self.ours.contains(&text) {
+        if self.managed.contains(&text) {
             found.refuse(Refusal::Managed {
                 field,
                 text: text.to_owned(),

@@ -27,7 +27,7 @@ fn patch(patch: Value) -> Value {
 }
 
 #[test]
-fn additions_that_fit_pass() {
+fn valid_additions_pass() {
     all_pass([
         deployment(json!({"replicas": 0, "strategy": {"type": "Recreate"}})),
         deployment(json!({
@@ -182,7 +182,7 @@ fn mounts_and_patches_that_cannot_work_are_refused() {
 }
 
 #[test]
-fn our_mounts_are_known() {
+fn every_mount_path_of_the_renderer_is_known() {
     use crate::render::{
         deployment::{component::Component, volumes},
         fixture,

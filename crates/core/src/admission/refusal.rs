@@ -1,194 +1,194 @@
-//! Why is a tenant refused?
+//! Reasons to refuse a tenant.
 
 use crate::{plan::upgrade, tenant::ParseError, tenant_cluster::kubelet_config::PatchError};
 
-/// One reason: where it is, what is wrong, what to do instead.
+/// A reason to refuse a tenant. The message names the field, the mistake and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Text that cannot be read.
+    /// A field cannot be parsed.
     #[error(transparent)]
     Text(#[from] ParseError),
-    /// A version that nobody has.
+    /// The Kubernetes version is newer than any that this operator runs.
     #[error(
         "spec.kubernetes.version {version} is newer than v{major}.{minor}, the newest that this operator runs: choose an older version or upgrade the operator"
     )]
     TooNew {
-        /// What was asked for.
+        /// The version as requested.
         version: String,
-        /// Major of the ceiling.
+        /// Major of the newest version.
         major: u64,
-        /// Minor of the ceiling.
+        /// Minor of the newest version.
         minor: u64,
     },
-    /// A version that is not rendered any more.
+    /// A new tenant's Kubernetes version is older than any that its workers could join.
     #[error(
         "spec.kubernetes.version {version} is older than v1.{oldest}, the oldest that new tenants may run: choose v1.{oldest} or newer"
     )]
     TooOld {
-        /// What was asked for.
+        /// The version as requested.
         version: String,
-        /// Minor of the oldest.
+        /// Minor of the oldest version.
         oldest: u64,
     },
-    /// A step that Kubernetes does not support.
+    /// The step from the former version is not supported by Kubernetes.
     #[error("spec.kubernetes.version: {0}")]
     Upgrade(#[from] upgrade::Refusal),
-    /// No such DataStore.
+    /// The named DataStore does not exist.
     #[error(
         "{field} names the DataStore {name:?}, which does not exist: create it first, or name another (kubectl get datastores)"
     )]
     NoDataStore {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What it names.
+        /// The name as it was written.
         name: String,
     },
-    /// kube-apiserver dials overrides by itself.
+    /// An override names a DataStore that is not etcd; kube-apiserver connects to overrides directly.
     #[error(
         "{field} names the DataStore {name:?}, whose driver is {driver}: only etcd can hold single resources, choose such a DataStore"
     )]
     OverrideDriver {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What it names.
+        /// The name as it was written.
         name: String,
-        /// Its driver.
+        /// Driver of the named DataStore.
         driver: &'static str,
     },
-    /// Not a resource.
+    /// An override does not name a resource.
     #[error(
         "{field} {text:?} is not a resource: write it as /events, or as group/resource such as coordination.k8s.io/leases"
     )]
     OverrideResource {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What was written.
+        /// The text as it was written.
         text: String,
     },
-    /// kube-apiserver accepts one server list a resource.
+    /// Two overrides name the same resource, for which kube-apiserver accepts one list of servers.
     #[error("spec.dataStoreOverrides has the resource {0:?} twice: keep one")]
     OverrideTwice(String),
-    /// Data does not move.
+    /// The overrides of a tenant that is set up change, though its data would not move. The text is what it has.
     #[error(
         "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: it has {0}, set it back to that, or recreate the tenant"
     )]
     OverridesChanged(String),
-    /// A name that the datastore cannot have.
+    /// A schema or user name is not allowed in the tenant's datastore.
     #[error("{field} {text:?} {problem}")]
     DataName {
-        /// Which field.
+        /// Path of the field in the object.
         field: &'static str,
-        /// What was written.
+        /// The text as it was written.
         text: String,
-        /// What is wrong and what to do.
+        /// The mistake and its remedy.
         problem: String,
     },
-    /// Another tenant's data. Whose it is, is not told: any pod can ask.
+    /// The schema or user belongs to another tenant, which the message does not name: any pod can ask.
     #[error(
         "{field} {text:?} belongs to another TenantControlPlane: choose another, or leave it out to get one of its own"
     )]
     Claimed {
-        /// Which field.
+        /// Path of the field in the object.
         field: &'static str,
-        /// What was written.
+        /// The text as it was written.
         text: String,
     },
-    /// Nothing to route.
+    /// The host name of an Ingress or a Gateway route is missing.
     #[error("{field} is missing: name the host that clients dial, for example demo.example.com")]
     NoHost {
-        /// Which field.
+        /// Path of the field in the object.
         field: &'static str,
     },
-    /// Not a host.
+    /// A host name is not one.
     #[error("{field} {text:?} is not a host name: write one such as demo.example.com{suffix}")]
     Host {
-        /// Which field.
+        /// Path of the field in the object.
         field: &'static str,
-        /// What was written.
+        /// The text as it was written.
         text: String,
-        /// What may follow.
+        /// Further example of a valid value; empty for none.
         suffix: &'static str,
     },
-    /// The Gateway API is not there.
+    /// A Gateway route is requested, and the management cluster does not serve TLSRoute.
     #[error(
         "spec.controlPlane.gateway needs TLSRoute of gateway.networking.k8s.io/v1, which the management cluster does not serve: install the Gateway API v1.5 or newer, or use spec.controlPlane.ingress"
     )]
     NoTlsRoutes,
-    /// A port that no socket has.
+    /// A port lies outside of 1 to 65535.
     #[error("{field} {port} is not a port: choose one from 1 to 65535")]
     Port {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What was written.
+        /// The port as it was written.
         port: i32,
     },
-    /// Two listeners on one port.
+    /// A port has another listener already.
     #[error("{field} {port} is taken by {by}: choose another")]
     PortTaken {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What was written.
+        /// The port as it was written.
         port: String,
-        /// Who has it.
+        /// The listener that has the port.
         by: String,
     },
-    /// A name that an object cannot have.
+    /// A name is not a DNS label, or too long.
     #[error(
         "{field} {text:?} is not a name of at most {most} characters from a-z, 0-9 and -, beginning and ending with a letter or digit: correct it"
     )]
     Name {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What was written.
+        /// The text as it was written.
         text: String,
-        /// Longest possible.
+        /// Largest number of characters.
         most: usize,
     },
-    /// A name of ours.
+    /// A name or path is used by Kamaji itself.
     #[error("{field} {text:?} is a name that Kamaji uses itself: choose another")]
     Managed {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What was written.
+        /// The text as it was written.
         text: String,
     },
-    /// Something that may be there once.
+    /// A list has two items of the same name or path.
     #[error("{field} {text:?} is there twice: {instead}")]
     Twice {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What was written.
+        /// The text as it was written.
         text: String,
-        /// What to do.
+        /// The remedy, for the end of the message.
         instead: &'static str,
     },
-    /// A mount of nothing.
+    /// A mount names a volume that does not exist.
     #[error(
         "{field} mounts the volume {volume:?}, which does not exist: add it to spec.controlPlane.deployment.additionalVolumes"
     )]
     NoVolume {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What it mounts.
+        /// Name of the missing volume.
         volume: String,
     },
-    /// A value that the Deployment would be refused with.
+    /// A value with which the API server would refuse the Deployment.
     #[error("{field} {problem}")]
     Value {
-        /// Which field.
+        /// Path of the field in the object.
         field: String,
-        /// What is wrong and what to do.
+        /// The mistake and its remedy.
         problem: String,
     },
-    /// No JSON patch.
+    /// An item of the kubelet's JSON patches is malformed.
     #[error("spec.kubernetes.kubelet.configurationJSONPatches[{index}] {problem}")]
     JsonPatch {
-        /// Which.
+        /// Index of the item in the list.
         index: usize,
-        /// What is wrong and what to do.
+        /// The mistake and its remedy.
         problem: String,
     },
-    /// A JSON patch of nothing that is there.
+    /// A JSON patch does not apply to the kubelet configuration.
     #[error(transparent)]
     Kubelet(#[from] PatchError),
 }

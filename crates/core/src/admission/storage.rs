@@ -1,4 +1,4 @@
-//! Whether the tenant's data can be kept where it says. (sections 1.5 and 1.10)
+//! Rules about a tenant's DataStores and about the names of its schema and user.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use crate::binding::{
     overrides::{self, changed, describe, effective as effective_overrides},
 };
 
-/// The DataStores and names by themselves.
+/// Applies every rule that needs one version of the object only.
 pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
     let default = facts.default_data_store.as_deref();
     match data_stores::requested(&object.spec, default) {
-        Some(name) => exists("spec.dataStore", name, facts, found),
+        Some(name) => require_store("spec.dataStore", name, facts, found),
         None => found.warn(
             "spec.dataStore is not set and the operator has no default (--datastore): the tenant waits until one is named",
         ),
@@ -44,13 +44,14 @@ pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Fi
         .copied();
     for (field, text, part) in names {
         if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
-            name(field, text, (part, driver), found);
-            claimed(field, text, (object, part, facts), found);
+            let name = DataName { field, text, part };
+            name.check(driver, found);
+            name.check_claims(object, facts, found);
         }
     }
 }
 
-fn exists(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
+fn require_store(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
     if facts.data_stores.contains_key(name) {
         return;
     }
@@ -82,7 +83,7 @@ fn override_store(field: &str, item: &DataStoreOverride, facts: &Facts, found: &
     let field = format!("{field}.dataStore");
     let name = item.data_store.as_deref().unwrap_or_default();
     match facts.data_stores.get(name) {
-        None => exists(&field, name, facts, found),
+        None => require_store(&field, name, facts, found),
         Some(Driver::Etcd) => {}
         Some(driver) => found.refuse(Refusal::OverrideDriver {
             field,
@@ -92,7 +93,7 @@ fn override_store(field: &str, item: &DataStoreOverride, facts: &Facts, found: &
     }
 }
 
-/// `/events`, `events` or `group/resource`: nothing that would end the flag's value early.
+/// True for `/events`, `events` or `group/resource`, without characters that would end the flag's value early.
 fn is_resource(text: &str) -> bool {
     let text = text.strip_prefix('/').unwrap_or(text);
     let parts: Vec<&str> = text.split('/').collect();
@@ -105,46 +106,48 @@ fn is_resource(text: &str) -> bool {
         })
 }
 
-fn name(
+/// A schema or user name in the spec.
+struct DataName<'a> {
     field: &'static str,
-    text: &str,
-    (part, driver): (Part, Option<Driver>),
-    found: &mut Findings,
-) {
-    if let Err(problem) = names::examine(part, text, driver) {
-        found.refuse(Refusal::DataName {
-            field,
-            text: text.to_owned(),
-            problem: problem.to_string(),
-        });
+    text: &'a str,
+    part: Part,
+}
+
+impl DataName<'_> {
+    /// Refuses a name that the datastore does not allow; `driver` is `None` if the DataStore is unknown.
+    fn check(&self, driver: Option<Driver>, found: &mut Findings) {
+        if let Err(problem) = names::examine(self.part, self.text, driver) {
+            found.refuse(Refusal::DataName {
+                field: self.field,
+                text: self.text.to_owned(),
+                problem: problem.to_string(),
+            });
+        }
+    }
+
+    /// Refuses a name of another tenant: two tenants with one schema or user would read each other's data.
+    fn check_claims(&self, object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
+        let meta = &object.metadata;
+        let other = |claim: &&Claim| {
+            Some(&claim.namespace) != meta.namespace.as_ref()
+                || Some(&claim.name) != meta.name.as_ref()
+        };
+        let has = |claim: &&Claim| match self.part {
+            Part::Schema => claim.schema == self.text,
+            Part::User => claim.user == self.text,
+        };
+        if facts.claims.iter().filter(other).any(|claim| has(&claim)) {
+            found.refuse(Refusal::Claimed {
+                field: self.field,
+                text: self.text.to_owned(),
+            });
+        }
     }
 }
 
-/// Two tenants with one schema or user would read each other's data.
-fn claimed(
-    field: &'static str,
-    text: &str,
-    (object, part, facts): (&TenantControlPlane, Part, &Facts),
-    found: &mut Findings,
-) {
-    let meta = &object.metadata;
-    let other = |claim: &&Claim| {
-        Some(&claim.namespace) != meta.namespace.as_ref() || Some(&claim.name) != meta.name.as_ref()
-    };
-    let has = |claim: &&Claim| match part {
-        Part::Schema => claim.schema == text,
-        Part::User => claim.user == text,
-    };
-    if facts.claims.iter().filter(other).any(|claim| has(&claim)) {
-        found.refuse(Refusal::Claimed {
-            field,
-            text: text.to_owned(),
-        });
-    }
-}
-
-/// What a single resource has in its own DataStore would be hidden from the tenant, or left behind.
-fn retargeted(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Findings) {
+/// Refuses other overrides for a tenant that is set up: data of a resource in its own DataStore would be hidden from
+/// the tenant, or left behind.
+fn compare_overrides(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Findings) {
     // An update of the spec carries the status that is stored, or none.
     let object = TenantControlPlane {
         status: new.status.clone().or_else(|| old.status.clone()),
@@ -157,18 +160,18 @@ fn retargeted(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Fi
     if set_up.is_none() {
         return;
     }
-    // Before the first record what the tenant has is what it asked for.
+    // Before the first record the overrides in force are those of the spec.
     let recorded = changed(&object).is_some();
     let before = TenantControlPlane {
         status: object.status.clone(),
         ..old.clone()
     };
-    let force = effective_overrides(&before);
-    let wanted = overrides::requested(new);
-    if !overrides::same(&force, &wanted) {
-        let has = describe(&force);
-        // Whoever repeats what is refused since before may change other things.
-        if recorded && overrides::same(&overrides::requested(old), &wanted) {
+    let in_force = effective_overrides(&before);
+    let requested = overrides::requested(new);
+    if !overrides::same(&in_force, &requested) {
+        let has = describe(&in_force);
+        // An update that repeats an old mistake may change other fields.
+        if recorded && overrides::same(&overrides::requested(old), &requested) {
             found.warn(format!(
                 "was so before: spec.dataStoreOverrides differs from what is set up ({has}), which stays in force"
             ));
@@ -178,26 +181,29 @@ fn retargeted(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Fi
     }
 }
 
-/// A tenant that has data already stays where it is.
+/// Warns of changes that have no effect, since the data of a tenant stays where it was set up.
 pub(super) fn compare(
     new: &TenantControlPlane,
     old: &TenantControlPlane,
     facts: &Facts,
     found: &mut Findings,
 ) {
-    retargeted(new, old, found);
+    compare_overrides(new, old, found);
     let storage = |object: &TenantControlPlane| object.status.as_ref()?.storage.clone();
     let Some(storage) = storage(new).or_else(|| storage(old)) else {
         return;
     };
-    let Some(here) = storage.data_store_name.filter(|name| !name.is_empty()) else {
+    let Some(present) = storage.data_store_name.filter(|name| !name.is_empty()) else {
         return;
     };
     let moved = new.spec.data_store != old.spec.data_store;
-    let there =
+    let requested =
         data_stores::requested(&new.spec, facts.default_data_store.as_deref()).unwrap_or_default();
-    if moved && there != here {
-        let driver = facts.data_stores.get(there).map(|driver| driver.as_str());
+    if moved && requested != present {
+        let driver = facts
+            .data_stores
+            .get(requested)
+            .map(|driver| driver.as_str());
         let other = driver.filter(|driver| storage.driver.as_deref().is_some_and(|d| d != *driver));
         let drivers = match other {
             Some(driver) => format!(
@@ -207,7 +213,7 @@ pub(super) fn compare(
             None => String::new(),
         };
         found.warn(format!(
-            "spec.dataStore: the data stays in {here}, since this version cannot move it to {there} yet.{drivers}"
+            "spec.dataStore: the data stays in {present}, since this version cannot move it to {requested} yet.{drivers}"
         ));
     }
     if let Some(setup) = storage.setup {

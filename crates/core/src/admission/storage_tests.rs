@@ -17,7 +17,7 @@ fn overrides(items: Value) -> Value {
 }
 
 #[test]
-fn data_stores_that_exist_pass() {
+fn existing_data_stores_pass() {
     all_pass([
         json!({"dataStore": "pg"}),
         json!({"dataStore": ""}),
@@ -97,14 +97,14 @@ fn overrides_are_checked_on_update_too() {
 }
 
 #[test]
-fn a_tenants_own_claim_is_not_held_against_it() {
+fn a_tenants_own_claim_is_no_conflict() {
     let mut new = tenant(json!({"dataStoreSchema": "theirs", "dataStoreUsername": "them"}));
     new.metadata.name = Some("neighbour".to_owned());
     assert_eq!(evaluate(&new, Some(&tenant(json!({})))), Ok(Vec::new()));
 }
 
 #[test]
-fn a_claim_says_what_the_plan_would() {
+fn a_claim_has_the_schema_and_user_of_the_plan() {
     let setup = |schema: &str| json!({"storage": {"setup": {"schema": schema, "user": "u1"}}});
     for (changes, status) in [
         (json!({}), json!({})),
@@ -128,7 +128,7 @@ fn a_claim_says_what_the_plan_would() {
 }
 
 #[test]
-fn without_any_data_store_a_tenant_is_accepted_and_told_that_it_waits() {
+fn a_tenant_without_any_data_store_is_accepted_with_a_warning_that_it_waits() {
     let new = tenant(json!({}));
     let request = Request {
         new: &new,
@@ -140,7 +140,7 @@ fn without_any_data_store_a_tenant_is_accepted_and_told_that_it_waits() {
 }
 
 #[test]
-fn a_tenant_with_data_is_told_that_it_stays_where_it_is() {
+fn another_data_store_for_a_tenant_with_data_gives_a_warning() {
     let status = json!({"storage": {"dataStoreName": "default", "driver": "etcd"}});
     let old = running(json!({"dataStore": "default"}), status.clone());
     let moved = |to: &str| {
@@ -160,7 +160,7 @@ fn a_tenant_with_data_is_told_that_it_stays_where_it_is() {
 }
 
 #[test]
-fn a_schema_that_comes_too_late_is_told_to_be_ignored() {
+fn another_schema_after_the_setup_gives_a_warning() {
     let status = json!({"storage": {
         "dataStoreName": "default", "driver": "etcd", "setup": {"schema": "uid", "user": "uid"},
     }});

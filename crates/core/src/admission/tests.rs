@@ -3,12 +3,12 @@ use serde_json::json;
 use super::fixture::{create, evaluate, raw, tenant, update};
 
 #[test]
-fn the_smallest_tenant_passes_without_a_word() {
+fn the_smallest_tenant_passes_without_a_warning() {
     assert_eq!(create(json!({})), Ok(Vec::new()));
 }
 
 #[test]
-fn every_reason_is_told_at_once() {
+fn every_refusal_is_returned_at_once() {
     let refusals = create(json!({
         "dataStore": "nowhere",
         "kubernetes": {"version": "1.99.0"},
@@ -53,7 +53,7 @@ fn a_tenant_that_is_being_deleted_is_never_refused() {
 }
 
 #[test]
-fn an_old_mistake_does_not_hinder_another_change_but_is_told() {
+fn an_old_mistake_allows_another_change_with_a_warning() {
     let old = json!({"dataStore": "nowhere"});
     let new = json!({"dataStore": "nowhere", "controlPlane": {"deployment": {"replicas": 3}}});
     let warnings = update(old.clone(), new).expect("it may scale");
@@ -70,7 +70,7 @@ fn an_old_mistake_does_not_hinder_another_change_but_is_told() {
 }
 
 #[test]
-fn bad_new_dns_addresses_are_refused_and_bad_old_ones_can_be_mended() {
+fn bad_new_dns_addresses_are_refused_and_bad_old_ones_can_be_corrected() {
     let good = json!({"networkProfile": {"dnsServiceIPs": ["10.96.0.10"]}});
     let bad = json!({"networkProfile": {"dnsServiceIPs": ["10.1.0.10"]}});
     let refusals = update(good.clone(), bad.clone()).expect_err("outside");
@@ -79,14 +79,14 @@ fn bad_new_dns_addresses_are_refused_and_bad_old_ones_can_be_mended() {
 }
 
 #[test]
-fn ignored_flags_are_warned_of() {
+fn ignored_flags_give_a_warning() {
     let args = json!({"controlPlane": {"deployment": {"extraArgs": {"apiServer": ["nonsense"]}}}});
     let warnings = create(args).expect("accepted");
     assert!(warnings[0].contains("not a flag"), "{warnings:?}");
 }
 
 #[test]
-fn a_tenant_whose_name_the_api_server_will_make_up_passes() {
+fn a_tenant_with_a_generated_name_passes() {
     let mut object = raw(json!({}));
     object["metadata"] = json!({"generateName": "demo-", "namespace": "apps"});
     let object = serde_json::from_value(object).expect("a tenant");

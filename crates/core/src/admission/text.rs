@@ -1,27 +1,26 @@
-//! Reads the tenant's text: all of it, not only up to the first mistake.
+//! Parses the tenant and finds every mistake, where [`Tenant::parse`] stops at the first.
 
 use kamaji_api::tenant::TenantControlPlane;
 
 use super::types::Findings;
 use crate::tenant::{ParseError, Tenant, is_san};
 
-/// Reads the tenant; `None` if something in it was refused.
+/// Parses the tenant and refuses every mistake; `None` if there was any.
 pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) -> Option<Tenant> {
     let mut object = object.clone();
     complete(&mut object);
-    let mut clean = sans(&mut object, found);
-    // As many turns as there are kinds of mistakes, and ranges and addresses that may be wrong: all of
-    // those are few.
+    let mut clean = take_invalid_sans(&mut object, found);
+    // There are as many turns as kinds of mistakes, ranges and addresses: all of those are few.
     loop {
         match Tenant::parse(&object) {
             Ok(tenant) => return clean.then_some(tenant),
             Err(error) => {
-                let goes_on = mend(&mut object, &error);
+                let can_continue = mend(&mut object, &error);
                 clean = false;
-                // They have been read.
+                // Names have been checked above.
                 object.spec.network_profile.cert_sans.clear();
                 found.refuse(error);
-                if !goes_on {
+                if !can_continue {
                     return None;
                 }
             }
@@ -29,9 +28,9 @@ pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) -> Opti
     }
 }
 
-/// Refuses every name that no certificate can carry, in one pass over a list that may be long; false
-/// if there was any.
-fn sans(object: &mut TenantControlPlane, found: &mut Findings) -> bool {
+/// Refuses and removes every name that no certificate can carry, in one pass over a list that may be long; false if
+/// there was any.
+fn take_invalid_sans(object: &mut TenantControlPlane, found: &mut Findings) -> bool {
     let sans = std::mem::take(&mut object.spec.network_profile.cert_sans);
     let count = sans.len();
     let (sound, wrong): (Vec<_>, Vec<_>) = sans.into_iter().partition(|san| is_san(san));
@@ -43,7 +42,7 @@ fn sans(object: &mut TenantControlPlane, found: &mut Findings) -> bool {
     clean
 }
 
-/// What the API server fills in between admission and storage.
+/// Fills in the metadata that the API server sets between admission and storage.
 fn complete(object: &mut TenantControlPlane) {
     let meta = &mut object.metadata;
     meta.uid
@@ -57,8 +56,8 @@ fn complete(object: &mut TenantControlPlane) {
     }
 }
 
-/// Puts something readable in the place of what was refused, so that the rest is looked at too.
-/// Each mistake is mended for good, so that this ends; false if it cannot be.
+/// Replaces the value that was refused by a valid one, so that the rest is checked, too. No mistake comes twice, so
+/// that this ends; false if the value cannot be replaced.
 fn mend(object: &mut TenantControlPlane, error: &ParseError) -> bool {
     let network = &mut object.spec.network_profile;
     match error {
@@ -71,40 +70,40 @@ fn mend(object: &mut TenantControlPlane, error: &ParseError) -> bool {
             network
                 .dns_service_ips
                 .retain(|text| text.parse() != Ok(*address));
-            usual_ranges_if_no_dns(object);
+            default_ranges_if_no_dns(object);
         }
         ParseError::Address { field, text } => match *field {
             "spec.networkProfile.address" => network.address = None,
             "spec.networkProfile.advertiseAddress" => network.advertise_address = None,
             _ => {
                 network.dns_service_ips.retain(|other| other != text);
-                usual_ranges_if_no_dns(object);
+                default_ranges_if_no_dns(object);
             }
         },
         ParseError::Cidr { .. }
         | ParseError::NoServiceCidr
         | ParseError::Overlap { .. }
         | ParseError::TooMany { .. }
-        | ParseError::TooSmall { .. } => usual_ranges(object),
+        | ParseError::TooSmall { .. } => default_ranges(object),
     }
     true
 }
 
-/// Without DNS addresses the ranges must be large enough for the default ones: not this mistake.
-fn usual_ranges_if_no_dns(object: &mut TenantControlPlane) {
+/// Replaces ranges that may be too small for default DNS addresses, once there are no others.
+fn default_ranges_if_no_dns(object: &mut TenantControlPlane) {
     if object.spec.network_profile.dns_service_ips.is_empty() {
-        usual_ranges(object);
+        default_ranges(object);
     }
 }
 
-fn usual_ranges(object: &mut TenantControlPlane) {
+fn default_ranges(object: &mut TenantControlPlane) {
     let network = &mut object.spec.network_profile;
     network.service_cidrs = vec!["10.96.0.0/16".to_owned()];
     network.pod_cidrs = vec!["10.244.0.0/16".to_owned()];
     network.dns_service_ips.clear();
 }
 
-/// Edits that are of no use.
+/// Warns of edits that have no effect.
 pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Findings) {
     let (now, before) = (&new.spec.network_profile, &old.spec.network_profile);
     let singles = [

@@ -15,7 +15,7 @@ fn network(profile: Value) -> Value {
 }
 
 #[test]
-fn addresses_and_ranges_that_fit_pass() {
+fn valid_addresses_and_ranges_pass() {
     all_pass([
         network(json!({"address": "2001:db8::10", "advertiseAddress": "192.0.2.10"})),
         network(json!({"address": ""})),
@@ -30,7 +30,7 @@ fn addresses_and_ranges_that_fit_pass() {
 }
 
 #[test]
-fn addresses_and_ranges_that_do_not_fit_are_refused() {
+fn invalid_addresses_and_ranges_are_refused() {
     all_refused([
         (
             network(json!({"address": "demo.example.com"})),
@@ -87,7 +87,7 @@ fn names_must_be_labels_that_begin_with_a_letter() {
 }
 
 #[test]
-fn the_deprecated_range_no_longer_counts_once_there_is_a_list() {
+fn the_deprecated_range_beside_a_list_gives_a_warning() {
     let old = network(json!({"serviceCidrs": ["10.96.0.0/16"]}));
     let new = network(json!({"serviceCidrs": ["10.96.0.0/16"], "serviceCidr": "10.1.0.0/16"}));
     let warnings = update(old, new).expect("accepted");

@@ -1,4 +1,4 @@
-//! May a tenant have this Kubernetes version, and may it go there? (section 4)
+//! Rules about a tenant's Kubernetes version, and about the step from the version before.
 
 use kamaji_api::tenant::TenantControlPlane;
 
@@ -8,7 +8,7 @@ use crate::{
     tenant::{NEWEST_MINOR, OLDEST_MINOR, Version},
 };
 
-/// The version by itself.
+/// Refuses versions that are too new, and warns of a missing `v`.
 pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) {
     let Ok(version) = Version::parse(&object.spec.kubernetes.version) else {
         return;
@@ -28,9 +28,9 @@ pub(super) fn examine(object: &TenantControlPlane, found: &mut Findings) {
     }
 }
 
-/// New tenants are not created with a version whose workers could not join. One that has such a version may
-/// go on, and is told.
-pub(super) fn oldest(
+/// Refuses a version whose workers could not join, for new tenants. An update of a tenant that runs one gets a
+/// warning.
+pub(super) fn check_oldest(
     new: &TenantControlPlane,
     old: Option<&TenantControlPlane>,
     found: &mut Findings,
@@ -51,25 +51,25 @@ pub(super) fn oldest(
     }
 }
 
-/// The step from the old version, and from the one that is installed, if it is another.
+/// Refuses steps that Kubernetes does not support: from the old version, and from the installed one if that differs.
 ///
-/// A version that could not be installed from where the tenant is was never rolled out: going
-/// back from it is no downgrade.
+/// An old version that could not be reached from the installed one was never rolled out: leaving it is not a
+/// downgrade.
 pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Findings) {
     let texts = (&new.spec.kubernetes.version, &old.spec.kubernetes.version);
     if texts.0 == texts.1 {
         return;
     }
-    let Ok(wanted) = Version::parse(texts.0) else {
+    let Ok(requested) = Version::parse(texts.0) else {
         return;
     };
     let before = Version::parse(texts.1).ok();
     let installed = installed(new).or_else(|| installed(old));
     let step = match (&before, &installed) {
         (Some(before), Some(installed)) if evaluate(installed, before).is_ok() => {
-            evaluate(before, &wanted).and_then(|()| evaluate(installed, &wanted))
+            evaluate(before, &requested).and_then(|()| evaluate(installed, &requested))
         }
-        (_, Some(from)) | (Some(from), None) => evaluate(from, &wanted),
+        (_, Some(from)) | (Some(from), None) => evaluate(from, &requested),
         (None, None) => Ok(()),
     };
     if let Err(refusal) = step {

@@ -19,7 +19,7 @@ fn tenants_are_created_up_to_the_ceiling() {
 }
 
 #[test]
-fn versions_that_workers_cannot_join_are_refused_for_new_tenants_and_told_of_elsewhere() {
+fn versions_that_workers_cannot_join_are_refused_for_new_tenants_and_give_a_warning_for_others() {
     all_refused(
         ["v1.29.15", "v1.27.16", "v0.99.0"].map(|text| (version(text), "older than v1.30")),
     );
@@ -89,7 +89,7 @@ fn a_version_that_was_never_reachable_can_be_taken_back() {
 }
 
 #[test]
-fn another_change_is_not_asked_for_the_version() {
+fn a_change_of_other_fields_is_not_checked_for_the_version() {
     let old = running(version("v1.40.0"), json!({}));
     let mut new = tenant(version("v1.40.0"));
     new.spec.control_plane.deployment.replicas = Some(5);

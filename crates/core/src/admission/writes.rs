@@ -1,31 +1,31 @@
-//! What is a tenant's client told when writes are not let through? (sections 2.4 and 3.11)
+//! Answers to the clients of a tenant while writes to its API are blocked.
 //!
-//! Which writes are asked about is said by the webhook configuration inside the tenant; whatever
-//! arrives here that writes is denied.
+//! The webhook configuration in the tenant cluster selects the writes that are reviewed; every write that is reviewed
+//! is denied.
 
-/// What a client of a tenant wants to do.
+/// Operation that a client of a tenant requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Create an object.
+    /// Creation of an object.
     Create,
-    /// Change an object.
+    /// Change of an object.
     Update,
-    /// Delete an object.
+    /// Deletion of an object.
     Delete,
-    /// Connect to one, as exec does.
+    /// Connection to an object, as `kubectl exec` makes.
     Connect,
 }
 
-/// Why writes are not let through.
+/// Reason why writes are blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// `spec.writePermissions` says so.
+    /// The field `spec.writePermissions` blocks them.
     WritePermissions,
-    /// The tenant's data is being moved.
+    /// The tenant's data is being moved to another datastore.
     Migration,
 }
 
-/// The answer: `None` lets it through.
+/// Returns the message of the denial; `None` allows the operation.
 pub fn denial(gate: Gate, operation: Operation) -> Option<String> {
     let verb = match operation {
         Operation::Create => "creating",

@@ -5,7 +5,7 @@ use crate::pki::{
 };
 
 #[test]
-fn a_new_authority_is_as_kubeadm_would_have_made_it() {
+fn a_new_authority_has_the_content_of_one_from_kubeadm() {
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048] {
         let made = super::issue("front-proxy-ca", algorithm, now(), &mut entropy("ca"));
         let read = Authority::load(made.certificate_pem(), made.key_pem(), now()).unwrap();
@@ -37,7 +37,7 @@ fn material_is_kept_byte_for_byte() {
 }
 
 #[test]
-fn every_damage_has_its_name() {
+fn each_kind_of_damage_has_its_own_error() {
     let (good, key) = Foreign::new().pems();
     let other = Key::generate(KeyAlgorithm::EcdsaP256, &mut entropy("other")).to_pem();
     let leaf = Foreign {

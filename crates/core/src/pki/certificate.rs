@@ -1,4 +1,4 @@
-//! What does a certificate say?
+//! Parsed X.509 certificates, and the check of their signatures.
 
 use std::net::IpAddr;
 
@@ -13,62 +13,62 @@ use x509_parser::{
 
 use super::verification_cache;
 
-/// A certificate as far as we look at it.
+/// A parsed certificate: the fields that decisions are made by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
-    /// Its DER.
+    /// DER of the whole certificate.
     pub der: Vec<u8>,
-    /// Valid from.
+    /// Time from which the certificate is valid.
     pub not_before: Timestamp,
-    /// Valid until.
+    /// Time at which the certificate ends.
     pub not_after: Timestamp,
     /// The subject as it is encoded: issuers are compared byte for byte.
     pub subject: Vec<u8>,
-    /// Common name of the subject.
+    /// Common name of the subject; the last if there are several, empty if there is none.
     pub common_name: String,
-    /// Organisations of the subject.
+    /// Organisations of the subject, in order: the groups of a client.
     pub organizations: Vec<String>,
-    /// DNS names.
+    /// DNS names among the subject alternative names, in order.
     pub dns_names: Vec<String>,
-    /// IP addresses.
+    /// IP addresses among the subject alternative names, in order.
     pub ip_addresses: Vec<IpAddr>,
-    /// True if it may sign certificates.
+    /// True for a CA whose key usage, if it has one, includes signing certificates.
     pub is_ca: bool,
-    /// Extended key usages.
+    /// Extended key usages of the kinds that [`Usage`] knows.
     pub usages: Vec<Usage>,
-    /// The public key, without its header.
+    /// Bits of the public key, without the header that names the algorithm.
     pub raw_public: Vec<u8>,
-    /// Identifier of its key, if it has one.
+    /// Subject key identifier; `None` if the certificate has none.
     pub key_identifier: Option<Vec<u8>>,
 }
 
-/// What a certificate may be used for.
+/// Extended key usage of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// By a client.
+    /// Client authentication in TLS.
     Client,
-    /// By a server.
+    /// Server authentication in TLS.
     Server,
-    /// To sign code; upstream's etcd and konnectivity certificates have it.
+    /// Code signing, which upstream's etcd and konnectivity certificates have.
     CodeSigning,
 }
 
-/// Why text is not a certificate.
+/// A reason why text cannot be read as a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// Nothing there.
+    /// The text is empty or blank.
     #[error("the certificate is missing")]
     Missing,
-    /// No PEM.
+    /// The text is not PEM, or has no block of a certificate.
     #[error("the certificate is not PEM: {0}")]
     NotPem(String),
-    /// No X.509.
+    /// The block is not an X.509 certificate.
     #[error("the certificate is not X.509: {0}")]
     NotX509(String),
 }
 
 impl Certificate {
-    /// Reads the first certificate in PEM that may hold a chain and comments.
+    /// Reads the first certificate of PEM text, which may hold a chain and comments.
     pub fn from_pem(bytes: &[u8]) -> Result<Self, CertificateError> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(CertificateError::Missing);
@@ -81,7 +81,7 @@ impl Certificate {
         Self::from_der(block.contents())
     }
 
-    /// Reads DER.
+    /// Reads the DER of one certificate. Bytes that follow it are an error.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let wrong = |text: String| CertificateError::NotX509(text);
         let (rest, x509) = X509Certificate::from_der(der).map_err(|e| wrong(e.to_string()))?;
@@ -105,12 +105,12 @@ impl Certificate {
             key_identifier: None,
         };
         for extension in x509.extensions() {
-            certificate.take(extension.parsed_extension());
+            certificate.read_extension(extension.parsed_extension());
         }
         Ok(certificate)
     }
 
-    fn take(&mut self, extension: &ParsedExtension) {
+    fn read_extension(&mut self, extension: &ParsedExtension) {
         match extension {
             ParsedExtension::SubjectAlternativeName(names) => {
                 for name in &names.general_names {
@@ -137,7 +137,8 @@ impl Certificate {
         }
     }
 
-    /// True if `issuer` signed this certificate.
+    /// True if the names and the signature say that `issuer` signed this certificate. Validity in time is not
+    /// checked. Good answers are cached.
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
         let check = || self.verifies(issuer).then_some(()).ok_or(());
         verification_cache::once("signed by", &[&self.der, &issuer.der], check).is_ok()
@@ -180,7 +181,7 @@ impl Certificate {
     }
 }
 
-/// Largest RSA key whose signatures are checked.
+/// Bits of the largest RSA key whose signatures are checked; others count as not signed.
 const MAX_RSA_BITS: usize = 16_384;
 
 fn rsa(key: &[u8], padding: Pkcs1v15Sign, digest: &[u8], signature: &[u8]) -> bool {
@@ -193,7 +194,7 @@ fn rsa(key: &[u8], padding: Pkcs1v15Sign, digest: &[u8], signature: &[u8]) -> bo
         .is_ok_and(|key| key.verify(padding, digest, signature).is_ok())
 }
 
-/// Either curve with either hash: openssl signs with SHA-256 on P-384 unless it is told otherwise.
+/// Verifies on either curve with either hash: openssl signs with SHA-256 on P-384 by default.
 fn ecdsa(key: &[u8], digest: &[u8], signature: &[u8]) -> bool {
     let p256 = || {
         let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
@@ -208,7 +209,7 @@ fn ecdsa(key: &[u8], digest: &[u8], signature: &[u8]) -> bool {
     p256().or_else(p384).is_some()
 }
 
-/// A key usage that leaves out certificates forbids them; none at all allows everything.
+/// True if the key usage includes signing certificates; without a key usage everything is allowed.
 fn may_sign(x509: &X509Certificate) -> bool {
     x509.key_usage()
         .ok()
@@ -216,7 +217,8 @@ fn may_sign(x509: &X509Certificate) -> bool {
         .is_none_or(|usage| usage.value.key_cert_sign())
 }
 
-/// "Never" is 9999-12-31T23:59:59Z in certificates, which is later than a timestamp can be.
+/// Converts a time; times that are out of range become the first or last timestamp. Certificates without an end say
+/// 9999-12-31T23:59:59Z, which is later than a timestamp can be.
 fn time(at: &x509_parser::time::ASN1Time) -> Timestamp {
     let end = if at.timestamp() < 0 {
         Timestamp::MIN

@@ -41,7 +41,7 @@ fn the_first_certificate_counts_in_a_chain_with_comments() {
 }
 
 #[test]
-fn what_is_no_certificate_says_why() {
+fn text_that_is_not_a_certificate_is_refused_with_the_reason() {
     let key = Foreign::new().pems().1;
     let longer = {
         let mut der = Certificate::from_pem(leaf().as_bytes()).unwrap().der;
@@ -60,7 +60,7 @@ fn what_is_no_certificate_says_why() {
 }
 
 #[test]
-fn a_signature_counts_only_from_the_authority_that_made_it() {
+fn a_signature_is_accepted_only_from_the_authority_that_made_it() {
     let ours = authority();
     let signed = Certificate::from_pem(leaf().as_bytes()).unwrap();
     assert!(signed.is_signed_by(ours.certificate()));
@@ -78,7 +78,7 @@ fn a_signature_counts_only_from_the_authority_that_made_it() {
 }
 
 #[test]
-fn a_change_after_signing_shows() {
+fn a_certificate_changed_after_signing_is_not_accepted() {
     let ours = authority();
     let mut der = Certificate::from_pem(leaf().as_bytes()).unwrap().der;
     let name = der.windows(5).position(|part| part == b"staff").unwrap();
@@ -89,14 +89,14 @@ fn a_change_after_signing_shows() {
 }
 
 #[test]
-fn the_hash_need_not_be_that_of_the_curve() {
+fn ecdsa_signatures_with_another_hash_than_the_curves_are_accepted() {
     let read = Certificate::from_pem(P384_WITH_SHA256.as_bytes()).unwrap();
     assert!(read.is_ca);
     assert!(read.is_signed_by(&read));
 }
 
 #[test]
-fn a_ca_is_one_only_if_it_may_sign_certificates() {
+fn a_certificate_is_a_ca_only_if_it_may_sign_certificates() {
     let table = [
         (vec![Extension::basic_constraints(true)], true),
         (

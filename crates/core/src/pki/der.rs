@@ -1,9 +1,8 @@
-//! How are the few ASN.1 types that a certificate needs written down? Only writing: reading is left
-//! to a parser that has seen everything.
+//! Writes the few ASN.1 types that certificates and keys need, as DER. Reading is left to `x509-parser`.
 
 use k8s_openapi::jiff::{Timestamp, tz::TimeZone};
 
-/// A value with its tag and length.
+/// Encodes a value with its tag and length.
 pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
     let length = content.len().to_be_bytes();
@@ -20,22 +19,22 @@ pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// SEQUENCE of values that are written already.
+/// Encodes a SEQUENCE of encoded values.
 pub(super) fn sequence(items: &[Vec<u8>]) -> Vec<u8> {
     value(0x30, &items.concat())
 }
 
-/// SET of one value.
+/// Encodes a SET of one encoded value.
 pub(super) fn set(item: &[u8]) -> Vec<u8> {
     value(0x31, item)
 }
 
-/// BOOLEAN, true; false is what is left out.
+/// Encodes the BOOLEAN true; false is the default, which DER leaves out.
 pub(super) fn yes() -> Vec<u8> {
     value(0x01, &[0xff])
 }
 
-/// INTEGER, never negative.
+/// Encodes an INTEGER that is not negative.
 pub(super) fn integer(number: u64) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count().min(7);
@@ -46,27 +45,27 @@ pub(super) fn integer(number: u64) -> Vec<u8> {
     value(0x02, &content)
 }
 
-/// OBJECT IDENTIFIER, from its encoding.
+/// Encodes an OBJECT IDENTIFIER from its encoded arcs.
 pub(super) fn oid(encoded: &[u8]) -> Vec<u8> {
     value(0x06, encoded)
 }
 
-/// OCTET STRING.
+/// Encodes an OCTET STRING of the content.
 pub(super) fn octets(content: &[u8]) -> Vec<u8> {
     value(0x04, content)
 }
 
-/// BIT STRING of which the last `unused` bits do not count.
+/// Encodes a BIT STRING of which the last `unused` bits do not count.
 pub(super) fn bits(unused: u8, content: &[u8]) -> Vec<u8> {
     value(0x03, &[&[unused], content].concat())
 }
 
-/// `UTF8String`.
+/// Encodes text as a `UTF8String`.
 pub(super) fn text(content: &str) -> Vec<u8> {
     value(0x0c, content.as_bytes())
 }
 
-/// `UTCTime` until 2049, `GeneralizedTime` from then on (RFC 5280 4.1.2.5).
+/// Encodes a time: `UTCTime` until 2049, `GeneralizedTime` from then on (RFC 5280).
 pub(super) fn time(at: Timestamp) -> Vec<u8> {
     let at = at.to_zoned(TimeZone::UTC);
     let (year, rest) = (at.year(), at.strftime("%m%d%H%M%SZ"));

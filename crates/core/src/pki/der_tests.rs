@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn lengths_grow_as_they_must() {
+fn lengths_are_encoded_in_as_few_bytes_as_possible() {
     for (length, header) in [
         (0, vec![4, 0]),
         (127, vec![4, 127]),
@@ -17,7 +17,7 @@ fn lengths_grow_as_they_must() {
 }
 
 #[test]
-fn integers_are_short_and_never_negative() {
+fn integers_are_encoded_short_and_never_negative() {
     for (number, bytes) in [
         (0, vec![2, 1, 0]),
         (2, vec![2, 1, 2]),

@@ -1,4 +1,4 @@
-//! The end of certificates that nobody renews by itself, and when a person should hear of it.
+//! Ends of certificates that are not renewed automatically, and the time from which conditions warn of them.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{certificate::Certificate, validity::before};
 
-/// A person hears of the end so long before it, or a third of the certificate's life where that is less.
+/// Time before the end at which warnings begin: 90 days, or a third of the certificate's life where that is less.
 pub const NOTICE: Duration = Duration::from_hours(90 * 24);
 
-/// What such a certificate is for.
+/// Purpose of a certificate that people renew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// The CA of a tenant cluster.
@@ -23,7 +23,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Every purpose.
+    /// Every purpose, in the order of metrics.
     pub const ALL: [Self; 4] = [
         Self::Ca,
         Self::FrontProxyCa,
@@ -31,7 +31,7 @@ impl Purpose {
         Self::DataStoreClient,
     ];
 
-    /// How metrics name it.
+    /// Returns the value of the metrics' label: `ca`, `front-proxy-ca`, `datastore-ca` or `datastore-client`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ca => "ca",
@@ -42,19 +42,19 @@ impl Purpose {
     }
 }
 
-/// When one such certificate ends.
+/// End of one certificate, and the time from which it is near.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {
-    /// What it is for.
+    /// Purpose of the certificate.
     pub purpose: Purpose,
-    /// When it ends.
+    /// Time at which the certificate ends.
     pub ends: Timestamp,
-    /// From when on a person should know.
+    /// Time from which warnings are given.
     pub notice: Timestamp,
 }
 
 impl Expiry {
-    /// Of a certificate.
+    /// Computes both times for a certificate.
     pub fn of(purpose: Purpose, certificate: &Certificate) -> Self {
         let Certificate {
             not_before,
@@ -69,7 +69,7 @@ impl Expiry {
         }
     }
 
-    /// True once a person should know.
+    /// True from the time of notice on.
     pub fn is_near(&self, now: Timestamp) -> bool {
         self.notice <= now
     }

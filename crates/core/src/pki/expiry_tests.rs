@@ -2,7 +2,7 @@ use super::*;
 use crate::pki::fixture::{DAY, Foreign, authority, now};
 
 #[test]
-fn a_person_hears_of_the_end_ninety_days_before() {
+fn the_notice_is_ninety_days_before_the_end() {
     let expiry = Expiry::of(Purpose::Ca, authority().certificate());
     assert_eq!(expiry.notice + 90 * DAY, expiry.ends);
     assert!(!expiry.is_near(expiry.notice - Duration::from_secs(1)));

@@ -1,4 +1,4 @@
-//! What do the tests of this module start from?
+//! Fixed time, randomness and authorities for the tests of this module.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::rng::{Entropy, Seed};
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
-/// A day in 2026.
+/// A fixed time in 2026.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).expect("a day in 2026")
 }
@@ -23,7 +23,7 @@ pub(super) fn entropy(purpose: &str) -> Entropy {
     Seed::from_text("tests").for_purpose(purpose)
 }
 
-/// A CA that was made just now.
+/// A CA that was issued at [`now`].
 pub(super) fn authority() -> Authority {
     authority::issue(
         "kubernetes",
@@ -33,7 +33,7 @@ pub(super) fn authority() -> Authority {
     )
 }
 
-/// A self-signed certificate that somebody else made, and its key.
+/// A self-signed certificate that was issued elsewhere, and its key.
 pub(super) struct Foreign {
     pub subject: Vec<u8>,
     pub not_before: Timestamp,
@@ -43,7 +43,7 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    /// One that is a good CA.
+    /// A CA that can sign.
     pub fn new() -> Self {
         Self {
             subject: x509::name(&[], "theirs"),
@@ -54,7 +54,7 @@ impl Foreign {
         }
     }
 
-    /// Its certificate and its key, as PEM.
+    /// Certificate and key, as PEM.
     pub fn pems(self) -> (String, String) {
         let body = Body {
             issuer: &self.subject,
@@ -68,7 +68,7 @@ impl Foreign {
         (x509::pem(der), self.key.to_pem())
     }
 
-    /// The CA, loaded.
+    /// The loaded CA.
     pub fn load(self) -> Authority {
         let (certificate, key) = self.pems();
         Authority::load(certificate.as_bytes(), key.as_bytes(), now()).expect("a good CA")

@@ -67,7 +67,7 @@ fn ec_keys_name_their_curve() {
 }
 
 #[test]
-fn what_is_no_key_says_why() {
+fn text_that_is_not_a_key_is_refused_with_the_reason() {
     let ed25519 = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PRIVATE KEY-----\n";
     for (text, error) in [
         ("", KeyError::Missing),
@@ -87,7 +87,7 @@ fn what_is_no_key_says_why() {
 }
 
 #[test]
-fn the_same_stream_makes_the_same_key_and_another_another() {
+fn the_same_stream_gives_the_same_key_and_another_stream_another() {
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048] {
         let make = |purpose: &str| Key::generate(algorithm, &mut entropy(purpose)).to_pem();
         assert_eq!(make("a"), make("a"), "{algorithm}");

@@ -1,4 +1,4 @@
-//! What is a kubeconfig, and does it still say what it should? (management-cluster specification 5.8)
+//! Kubeconfigs with a client certificate: writing, reading, and the rules by which one is kept or renewed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
     renew::{self, Subject},
 };
 
-/// A kubeconfig of one cluster and one user.
+/// A kubeconfig. The operator writes ones of one cluster, user and context; others are read, too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Kubeconfig {
@@ -64,7 +64,7 @@ struct User {
 }
 
 impl std::fmt::Debug for User {
-    /// Without the key.
+    /// Leaves the private key out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User")
             .field("client_certificate_data", &self.client_certificate_data)
@@ -72,32 +72,32 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// Names in a kubeconfig and where it leads.
+/// Names in a kubeconfig, and the server that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Name of the cluster.
+    /// Name of the cluster entry.
     pub cluster: String,
-    /// Name of the user.
+    /// Name of the user entry.
     pub user: String,
-    /// URL of the API server.
+    /// URL of the API server, such as `https://192.0.2.10:6443`.
     pub server: String,
 }
 
-/// What a kubeconfig carries, decoded.
+/// Server, CA and client credentials of a kubeconfig's current context, decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// URL of the API server.
+    /// URL of the API server, such as `https://192.0.2.10:6443`.
     pub server: String,
-    /// CA, PEM.
+    /// PEM of the trusted CAs.
     pub ca: Vec<u8>,
-    /// Client certificate, PEM.
+    /// PEM of the client certificate.
     pub certificate: Vec<u8>,
-    /// Its key, PEM.
+    /// PEM of the client certificate's key.
     pub key: Vec<u8>,
 }
 
 impl std::fmt::Debug for Credentials {
-    /// Without the key.
+    /// Leaves the private key out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials")
             .field("server", &self.server)
@@ -105,19 +105,19 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// Why text is not a kubeconfig of ours.
+/// A reason why text cannot be used as a kubeconfig with a client certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KubeconfigError {
-    /// No YAML, or fields are missing.
+    /// The text is not YAML, lacks fields, or has values that are not base64.
     #[error("the kubeconfig cannot be read: {0}")]
     Unreadable(String),
-    /// No cluster or no user.
+    /// The named part is missing: the current context, or its cluster or user.
     #[error("the kubeconfig has no {0}")]
     Lacks(&'static str),
 }
 
 impl Kubeconfig {
-    /// A kubeconfig with a client certificate.
+    /// Builds a kubeconfig with a client certificate; `ca`, `certificate` and `key` are PEM.
     pub fn new(access: &Access, ca: &[u8], certificate: &[u8], key: &[u8]) -> Self {
         let context = format!("{}@{}", access.user, access.cluster);
         Self {
@@ -148,7 +148,7 @@ impl Kubeconfig {
         }
     }
 
-    /// The text of a kubeconfig file.
+    /// Returns the text of a kubeconfig file.
     ///
     /// # Panics
     ///
@@ -159,16 +159,16 @@ impl Kubeconfig {
         serde_saphyr::to_string_with_options(self, options).expect("a kubeconfig is plain strings")
     }
 
-    /// Reads a kubeconfig file.
+    /// Reads a kubeconfig file. Errors never quote the file, which has keys in it.
     pub fn parse(bytes: &[u8]) -> Result<Self, KubeconfigError> {
         let text =
             std::str::from_utf8(bytes).map_err(|e| KubeconfigError::Unreadable(e.to_string()))?;
-        // The parser's own words come with an excerpt of the text, which has keys in it.
+        // The parser's own message comes with an excerpt of the text, which has keys in it.
         serde_saphyr::from_str(text)
             .map_err(|e| KubeconfigError::Unreadable(e.without_snippet().to_string()))
     }
 
-    /// What the current context leads to.
+    /// Returns server and credentials of the current context.
     pub fn credentials(&self) -> Result<Credentials, KubeconfigError> {
         let context = self
             .contexts
@@ -199,56 +199,57 @@ impl Kubeconfig {
     }
 }
 
-/// Reads what the current context of a kubeconfig file leads to.
+/// Reads a kubeconfig file and returns server and credentials of its current context.
 pub fn credentials(bytes: &[u8]) -> Result<Credentials, KubeconfigError> {
     Kubeconfig::parse(bytes)?.credentials()
 }
 
-/// What a kubeconfig should say.
+/// The content that a kubeconfig should have.
 pub struct Expected<'a> {
-    /// Names, and where it leads.
+    /// Names and server of the kubeconfig.
     pub access: &'a Access,
-    /// Its client certificate.
+    /// Content of the client certificate.
     pub request: &'a LeafRequest,
-    /// Who should have signed that, and whom it should trust.
+    /// Authority that signs the client certificate; its PEM is the bundle that the kubeconfig trusts.
     pub authority: &'a Authority,
-    /// True if a person asked for a new one.
+    /// True if a person requested a new kubeconfig.
     pub rotate: bool,
 }
 
-/// What is to be done with a kubeconfig.
+/// The decision about a kubeconfig: kept or written again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be.
+    /// The kubeconfig conforms to every rule until `due`.
     Keep {
-        /// When it is to be looked at again.
+        /// Time at which the kubeconfig is evaluated again.
         due: Timestamp,
     },
-    /// It must be made anew.
+    /// The kubeconfig is written again, for this reason.
     Renew(Reason),
 }
 
-/// Why a kubeconfig is made anew.
+/// The rule that a kubeconfig violates, as the reason to write it again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// There is none.
+    /// The kubeconfig is missing or empty.
     #[error("there is none yet")]
     Missing,
-    /// It cannot be read.
+    /// The text cannot be read as a kubeconfig.
     #[error(transparent)]
     Unreadable(#[from] KubeconfigError),
-    /// It trusts somebody else.
+    /// The trusted CAs are not those of the authority.
     #[error("it trusts another authority")]
     AuthorityDiffers,
-    /// It leads elsewhere.
+    /// The server is not the expected one.
     #[error("it leads to {0}")]
     ServerDiffers(String),
-    /// Its certificate is due.
+    /// The client certificate is due for renewal.
     #[error("its client certificate: {0}")]
     Certificate(renew::Reason),
 }
 
-/// Judges a kubeconfig file: rules in order, the first that is violated says why.
+/// Evaluates a kubeconfig file at `now`: rules in order, the first violated one of which is the reason to renew. A
+/// client certificate that ends within `threshold` is renewed.
 pub fn evaluate(
     text: Option<&[u8]>,
     expected: &Expected,

@@ -64,7 +64,7 @@ users:
 }
 
 #[test]
-fn names_that_yaml_takes_for_something_else_are_quoted() {
+fn names_that_yaml_would_read_as_other_types_are_quoted() {
     let names = [
         "yes",
         "no",
@@ -102,7 +102,7 @@ fn names_that_yaml_takes_for_something_else_are_quoted() {
 }
 
 #[test]
-fn what_the_current_context_leads_to_is_read() {
+fn server_and_credentials_of_the_current_context_are_read() {
     let text = r"
 apiVersion: v1
 kind: Config
@@ -143,7 +143,7 @@ fn errors_and_debug_output_have_no_keys_in_them() {
 }
 
 #[test]
-fn each_rule_has_its_reason() {
+fn each_violated_rule_gives_its_reason() {
     let (ca, other) = (authority(), Foreign::new().load());
     let text = file(&access());
     let moved = Access {
@@ -170,43 +170,31 @@ fn each_rule_has_its_reason() {
         rotate: true,
         ..good
     };
+    let of_another = Expected {
+        authority: &other,
+        ..good
+    };
+    let moved = Expected {
+        access: &moved,
+        ..good
+    };
+    let stranger = Expected {
+        request: &stranger,
+        ..good
+    };
     let table = [
         (verdict("", &good, now()), Reason::Missing),
         (
             verdict(&text, &rotated, now()),
             Reason::Certificate(renew::Reason::RotationRequested),
         ),
+        (verdict(&text, &of_another, now()), Reason::AuthorityDiffers),
         (
-            verdict(
-                &text,
-                &Expected {
-                    authority: &other,
-                    ..good
-                },
-                now(),
-            ),
-            Reason::AuthorityDiffers,
-        ),
-        (
-            verdict(
-                &text,
-                &Expected {
-                    access: &moved,
-                    ..good
-                },
-                now(),
-            ),
+            verdict(&text, &moved, now()),
             Reason::ServerDiffers(here.server.clone()),
         ),
         (
-            verdict(
-                &text,
-                &Expected {
-                    request: &stranger,
-                    ..good
-                },
-                now(),
-            ),
+            verdict(&text, &stranger, now()),
             Reason::Certificate(renew::Reason::SubjectDiffers(
                 "CN=kubernetes-admin, O=kubeadm:cluster-admins".into(),
             )),

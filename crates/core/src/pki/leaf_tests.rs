@@ -29,7 +29,7 @@ fn read(pair: &Pair) -> Certificate {
 }
 
 #[test]
-fn a_leaf_says_what_was_asked_for() {
+fn a_leaf_has_the_requested_content() {
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa2048] {
         let ca = authority::issue("kubernetes", algorithm, now(), &mut entropy("ca"));
         let request = LeafRequest {
@@ -88,7 +88,7 @@ fn the_issuer_is_named_byte_for_byte() {
 }
 
 #[test]
-fn names_that_are_none_are_left_out() {
+fn invalid_dns_names_are_left_out() {
     let request = LeafRequest {
         dns_names: [
             "",
@@ -116,7 +116,7 @@ fn debug_output_has_no_key_in_it() {
 }
 
 #[test]
-fn a_name_too_long_for_a_host_is_none() {
+fn a_name_too_long_for_a_host_is_not_a_dns_name() {
     assert!(is_dns_name(&"a".repeat(63)));
     assert!(!is_dns_name(&"a".repeat(64)));
     assert!(!is_dns_name(&"a.".repeat(127)));

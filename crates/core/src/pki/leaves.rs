@@ -1,4 +1,4 @@
-//! Which leaf certificates does a control plane have? (management-cluster specification 5.7 to 5.11)
+//! Requests for the leaf certificates of a control plane: API server, its clients, users, datastore, konnectivity.
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
@@ -11,31 +11,31 @@ use super::{
 };
 use crate::tenant::first_address;
 
-/// Validity of leaves that kubeadm would make: one year.
+/// Lifetime of the leaves that kubeadm issues, too: one year.
 const YEAR: Duration = Duration::from_hours(8_760);
-/// Validity of the certificates for datastores and konnectivity: ten years.
+/// Lifetime of the certificates for datastores and konnectivity: ten years, as upstream's.
 const TEN_YEARS: Duration = Duration::from_hours(87_600);
 
-/// What the API server is called.
+/// Names and addresses under which clients reach a tenant's API server.
 #[derive(Clone, Debug)]
 pub struct ApiServerNames {
-    /// Name of the tenant.
+    /// Name of the tenant and of its Service.
     pub tenant: String,
-    /// Its namespace.
+    /// Namespace of the tenant.
     pub namespace: String,
-    /// Domain of its cluster.
+    /// DNS domain of the tenant cluster.
     pub cluster_domain: String,
-    /// Its service ranges; the first address of the first is `default/kubernetes`.
+    /// Service ranges of the tenant cluster; the first address of the first is `default/kubernetes`.
     pub service_cidrs: Vec<IpNet>,
-    /// Its assigned address.
+    /// Address that the tenant's Service was assigned.
     pub assigned: IpAddr,
-    /// Its advertised address.
+    /// Address that the API server advertises.
     pub advertised: IpAddr,
-    /// Further addresses of its Service.
+    /// Further addresses of the tenant's Service.
     pub service_addresses: Vec<IpAddr>,
-    /// Host that users and workers dial.
+    /// Host name or address that users and workers dial.
     pub control_plane_host: String,
-    /// What the user adds.
+    /// Further names and addresses from `spec.networkProfile.certSANs`.
     pub cert_sans: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ fn leaf(common_name: &str, usages: &[Usage], algorithm: KeyAlgorithm) -> LeafReq
     }
 }
 
-/// The API server's certificate.
+/// Returns the request for the API server's serving certificate.
 pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafRequest {
     let ApiServerNames {
         tenant,
@@ -64,7 +64,7 @@ pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafReques
         "kubernetes.default".to_owned(),
         "kubernetes.default.svc".to_owned(),
         format!("kubernetes.default.svc.{cluster_domain}"),
-        // What kubeadm calls a node whose name it is not told; upstream has it, too.
+        // The name that kubeadm gives a node by default; upstream has it, too.
         "node".to_owned(),
         "localhost".to_owned(),
         tenant.clone(),
@@ -100,17 +100,17 @@ pub fn api_server(names: &ApiServerNames, algorithm: KeyAlgorithm) -> LeafReques
     }
 }
 
-/// The API server's certificate for kubelets.
+/// Returns the request for the client certificate with which the API server calls kubelets.
 pub fn kubelet_client(algorithm: KeyAlgorithm) -> LeafRequest {
     leaf("kube-apiserver-kubelet-client", &[Usage::Client], algorithm)
 }
 
-/// The aggregation layer's client certificate.
+/// Returns the request for the aggregation layer's client certificate.
 pub fn front_proxy_client(algorithm: KeyAlgorithm) -> LeafRequest {
     leaf("front-proxy-client", &[Usage::Client], algorithm)
 }
 
-/// A user's client certificate.
+/// Returns the request for the client certificate of a user, who is in at most one group.
 pub fn user(name: &str, group: Option<&str>, algorithm: KeyAlgorithm) -> LeafRequest {
     LeafRequest {
         organizations: group.into_iter().map(str::to_owned).collect(),
@@ -118,12 +118,12 @@ pub fn user(name: &str, group: Option<&str>, algorithm: KeyAlgorithm) -> LeafReq
     }
 }
 
-/// A tenant's client certificate for etcd; its common name is the user there.
+/// Returns the request for a tenant's client certificate in its datastore; the common name is the user there.
 pub fn datastore_client(user: &str, algorithm: KeyAlgorithm) -> LeafRequest {
     ten_years(user, algorithm)
 }
 
-/// The konnectivity server's certificate.
+/// Returns the request for the konnectivity server's certificate.
 pub fn konnectivity_server(algorithm: KeyAlgorithm) -> LeafRequest {
     ten_years("system:konnectivity-server", algorithm)
 }

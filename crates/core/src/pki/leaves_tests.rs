@@ -26,7 +26,7 @@ fn ips(names: &ApiServerNames) -> Vec<String> {
 }
 
 #[test]
-fn the_api_server_is_called_what_the_reference_calls_it() {
+fn the_api_server_has_the_names_that_upstream_gives_it() {
     let request = api_server(&names(), EC);
     assert_eq!(request.common_name, "kube-apiserver");
     assert_eq!(request.usages, [Usage::Server]);
@@ -85,7 +85,7 @@ fn only_the_first_service_range_has_the_address_of_kubernetes() {
 }
 
 #[test]
-fn hosts_are_names_and_what_is_no_name_is_skipped() {
+fn hosts_are_added_as_names_and_invalid_names_are_skipped() {
     let names = ApiServerNames {
         cluster_domain: "corp.example".into(),
         control_plane_host: "demo.example.org".into(),
@@ -106,7 +106,7 @@ fn hosts_are_names_and_what_is_no_name_is_skipped() {
 }
 
 #[test]
-fn other_leaves_are_what_their_readers_expect() {
+fn other_leaves_have_the_subjects_and_usages_of_upstream() {
     use Usage::{Client, CodeSigning, Server};
     let all = vec![Client, Server, CodeSigning];
     let (year, ten) = (8_760, 87_600);

@@ -1,4 +1,4 @@
-//! Is a leaf certificate due? An ordered list of rules; the first that is violated says why.
+//! Renewal of leaf certificates: an ordered list of rules, the first violated one of which is the reason to renew.
 
 use std::time::Duration;
 
@@ -14,79 +14,80 @@ use super::{
 };
 use crate::checksum;
 
-/// A leaf and what it should be.
+/// A leaf certificate as it is stored, and the request and authority that it should conform to.
 pub struct Subject<'a> {
-    /// What it is for.
+    /// Name of the leaf's purpose, for its stream of randomness.
     pub purpose: &'static str,
-    /// What it should say.
+    /// Content that the certificate should have.
     pub request: &'a LeafRequest,
-    /// Who should have signed it.
+    /// Authority that should have signed the certificate.
     pub authority: &'a Authority,
-    /// The certificate that is there, PEM.
+    /// PEM of the stored certificate; `None` if there is none.
     pub certificate: Option<&'a [u8]>,
-    /// The key that is there, PEM.
+    /// PEM of the stored key; `None` if there is none.
     pub key: Option<&'a [u8]>,
-    /// True if a person asked for a new one.
+    /// True if a person requested a new certificate.
     pub rotate: bool,
 }
 
 impl Subject<'_> {
-    /// The name of its stream of randomness. A leaf that is issued again from the same seed because its request or
-    /// its authority changed has another key and serial number.
+    /// Returns the name of the leaf's stream of randomness. A leaf that is issued again from the same seed because its
+    /// request or its authority changed gets another key and serial number.
     pub fn stream(&self) -> String {
         let authority = checksum::pieces(&[&self.authority.certificate().der]);
         format!("{} {:?} {authority}", self.purpose, self.request)
     }
 }
 
-/// What is to be done with a leaf.
+/// The decision about a leaf: kept or issued again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be until then.
+    /// The leaf conforms to every rule until `due`.
     Keep {
-        /// When it is to be looked at again.
+        /// Time at which the leaf is evaluated again.
         due: Timestamp,
     },
-    /// It must be issued anew.
+    /// The leaf is issued again, for this reason.
     Renew(Reason),
 }
 
-/// Why a leaf is issued anew.
+/// The rule that a leaf violates, as the reason to issue it again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// There is none.
+    /// Certificate or key is missing or blank.
     #[error("there is none yet")]
     Missing,
-    /// A person asked.
+    /// A person requested the rotation.
     #[error("rotation was requested")]
     RotationRequested,
-    /// It cannot be read.
+    /// Certificate or key cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
-    /// Two halves of different pairs.
+    /// Certificate and key belong to different pairs.
     #[error("its key belongs to another certificate")]
     KeyMismatch,
-    /// The CA has changed.
+    /// Another authority signed the certificate.
     #[error("another authority signed it")]
     IssuedByAnother,
-    /// A usage is missing.
+    /// An extended key usage of the request is missing.
     #[error("it may not be used as it should")]
     UsageMissing,
-    /// It is about somebody else.
+    /// The subject is not the requested one.
     #[error("its subject is {0}")]
     SubjectDiffers(String),
-    /// A name is missing.
+    /// A DNS name or address of the request is missing.
     #[error("it lacks the name {0}")]
     NameMissing(String),
-    /// Clocks.
+    /// The certificate becomes valid later than now.
     #[error("it is not valid before {0}")]
     NotYetValid(Timestamp),
-    /// It ends.
+    /// The certificate ends within the threshold.
     #[error("it ends at {0}")]
     Ends(Timestamp),
 }
 
-/// Judges a leaf.
+/// Evaluates a leaf at `now`. A leaf that ends within `threshold` is renewed; a threshold longer than half of the
+/// leaf's life counts as half of it.
 pub fn evaluate(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
     match examine(subject, now, threshold) {
         Ok(due) => Verdict::Keep { due },
@@ -94,12 +95,12 @@ pub fn evaluate(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdi
     }
 }
 
-/// When a leaf that ends at `not_after` is to be looked at again.
+/// Returns the time at which a leaf that ends at `not_after` is evaluated again: `threshold` before.
 pub fn next_deadline(not_after: Timestamp, threshold: Duration) -> Timestamp {
     before(not_after, threshold)
 }
 
-/// The rules: when the leaf is next due, or which of them it violates.
+/// Applies the rules in order: returns when the leaf is due, or the first violation.
 fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Timestamp, Reason> {
     if subject.rotate {
         return Err(Reason::RotationRequested);
@@ -121,14 +122,14 @@ fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Tim
     if !certificate.is_signed_by(subject.authority.certificate()) {
         return Err(Reason::IssuedByAnother);
     }
-    says(&certificate, subject.request)?;
-    lasts(&certificate, subject.authority, now, threshold)
+    check_content(&certificate, subject.request)?;
+    check_validity(&certificate, subject.authority, now, threshold)
 }
 
-/// A rule about time holds where a new leaf would be no better, else leaves would be issued again in
-/// each pass: near the authority's end, on a clock that is before its beginning, and with a
-/// threshold that is longer than leaves are valid.
-fn lasts(
+/// Applies the rules about time. A rule does not count where a new leaf would violate it, too, else leaves would be
+/// issued again in each pass: near the authority's end, on a clock that is before its beginning, and with a threshold
+/// that is longer than leaves are valid.
+fn check_validity(
     certificate: &Certificate,
     authority: &Authority,
     now: Timestamp,
@@ -154,7 +155,8 @@ fn lasts(
     Ok(due)
 }
 
-fn says(certificate: &Certificate, request: &LeafRequest) -> Result<(), Reason> {
+/// Compares usages, subject and names with the request. Names beyond the request are accepted.
+fn check_content(certificate: &Certificate, request: &LeafRequest) -> Result<(), Reason> {
     if !request
         .usages
         .iter()

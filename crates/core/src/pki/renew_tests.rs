@@ -19,7 +19,7 @@ fn request() -> LeafRequest {
     }
 }
 
-/// What a test changes in a leaf that is as it should be.
+/// A change that a test makes to a leaf which conforms to every rule.
 struct Case {
     request: LeafRequest,
     authority: Authority,
@@ -59,7 +59,7 @@ impl Case {
     }
 }
 
-/// What the good leaf is judged to be after `change`.
+/// The verdict about the good leaf after `change`.
 fn changed(change: impl FnOnce(&mut Case)) -> Verdict {
     let mut case = Case::good();
     change(&mut case);
@@ -76,7 +76,7 @@ fn a_good_leaf_is_kept_until_a_deadline_before_its_end() {
 }
 
 #[test]
-fn each_rule_has_its_reason() {
+fn each_violated_rule_gives_its_reason() {
     let other = |purpose| {
         authority::issue(
             "kubernetes",
@@ -134,7 +134,7 @@ fn each_rule_has_its_reason() {
 }
 
 #[test]
-fn what_cannot_be_read_is_renewed() {
+fn an_unreadable_leaf_is_renewed() {
     for verdict in [
         changed(|case| case.pair.certificate_pem = "x".into()),
         changed(|case| case.pair.key_pem = "x".into()),
@@ -147,7 +147,7 @@ fn what_cannot_be_read_is_renewed() {
 }
 
 #[test]
-fn what_is_not_there_is_made() {
+fn a_missing_leaf_is_issued() {
     let case = Case::good();
     let subject = Subject {
         purpose: "leaf",
@@ -164,7 +164,7 @@ fn what_is_not_there_is_made() {
 }
 
 #[test]
-fn names_and_usages_beyond_what_is_asked_for_do_no_harm() {
+fn names_and_usages_beyond_the_request_are_accepted() {
     let verdict = changed(|case| {
         case.request.dns_names.clear();
         case.request.ip_addresses.clear();
@@ -174,13 +174,13 @@ fn names_and_usages_beyond_what_is_asked_for_do_no_harm() {
 }
 
 #[test]
-fn names_that_no_certificate_can_carry_are_not_missed() {
+fn names_that_no_certificate_can_carry_are_not_required() {
     let verdict = changed(|case| case.request.dns_names.push("a b".into()));
     assert!(matches!(verdict, Verdict::Keep { .. }));
 }
 
 #[test]
-fn the_kind_of_key_alone_is_no_reason() {
+fn another_key_algorithm_alone_does_not_renew_a_leaf() {
     let verdict = changed(|case| case.request.algorithm = KeyAlgorithm::Rsa2048);
     assert!(matches!(verdict, Verdict::Keep { .. }));
 }
@@ -199,7 +199,7 @@ fn a_leaf_that_ends_with_its_authority_is_kept() {
 }
 
 #[test]
-fn a_leaf_from_the_future_is_renewed_unless_its_authority_is_from_there_too() {
+fn a_leaf_from_the_future_is_renewed_unless_its_authority_is_from_the_future_too() {
     let start = now() - Duration::from_mins(5);
     let early = now() - HOUR;
     let mut case = Case::by(Foreign::new().load());

@@ -1,4 +1,4 @@
-//! What signs a tenant's service-account tokens? (management-cluster specification 5.6)
+//! The pair of keys that signs and verifies a tenant's service-account tokens.
 
 use super::{
     key::{Key, KeyAlgorithm, KeyError},
@@ -6,32 +6,33 @@ use super::{
 };
 use crate::rng::Entropy;
 
-/// A pair of keys, as PEM.
+/// A new pair of service-account keys, as PEM.
 pub struct ServiceAccountKeys {
-    /// The public half.
+    /// PUBLIC KEY block, the content of `sa.pub`.
     pub public_pem: String,
-    /// The private half.
+    /// Private key, the content of `sa.key`.
     pub key_pem: String,
 }
 
-/// What is wrong with a pair. None of it is ever mended by making a new one.
+/// A reason why a stored pair cannot be used. No pair is replaced because of one: a person has to repair the Secret
+/// or ask for new keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceAccountError {
-    /// The private half.
+    /// The private key is missing or cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// No public half.
+    /// The file `sa.pub` is missing or blank.
     #[error("sa.pub is missing")]
     PublicMissing,
-    /// A public half that cannot be read.
+    /// The file `sa.pub` has no public key that can be read.
     #[error("sa.pub holds no block PUBLIC KEY")]
     PublicUnreadable,
-    /// Another public half.
+    /// None of the public keys belongs to the private key.
     #[error("sa.pub is not the public half of sa.key")]
     Mismatch,
 }
 
-/// Makes a pair.
+/// Generates a pair. The same `entropy` gives the same pair.
 pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> ServiceAccountKeys {
     let key = Key::generate(algorithm, entropy);
     ServiceAccountKeys {
@@ -40,7 +41,8 @@ pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> ServiceAccoun
     }
 }
 
-/// Checks a pair that exists. `sa.pub` may hold more keys: tokens signed by former ones stay valid.
+/// Checks a stored pair: `key` of `sa.key`, `public` of `sa.pub`. `sa.pub` may hold more keys: tokens signed by
+/// former ones stay valid.
 pub fn load(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
     verification_cache::once("service account", &[key, public], || check(key, public))
 }
@@ -58,8 +60,8 @@ fn check(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
     if known.peek().is_none() {
         return Err(ServiceAccountError::PublicUnreadable);
     }
-    let own = key.public_der();
-    if known.any(|block| block.contents() == own) {
+    let expected = key.public_der();
+    if known.any(|block| block.contents() == expected) {
         Ok(())
     } else {
         Err(ServiceAccountError::Mismatch)

@@ -2,7 +2,7 @@ use super::*;
 use crate::pki::fixture::entropy;
 
 #[test]
-fn a_new_pair_is_good_and_keeps_its_kind() {
+fn a_new_pair_passes_the_check_and_has_the_requested_algorithm() {
     for (algorithm, kind) in [
         (KeyAlgorithm::EcdsaP256, "EC PRIVATE KEY"),
         (KeyAlgorithm::Rsa2048, "RSA PRIVATE KEY"),
@@ -21,7 +21,7 @@ fn a_new_pair_is_good_and_keeps_its_kind() {
 }
 
 #[test]
-fn every_damage_has_its_name() {
+fn each_kind_of_damage_has_its_own_error() {
     let one = generate(KeyAlgorithm::EcdsaP256, &mut entropy("one"));
     let two = generate(KeyAlgorithm::EcdsaP256, &mut entropy("two"));
     for (key, public, error) in [
@@ -44,7 +44,7 @@ fn every_damage_has_its_name() {
 }
 
 #[test]
-fn former_public_keys_may_stay() {
+fn former_public_keys_beside_the_present_one_are_accepted() {
     let one = generate(KeyAlgorithm::EcdsaP256, &mut entropy("one"));
     let two = generate(KeyAlgorithm::EcdsaP256, &mut entropy("two"));
     let both = format!("{}{}", two.public_pem, one.public_pem);

@@ -1,5 +1,5 @@
-//! How are keys and certificates shown without giving them away? The layout is that of the
-//! reference's dumps, so that both can be held against each other.
+//! Summaries of Secrets as JSON, without keys and passwords. The layout is that of upstream's dumps, so that both can
+//! be compared.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,8 @@ use x509_parser::{
 
 use super::key::Key;
 
-/// The summary of one value of a Secret.
+/// Returns the summary of one value of a Secret: PEM and kubeconfigs in detail, short text as it is, passwords and
+/// other bytes by their length.
 pub fn value(key: &str, bytes: &[u8]) -> Value {
     let text = String::from_utf8_lossy(bytes);
     if text.trim_start().starts_with("-----BEGIN") {
@@ -18,7 +19,7 @@ pub fn value(key: &str, bytes: &[u8]) -> Value {
     }
     if text.contains("apiVersion") || text.contains("kind:") {
         return match serde_saphyr::from_str::<Value>(&text) {
-            Ok(parsed) => json!({"rawLength": bytes.len(), "parsedYaml": walk(parsed)}),
+            Ok(parsed) => json!({"rawLength": bytes.len(), "parsedYaml": summarize(parsed)}),
             Err(_) => json!(format!("<{} bytes>", bytes.len())),
         };
     }
@@ -32,11 +33,11 @@ pub fn value(key: &str, bytes: &[u8]) -> Value {
     }
 }
 
-/// Replaces PEM, bare or in base64, wherever it is.
-fn walk(value: Value) -> Value {
+/// Replaces PEM, bare or in base64, anywhere in a document.
+fn summarize(value: Value) -> Value {
     match value {
-        Value::Object(map) => map.into_iter().map(|(k, v)| (k, walk(v))).collect(),
-        Value::Array(items) => items.into_iter().map(walk).collect(),
+        Value::Object(map) => map.into_iter().map(|(k, v)| (k, summarize(v))).collect(),
+        Value::Array(items) => items.into_iter().map(summarize).collect(),
         Value::String(text) if text.trim_start().starts_with("-----BEGIN") => {
             blocks(text.as_bytes())
         }
@@ -51,11 +52,11 @@ fn blocks(bytes: &[u8]) -> Value {
     let blocks = pem::parse_many(bytes).unwrap_or_default();
     blocks
         .iter()
-        .map(|block| json!({block.tag(): one(block)}))
+        .map(|block| json!({block.tag(): block_summary(block)}))
         .collect()
 }
 
-fn one(block: &pem::Pem) -> Value {
+fn block_summary(block: &pem::Pem) -> Value {
     let tag = block.tag();
     if tag == "CERTIFICATE" {
         return certificate(block.contents()).unwrap_or_else(|| json!("ERR unreadable"));
@@ -115,7 +116,7 @@ fn certificate(der: &[u8]) -> Option<Value> {
     let validity = format!("{}d{}s", seconds / 86_400, seconds % 86_400);
     out.insert("validity".to_owned(), validity.into());
     for extension in x509.extensions() {
-        if let Some((key, value)) = shown(extension.parsed_extension()) {
+        if let Some((key, value)) = extension_summary(extension.parsed_extension()) {
             let critical = if extension.critical { "(critical)" } else { "" };
             out.insert(format!("{key}{critical}"), value);
         }
@@ -127,7 +128,7 @@ fn version(x509: &X509Certificate) -> String {
     format!("v{}", x509.version().0.saturating_add(1))
 }
 
-/// RFC 4514: the last attribute first.
+/// Writes a name as RFC 4514 does, the last attribute first.
 fn name(name: &x509_parser::x509::X509Name) -> String {
     let mut parts: Vec<String> = name
         .iter_attributes()
@@ -161,7 +162,7 @@ fn algorithm(x509: &X509Certificate) -> String {
     }
 }
 
-fn shown(extension: &ParsedExtension) -> Option<(&'static str, Value)> {
+fn extension_summary(extension: &ParsedExtension) -> Option<(&'static str, Value)> {
     Some(match extension {
         ParsedExtension::KeyUsage(usage) => {
             let all = [

@@ -7,7 +7,7 @@ use crate::pki::{
     leaves, service_account,
 };
 
-/// Without what differs from run to run.
+/// The summary without values that differ from run to run.
 fn steady(mut value: Value) -> Value {
     match &mut value {
         Value::Object(map) => {
@@ -27,7 +27,7 @@ fn steady(mut value: Value) -> Value {
 }
 
 #[test]
-fn an_authority_is_shown_as_in_the_dumps_of_the_reference() {
+fn an_authority_is_summarized_as_in_upstreams_dumps() {
     let ca = authority::issue(
         "kubernetes",
         KeyAlgorithm::Rsa2048,
@@ -54,7 +54,7 @@ fn an_authority_is_shown_as_in_the_dumps_of_the_reference() {
 }
 
 #[test]
-fn a_kubeconfig_is_shown_with_its_certificates_and_without_its_key() {
+fn a_kubeconfig_is_summarized_with_its_certificates_and_without_its_key() {
     let ca = authority();
     let request = leaves::user("jo", Some("staff"), KeyAlgorithm::EcdsaP256);
     let pair = ca.sign(&request, now(), &mut entropy("leaf"));
@@ -88,7 +88,7 @@ fn a_kubeconfig_is_shown_with_its_certificates_and_without_its_key() {
 }
 
 #[test]
-fn other_values_are_shown_as_far_as_they_are_no_secret() {
+fn other_values_are_summarized_without_secrets() {
     let pair = service_account::generate(KeyAlgorithm::EcdsaP256, &mut entropy("sa"));
     let long = "x".repeat(400);
     for (key, text, want) in [

@@ -7,7 +7,7 @@ use super::certificate::Certificate;
 /// A CA certificate that clients trust, with the text it was read from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrustedAuthority {
-    /// The parsed certificate.
+    /// The parsed CA certificate.
     pub certificate: Certificate,
     /// PEM of the certificate, byte for byte as it was read or issued.
     pub pem: Vec<u8>,
@@ -39,7 +39,7 @@ impl TrustBundle {
         pems.collect::<Vec<_>>().concat()
     }
 
-    /// Appends a certificate.
+    /// Appends a CA certificate at the end.
     pub fn push(&mut self, trusted: TrustedAuthority) {
         self.authorities.push(trusted);
     }

@@ -1,8 +1,7 @@
-//! Was this found to be right before? Checking a signature or a pair takes a hundred times longer
-//! than remembering that it was checked.
+//! Cache of successful checks: verifying a signature or a pair of keys takes a hundred times longer than a look-up.
 //!
-//! The answer depends on the bytes alone, so that remembering it changes nothing but the time it
-//! takes. Only what was right is remembered, by a hash.
+//! The result of a check depends on the bytes alone, so that the cache changes nothing but the time it takes. Only
+//! success is cached, by a hash of the bytes; failures are checked again.
 
 use std::{
     collections::HashSet,
@@ -11,12 +10,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// Two thousand tenants have so many; then it begins anew.
+/// Entries at which the cache is cleared; two thousand tenants have so many.
 const MOST: usize = 50_000;
 
-static RIGHT: LazyLock<Mutex<HashSet<[u8; 16]>>> = LazyLock::new(Mutex::default);
+static VERIFIED: LazyLock<Mutex<HashSet<[u8; 16]>>> = LazyLock::new(Mutex::default);
 
-/// What `check` says, unless it found the same `parts` to be right for the same `purpose` before.
+/// Runs `check`, unless it succeeded for the same `purpose` and `parts` before.
 pub fn once<E>(
     purpose: &str,
     parts: &[&[u8]],
@@ -36,7 +35,7 @@ pub fn once<E>(
 }
 
 fn locked() -> std::sync::MutexGuard<'static, HashSet<[u8; 16]>> {
-    RIGHT.lock().unwrap_or_else(PoisonError::into_inner)
+    VERIFIED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn digest(purpose: &str, parts: &[&[u8]]) -> [u8; 16] {
@@ -55,16 +54,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_right_is_not_checked_again_and_what_was_wrong_is() {
-        let parts: [&[u8]; 2] = [b"known.rs", b"right"];
+    fn success_is_cached_and_failure_is_checked_again() {
+        let parts: [&[u8]; 2] = [b"part", b"another part"];
         assert_eq!(once("test", &parts, || Err(1)), Err(1));
         assert_eq!(once("test", &parts, || Ok::<_, u8>(())), Ok(()));
-        assert_eq!(once("test", &parts, || Err(2)), Ok(()), "it is remembered");
+        assert_eq!(once("test", &parts, || Err(2)), Ok(()), "it is cached");
         assert_eq!(once("another", &parts, || Err(3)), Err(3));
     }
 
     #[test]
-    fn parts_are_told_apart_by_where_they_end() {
+    fn digests_differ_by_the_boundaries_of_parts() {
         assert_ne!(digest("a", &[b"b", b"c"]), digest("a", &[b"bc", b""]));
         assert_ne!(digest("ab", &[b"c"]), digest("a", &[b"bc"]));
     }

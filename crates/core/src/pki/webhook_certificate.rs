@@ -99,7 +99,7 @@ impl std::fmt::Debug for Material {
 /// The time of a plan, and how long before its end the leaf is renewed.
 #[derive(Clone, Copy, Debug)]
 pub struct RenewalTime {
-    /// The present time.
+    /// Time at which the plan is made.
     pub now: Timestamp,
     /// A leaf that ends within this is renewed.
     pub threshold: Duration,
@@ -117,7 +117,7 @@ pub enum CertificatePlan {
     },
     /// The Secret is written, then read and planned again.
     Write {
-        /// The desired Secret.
+        /// The desired Secret, created or updated at the version that was read.
         object: Box<Object>,
         /// Reason for the log: every change, joined by semicolons.
         reason: String,

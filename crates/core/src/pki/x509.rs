@@ -1,7 +1,7 @@
-//! How is a certificate written and signed?
+//! Writes and signs X.509 certificates.
 //!
-//! By hand rather than by rcgen: that can neither repeat an issuer's name byte for byte nor name two
-//! organisations, and verifiers compare the bytes of names.
+//! rcgen is not used: it can neither repeat an issuer's name byte for byte nor name two organisations, and verifiers
+//! compare the bytes of names.
 
 use std::net::IpAddr;
 
@@ -21,23 +21,23 @@ const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
 const AUTHORITY_KEY_IDENTIFIER: [u8; 3] = [0x55, 0x1d, 0x23];
 const EXTENDED_KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x25];
 
-/// What a certificate says.
+/// The content of a certificate that is to be signed.
 pub(super) struct Body<'a> {
-    /// Who signs: the encoded name.
+    /// Encoded name of the signer.
     pub issuer: &'a [u8],
-    /// Whom it is about: the encoded name.
+    /// Encoded name of the subject.
     pub subject: &'a [u8],
-    /// Valid from.
+    /// Time from which the certificate is valid.
     pub not_before: Timestamp,
-    /// Valid until.
+    /// Time at which the certificate ends.
     pub not_after: Timestamp,
-    /// The key of whom it is about.
+    /// Key of the subject; only the public half is written.
     pub key: &'a Key,
-    /// Extensions, in order.
+    /// Extensions in the order in which they are written.
     pub extensions: Vec<Extension>,
 }
 
-/// An extension, encoded.
+/// DER of one X.509 extension.
 pub(super) struct Extension(Vec<u8>);
 
 impl Extension {
@@ -53,20 +53,20 @@ impl Extension {
         ]))
     }
 
-    /// Digital signature and key encipherment, whatever the kind of the key, as kubeadm has it; an
+    /// Encodes the key usage: digital signature and key encipherment for every kind of key, as kubeadm does; an
     /// authority signs certificates, too.
     pub fn key_usage(authority: bool) -> Self {
         let (unused, flags) = if authority { (2, 0xa4) } else { (5, 0xa0) };
         Self::critical(KEY_USAGE, &der::bits(unused, &[flags]))
     }
 
-    /// An authority or not.
+    /// Encodes whether the subject is an authority.
     pub fn basic_constraints(authority: bool) -> Self {
         let content = if authority { vec![der::yes()] } else { vec![] };
         Self::critical(BASIC_CONSTRAINTS, &der::sequence(&content))
     }
 
-    /// What a leaf may be used for.
+    /// Encodes the extended key usages of a leaf.
     pub fn extended_key_usage(usages: &[Usage]) -> Self {
         let purpose = |usage: &Usage| {
             let last = match usage {
@@ -80,18 +80,18 @@ impl Extension {
         Self::new(EXTENDED_KEY_USAGE, &der::sequence(&purposes))
     }
 
-    /// The identifier of the certificate's own key.
+    /// Encodes the identifier of the certificate's own key.
     pub fn key_identifier(identifier: &[u8]) -> Self {
         Self::new(KEY_IDENTIFIER, &der::octets(identifier))
     }
 
-    /// The identifier of the key that signs.
+    /// Encodes the identifier of the key that signs.
     pub fn authority_key_identifier(identifier: &[u8]) -> Self {
         let content = der::sequence(&[der::value(0x80, identifier)]);
         Self::new(AUTHORITY_KEY_IDENTIFIER, &content)
     }
 
-    /// Other names of whom it is about.
+    /// Encodes the subject alternative names: DNS names, then addresses.
     pub fn alternative_names<'a>(dns: impl Iterator<Item = &'a str>, ips: &[IpAddr]) -> Self {
         let dns = dns.map(|name| der::value(0x82, name.as_bytes()));
         let ips = ips.iter().map(|ip| match ip {
@@ -103,7 +103,7 @@ impl Extension {
     }
 }
 
-/// A name: organisations before the common name, as Go writes them.
+/// Encodes a name: organisations before the common name, as Go writes them.
 pub(super) fn name(organizations: &[String], common_name: &str) -> Vec<u8> {
     let attribute =
         |kind: &[u8], text: &str| der::set(&der::sequence(&[der::oid(kind), der::text(text)]));
@@ -115,7 +115,7 @@ pub(super) fn name(organizations: &[String], common_name: &str) -> Vec<u8> {
     der::sequence(&parts)
 }
 
-/// Signs a certificate: its DER.
+/// Signs a certificate and returns its DER.
 pub(super) fn sign(body: Body, signer: &Key, entropy: &mut Entropy) -> Vec<u8> {
     let version_3 = der::value(0xa0, &der::integer(2));
     let extensions: Vec<_> = body.extensions.into_iter().map(|e| e.0).collect();
@@ -137,13 +137,13 @@ pub(super) fn sign(body: Body, signer: &Key, entropy: &mut Entropy) -> Vec<u8> {
     ])
 }
 
-/// The PEM of a certificate.
+/// Returns the PEM of a certificate's DER.
 pub(super) fn pem(der: Vec<u8>) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new("CERTIFICATE", der), config)
 }
 
-/// A random serial of 63 bits, never 0.
+/// Returns a random serial number of 63 bits that is never 0.
 fn serial(entropy: &mut Entropy) -> u64 {
     (entropy.next_u64() >> 1).max(1)
 }

@@ -14,7 +14,7 @@ fn profile(profile: &Value) -> Value {
 }
 
 #[test]
-fn what_no_certificate_says_is_left_out_and_the_rest_is_known() {
+fn mistakes_outside_of_certificates_are_left_out_and_addresses_stay_known() {
     let name = "a".repeat(300);
     for wrong in [
         json!({"podCidr": "no range"}),
@@ -37,7 +37,7 @@ fn what_no_certificate_says_is_left_out_and_the_rest_is_known() {
 }
 
 #[test]
-fn what_certificates_say_makes_addresses_unknown() {
+fn mistakes_in_fields_of_certificates_make_addresses_unknown() {
     for wrong in [
         json!({"address": "no address"}),
         json!({"advertiseAddress": "no address"}),
@@ -51,7 +51,7 @@ fn what_certificates_say_makes_addresses_unknown() {
 }
 
 #[test]
-fn a_version_that_is_none_is_the_installed_one() {
+fn an_invalid_version_is_replaced_by_the_installed_one() {
     let status = json!({"kubernetesResources": {"version": {"version": "v1.35.1"}}});
     let mended = mended(json!({"spec": {"kubernetes": {"version": "latest"}}, "status": status}));
     assert_eq!(mended.tenant.version.text, "v1.35.1");
@@ -59,7 +59,7 @@ fn a_version_that_is_none_is_the_installed_one() {
 }
 
 #[test]
-fn a_name_that_no_label_holds_cannot_be_mended() {
+fn an_invalid_name_cannot_be_mended() {
     let object = fixture::tenant(json!({"metadata": {"name": "Not.A.Label"}}));
     let problem = Tenant::parse(&object).unwrap_err();
     assert!(Mended::of(&object, problem).is_err());
