@@ -52,7 +52,7 @@ crds: ## Write the CustomResourceDefinitions to config/crd.
 
 soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build.
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
-	KAMAJI_SOAK=1 $(SCENARIOS) nobody
+	KAMAJI_SOAK=1 $(SCENARIOS) quiet
 
 release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
 	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac

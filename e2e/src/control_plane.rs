@@ -215,7 +215,7 @@ fn flag(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
 }
 
-/// Settings that every kubelet of a testbed needs, whoever writes the rest of its configuration.
+/// Settings that every kubelet of a testbed needs beside the rest of its configuration.
 pub const KUBELET_ESSENTIALS: &str = "failCgroupV1: false
 failSwapOn: false
 cgroupDriver: cgroupfs

@@ -12,6 +12,7 @@ pub mod definitions;
 mod hollow;
 mod kubelet;
 mod machine;
+mod resources;
 
 use std::future::Future;
 use std::path::Path;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use anyhow::Result;
 use futures::StreamExt;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{Api, DynamicObject};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::watcher;
 
@@ -32,6 +33,7 @@ use crate::testbed::Testbed;
 use hollow::Hollow;
 use kubelet::Kubelets;
 use machine::Makes;
+use resources::resource;
 
 /// Name of the process among those of the testbed.
 const PROCESS: &str = "infrastructure";
@@ -133,13 +135,3 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// API resource of one of the testbed's kinds.
-fn resource(kind: &str) -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(definitions::GROUP, "v1", kind))
-}
-
-/// API resource of a kind of Cluster API's core.
-fn core(kind: &str) -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind))
-}

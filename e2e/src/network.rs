@@ -84,9 +84,10 @@ impl Netns {
 pub async fn connect_management(layout: &Layout) -> Result<()> {
     let netns = Netns::of(layout, "mgmt");
     netns.create().await?;
-    // Services need a route to be looked up for before they are translated. There is no default
-    // route on purpose: what leads nowhere is refused at once instead of after half a minute, which
-    // a pod notices whose first connection is older than the rules of its node's kube-proxy.
+    // Services need a route, which the kernel looks up before it translates their address. There is
+    // no default route on purpose: an unknown address is refused at once instead of after half a
+    // minute. A pod that connects before its node's kube-proxy has written its rules would wait so
+    // long.
     let (node, host, link) = (
         layout.management_ip(),
         layout.host_ip(),

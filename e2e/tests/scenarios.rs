@@ -1,6 +1,6 @@
-//! Everything the testbed is for: one sentence, one story, one file below `stories/`.
+//! Scenarios of the testbed: each is one sentence and one function below `scenarios/`.
 //!
-//! `cargo test -p kamaji-e2e --test stories -- WORDS` tells the stories whose name contains WORDS.
+//! `cargo test -p kamaji-e2e --test scenarios -- WORDS` runs the scenarios whose name contains WORDS.
 
 mod scenarios {
     pub mod autoscaler;
@@ -36,12 +36,12 @@ fn main() -> ExitCode {
     run(vec![
         Scenario::of_testbed("the management cluster runs a pod", management_pod::run),
         Scenario::of_testbed(
-            "kubectl logs and exec reach a pod of the management cluster",
+            "kubectl logs and exec reach a pod",
             management_logs_and_exec::run,
         ),
         Scenario::of_testbed("cluster DNS answers", management_dns::run),
         Scenario::of_testbed(
-            "a worker joins a cluster of kubeadm's",
+            "a worker joins a kubeadm cluster",
             worker_joins_kubeadm::run,
         ),
         Scenario::of_tenants(
@@ -49,34 +49,34 @@ fn main() -> ExitCode {
             tenant_with_worker::run,
         ),
         Scenario::of_tenants(
-            "a control plane is reached by NodePort, a port, a domain and names of its own",
+            "a NodePort tenant has its own port, domain and names",
             exposure::by_node_port,
         ),
-        Scenario::of_tenants("at rest nobody writes, nor after a restart", rest::run),
         Scenario::of_tenants(
-            "a load balancer's address may come late",
+            "the operator is quiet at rest and after a restart",
+            rest::run,
+        ),
+        Scenario::of_tenants(
+            "a tenant waits for its load balancer's address",
             exposure::by_late_load_balancer,
         ),
         Scenario::of_tenants(
-            "a control plane is reached by the address of its Service",
+            "a tenant is reached by its cluster IP",
             exposure::by_cluster_ip,
         ),
-        Scenario::of_tenants(
-            "a tenant has two families of addresses",
-            exposure::dual_stack,
-        ),
-        Scenario::of_tenants("a tenant has addresses of IPv6 alone", exposure::ipv6),
+        Scenario::of_tenants("a tenant runs dual-stack", exposure::dual_stack),
+        Scenario::of_tenants("a tenant runs on IPv6 only", exposure::ipv6),
         Scenario::of_tenants("a deleted tenant leaves nothing", deletion::leaves_nothing),
         Scenario::of_tenants(
-            "a tenant whose API server is dead can be deleted",
-            deletion::of_the_dead,
+            "a tenant with a dead API server is deleted",
+            deletion::with_dead_api_server,
         ),
         Scenario::of_tenants(
-            "what belongs into a tenant is put back there",
+            "a tenant cluster is restored after drift",
             drift_in_tenant::run,
         ),
         Scenario::of_tenants(
-            "clusterctl installs it, and a Cluster without infrastructure is driven",
+            "a Cluster without infrastructure runs a tenant",
             cluster_api::without_infrastructure,
         ),
         Scenario::of_tenants(
@@ -84,12 +84,12 @@ fn main() -> ExitCode {
             topology::run,
         ),
         Scenario::of_tenants(
-            "a Cluster's tenant is in another management cluster",
+            "a Cluster's tenant runs in another management cluster",
             external::run,
         ),
-        // The last one takes everything away.
+        // The last scenario removes operator and provider.
         Scenario::of_tenants(
-            "the steps of the cluster-autoscaler work, and clusterctl moves nothing",
+            "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",
             autoscaler::run,
         ),
     ])

@@ -1,4 +1,4 @@
-//! Does clusterctl render each file of `templates/`, and would API servers take what it renders?
+//! Templates: clusterctl renders each file of `templates/`, and API servers accept what it renders.
 
 #![expect(
     clippy::unwrap_used,
@@ -161,7 +161,7 @@ fn references(value: &Value, found: &mut Vec<(String, String)>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_variable_is_documented_and_no_other() {
+async fn templates_and_readme_name_the_same_variables() {
     let clusterctl = Clusterctl::new().await;
     let documented: BTreeSet<String> = examples().into_keys().collect();
     let mut used = BTreeSet::new();
@@ -183,7 +183,7 @@ async fn every_variable_is_documented_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_template_refers_to_is_in_it_and_endpoints_agree() {
+async fn templates_contain_what_they_refer_to_and_endpoints_agree() {
     let clusterctl = Clusterctl::new().await;
     for template in templates() {
         let objects = clusterctl.objects(&template).await;
@@ -248,32 +248,32 @@ impl Checks {
         }
     }
 
-    /// Has the API server judge each object whose definition is at hand; how many those were.
+    /// Sends each object whose definition exists to the API server as a dry run; returns their number.
     async fn evaluate(&self, origin: &Path, objects: &[Value]) -> usize {
-        let mut judged = Vec::new();
+        let mut checked = Vec::new();
         for object in objects {
             let at = format!("{}: {}", origin.display(), title(object));
             let group = word(object, "/apiVersion").split('/').next();
             assert!(!at.ends_with(' '), "{at}: {object}");
             if group != Some(INFRASTRUCTURE) || self.infrastructures.are_here() {
-                judged.push(object);
+                checked.push(object);
             }
         }
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": judged});
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": checked});
         let taken = self.kubectl.dry_run(&list.to_string()).await;
         taken.unwrap_or_else(|error| panic!("{}: {error:#}", origin.display()));
-        judged.len()
+        checked.len()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_takes_each_object_with_and_without_defaults() {
+async fn api_servers_accept_templates_with_and_without_defaults() {
     let checks = Checks::start().await;
-    let mut judged = 0;
+    let mut checked = 0;
     for template in templates() {
         for values in [examples(), required()] {
             let objects = checks.clusterctl.objects_of(&template, &values).await;
-            judged += checks.evaluate(&template, &objects).await;
+            checked += checks.evaluate(&template, &objects).await;
         }
     }
     let least = if checks.infrastructures.are_here() {
@@ -281,11 +281,11 @@ async fn an_api_server_takes_each_object_with_and_without_defaults() {
     } else {
         200
     };
-    assert!(judged > least, "{judged}");
+    assert!(checked > least, "{checked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_takes_what_classes_generate() {
+async fn api_servers_accept_what_classes_generate() {
     let checks = Checks::start().await;
     let mut classes = 0;
     for template in templates() {
@@ -305,7 +305,7 @@ async fn an_api_server_takes_what_classes_generate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn infrastructure_objects_are_of_the_stored_version() {
+async fn infrastructure_objects_have_the_stored_version() {
     let infrastructures = Infrastructures::read();
     let stored = infrastructures.stored();
     let clusterctl = Clusterctl::new().await;
@@ -328,7 +328,7 @@ async fn infrastructure_objects_are_of_the_stored_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_definition_asks_for_is_there() {
+async fn templates_have_fields_that_no_definition_requires() {
     let clusterctl = Clusterctl::new().await;
     let file = |name: &str| folder().join(name);
     let of = |objects: &[Value], kind: &str| {

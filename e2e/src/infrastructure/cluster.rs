@@ -7,7 +7,7 @@ use kube::runtime::controller::Action;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::resource;
+use super::resources::resource;
 
 /// Marks a `HollowCluster` as provisioned once its control plane endpoint is set.
 pub async fn reconcile(client: &Client, cluster: &DynamicObject) -> Result<Action> {

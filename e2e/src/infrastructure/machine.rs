@@ -14,7 +14,7 @@ use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::{core, resource};
+use super::resources::{core, resource};
 
 const FINALIZER: &str = "testbed.kamaji.clastix.io/machine";
 const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";

@@ -1,4 +1,4 @@
-//! What the cluster-autoscaler does to a Cluster, step by step, and what `clusterctl` may not do to it.
+//! Steps of the cluster-autoscaler on a Cluster, and the limits of `clusterctl move` and `delete`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,8 @@ const DISCOVERY: &str = "cluster.x-k8s.io/cluster-name=hollow,autoscaling=enable
 /// How it says which Machine is to go.
 const DELETE: &str = "cluster.x-k8s.io/delete-machine";
 
-/// Discovered at nothing, scaled up to two, and down by the Machine that was named.
+/// A node group is discovered at size 0, scaled up to two, and scaled down by the Machine that was
+/// named.
 pub async fn run(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
     infrastructure::start(&testbed, Path::new(env!("CARGO_BIN_EXE_testbed"))).await?;
@@ -50,7 +51,8 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Its infrastructure is of a kind that the provider was told of, and learns the endpoint.
+    /// The Cluster becomes available; its infrastructure kind is registered with the provider and
+    /// receives the endpoint.
     async fn comes_up(&self) -> Result<()> {
         let address = self.testbed.bed.layout.vip(22).to_string();
         let cluster = self
@@ -71,7 +73,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// By labels, with its limits and with what a Node of it would offer.
+    /// The node group is found by labels, with its limits and the capacity of a Node.
     async fn is_discovered(&self) -> Result<()> {
         let found = self
             .objects
@@ -97,7 +99,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// By the scale subresource; Nodes and Machines know each other.
+    /// The scale subresource adds Machines; Nodes and Machines refer to each other.
     async fn is_scaled_up(&self, tenant: &Kubectl) -> Result<()> {
         self.objects
             .run("scale machinedeployment hollow --replicas=2")
@@ -114,7 +116,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The Machine that is named goes with its Node, which is drained before; the other one stays.
+    /// The named Machine is drained and goes with its Node; the other one stays.
     async fn is_scaled_down(&self, tenant: &Kubectl) -> Result<()> {
         let machines = self.objects.list("machines").await?;
         let mut names = machines
@@ -134,7 +136,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// So many Machines run, and so many Nodes are there.
+    /// Waits until `count` Machines run and as many Nodes exist.
     async fn machines(&self, tenant: &Kubectl, count: usize) -> Result<Vec<Value>> {
         until(
             &format!("{count} Machines"),
@@ -158,26 +160,26 @@ impl Case<'_> {
         .await
     }
 
-    /// `clusterctl move` waits for an annotation that stays, and touches nothing.
+    /// `clusterctl move` waits for an annotation that stays, and changes nothing.
     async fn is_not_moved(&self) -> Result<()> {
         let tools = &self.testbed.bed.tools;
         let target = ApiServer::start(tools, Options::default()).await?;
-        let there = Kubectl::new(tools, &target.kubeconfig())?;
-        cluster_api::define(self.clusterctl, &there).await?;
+        let other = Kubectl::new(tools, &target.kubeconfig())?;
+        cluster_api::define(self.clusterctl, &other).await?;
         let ca = "get secret hollow-ca -o jsonpath={.metadata.uid}{.data}";
         let before = self.objects.run(ca).await?;
         let kubeconfig = target.kubeconfig();
         let line = format!("move -n hollow --to-kubeconfig {}", kubeconfig.display());
-        let said = self.clusterctl.broken_off(20, &line).await?;
+        let printed = self.clusterctl.broken_off(20, &line).await?;
         ensure!(
-            said.contains("Move blocked by clusterctl.cluster.x-k8s.io/block-move"),
-            "{said}"
+            printed.contains("Move blocked by clusterctl.cluster.x-k8s.io/block-move"),
+            "{printed}"
         );
-        let moved = there
+        let moved = other
             .run("get clusters,ktcp,secrets -n hollow -o name")
             .await?;
         ensure!(moved.trim().is_empty(), "{moved}");
-        // clusterctl has paused it and was broken off.
+        // clusterctl paused the Cluster before it was interrupted.
         let going = json!({"spec": {"paused": null}});
         self.objects.patch("cluster hollow", going).await?;
         ensure!(before == self.objects.run(ca).await?, "the CA is another");
@@ -186,7 +188,7 @@ impl Case<'_> {
             .await
     }
 
-    /// `clusterctl delete` takes operator and provider away, and leaves what they are about.
+    /// `clusterctl delete` removes operator and provider, and leaves the objects that they manage.
     async fn is_taken_away(&self) -> Result<()> {
         self.clusterctl.run("delete --control-plane kamaji").await?;
         let line = "get deployments -n kamaji-system -o name";

@@ -17,7 +17,7 @@ const BLUE: (&str, &str) = ("blue", "capi");
 /// An object and a merge patch of it.
 type Change<'a> = (&'a str, Value);
 
-/// A Cluster without infrastructure, whose control plane has a name of its own.
+/// A Cluster without infrastructure, whose control plane has another name.
 pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
     let objects = Objects::of(&testbed, BLUE.1)?;
@@ -42,7 +42,8 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Endpoint, initialisation, kubeconfig and the probe of Cluster API's core.
+    /// The Cluster has endpoint, initialisation and kubeconfig, and the probe of Cluster API's core
+    /// succeeds.
     async fn comes_up(&self) -> Result<()> {
         self.objects
             .condition("cluster blue", ("RemoteConnectionProbe", "True"))
@@ -51,9 +52,10 @@ impl Case<'_> {
             .condition("cluster blue", ("ControlPlaneAvailable", "True"))
             .await?;
         let cluster = self.objects.get("cluster blue").await?;
-        let told = self.objects.get("ktcp blue-cp").await?;
+        let control_plane = self.objects.get("ktcp blue-cp").await?;
         ensure!(
-            cluster["spec"]["controlPlaneEndpoint"] == told["spec"]["controlPlaneEndpoint"],
+            cluster["spec"]["controlPlaneEndpoint"]
+                == control_plane["spec"]["controlPlaneEndpoint"],
             "the Cluster has taken the endpoint over"
         );
         let dual = self.clusterctl.tenant(BLUE).await?;
@@ -62,14 +64,17 @@ impl Case<'_> {
         ensure!(dual["spec"]["cidrs"] == expected, "{}", dual["spec"]);
         let status = &cluster["status"]["controlPlane"];
         ensure!(status["availableReplicas"] == 1 && status["versions"][0]["version"] == version());
-        let told = self.clusterctl.run("describe cluster blue -n capi").await?;
-        ensure!(told.contains("KamajiControlPlane capi/blue-cp"), "{told}");
+        let printed = self.clusterctl.run("describe cluster blue -n capi").await?;
+        ensure!(
+            printed.contains("KamajiControlPlane capi/blue-cp"),
+            "{printed}"
+        );
         let plan = self.clusterctl.run("upgrade plan").await?;
         ensure!(plan.contains("control-plane-kamaji"), "{plan}");
         Ok(())
     }
 
-    /// To nothing and back by the scale subresource.
+    /// The scale subresource scales the control plane to 0 and back.
     async fn is_scaled(&self) -> Result<()> {
         self.objects.run("scale ktcp blue-cp --replicas=0").await?;
         self.objects
@@ -81,7 +86,7 @@ impl Case<'_> {
             .await
     }
 
-    /// By the Cluster, and by an annotation on the control plane alone.
+    /// The Cluster pauses the control plane, and so does an annotation on the control plane alone.
     async fn is_paused(&self) -> Result<()> {
         let by_cluster = |paused| ("cluster blue", json!({"spec": {"paused": paused}}));
         self.pauses(by_cluster(true), by_cluster(false), "blue")
@@ -97,7 +102,7 @@ impl Case<'_> {
             .await
     }
 
-    /// What was asked meanwhile is done as soon as it goes on.
+    /// Changes that are made during a pause take effect when it ends.
     async fn pauses(&self, stop: Change<'_>, go: Change<'_>, team: &str) -> Result<()> {
         self.objects.patch(stop.0, stop.1).await?;
         self.objects
@@ -122,21 +127,21 @@ impl Case<'_> {
             .await
     }
 
-    /// A name with a port fits into no certificate: it is named in a condition, and the tenant stays as
-    /// it is until the name is mended.
+    /// A SAN with a port fits into no certificate: a condition names it, and the tenant stays as it
+    /// is until the SAN is corrected.
     async fn is_mended(&self) -> Result<()> {
         let names = |name: &str| json!({"spec": {"network": {"certSANs": [name]}}});
         self.objects
             .patch("ktcp blue-cp", names("a.example:6443"))
             .await?;
         until("the name is refused", Duration::from_secs(10), || async {
-            let said = self.created().await?;
-            let text = said["message"].as_str().unwrap_or_default();
+            let condition = self.created().await?;
+            let text = condition["message"].as_str().unwrap_or_default();
             ensure!(
-                said["status"] == "False"
-                    && said["reason"] == "SpecInvalid"
+                condition["status"] == "False"
+                    && condition["reason"] == "SpecInvalid"
                     && text.contains("spec.network.certSANs has a.example:6443"),
-                "it says {said}"
+                "the condition is {condition}"
             );
             Ok(())
         })
@@ -145,15 +150,18 @@ impl Case<'_> {
             let tenant = self.objects.get("tcp blue-cp").await?;
             anyhow::Ok(tenant["spec"]["networkProfile"]["certSANs"].clone())
         };
-        let told = asked().await?;
-        ensure!(!told.to_string().contains("a.example"), "{told}");
+        let sans = asked().await?;
+        ensure!(!sans.to_string().contains("a.example"), "{sans}");
         self.objects
             .patch("ktcp blue-cp", names("a.example"))
             .await?;
         until("the name is taken", Duration::from_secs(10), || async {
-            let (said, told) = (self.created().await?, asked().await?);
-            ensure!(said["status"] == "True", "it says {said}");
-            ensure!(told == json!(["a.example"]), "{told}");
+            let (condition, sans) = (self.created().await?, asked().await?);
+            ensure!(
+                condition["status"] == "True",
+                "the condition is {condition}"
+            );
+            ensure!(sans == json!(["a.example"]), "{sans}");
             Ok(())
         })
         .await?;
@@ -162,11 +170,12 @@ impl Case<'_> {
             .await
     }
 
-    /// What only the operator's webhook refuses is a condition and an event, and the tenant runs on.
+    /// A value that only the operator's webhook refuses becomes a condition and an event; the
+    /// tenant keeps running.
     async fn is_refused(&self) -> Result<()> {
         let mounts = |mounts: Value| json!({"spec": {"apiServer": {"extraVolumeMounts": mounts}}});
-        let nowhere = json!([{"name": "no-such-volume", "mountPath": "/data"}]);
-        self.objects.patch("ktcp blue-cp", mounts(nowhere)).await?;
+        let missing = json!([{"name": "no-such-volume", "mountPath": "/data"}]);
+        self.objects.patch("ktcp blue-cp", mounts(missing)).await?;
         until("the mount is refused", Duration::from_secs(10), || async {
             let condition = self.created().await?;
             let message = condition["message"].as_str().unwrap_or_default();
@@ -191,16 +200,16 @@ impl Case<'_> {
             .await
     }
 
-    /// What is said of the TenantControlPlane's making.
+    /// The condition TenantControlPlaneCreated, or null.
     async fn created(&self) -> Result<Value> {
         let control_plane = self.objects.get("ktcp blue-cp").await?;
         let conditions = control_plane["status"]["conditions"].as_array();
         let mut conditions = conditions.into_iter().flatten();
-        let said = conditions.find(|said| said["type"] == "TenantControlPlaneCreated");
-        Ok(said.cloned().unwrap_or_default())
+        let found = conditions.find(|entry| entry["type"] == "TenantControlPlaneCreated");
+        Ok(found.cloned().unwrap_or_default())
     }
 
-    /// Clients of v1alpha1 see the words of the old contract.
+    /// Clients of v1alpha1 see the fields of the old contract.
     async fn old_version(&self) -> Result<()> {
         let old = "kamajicontrolplanes.v1alpha1.controlplane.cluster.x-k8s.io blue-cp";
         let old = self.objects.get(old).await?;
@@ -208,7 +217,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The Cluster goes, and with it the control plane and its tenant.
+    /// The deletion of the Cluster deletes control plane and tenant.
     async fn goes(&self) -> Result<()> {
         self.objects
             .run("delete cluster blue --timeout=120s")

@@ -1,4 +1,4 @@
-//! What is left of a tenant that is deleted? Nothing, also if its API server is dead by then.
+//! Deletion of tenants: nothing is left, also if the API server is dead.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub async fn leaves_nothing(testbed: Testbed) -> Result<()> {
     kept.delete().await
 }
 
-pub async fn of_the_dead(testbed: Testbed) -> Result<()> {
+pub async fn with_dead_api_server(testbed: Testbed) -> Result<()> {
     let spec = json!({
         "networkProfile": manifest::at_address(&testbed, 5),
         "dataStoreSchema": "dies", "dataStoreUsername": "dies",
@@ -78,7 +78,7 @@ pub async fn of_the_dead(testbed: Testbed) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the namespace holds no more than Kubernetes puts into every one.
+/// Waits until the namespace holds only what Kubernetes puts into every one.
 async fn nothing_left(testbed: &Testbed, tenant: &Tenant) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     let line = format!("-n {} get {KINDS} -o name", tenant.namespace());

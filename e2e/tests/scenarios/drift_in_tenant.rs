@@ -1,4 +1,4 @@
-//! What belongs into a tenant is put back after its owner has damaged it, and what is foreign stays.
+//! Drift in a tenant cluster: damaged objects are restored, and foreign fields stay.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::manifest;
 
-/// An object inside, how it is damaged, and where the damage shows.
+/// An object in the tenant cluster, a patch that damages it, and the field that shows the damage.
 struct Damage {
     object: &'static str,
     patch: Value,
@@ -60,7 +60,7 @@ fn damages() -> [Damage; 4] {
 }
 
 pub async fn run(testbed: Testbed) -> Result<()> {
-    visit_often(&testbed).await?;
+    compare_often(&testbed).await?;
     let spec = json!({
         "networkProfile": manifest::at_address(&testbed, 2),
         "addons": {"coreDNS": {}, "kubeProxy": {}, "konnectivity": {"server": {"port": 8132}}},
@@ -69,26 +69,28 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     let tenant = Tenant::apply(&testbed, &text).await?;
     tenant.wait_ready(Duration::from_mins(2)).await?;
     let kubectl = tenant.kubectl().await?;
-    until("the addons are inside", Duration::from_mins(1), || {
-        present(&kubectl)
-    })
+    until(
+        "the addons exist in the tenant cluster",
+        Duration::from_mins(1),
+        || present(&kubectl),
+    )
     .await?;
 
     for object in DELETED {
         kubectl.run(&format!("delete {object}")).await?;
     }
     until(
-        "what was deleted is there again",
+        "deleted objects exist again",
         Duration::from_mins(2),
         || present(&kubectl),
     )
     .await?;
-    edited_is_put_back(&kubectl).await?;
+    edited_objects_are_restored(&kubectl).await?;
     tenant.delete().await
 }
 
-/// Has the operator compare tenants every few seconds instead of minutes.
-async fn visit_often(testbed: &Testbed) -> Result<()> {
+/// Makes the operator compare tenant clusters every few seconds instead of minutes.
+async fn compare_often(testbed: &Testbed) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     let deployment = format!("-n {OPERATOR_NAMESPACE} deployment/kamaji-controller-manager");
     let patch = json!([{
@@ -111,7 +113,7 @@ async fn present(kubectl: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-async fn edited_is_put_back(kubectl: &Kubectl) -> Result<()> {
+async fn edited_objects_are_restored(kubectl: &Kubectl) -> Result<()> {
     let damages = damages();
     let mut before = Vec::new();
     for damage in &damages {
@@ -132,7 +134,7 @@ async fn edited_is_put_back(kubectl: &Kubectl) -> Result<()> {
     }
     for (damage, before) in damages.iter().zip(before) {
         until(
-            &format!("{} of {} is put back", damage.pointer, damage.object),
+            &format!("{} of {} is restored", damage.pointer, damage.object),
             Duration::from_mins(1),
             || async {
                 let object = kubectl.json(&format!("get {}", damage.object)).await?;

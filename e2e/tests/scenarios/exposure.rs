@@ -1,4 +1,4 @@
-//! By which addresses, ports and names is a control plane reached?
+//! Addresses, ports and names at which a control plane is reached.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use super::manifest;
 
 const READY: Duration = Duration::from_mins(2);
 
-/// NodePort, a port, an advertised address, a domain and a name of its own, all at once.
+/// NodePort with a port, an advertised address, a domain and a SAN of the tenant's own, all at
+/// once.
 pub async fn by_node_port(testbed: Testbed) -> Result<()> {
     let layout = &testbed.bed.layout;
     let (assigned, advertised) = (layout.vip(6), layout.management_ip());
@@ -50,14 +51,17 @@ pub async fn by_node_port(testbed: Testbed) -> Result<()> {
     tenant.delete().await
 }
 
-/// A load balancer that takes its time.
+/// LoadBalancer whose address is assigned late.
 pub async fn by_late_load_balancer(testbed: Testbed) -> Result<()> {
     let spec = json!({"controlPlane": {"service": {"serviceType": "LoadBalancer"}}});
     let text = manifest::tenant("load-balancer", "late", spec);
     let tenant = Tenant::apply(&testbed, &text).await?;
-    until("it says what it waits for", READY, || async {
-        let said = condition(&tenant, "EndpointAssigned").await?;
-        ensure!(said["reason"] == "LoadBalancerPending", "it says {said}");
+    until("the condition names the load balancer", READY, || async {
+        let condition = condition(&tenant, "EndpointAssigned").await?;
+        ensure!(
+            condition["reason"] == "LoadBalancerPending",
+            "the condition is {condition}"
+        );
         Ok(())
     })
     .await?;
@@ -73,7 +77,7 @@ pub async fn by_late_load_balancer(testbed: Testbed) -> Result<()> {
     tenant.delete().await
 }
 
-/// The Service's own address.
+/// ClusterIP, with the Service's own address.
 pub async fn by_cluster_ip(testbed: Testbed) -> Result<()> {
     let text = manifest::tenant("cluster-ip", "own", json!({}));
     let tenant = Tenant::apply(&testbed, &text).await?;
@@ -88,7 +92,7 @@ pub async fn by_cluster_ip(testbed: Testbed) -> Result<()> {
     tenant.delete().await
 }
 
-/// Two families of addresses inside the tenant.
+/// Dual-stack ranges in the tenant cluster.
 pub async fn dual_stack(testbed: Testbed) -> Result<()> {
     let mut network = manifest::at_address(&testbed, 8);
     network["serviceCidrs"] = json!(["10.118.0.0/16", "fd00:118::/112"]);
@@ -107,7 +111,7 @@ pub async fn dual_stack(testbed: Testbed) -> Result<()> {
     tenant.delete().await
 }
 
-/// IPv6 alone inside the tenant, on a management cluster of IPv4.
+/// IPv6-only tenant cluster on a management cluster of IPv4.
 pub async fn ipv6(testbed: Testbed) -> Result<()> {
     let mut network = manifest::at_address(&testbed, 9);
     network["advertiseAddress"] = json!("fd00:120::1");
@@ -126,7 +130,7 @@ pub async fn ipv6(testbed: Testbed) -> Result<()> {
     tenant.delete().await
 }
 
-/// Whether Services and Nodes get addresses that begin so.
+/// Checks that Services and Nodes get addresses with these prefixes.
 async fn families(kubectl: &Kubectl, services: &[&str], pods: &[&str]) -> Result<()> {
     let policy = if services.len() > 1 {
         "RequireDualStack"

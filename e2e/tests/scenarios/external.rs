@@ -1,8 +1,9 @@
-//! A Cluster here, its tenant in another management cluster, whose kubeconfig allows no more than the
-//! documentation says.
+//! A Cluster whose tenant is in another management cluster, reached by a kubeconfig with no more
+//! rights than the documentation lists.
 //!
-//! The other management cluster is a tenant of this one, with a worker that runs the operator and the
-//! tenants there. Two steps: made, rotated and deleted; and deleted when the tenant is gone already.
+//! The other management cluster is a tenant of this one, with a worker that runs the operator and
+//! the tenants there. Two steps: created, rotated and deleted; and deleted when the tenant is gone
+//! already.
 
 use std::fs;
 use std::path::PathBuf;
@@ -89,13 +90,13 @@ impl Other {
         Ok(config.to_string())
     }
 
-    /// Whether the TenantControlPlane is there, and which one.
+    /// TenantControlPlanes in the other cluster.
     async fn tenants(&self) -> Result<Vec<Value>> {
         let list = self.kubectl.json(&format!("-n {THERE} get tcp")).await?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Nothing of a tenant is there.
+    /// Waits until the other cluster holds nothing of a tenant.
     async fn is_empty(&self) -> Result<()> {
         let kinds = "tcp,deployment,pod,service,secret,ingress";
         let line = format!("-n {THERE} get {kinds} -o name");
@@ -145,7 +146,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Who has the first kubeconfig is shut out; the second does what the first did.
+    /// The first kubeconfig is revoked; the second one works as the first did.
     async fn is_rotated(&self) -> Result<()> {
         let before = self.other.tenants().await?;
         let first = self.kubectl_of("first").await?;
@@ -185,7 +186,7 @@ impl Case<'_> {
         self.other.is_empty().await
     }
 
-    /// Somebody there has taken the tenant away before.
+    /// The Cluster is deleted after somebody has deleted the tenant in the other cluster.
     async fn goes_without_its_tenant(&self) -> Result<()> {
         self.objects
             .apply(&cluster_manifest(&self.other.worker))

@@ -1,4 +1,4 @@
-//! What does the tenants' etcd hold of one tenant?
+//! Keys, roles and users of one tenant in the tenants' etcd.
 
 use anyhow::{Context, Result};
 use etcd_client::{Certificate, Client, ConnectOptions, GetOptions, Identity, TlsOptions};
@@ -20,14 +20,14 @@ impl Store {
         Ok(Self(Client::connect([endpoint], Some(options)).await?))
     }
 
-    /// How many keys lie below a schema.
+    /// Number of keys below a schema.
     pub async fn keys(&self, schema: &str) -> Result<i64> {
         let options = GetOptions::new().with_prefix().with_count_only();
         let prefix = format!("/{schema}/");
         Ok(self.0.kv_client().get(prefix, Some(options)).await?.count())
     }
 
-    /// What there is of a tenant whose schema and user have this name: keys, role, user.
+    /// Remains of a tenant whose schema and user have this name: keys, role, user.
     pub async fn trace(&self, name: &str) -> Result<Vec<String>> {
         let mut trace = Vec::new();
         let keys = self.keys(name).await?;

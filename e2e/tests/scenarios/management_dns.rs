@@ -20,8 +20,8 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     let own = kubectl
         .run("get service asks -o jsonpath={.spec.clusterIP}")
         .await?;
-    let told = web.shell("nslookup asks.default.svc.cluster.local").await?;
-    assert!(told.contains(&own), "{told}");
+    let answer = web.shell("nslookup asks.default.svc.cluster.local").await?;
+    assert!(answer.contains(&own), "{answer}");
     assert!(web.shell("nslookup nothing.example.com").await.is_err());
     web.stop().await
 }

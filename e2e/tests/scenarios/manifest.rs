@@ -1,4 +1,4 @@
-//! How does a story write a tenant down?
+//! Manifests of tenants for scenarios.
 
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::kubernetes_version;
@@ -36,7 +36,7 @@ pub fn at_address(testbed: &Testbed, number: u8) -> Value {
     json!({"address": testbed.bed.layout.vip(number), "allowAddressAsExternalIP": true})
 }
 
-/// RFC 7396, but for null, which no story needs.
+/// Merge patch by RFC 7396, except null, which no scenario needs.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {

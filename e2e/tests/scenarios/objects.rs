@@ -1,4 +1,4 @@
-//! How does a story look at the objects of one namespace of the management cluster?
+//! Objects in one namespace of the management cluster.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// In this namespace.
+    /// Objects of this namespace.
     pub fn of(testbed: &Testbed, namespace: &str) -> Result<Self> {
         Ok(Self {
             kubectl: testbed.kubectl()?,
@@ -48,7 +48,7 @@ impl Objects {
         })
     }
 
-    /// Makes the namespace.
+    /// Creates the namespace.
     pub async fn namespace(&self) -> Result<()> {
         let metadata = json!({"name": self.namespace});
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
@@ -76,14 +76,14 @@ impl Objects {
             .await
     }
 
-    /// One object: `KIND NAME`.
+    /// One object, named `KIND NAME`, as JSON.
     pub async fn get(&self, object: &str) -> Result<Value> {
         self.kubectl
             .json(&format!("-n {} get {object}", self.namespace))
             .await
     }
 
-    /// All objects of some kinds.
+    /// All objects of some kinds, as JSON.
     pub async fn list(&self, kinds: &str) -> Result<Vec<Value>> {
         let list = self.get(kinds).await?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A pod that serves a page, for stories that need one.
+//! Pod that serves a page, for scenarios that need one.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Web<'a> {
 }
 
 impl Web<'_> {
-    /// Creates it with a Service of the same name and waits until it serves.
+    /// Creates the pod with a Service of the same name and waits until it serves.
     pub async fn start(&self) -> Result<()> {
         let (name, node) = (self.name, self.node);
         self.kubectl
@@ -50,14 +50,14 @@ spec: {{selector: {{web: {name}}}, ports: [{{port: 80, targetPort: 8080}}]}}
         Ok(())
     }
 
-    /// Runs a shell line in it.
+    /// Runs a shell line in the pod.
     pub async fn shell(&self, line: &str) -> Result<String> {
         self.kubectl
             .args(["exec", self.name, "--", "sh", "-c", line])
             .await
     }
 
-    /// Fetches a page from inside it, with patience for rules that are being written.
+    /// Fetches a page from within the pod; retries while Service rules are being written.
     pub async fn fetch(&self, host: &str, port: u16) -> Result<String> {
         let line = format!("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {host} {port}");
         until(
@@ -65,14 +65,14 @@ spec: {{selector: {{web: {name}}}, ports: [{{port: 80, targetPort: 8080}}]}}
             Duration::from_secs(20),
             || async {
                 let page = self.shell(&line).await?;
-                ensure!(page.contains(PAGE), "it says {page:?}");
+                ensure!(page.contains(PAGE), "the page is {page:?}");
                 Ok(page)
             },
         )
         .await
     }
 
-    /// Deletes it and its Service.
+    /// Deletes the pod and its Service.
     pub async fn stop(&self) -> Result<()> {
         self.kubectl
             .run(&format!("delete pod,service {} --timeout=60s", self.name))

@@ -1,8 +1,8 @@
-//! What has become of some objects, in the order in which their API server wrote it?
+//! History of some objects, in the order in which their API server wrote them.
 //!
-//! Who looks again and again misses what lasts a moment, and two looks never show what was there at the
-//! same time. Here each state is kept that a watch brings. Its revision is a number of one sequence for
-//! all objects of an API server, so that it tells which of two objects changed first.
+//! Polling misses short-lived states, and two polls never show what existed at the same time. A
+//! record keeps every state that a watch delivers. Its revision is a number of one sequence for all
+//! objects of an API server, so that it tells which of two objects changed first.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,52 +17,52 @@ use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-/// Longest wait for something that is to be recorded.
+/// Longest wait for a state.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Group, version and kind.
+/// Group, version and kind of an object.
 pub type Kind = (&'static str, &'static str, &'static str);
 
-/// What one object was at a revision.
+/// State of one object at a revision.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// When it was written.
+    /// Resource version of the state.
     pub revision: u64,
-    /// Whether it was removed then.
+    /// True if the object was removed at this revision.
     pub gone: bool,
-    /// The object, as it was last if it is gone.
+    /// The object; its last state if it was removed.
     pub object: Value,
     kind: Kind,
 }
 
 impl State {
-    /// Whether it is one of this kind.
+    /// True if the object is of this kind.
     pub fn is(&self, kind: Kind) -> bool {
         self.kind == kind
     }
 
-    /// A word of it: `/spec/version`; empty if there is none.
+    /// Text at a JSON pointer of the object, such as `/spec/version`; empty if there is none.
     pub fn word(&self, pointer: &str) -> &str {
         let found = self.object.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_default()
     }
 
-    /// Which object it is, whatever its name.
+    /// Uid of the object.
     pub fn uid(&self) -> &str {
         self.word("/metadata/uid")
     }
 }
 
 #[derive(Default)]
-struct Book {
+struct History {
     states: Vec<State>,
     listed: usize,
-    torn: bool,
+    incomplete: bool,
 }
 
-/// Goes on until it is dropped.
+/// Watches objects and keeps their states until it is dropped.
 pub struct Record {
-    book: Arc<Mutex<Book>>,
+    history: Arc<Mutex<History>>,
     watches: Vec<JoinHandle<()>>,
 }
 
@@ -75,10 +75,10 @@ impl Drop for Record {
 }
 
 impl Record {
-    /// Of all objects of these kinds in a namespace; everywhere if it is empty. It has begun when this
-    /// returns.
+    /// Starts a record of all objects of these kinds in a namespace; in all namespaces if it is
+    /// empty. The existing objects are recorded when this returns.
     pub async fn of(client: &Client, namespace: &str, kinds: &[Kind]) -> Result<Self> {
-        let book = Arc::new(Mutex::new(Book::default()));
+        let history = Arc::new(Mutex::new(History::default()));
         let watches = kinds.iter().map(|kind| {
             let (group, version, name) = *kind;
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, name));
@@ -86,13 +86,13 @@ impl Record {
                 "" => Api::all_with(client.clone(), &resource),
                 _ => Api::namespaced_with(client.clone(), namespace, &resource),
             };
-            tokio::spawn(follow(api, *kind, book.clone()))
+            tokio::spawn(follow(api, *kind, history.clone()))
         });
         let watches: Vec<_> = watches.collect();
-        let record = Self { book, watches };
+        let record = Self { history, watches };
         let all = kinds.len();
         until("all is listed", Duration::from_secs(20), || async {
-            let listed = record.read(|book| book.listed)?;
+            let listed = record.read(|history| history.listed)?;
             ensure!(listed == all, "{listed} kinds of {all}");
             Ok(())
         })
@@ -100,34 +100,35 @@ impl Record {
         Ok(record)
     }
 
-    /// The first state that is so, waited for if need be.
+    /// First state for which `is` holds; waits for it.
     pub async fn first(&self, what: &str, is: impl Fn(&State) -> bool) -> Result<State> {
         until(what, LIMIT, || async {
-            let found = self.read(|book| book.states.iter().find(|state| is(state)).cloned())?;
+            let found =
+                self.read(|history| history.states.iter().find(|state| is(state)).cloned())?;
             found.ok_or_else(|| anyhow!("no such state is recorded"))
         })
         .await
     }
 
-    /// All states that are so, those of each kind in their order.
+    /// All states for which `is` holds, those of each kind in their order.
     pub fn all(&self, is: impl Fn(&State) -> bool) -> Result<Vec<State>> {
-        self.read(|book| {
-            let found = book.states.iter().filter(|state| is(state));
+        self.read(|history| {
+            let found = history.states.iter().filter(|state| is(state));
             found.cloned().collect()
         })
     }
 
-    fn read<T>(&self, look: impl Fn(&Book) -> T) -> Result<T> {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+    fn read<T>(&self, read: impl Fn(&History) -> T) -> Result<T> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         ensure!(
-            !book.torn,
-            "a watch had to begin anew: states may be missing"
+            !history.incomplete,
+            "a watch had to restart: states may be missing"
         );
-        Ok(look(&book))
+        Ok(read(&history))
     }
 }
 
-async fn follow(api: Api<DynamicObject>, kind: Kind, book: Arc<Mutex<Book>>) {
+async fn follow(api: Api<DynamicObject>, kind: Kind, history: Arc<Mutex<History>>) {
     let mut events = watch(api, watcher::Config::default())
         .default_backoff()
         .boxed();
@@ -135,23 +136,23 @@ async fn follow(api: Api<DynamicObject>, kind: Kind, book: Arc<Mutex<Book>>) {
     while let Some(event) = events.next().await {
         // An error is followed by the next attempt, which begins anew if it cannot go on.
         let Ok(event) = event else { continue };
-        let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
         let (object, gone) = match event {
             Event::Init => {
-                book.torn |= begun;
+                history.incomplete |= begun;
                 continue;
             }
             Event::InitDone => {
                 begun = true;
-                book.listed += 1;
+                history.listed += 1;
                 continue;
             }
             Event::InitApply(object) | Event::Apply(object) => (object, false),
             Event::Delete(object) => (object, true),
         };
         match state(kind, &object, gone) {
-            Some(state) => book.states.push(state),
-            None => book.torn = true,
+            Some(state) => history.states.push(state),
+            None => history.incomplete = true,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who writes when there is nothing to do? Nobody, however long it lasts: five minutes in `make soak`.
+//! Operator at rest: it writes nothing, for ten seconds or, in `make soak`, for five minutes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use tokio::time::sleep;
 
 use super::manifest;
 
-/// How long the operator must be silent before it counts as having come to rest.
-const SETTLED: Duration = Duration::from_secs(5);
-/// More than a new replica takes to be there and the old one to be gone.
+/// Time without a write after which the operator counts as at rest.
+const QUIET: Duration = Duration::from_secs(5);
+/// Upper bound of the time in which a new replica replaces the old one.
 const ROLLOUT: Duration = Duration::from_secs(20);
 
 pub async fn run(testbed: Testbed) -> Result<()> {
@@ -56,7 +56,7 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     Ok(())
 }
 
-/// What a user hears that goes on writing tenants until the old replica has gone.
+/// Errors of a user who keeps writing tenants until the old replica has gone.
 async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
     let kubectl = testbed.kubectl()?;
     let tenant = manifest::tenant("rest", "of-a-user", json!({}));
@@ -73,14 +73,14 @@ async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
     Ok(refused)
 }
 
-/// Waits for the operator to come to rest, and then that it stays so.
+/// Waits until the operator is at rest, and checks that it stays so.
 async fn undisturbed(testbed: &Testbed, rest: Duration) -> Result<()> {
     until(
         "the operator comes to rest",
         Duration::from_mins(1),
         || async {
             let mark = testbed.audit().mark()?;
-            sleep(SETTLED).await;
+            sleep(QUIET).await;
             silent(testbed, mark)
         },
     )
@@ -97,7 +97,7 @@ async fn undisturbed(testbed: &Testbed, rest: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Whether the operator has written nothing but its lease since the mark.
+/// Fails if the operator has written anything but its lease since the mark.
 fn silent(testbed: &Testbed, mark: u64) -> Result<()> {
     let writes: Vec<String> = of_the_operator(testbed, mark)?
         .iter()

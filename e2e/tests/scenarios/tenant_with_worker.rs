@@ -1,6 +1,6 @@
-//! The whole way of a tenant: its control plane comes up, a worker joins it with kubeadm, its addons
-//! run there, and kubectl, DNS, Services and the way back through konnectivity work. A second worker
-//! joins with a token of its own.
+//! The whole life of a tenant: its control plane comes up, a worker joins it with kubeadm, its
+//! addons run there, and kubectl, DNS, Services and konnectivity work. A second worker joins with a
+//! token of its own.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! A ClusterClass drives a tenant and its workers, which are real kubelets, through an upgrade from the
-//! previous minor version of Kubernetes. Both versions are real ones: the control plane's images and the
-//! worker's kubelet and kubeadm tell their own.
+//! A ClusterClass drives a tenant and its workers, which are real kubelets, through an upgrade from
+//! the previous minor version of Kubernetes. Both versions are real ones: control plane images,
+//! kubelet and kubeadm report their own.
 //!
-//! Where something is to come before something else, it is read from a [`Record`] of every state of the
-//! objects, so that nothing that lasts a moment is missed.
+//! Where one change has to precede another, the order is read from a [`Record`] of every state of
+//! the objects, so that short-lived states are not missed.
 
 mod end;
 mod machines;
@@ -43,11 +43,11 @@ const TENANT: Kind = ("kamaji.clastix.io", "v1alpha1", "TenantControlPlane");
 const POD: Kind = ("", "v1", "Pod");
 const NODE: Kind = ("", "v1", "Node");
 
-/// How long nobody may do anything.
+/// Time in which nobody may send a request.
 const QUIET: Duration = Duration::from_secs(12);
 
-/// Created with a worker, patched, upgraded, scaled; left in peace; a Machine and the pods of the control
-/// plane replaced; deleted.
+/// Created with a worker, patched, upgraded, scaled; left alone; a Machine and the pods of the
+/// control plane replaced; deleted.
 pub async fn run(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
     testbed.load_previous().await?;
@@ -83,14 +83,14 @@ struct Case<'a> {
     objects: &'a Objects,
     clusterctl: &'a Clusterctl,
     record: Record,
-    /// The version it is created with.
+    /// Version that the Cluster is created with.
     before: String,
-    /// The version it is upgraded to.
+    /// Version that the Cluster is upgraded to.
     after: String,
 }
 
 impl Case<'_> {
-    /// By `clusterctl generate cluster` from a template, as a user would.
+    /// The Cluster comes from a template by `clusterctl generate cluster`, as a user does it.
     async fn is_generated(&self) -> Result<()> {
         let address = self.testbed.bed.layout.vip(21);
         let template = "cluster-template-kubelets.yaml";
@@ -102,7 +102,7 @@ impl Case<'_> {
         self.objects.apply(&cluster).await
     }
 
-    /// No Machine before the version is known; then one that is a kubelet of this version.
+    /// No Machine exists before the version is known; then one runs a kubelet of this version.
     async fn comes_up(&self) -> Result<Kubectl> {
         let machine = self
             .record
@@ -126,14 +126,17 @@ impl Case<'_> {
         self.nodes(&tenant, 1, &self.before).await?;
         self.serves(&tenant, &self.before).await?;
         until("nothing is wrong", Duration::from_mins(1), || async {
-            let told = self
+            let printed = self
                 .clusterctl
                 .run("describe cluster green -n green")
                 .await?;
-            ensure!(told.contains("KamajiControlPlane green/green"), "{told}");
             ensure!(
-                !told.contains("False") && told.contains("Available"),
-                "{told}"
+                printed.contains("KamajiControlPlane green/green"),
+                "{printed}"
+            );
+            ensure!(
+                !printed.contains("False") && printed.contains("Available"),
+                "{printed}"
             );
             Ok(())
         })
@@ -141,16 +144,19 @@ impl Case<'_> {
         Ok(tenant)
     }
 
-    /// The API server itself tells this version.
+    /// The API server reports this version.
     async fn serves(&self, tenant: &Kubectl, version: &str) -> Result<()> {
-        let told = tenant.json("version").await?;
-        let told = &told["serverVersion"]["gitVersion"];
-        ensure!(told == version, "the API server is {told}, not {version}");
+        let version_info = tenant.json("version").await?;
+        let served = &version_info["serverVersion"]["gitVersion"];
+        ensure!(
+            served == version,
+            "the API server is {served}, not {version}"
+        );
         Ok(())
     }
 
-    /// The topology and the provider do not disagree about what they share, and neither the provider nor
-    /// the operator asks for anything.
+    /// Topology and provider agree on the fields that they share, and neither the provider nor the
+    /// operator sends a request.
     async fn stays_as_it_is(&self) -> Result<()> {
         let kinds = "cluster,ktcp,tcp,kubeletcluster,machinedeployment";
         let versions = || async {
@@ -177,7 +183,7 @@ impl Case<'_> {
         .await
     }
 
-    /// A variable of the Cluster reaches the tenant's Service, and a change of the class does.
+    /// A variable of the Cluster reaches the tenant's Service, and so does a change of the class.
     async fn is_patched(&self) -> Result<()> {
         // The second; its default stands there already.
         let path = "/spec/topology/variables/1/value";
@@ -207,7 +213,7 @@ impl Case<'_> {
         .await
     }
 
-    /// So many Nodes are Ready with a kubelet of this version, and Cluster API knows them as Machines of
+    /// Waits until `count` Nodes are Ready with a kubelet of this version and belong to Machines of
     /// it. Returns their uids.
     async fn nodes(
         &self,

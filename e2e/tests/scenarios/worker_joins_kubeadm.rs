@@ -1,5 +1,5 @@
-//! A worker of the testbed joins a cluster that kubeadm has set up, so that what goes wrong with a
-//! tenant's worker is the tenant's doing.
+//! A worker of the testbed joins a cluster that kubeadm has set up: faults of a tenant's worker are
+//! then the tenant's.
 
 use anyhow::Result;
 use kamaji_e2e::certs::Certs;

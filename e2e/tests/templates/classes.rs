@@ -1,5 +1,5 @@
-//! What Cluster API's topology controller makes of a ClusterClass: its templates with the class's
-//! patches applied, filled with the variables of a Cluster.
+//! Objects that Cluster API's topology controller makes of a ClusterClass: its templates with the
+//! class's patches applied, filled with the variables of a Cluster.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{title, word};
 
-/// What a topology generates for `cluster` of the class among `objects`.
+/// Objects that a topology generates for `cluster` of the class among `objects`.
 pub fn generated(objects: &[Value], cluster: &Value) -> Vec<Value> {
     let class = objects
         .iter()

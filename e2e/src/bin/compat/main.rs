@@ -59,7 +59,7 @@ async fn main() -> Result<ExitCode> {
     if different.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("different from the reference: {}", different.join(", "));
+    println!("different from upstream: {}", different.join(", "));
     println!("each line above is a mistake, or belongs into e2e/compat/accepted with a reason");
     Ok(ExitCode::FAILURE)
 }

@@ -1,4 +1,4 @@
-//! What is left of a Cluster that is deleted, and in which order did the rest go?
+//! Deletion of a Cluster: the order of its parts, and what is left.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{CLUSTER, CONTROL_PLANE, Case, INFRASTRUCTURE, MACHINE, TENANT};
 const USUAL: [&str; 2] = ["configmap/kube-root-ca.crt", "serviceaccount/default"];
 
 impl Case<'_> {
-    /// What the namespace holds before the Cluster: its class and what is in each namespace.
+    /// Objects of the namespace before the Cluster: its class, and what each namespace has.
     pub(super) async fn bare(&self) -> Result<BTreeSet<String>> {
         until(
             "the namespace is set up",
@@ -27,7 +27,7 @@ impl Case<'_> {
         .await
     }
 
-    /// The Cluster goes, its parts one after another, and the namespace is as it was before it.
+    /// The Cluster is deleted part by part, and the namespace is as it was before.
     pub(super) async fn goes(&self, bare: &BTreeSet<String>) -> Result<()> {
         let machines = self.objects.list("machines").await?;
         ensure!(!machines.is_empty(), "there is a worker that must go first");
@@ -51,14 +51,14 @@ impl Case<'_> {
         .await
     }
 
-    /// When the only one of a kind went.
+    /// Revision at which the only object of a kind was removed.
     async fn went(&self, kind: Kind) -> Result<u64> {
         let gone = |state: &State| state.is(kind) && state.gone;
         let title = format!("{} is gone", kind.2);
         Ok(self.record.first(&title, gone).await?.revision)
     }
 
-    /// When the last Machine went.
+    /// Revision at which the last Machine was removed.
     async fn machines_went(&self) -> Result<u64> {
         let states = self.record.all(|state| state.is(MACHINE))?;
         let uids: BTreeSet<_> = states.iter().map(State::uid).collect();
@@ -71,7 +71,7 @@ impl Case<'_> {
         Ok(last)
     }
 
-    /// All objects of the namespace, of whatever kind, but Events.
+    /// All objects of the namespace, of whatever kind, except Events.
     async fn everything(&self) -> Result<BTreeSet<String>> {
         let kinds = self
             .objects

@@ -1,4 +1,4 @@
-//! How do workers come and go?
+//! Workers of a Cluster: scaled, drained and replaced.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::super::record::{Record, State};
 use super::{Case, NODE, POD};
 
 impl Case<'_> {
-    /// To none, to two and to one.
+    /// The workers are scaled to none, to two and to one.
     pub(super) async fn is_scaled(&self, tenant: &Kubectl) -> Result<()> {
         for count in [0, 2, 1] {
             let path = "/spec/topology/workers/machineDeployments/0/replicas";
@@ -22,8 +22,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A Machine that is deleted is drained before it takes its Node with it, and another comes, where
-    /// the pod runs again.
+    /// A deleted Machine is drained before its Node goes, and another one takes over its pod.
     pub(super) async fn machine_is_replaced(&self, tenant: &Kubectl) -> Result<()> {
         let old = self.nodes(tenant, 1, &self.after).await?;
         tenant.apply(&deployment().to_string()).await?;
@@ -76,8 +75,9 @@ async fn is_drained(record: &Record, node: &str, pod: &str) -> Result<()> {
 fn evicted(state: &State) -> bool {
     let conditions = state.object["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
-    conditions
-        .any(|said| said["type"] == "DisruptionTarget" && said["reason"] == "EvictionByEvictionAPI")
+    conditions.any(|entry| {
+        entry["type"] == "DisruptionTarget" && entry["reason"] == "EvictionByEvictionAPI"
+    })
 }
 
 /// Nothing limits how many of its pods may be away.

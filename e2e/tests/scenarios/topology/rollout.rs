@@ -1,4 +1,4 @@
-//! When are the pods of a control plane replaced although nothing about them has changed?
+//! Rollout of a control plane's pods at a time that the Cluster sets, without a change of the pods.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::{Case, POD, QUIET};
 const AHEAD: i64 = 6;
 
 impl Case<'_> {
-    /// When the Cluster's `rollout.after` has come: once, and not before.
+    /// Pods are replaced once `rollout.after` has come: once, and not before.
     pub(super) async fn pods_are_replaced(&self) -> Result<()> {
         let old = self.pods(|state| !state.gone)?;
         let over = self.pods(|state| state.gone)?;

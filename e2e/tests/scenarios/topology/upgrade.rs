@@ -1,5 +1,5 @@
-//! In which order does an upgrade go on? The control plane first, and it says so until its rollout has
-//! ended; then the worker.
+//! Order of an upgrade: the control plane first, whose status names the old version until its
+//! rollout has ended; then the worker.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::super::record::State;
 use super::{CONTROL_PLANE, Case, MACHINE, POD};
 
 impl Case<'_> {
-    /// To the next minor version; what the tenant holds stays.
+    /// The Cluster is upgraded to the next minor version; the tenant's objects stay.
     pub(super) async fn is_upgraded(&self, tenant: &Kubectl) -> Result<()> {
         let old = self.nodes(tenant, 1, &self.before).await?;
         tenant
@@ -39,7 +39,8 @@ impl Case<'_> {
             .await
     }
 
-    /// As long as the control plane is of the old version, it says so, and no Machine is of the new one.
+    /// While the control plane runs the old version its status says so, and no Machine is of the
+    /// new one.
     async fn workers_follow(&self) -> Result<()> {
         let first = async |what: &str, kind, pointer: &str| {
             let is = |state: &State| state.is(kind) && state.word(pointer) == self.after;
@@ -58,10 +59,10 @@ impl Case<'_> {
             state.is(CONTROL_PLANE) && (asked.revision..done.revision).contains(&state.revision)
         })?;
         for state in &meanwhile {
-            let (told, listed) = (state.word("/status/version"), versions(state));
+            let (reported, listed) = (state.word("/status/version"), versions(state));
             ensure!(
-                told == self.before && listed.contains(&self.before.as_str()),
-                "it rolls out and tells {told:?} and {listed:?}"
+                reported == self.before && listed.contains(&self.before.as_str()),
+                "during the rollout the status has {reported:?} and {listed:?}"
             );
         }
         let both = [self.before.as_str(), &self.after];
@@ -73,7 +74,8 @@ impl Case<'_> {
         self.is_rolled_out(done.revision)
     }
 
-    /// What is told is true: no API server of the old version takes requests at this revision any more.
+    /// The reported version is true: no API server of the old version takes requests at this
+    /// revision.
     fn is_rolled_out(&self, revision: u64) -> Result<()> {
         let written = |state: &State| state.is(POD) && state.revision <= revision;
         let mut pods = BTreeMap::new();
@@ -88,13 +90,13 @@ impl Case<'_> {
         let new = format!(":{}", self.after);
         ensure!(
             !images.is_empty() && images.iter().all(|image| image.ends_with(&new)),
-            "it tells that it is upgraded, and there are {images:?}"
+            "the status says upgraded, and the pods run {images:?}"
         );
         Ok(())
     }
 }
 
-/// Image of a pod's API server.
+/// Image of kube-apiserver in a pod.
 fn image(pod: &State) -> &str {
     let containers = pod.object["spec"]["containers"].as_array();
     let mut containers = containers.into_iter().flatten();
@@ -103,7 +105,7 @@ fn image(pod: &State) -> &str {
     image.unwrap_or_default()
 }
 
-/// What `status.versions` lists.
+/// Versions that `status.versions` lists.
 fn versions(state: &State) -> Vec<&str> {
     let listed = state.object["status"]["versions"].as_array();
     let listed = listed.into_iter().flatten();
