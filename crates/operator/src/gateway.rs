@@ -95,15 +95,19 @@ pub async fn follow(context: Arc<Context>) {
 async fn routes(context: &Arc<Context>) {
     let (sender, mut ready) = channel::channel(false);
     let queue = context.tenant_queue.clone();
-    let wake = (sender, move |key| queue.enqueue(key));
-    let (client, index) = (context.watching.clone(), context.index.clone());
+    let children = watch::Children {
+        kind: Kind::TlsRoute,
+        index: context.index.clone(),
+        ready: sender,
+    };
+    let (client, enqueue) = (context.watching.clone(), move |key| queue.enqueue(key));
     let listed = async {
         if ready.wait_for(|ready| *ready).await.is_ok() {
             context.routes_listed.store(true, Ordering::Relaxed);
             tell(context, true);
         }
     };
-    tokio::join!(watch::children(client, Kind::TlsRoute, index, wake), listed);
+    tokio::join!(watch::children(client, children, enqueue), listed);
 }
 
 fn tell(context: &Context, served: bool) {

@@ -172,8 +172,13 @@ fn watches(context: &Arc<Context>, tasks: &mut Tasks) -> Ready {
         let context = context.clone();
         tasks.spawn(async move {
             let queue = context.tenant_queue.clone();
-            let wake = (sender, move |key| queue.enqueue(key));
-            watch::children(context.watching.clone(), kind, context.index.clone(), wake).await;
+            let children = watch::Children {
+                kind,
+                index: context.index.clone(),
+                ready: sender,
+            };
+            let enqueue = move |key| queue.enqueue(key);
+            watch::children(context.watching.clone(), children, enqueue).await;
             ended(kind.names().3)
         });
     }

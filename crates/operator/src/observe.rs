@@ -22,10 +22,9 @@ use kube::{
 
 use crate::{context::Context, report::Failure};
 use kamaji_shell::{
-    ObjectKey,
-    apply::Live,
-    bounded, clock,
-    index::{Facts, fingerprint},
+    ObjectKey, bounded, clock,
+    index::{Answer, Facts},
+    live::{Live, fingerprint},
 };
 
 /// One observation of one tenant.
@@ -310,7 +309,8 @@ pub async fn holds(
     let same = live.body["metadata"]["annotations"][CONTENT_HASH] == object.hash.as_str()
         && content_holds(&object.body, &live.body);
     if same {
-        context.index.remember(key, object, (&live, since));
+        let answer = Answer { live: &live, since };
+        context.index.remember(key, object, answer);
     }
     Ok(same)
 }

@@ -22,7 +22,11 @@ use crate::{
     report::{self, Failure},
     store, tenant_cluster,
 };
-use kamaji_shell::{ObjectKey, clock, heavy, index::Entry, queue::Outcome};
+use kamaji_shell::{
+    ObjectKey, clock, heavy,
+    index::{Answer, Entry},
+    queue::Outcome,
+};
 
 /// One reconcile of the tenant `key`.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
@@ -212,7 +216,8 @@ async fn write(
     }
     let since = context.index.since();
     let live = context.writer.write(object).await?;
-    context.index.remember(key, object, (&live, since));
+    let answer = Answer { live: &live, since };
+    context.index.remember(key, object, answer);
     let child = Child::of(&live.body, object.key.kind, &key.name);
     snapshot.children.insert(object.key.clone(), child);
     if object.key.kind == Kind::Secret

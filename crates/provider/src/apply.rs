@@ -10,7 +10,8 @@ use kamaji_core::{
 };
 use kamaji_shell::{
     ObjectKey,
-    apply::{Address, Live, WriteError, Writer},
+    apply::{Address, WriteError, Writer},
+    live::Live,
 };
 use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
@@ -200,7 +201,7 @@ impl Reconcile<'_> {
             if let Ok(tenant) = serde_json::from_value::<TenantControlPlane>(live) {
                 if self.observation.connection.is_none() {
                     let made = Arc::new(tenant.clone());
-                    self.context.tenants.made(self.key.clone(), made);
+                    self.context.tenants.created(self.key.clone(), made);
                 }
                 snapshot.tenant = Some(tenant);
             }

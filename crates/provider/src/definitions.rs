@@ -9,13 +9,11 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kamaji_core::cluster_api::Contract;
+use kamaji_shell::watch::events;
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, PartialObjectMeta},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    runtime::watcher::{self, Event},
 };
 use tokio::sync::watch;
 
@@ -102,38 +100,29 @@ impl Definitions {
 /// Follows the definitions for ever; `wake` is told when their names or labels have changed.
 pub async fn follow(client: Client, definitions: Definitions, wake: impl Fn() + Send) {
     let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
-    let config = watcher::Config::default().timeout(240);
-    let mut stream = std::pin::pin!(watcher::watcher(api, config).default_backoff());
+    let hint = "; may the provider list customresourcedefinitions?";
+    let mut events = std::pin::pin!(events(api, watcher::Config::default(), hint));
     let mut fresh = HashMap::new();
-    let mut complained = false;
-    while let Some(event) = stream.next().await {
-        complained &= event.is_err();
+    while let Some(event) = events.next().await {
         let news = match event {
-            Ok(Event::Init) => {
+            Event::Init => {
                 fresh.clear();
                 false
             }
-            Ok(Event::InitApply(object)) => {
+            Event::InitApply(object) => {
                 fresh.insert(object.name_any(), object.labels().clone());
                 false
             }
-            Ok(Event::InitDone) => {
+            Event::InitDone => {
                 let fresh = std::mem::take(&mut fresh);
                 definitions.change(|labels| *labels = fresh)
             }
-            Ok(Event::Apply(object)) => definitions.change(|labels| {
+            Event::Apply(object) => definitions.change(|labels| {
                 labels.insert(object.name_any(), object.labels().clone());
             }),
-            Ok(Event::Delete(object)) => definitions.change(|labels| {
+            Event::Delete(object) => definitions.change(|labels| {
                 labels.remove(&object.name_any());
             }),
-            Err(error) => {
-                if !complained {
-                    complained = true;
-                    tracing::warn!(%error, "cannot watch definitions, trying again; may the provider list customresourcedefinitions?");
-                }
-                false
-            }
         };
         if news {
             wake();

@@ -116,7 +116,7 @@ fn context(
         watchdog,
         metrics,
         control_planes: Objects::default(),
-        clusters: Objects::default().alike_if(Cluster::equals_as_observed),
+        clusters: Objects::default().unchanged_if(Cluster::equals_as_observed),
         tenants: Objects::default(),
         infrastructures: infrastructure::Infrastructures::new(
             management.clone(),

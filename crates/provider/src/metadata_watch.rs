@@ -1,14 +1,11 @@
 //! Metadata watches: for objects of which only names and resource versions matter.
 
 use futures::StreamExt;
-use kamaji_shell::ObjectKey;
+use kamaji_shell::{ObjectKey, watch};
 use kube::{
     Api, ResourceExt,
     api::{DynamicObject, PartialObjectMeta},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    runtime::watcher::{self, Event},
 };
 
 /// Change that a metadata watch reports.
@@ -24,29 +21,16 @@ pub type Metadata = Api<PartialObjectMeta<DynamicObject>>;
 
 /// Follows what `config` selects for ever.
 pub async fn follow(api: Metadata, config: watcher::Config, tell: impl Fn(Change) + Send) {
-    // A dead connection is noticed after this and 5 s.
-    let config = config.timeout(240);
     let key = |object: &PartialObjectMeta<DynamicObject>| {
         ObjectKey::new(&object.namespace().unwrap_or_default(), &object.name_any())
     };
-    let kind = api.resource_url().to_owned();
-    let mut stream = std::pin::pin!(watcher::watcher(api, config).default_backoff());
-    let mut complained = false;
-    while let Some(event) = stream.next().await {
+    let mut events = std::pin::pin!(watch::events(api, config, ""));
+    while let Some(event) = events.next().await {
         match event {
-            Ok(Event::InitDone) => {
-                complained = false;
-                tell(Change::Any);
-            }
-            Ok(Event::Apply(object)) => {
-                tell(Change::Of(key(&object), object.resource_version()));
-            }
-            Ok(Event::Delete(object)) => tell(Change::Of(key(&object), None)),
-            Err(error) if !complained => {
-                complained = true;
-                tracing::warn!(%kind, %error, "cannot watch, trying again");
-            }
-            Ok(Event::Init | Event::InitApply(_)) | Err(_) => {}
+            Event::InitDone => tell(Change::Any),
+            Event::Apply(object) => tell(Change::Of(key(&object), object.resource_version())),
+            Event::Delete(object) => tell(Change::Of(key(&object), None)),
+            Event::Init | Event::InitApply(_) => {}
         }
     }
 }

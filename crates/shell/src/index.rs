@@ -1,164 +1,85 @@
-//! What is there for each tenant? One watch a kind, each object folded into a few bytes.
+//! Index of the objects of all tenants: one watch for each kind, each object folded into an [`Entry`].
 //!
-//! Children are known by name: what carries a tenant's labels and has none of its objects' names is not
-//! kept. A child is as planned if the planned hash is the one that was last written and what the API
-//! server returned then has not changed since.
+//! ```text
+//!                    management cluster
+//!     Secrets (metadata) ConfigMaps Services Deployments Ingresses TLSRoutes
+//!         |                  |         |          |          |         |
+//!         v                  v         v          v          v         v
+//!    watch::children    watch::children  ...  one watch for each kind
+//!         |
+//!         |  observed, deleted, retain_listed         apply::Writer::write
+//!         |                                                   |
+//!         |                                                   |  remember
+//!         v                                                   v
+//!    +------------------------------ Index ------------------------------+
+//!    |  tenants:  ObjectKey -> { ObjectRef }                             |
+//!    |  children: ObjectRef -> tenant                                    |
+//!    |                         Entry   { child, fingerprint, facts }     |
+//!    |                         written { planned hash, fingerprint }     |
+//!    |  deleted:  uid -> resource version (the last 4096)                |
+//!    +-------------------------------------------------------------------+
+//!         |                           |                       |
+//!         |  keys to enqueue          |  children, entry      |  as_planned
+//!         v                           v                       v
+//!    queue of tenants         snapshot of a reconcile     skip the write
+//! ```
+//!
+//! A child belongs to the tenant whose name is in its label and in its own name: an object with the label and
+//! another name is ignored. A child is as planned if the hash of the planned object is the one that was written
+//! last, and the fingerprint is the one that the API server returned then. A watch lags behind answers to writes,
+//! so an older version never replaces a newer one, and an answer never brings back what was deleted meanwhile.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
+    collections::BTreeSet,
     sync::{Arc, RwLock},
 };
 
-use k8s_openapi::{
-    api::{
-        apps::v1::DeploymentStatus,
-        core::v1::{Service, ServiceSpec, ServiceStatus},
-        networking::v1::IngressStatus,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
-use kamaji_api::{foreign::TlsRoute, labels};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kamaji_api::labels;
 use kamaji_core::{
-    adoption::Child,
     names::Names,
-    object::{CONTENT_HASH, Kind, Object, ObjectRef, Version},
-    snapshot::DeploymentView,
+    object::{Kind, Object, ObjectRef, Version},
 };
 use kube::api::DynamicObject;
-use serde_json::Value;
 
-use super::apply::Live;
-use crate::key::ObjectKey;
+use crate::{key::ObjectKey, live::Live, lock};
 
-/// One child.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Whose it is, and which version: a watch may tell of older ones than our own writes returned.
-    pub child: Child,
-    /// Hash of what it says, status and bookkeeping aside.
-    pub fingerprint: u64,
-    /// Digest of the content hash that it is stamped with.
-    pub stamped: Option<u64>,
-    /// What plans need of it beyond that.
-    pub facts: Facts,
-}
+mod entry;
+mod state;
 
-/// What plans need of a child.
-#[derive(Clone, Debug, Default)]
-pub enum Facts {
-    /// Nothing.
-    #[default]
-    None,
-    /// Status, generation and images.
-    Deployment(Box<DeploymentView>),
-    /// Addresses.
-    Service(Box<Service>),
-    /// Addresses.
-    Ingress(Box<IngressStatus>),
-    /// What gateways say.
-    Route(Box<TlsRoute>),
-}
+use entry::digest;
+pub use entry::{Entry, Facts};
+use state::{State, Written};
 
-impl Entry {
-    /// What was written to it, in eight bytes.
-    pub fn content_digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.child.version.uid, self.fingerprint, self.stamped).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// True if it is stamped with this content hash.
-    pub fn is_stamped(&self, hash: &str) -> bool {
-        self.stamped == Some(digest(hash))
-    }
-
-    /// What it says by itself (status, addresses), in eight bytes.
-    pub fn facts_digest(&self) -> u64 {
-        let value = match &self.facts {
-            Facts::None => return 0,
-            Facts::Deployment(view) => {
-                serde_json::json!([
-                    view.generation,
-                    view.status,
-                    view.stamped,
-                    view.renderer,
-                    view.image,
-                    view.kine_image
-                ])
-            }
-            Facts::Service(service) => serde_json::json!([service.spec, service.status]),
-            Facts::Ingress(status) => serde_json::json!(status),
-            Facts::Route(route) => serde_json::json!(route.status),
-        };
-        let mut hasher = DefaultHasher::new();
-        value.to_string().hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
-/// What was written last.
-#[derive(Clone, Copy, Debug)]
-struct Written {
-    planned: u64,
-    fingerprint: u64,
-}
-
-/// One child, whose it is, and what we wrote to it.
-struct Known {
-    tenant: Arc<ObjectKey>,
-    entry: Entry,
-    written: Option<Written>,
-}
-
-/// Names are long and there are many: each is kept once.
-#[derive(Default)]
-struct State {
-    children: HashMap<Arc<ObjectRef>, Known>,
-    tenants: HashMap<Arc<ObjectKey>, BTreeSet<Arc<ObjectRef>>>,
-    /// Uids of what was told to be gone, and when: no older answer to a write brings them back. What only lost
-    /// its label may come back with a newer version.
-    dead: HashMap<Arc<str>, u64>,
-    order: VecDeque<Arc<str>>,
-    /// Counts complete lists.
-    lists: u64,
-}
-
-/// Deletions that are remembered: more than can be told of while one write is answered.
-const DEAD: usize = 4096;
-
-/// When a write was sent or an object was asked for.
+/// Number of complete lists when a request was sent, see [`Index::since`].
 #[derive(Clone, Copy, Debug)]
 pub struct Since(u64);
 
-/// The children of all tenants.
+/// Answer of the API server to a write or read of a child.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The object as it was returned.
+    pub live: &'a Live,
+    /// Result of [`Index::since`] before the request was sent.
+    pub since: Since,
+}
+
+/// Children of all tenants of the management cluster. Clones share the content.
 #[derive(Clone, Default)]
 pub struct Index {
     state: Arc<RwLock<State>>,
 }
 
 impl Index {
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.state
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
-        self.state
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// The entry of one child.
+    /// The entry of one child; `None` if it does not exist.
     pub fn entry(&self, key: &ObjectRef) -> Option<Entry> {
-        let state = self.read();
+        let state = lock::read(&self.state);
         state.children.get(key).map(|child| child.entry.clone())
     }
 
-    /// Every child of a tenant, in order.
+    /// Copies of all children of a tenant, ordered by kind and name.
     pub fn children(&self, tenant: &ObjectKey) -> Vec<(ObjectRef, Entry)> {
-        let state = self.read();
+        let state = lock::read(&self.state);
         let keys = state.tenants.get(tenant).into_iter().flatten();
         keys.filter_map(|key| {
             let child = state.children.get(key)?;
@@ -167,17 +88,17 @@ impl Index {
         .collect()
     }
 
-    /// Passes by every child of a tenant, in order, without a copy.
-    pub fn each(&self, tenant: &ObjectKey, mut look: impl FnMut(&Entry)) {
-        let state = self.read();
+    /// Calls `visit` with every child of a tenant, in the order of [`Index::children`] and without copies.
+    pub fn each(&self, tenant: &ObjectKey, mut visit: impl FnMut(&Entry)) {
+        let state = lock::read(&self.state);
         let keys = state.tenants.get(tenant).into_iter().flatten();
         keys.filter_map(|key| state.children.get(key))
-            .for_each(|child| look(&child.entry));
+            .for_each(|child| visit(&child.entry));
     }
 
-    /// True if `object` is there as planned.
+    /// True if the last write of `object` had this content and the child has not changed since.
     pub fn as_planned(&self, object: &Object) -> bool {
-        let state = self.read();
+        let state = lock::read(&self.state);
         let child = state.children.get(&object.key);
         child.is_some_and(|child| {
             child.written.is_some_and(|written| {
@@ -187,22 +108,23 @@ impl Index {
         })
     }
 
-    /// To be asked for before a request whose answer is to be remembered.
+    /// Marks the time of a request whose answer is passed to [`Index::remember`]; call it before the request.
     pub fn since(&self) -> Since {
-        Since(self.read().lists)
+        Since(lock::read(&self.state).lists)
     }
 
-    /// `object` was written, or found to be as planned; `live` is what the API server answered to a
-    /// request that was sent at `since`. What was told to be gone meanwhile stays so.
-    pub fn remember(&self, tenant: &ObjectKey, object: &Object, (live, since): (&Live, Since)) {
-        let entry = entry((object.key.kind, &tenant.name), &live.body);
+    /// Records that `object` was written, or was read and found as planned. An answer about an object that was
+    /// deleted or replaced meanwhile is dropped.
+    pub fn remember(&self, tenant: &ObjectKey, object: &Object, answer: Answer<'_>) {
+        let live = answer.live;
+        let entry = Entry::of(object.key.kind, &tenant.name, &live.body);
         let written = Written {
             planned: digest(&object.hash),
             fingerprint: live.fingerprint,
         };
-        let mut state = self.write();
-        // A list that was complete meanwhile has it, or it was made later and the watch will tell.
-        if state.lists != since.0 && !state.children.contains_key(&object.key) {
+        let mut state = lock::write(&self.state);
+        // A list that was completed since then contains the object, or the watch delivers it later.
+        if state.lists != answer.since.0 && !state.children.contains_key(&object.key) {
             return;
         }
         state.insert(tenant, &object.key, entry);
@@ -213,32 +135,35 @@ impl Index {
         }
     }
 
-    /// An object was seen; the tenants to wake: whose it is, and whose it was if that changed.
-    pub fn seen(&self, kind: Kind, object: &DynamicObject) -> Vec<ObjectKey> {
+    /// Records an object that a watch delivered. Returns the tenants to enqueue: the one that it belongs to, and
+    /// the one that it belonged to if that changed.
+    pub fn observed(&self, kind: Kind, object: &DynamicObject) -> Vec<ObjectKey> {
         let Some((tenant, key)) = owner(kind, &object.metadata) else {
-            // It lost the label with its tenant's name, or never had it.
+            // The label with the tenant's name was removed, or never set.
             let lost = object_ref(kind, &object.metadata);
             return lost
-                .and_then(|key| self.write().remove(&key))
+                .and_then(|key| lock::write(&self.state).remove(&key))
                 .into_iter()
                 .collect();
         };
         let Ok(body) = serde_json::to_value(object) else {
             return Vec::new();
         };
-        let mut state = self.write();
-        let had = state
+        let entry = Entry::of(kind, &tenant.name, &body);
+        let mut state = lock::write(&self.state);
+        let former = state
             .children
             .get(&key)
             .filter(|child| *child.tenant != tenant)
             .map(|child| child.tenant.as_ref().clone());
-        state.insert(&tenant, &key, entry((kind, &tenant.name), &body));
-        had.into_iter().chain([tenant]).collect()
+        state.insert(&tenant, &key, entry);
+        former.into_iter().chain([tenant]).collect()
     }
 
-    /// An object is gone; the tenant to wake. One that was made anew under the same name stays.
-    pub fn gone(&self, key: &ObjectRef, version: &Version) -> Option<ObjectKey> {
-        let mut state = self.write();
+    /// Records a deletion. Returns the tenant to enqueue, if the child was known; one that was created again under
+    /// the same name stays.
+    pub fn deleted(&self, key: &ObjectRef, version: &Version) -> Option<ObjectKey> {
+        let mut state = lock::write(&self.state);
         state.bury(version);
         let known = state.children.get(key)?;
         if known.entry.child.version.uid != version.uid {
@@ -247,13 +172,14 @@ impl Index {
         state.remove(key)
     }
 
-    /// After a complete list of `kind`: whatever was not in it is gone. The tenants to wake.
-    pub fn keep_only(&self, kind: Kind, seen: &BTreeSet<ObjectRef>) -> Vec<ObjectKey> {
-        let mut state = self.write();
+    /// Records a complete list of `kind`: removes children of that kind that are not in `listed`. Returns the
+    /// tenants to enqueue.
+    pub fn retain_listed(&self, kind: Kind, listed: &BTreeSet<ObjectRef>) -> Vec<ObjectKey> {
+        let mut state = lock::write(&self.state);
         let gone: Vec<_> = state
             .children
             .keys()
-            .filter(|key| key.kind == kind && !seen.contains(key.as_ref()))
+            .filter(|key| key.kind == kind && !listed.contains(key.as_ref()))
             .cloned()
             .collect();
         state.lists += 1;
@@ -261,74 +187,8 @@ impl Index {
     }
 }
 
-impl State {
-    /// Keeps the uid of something that is gone.
-    fn bury(&mut self, version: &Version) {
-        if let Some(revision) = self.dead.get_mut(&*version.uid) {
-            *revision = version.revision.max(*revision);
-            return;
-        }
-        let uid: Arc<str> = (&*version.uid).into();
-        self.dead.insert(uid.clone(), version.revision);
-        self.order.push_back(uid);
-        if self.order.len() > DEAD
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.dead.remove(&oldest);
-        }
-    }
-
-    /// Puts in what is not older than what is there, and not dead.
-    fn insert(&mut self, tenant: &ObjectKey, key: &ObjectRef, entry: Entry) {
-        let version = &entry.child.version;
-        let died = self.dead.get(&*version.uid);
-        if died.is_some_and(|died| version.revision <= *died) {
-            return;
-        }
-        let known = self.children.get_key_value(key);
-        let (key, had) = match known {
-            Some((_, known)) if known.entry.child.version.revision > version.revision => return,
-            Some((key, known)) => (key.clone(), Some(known.tenant.clone())),
-            None => (Arc::new(key.clone()), None),
-        };
-        let tenant = match self.tenants.get_key_value(tenant) {
-            Some((known, _)) => known.clone(),
-            None => Arc::new(tenant.clone()),
-        };
-        if had.as_ref() != Some(&tenant) {
-            if let Some(had) = had {
-                self.leave(&had, &key);
-            }
-            let keys = self.tenants.entry(tenant.clone()).or_default();
-            keys.insert(key.clone());
-        }
-        let written = self.children.get(&key).and_then(|known| known.written);
-        let known = Known {
-            tenant,
-            entry,
-            written,
-        };
-        self.children.insert(key, known);
-    }
-
-    fn remove(&mut self, key: &ObjectRef) -> Option<ObjectKey> {
-        let child = self.children.remove(key)?;
-        self.leave(&child.tenant, key);
-        Some(child.tenant.as_ref().clone())
-    }
-
-    fn leave(&mut self, tenant: &ObjectKey, key: &ObjectRef) {
-        if let Some(keys) = self.tenants.get_mut(tenant) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.tenants.remove(tenant);
-            }
-        }
-    }
-}
-
-/// The tenant whose label and whose object's name it has.
-pub fn owner(kind: Kind, metadata: &ObjectMeta) -> Option<(ObjectKey, ObjectRef)> {
+/// The tenant that an object of `kind` belongs to, by label and name, and the object's own reference.
+fn owner(kind: Kind, metadata: &ObjectMeta) -> Option<(ObjectKey, ObjectRef)> {
     let key = object_ref(kind, metadata)?;
     let tenant = metadata.labels.as_ref()?.get(labels::NAME)?;
     if !Names::of(tenant).include(kind, &key.name) {
@@ -341,102 +201,6 @@ fn object_ref(kind: Kind, metadata: &ObjectMeta) -> Option<ObjectRef> {
     let name = metadata.name.as_deref()?;
     let namespace = metadata.namespace.as_deref()?;
     Some(ObjectRef::namespaced(kind, namespace, name))
-}
-
-/// A text in eight bytes.
-fn digest(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn entry((kind, tenant): (Kind, &str), body: &Value) -> Entry {
-    let stamped = body["metadata"]["annotations"][CONTENT_HASH].as_str();
-    Entry {
-        child: Child::of(body, kind, tenant),
-        fingerprint: fingerprint(body),
-        stamped: stamped.map(digest),
-        facts: facts(kind, body),
-    }
-}
-
-fn facts(kind: Kind, body: &Value) -> Facts {
-    let status = || body["status"].clone();
-    match kind {
-        Kind::Deployment => {
-            let status: DeploymentStatus = serde_json::from_value(status()).unwrap_or_default();
-            Facts::Deployment(Box::new(DeploymentView {
-                generation: body["metadata"]["generation"].as_i64().unwrap_or_default(),
-                status,
-                stamped: body["metadata"]["annotations"][CONTENT_HASH]
-                    .as_str()
-                    .map(str::to_owned),
-                renderer: body["metadata"]["annotations"][labels::RENDERER]
-                    .as_str()
-                    .map(str::to_owned),
-                image: image(body, "kube-apiserver"),
-                kine_image: image(body, "kine"),
-            }))
-        }
-        Kind::Service => {
-            let spec: ServiceSpec =
-                serde_json::from_value(body["spec"].clone()).unwrap_or_default();
-            let status: Option<ServiceStatus> = serde_json::from_value(status()).ok();
-            Facts::Service(Box::new(Service {
-                spec: Some(ServiceSpec {
-                    cluster_ip: spec.cluster_ip,
-                    cluster_ips: spec.cluster_ips,
-                    ..ServiceSpec::default()
-                }),
-                status,
-                ..Service::default()
-            }))
-        }
-        Kind::Ingress => serde_json::from_value(status())
-            .map_or(Facts::None, |status| Facts::Ingress(Box::new(status))),
-        Kind::TlsRoute => {
-            serde_json::from_value(body.clone()).map_or(Facts::None, |mut route: TlsRoute| {
-                route.metadata.managed_fields = None;
-                Facts::Route(Box::new(route))
-            })
-        }
-        _ => Facts::None,
-    }
-}
-
-fn image(body: &Value, name: &str) -> Option<String> {
-    let containers = body["spec"]["template"]["spec"]["containers"].as_array()?;
-    let container = containers
-        .iter()
-        .find(|container| container["name"] == name)?;
-    container["image"].as_str().map(str::to_owned)
-}
-
-/// Hash of what an object says: labels, annotations, owners, finalizers and everything beside
-/// metadata and status.
-pub fn fingerprint(body: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let metadata = &body["metadata"];
-    for key in [
-        "labels",
-        "annotations",
-        "ownerReferences",
-        "finalizers",
-        "deletionTimestamp",
-    ] {
-        let mut part = metadata[key].clone();
-        if let Some(map) = part.as_object_mut() {
-            // Its controller counts there, which is no change of ours or anybody's.
-            map.remove("deployment.kubernetes.io/revision");
-        }
-        part.to_string().hash(&mut hasher);
-    }
-    for (key, value) in body.as_object().into_iter().flatten() {
-        if !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind") {
-            (key, value.to_string()).hash(&mut hasher);
-        }
-    }
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-use super::*;
+use super::{record::DURATION, *};
 
 #[test]
-fn a_lease_is_taken_only_when_it_is_free_ours_or_over() {
+fn a_lease_is_taken_only_if_it_is_free_the_own_or_expired() {
     let seconds = Duration::from_secs;
     for (holder, unchanged, expected) in [
         (None, 3, None),
@@ -14,31 +14,31 @@ fn a_lease_is_taken_only_when_it_is_free_ours_or_over() {
         (Some("them"), 15, None),
         (Some("them"), 60, None),
     ] {
-        let rest = others(holder, "us", seconds(unchanged));
-        assert_eq!(rest, expected, "{holder:?} after {unchanged} s");
+        let left = rest(holder, "us", seconds(unchanged));
+        assert_eq!(left, expected, "{holder:?} after {unchanged} s");
     }
 }
 
 #[test]
-fn a_holder_stops_before_anybody_else_may_take_over() {
+fn a_holder_stops_leading_before_another_may_take_over() {
     assert!(RENEW_DEADLINE + RETRY < DURATION);
 }
 
 #[test]
-fn renewing_keeps_the_time_of_acquisition_and_taking_over_counts() {
-    let ours = fresh((NAME, "us"), None);
+fn renewing_keeps_the_time_of_acquisition_and_taking_over_counts_a_transition() {
+    let ours = held_by("us", NAME, None);
     let spec = |lease: &Lease| lease.spec.clone().unwrap();
     assert_eq!(spec(&ours).lease_transitions, Some(0));
-    let renewed = fresh((NAME, "us"), Some(&ours));
+    let renewed = held_by("us", NAME, Some(&ours));
     assert_eq!(spec(&renewed).acquire_time, spec(&ours).acquire_time);
     assert_eq!(spec(&renewed).lease_transitions, Some(0));
-    let taken = fresh((NAME, "them"), Some(&renewed));
+    let taken = held_by("them", NAME, Some(&renewed));
     assert_eq!(spec(&taken).lease_transitions, Some(1));
     assert_eq!(spec(&taken).holder_identity.as_deref(), Some("them"));
 }
 
 #[tokio::test]
-async fn a_replica_that_never_got_the_lease_does_not_lead() {
+async fn a_replica_without_the_lease_does_not_lead() {
     assert!(!Leadership::none().is_leading());
     assert!(Leadership::always().is_leading());
     Leadership::none().lost().await;
@@ -46,7 +46,7 @@ async fn a_replica_that_never_got_the_lease_does_not_lead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leadership_ends_by_itself() {
+async fn a_leadership_ends_without_a_renewal() {
     let leadership = Leadership::none();
     leadership.set(Held::Until(Moment::now().after(RENEW_DEADLINE)));
     assert!(leadership.is_leading());
@@ -57,7 +57,7 @@ async fn leadership_ends_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_puts_the_end_off() {
+async fn a_renewal_extends_the_leadership() {
     let leadership = Leadership::none();
     let begin = clock::instant();
     leadership.set(Held::Until(Moment::now().after(RENEW_DEADLINE)));
@@ -72,7 +72,7 @@ async fn a_renewal_puts_the_end_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everybody_who_waits_for_leadership_hears_of_it() {
+async fn every_waiter_resumes_when_leadership_is_acquired() {
     let leadership = Leadership::none();
     let waiting: Vec<_> = (0..3)
         .map(|_| {
@@ -88,7 +88,7 @@ async fn everybody_who_waits_for_leadership_hears_of_it() {
 }
 
 #[test]
-fn a_leadership_ends_by_whichever_clock_is_ahead() {
+fn a_leadership_ends_by_the_clock_that_is_ahead() {
     let begin = Moment::now();
     let held = Held::Until(begin.after(RENEW_DEADLINE));
     let second = Duration::from_secs(1);

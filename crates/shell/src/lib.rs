@@ -1,25 +1,33 @@
-//! What the operator and the Cluster API provider share of the imperative shell: the write door ([`apply`]), the
-//! index of children ([`index`]), watches, work queues, leader election, events, metrics, HTTP listeners, clients
-//! of tenant clusters and the certificate of webhooks.
+//! Runtime parts that the operator and the Cluster API provider share.
 //!
-//! Time, the network and other processes are touched here and in the crates that use this one, never in
-//! `kamaji-core`.
+//! - [`watch`] follows the management cluster, [`index`] keeps the tenants' objects, [`queue`] runs reconciles;
+//! - [`apply`] is the only way to write, [`lease`] decides who may, [`storm`] ends fights for a field;
+//! - [`events`] and [`telemetry`] report;
+//! - [`serve`], [`listen`], [`drain`], [`metrics_access`] and [`webhook_certificate`] serve HTTP;
+//! - [`remote`] connects to tenant clusters, [`answers`] and [`bounded`] limit what they send;
+//! - [`process`] and [`watchdog`] start, supervise and stop it all.
+//!
+//! Only this crate and its users read clocks and use the network; `kamaji-core` decides.
 
 pub mod answers;
 pub mod apply;
 pub mod bounded;
 pub mod clock;
 pub mod drain;
+pub mod error;
 pub mod events;
 pub mod heavy;
 pub mod index;
 pub mod key;
 pub mod lease;
 pub mod listen;
+pub mod live;
+pub mod lock;
 pub mod metrics_access;
 pub mod process;
 pub mod queue;
 pub mod remote;
+pub mod resource;
 pub mod serve;
 pub mod storm;
 pub mod telemetry;

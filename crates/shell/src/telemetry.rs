@@ -1,4 +1,4 @@
-//! What can be measured? Metrics with the names and labels of upstream, and our own counters.
+//! Prometheus metrics of the operator: upstream's names and labels, controller-runtime's, and own ones.
 
 use std::sync::Arc;
 
@@ -7,13 +7,15 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{clock, lease::Gauges};
+use crate::{clock, lease::Gauges};
 
 mod expiry;
+mod histogram;
 mod labels;
 mod queues;
 
 pub use expiry::Expiries;
+use histogram::seconds;
 pub use labels::{
     Build, CertificateLabels, ControllerLabels, HandlerLabels, LeaseLabels, QueueLabels,
     ReadyLabels, ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo,
@@ -22,25 +24,25 @@ pub use labels::{
 pub use queues::QueueMetrics;
 use queues::Queues;
 
-/// How many certificates of a tenant there are of one kind of Secret.
+/// Numbers of a tenant's certificates in one kind of Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Certificates {
-    /// They are fine.
+    /// Certificates that are valid beyond the deadline.
     pub valid: i64,
-    /// They end within the deadline.
+    /// Certificates that expire within the deadline.
     pub expiring: i64,
-    /// They cannot be read, or are over.
+    /// Certificates that cannot be parsed or have expired.
     pub invalid: i64,
 }
 
-/// Counters that every write and read goes through.
+/// Counters of requests to API servers, `kamaji_requests_total`.
 #[derive(Clone, Default)]
 pub struct Counters {
     requests: Family<RequestLabels, Counter>,
 }
 
 impl Counters {
-    /// One request.
+    /// Counts one request by verb and plural resource.
     pub fn request(&self, verb: &'static str, resource: &str) {
         let labels = RequestLabels {
             verb,
@@ -50,44 +52,34 @@ impl Counters {
     }
 }
 
-/// Everything that is measured.
+/// All metrics of one process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    /// Requests to API servers.
+    /// Counters of requests to API servers.
     pub counters: Counters,
     reconciles: Family<ReconcileLabels, Counter>,
     errors: Family<ControllerLabels, Counter>,
     times: Family<ControllerLabels, Histogram>,
     queues: Queues,
     handler: Family<HandlerLabels, Histogram>,
-    /// `kamaji_tenant_control_plane_info`
+    /// `kamaji_tenant_control_plane_info`: 1 for each tenant, with its properties.
     pub tenant_info: Family<TenantInfo, Gauge<i64>>,
-    /// `kamaji_tenant_control_plane_status`
+    /// `kamaji_tenant_control_plane_status`: 1 for each tenant, with its phase and readiness.
     pub tenant_status: Family<TenantStatus, Gauge<i64>>,
     tenants: Family<ReadyLabels, Gauge<i64>>,
-    /// `kamaji_datastore_info`
+    /// `kamaji_datastore_info`: 1 for each DataStore, with its driver.
     pub store_info: Family<StoreInfo, Gauge<i64>>,
-    /// `kamaji_datastore_status`
+    /// `kamaji_datastore_status`: 1 for each DataStore, with its readiness.
     pub store_status: Family<StoreStatus, Gauge<i64>>,
     stores: Family<StoreReady, Gauge<i64>>,
     certificates: Family<CertificateLabels, Gauge<i64>>,
-    /// `kamaji_certificate_expiry_seconds`
+    /// `kamaji_certificate_expiry_seconds`: certificates that the operator does not renew.
     pub expiries: Expiries,
     leads: Family<LeaseLabels, Gauge<i64>>,
     waits: Family<LeaseLabels, Gauge<i64>>,
     unreadable: Gauge<i64>,
 }
-
-fn seconds() -> Histogram {
-    Histogram::new(BUCKETS)
-}
-
-const BUCKETS: [f64; 40] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9,
-    1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0,
-    25.0, 30.0, 40.0, 50.0, 60.0,
-];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -215,7 +207,7 @@ impl Metrics {
         self.expiries.register(all);
     }
 
-    /// The metrics of the lease `name`.
+    /// Gauges of the lease `name`.
     pub fn lease(&self, name: &'static str) -> Gauges {
         let labels = LeaseLabels { name };
         Gauges {
@@ -224,12 +216,12 @@ impl Metrics {
         }
     }
 
-    /// The metrics of the queue `name`.
+    /// Metrics of the work queue `name`.
     pub fn queue(&self, name: &'static str) -> QueueMetrics {
         self.queues.named(name)
     }
 
-    /// Whether a datastore is ready.
+    /// Sets the readiness of a DataStore: one series for each answer, 1 at the present one.
     pub fn store(&self, name: &str, driver: &'static str, is_ready: bool) {
         for (ready, holds) in [("true", is_ready), ("false", !is_ready)] {
             let labels = StoreReady {
@@ -241,7 +233,7 @@ impl Metrics {
         }
     }
 
-    /// A datastore is gone.
+    /// Removes the readiness of a deleted DataStore.
     pub fn forget_store(&self, name: &str, driver: &'static str) {
         for ready in ["true", "false"] {
             let datastore_name = name.to_owned();
@@ -253,13 +245,13 @@ impl Metrics {
         }
     }
 
-    /// So many objects cannot be read.
+    /// Sets the number of objects that cannot be parsed.
     pub fn unreadable(&self, number: usize) {
         self.unreadable
             .set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
-    /// Certificates of a tenant: those that are alone in their Secrets, and those in kubeconfigs.
+    /// Sets the numbers of a tenant's certificates: those of TLS Secrets, and those in kubeconfigs.
     pub fn certificates(
         &self,
         (namespace, name): (&str, &str),
@@ -271,7 +263,7 @@ impl Metrics {
         }
     }
 
-    /// A tenant is gone.
+    /// Removes the numbers of a deleted tenant's certificates.
     pub fn forget_certificates(&self, tenant: (&str, &str)) {
         let none = Certificates::default();
         for (labels, _) in certificates(tenant, none, none) {
@@ -279,7 +271,7 @@ impl Metrics {
         }
     }
 
-    /// One reconcile of a controller, which took so many seconds.
+    /// Counts one reconcile of a controller with its result (`success`, `error` or `requeue`) and duration.
     pub fn reconciled(&self, controller: &'static str, result: &'static str, seconds: f64) {
         self.reconciles
             .get_or_create(&ReconcileLabels { controller, result })
@@ -297,7 +289,7 @@ impl Metrics {
             .observe(seconds);
     }
 
-    /// Numbers of tenants by readiness.
+    /// Sets the numbers of tenants that are ready and of all others.
     pub fn tenants(&self, ready: i64, others: i64) {
         self.tenants
             .get_or_create(&ReadyLabels { ready: "true" })
@@ -307,12 +299,12 @@ impl Metrics {
             .set(others);
     }
 
-    /// Tenants that wait to be looked at.
+    /// Sets the number of tenants that wait for a reconcile.
     pub fn depth(&self, depth: usize) {
         self.queue("tenantcontrolplane").depth(depth);
     }
 
-    /// The text that is scraped.
+    /// All metrics in the OpenMetrics text format.
     pub fn text(&self) -> String {
         self.queues.refresh();
         self.expiries.refresh(clock::now());

@@ -7,7 +7,7 @@ fn value(metrics: &Metrics, series: &str) -> Option<String> {
 }
 
 #[test]
-fn both_numbers_of_tenants_are_told_before_there_is_a_tenant() {
+fn both_numbers_of_tenants_are_zero_before_the_first_tenant() {
     let metrics = Metrics::default();
     for series in [
         "kamaji_tenant_control_planes_current{ready=\"true\"}",
@@ -18,7 +18,7 @@ fn both_numbers_of_tenants_are_told_before_there_is_a_tenant() {
 }
 
 #[test]
-fn a_reconcile_that_failed_counts_as_an_error_too() {
+fn a_failed_reconcile_counts_as_an_error_too() {
     let metrics = Metrics::default();
     metrics.reconciled("datastore", "success", 0.1);
     let errors = "controller_runtime_reconcile_errors_total{controller=\"datastore\"}";
@@ -32,7 +32,7 @@ fn a_reconcile_that_failed_counts_as_an_error_too() {
 }
 
 #[test]
-fn a_queue_has_every_metric_that_dashboards_of_the_reference_ask_for() {
+fn a_queue_has_every_metric_of_upstreams_dashboards() {
     let metrics = Metrics::default();
     let queue = metrics.queue("tenantcontrolplane");
     queue.added();
@@ -57,7 +57,7 @@ fn a_queue_has_every_metric_that_dashboards_of_the_reference_ask_for() {
 }
 
 #[test]
-fn a_tenant_has_six_numbers_of_certificates_until_it_is_gone() {
+fn a_tenant_has_six_numbers_of_certificates_until_it_is_deleted() {
     let metrics = Metrics::default();
     let x509 = Certificates {
         valid: 5,
@@ -75,7 +75,7 @@ fn a_tenant_has_six_numbers_of_certificates_until_it_is_gone() {
 }
 
 #[test]
-fn a_datastore_has_a_one_at_the_answer_that_is_true() {
+fn a_datastore_has_a_one_at_its_present_readiness() {
     let metrics = Metrics::default();
     metrics.store("default", "etcd", false);
     let series = |ready| {
@@ -90,7 +90,7 @@ fn a_datastore_has_a_one_at_the_answer_that_is_true() {
 }
 
 #[test]
-fn the_first_end_of_each_kind_of_certificate_counts_and_is_forgotten_with_its_owner() {
+fn the_first_expiry_of_each_purpose_is_published_until_its_owner_is_forgotten() {
     use kamaji_core::pki::expiry::{Expiry, Purpose};
     let metrics = Metrics::default();
     let expiry = |hours| {

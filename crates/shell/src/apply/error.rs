@@ -1,66 +1,69 @@
-//! Why was something not written, and is that to be told?
+//! [`WriteError`]: failed reads and writes by cause, with the reason for a condition.
 
 use kamaji_core::object::ObjectRef;
 
-/// Why something was not written.
+use crate::error::chain;
+
+/// Error of a read or write of one object; the text names the object, the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// It was to be created and is there.
+    /// A create met an object of that name.
     #[error("{0} exists already: it is looked at anew before anything is written")]
     AlreadyExists(ObjectRef),
-    /// Somebody was faster.
+    /// The object changed, or was replaced, since it was read.
     #[error("{object} changed while it was written: it is tried again ({message})")]
     Conflict {
-        /// What.
+        /// Kind, namespace and name.
         object: String,
-        /// What the API server said.
+        /// Message of the API server.
         message: String,
     },
-    /// RBAC.
+    /// RBAC does not grant the request.
     #[error("the operator may not write {object}: {message}; grant it what config/rbac lists")]
     Forbidden {
-        /// What.
+        /// Kind, namespace and name.
         object: String,
-        /// What the API server said.
+        /// Message of the API server.
         message: String,
     },
-    /// The object cannot be.
+    /// Validation, an admission webhook or an admission policy refused the object.
     #[error(
         "the API server refuses {object}: {message}; correct what the message names in the spec"
     )]
     Invalid {
-        /// What.
+        /// Kind, namespace and name.
         object: String,
-        /// What the API server said.
+        /// Message of the API server.
         message: String,
     },
-    /// It is not there any more.
+    /// The object to change does not exist.
     #[error("{0} is gone: there is nothing to write")]
     Gone(String),
-    /// A standby must not write.
+    /// This replica does not lead, or stopped leading before the answer.
     #[error("{0} is not written, since this replica does not lead")]
     NotLeading(String),
-    /// Two managers fight.
+    /// The object was written too often within a minute and is left alone.
     #[error(
         "{object} is written over and over and does not stay as it is written{detail}; it is left alone for some minutes"
     )]
     Storm {
-        /// What.
+        /// Kind, namespace and name.
         object: String,
-        /// Where it differs, who else writes it, and what to do.
+        /// Field that differs, the manager that changes it, and the remedy.
         detail: String,
     },
-    /// Anything else.
+    /// Every other failure: connection, time-out, 5xx, unreadable answer.
     #[error("{object} could not be read or written: {problem}; it is tried again by itself")]
     Api {
-        /// What.
+        /// Kind, namespace and name.
         object: String,
-        /// What the API server or the way to it said.
+        /// Message of the API server or of the connection.
         problem: String,
     },
 }
 
 impl WriteError {
+    /// Classifies an error of the client by its HTTP status.
     pub(super) fn of(object: String, error: &kube::Error) -> Self {
         let kube::Error::Api(status) = error else {
             return Self::Api {
@@ -73,7 +76,7 @@ impl WriteError {
             404 => Self::Gone(object),
             409 => Self::Conflict { object, message },
             422 if is_another(status) => Self::Conflict { object, message },
-            // Webhooks and policies say no with the code of missing rights.
+            // Webhooks and policies refuse with the code of missing rights.
             403 if message.contains(" denied ") => Self::Invalid { object, message },
             403 => Self::Forbidden { object, message },
             400 | 422 => Self::Invalid { object, message },
@@ -84,7 +87,7 @@ impl WriteError {
         }
     }
 
-    /// Reason for a condition.
+    /// Reason for a condition, in `CamelCase`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::AlreadyExists(_) | Self::Conflict { .. } | Self::Gone(_) => "WriteConflict",
@@ -97,8 +100,8 @@ impl WriteError {
     }
 }
 
-/// Another object of that name is there by now: its uid is not the one that we meant. The API
-/// server says so by a field, or, where a `test` of a JSON patch fails, by naming none.
+/// True if an object of another uid has the name by now. The API server reports the field `metadata.uid`, or
+/// no field where a `test` of a JSON patch fails.
 fn is_another(status: &kube::core::Status) -> bool {
     let mut causes = status.details.iter().flat_map(|details| &details.causes);
     causes.any(|cause| cause.field == "metadata.uid")
@@ -107,26 +110,12 @@ fn is_another(status: &kube::core::Status) -> bool {
             .starts_with("the server rejected our request")
 }
 
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_that_says_no_is_not_a_missing_right() {
+    fn a_refusal_by_a_webhook_is_not_reported_as_a_missing_right() {
         let refused = |message: &str| {
             let status = kube::core::Status::failure(message, "Forbidden").with_code(403);
             WriteError::of("it".to_owned(), &kube::Error::Api(Box::new(status))).reason()

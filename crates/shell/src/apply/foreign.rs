@@ -1,74 +1,28 @@
-//! How are objects written whose kinds the plan of a tenant does not know: those of other projects,
-//! and TenantControlPlanes?
+//! Reads and writes of objects of any kind: those of other projects, and TenantControlPlanes of the provider.
 
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
 
-use super::{Live, Writer, storm};
-use crate::apply::WriteError;
-
-/// Where one object of any kind is.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// Its kind.
-    pub resource: ApiResource,
-    /// Its namespace; `None` for cluster-scoped kinds.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
-impl Address {
-    /// The object `name` in `namespace`.
-    pub fn namespaced(resource: ApiResource, namespace: &str, name: &str) -> Self {
-        Self {
-            resource,
-            namespace: Some(namespace.to_owned()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The cluster-scoped object `name`.
-    pub fn cluster(resource: ApiResource, name: &str) -> Self {
-        Self {
-            resource,
-            namespace: None,
-            name: name.to_owned(),
-        }
-    }
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.resource.kind, self.name),
-            None => write!(f, "{} {}", self.resource.kind, self.name),
-        }
-    }
-}
+use super::{address::Address, error::WriteError, writer::Writer};
+use crate::{live::Live, storm};
 
 impl Writer {
     fn at(&self, address: &Address) -> Api<DynamicObject> {
-        match &address.namespace {
-            Some(namespace) => {
-                Api::namespaced_with(self.client.clone(), namespace, &address.resource)
-            }
-            None => Api::all_with(self.client.clone(), &address.resource),
-        }
+        self.api(&address.resource, address.namespace.as_deref())
     }
 
-    /// Reads an object of any kind; `None` if it is not there.
+    /// Reads an object; `None` if it does not exist.
     pub async fn find(&self, address: &Address) -> Result<Option<DynamicObject>, WriteError> {
         self.counters.request("get", &address.resource.plural);
         let found = self.at(address).get_opt(&address.name).await;
         found.map_err(|error| WriteError::of(address.to_string(), &error))
     }
 
-    /// Server-side apply of an object of any kind, only to the one with `uid` if that is given:
-    /// what was deleted meanwhile is not made anew.
+    /// Sends a server-side apply. With `uid`, only the object of that uid is changed, and one that was deleted
+    /// meanwhile is not created again.
     pub async fn apply(
         &self,
         address: &Address,
@@ -87,7 +41,7 @@ impl Writer {
         Ok(Live::of(&self.sent(&name, request).await?))
     }
 
-    /// Changes single fields of an object of any kind; of its status with `status`.
+    /// Sends a merge patch: to the subresource `status` if `status`, else to the object.
     pub async fn merge(
         &self,
         address: &Address,
@@ -112,8 +66,24 @@ impl Writer {
         }
     }
 
-    /// Deletes the object of any kind with that uid once what it owns is gone. What is gone stays
-    /// gone.
+    /// Sends a JSON patch to the cluster-scoped object `name` of `resource`.
+    pub async fn json_patch(
+        &self,
+        resource: &ApiResource,
+        name: &str,
+        patch: json_patch::Patch,
+    ) -> Result<(), WriteError> {
+        let object = format!("{} {name}", resource.kind);
+        self.admit(&object, &object, storm::OBJECT)?;
+        self.counters.request("patch", &resource.plural);
+        let api = self.api(resource, None);
+        let (params, patch) = (PatchParams::default(), Patch::Json::<()>(patch));
+        let request = api.patch(name, &params, &patch);
+        self.sent(&object, request).await.map(drop)
+    }
+
+    /// Deletes the object with that uid in the foreground: it stays until its dependents are gone. Success if it
+    /// does not exist.
     pub async fn remove(&self, address: &Address, uid: &str) -> Result<(), WriteError> {
         let name = address.to_string();
         self.admit(&name, &format!("delete {name}"), storm::OBJECT)?;
@@ -130,17 +100,6 @@ impl Writer {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(WriteError::of(name, &error)),
-        }
-    }
-}
-
-/// Where an object that was read is.
-impl From<(&DynamicObject, ApiResource)> for Address {
-    fn from((object, resource): (&DynamicObject, ApiResource)) -> Self {
-        Self {
-            resource,
-            namespace: object.namespace(),
-            name: object.name_any(),
         }
     }
 }

@@ -1,19 +1,17 @@
-//! Whether this replica may write, as everything in the process sees it.
+//! [`Leadership`]: whether this replica leads, shared by all parts of the process.
 
 use std::{sync::Arc, time::Duration};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 
-use super::{
-    super::clock::{self, Moment},
-    NAME,
-};
+use super::record::NAME;
+use crate::clock::{self, Moment};
 
-/// The time of day is read this often while somebody waits for the end of a leadership.
+/// Interval at which [`Leadership::lost`] reads the time of day.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// Whether this replica may write.
+/// Whether this replica leads and may write. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     held: Arc<watch::Sender<Held>>,
@@ -22,23 +20,28 @@ pub struct Leadership {
     pub(super) alone: bool,
 }
 
-/// What metrics say about it.
+/// Metrics of one lease.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
     /// 1 while this replica leads.
     pub leads: Gauge<i64>,
-    /// 1 while it waits for an operator of another namespace.
+    /// 1 while this replica waits for an operator of another namespace.
     pub waits: Gauge<i64>,
 }
 
+/// State of the leadership.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Held {
+    /// Without an election.
     Always,
+    /// Until this moment, unless the lease is renewed.
     Until(Moment),
+    /// Not acquired, or lost.
     No,
 }
 
 impl Held {
+    /// True if it lasts at `now`.
     pub(super) fn at(self, now: Moment) -> bool {
         match self {
             Self::Always => true,
@@ -49,17 +52,17 @@ impl Held {
 }
 
 impl Leadership {
-    /// For an operator that is alone.
+    /// Leadership without an election: this replica always leads.
     pub fn always() -> Self {
         Self::of(Held::Always)
     }
 
-    /// For an operator that must get the lease first.
+    /// Leadership of a replica that has to acquire the lease [`NAME`] first.
     pub fn none() -> Self {
         Self::of(Held::No)
     }
 
-    /// For whoever holds the lease of this name; always, if nobody is elected.
+    /// Leadership by the lease of this name; without an election unless `elect`.
     pub fn elected_by(lease: &'static str, elect: bool) -> Self {
         let leadership = if elect { Self::none() } else { Self::always() };
         Self {
@@ -68,7 +71,7 @@ impl Leadership {
         }
     }
 
-    /// The same, but only as long as no operator leads in another namespace.
+    /// Makes this replica wait while an operator leads in another namespace.
     #[must_use]
     pub fn alone_in_the_cluster(self) -> Self {
         Self {
@@ -77,14 +80,14 @@ impl Leadership {
         }
     }
 
-    /// The same, with metrics.
+    /// Publishes the leadership in `gauges`.
     #[must_use]
     pub fn measured(self, gauges: Gauges) -> Self {
         gauges.leads.set(i64::from(self.is_leading()));
         Self { gauges, ..self }
     }
 
-    /// True if there is no lease to hold.
+    /// True if this replica leads without an election.
     pub fn is_given(&self) -> bool {
         matches!(*self.held.borrow(), Held::Always)
     }
@@ -98,7 +101,7 @@ impl Leadership {
         }
     }
 
-    /// True as long as nobody else can hold the lease.
+    /// True while this replica leads: no other replica can hold the lease.
     pub fn is_leading(&self) -> bool {
         self.held.borrow().at(Moment::now())
     }
@@ -110,7 +113,7 @@ impl Leadership {
         let _ = changes.wait_for(|held| held.at(Moment::now())).await;
     }
 
-    /// Waits until this replica does not lead, be it that it was told or that time has passed.
+    /// Waits until this replica does not lead: the lease was lost, or it was not renewed in time.
     pub async fn lost(&self) {
         let mut changes = self.held.subscribe();
         loop {
@@ -131,13 +134,14 @@ impl Leadership {
         }
     }
 
+    /// Changes the state and publishes it.
     pub(super) fn set(&self, held: Held) {
         self.held.send_replace(held);
         self.gauges.leads.set(i64::from(self.is_leading()));
     }
 
-    /// Whether this replica waits for an operator of another namespace.
-    pub(super) fn waits(&self, waits: bool) {
-        self.gauges.waits.set(i64::from(waits));
+    /// Publishes whether this replica waits for an operator of another namespace.
+    pub(super) fn set_waiting(&self, waiting: bool) {
+        self.gauges.waits.set(i64::from(waiting));
     }
 }

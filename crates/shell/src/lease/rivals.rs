@@ -1,8 +1,8 @@
-//! Operators that lead in other namespaces, ours or one of upstream. A lease keeps apart only those of its
-//! own namespace, and two operators would undo each other's work.
+//! [`Rivals`]: operators that lead in other namespaces, of this project or of upstream.
 //!
-//! Only a lease that a cluster administrator vouches for counts: see `vouched`. What others may create in
-//! namespaces of their own neither stops this operator nor costs it a request.
+//! A lease separates only the replicas of its own namespace, and two operators would undo each other's work. A lease
+//! of another namespace counts only if a cluster administrator granted a ServiceAccount there the rights of an
+//! operator, see `vouched`. Leases that tenants create in their namespaces are not read.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,14 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-use super::{super::clock, DURATION, holder};
+use super::record::{DURATION, holder};
+use crate::clock;
 
 mod vouched;
 
-/// A lease that was not renewed for so many times its duration is nobody's: clocks of machines differ.
+/// A lease that was not renewed for this many times its duration is not held any more. Clocks of machines differ.
 const PATIENCE: u32 = 4;
-/// Which namespaces count is read anew after this.
+/// Time after which the namespaces that count are read again.
 const REREAD: Duration = Duration::from_secs(30);
 
 /// An operator that leads in another namespace.
@@ -31,7 +32,7 @@ struct Rival {
     holder: String,
 }
 
-/// The search for such operators, before the first renewals of a lease.
+/// Search for operators that lead in other namespaces, until the first renewals of the own lease.
 pub(super) struct Rivals {
     client: Client,
     lease: &'static str,
@@ -42,10 +43,11 @@ pub(super) struct Rivals {
 }
 
 impl Rivals {
-    /// Those whose lease has that name and is outside that namespace.
+    /// A search for leases of that name outside that namespace, reported as `identity`.
     pub(super) fn new(
         client: Client,
-        (lease, namespace): (&'static str, &str),
+        lease: &'static str,
+        namespace: &str,
         identity: &str,
     ) -> Self {
         Self {
@@ -58,15 +60,16 @@ impl Rivals {
         }
     }
 
-    /// Whether there is one; `own` is the lease that we hold or would take.
-    pub(super) async fn must_be_waited_for(&mut self, own: Option<&Lease>) -> bool {
+    /// True if an operator of another namespace leads and this one has to wait. `own` is the lease of the own namespace,
+    /// if it exists.
+    pub(super) async fn precede(&mut self, own: Option<&Lease>) -> bool {
         match self.find(own).await {
             Ok(found) if found != self.current => {
-                self.tell(found.as_ref()).await;
+                self.report(found.as_ref()).await;
                 self.current = found;
             }
             Ok(_) => {}
-            // What was known last holds on.
+            // The last known answer stays.
             Err(error) => tracing::warn!(
                 %error,
                 "whether an operator leads in another namespace is not known: let this one list \
@@ -92,8 +95,8 @@ impl Rivals {
         Ok(held_elsewhere(&leases, &self.namespace, clock::now()))
     }
 
-    /// Once a transition, in the log and as an event of our own lease.
-    async fn tell(&self, found: Option<&Rival>) {
+    /// Reports a transition in the log and as an event of the own lease.
+    async fn report(&self, found: Option<&Rival>) {
         let Some(Rival { namespace, holder }) = found else {
             tracing::info!("no operator leads in another namespace any more");
             return;
@@ -129,8 +132,9 @@ impl Rivals {
     }
 }
 
-/// The one that was acquired first; in doubt the one whose namespace comes first, so that two that begin at
-/// the same time agree. A lease that does not say when it was acquired and renewed is nobody's.
+/// The holder of the lease that was acquired first, if that is outside the namespace `own`. Of two that were acquired at
+/// the same time the namespace that sorts first counts, so that both operators agree. A lease without a time of
+/// acquisition and of renewal does not count.
 fn held_elsewhere(leases: &[Lease], own: &str, now: Timestamp) -> Option<Rival> {
     let held = leases.iter().filter_map(|lease| {
         let spec = lease.spec.as_ref()?;

@@ -23,7 +23,7 @@ fn lease(namespace: &str, holder: &str, (acquired, renewed): (i64, i64)) -> Leas
 }
 
 #[test]
-fn whoever_was_first_leads_and_the_others_know_it() {
+fn the_operator_whose_lease_was_acquired_first_leads() {
     let leases = [lease("b", "x", (5, 100)), lease("a", "y", (6, 100))];
     let now = at(101);
     assert_eq!(held_elsewhere(&leases, "b", now), None);
@@ -32,14 +32,14 @@ fn whoever_was_first_leads_and_the_others_know_it() {
 }
 
 #[test]
-fn of_two_that_were_acquired_at_once_the_first_namespace_leads() {
+fn of_two_leases_acquired_at_once_the_first_namespace_leads() {
     let leases = [lease("b", "x", (5, 100)), lease("a", "y", (5, 100))];
     assert_eq!(held_elsewhere(&leases, "a", at(101)), None);
     assert!(held_elsewhere(&leases, "b", at(101)).is_some());
 }
 
 #[test]
-fn a_lease_that_nobody_holds_or_renews_is_nobodys() {
+fn a_lease_without_a_holder_or_renewals_does_not_count() {
     let leases = [lease("a", "", (1, 100)), lease("b", "gone", (2, 10))];
     assert_eq!(held_elsewhere(&leases, "c", at(101)), None);
 }

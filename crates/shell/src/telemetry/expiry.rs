@@ -1,8 +1,8 @@
-//! Seconds until the first certificate of each purpose ends, over all tenants and DataStores.
+//! [`Expiries`]: seconds until the first certificate of each purpose expires, over all tenants and DataStores.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -13,11 +13,12 @@ use prometheus_client::{
 };
 
 use super::labels::ExpiryLabels;
+use crate::lock::lock;
 
-/// What ends when, by whose it is.
+/// Purpose and end of certificates by owner.
 type Ends = HashMap<String, Vec<(Purpose, Timestamp)>>;
 
-/// Ends of certificates that nobody renews by itself, by whose they are.
+/// Ends of the certificates that the operator does not renew, by owner. Clones share them.
 #[derive(Clone, Default)]
 pub struct Expiries {
     ends: Arc<Mutex<Ends>>,
@@ -33,20 +34,20 @@ impl Expiries {
         );
     }
 
-    /// The certificates of `owner`, a tenant or a DataStore.
+    /// Replaces the certificates of `owner`: a tenant as `namespace/name`, or the name of a DataStore.
     pub fn set(&self, owner: &str, expiries: &[Expiry]) {
         let ends = expiries.iter().map(|expiry| (expiry.purpose, expiry.ends));
-        self.locked().insert(owner.to_owned(), ends.collect());
+        lock(&self.ends).insert(owner.to_owned(), ends.collect());
     }
 
-    /// `owner` is gone.
+    /// Removes the certificates of a deleted `owner`.
     pub fn forget(&self, owner: &str) {
-        self.locked().remove(owner);
+        lock(&self.ends).remove(owner);
     }
 
-    /// Puts the gauges right.
+    /// Updates the gauges to the time `now`.
     pub(super) fn refresh(&self, now: Timestamp) {
-        let ends = self.locked();
+        let ends = lock(&self.ends);
         for purpose in Purpose::ALL {
             let labels = ExpiryLabels {
                 kind: purpose.as_str(),
@@ -62,9 +63,5 @@ impl Expiries {
                 }
             }
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Ends> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,120 +1,120 @@
-//! By what are metrics told apart? With the names of upstream.
+//! Label sets of the metrics, with upstream's names.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// Requests to API servers.
+/// Labels of requests to API servers.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RequestLabels {
     pub(super) verb: &'static str,
     pub(super) resource: String,
 }
 
-/// Reconciles by controller and result.
+/// Labels of reconciles: controller and result.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ReconcileLabels {
     pub(super) controller: &'static str,
     pub(super) result: &'static str,
 }
 
-/// Controllers.
+/// Labels of errors and durations of reconciles.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ControllerLabels {
     pub(super) controller: &'static str,
 }
 
-/// Certificates that the operator does not renew.
+/// Labels of certificates that the operator does not renew.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ExpiryLabels {
     pub(super) kind: &'static str,
 }
 
-/// Leases.
+/// Labels of the gauges of a lease.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct LeaseLabels {
     pub(super) name: &'static str,
 }
 
-/// Work queues.
+/// Labels of the metrics of a work queue.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct QueueLabels {
     pub(super) name: &'static str,
     pub(super) controller: &'static str,
 }
 
-/// Handlers.
+/// Labels of upstream's durations of handlers.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct HandlerLabels {
     pub(super) handler: &'static str,
 }
 
-/// One tenant and what it is.
+/// Labels of a tenant's properties.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct TenantInfo {
-    /// Its namespace.
+    /// Namespace of the TenantControlPlane.
     pub tcp_namespace: String,
-    /// Its name.
+    /// Name of the TenantControlPlane.
     pub tcp_name: String,
-    /// Its version.
+    /// Kubernetes version of the tenant.
     pub kubernetes_version: String,
-    /// Driver of its datastore.
+    /// Driver of the tenant's DataStore.
     pub datastore_driver: String,
-    /// URL of its API server.
+    /// URL of the tenant's API server.
     pub address: String,
-    /// gateway, service or unknown.
+    /// How the API server is exposed: `gateway`, `service` or `unknown`.
     pub exposure_strategy: &'static str,
 }
 
-/// One tenant and how it is.
+/// Labels of a tenant's state.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct TenantStatus {
-    /// Its namespace.
+    /// Namespace of the TenantControlPlane.
     pub tcp_namespace: String,
-    /// Its name.
+    /// Name of the TenantControlPlane.
     pub tcp_name: String,
-    /// Its phase.
+    /// Phase in the status of the TenantControlPlane.
     pub status: String,
-    /// true or false.
+    /// Whether it is ready: `true` or `false`.
     pub ready: &'static str,
 }
 
-/// Numbers of tenants.
+/// Labels of the numbers of tenants: `true` or `false`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ReadyLabels {
     pub(super) ready: &'static str,
 }
 
-/// One datastore and what it is.
+/// Labels of a DataStore's properties.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct StoreInfo {
-    /// Its name.
+    /// Name of the DataStore.
     pub datastore_name: String,
-    /// Its driver.
+    /// Driver of the DataStore.
     pub driver: &'static str,
 }
 
-/// One datastore and how it is.
+/// Labels of a DataStore's state.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct StoreStatus {
-    /// Its name.
+    /// Name of the DataStore.
     pub datastore_name: String,
-    /// True, False or Unknown.
+    /// Status of the condition Ready: `True`, `False` or `Unknown`.
     pub status: &'static str,
-    /// true or false.
+    /// Whether it is ready: `true` or `false`.
     pub ready: &'static str,
 }
 
-/// One datastore and whether it is ready: one series for each answer.
+/// Labels of a DataStore's readiness; there is a series for each answer.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct StoreReady {
-    /// Its name.
+    /// Name of the DataStore.
     pub datastore_name: String,
-    /// true or false.
+    /// Whether it is ready: `true` or `false`.
     pub ready: &'static str,
-    /// Its driver.
+    /// Driver of the DataStore.
     pub driver: &'static str,
 }
 
-/// Certificates of one tenant.
+/// Labels of the numbers of a tenant's certificates.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CertificateLabels {
     pub(super) tcp_namespace: String,
@@ -123,7 +123,7 @@ pub struct CertificateLabels {
     pub(super) strategy: &'static str,
 }
 
-/// The build.
+/// Labels of the running build.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Build {
     pub(super) version: &'static str,

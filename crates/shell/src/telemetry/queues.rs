@@ -1,4 +1,4 @@
-//! How do the work queues do?
+//! Metrics of work queues, named as controller-runtime names them.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,10 @@ use prometheus_client::{
 };
 use tokio::task::Id;
 
-use super::{QueueLabels, seconds};
-use crate::clock;
+use super::{histogram::seconds, labels::QueueLabels};
+use crate::{clock, lock::lock};
 
-/// One queue under its name; by default one that nobody reads.
+/// Metrics of one queue. The default is registered nowhere.
 #[derive(Clone, Default)]
 pub struct QueueMetrics {
     depth: Gauge<u64, AtomicU64>,
@@ -29,49 +29,49 @@ pub struct QueueMetrics {
 }
 
 impl QueueMetrics {
-    /// A key came in.
+    /// Counts a key that was added.
     pub fn added(&self) {
         self.adds.inc();
     }
 
-    /// So many keys wait.
+    /// Sets the number of keys that wait.
     pub fn depth(&self, depth: usize) {
         self.depth.set(depth as u64);
     }
 
-    /// A look began for a key that had waited.
+    /// Records that the task `id` started a reconcile of a key that had `waited`.
     pub fn started(&self, id: Id, waited: Duration) {
         if let Some(histogram) = &self.waited {
             histogram.observe(waited.as_secs_f64());
         }
-        locked(&self.running).insert(id, clock::instant());
+        lock(&self.running).insert(id, clock::instant());
     }
 
-    /// A look ended.
+    /// Records that the task `id` ended, and whether its key is retried.
     pub fn finished(&self, id: Id, retry: bool) {
         if retry {
             self.retries.inc();
         }
-        let since = locked(&self.running).remove(&id);
+        let since = lock(&self.running).remove(&id);
         if let (Some(since), Some(histogram)) = (since, &self.worked) {
             histogram.observe(clock::instant().duration_since(since).as_secs_f64());
         }
     }
 
-    /// Puts right what time alone changes.
+    /// Updates the gauges that time alone changes.
     fn refresh(&self) {
-        let running = locked(&self.running);
+        let running = lock(&self.running);
         let now = clock::instant();
         let seconds = running
             .values()
             .map(|since| now.duration_since(*since).as_secs_f64());
         self.unfinished
-            .set(seconds.clone().fold(0.0, |sum, one| sum + one));
+            .set(seconds.clone().fold(0.0, |sum, seconds| sum + seconds));
         self.longest.set(seconds.fold(0.0, f64::max));
     }
 }
 
-/// Every queue by its name, and what each of their metrics is called.
+/// Metrics of all queues by the queue's name.
 #[derive(Clone)]
 pub(super) struct Queues {
     named: Arc<Mutex<HashMap<&'static str, QueueMetrics>>>,
@@ -98,6 +98,7 @@ impl Queues {
         }
     }
 
+    /// Metrics of the queue `name`, created at the first call.
     pub(super) fn named(&self, name: &'static str) -> QueueMetrics {
         let labels = QueueLabels {
             name,
@@ -113,50 +114,45 @@ impl Queues {
             longest: self.longest.get_or_create(&labels).clone(),
             running: Arc::default(),
         };
-        locked(&self.named).entry(name).or_insert_with(make).clone()
+        lock(&self.named).entry(name).or_insert_with(make).clone()
     }
 
+    /// Updates the gauges that time alone changes.
     pub(super) fn refresh(&self) {
-        locked(&self.named).values().for_each(QueueMetrics::refresh);
+        lock(&self.named).values().for_each(QueueMetrics::refresh);
     }
 
     pub(super) fn register(&self, all: &mut Registry) {
         all.register(
             "workqueue_depth",
-            "Keys that wait to be looked at",
+            "Keys that wait for a reconcile",
             self.depth.clone(),
         );
-        all.register("workqueue_adds", "Keys that came in", self.adds.clone());
+        all.register("workqueue_adds", "Keys that were added", self.adds.clone());
         all.register(
             "workqueue_retries",
-            "Looks that did not work",
+            "Reconciles that failed",
             self.retries.clone(),
         );
         all.register(
             "workqueue_queue_duration_seconds",
-            "Seconds that a key waited for its look",
+            "Seconds that a key waited for its reconcile",
             self.waited.clone(),
         );
         all.register(
             "workqueue_work_duration_seconds",
-            "Seconds that a look took",
+            "Seconds that a reconcile took",
             self.worked.clone(),
         );
         all.register(
             "workqueue_unfinished_work_seconds",
-            "Seconds of all looks that go on, together",
+            "Seconds of all running reconciles together",
             self.unfinished.clone(),
         );
         all.register(
             "workqueue_longest_running_processor_seconds",
-            "Seconds of the look that goes on for the longest",
+            "Seconds of the reconcile that runs for the longest",
             self.longest.clone(),
         );
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

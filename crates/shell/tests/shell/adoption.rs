@@ -5,7 +5,7 @@ use kamaji_core::{
     adoption::Child,
     object::{Intent, Kind, Object},
 };
-use kamaji_shell::apply::{Live, Writer};
+use kamaji_shell::{apply::Writer, live::Live};
 use kube::{
     Client,
     api::{DynamicObject, PostParams},

@@ -80,9 +80,14 @@ pub async fn followed(client: &Client, kinds: &[Kind]) -> (Index, Queue<ObjectKe
     let (index, queue) = (Index::default(), Queue::default());
     for kind in kinds {
         let (sender, mut ready) = tokio::sync::watch::channel(false);
-        let woken = queue.clone();
-        let wake = (sender, move |key| woken.enqueue(key));
-        tokio::spawn(watch::children(client.clone(), *kind, index.clone(), wake));
+        let enqueued = queue.clone();
+        let children = watch::Children {
+            kind: *kind,
+            index: index.clone(),
+            ready: sender,
+        };
+        let enqueue = move |key| enqueued.enqueue(key);
+        tokio::spawn(watch::children(client.clone(), children, enqueue));
         ready.wait_for(|ready| *ready).await.unwrap();
     }
     (index, queue)

@@ -3,6 +3,7 @@
 use kamaji_core::object::{Intent, Kind, Version, holds};
 use kamaji_shell::{
     apply::{WriteError, Writer},
+    index::Answer,
     lease::Leadership,
     telemetry::Counters,
 };
@@ -49,7 +50,8 @@ async fn what_was_written_is_as_planned_until_somebody_changes_it() {
     for object in &objects {
         let live = writer.write(object).await.unwrap();
         assert!(holds(&object.body, &live.body), "{}", object.key);
-        index.remember(&tenant(), object, (&live, index.since()));
+        let (live, since) = (&live, index.since());
+        index.remember(&tenant(), object, Answer { live, since });
         assert!(index.as_planned(object), "{}", object.key);
         let again = writer.write(object).await.unwrap();
         assert_eq!(again.fingerprint, live.fingerprint, "{}", object.key);
@@ -67,6 +69,35 @@ async fn what_was_written_is_as_planned_until_somebody_changes_it() {
         eventually(&what, || index.entry(&object.key).is_none()).await;
     }
     assert!(index.children(&tenant()).is_empty());
+}
+
+/// The watch of Secrets delivers no data.
+#[tokio::test]
+async fn drift_of_a_secrets_data_is_found_and_a_second_write_changes_nothing() {
+    let server = server().await;
+    let client = server.client().await.unwrap();
+    let writer = door(&client);
+    let (index, _) = followed(&client, &[Kind::Secret]).await;
+    let secret = planned("v1", "Secret", "t-ca", &json!({"data": {"k": "dg=="}}));
+    let write = async || {
+        let since = index.since();
+        let live = writer.write(&secret).await.unwrap();
+        index.remember(&tenant(), &secret, Answer { live: &live, since });
+        live
+    };
+    let first = write().await;
+    assert!(index.as_planned(&secret));
+    assert_eq!(write().await.version, first.version, "nothing was written");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(index.as_planned(&secret), "after the event");
+    let entry = index.entry(&secret.key).unwrap();
+    assert_eq!(entry.fingerprint, first.fingerprint);
+
+    meddle(&client, &secret.key, json!({"data": {"k": "eA=="}})).await;
+    eventually("the drift is found", || !index.as_planned(&secret)).await;
+    let mended = write().await;
+    assert_eq!(mended.body["data"]["k"], "dg==");
+    assert!(index.as_planned(&secret));
 }
 
 #[tokio::test]

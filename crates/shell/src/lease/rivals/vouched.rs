@@ -1,27 +1,29 @@
-//! Namespaces whose leases count: those with a ServiceAccount that a ClusterRoleBinding lets write the status of
-//! every TenantControlPlane.
+//! [`namespaces`]: the namespaces whose leases count in the election between operators.
 //!
-//! An operator needs that right, and only a cluster administrator gives it. Whoever may create leases and pods in
-//! such a namespace can act as that ServiceAccount anyway.
+//! A namespace counts if a ClusterRoleBinding lets one of its ServiceAccounts write the status of every
+//! TenantControlPlane. An operator needs that right, and only a cluster administrator grants it. A user who may create
+//! leases and pods in such a namespace can act as that ServiceAccount anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Subject};
 use kube::{Api, Client, api::ListParams};
 
-/// Bindings in an answer.
+/// Bindings in one page of the list.
 const PAGE: u32 = 200;
-/// Bindings, roles and namespaces beyond these are not looked at: cluster administrators alone make them.
+/// Pages that are read; only cluster administrators create bindings.
 const PAGES: usize = 50;
+/// Roles that are read.
 const ROLES: usize = 256;
+/// Namespaces that count.
 const NAMESPACES: usize = 64;
 
-/// Reads bindings and the roles that they name.
+/// Reads the ClusterRoleBindings and the roles that they name. Returns the namespaces that count, sorted.
 pub(super) async fn namespaces(client: &Client) -> Result<Vec<String>, kube::Error> {
     let roles: Api<ClusterRole> = Api::all(client.clone());
     let mut found = BTreeSet::new();
     for (role, namespaces) in bound(client).await?.into_iter().take(ROLES) {
-        // Most bindings are of what is there already.
+        // Most bindings name namespaces that count already.
         if namespaces.is_subset(&found) {
             continue;
         }
@@ -39,7 +41,7 @@ pub(super) async fn namespaces(client: &Client) -> Result<Vec<String>, kube::Err
     Ok(found.into_iter().take(NAMESPACES).collect())
 }
 
-/// Namespaces of the ServiceAccounts of each role that is not Kubernetes' own.
+/// Namespaces of the ServiceAccounts by the role that is bound to them, without Kubernetes' own roles.
 async fn bound(client: &Client) -> Result<BTreeMap<String, BTreeSet<String>>, kube::Error> {
     let api: Api<ClusterRoleBinding> = Api::all(client.clone());
     let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -62,7 +64,7 @@ async fn bound(client: &Client) -> Result<BTreeMap<String, BTreeSet<String>>, ku
     Ok(roles)
 }
 
-/// Where a subject lives, if it is a ServiceAccount or all of a namespace.
+/// Namespace of a subject that is a ServiceAccount, or the group of all ServiceAccounts of a namespace.
 fn namespace(subject: &Subject) -> Option<String> {
     let name = subject.name.as_str();
     let namespace = match subject.kind.as_str() {
@@ -76,7 +78,7 @@ fn namespace(subject: &Subject) -> Option<String> {
     namespace.filter(|n| !n.is_empty()).map(str::to_owned)
 }
 
-/// Whether a rule lets its holders write the status of every TenantControlPlane.
+/// True if a rule grants writes to the status of every TenantControlPlane.
 fn writes_tenants(rule: &PolicyRule) -> bool {
     let has = |list: Option<&Vec<String>>, wanted: &[&str]| {
         let mut items = list.into_iter().flatten();
