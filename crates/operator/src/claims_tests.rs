@@ -40,7 +40,7 @@ fn object(name: &str, storage: serde_json::Value) -> TenantControlPlane {
 }
 
 #[test]
-fn a_name_is_the_first_ones_in_every_data_store_of_one_etcd() {
+fn a_name_belongs_to_the_first_tenant_in_every_data_store_of_one_etcd() {
     let claims = Claims::default();
     let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
     let etcd = store("etcd", &["a:1", "b:1"]);
@@ -60,7 +60,7 @@ fn a_name_is_the_first_ones_in_every_data_store_of_one_etcd() {
 }
 
 #[test]
-fn what_a_status_records_wins_over_what_no_status_records() {
+fn a_recorded_name_wins_over_one_that_no_status_records() {
     let claims = Claims::default();
     let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
     let etcd = store("etcd", &["a:1"]);

@@ -54,7 +54,7 @@ fn checked_conditions(store: &DataStore, health: &Health) -> (DataStoreStatus, V
 }
 
 #[test]
-fn what_a_check_found_is_told_and_stays_until_the_next_one() {
+fn findings_of_a_check_stay_until_the_next_one() {
     let mut store = object(json!({"name": "s"}));
     assert!(checked_conditions(&store, &Health::Unknown).1.is_empty());
     let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];

@@ -67,7 +67,7 @@ async fn a_server_of_another_name_is_named() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_the_certificates_is_found_before_dialling() {
+async fn a_key_of_another_certificate_is_refused_before_dialling() {
     let pki = Pki::new();
     let client = Identity {
         key_pem: pki.client("root").key_pem,
@@ -164,7 +164,7 @@ async fn a_port_that_does_not_speak_tls_is_named() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_accepts_and_says_nothing_costs_seconds_and_no_more() {
+async fn a_silent_endpoint_costs_a_call_seconds_and_no_more() {
     let (server, _, tenancy) = with_tenant("cp-a").await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = silent.local_addr().unwrap().port();
@@ -191,7 +191,7 @@ async fn an_endpoint_that_accepts_and_says_nothing_costs_seconds_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_one_endpoint_can_serve_succeeds_whatever_the_others_do() {
+async fn a_call_succeeds_if_one_endpoint_of_three_can_serve_it() {
     let server = Server::start().await;
     let (one, other) = free_ports();
     for ports in [

@@ -13,7 +13,7 @@ fn assert_denied<T>(what: &str, result: Result<T, ClientError>) {
     }
 }
 
-/// Everything that `tenant` may not do to `neighbour`.
+/// Asserts that `tenant` can do nothing with the data, user and role of `neighbour`.
 async fn cannot_reach(tenant: &mut Client, neighbour: &Tenancy) {
     let schema = neighbour.schema.as_str();
     let prefix = format!("/{schema}/");

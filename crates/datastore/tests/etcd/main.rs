@@ -52,7 +52,7 @@ async fn client_of(server: &Server, tenancy: &Tenancy) -> Client {
     server.client(tenancy.user.as_str()).await
 }
 
-/// All but the owner records.
+/// All keys but those of owner records.
 async fn all_keys(admin: &mut Client) -> Vec<String> {
     let everything = GetOptions::new().with_all_keys().with_keys_only();
     let answer = admin.get("", Some(everything)).await.unwrap();
@@ -87,7 +87,7 @@ async fn ranges_of(admin: &mut Client, role: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a new tenant costs.
+/// Writes that a new tenant takes.
 fn created(tenancy: &Tenancy) -> Vec<Step> {
     let schema = tenancy.schema.as_str();
     vec![

@@ -1,4 +1,4 @@
-//! Whose a schema and a user are is recorded in the store, and nobody else gets or loses them.
+//! Owner records in etcd: what carries none belongs to another application or to an older build.
 
 use etcd_client::{Permission, UserAddOptions};
 use kamaji_datastore::{Driver, Error, Step};
@@ -9,7 +9,7 @@ fn of(tenant: &str, schema: &str, user: &str) -> Tenancy {
     Tenancy::parse(Driver::Etcd, schema, user, owner(tenant)).unwrap()
 }
 
-/// Everything that is in the store but the time.
+/// Keys without owner records, users and roles.
 async fn state(admin: &mut Client) -> [Vec<String>; 3] {
     [
         all_keys(admin).await,
@@ -18,8 +18,8 @@ async fn state(admin: &mut Client) -> [Vec<String>; 3] {
     ]
 }
 
-/// Neither `ensure` nor `remove` of `tenancy` is done, and nothing changes.
-async fn is_refused(server: &Server, tenancy: &Tenancy) -> Vec<Error> {
+/// Asserts that neither `ensure` nor `remove` of `tenancy` is done and that nothing changes.
+async fn assert_refused(server: &Server, tenancy: &Tenancy) -> Vec<Error> {
     let (store, admin) = (server.store().await, &mut server.client("root").await);
     let before = state(admin).await;
     let mut errors = Vec::new();
@@ -56,15 +56,15 @@ async fn roles_users_and_keys_of_another_application_are_left_alone() {
             recorded,
             ..of("one", schema, user)
         };
-        for error in is_refused(&server, &tenancy).await {
+        for error in assert_refused(&server, &tenancy).await {
             assert!(matches!(error, Error::Foreign { .. }), "{error}");
         }
     }
     assert_eq!(roles_of(admin, "backup").await, ["reader"]);
 }
 
-/// What an older build made: role, user and keys without a record.
-async fn older(server: &Server) -> Tenancy {
+/// Sets up role, user and keys without owner records.
+async fn set_up_by_an_older_build(server: &Server) -> Tenancy {
     let (store, tenancy) = (server.store().await, tenancy("cp-a"));
     store.ensure(&tenancy).await.unwrap();
     let admin = &mut server.client("root").await;
@@ -79,8 +79,8 @@ async fn older(server: &Server) -> Tenancy {
 #[tokio::test]
 async fn a_running_tenant_without_a_record_gets_one_if_its_status_says_so() {
     let server = Server::start().await;
-    let tenancy = older(&server).await;
-    is_refused(&server, &tenancy).await;
+    let tenancy = set_up_by_an_older_build(&server).await;
+    assert_refused(&server, &tenancy).await;
     let recorded = Tenancy {
         recorded: true,
         ..tenancy.clone()
@@ -89,12 +89,12 @@ async fn a_running_tenant_without_a_record_gets_one_if_its_status_says_so() {
     let change = store.ensure(&recorded).await.unwrap();
     assert_eq!(change.steps, [Step::OwnerRecorded]);
     assert!(store.ensure(&tenancy).await.unwrap().is_empty());
-    // Whoever else says so comes too late.
+    // Another tenant whose status says the same comes too late.
     let late = Tenancy {
         owner: owner("late"),
         ..recorded
     };
-    is_refused(&server, &late).await;
+    assert_refused(&server, &late).await;
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_running_tenant_without_a_record_is_removed_completely() {
     let server = Server::start().await;
     let recorded = Tenancy {
         recorded: true,
-        ..older(&server).await
+        ..set_up_by_an_older_build(&server).await
     };
     server.store().await.remove(&recorded).await.unwrap();
     let admin = &mut server.client("root").await;
@@ -129,7 +129,7 @@ async fn a_tenant_reaches_no_owner_record() {
 }
 
 #[tokio::test]
-async fn keys_stay_once_their_record_is_anothers() {
+async fn keys_stay_once_their_record_names_another_owner() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let admin = &mut server.client("root").await;
     admin.put("/cp-a/x", "y", None).await.unwrap();

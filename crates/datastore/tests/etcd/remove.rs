@@ -15,10 +15,10 @@ async fn only_the_tenants_own_keys_role_and_user_are_removed() {
     store.ensure(&neighbour).await.unwrap();
     let admin = &mut server.client("root").await;
     fill(admin, &["/cp-a/", "/cp-a/x", "/cp-a/\u{ff}", "/cp-a/~/y"]).await;
-    let kept = [
+    let foreign = [
         "/cp", "/cp-a", "/cp-a.", "/cp-a0", "/cp-aa/x", "/cp-b/x", "cp-a/x",
     ];
-    fill(admin, &kept).await;
+    fill(admin, &foreign).await;
 
     let change = store.remove(&tenancy).await.unwrap();
     let steps = [
@@ -28,7 +28,7 @@ async fn only_the_tenants_own_keys_role_and_user_are_removed() {
         Step::OwnerRemoved,
     ];
     assert_eq!(change.steps, steps);
-    assert_eq!(all_keys(admin).await, kept);
+    assert_eq!(all_keys(admin).await, foreign);
     assert_eq!(users(admin).await, ["root", "user-of-cp-aa"]);
     assert_eq!(roles(admin).await, ["cp-aa", "root"]);
     let read = client_of(&server, &neighbour)
@@ -40,7 +40,7 @@ async fn only_the_tenants_own_keys_role_and_user_are_removed() {
 }
 
 #[tokio::test]
-async fn a_remove_goes_on_from_every_state_a_crash_leaves() {
+async fn remove_completes_from_every_state_that_a_crash_leaves() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let admin = &mut server.client("root").await;
     for (role, keys, user) in [

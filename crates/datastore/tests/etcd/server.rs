@@ -1,4 +1,4 @@
-//! A real etcd for one test, gone with it.
+//! A real etcd for one test, which ends with the value.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// With access control.
+    /// Starts an etcd with access control.
     pub async fn start() -> Self {
         let server = Self::start_open().await;
         let mut admin = server.client("root").await;
@@ -44,7 +44,7 @@ impl Server {
         server
     }
 
-    /// As etcd comes: whoever has a certificate may do everything.
+    /// Without access control, as etcd comes: any client certificate may do everything.
     pub async fn start_open() -> Self {
         let binary = find_etcd();
         for _ in 0..5 {
@@ -104,7 +104,7 @@ impl Server {
         }
     }
 
-    /// Whether it serves; not if it has ended, as it does when another took its port.
+    /// Waits until the etcd serves; false if it has ended, as it does when another process took its port.
     async fn answers(&mut self) -> bool {
         for _ in 0..600 {
             if self.process.try_wait().unwrap().is_some() {
@@ -131,7 +131,7 @@ impl Server {
         Client::connect([url], Some(options)).await.unwrap()
     }
 
-    /// How the operator reaches this server.
+    /// Connection data of the operator for this server.
     pub fn connection(&self) -> Connection {
         let client = Some(self.pki.client("root"));
         Connection {
@@ -146,7 +146,7 @@ impl Server {
         }
     }
 
-    /// How the operator would reach it with another certificate.
+    /// The same with another client certificate.
     pub fn connection_as(&self, identity: Identity) -> Connection {
         let tls = Tls {
             ca_pem: self.pki.ca_pem(),
@@ -158,7 +158,7 @@ impl Server {
         }
     }
 
-    /// How the operator would reach it through other endpoints.
+    /// The same through other ports.
     pub fn connection_through(&self, ports: &[u16]) -> Connection {
         let endpoints = ports.iter().map(|port| local(*port)).collect();
         Connection {
@@ -176,7 +176,7 @@ fn local(port: u16) -> HostPort {
     format!("127.0.0.1:{port}").parse().unwrap()
 }
 
-/// Two ports that nobody listens on.
+/// Two ports that are free.
 pub fn free_ports() -> (u16, u16) {
     let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (one, other) = (bind(), bind());
