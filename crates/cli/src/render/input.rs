@@ -10,7 +10,7 @@ use kamaji_core::object::Kind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Documents of the files by kind, in the order of the files. Kinds that no plan looks at are left out.
+/// Documents of the files by kind, in the order of the files. Kinds that no plan uses are left out.
 #[derive(Default)]
 pub struct Documents {
     /// TenantControlPlanes, each of which is rendered.

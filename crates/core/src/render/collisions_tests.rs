@@ -12,7 +12,7 @@ fn extra(component: &str, args: &[&str]) -> Value {
 }
 
 #[test]
-fn a_tenant_that_keeps_to_itself_has_none() {
+fn a_tenant_without_managed_flags_has_no_collisions() {
     assert_eq!(
         found(json!({"addons": {"konnectivity": {}}})),
         Vec::<String>::new()
@@ -29,7 +29,7 @@ fn a_tenant_that_keeps_to_itself_has_none() {
 }
 
 #[test]
-fn flags_that_are_ours_are_named_with_their_field() {
+fn collisions_name_managed_flags_with_their_field() {
     let cases = [
         ("apiServer", "--secure-port=1"),
         ("apiServer", "--etcd-prefix=/x"),
@@ -53,7 +53,7 @@ fn flags_that_are_ours_are_named_with_their_field() {
 }
 
 #[test]
-fn flags_of_the_scheduler_are_the_users_but_for_the_first_renderer() {
+fn scheduler_flags_collide_in_renderer_1_only() {
     for arg in ["--leader-elect=false", "--leader_elect=false"] {
         let mut tenant = tenant(extra("scheduler", &[arg]));
         assert_eq!(collisions(&tenant), [""; 0]);
@@ -63,14 +63,14 @@ fn flags_of_the_scheduler_are_the_users_but_for_the_first_renderer() {
 }
 
 #[test]
-fn a_value_apart_from_its_flag_is_found() {
+fn collisions_report_a_value_apart_from_its_flag() {
     let found = found(extra("controllerManager", &["--v", "4"]));
     assert_eq!(found.len(), 1);
     assert!(found[0].contains("--name=value"));
 }
 
 #[test]
-fn names_and_ports_that_are_taken_are_found() {
+fn collisions_report_reserved_names_and_ports() {
     let found = found(json!({"controlPlane": {
         "deployment": {
             "additionalContainers": [{"name": "kube-apiserver"}],

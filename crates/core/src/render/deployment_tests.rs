@@ -202,7 +202,7 @@ fn strategies_are_complete_so_that_nothing_of_them_stays_behind() {
 }
 
 #[test]
-fn the_users_flags_leave_their_checksum_as_in_the_reference() {
+fn deployment_has_the_checksum_of_the_users_flags_as_upstream() {
     let extra = |extra: Value| {
         let fixture = Fixture::with(json!({"controlPlane": {"deployment": {"extraArgs": extra}}}));
         rendered(&fixture)

@@ -4,7 +4,7 @@ use super::*;
 use crate::render::fixture::tenant;
 
 #[test]
-fn the_content_is_the_references_to_the_byte() {
+fn egress_selector_equals_upstreams_byte_for_byte() {
     let config = config_map(&tenant(json!({"addons": {"konnectivity": {}}})));
     let annotations = config.metadata.annotations.expect("a checksum");
     assert_eq!(

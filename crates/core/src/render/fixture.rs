@@ -1,4 +1,4 @@
-//! Tenants and what is known about them, for the tests of the renderers.
+//! Facts of tenants for the tests of the renderers.
 
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ fn merge(into: &mut Value, changes: Value) {
     }
 }
 
-/// Checksums that tell which is which.
+/// Checksums that name the Secret that they stand for.
 pub fn checksums() -> Checksums {
     let sum = str::to_owned;
     Checksums {

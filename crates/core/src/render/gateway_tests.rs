@@ -25,7 +25,7 @@ fn edge() -> Value {
 }
 
 #[test]
-fn no_gateway_or_no_name_means_no_route() {
+fn a_tenant_without_gateway_or_host_name_has_no_route() {
     assert_eq!(wanted(&Value::Null, true), Vec::<Value>::new());
     assert_eq!(
         wanted(&json!({"parentRefs": [{"name": "edge"}]}), true),
@@ -50,7 +50,7 @@ fn the_api_servers_route_keeps_the_users_parents() {
 }
 
 #[test]
-fn a_route_is_an_object_like_any_other() {
+fn a_route_becomes_an_object_without_status() {
     let tenant = tenant(json!({"controlPlane": {"gateway": edge()}}));
     let object = Object::of_json(&routes(&tenant)[0]);
     assert_eq!(
@@ -119,7 +119,7 @@ fn ports(parents: &[Value], gateways: &[Gateway]) -> Vec<i32> {
 }
 
 #[test]
-fn an_access_point_says_where_to_connect() {
+fn an_access_point_has_the_url_and_the_port() {
     let gateways = [gateway("apps", "True", &[("api", "TLS", 6443)])];
     let points = access_points(
         &route(&[parent(&json!({"name": "edge"}), "True")]),
@@ -132,7 +132,7 @@ fn an_access_point_says_where_to_connect() {
 }
 
 #[test]
-fn only_tls_listeners_that_the_parent_means_count() {
+fn only_tls_listeners_of_the_parent_give_access_points() {
     let listeners = [
         ("api", "TLS", 6443),
         ("web", "HTTPS", 443),
@@ -169,7 +169,7 @@ fn only_tls_listeners_that_the_parent_means_count() {
 }
 
 #[test]
-fn parents_that_are_not_ready_count_for_nothing_and_are_no_error() {
+fn parents_that_are_not_accepted_or_programmed_give_no_access_point() {
     let reference = json!({"name": "edge"});
     let listeners = [("api", "TLS", 6443)];
     let ready = [gateway("apps", "True", &listeners)];

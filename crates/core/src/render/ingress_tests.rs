@@ -9,7 +9,7 @@ fn spec(wanted: &Value) -> Option<Value> {
 }
 
 #[test]
-fn a_tenant_that_asks_for_none_has_none() {
+fn a_tenant_without_ingress_or_host_name_has_no_ingress() {
     assert_eq!(spec(&Value::Null), None);
     assert_eq!(spec(&json!({})), None);
     assert_eq!(spec(&json!({"hostname": ""})), None);
@@ -30,7 +30,7 @@ fn the_rule_has_the_host_without_its_port_and_the_services_port() {
 }
 
 #[test]
-fn class_and_annotations_are_the_users() {
+fn ingress_class_and_annotations_come_from_the_spec() {
     let tenant = tenant(json!({"controlPlane": {"ingress": {
         "hostname": "api.example.com",
         "ingressClassName": "nginx",

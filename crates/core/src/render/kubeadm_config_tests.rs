@@ -35,7 +35,7 @@ fn the_documents_are_the_golden_ones() {
 }
 
 #[test]
-fn names_of_the_certificate_come_in_the_references_order() {
+fn certificate_names_come_in_upstreams_order() {
     let mut fixture = Fixture::with(json!({"networkProfile": {
         "certSANs": ["demo.example.com", "10.9.9.9"],
         "clusterDomain": "tenant.example",

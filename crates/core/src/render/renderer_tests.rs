@@ -88,7 +88,7 @@ fn a_third_renderer_has_every_change_and_names_itself() {
 }
 
 #[test]
-fn a_new_tenant_gets_the_newest_renderer_and_keeps_it_while_its_pods_come_up() {
+fn a_new_tenant_gets_the_newest_renderer_and_keeps_it_while_its_pods_start() {
     let mut seen = snapshot(json!({}));
     let first = run(&mut seen);
     assert_eq!(renderer(&first), Some("2"));
@@ -139,7 +139,7 @@ fn an_upgrade_of_the_tenant_brings_the_newest_renderer_in_the_same_rollout() {
 }
 
 #[test]
-fn a_move_that_was_cut_off_before_the_status_was_written_is_not_undone() {
+fn a_move_interrupted_before_the_status_patch_is_not_undone() {
     let mut seen = old();
     change(&mut seen, &upgraded());
     let before = seen.object.status.clone();
@@ -170,7 +170,7 @@ fn an_upgrade_that_an_older_operator_rolls_out_is_not_rolled_twice() {
 }
 
 #[test]
-fn a_persons_word_moves_a_tenant_both_ways_and_is_read_strictly() {
+fn the_annotation_moves_a_tenant_both_ways_and_is_read_strictly() {
     let mut seen = old();
     for number in ["2", "1", "2"] {
         change(
@@ -187,11 +187,11 @@ fn a_persons_word_moves_a_tenant_both_ways_and_is_read_strictly() {
         let plan = run(&mut seen);
         assert_eq!(template(&plan), None, "{word:?}");
         assert_eq!(renderer(&plan), Some("2"), "{word:?}");
-        assert!(told(&plan.status).contains("Correct the annotation"));
+        assert!(refusal(&plan.status).contains("Correct the annotation"));
     }
 }
 
-fn told(status: &TenantControlPlaneStatus) -> String {
+fn refusal(status: &TenantControlPlaneStatus) -> String {
     let reconciled = find(&status.conditions, "Reconciled").unwrap();
     assert_eq!(
         (reconciled.status.as_str(), reconciled.reason.as_str()),
@@ -201,7 +201,7 @@ fn told(status: &TenantControlPlaneStatus) -> String {
 }
 
 #[test]
-fn pods_of_an_unknown_renderer_are_left_alone_and_everything_else_goes_on() {
+fn pods_of_an_unknown_renderer_are_not_written_and_everything_else_is() {
     let newer = json!({"status": {"renderer": "7"}});
     let named = DeploymentView {
         renderer: Some("7".to_owned()),
@@ -229,7 +229,8 @@ fn pods_of_an_unknown_renderer_are_left_alone_and_everything_else_goes_on() {
         assert_eq!(plan.prunes, vec![]);
         assert_eq!(plan.status.renderer, recorded);
         assert!(
-            told(&plan.status).contains("\"7\"") && told(&plan.status).contains(labels::RENDERER)
+            refusal(&plan.status).contains("\"7\"")
+                && refusal(&plan.status).contains(labels::RENDERER)
         );
         assert!(!kamaji_api::condition::is_true(
             &plan.status.conditions,
@@ -239,7 +240,7 @@ fn pods_of_an_unknown_renderer_are_left_alone_and_everything_else_goes_on() {
 }
 
 #[test]
-fn a_persons_word_takes_over_pods_of_an_unknown_renderer() {
+fn the_annotation_takes_over_pods_of_an_unknown_renderer() {
     let mut seen = settled(json!({}));
     change(
         &mut seen,

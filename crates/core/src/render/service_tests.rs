@@ -74,7 +74,7 @@ fn konnectivity_comes_second_and_the_users_ports_last() {
 }
 
 #[test]
-fn a_load_balancer_says_whether_it_wants_node_ports() {
+fn a_load_balancer_allocates_node_ports_by_default() {
     let spec = spec(of_type("LoadBalancer"));
     assert_eq!(spec["allocateLoadBalancerNodePorts"], true);
     assert_eq!(spec["loadBalancerClass"], Value::Null);
@@ -82,7 +82,7 @@ fn a_load_balancer_says_whether_it_wants_node_ports() {
 }
 
 #[test]
-fn a_load_balancer_without_node_ports_gives_them_back() {
+fn a_load_balancer_without_node_ports_releases_them() {
     let mut changes = of_type("LoadBalancer");
     changes["controlPlane"]["service"]["allocateLoadBalancerNodePorts"] = json!(false);
     changes["networkProfile"] = json!({
@@ -130,7 +130,7 @@ fn the_address_becomes_an_external_ip_only_where_allowed() {
 }
 
 #[test]
-fn families_are_the_users_where_there_are_any() {
+fn address_families_are_those_of_the_spec() {
     let spec = spec(json!({"controlPlane": {"service": {
         "serviceType": "LoadBalancer", "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"],
     }}}));

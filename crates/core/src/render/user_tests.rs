@@ -8,7 +8,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_users_metadata_wins() {
+fn labels_and_annotations_of_the_user_win() {
     let ours = ObjectMeta {
         labels: Some(map(&[("a", "ours"), ("b", "ours")])),
         annotations: Some(map(&[("c", "ours")])),
@@ -27,7 +27,7 @@ fn the_users_metadata_wins() {
 }
 
 #[test]
-fn labels_by_which_objects_are_found_stay_ours() {
+fn reserved_labels_are_not_overridden() {
     let ours = map(&[(labels::NAME, "demo"), (labels::PROJECT, "kamaji")]);
     let user = map(&[
         (labels::NAME, "other"),

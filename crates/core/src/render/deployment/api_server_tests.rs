@@ -11,7 +11,7 @@ fn with(extra: &[&str]) -> Fixture {
     }))
 }
 
-/// Our part of the flags and the user's; ours is sorted and ends with the TLS key.
+/// Splits the flags into the operator's, which are sorted and end with the TLS key, and the user's.
 fn split(fixture: &Fixture) -> (Vec<String>, Vec<String>) {
     let args = args(&fixture.facts());
     let last = args
@@ -87,7 +87,7 @@ fn the_authorization_mode_yields_to_an_authorization_config_too() {
 }
 
 #[test]
-fn the_egress_selector_is_ours_only_with_konnectivity() {
+fn the_egress_selector_is_managed_only_with_konnectivity() {
     let user = ["--egress-selector-config-file=/mine"];
     let (ours, kept) = split(&with(&user));
     assert_eq!(kept, user);

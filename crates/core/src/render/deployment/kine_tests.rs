@@ -90,7 +90,7 @@ fn the_user_overrides_everything_but_the_endpoint() {
 }
 
 #[test]
-fn a_container_of_its_name_replaces_the_image_and_is_none_by_itself() {
+fn a_container_named_kine_sets_the_image_and_adds_no_container() {
     let asked = json!([{"name": "kine", "image": "mirror.example.com/kine:v1"}]);
     let changes = json!({"controlPlane": {"deployment": {"additionalContainers": asked}}});
     let mut fixture = Fixture::with(changes).on(store("db", Driver::MySql, &["db:3306"]));
@@ -109,7 +109,7 @@ fn a_container_of_its_name_replaces_the_image_and_is_none_by_itself() {
 }
 
 #[test]
-fn the_image_that_runs_is_kept() {
+fn the_kine_image_that_runs_is_not_replaced() {
     let mut fixture = fixture(Driver::MySql);
     let image = |fixture: &Fixture| container(&fixture.facts()).and_then(|kine| kine.image);
     assert_eq!(

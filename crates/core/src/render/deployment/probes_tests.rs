@@ -23,7 +23,7 @@ fn period(seconds: i32) -> ProbeSpec {
 }
 
 #[test]
-fn without_settings_the_numbers_are_the_reference_ones() {
+fn probes_without_settings_have_upstreams_numbers() {
     let probe = probe(CHECK, Kind::Liveness, Component::ApiServer, None);
     assert_eq!(
         numbers(&probe),
@@ -36,7 +36,7 @@ fn without_settings_the_numbers_are_the_reference_ones() {
 }
 
 #[test]
-fn every_number_can_be_set_by_itself() {
+fn each_probe_number_is_overridden_alone() {
     let spec = ProbeSpec {
         initial_delay_seconds: Some(5),
         failure_threshold: Some(30),
@@ -58,7 +58,7 @@ fn every_number_can_be_set_by_itself() {
 }
 
 #[test]
-fn a_component_overrides_what_is_set_for_all_of_them() {
+fn probe_settings_of_a_component_win_over_those_for_all() {
     let settings = Probes {
         readiness: Some(ProbeSpec {
             period_seconds: Some(20),

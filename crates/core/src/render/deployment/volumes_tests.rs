@@ -68,7 +68,7 @@ fn volumes_are_the_users_then_the_base_then_kine_then_konnectivity() {
 }
 
 #[test]
-fn every_volume_of_ours_is_a_reserved_name() {
+fn every_managed_volume_is_a_reserved_name() {
     let ours = names(&with_kine(fixture(true)));
     assert_eq!(ours[1..], NAMES);
 }
@@ -92,7 +92,7 @@ fn the_api_server_mounts_konnectivity_after_the_authorities_and_kine_last() {
 }
 
 #[test]
-fn the_others_mount_the_users_then_their_kubeconfig() {
+fn scheduler_and_controller_manager_mount_the_users_volumes_then_their_kubeconfig() {
     let fixture = fixture(false);
     assert_eq!(
         paths(&scheduler_mounts(&fixture.tenant)),
