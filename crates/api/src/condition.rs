@@ -1,44 +1,52 @@
-//! What can be waited for, and since when?
+//! Conditions of our objects: their types, their reasons, and the rules by which a list of them changes.
+
+mod reason;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+pub use reason::{Reason, Severity};
+
 /// DataStore condition: its references resolve.
 pub const DATA_STORE_VALID: &str = "kamaji.clastix.io/DataStoreValidation";
-/// DataStore condition: nobody uses it any more.
+/// DataStore condition: no tenant uses it.
 pub const DATA_STORE_ALLOWED_DELETION: &str = "kamaji.clastix.io/DataStoreAllowedDeletion";
-/// DataStore condition: it answered when it was last asked.
+/// DataStore condition: the last check got an answer.
 pub const DATA_STORE_AVAILABLE: &str = "kamaji.clastix.io/DataStoreAvailable";
-/// DataStore condition: it tells tenants apart.
+/// DataStore condition: the datastore enforces access control between tenants.
 pub const ACCESS_CONTROL: &str = "kamaji.clastix.io/AccessControl";
 
-/// Reason of a DataStore's condition that is true and warns.
+/// Reason of a DataStore condition that is True and warns: a certificate ends soon.
 pub const CERTIFICATE_EXPIRING: &str = "CertificateExpiring";
 
-/// Conditions of a tenant.
+/// Types that earlier builds of this operator wrote to tenants under names of their own. Nobody updates
+/// them any more.
+const RENAMED: [&str; 1] = ["InsideReady"];
+
+/// Condition types of a TenantControlPlane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {
-    /// All of the others, and the control plane serves.
+    /// Every other condition is True.
     Ready,
-    /// The datastore can be used and the tenant has its place in it.
+    /// The datastore can be used and holds the tenant's schema and user.
     DataStoreReady,
     /// The control plane has an address.
     EndpointAssigned,
-    /// Authorities are readable, leaves valid.
+    /// CAs can be read and leaf certificates are valid.
     CertificatesValid,
     /// At least one replica is ready.
     ControlPlaneAvailable,
-    /// No rollout takes longer than it may.
+    /// No rollout exceeds its progress deadline.
     RolloutProgressing,
-    /// The inside is as planned.
+    /// The last reconcile of the tenant cluster applied all of its plan.
     TenantClusterConfigured,
-    /// The version asked for can be reached.
+    /// The requested version can be reached from the installed one.
     UpgradeAllowed,
-    /// The last pass could do all that it planned.
+    /// The last reconcile applied all of its plan.
     Reconciled,
 }
 
 impl ConditionType {
-    /// Every type.
+    /// Every type in the order of declaration.
     pub const ALL: [Self; 9] = [
         Self::Ready,
         Self::DataStoreReady,
@@ -51,7 +59,7 @@ impl ConditionType {
         Self::Reconciled,
     ];
 
-    /// The type as it is written in a status.
+    /// The type as a status carries it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "Ready",
@@ -72,22 +80,19 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// True if the condition of a type is there and True.
+/// True if the list has a condition of this type whose status is True.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
-/// Puts `new` in its place; the list is sorted by type. Its transition time is the old one's unless
-/// the status changed: the only code that decides about that. Returns true if status or reason
-/// changed.
+/// Replaces the condition of the type of `new`, and sorts the list by type. The transition time of the
+/// old condition stays unless the status changed. Returns true if status or reason changed.
 pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) -> bool {
-    new.message.truncate(floor(&new.message));
+    new.message.truncate(longest_message(&new.message));
     let mut transition = true;
     if let Some(old) = find(conditions, &new.type_) {
         transition = old.status != new.status || old.reason != new.reason;
-        if old.status == new.status {
-            new.last_transition_time = old.last_transition_time.clone();
-        }
+        keep_time(old, &mut new);
     }
     conditions.retain(|condition| condition.type_ != new.type_);
     conditions.push(new);
@@ -95,8 +100,29 @@ pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) -> bool {
     transition
 }
 
-/// The API server refuses messages of more than 32 KiB.
-fn floor(message: &str) -> usize {
+/// Gives each condition of `new` the transition time of its type in `old`, where both have the same status.
+pub fn keep_transition_times(old: &[Condition], new: &mut [Condition]) {
+    for condition in new {
+        if let Some(old) = find(old, &condition.type_) {
+            keep_time(old, condition);
+        }
+    }
+}
+
+/// Removes conditions of types that an earlier build of this operator wrote and this one does not. Types
+/// of upstream and of others stay.
+pub fn remove_renamed(conditions: &mut Vec<Condition>) {
+    conditions.retain(|condition| !RENAMED.contains(&condition.type_.as_str()));
+}
+
+fn keep_time(old: &Condition, new: &mut Condition) {
+    if old.status == new.status {
+        new.last_transition_time = old.last_transition_time.clone();
+    }
+}
+
+/// Bytes of a message that the API server accepts: at most 32 KiB, cut between characters.
+fn longest_message(message: &str) -> usize {
     let mut at = message.len().min(32_768);
     while !message.is_char_boundary(at) {
         at -= 1;

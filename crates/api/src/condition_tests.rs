@@ -11,7 +11,7 @@ fn condition(type_: &str, status: &str, second: i64) -> Condition {
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
-        reason: "Told".to_owned(),
+        reason: "Reported".to_owned(),
         message: format!("at {second}"),
         last_transition_time: at(second),
         observed_generation: Some(second),
@@ -19,7 +19,7 @@ fn condition(type_: &str, status: &str, second: i64) -> Condition {
 }
 
 #[test]
-fn a_first_condition_is_a_transition() {
+fn set_of_a_first_condition_is_a_transition() {
     let mut conditions = Vec::new();
     assert!(set(&mut conditions, condition("Ready", "True", 1)));
     assert!(is_true(&conditions, "Ready"));
@@ -27,7 +27,7 @@ fn a_first_condition_is_a_transition() {
 }
 
 #[test]
-fn the_time_stays_while_the_status_stays() {
+fn set_keeps_the_time_while_the_status_stays() {
     let mut conditions = vec![condition("Ready", "False", 1)];
     assert!(!set(&mut conditions, condition("Ready", "False", 2)));
     let ready = find(&conditions, "Ready").unwrap();
@@ -37,14 +37,14 @@ fn the_time_stays_while_the_status_stays() {
 }
 
 #[test]
-fn another_status_takes_the_new_time() {
+fn set_takes_the_new_time_with_another_status() {
     let mut conditions = vec![condition("Ready", "False", 1)];
     assert!(set(&mut conditions, condition("Ready", "True", 2)));
     assert_eq!(conditions, [condition("Ready", "True", 2)]);
 }
 
 #[test]
-fn another_reason_is_told_but_keeps_the_time() {
+fn set_reports_another_reason_and_keeps_the_time() {
     let mut conditions = vec![condition("Ready", "False", 1)];
     let mut next = condition("Ready", "False", 2);
     next.reason = "Else".to_owned();
@@ -53,7 +53,7 @@ fn another_reason_is_told_but_keeps_the_time() {
 }
 
 #[test]
-fn a_list_in_disorder_is_put_in_order() {
+fn set_sorts_the_list_and_removes_duplicates() {
     let mut conditions = vec![
         condition("c", "True", 1),
         condition("a", "True", 1),
@@ -65,7 +65,7 @@ fn a_list_in_disorder_is_put_in_order() {
 }
 
 #[test]
-fn a_long_message_is_cut_between_characters() {
+fn set_cuts_a_long_message_between_characters() {
     let mut conditions = Vec::new();
     let mut long = condition("Ready", "True", 1);
     long.message = format!("a{}", "é".repeat(40_000));
@@ -74,15 +74,53 @@ fn a_long_message_is_cut_between_characters() {
 }
 
 #[test]
-fn types_are_named_as_their_variants() {
+fn condition_types_are_named_as_their_variants() {
     for type_ in ConditionType::ALL {
         assert_eq!(type_.as_str(), format!("{type_:?}"));
     }
 }
 
+#[test]
+fn reasons_parse_from_their_text() {
+    for &reason in Reason::ALL {
+        assert_eq!(reason.as_str(), format!("{reason:?}"));
+        assert_eq!(Reason::parse(reason.as_str()), Some(reason));
+    }
+    assert_eq!(Reason::parse("Unheard"), None);
+}
+
+#[test]
+fn conditions_of_an_earlier_build_are_removed_and_others_stay() {
+    let mut conditions = vec![
+        condition("Accepted", "True", 1),
+        condition("InsideReady", "True", 1),
+        condition("example.com/Audited", "False", 1),
+        condition("TenantClusterConfigured", "True", 1),
+    ];
+    remove_renamed(&mut conditions);
+    let types: Vec<_> = conditions.iter().map(|c| c.type_.as_str()).collect();
+    assert_eq!(
+        types,
+        ["Accepted", "example.com/Audited", "TenantClusterConfigured"]
+    );
+}
+
+#[test]
+fn transition_times_are_kept_where_the_status_is_the_same() {
+    let old = [condition("a", "True", 1), condition("b", "True", 1)];
+    let mut new = [
+        condition("a", "True", 2),
+        condition("b", "False", 2),
+        condition("c", "True", 2),
+    ];
+    keep_transition_times(&old, &mut new);
+    let times = new.map(|condition| condition.last_transition_time);
+    assert_eq!(times, [at(1), at(2), at(2)]);
+}
+
 proptest! {
     #[test]
-    fn the_time_is_always_that_of_the_last_change(
+    fn transition_time_is_that_of_the_last_status_change(
         steps in prop::collection::vec(("[abc]", "True|False|Unknown"), 1..40)
     ) {
         let mut conditions = Vec::new();
@@ -95,14 +133,14 @@ proptest! {
             }
             let next = condition(type_, status, second);
             prop_assert_eq!(set(&mut conditions, next.clone()), transition);
-            let settled = conditions.clone();
+            let before = conditions.clone();
             prop_assert!(!set(&mut conditions, next));
-            prop_assert_eq!(&settled, &conditions);
+            prop_assert_eq!(&before, &conditions);
         }
-        let kept: Vec<_> = conditions
+        let times: Vec<_> = conditions
             .iter()
             .map(|c| (c.type_.clone(), (c.status.clone(), c.last_transition_time.0.as_second())))
             .collect();
-        prop_assert_eq!(kept, changed.into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(times, changed.into_iter().collect::<Vec<_>>());
     }
 }

@@ -28,3 +28,4 @@ pub mod spread;
 pub mod store;
 pub mod tenant;
 pub mod tenant_cluster;
+pub mod transitions;

@@ -20,7 +20,7 @@ use kamaji_core::{
 use kamaji_shell::ObjectKey;
 use kube::Client;
 
-use crate::{databases::DatastoreClients, memo::Memo, settings::Settings};
+use crate::{databases::DatastoreClients, settings::Settings, tenant_cache::TenantCache};
 use kamaji_shell::{
     apply::Writer,
     events::Events,
@@ -59,7 +59,7 @@ pub struct Context {
     /// What the last visits inside brought.
     pub tenant_cluster: Reports,
     /// What was found last.
-    pub memo: Memo,
+    pub tenant_cache: TenantCache,
     /// Events.
     pub events: Events,
     /// Metrics.
@@ -92,7 +92,7 @@ impl Context {
 
     /// A tenant is gone.
     pub fn forget(&self, key: &ObjectKey) {
-        self.memo.forget(key);
+        self.tenant_cache.forget(key);
         self.stores.forget(key);
         self.databases.forget(key);
         self.tenant_cluster.forget(key);

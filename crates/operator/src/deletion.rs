@@ -5,12 +5,7 @@ use std::sync::Arc;
 use kamaji_api::tenant::{KubernetesSpec, NetworkProfile, TenantControlPlane};
 use kamaji_core::{plan, snapshot::Snapshot, tenant::Tenant};
 
-use crate::{
-    context::Context,
-    databases::Removal,
-    observe,
-    report::{self, Failure},
-};
+use crate::{context::Context, databases::Removal, failure::Failure, observe, report};
 use kamaji_shell::{ObjectKey, apply::WriteError, events::EventRecord, queue::Outcome};
 
 /// One pass over a tenant that is being deleted.
@@ -38,13 +33,7 @@ async fn pass(
     let live = object.metadata.finalizers.clone().unwrap_or_default();
     let snapshot = Box::pin(observe::snapshot(context, key, object)).await?;
     let tenant = readable(&snapshot)?;
-    let todo = plan::deletion(&tenant, &snapshot).map_err(|wait| Failure {
-        condition: wait.condition,
-        reason: wait.reason,
-        message: wait.message,
-        occupied: None,
-        silent: false,
-    })?;
+    let todo = plan::deletion(&tenant, &snapshot)?;
     for (store, binding) in &todo.unbind {
         let removed = context.databases.remove(key, store, binding).await;
         let removed = removed.map_err(|error| Failure::not_removed(&error))?;
@@ -89,6 +78,6 @@ fn readable(snapshot: &Snapshot) -> Result<Tenant, Failure> {
             version: "v0.0.0".to_owned(),
             ..object.spec.kubernetes
         };
-        Tenant::parse(&object).map_err(|error| Failure::unreadable(&error))
+        Tenant::parse(&object).map_err(|error| Failure::spec_invalid(&error))
     })
 }

@@ -1,18 +1,20 @@
 //! When is something to be done for a tenant, and how is it done? See `docs/architecture.md`.
 
-mod certificates;
 mod claims;
 pub mod context;
 mod databases;
 mod deletion;
+mod expiry_metrics;
+mod failure;
+mod fingerprint;
 mod gateway;
-mod memo;
 mod observe;
 mod orphan;
 mod report;
 pub mod settings;
 mod store;
 mod tenant;
+mod tenant_cache;
 mod tenant_cluster;
 pub mod webhook;
 
@@ -124,7 +126,7 @@ async fn context(
         stores: context::Stores::default(),
         remote: kamaji_shell::remote::Remote::default(),
         tenant_cluster: context::Reports::default(),
-        memo: memo::Memo::default(),
+        tenant_cache: tenant_cache::TenantCache::default(),
         tenant_queue: Queue::default()
             .measured(metrics.queue("tenantcontrolplane"))
             .watched("TenantControlPlanes", &watchdog),
@@ -310,7 +312,7 @@ async fn tenants(context: &Arc<Context>) {
     };
     let abort = |key: &ObjectKey, what: &Abort| {
         tracing::error!(tenant = %key, "the reconcile failed: {what}");
-        let (context, key, failure) = (context.clone(), key.clone(), report::Failure::abort(what));
+        let (context, key, failure) = (context.clone(), key.clone(), failure::Failure::abort(what));
         tokio::spawn(async move {
             if let Some(object) = context.tenants.get(&key) {
                 report::failed(&context, &key, &object, &failure).await;

@@ -20,7 +20,7 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams},
 };
 
-use crate::{context::Context, report::Failure};
+use crate::{context::Context, failure::Failure};
 use kamaji_shell::{
     ObjectKey, bounded, clock,
     index::{Answer, Facts},
@@ -87,7 +87,7 @@ pub fn children(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) {
     snapshot.children.clear();
     (snapshot.service, snapshot.deployment, snapshot.ingress) = (None, None, None);
     snapshot.routes.clear();
-    for (child, found) in context.memo.occupied(key) {
+    for (child, found) in context.tenant_cache.names_to_read(key) {
         snapshot.children.extend(found.map(|found| (child, found)));
     }
     for (child, entry) in context.index.children(key) {
@@ -124,7 +124,7 @@ async fn secrets(
     if known.is_empty() {
         return Ok(());
     }
-    let listed = if context.memo.crowded(key) {
+    let listed = if context.tenant_cache.is_crowded(key) {
         None
     } else {
         list(context, key).await?
@@ -132,7 +132,7 @@ async fn secrets(
     let found = if let Some(listed) = listed {
         listed
     } else {
-        context.memo.crowd(key);
+        context.tenant_cache.mark_crowded(key);
         let read = known.into_iter().map(|name| secret(context, key, name));
         let read = stream::iter(read).buffer_unordered(AT_ONCE);
         let found: Vec<Option<Secret>> = read.try_collect().await?;
@@ -180,28 +180,30 @@ async fn occupied(
         for name in Names::of(&key.name).authorities() {
             if !snapshot.secrets.contains_key(&name) {
                 let lost = ObjectRef::namespaced(Kind::Secret, &key.namespace, &name);
-                context.memo.occupy(key, &lost);
+                context.tenant_cache.read_by_name(key, &lost);
             }
         }
     }
-    for object in context.memo.occupied(key).into_keys() {
+    for object in context.tenant_cache.names_to_read(key).into_keys() {
         if context
             .index
             .entry(&object)
             .is_some_and(|entry| entry.child.marks.labelled)
         {
-            context.memo.vacate(key, &object);
+            context.tenant_cache.stop_reading(key, &object);
         } else if object.kind == Kind::Secret {
             match secret(context, key, object.name.clone()).await? {
                 Some(secret) => drop(snapshot.secrets.insert(object.name, secret)),
-                None => context.memo.vacate(key, &object),
+                None => context.tenant_cache.stop_reading(key, &object),
             }
         } else if let Some(live) = context.writer.read(&object).await? {
             let child = Child::of(&live.body, object.kind, &key.name);
-            context.memo.found(key, &object, child.clone());
+            context
+                .tenant_cache
+                .record_read(key, &object, child.clone());
             snapshot.children.insert(object, child);
         } else {
-            context.memo.vacate(key, &object);
+            context.tenant_cache.stop_reading(key, &object);
             snapshot.children.remove(&object);
         }
     }

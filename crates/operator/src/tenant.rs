@@ -1,9 +1,12 @@
-//! What happens when something about a tenant may have changed?
+//! The tenant controller: observes one TenantControlPlane, plans, applies the plan and reports.
 //!
-//! One pass: observe, plan, apply, report. Nothing is decided here; the decisions are
-//! `kamaji_core::plan`'s.
+//! Decisions are made in `kamaji_core::plan`; this module carries them out.
 
-use std::{collections::hash_map::DefaultHasher, hash::Hasher, sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
@@ -16,19 +19,36 @@ use kamaji_core::{
 };
 
 use crate::{
-    certificates,
     context::Context,
+    expiry_metrics,
+    failure::Failure,
+    fingerprint::{self, Fingerprint},
     observe, orphan,
-    report::{self, Failure},
+    report::{self, Target},
     store, tenant_cluster,
 };
-use kamaji_shell::{
-    ObjectKey, clock, heavy,
-    index::{Answer, Entry},
-    queue::Outcome,
-};
+use kamaji_shell::{ObjectKey, clock, heavy, index::Answer, queue::Outcome};
 
-/// One reconcile of the tenant `key`.
+/// One reconcile between its stages.
+struct Reconcile {
+    /// The observation of the tenant, updated by its writes.
+    snapshot: Snapshot,
+    /// The fingerprint as observed, with the facts that the last plan was made from.
+    fingerprint: Fingerprint,
+    /// The last plan.
+    plan: Plan,
+}
+
+/// Reconciles the tenant `key`:
+///
+/// 1. Dereference: a tenant that is gone is forgotten; one that is paused is left alone; one that is
+///    being deleted goes to [`crate::deletion`].
+/// 2. Observe: compare the fingerprint with that of the last complete reconcile, and return if it is the
+///    same; else gather the snapshot.
+/// 3. Plan: compute the desired state from the snapshot (`kamaji_core::plan`).
+/// 4. Apply: write what differs. If other controllers responded to the writes at once, plan and apply
+///    again, at most [`ROUNDS`] times.
+/// 5. Report: patch the status, publish events, and schedule the next reconcile.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
     let Some(object) = context.tenants.get(&key) else {
         context.forget(&key);
@@ -45,121 +65,180 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         return Box::pin(crate::deletion::reconcile(&context, &key, &object)).await;
     }
     if let Some(why) = unreadable {
-        // Its next version wakes us.
-        report::failed(&context, &key, &object, &Failure::unknown(&why)).await;
+        // Its next version enqueues it.
+        report::failed(&context, &key, &object, &Failure::object_unreadable(&why)).await;
         return Outcome::Done {
             requeue_after: Some(context.settings.resync),
         };
     }
-    let facts = facts(&context, &key);
-    let around = around(&context, &key, &object);
-    let seen = fingerprint(&context, &key, &object, (facts, around));
-    if let Some(wake) = context.memo.unchanged(&key, seen, context.settings.resync) {
+    let fingerprint = Fingerprint::of(
+        &context.index,
+        &key,
+        &object,
+        environment(&context, &key, &object),
+    );
+    let resync = context.settings.resync;
+    if let Some(left) = context.tenant_cache.unchanged(&key, fingerprint, resync) {
         return Outcome::Done {
-            requeue_after: Some(wake),
+            requeue_after: Some(left),
         };
     }
-    let snapshot = match Box::pin(observe::snapshot(&context, &key, &object)).await {
+    let snapshot = match observe(&context, &key, &object).await {
         Ok(snapshot) => snapshot,
         Err(failure) => {
             report::failed(&context, &key, &object, &failure).await;
             return Outcome::Retry;
         }
     };
-    if let Err(error) = orphan::release_predecessor(&context, &key, &snapshot).await {
-        report::failed(&context, &key, &object, &error.into()).await;
-        return Outcome::Retry;
-    }
     match heavy::run(|| plan::plan(&snapshot)).await {
-        Ok(plan) => Box::pin(pass(&context, &key, (snapshot, facts, around), plan)).await,
-        Err(unreadable) => {
-            // Nothing can be done until the text changes, and that wakes us.
-            let failure = Failure::unreadable(&unreadable);
-            report::failed(&context, &key, &object, &failure).await;
-            let requeue_after = Some(context.settings.resync);
-            context.memo.settle(&key, seen, requeue_after);
+        Ok(plan) => {
+            let reconcile = Reconcile {
+                snapshot,
+                fingerprint,
+                plan,
+            };
+            Box::pin(apply_plan(&context, &key, reconcile)).await
+        }
+        Err(error) => {
+            // Only another spec helps, and that enqueues the tenant.
+            report::failed(&context, &key, &object, &Failure::spec_invalid(&error)).await;
+            let requeue_after = Some(resync);
+            context
+                .tenant_cache
+                .complete(&key, fingerprint, requeue_after);
             Outcome::Done { requeue_after }
         }
     }
 }
 
-/// What was written may say something by itself that the plan waited for, an address for example:
-/// then it goes on at once, with what it knows already.
-const ROUNDS: usize = 3;
-
-async fn pass(
+/// Gathers the snapshot, and releases what a former tenant of the name left.
+async fn observe(
     context: &Context,
     key: &ObjectKey,
-    (mut snapshot, mut facts, around): (Snapshot, u64, u64),
-    mut plan: Plan,
-) -> Outcome {
-    let mut result = Ok(());
-    let mut settled = false;
-    for _ in 0..ROUNDS {
-        result = apply(context, key, &mut snapshot, &plan).await;
-        let said = self::facts(context, key);
-        settled = said == facts;
-        if result.is_err() || settled {
-            break;
-        }
-        facts = said;
-        observe::children(context, key, &mut snapshot);
-        match heavy::run(|| plan::plan(&snapshot)).await {
-            Ok(next) => plan = next,
-            // It could be read a moment ago.
-            Err(_) => break,
-        }
-    }
-    if let Err(failure) = result {
-        report::refused(context, key, (&snapshot.object, &plan), &failure).await;
-        if let Some(occupied) = &failure.occupied {
-            context.memo.occupy(key, occupied);
-            return Outcome::Requeue(Duration::ZERO);
-        }
-        return Outcome::Retry;
-    }
-    let deadline = snapshot.now + context.settings.core.expiration_deadline;
-    let (x509, kubeconfigs) = certificates::census(&snapshot.secrets, snapshot.now, deadline);
-    let named = (key.namespace.as_str(), key.name.as_str());
-    context.metrics.certificates(named, x509, kubeconfigs);
-    context
-        .metrics
-        .expiries
-        .set(&key.to_string(), &plan.expiries);
-    let resync = clock::jitter(
-        context.settings.resync.mul_f64(0.9),
-        context.settings.resync,
-    );
-    let wake = plan
-        .requeue_at
-        .map_or(resync, |at| clock::until(at).min(resync));
-    match report::planned(context, key, &snapshot.object, &plan).await {
-        Ok(object) => {
-            let seen = fingerprint(context, key, &object, (facts, around));
-            // Whatever changed while we worked was not planned for: it must not count as seen.
-            let overtaken = !same_desired_state(&snapshot.object, &object)
-                || self::around(context, key, &object) != around
-                || plan
-                    .objects()
-                    .any(|planned| !context.index.as_planned(planned));
-            if !settled || overtaken {
+    object: &Arc<TenantControlPlane>,
+) -> Result<Snapshot, Failure> {
+    let snapshot = Box::pin(observe::snapshot(context, key, object)).await?;
+    orphan::release_predecessor(context, key, &snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Plans per reconcile at most. A write may bring at once what the plan waited for, an address for
+/// example; then the next plan is made from what is already known.
+const ROUNDS: usize = 3;
+
+async fn apply_plan(context: &Context, key: &ObjectKey, mut reconcile: Reconcile) -> Outcome {
+    let applied = apply_rounds(context, key, &mut reconcile).await;
+    let object = &reconcile.snapshot.object;
+    let stable = match applied {
+        Ok(stable) => stable,
+        Err(failure) => {
+            let target = Target { key, object };
+            report::interrupted(context, target, &reconcile.plan, &failure).await;
+            if let Some(occupied) = &failure.occupied {
+                context.tenant_cache.read_by_name(key, occupied);
                 return Outcome::Requeue(Duration::ZERO);
             }
-            context.memo.settle(key, seen, Some(wake));
-            tenant_cluster::schedule(context, key, &object);
-            enqueue_stores(context, &object);
-            Outcome::Done {
-                requeue_after: Some(wake),
-            }
+            return Outcome::Retry;
         }
+    };
+    measure_expiries(context, key, &reconcile);
+    match report::planned(context, key, object, &reconcile.plan).await {
+        Ok(object) if stable => complete(context, key, &reconcile, &object),
+        Ok(_) => Outcome::Requeue(Duration::ZERO),
         Err(failure) => {
-            tracing::debug!(tenant = %key, "{}", failure.message);
+            tracing::debug!(tenant = %key, "status patch failed: {}", failure.message);
             Outcome::Retry
         }
     }
 }
 
-/// True if `live` asks for what `planned` asked for.
+/// Applies the plan, and the plans that follow from what the writes brought. Returns true once a plan
+/// changed no facts.
+async fn apply_rounds(
+    context: &Context,
+    key: &ObjectKey,
+    reconcile: &mut Reconcile,
+) -> Result<bool, Failure> {
+    let Reconcile {
+        snapshot,
+        fingerprint,
+        plan,
+    } = reconcile;
+    for _ in 0..ROUNDS {
+        apply(context, key, snapshot, plan).await?;
+        let facts = fingerprint::facts(&context.index, key);
+        if facts == fingerprint.children.facts {
+            return Ok(true);
+        }
+        fingerprint.children.facts = facts;
+        observe::children(context, key, snapshot);
+        match heavy::run(|| plan::plan(snapshot)).await {
+            Ok(next) => *plan = next,
+            // The same spec was parsed a moment ago.
+            Err(_) => break,
+        }
+    }
+    Ok(false)
+}
+
+fn measure_expiries(context: &Context, key: &ObjectKey, reconcile: &Reconcile) {
+    let Reconcile { snapshot, plan, .. } = reconcile;
+    let deadline = snapshot.now + context.settings.core.expiration_deadline;
+    let expiring = expiry_metrics::count(&snapshot.secrets, snapshot.now, deadline);
+    let name = (key.namespace.as_str(), key.name.as_str());
+    context
+        .metrics
+        .certificates(name, expiring.certificates, expiring.kubeconfigs);
+    context
+        .metrics
+        .expiries
+        .set(&key.to_string(), &plan.expiries);
+}
+
+/// Ends a reconcile whose status is published: records it, and schedules the next one. Something that
+/// changed meanwhile was not planned for, and requeues the tenant at once.
+fn complete(
+    context: &Context,
+    key: &ObjectKey,
+    reconcile: &Reconcile,
+    object: &TenantControlPlane,
+) -> Outcome {
+    // Before the checks: a change after them then differs from the recorded fingerprint.
+    let fingerprint = reconcile
+        .fingerprint
+        .after_writes(&context.index, key, object);
+    if is_outdated(context, key, reconcile, object) {
+        return Outcome::Requeue(Duration::ZERO);
+    }
+    let resync = context.settings.resync;
+    let resync = clock::jitter(resync.mul_f64(0.9), resync);
+    let requeue_at = reconcile.plan.requeue_at;
+    let requeue_after = Some(requeue_at.map_or(resync, |at| clock::until(at).min(resync)));
+    context
+        .tenant_cache
+        .complete(key, fingerprint, requeue_after);
+    tenant_cluster::schedule(context, key, object);
+    enqueue_stores(context, object);
+    Outcome::Done { requeue_after }
+}
+
+/// True if something changed during the reconcile that the plan did not know.
+fn is_outdated(
+    context: &Context,
+    key: &ObjectKey,
+    reconcile: &Reconcile,
+    object: &TenantControlPlane,
+) -> bool {
+    let environment = environment(context, key, object);
+    !same_desired_state(&reconcile.snapshot.object, object)
+        || environment != reconcile.fingerprint.environment
+        || reconcile
+            .plan
+            .objects()
+            .any(|planned| !context.index.as_planned(planned))
+}
+
+/// True if both versions ask for the same desired state.
 fn same_desired_state(planned: &TenantControlPlane, live: &TenantControlPlane) -> bool {
     let (planned, live) = (&planned.metadata, &live.metadata);
     planned.generation == live.generation
@@ -168,7 +247,7 @@ fn same_desired_state(planned: &TenantControlPlane, live: &TenantControlPlane) -
         && planned.deletion_timestamp == live.deletion_timestamp
 }
 
-/// Makes it so, in the order of the plan.
+/// Applies a plan in its order: finalizers, steps, prunes, and the answered annotation.
 async fn apply(
     context: &Context,
     key: &ObjectKey,
@@ -178,7 +257,7 @@ async fn apply(
     if let Some(finalizers) = &plan.finalizers {
         let names = observe::store_names(context, &snapshot.object);
         let held = context.stores.hold(key, names);
-        held.map_err(|wait| Failure::waiting(&wait))?;
+        held.map_err(|wait| Failure::store_unusable(&wait))?;
         snapshot.object = context
             .writer
             .set_finalizers(&snapshot.object, finalizers)
@@ -190,7 +269,7 @@ async fn apply(
             Step::Bind(store, binding) => {
                 bind(context, key, (store, binding))
                     .await
-                    .map_err(|failure| failure.beside(&snapshot.secrets, key))?;
+                    .map_err(|failure| failure.with_certificate_hint(&snapshot.secrets, key))?;
             }
         }
     }
@@ -206,6 +285,7 @@ async fn apply(
     Ok(())
 }
 
+/// Writes one object unless it is as planned, and updates snapshot and index.
 async fn write(
     context: &Context,
     key: &ObjectKey,
@@ -228,7 +308,7 @@ async fn write(
     Ok(())
 }
 
-/// Who uses a DataStore is written down there, too.
+/// Enqueues the DataStores of a tenant whose status does not list it as a user yet.
 fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
     for name in observe::store_names(context, object) {
         let key = format!(
@@ -246,8 +326,8 @@ fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
     }
 }
 
-/// Claims the tenant's names in a datastore and sees to it that it has its place there. Two tenants in
-/// one place would read each other's data: whoever was there first keeps it.
+/// Claims the tenant's names in a datastore, and creates its schema, user and grants. Two tenants with one
+/// schema would read each other's data: the first keeps it.
 async fn bind(
     context: &Context,
     key: &ObjectKey,
@@ -259,50 +339,13 @@ async fn bind(
     Ok(context.databases.ensure(key, store, binding).await?)
 }
 
-/// What children say by themselves, in eight bytes.
-fn facts(context: &Context, key: &ObjectKey) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let look = |entry: &Entry| hasher.write_u64(entry.facts_digest());
-    context.index.each(key, look);
-    hasher.finish()
-}
-
-/// What a plan looks at beside the tenant and its children, in eight bytes.
-fn around(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> u64 {
+/// The hash of what a plan reads beside the tenant and its objects.
+fn environment(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> u64 {
     let mut hasher = DefaultHasher::new();
     for store in observe::store_names(context, object) {
         hasher.write_u64(context.stores.digest(&store));
     }
     hasher.write_u64(context.tenant_cluster.digest(key));
     hasher.write_u8(context.gateway_api().into());
-    hasher.finish()
-}
-
-/// Everything that a plan may look at, in eight bytes. What children say, and what is around them,
-/// is as it was observed: if our own writes changed it, another look is due, and nothing else they
-/// change is news.
-fn fingerprint(
-    context: &Context,
-    key: &ObjectKey,
-    object: &TenantControlPlane,
-    (facts, around): (u64, u64),
-) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let meta = &object.metadata;
-    for part in [
-        serde_json::to_vec(&(
-            &meta.uid,
-            &meta.generation,
-            &meta.annotations,
-            &meta.finalizers,
-        )),
-        serde_json::to_vec(&object.status),
-    ] {
-        hasher.write(&part.unwrap_or_default());
-    }
-    hasher.write_u64(facts);
-    let look = |entry: &Entry| hasher.write_u64(entry.content_digest());
-    context.index.each(key, look);
-    hasher.write_u64(around);
     hasher.finish()
 }

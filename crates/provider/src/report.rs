@@ -5,8 +5,9 @@ use kamaji_api::{condition, control_plane::KamajiControlPlane};
 use kamaji_core::{
     cluster_api::Plan,
     object::{Kind, Object},
+    transitions::transitions,
 };
-use kamaji_shell::{apply::WriteError, clock, events::EventRecord, queue::Abort};
+use kamaji_shell::{apply::WriteError, clock, queue::Abort};
 
 use crate::context::Context;
 
@@ -118,7 +119,7 @@ pub async fn status(
     }
     let none = Vec::new();
     let had = object.status.as_ref().map_or(&none, |s| &s.conditions);
-    carry_times(had, &mut next.conditions);
+    condition::keep_transition_times(had, &mut next.conditions);
     if object.status.as_ref() == Some(&next) {
         return Ok(None);
     }
@@ -128,8 +129,8 @@ pub async fn status(
         Err(WriteError::Gone(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
-    for what in event_records(had, &next.conditions) {
-        context.events.publish(object, what).await;
+    for event in transitions(had, &next.conditions) {
+        context.events.publish(object, event.into()).await;
     }
     Ok(Some(written))
 }
@@ -192,69 +193,3 @@ pub async fn interrupted(
         tracing::debug!(%error, "status patch failed");
     }
 }
-
-/// Keeps the transition times of conditions whose status is the same as before, whatever the plan had in between.
-fn carry_times(had: &[Condition], next: &mut [Condition]) {
-    for condition in next {
-        if let Some(old) = condition::find(had, &condition.type_)
-            && old.status == condition.status
-        {
-            condition.last_transition_time = old.last_transition_time.clone();
-        }
-    }
-}
-
-/// Reasons of warning events: a person has to act.
-const WARNINGS: [&str; 16] = [
-    "ClusterMissing",
-    "EndpointMismatch",
-    "ExternalClusterUnreachable",
-    "ExternalReferenceInvalid",
-    "InfrastructureUnreadable",
-    "InfrastructureUnsupported",
-    "ProbeFailed",
-    "SecretForeign",
-    "SecretKeyMissing",
-    "SecretTypeWrong",
-    "SpecInvalid",
-    "TenantControlPlaneForeign",
-    "WriteFailed",
-    "WriteForbidden",
-    "WriteRefused",
-    "WriteStorm",
-];
-
-/// Condition types that lead to an event when they become true.
-const NEWS: [&str; 2] = ["KamajiControlPlaneIsInitialized", "Available"];
-
-/// Events on the transitions between two lists of conditions; equal messages lead to one event.
-fn event_records(had: &[Condition], next: &[Condition]) -> Vec<EventRecord> {
-    let mut records: Vec<EventRecord> = Vec::new();
-    for condition in next {
-        let old = condition::find(had, &condition.type_);
-        if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
-            continue;
-        }
-        let type_ = condition.type_.as_str();
-        let note = match condition.status.as_str() {
-            "True" if NEWS.contains(&type_) => format!("{type_} is true"),
-            "False" if condition.message.is_empty() => continue,
-            "False" => condition.message.clone(),
-            _ if type_ == "Paused" || type_ == "Deleting" => condition.message.clone(),
-            _ => continue,
-        };
-        let same = records.iter().any(|record| record.note == note);
-        if !same {
-            records.push(EventRecord {
-                warning: WARNINGS.contains(&condition.reason.as_str()),
-                reason: condition.reason.clone(),
-                note,
-            });
-        }
-    }
-    records
-}
-
-#[cfg(test)]
-#[path = "report_tests.rs"]
-mod tests;

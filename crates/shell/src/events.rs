@@ -25,6 +25,21 @@ pub struct EventRecord {
     pub note: String,
 }
 
+impl From<kamaji_core::transitions::Event> for EventRecord {
+    fn from(event: kamaji_core::transitions::Event) -> Self {
+        let kamaji_core::transitions::Event {
+            warning,
+            reason,
+            note,
+        } = event;
+        Self {
+            warning,
+            reason,
+            note,
+        }
+    }
+}
+
 impl Events {
     /// Events of this operator.
     pub fn new(client: Client, identity: &str, leadership: Leadership) -> Self {

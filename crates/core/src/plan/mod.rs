@@ -26,6 +26,7 @@ mod foreign_tests;
 mod inherited;
 #[cfg(test)]
 mod inherited_tests;
+pub mod interrupted;
 mod invalid_spec;
 mod issuer;
 mod kubeconfigs;

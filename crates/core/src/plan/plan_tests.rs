@@ -1,6 +1,6 @@
 //! Whole plans: their objects, order and invariants.
 
-use kamaji_api::labels;
+use kamaji_api::{condition, labels};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -146,4 +146,18 @@ proptest! {
         let once_more = plan(&after(fixture, &again)).unwrap();
         prop_assert_eq!(hashes(&again), hashes(&once_more));
     }
+}
+
+#[test]
+fn a_plan_removes_the_condition_of_an_earlier_build_and_keeps_foreign_ones() {
+    let mut fixture = settled(json!({}));
+    let status = fixture.object.status.as_mut().unwrap();
+    for type_ in ["InsideReady", "example.com/Audited"] {
+        let mut condition = status.conditions[0].clone();
+        type_.clone_into(&mut condition.type_);
+        status.conditions.push(condition);
+    }
+    let planned = plan(&fixture).unwrap().status.conditions;
+    assert!(condition::find(&planned, "InsideReady").is_none());
+    assert!(condition::find(&planned, "example.com/Audited").is_some());
 }

@@ -10,6 +10,7 @@ use crate::plan::builder::PlanBuilder;
 
 pub(super) fn conditions(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     use ConditionType as C;
+    condition::remove_renamed(&mut status.conditions);
     let mut next = Vec::new();
     for type_ in [
         C::DataStoreReady,

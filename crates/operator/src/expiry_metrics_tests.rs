@@ -3,7 +3,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use super::*;
 
-/// A certificate that ends with a year.
+/// Certificate and key, PEM; the certificate ends on the last day of `year`.
 fn ending(year: i32) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -26,7 +26,7 @@ fn secret(lifecycle: Option<&str>, data: &[(&str, String)]) -> Secret {
 }
 
 #[test]
-fn certificates_are_counted_by_how_long_they_last_and_where_they_are() {
+fn certificates_are_counted_by_remaining_lifetime_and_by_place() {
     let (long, key) = ending(2040);
     let access = kubeconfig::Access {
         cluster: "demo".to_owned(),
@@ -72,7 +72,7 @@ fn certificates_are_counted_by_how_long_they_last_and_where_they_are() {
         ),
     ]);
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
-    let found = census(
+    let found = count(
         &secrets,
         at("2030-06-01T00:00:00Z"),
         at("2031-01-02T00:00:00Z"),
@@ -87,5 +87,9 @@ fn certificates_are_counted_by_how_long_they_last_and_where_they_are() {
         expiring: 0,
         invalid: 1,
     };
-    assert_eq!(found, (x509, kubeconfigs));
+    let expected = Counts {
+        certificates: x509,
+        kubeconfigs,
+    };
+    assert_eq!(found, expected);
 }

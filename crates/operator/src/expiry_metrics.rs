@@ -1,4 +1,4 @@
-//! How are a tenant's certificates? Told by a metric, decided by nobody.
+//! Metrics of certificate expiry: counts of a tenant's certificates by remaining lifetime.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,19 @@ use kamaji_core::pki::{certificate::Certificate, kubeconfig};
 
 use kamaji_shell::telemetry::Certificates;
 
-/// How the certificates in Secrets of their own are, and those in kubeconfigs; one that ends before
-/// `deadline` is expiring.
-pub fn census(
-    secrets: &BTreeMap<String, Secret>,
-    now: Timestamp,
-    deadline: Timestamp,
-) -> (Certificates, Certificates) {
-    let (mut x509, mut kubeconfigs) = (Certificates::default(), Certificates::default());
+/// Counts of one tenant's certificates by where they are stored.
+#[derive(Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Certificates in Secrets of lifecycle `x509`.
+    pub certificates: Certificates,
+    /// Client certificates in kubeconfigs.
+    pub kubeconfigs: Certificates,
+}
+
+/// Counts the certificates of a tenant's Secrets. One that ends between `now` and `deadline` is expiring;
+/// one that has ended or cannot be parsed is invalid.
+pub fn count(secrets: &BTreeMap<String, Secret>, now: Timestamp, deadline: Timestamp) -> Counts {
+    let mut counts = Counts::default();
     for secret in secrets.values() {
         let labels = secret.metadata.labels.as_ref();
         let lifecycle = labels.and_then(|labels| labels.get(labels::LIFECYCLE));
@@ -24,7 +29,12 @@ pub fn census(
             Some("x509") => {
                 for (_, bytes) in data.filter(|(key, _)| is_certificate(key)) {
                     let certificate = Certificate::from_pem(&bytes.0).ok();
-                    count(&mut x509, certificate.as_ref(), (now, deadline));
+                    add(
+                        &mut counts.certificates,
+                        certificate.as_ref(),
+                        now,
+                        deadline,
+                    );
                 }
             }
             Some("kubeconfig") => {
@@ -32,24 +42,25 @@ pub fn census(
                     let certificate = kubeconfig::credentials(&bytes.0)
                         .ok()
                         .and_then(|c| Certificate::from_pem(&c.certificate).ok());
-                    count(&mut kubeconfigs, certificate.as_ref(), (now, deadline));
+                    add(&mut counts.kubeconfigs, certificate.as_ref(), now, deadline);
                 }
             }
             _ => {}
         }
     }
-    (x509, kubeconfigs)
+    counts
 }
 
-/// Beside each certificate lies its key.
+/// True for the key of a certificate in a Secret; private keys lie beside them.
 fn is_certificate(key: &str) -> bool {
     key.rsplit_once('.').is_some_and(|(_, kind)| kind == "crt")
 }
 
-fn count(
+fn add(
     numbers: &mut Certificates,
     certificate: Option<&Certificate>,
-    (now, deadline): (Timestamp, Timestamp),
+    now: Timestamp,
+    deadline: Timestamp,
 ) {
     match certificate {
         Some(certificate) if certificate.not_after > deadline => numbers.valid += 1,
@@ -59,5 +70,5 @@ fn count(
 }
 
 #[cfg(test)]
-#[path = "certificates_tests.rs"]
+#[path = "expiry_metrics_tests.rs"]
 mod tests;

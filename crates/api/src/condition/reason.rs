@@ -1,0 +1,277 @@
+//! Reasons of conditions of TenantControlPlanes and KamajiControlPlanes, with their severity.
+
+/// How much a reason asks of a person; decides the type of the event about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing is wrong.
+    Normal,
+    /// Something is missing that another object has to bring. A warning on the object that waits itself,
+    /// and normal on an object that repeats it.
+    Waiting,
+    /// Somebody has to act.
+    Warning,
+}
+
+/// Declares [`Reason`] as one table: severity, then the reasons that have it.
+macro_rules! reasons {
+    ($($severity:ident: { $($(#[$doc:meta])+ $reason:ident,)+ })+) => {
+        /// Why a condition has its status. The text in a status is the variant's name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($($(#[$doc])+ $reason,)+)+
+        }
+
+        impl Reason {
+            /// Every reason, by severity.
+            pub const ALL: &'static [Self] = &[$($(Self::$reason,)+)+];
+
+            /// The reason as it is written in a status.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($(Self::$reason => stringify!($reason),)+)+
+                }
+            }
+
+            /// The severity of this reason.
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $($(Self::$reason)|+ => Severity::$severity,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    Normal: {
+        /// Everything the condition covers is as planned.
+        AsPlanned,
+        /// At least one replica is ready.
+        ReplicasReady,
+        /// The tenant asks for no replicas.
+        Sleeping,
+        /// The control plane or its certificates can be used.
+        Available,
+        /// Pods of an older template are being replaced.
+        RollingOut,
+        /// Every pod is of the newest template.
+        NotRollingOut,
+        /// Fewer replicas exist than the spec asks for.
+        ScalingUp,
+        /// No further replica is needed.
+        NotScalingUp,
+        /// More replicas exist than the spec asks for.
+        ScalingDown,
+        /// No replica has to go.
+        NotScalingDown,
+        /// The step succeeded.
+        Succeeded,
+        /// The step is switched off by a setting.
+        Skipped,
+        /// The step does not apply to this object.
+        NotNeeded,
+        /// Reconciling is suspended by the Cluster or an annotation.
+        Paused,
+        /// Reconciling is not suspended.
+        NotPaused,
+        /// The object is being deleted.
+        Deleting,
+        /// The object is not being deleted.
+        NotDeleting,
+        /// The deletion waits for the TenantControlPlane to be deleted.
+        TenantControlPlaneDeleting,
+        /// The deletion leaves a TenantControlPlane in another cluster behind.
+        TenantControlPlaneOrphaned,
+    }
+    Waiting: {
+        /// The control plane's Service has no usable address yet.
+        ServicePending,
+        /// The name of the control plane's Service is taken by a foreign object.
+        ServiceForeign,
+        /// The Service of type LoadBalancer has no address yet.
+        LoadBalancerPending,
+        /// The load balancer has a host name and no address.
+        LoadBalancerHostnameOnly,
+        /// A Service of type NodePort needs an address in the spec.
+        AddressMissing,
+        /// The address families of the Service and of the spec differ.
+        FamiliesDiffer,
+        /// The TenantControlPlane has no address yet.
+        AddressPending,
+        /// The TenantControlPlane is being created.
+        TenantControlPlanePending,
+        /// The TenantControlPlane is not available.
+        NotAvailable,
+        /// No owner reference names a Cluster yet.
+        OwnerMissing,
+        /// The infrastructure cluster does not exist yet.
+        InfrastructureMissing,
+        /// The published endpoint is not the present one.
+        EndpointOutdated,
+        /// A Secret of the tenant does not exist yet.
+        SecretPending,
+        /// The published Secrets do not exist yet.
+        SecretsPending,
+        /// The certificates do not exist yet.
+        CertificatesPending,
+        /// The API server was not probed yet.
+        ProbePending,
+    }
+    Warning: {
+        /// The Deployment does not exist yet.
+        DeploymentPending,
+        /// No replica of the Deployment is ready.
+        NoReplicaReady,
+        /// The tenant cluster was not reconciled yet.
+        NotReconciledYet,
+        /// The datastore binding was not made yet.
+        NotBound,
+        /// The spec cannot be parsed.
+        SpecInvalid,
+        /// The object has a value that this build does not know.
+        ObjectUnreadable,
+        /// An object has a planned name and belongs to somebody else.
+        ObjectForeign,
+        /// An annotation of the tenant cannot be parsed.
+        AnnotationUnreadable,
+        /// Secrets under the tenant's names belong to a former owner.
+        SecretsOfAnotherOwner,
+        /// The recorded renderer is not part of this build.
+        RendererUnknown,
+        /// The spec asks for routes and the API server serves none.
+        GatewayApiMissing,
+        /// A CA or key that was issued is gone.
+        AuthorityLost,
+        /// A CA or key cannot be parsed.
+        AuthorityDamaged,
+        /// A CA ends soon and is not renewed by itself.
+        AuthorityExpiring,
+        /// Requested new keys wait for the rest of the plan.
+        RenewalWaits,
+        /// The requested version is older than the installed one.
+        DowngradeRefused,
+        /// The requested version is more than one minor away.
+        MinorSkipped,
+        /// The rollout takes longer than its deadline.
+        ProgressDeadlineExceeded,
+        /// A pod of the rollout fits on no node.
+        Unschedulable,
+        /// An image of the rollout cannot be pulled.
+        ImagePullBackOff,
+        /// A container of the rollout exits again and again.
+        CrashLoopBackOff,
+        /// A container of the rollout cannot be started.
+        ContainerFailed,
+        /// The spec names no datastore and there is no default.
+        DataStoreUnnamed,
+        /// The DataStore does not exist.
+        DataStoreMissing,
+        /// The DataStore is not valid yet.
+        DataStoreNotReady,
+        /// The DataStore is being deleted.
+        DataStoreLeaving,
+        /// The datastore does not accept the schema or user name.
+        DataStoreNameRefused,
+        /// The DataStore's CA cannot sign client certificates.
+        DataStoreCertificateAuthorityUnusable,
+        /// The datastore cannot be reached or returned an error.
+        DataStoreFailed,
+        /// Another tenant has the schema or user.
+        DataStoreShared,
+        /// The schema or user was not created by this cluster.
+        DataStoreForeign,
+        /// Data of a deleted tenant was left in the datastore.
+        DataStoreLeft,
+        /// The datastore does not enforce access control.
+        AccessControlOff,
+        /// The tenant's data would have to be moved.
+        MigrationUnavailable,
+        /// The overrides of a tenant with data differ from the recorded ones.
+        OverridesChanged,
+        /// An override's DataStore has another CA.
+        OverrideAuthorityDiffers,
+        /// An override's DataStore is not etcd.
+        OverrideDriverNotEtcd,
+        /// The tenant's API server cannot be reached or returned an error.
+        TenantApiUnreachable,
+        /// The content of the tenant cluster cannot be rendered.
+        TenantClusterInvalid,
+        /// The spec limits writes and the operator has no webhook CA.
+        WriteLimitUnavailable,
+        /// The administrator's kubeconfig has not the expected key.
+        KubeconfigMissing,
+        /// The administrator's kubeconfig cannot be parsed.
+        KubeconfigUnreadable,
+        /// The administrator's kubeconfig makes no client.
+        KubeconfigUnusable,
+        /// A read from the management cluster failed.
+        ReadFailed,
+        /// A write met another version of the object.
+        WriteConflict,
+        /// A write failed for another reason than the ones below.
+        WriteFailed,
+        /// A write needs a permission that is missing.
+        WriteForbidden,
+        /// The API server or a webhook refused the content.
+        WriteRefused,
+        /// The same object was written too often.
+        WriteStorm,
+        /// This replica is not the leader.
+        NotLeading,
+        /// A reconcile exceeded its time limit.
+        ReconcileTimedOut,
+        /// A reconcile ended by a panic.
+        InternalError,
+        /// The Cluster that owns the control plane does not exist.
+        ClusterMissing,
+        /// The Cluster names another endpoint.
+        EndpointMismatch,
+        /// The remote management cluster cannot be reached.
+        ExternalClusterUnreachable,
+        /// The reference to a remote management cluster cannot be used.
+        ExternalReferenceInvalid,
+        /// The infrastructure cluster cannot be read.
+        InfrastructureUnreadable,
+        /// The infrastructure cluster's kind is not supported.
+        InfrastructureUnsupported,
+        /// The probe of the API server failed.
+        ProbeFailed,
+        /// A Secret to publish exists and belongs to somebody else.
+        SecretForeign,
+        /// A Secret of the tenant lacks an expected key.
+        SecretKeyMissing,
+        /// A Secret to publish exists with another type.
+        SecretTypeWrong,
+        /// The TenantControlPlane exists and belongs to somebody else.
+        TenantControlPlaneForeign,
+    }
+}
+
+impl Reason {
+    /// The reason of this text; `None` for one that no variant has.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
+    }
+
+    /// True if every new tenant passes through this reason, or its owner chose it: worth an event only
+    /// when it replaces a condition that was True.
+    pub const fn is_startup(self) -> bool {
+        matches!(
+            self,
+            Self::ServicePending
+                | Self::DeploymentPending
+                | Self::NotReconciledYet
+                | Self::NoReplicaReady
+                | Self::Sleeping
+        )
+    }
+}
+
+impl From<Reason> for &'static str {
+    fn from(reason: Reason) -> Self {
+        reason.as_str()
+    }
+}

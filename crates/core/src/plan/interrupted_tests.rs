@@ -1,0 +1,105 @@
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kamaji_api::tenant::{StorageSetupStatus, StorageStatus};
+
+use super::*;
+
+fn condition(type_: &str, status: &str, reason: &str) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: String::new(),
+        observed_generation: None,
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+    }
+}
+
+fn with(conditions: &[Condition]) -> TenantControlPlaneStatus {
+    TenantControlPlaneStatus {
+        conditions: conditions.to_vec(),
+        ..TenantControlPlaneStatus::default()
+    }
+}
+
+fn plan(conditions: &[Condition]) -> Plan {
+    Plan {
+        steps: Vec::new(),
+        prunes: Vec::new(),
+        finalizers: None,
+        answered: false,
+        status: with(conditions),
+        requeue_at: None,
+        expiries: Vec::new(),
+        waits: Vec::new(),
+    }
+}
+
+fn reasons(status: &TenantControlPlaneStatus) -> Vec<String> {
+    let described = |c: &Condition| format!("{} {} {}", c.type_, c.status, c.reason);
+    status.conditions.iter().map(described).collect()
+}
+
+#[test]
+fn observations_replace_conditions_and_outcomes_stay() {
+    let old = with(&[
+        condition("ControlPlaneAvailable", "False", "NoReplicaReady"),
+        condition("Ready", "False", "WriteRefused"),
+        condition("Reconciled", "False", "WriteRefused"),
+    ]);
+    let planned = plan(&[
+        condition("CertificatesValid", "True", "AsPlanned"),
+        condition("ControlPlaneAvailable", "True", "ReplicasReady"),
+        condition("Ready", "True", "AsPlanned"),
+        condition("Reconciled", "True", "AsPlanned"),
+    ]);
+    assert_eq!(
+        reasons(&status(&old, &planned, true)),
+        [
+            "ControlPlaneAvailable True ReplicasReady",
+            "Ready False WriteRefused",
+            "Reconciled False WriteRefused",
+        ]
+    );
+    let damaged = plan(&[condition("CertificatesValid", "False", "AuthorityDamaged")]);
+    let next = reasons(&status(&old, &damaged, true));
+    assert!(next.contains(&"CertificatesValid False AuthorityDamaged".to_owned()));
+}
+
+#[test]
+fn an_unbound_tenant_has_an_unknown_datastore() {
+    let ready = plan(&[condition("DataStoreReady", "True", "AsPlanned")]);
+    let fresh = with(&[]);
+    assert_eq!(
+        reasons(&status(&fresh, &ready, false)),
+        ["DataStoreReady Unknown NotBound"]
+    );
+    assert_eq!(
+        reasons(&status(&fresh, &ready, true)),
+        ["DataStoreReady True AsPlanned"]
+    );
+    let recorded = TenantControlPlaneStatus {
+        storage: Some(StorageStatus {
+            setup: Some(StorageSetupStatus::default()),
+            ..StorageStatus::default()
+        }),
+        ..fresh.clone()
+    };
+    assert_eq!(
+        reasons(&status(&recorded, &ready, false)),
+        ["DataStoreReady True AsPlanned"]
+    );
+    let missing = plan(&[condition("DataStoreReady", "False", "DataStoreMissing")]);
+    assert_eq!(
+        reasons(&status(&fresh, &missing, false)),
+        ["DataStoreReady False DataStoreMissing"]
+    );
+}
+
+#[test]
+fn a_condition_of_an_earlier_build_is_removed() {
+    let old = with(&[condition("InsideReady", "True", "AsPlanned")]);
+    assert!(reasons(&status(&old, &plan(&[]), true)).is_empty());
+}

@@ -1,0 +1,221 @@
+//! Failures of a reconcile: the condition, reason and message that each publishes.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use kamaji_api::{
+    condition::{ConditionType, Reason},
+    labels,
+};
+use kamaji_core::{
+    binding::Binding, names::Names, object::ObjectRef, plan::Wait, snapshot::StoreWait,
+    tenant::ParseError,
+};
+use kamaji_datastore as datastore;
+
+use crate::{databases::DatabaseError, orphan::OrphanError};
+use kamaji_shell::{ObjectKey, apply::WriteError, queue::Abort};
+
+/// The reason why a reconcile did not apply all of its plan.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The condition that becomes False, beside Ready.
+    pub condition: ConditionType,
+    /// The reason of both conditions.
+    pub reason: &'static str,
+    /// The message of both conditions: object, cause and next action.
+    pub message: String,
+    /// An object without our labels that exists under a planned name; later reconciles read it by name.
+    pub occupied: Option<ObjectRef>,
+    /// True for a lost race, which the next reconcile usually resolves: published only if it repeats.
+    pub silent: bool,
+}
+
+impl Failure {
+    fn new(reason: impl Into<&'static str>, message: impl ToString) -> Self {
+        Self {
+            condition: ConditionType::Reconciled,
+            reason: reason.into(),
+            message: message.to_string(),
+            occupied: None,
+            silent: false,
+        }
+    }
+
+    /// The spec cannot be parsed.
+    pub fn spec_invalid(error: &ParseError) -> Self {
+        Self::new(Reason::SpecInvalid, error)
+    }
+
+    /// A read of `what` from the management cluster failed.
+    pub fn reading(key: &ObjectKey, what: &str, error: &kube::Error) -> Self {
+        Self::new(
+            Reason::ReadFailed,
+            format!("{what} of {key} cannot be read: {error}; it is tried again by itself"),
+        )
+    }
+
+    /// A datastore became unusable after the plan was made.
+    pub fn store_unusable(wait: &StoreWait) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(wait.reason(), wait)
+        }
+    }
+
+    /// The object has a value that the API server accepts and this build does not know.
+    pub fn object_unreadable(why: &str) -> Self {
+        Self::new(
+            Reason::ObjectUnreadable,
+            format!(
+                "this operator cannot read the object: {why}. It changes nothing of it and can only delete it; correct that field, or run the release that the definitions came with"
+            ),
+        )
+    }
+
+    /// Another tenant has the schema or the user of `binding`.
+    pub fn shared(store: &str, binding: &Binding, other: &ObjectKey) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(
+                Reason::DataStoreShared,
+                format!(
+                    "schema {} or user {} of the DataStore {store} belongs to the TenantControlPlane {other}: two tenants must not share them; {RECREATE}",
+                    binding.schema, binding.user
+                ),
+            )
+        }
+    }
+
+    /// Adds a hint to a refused binding where the tenant holds a client certificate from before.
+    pub fn with_certificate_hint(
+        self,
+        secrets: &BTreeMap<String, Secret>,
+        key: &ObjectKey,
+    ) -> Self {
+        let refused = [Reason::DataStoreShared, Reason::DataStoreForeign]
+            .iter()
+            .any(|reason| reason.as_str() == self.reason);
+        let name = Names::of(&key.name).datastore_certificate();
+        if !refused || !secrets.contains_key(&name) {
+            return self;
+        }
+        Self {
+            message: format!(
+                "{}. The Secret {name} holds a client certificate that was signed before this was refused; it is no longer renewed: delete it, and if another tenant has that user, recreate that user in the datastore under another name",
+                self.message
+            ),
+            ..self
+        }
+    }
+
+    /// The data of a tenant that is being deleted could not be removed.
+    pub fn not_removed(error: &DatabaseError) -> Self {
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(
+                Reason::DataStoreFailed,
+                format!(
+                    "the deletion waits, since the tenant's data cannot be removed: {error}. It goes on by itself once the datastore is back"
+                ),
+            )
+        }
+    }
+
+    /// The reconcile ended by a panic or by its time limit.
+    pub fn abort(what: &Abort) -> Self {
+        match what {
+            Abort::TimeOut(limit) => Self::new(
+                Reason::ReconcileTimedOut,
+                format!(
+                    "a look at this object took longer than {limit:?} and was stopped: the API server or the datastore answers slowly; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
+                ),
+            ),
+            Abort::Panic(what) => Self::new(
+                Reason::InternalError,
+                format!(
+                    "the operator failed on this object alone: {what}; please report it, with this object's YAML"
+                ),
+            ),
+        }
+    }
+}
+
+impl From<Wait> for Failure {
+    fn from(wait: Wait) -> Self {
+        Self {
+            condition: wait.condition,
+            ..Self::new(wait.reason, wait.message)
+        }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Self {
+            occupied: match &error {
+                WriteError::AlreadyExists(object) => Some(object.clone()),
+                _ => None,
+            },
+            silent: matches!(
+                error,
+                WriteError::AlreadyExists(_)
+                    | WriteError::Conflict { .. }
+                    | WriteError::Gone(_)
+                    | WriteError::NotLeading(_)
+            ),
+            ..Self::new(error.reason(), error)
+        }
+    }
+}
+
+impl From<OrphanError> for Failure {
+    fn from(error: OrphanError) -> Self {
+        match error {
+            OrphanError::Write(error) => error.into(),
+            OrphanError::Read(..) => Self::new(Reason::ReadFailed, error),
+        }
+    }
+}
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        let (reason, message) = match error.driver() {
+            Some(datastore::Error::Owned { .. }) => (
+                Reason::DataStoreShared,
+                format!(
+                    "{error}: two tenants must not share them; {RECREATE}. After a restore, see the annotation {} in the documentation",
+                    labels::ADOPT_OWNER
+                ),
+            ),
+            Some(datastore::Error::Foreign { .. } | datastore::Error::Refused { .. }) => {
+                (Reason::DataStoreForeign, error.to_string())
+            }
+            Some(datastore::Error::AccessControlOff { .. }) => {
+                (Reason::AccessControlOff, error.to_string())
+            }
+            _ => (Reason::DataStoreFailed, error.to_string()),
+        };
+        Self {
+            condition: ConditionType::DataStoreReady,
+            ..Self::new(reason, message)
+        }
+    }
+}
+
+const RECREATE: &str = "nothing was granted; recreate this one with another spec.dataStoreSchema and spec.dataStoreUsername";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abort_by_time_out_has_another_reason_than_a_panic() {
+        let slow = Failure::abort(&Abort::TimeOut(std::time::Duration::from_secs(30)));
+        assert_eq!(slow.reason, "ReconcileTimedOut");
+        assert!(slow.message.contains("30s") && slow.message.contains("tried again"));
+        let ours = Failure::abort(&Abort::Panic("no such luck".to_owned()));
+        assert_eq!(ours.reason, "InternalError");
+        assert!(ours.message.contains("no such luck"));
+    }
+}
