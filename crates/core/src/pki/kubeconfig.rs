@@ -210,8 +210,10 @@ pub struct Expected<'a> {
     pub access: &'a Access,
     /// Content of the client certificate.
     pub request: &'a LeafRequest,
-    /// Authority that signs the client certificate; its PEM is the bundle that the kubeconfig trusts.
+    /// Authority that signs the client certificate.
     pub authority: &'a Authority,
+    /// PEM of the CAs that the kubeconfig trusts: the authority's own, and former ones during a rotation.
+    pub trust: &'a [u8],
     /// True if a person requested a new kubeconfig.
     pub rotate: bool,
 }
@@ -237,7 +239,7 @@ pub enum Reason {
     /// The text cannot be read as a kubeconfig.
     #[error(transparent)]
     Unreadable(#[from] KubeconfigError),
-    /// The trusted CAs are not those of the authority.
+    /// The trusted CAs are not the expected ones.
     #[error("it trusts another authority")]
     AuthorityDiffers,
     /// The server is not the expected one.
@@ -275,7 +277,7 @@ fn examine(
         .filter(|text| !text.is_empty())
         .ok_or(Reason::Missing)?;
     let have = credentials(text)?;
-    if have.ca != expected.authority.certificate_pem() {
+    if have.ca != expected.trust {
         return Err(Reason::AuthorityDiffers);
     }
     if have.server != expected.access.server {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::pki::{
+    authority,
     fixture::{DAY, Foreign, authority, entropy, now},
     key::KeyAlgorithm,
     leaves,
@@ -156,6 +157,7 @@ fn each_violated_rule_gives_its_reason() {
         access: &here,
         request: &request,
         authority: &ca,
+        trust: ca.certificate_pem(),
         rotate: false,
     };
     let due = now() + 364 * DAY;
@@ -172,6 +174,7 @@ fn each_violated_rule_gives_its_reason() {
     };
     let of_another = Expected {
         authority: &other,
+        trust: other.certificate_pem(),
         ..good
     };
     let moved = Expected {
@@ -209,4 +212,29 @@ fn each_violated_rule_gives_its_reason() {
     }
     let broken = verdict("{", &good, now());
     assert!(matches!(broken, Verdict::Renew(Reason::Unreadable(_))));
+}
+
+#[test]
+fn a_kubeconfig_that_trusts_former_authorities_is_kept_while_they_are_expected() {
+    let former = ["zeroth", "first"]
+        .map(|name| authority::issue(name, KeyAlgorithm::EcdsaP256, now(), &mut entropy(name)));
+    let (ca, access, request) = (authority(), access(), request());
+    let pair = ca.sign(&request, now(), &mut entropy("leaf"));
+    let [zeroth, first] = former.each_ref().map(|ca| ca.certificate_pem());
+    let trust = [ca.certificate_pem(), first, zeroth].concat();
+    let (certificate, key) = (pair.certificate_pem.as_bytes(), pair.key_pem.as_bytes());
+    let text = Kubeconfig::new(&access, &trust, certificate, key).to_yaml();
+    let expected = |trust| {
+        let expected = Expected {
+            access: &access,
+            request: &request,
+            authority: &ca,
+            trust,
+            rotate: false,
+        };
+        evaluate(Some(text.as_bytes()), &expected, now(), DAY)
+    };
+    assert!(matches!(expected(&trust), Verdict::Keep { .. }));
+    let differs = Verdict::Renew(Reason::AuthorityDiffers);
+    assert_eq!(expected(ca.certificate_pem()), differs);
 }

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     object::{Intent, Kind, Object},
+    pki::{authority, key::KeyAlgorithm, kubeconfig::credentials, trust::TrustBundle},
+    rng::Seed,
     snapshot::{Snapshot, StoreWait},
 };
 
@@ -313,4 +315,30 @@ fn leaves_that_end_with_their_authority_are_not_issued_again_until_it_ends() {
                 .is_some_and(|at| at > fixture.now && at <= ends)
         );
     }
+}
+
+#[test]
+fn former_authorities_behind_the_ca_pass_through_to_kubeconfigs() {
+    let mut fixture = settled(json!({}));
+    let data = fixture.secrets.get_mut("full-ca").unwrap();
+    let certificate = data.data.as_mut().unwrap().get_mut("ca.crt").unwrap();
+    for name in ["first", "second"] {
+        let mut entropy = Seed::from_text(name).for_purpose(name);
+        let former = authority::issue(name, KeyAlgorithm::EcdsaP256, fixture.now, &mut entropy);
+        certificate.0.extend(former.certificate_pem());
+    }
+    let bundle = certificate.0.clone();
+    assert_eq!(TrustBundle::parse(&bundle).len(), 3);
+    let before = &fixture.secrets["full-admin-kubeconfig"];
+    let before = credentials(&before.data.as_ref().unwrap()["admin.conf"].0).unwrap();
+    let fixture = after(fixture.clone(), &plan(&fixture).unwrap());
+    let kubeconfig = &fixture.secrets["full-admin-kubeconfig"];
+    let now = credentials(&kubeconfig.data.as_ref().unwrap()["admin.conf"].0).unwrap();
+    assert_eq!(now.ca, bundle);
+    assert_eq!(
+        now.certificate, before.certificate,
+        "the signer is the same"
+    );
+    let again = after(fixture.clone(), &plan(&fixture).unwrap());
+    assert_eq!(again.secrets, fixture.secrets);
 }

@@ -133,6 +133,7 @@ fn plan_file(
         access: &access,
         request: &request,
         authority: &authorities.ca,
+        trust: authorities.ca.certificate_pem(),
         rotate,
     };
     let text = live.get(file.name);
