@@ -1,7 +1,7 @@
-//! Bounds what an API server answers: how many bytes are taken from it before a request fails.
+//! [`Answers`]: limits on the bytes that an API server may answer before a request fails.
 //!
 //! A tenant's API server is whatever runs behind the tenant's Service. Its answers are read into memory
-//! before they are looked at, so that an endless one would end the operator, and all tenants with it.
+//! before they are parsed, so that an endless one would end the operator for all tenants.
 
 use std::{
     pin::Pin,
@@ -24,33 +24,33 @@ const TENANT: usize = 4 << 20;
 const EXTERNAL: usize = 16 << 20;
 /// Bytes of one answer of the management cluster.
 const MANAGEMENT: usize = 64 << 20;
-/// Bytes of an answer of a tenant that are not counted: nearly all answers are smaller.
+/// Bytes of a tenant's answer that the shared limit does not count: nearly all answers are smaller.
 const FREE: usize = 128 << 10;
 /// KiB of all larger answers of tenants, or of other management clusters, that are being read.
 const LARGE: usize = 16 << 10;
 
-/// A layer below a client: how many bytes one answer may have. Of a watch, that is one event.
+/// Layer below a client that limits the bytes of one answer; of a watch, those of one event.
 #[derive(Clone, Debug)]
 pub struct Answers {
     most: usize,
     account: Option<Arc<Semaphore>>,
 }
 
-/// Why an answer was not read to its end.
+/// Error of an answer that was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// One answer.
+    /// One answer has more than this number of bytes.
     #[error(
         "the answer has more than {0} bytes, which no answer of an API server needs: is something else listening there?"
     )]
     TooLong(usize),
-    /// All answers.
+    /// All large answers together exceed their shared limit.
     #[error("too many large answers are being read at once: it is tried again")]
     TooMany,
 }
 
 impl Answers {
-    /// Of tenants: each is bounded, and all that are large together.
+    /// Limits for tenants: 4 MiB for each answer, and 16 MiB for all large ones together.
     pub fn of_tenants() -> Self {
         Self {
             most: TENANT,
@@ -58,7 +58,7 @@ impl Answers {
         }
     }
 
-    /// Of other management clusters.
+    /// Limits for other management clusters: 16 MiB for each answer and for all large ones together.
     pub fn of_externals() -> Self {
         Self {
             most: EXTERNAL,
@@ -66,7 +66,7 @@ impl Answers {
         }
     }
 
-    /// Of the management cluster.
+    /// Limit for the management cluster: 64 MiB for each answer.
     pub fn of_management() -> Self {
         Self {
             most: MANAGEMENT,

@@ -1,4 +1,4 @@
-//! Reads lists whose length anybody may decide, up to a limit.
+//! [`list`]: reads lists up to a size, for objects that tenants may create at will.
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::{

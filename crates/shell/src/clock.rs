@@ -1,4 +1,4 @@
-//! What time is it, and what is random? The only place that asks.
+//! Clocks and randomness: the only module that reads them.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// This moment.
+    /// The present moment by both clocks.
     pub fn now() -> Self {
         Self {
             monotonic: instant(),
@@ -34,7 +34,7 @@ impl Moment {
         }
     }
 
-    /// That much later.
+    /// The moment that is `time` later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Moment {
     }
 }
 
-/// How long it is until `at`; nothing if it has passed.
+/// Duration until `at`; zero if it has passed.
 pub fn until(at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now())).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! How does a replica leave without a request being refused?
+//! [`Drain`]: graceful end of the webhooks' listener, without refused requests.
 //!
 //! A pod that ends stays in the tables of every node's kube-proxy for a moment, and API servers keep
-//! connections to it. So it goes on answering for [`LONGEST`] after it was told to stop, and closes each
+//! connections to it. The listener therefore answers for [`LONGEST`] after the signal to stop, and closes each
 //! connection after its next answer.
 
 use std::{
@@ -19,29 +19,29 @@ use axum::{
 
 use super::clock;
 
-/// How long a replica that was told to stop answers still. Less than the pod's grace period.
+/// Time for which requests are answered after the signal to stop. Shorter than the pod's grace period.
 pub const LONGEST: Duration = Duration::from_secs(5);
 
-/// Whether and since when a replica leaves.
+/// State of the drain. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
     since: Arc<OnceLock<Instant>>,
 }
 
 impl Drain {
-    /// It leaves from now on.
+    /// Begins the drain; later calls change nothing.
     pub fn begin(&self) {
         self.since.get_or_init(clock::instant);
     }
 
-    /// Waits until nobody can count on it any more; at once if it does not leave.
+    /// Waits until the drain is complete; returns at once if it has not begun.
     pub async fn over(&self) {
         if let Some(since) = self.since.get() {
             clock::sleep_until(*since + LONGEST).await;
         }
     }
 
-    /// `router`, which closes connections after their next answer once the replica leaves.
+    /// Makes `router` close connections after their next answer once the drain has begun.
     pub fn wrap(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), shed))
     }

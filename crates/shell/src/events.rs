@@ -1,4 +1,4 @@
-//! What is a person told who describes an object? One event a transition.
+//! [`Events`]: publishes Kubernetes events about objects, one for each transition.
 
 use kube::{
     Client, Resource,
@@ -7,21 +7,21 @@ use kube::{
 
 use super::lease::Leadership;
 
-/// Publishes events.
+/// Publisher of events of one controller, silent while this replica does not lead.
 #[derive(Clone)]
 pub struct Events {
     recorder: Recorder,
     leadership: Leadership,
 }
 
-/// What happened.
+/// Content of an event.
 #[derive(Clone, Debug)]
 pub struct EventRecord {
-    /// True if a person should do something about it.
+    /// True for type Warning: a person should act. False for type Normal.
     pub warning: bool,
-    /// `CamelCase` reason.
+    /// Reason of the event, in `CamelCase`.
     pub reason: String,
-    /// Object, cause and next action.
+    /// Message with object, cause and next action; cut after 1000 bytes.
     pub note: String,
 }
 
@@ -41,12 +41,12 @@ impl From<kamaji_core::transitions::Event> for EventRecord {
 }
 
 impl Events {
-    /// Events of this operator.
+    /// A publisher of the operator's events, as controller `kamaji`.
     pub fn new(client: Client, identity: &str, leadership: Leadership) -> Self {
         Self::by("kamaji", (client, identity), leadership)
     }
 
-    /// Events of the controller of that name.
+    /// A publisher of the events of that controller.
     pub fn by(
         controller: &str,
         (client, identity): (Client, &str),
@@ -62,7 +62,7 @@ impl Events {
         }
     }
 
-    /// Tells of `object` what happened. An event that cannot be published is logged, no more.
+    /// Publishes an event about `object`. A failure is logged at level debug only.
     pub async fn publish<K: Resource<DynamicType = ()> + Sync>(
         &self,
         object: &K,

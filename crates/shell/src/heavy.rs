@@ -1,16 +1,16 @@
-//! Runs work that may take a while, a plan or a verdict, beside the runtime's own threads.
+//! [`run`]: runs long computations, such as plans and admission reviews, without blocking the runtime.
 
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     sync::Semaphore,
 };
 
-/// Pieces of such work at once: the runtime's other tasks get at the processor meanwhile.
+/// Computations at the same time, so that the runtime's other tasks get processor time.
 const AT_ONCE: usize = 8;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
-/// What `work` returns. The thread that does it is no worker of the runtime meanwhile.
+/// Runs `work` and returns its result. Its thread is no worker of the runtime meanwhile.
 pub async fn run<T>(work: impl FnOnce() -> T) -> T {
     // It is never closed.
     let _turn = TURNS.acquire().await;

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Result of one attempt to acquire or renew the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
-    /// This replica holds the lease.
+    /// The lease was acquired or renewed.
     Held,
     /// The lease changed between the read and the write.
     Raced,
@@ -151,7 +151,7 @@ impl Candidacy<'_> {
         })
     }
 
-    /// How long another replica holds the lease at least; `None` if it may be taken now.
+    /// Time for which another replica holds the lease at least; `None` if it may be taken now.
     fn rest(&mut self, lease: &Lease) -> Option<Duration> {
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let now = clock::instant();

@@ -1,9 +1,9 @@
-//! Serves HTTP on a listener at a cost that does not depend on who connects.
+//! [`serve`]: an HTTP listener with limits on connections, bytes and time.
 //!
-//! Anybody in the cluster reaches these ports. Connections are counted, and the one that has been idle the
+//! Every pod in the cluster reaches these ports. Connections are counted, and the one that has been idle the
 //! longest makes room for the next; a request has seconds; the bytes of all requests that are being read
-//! come out of one account. Whoever has waited for nothing so far is closed first, so that an API server
-//! is served while a thousand others only hold their sockets.
+//! share one limit. Connections without a request so far are closed first, so that an API server is served
+//! while a thousand others only hold their sockets.
 
 use std::{
     collections::HashMap,
@@ -37,7 +37,7 @@ use tower::Service;
 
 use super::clock;
 
-/// How long each part of a connection may take.
+/// Time limits of the parts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// A TLS handshake; and until the first request begins.
@@ -57,16 +57,16 @@ const TIMES: Times = Times {
 /// Bytes of the head of a request.
 const HEAD: usize = 64 << 10;
 
-/// What the listeners of one kind may cost.
+/// Resource limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once.
+    /// Connections at the same time.
     pub connections: usize,
     /// Bytes of one request.
     pub body: usize,
     /// Bytes of all requests that are being read or answered.
     pub in_flight: usize,
-    /// How long it may take.
+    /// Time limits of a connection and its requests.
     pub times: Times,
 }
 
@@ -92,7 +92,7 @@ pub const CONVERSIONS: Limits = Limits {
     times: TIMES,
 };
 
-/// Serves `router` for ever to whoever `open` lets in.
+/// Serves `router` for ever on the streams that `open` returns, such as after a TLS handshake.
 pub async fn serve<S, F>(
     listener: TcpListener,
     router: Router,
@@ -158,13 +158,13 @@ where
         .await;
 }
 
-/// Who is connected.
+/// Open connections of a listener.
 #[derive(Clone, Default)]
 struct Guests {
     all: Arc<Mutex<HashMap<u64, Arc<Place>>>>,
 }
 
-/// One connection.
+/// State of one open connection.
 struct Place {
     number: u64,
     requests: AtomicU32,
@@ -337,7 +337,7 @@ where
     }
 }
 
-/// What a request may take, in KiB; `None` if it says itself that it is too large.
+/// KiB that a request takes of the shared limit; `None` if its Content-Length is too large.
 fn size<B: http_body::Body>(request: &Request<B>, limits: Limits) -> Option<u32> {
     let said = request.headers().get(CONTENT_LENGTH);
     let said = said.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

@@ -1,5 +1,5 @@
-//! Who may read the metrics: whoever brings a bearer token that the API server knows and whose user may `get` the
-//! URL `/metrics` there, as the ClusterRole `kamaji-metrics-reader` grants it.
+//! [`Access`]: authorization of scrapes. A request needs a bearer token that the API server knows and whose user may
+//! `get` the URL `/metrics` there, as the ClusterRole `kamaji-metrics-reader` grants it.
 
 use std::{
     collections::HashMap,
@@ -24,20 +24,20 @@ use tokio::sync::Semaphore;
 
 use super::{clock, telemetry::Counters};
 
-/// What has to be allowed.
+/// URL that the user must be allowed to `get`.
 const PATH: &str = "/metrics";
-/// A token that may read is believed for so long.
+/// Time for which a positive answer about a token is cached.
 const BELIEVED: Duration = Duration::from_mins(1);
-/// Tokens that are believed at the same time.
+/// Tokens in the cache.
 const KNOWN: usize = 256;
-/// Longest token.
+/// Longest token in bytes.
 const LONGEST: usize = 16 << 10;
-/// Questions to the API server at the same time.
+/// Tokens that are reviewed at the same time.
 const QUESTIONS: usize = 4;
-/// Longest time for both questions, waiting included.
+/// Longest time for both reviews, with the wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks the API server who may read.
+/// Authorization by TokenReview and SubjectAccessReview, with a cache. Clones share it.
 #[derive(Clone)]
 pub struct Access {
     client: Client,
@@ -46,7 +46,7 @@ pub struct Access {
     questions: Arc<Semaphore>,
 }
 
-/// Why a request is not answered.
+/// Reason for which a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
     Unknown,
@@ -75,7 +75,7 @@ impl IntoResponse for Refusal {
 }
 
 impl Access {
-    /// Asks the management cluster of `client`.
+    /// Authorization by the management cluster of `client`.
     pub fn new(client: Client, counters: Counters) -> Self {
         Self {
             client,
@@ -85,7 +85,7 @@ impl Access {
         }
     }
 
-    /// `router`, for those who may read.
+    /// Makes `router` refuse requests without authorization.
     pub fn wrap(self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self, checked))
     }
@@ -113,7 +113,7 @@ impl Access {
         }
     }
 
-    /// Whose token it is.
+    /// The user of a token; `None` if the API server does not know it.
     async fn user(&self, token: &str) -> Result<Option<UserInfo>, Refusal> {
         self.counters.request("create", "tokenreviews");
         let review = TokenReview {
@@ -165,7 +165,7 @@ async fn checked(State(access): State<Access>, request: Request, next: Next) -> 
 }
 
 fn unanswered(error: &kube::Error) -> Refusal {
-    tracing::warn!(%error, "who may read the metrics is not known");
+    tracing::warn!(%error, "the API server did not answer a review of a metrics token");
     Refusal::Unanswered
 }
 

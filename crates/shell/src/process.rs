@@ -1,5 +1,5 @@
-//! What does a process of ours do between its start and its end? It works as long as it leads, listens a
-//! little longer, and ends as a whole when any part of it does.
+//! [`Process`]: start and end of an operator or provider process. It works while it leads, serves a little longer,
+//! and ends as a whole when any part of it ends.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ use super::{
     serve::ServeError,
 };
 
-/// Looks that go on when the process is told to stop may take so long still.
+/// Time for running reconciles to end after the signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Why a process ended.
+/// Error with which a process ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// No management cluster.
+    /// The management cluster does not answer.
     #[error(
         "the management cluster cannot be reached: {0}; is KUBECONFIG right, or does this run in a pod?"
     )]
     Cluster(#[source] Box<kube::Error>),
-    /// How to reach it is not known.
+    /// Neither a kubeconfig nor a service account is configured.
     #[error("no way to the management cluster is configured: {0}")]
     Config(#[from] kube::config::InferConfigError),
-    /// A listener.
+    /// A listener could not be started.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// Another replica took over.
+    /// The lease was lost to another replica.
     #[error("the lease is lost: another replica may lead, this one must start anew")]
     LeaseLost,
-    /// A task that should never end.
+    /// A task ended that should never end.
     #[error("an essential part of this process ended: {0}")]
     Ended(String),
 }
@@ -44,27 +44,27 @@ pub enum RunError {
 /// Tasks of which none ends by itself.
 pub type Tasks = JoinSet<Result<(), RunError>>;
 
-/// What stands for the lease.
+/// Participant in the leader election.
 pub struct Candidate {
-    /// The management cluster.
+    /// Client of the management cluster.
     pub client: Client,
     /// Namespace of the lease.
     pub namespace: String,
-    /// Who we are among the replicas.
+    /// Identity of this replica in the lease.
     pub identity: String,
-    /// What comes of it.
+    /// Leadership that the election keeps up to date.
     pub leadership: Leadership,
 }
 
-/// What a process consists of.
+/// Parts of a process.
 pub struct Process {
-    /// Watches, and whatever else ends with the work.
+    /// Watches and other tasks that end with the work.
     pub tasks: Tasks,
-    /// Listeners, which stay until nobody counts on them any more.
+    /// Listeners, which stay until the drain is complete.
     pub listening: Tasks,
-    /// How webhooks leave, if any are served.
+    /// Drain of the webhooks' listener; `None` without webhooks.
     pub drain: Option<Drain>,
-    /// Who may lead.
+    /// Participant in the leader election.
     pub candidate: Candidate,
 }
 
@@ -98,7 +98,7 @@ pub async fn client() -> Result<Client, RunError> {
 pub async fn clients() -> Result<Clients, RunError> {
     let mut config = kube::Config::infer().await?;
     config.connect_timeout = Some(Duration::from_secs(5));
-    // The queues try again, and they know for whom.
+    // The queues retry, by key.
     config.default_retry = false;
     clients_of(config).map_err(|e| RunError::Cluster(Box::new(e)))
 }
@@ -171,7 +171,7 @@ impl Process {
                 let tasks = &mut self.tasks;
                 let finished = async { while !work.is_finished() && tasks.join_next().await.is_some() {} };
                 if leadership.is_leading() && tokio::time::timeout(GRACE, finished).await.is_err() {
-                    tracing::warn!("some looks did not end within {GRACE:?} and are broken off");
+                    tracing::warn!("some reconciles did not end within {GRACE:?} and are cancelled");
                 }
                 Ok(())
             }

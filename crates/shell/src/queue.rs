@@ -1,5 +1,4 @@
-//! Who is looked at next? One key is never worked on twice at once; whoever fails waits longer each
-//! time, and nobody else does.
+//! Work queue: deduplicates keys, runs each key at most once concurrently, and backs off per key on failure.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -20,24 +19,24 @@ use super::{
     watchdog::{BEAT, Watchdog},
 };
 
-/// What became of one look.
+/// Result of one reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As planned; look again after that, if at all.
+    /// Success; the failures of the key are forgotten.
     Done {
-        /// How long until then.
+        /// Time until the next reconcile; `None` if only an event is to cause one.
         requeue_after: Option<Duration>,
     },
-    /// It did not work: later, and later each time.
+    /// Failure: retried with exponential back-off, 1 s at first.
     Retry,
-    /// Not yet: look again after that.
+    /// Not complete yet: reconciled again after this time. Failures are not forgotten.
     Requeue(Duration),
 }
 
 /// Longest wait after failures.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Keys that want to be looked at.
+/// Queue of keys to reconcile. Clones share it.
 pub struct Queue<K> {
     state: Arc<Mutex<State<K>>>,
     notify: Arc<Notify>,
@@ -61,7 +60,7 @@ struct State<K> {
     /// Since when each key of `ready` waits.
     queued: HashMap<K, Instant>,
     running: HashSet<K>,
-    /// Woken while running: to be run again.
+    /// Keys that were enqueued while they ran.
     again: HashSet<K>,
     timers: BTreeSet<(Instant, u64)>,
     timed: HashMap<u64, K>,
@@ -98,7 +97,7 @@ impl<K: Hash + Eq + Clone> Default for Queue<K> {
 }
 
 impl<K: Hash + Eq + Clone> State<K> {
-    /// True if that is news.
+    /// Queues `key`; returns false if it was queued already.
     fn enqueue(&mut self, key: K, now: Instant) -> bool {
         if self.running.contains(&key) {
             return self.again.insert(key);
@@ -111,7 +110,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         true
     }
 
-    /// The earlier of two times wins.
+    /// Sets a timer for `key`; of two times the earlier counts.
     fn enqueue_at(&mut self, key: K, at: Instant) {
         if let Some((known, id)) = self.due.get(&key).copied() {
             if known <= at {
@@ -147,7 +146,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         }
     }
 
-    /// The next key, and since when it waits.
+    /// Takes the next key, with the time since when it waits.
     fn take(&mut self) -> Option<(K, Instant)> {
         if self.closed {
             return None;
@@ -192,28 +191,28 @@ fn backoff(failures: u32, longest: Duration) -> Duration {
     clock::jitter(full.mul_f64(0.75), full)
 }
 
-/// How many looks go on at the same time, and for how long at most.
+/// Limits of the reconciles of a queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Keys at the same time.
+    /// Keys that are reconciled at the same time.
     pub concurrency: usize,
-    /// Longest time of one look.
+    /// Longest time of one reconcile.
     pub time: Duration,
 }
 
-/// Why a look has no outcome.
+/// Reason for which a reconcile has no outcome.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Abort {
-    /// It would not end.
+    /// The time limit passed.
     #[error("it took longer than {0:?} and was stopped")]
     TimeOut(Duration),
-    /// Its code failed.
+    /// The reconcile panicked, with this message.
     #[error("{0}")]
     Panic(String),
 }
 
-/// Looks that go on; `None` is one that took too long.
-struct Looks<K> {
+/// Running reconciles; the result `None` means that the time limit passed.
+struct Running<K> {
     tasks: JoinSet<Option<Outcome>>,
     keys: HashMap<Id, K>,
 }
@@ -222,13 +221,13 @@ impl<K> Queue<K>
 where
     K: Hash + Eq + Clone + Display + Send + Sync + 'static,
 {
-    /// The same queue, which tells how it does.
+    /// Publishes metrics of the queue.
     #[must_use]
     pub fn measured(self, metrics: QueueMetrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// The same queue, whose loop is watched as the part `what`.
+    /// Reports the loop of the queue to `watchdog` as the part `what`.
     #[must_use]
     pub fn watched(self, what: &'static str, watchdog: &Watchdog) -> Self {
         Self {
@@ -237,7 +236,7 @@ where
         }
     }
 
-    /// The same queue, which tries again at the latest after `longest`, however often it failed.
+    /// Limits the back-off to `longest`; 5 minutes by default.
     #[must_use]
     pub fn retried_within(self, longest: Duration) -> Self {
         self.state().longest = longest;
@@ -250,7 +249,7 @@ where
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Look at `key` as soon as possible.
+    /// Enqueues `key`. If it is running, it runs once more afterwards.
     pub fn enqueue(&self, key: K) {
         if self.state().enqueue(key, clock::instant()) {
             self.metrics.added();
@@ -258,39 +257,39 @@ where
         self.notify.notify_one();
     }
 
-    /// Look at `key` after a while, unless it is looked at before.
+    /// Enqueues `key` after a while, unless it is taken before. Of several times the earliest counts.
     pub fn enqueue_after(&self, key: K, after: Duration) {
         let at = clock::instant() + after;
         self.state().enqueue_at(key, at);
         self.notify.notify_one();
     }
 
-    /// Keys that wait to be looked at.
+    /// Number of keys that wait.
     pub fn depth(&self) -> usize {
         self.state().ready.len()
     }
 
-    /// Starts no further look; [`Queue::run`] returns when those that go on have ended.
+    /// Starts no further reconcile; [`Queue::run`] returns when the running ones have ended.
     pub fn close(&self) {
         self.state().closed = true;
         self.notify.notify_one();
     }
 
-    /// Works until the queue is closed. A look that panics or takes too long is `accident`'s to
-    /// report, and counts as a failure of its key alone.
+    /// Reconciles keys with `work` until the queue is closed. A reconcile that panics or exceeds its time limit is
+    /// passed to `abort` and counts as a failure of its key alone.
     pub async fn run<W, F, A>(self, limits: Limits, work: W, abort: A)
     where
         W: Fn(K) -> F,
         F: Future<Output = Outcome> + Send + 'static,
         A: Fn(&K, &Abort),
     {
-        let mut looks = Looks {
+        let mut running = Running {
             tasks: JoinSet::new(),
             keys: HashMap::new(),
         };
         loop {
-            let next_timer = self.start(limits, &work, &mut looks);
-            if looks.tasks.is_empty() && self.state().closed {
+            let next_timer = self.start(limits, &work, &mut running);
+            if running.tasks.is_empty() && self.state().closed {
                 if let Some((what, watchdog)) = &self.watched {
                     watchdog.done(what);
                 }
@@ -309,7 +308,7 @@ where
                 () = self.notify.notified() => {}
                 () = timer => {}
                 () = tokio::time::sleep(BEAT), if self.watched.is_some() => {}
-                Some(done) = looks.tasks.join_next_with_id() => {
+                Some(done) = running.tasks.join_next_with_id() => {
                     let (id, outcome) = match done {
                         Ok((id, Some(outcome))) => (id, Ok(outcome)),
                         Ok((id, None)) => {
@@ -317,7 +316,7 @@ where
                         }
                         Err(error) => (error.id(), Err(Abort::Panic(panic_message(error)))),
                     };
-                    let Some(key) = looks.keys.remove(&id) else { continue };
+                    let Some(key) = running.keys.remove(&id) else { continue };
                     let outcome = outcome.unwrap_or_else(|what| {
                         abort(&key, &what);
                         Outcome::Retry
@@ -329,24 +328,24 @@ where
         }
     }
 
-    /// Starts whatever is due and fits; the time of the next timer.
-    fn start<W, F>(&self, limits: Limits, work: &W, looks: &mut Looks<K>) -> Option<Instant>
+    /// Starts due keys up to the limit. Returns the time of the next timer.
+    fn start<W, F>(&self, limits: Limits, work: &W, running: &mut Running<K>) -> Option<Instant>
     where
         W: Fn(K) -> F,
         F: Future<Output = Outcome> + Send + 'static,
     {
         let now = clock::instant();
         self.state().ring(now);
-        while looks.tasks.len() < limits.concurrency {
+        while running.tasks.len() < limits.concurrency {
             // Its own statement: nobody may hold the lock while foreign code makes a future.
             let taken = self.state().take();
             let Some((key, since)) = taken else { break };
-            let look = work(key.clone());
-            let handle = looks
+            let reconcile = work(key.clone());
+            let handle = running
                 .tasks
-                .spawn(async move { tokio::time::timeout(limits.time, look).await.ok() });
+                .spawn(async move { tokio::time::timeout(limits.time, reconcile).await.ok() });
             self.metrics.started(handle.id(), now.duration_since(since));
-            looks.keys.insert(handle.id(), key);
+            running.keys.insert(handle.id(), key);
         }
         let state = self.state();
         self.metrics.depth(state.ready.len());

@@ -1,5 +1,4 @@
-//! How is a tenant's API server reached? By a connection that is made when it is needed; few are
-//! kept.
+//! [`Remote`]: clients of tenants' API servers, created on demand and cached.
 
 use std::{
     collections::VecDeque,
@@ -13,40 +12,40 @@ use kube::{Client, Config, client::ClientBuilder, config::AuthInfo};
 
 use super::answers::Answers;
 
-/// Connections that are kept at most.
+/// Clients in the cache.
 const KEPT: usize = 256;
 
-/// Where a tenant is and who we are to it.
+/// Address of a tenant's API server and the credentials for it.
 #[derive(Clone)]
 pub struct Target {
     /// Uid of the tenant.
     pub uid: String,
-    /// Name that its certificate has.
+    /// Host name in the serving certificate.
     pub host: String,
-    /// Address to dial instead of looking the name up.
+    /// Address to dial; `None` to resolve the host name.
     pub address: Option<IpAddr>,
-    /// Port.
+    /// Port of the API server.
     pub port: u16,
-    /// CA, PEM.
+    /// Certificates of the CA in PEM.
     pub ca: Vec<u8>,
-    /// Client certificate, PEM.
+    /// Client certificate in PEM.
     pub certificate: Vec<u8>,
-    /// Its key, PEM.
+    /// Private key of the client certificate in PEM.
     pub key: Vec<u8>,
 }
 
-/// Why there is no connection.
+/// Error of a target for which no client can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// The URL.
+    /// Host and port form no URL.
     #[error("{0} is not the URL of an API server")]
     Url(String),
-    /// Certificates.
+    /// A certificate or key cannot be parsed.
     #[error("the tenant's kubeconfig cannot be used: {0}")]
     Material(String),
 }
 
-/// Connections to tenants.
+/// Cache of clients by tenant; the least recently used one makes room. Clones share it.
 #[derive(Clone)]
 pub struct Remote {
     kept: Arc<Mutex<VecDeque<Kept>>>,
@@ -75,7 +74,7 @@ impl std::fmt::Debug for Target {
 }
 
 impl Remote {
-    /// A client of the tenant at `target`.
+    /// The client for `target`: the cached one if address and credentials are the same, else a new one.
     pub fn client(&self, target: &Target) -> Result<Client, RemoteError> {
         let digest = digest(target);
         let mut kept = self
@@ -132,14 +131,14 @@ fn connect(target: &Target, answers: &Answers) -> Result<Client, RemoteError> {
     config.reset_reader_on_write = true;
     config.write_timeout = Some(Duration::from_secs(10));
     config.tls_server_name = target.address.map(|_| target.host.clone());
-    // A tenant's API server that answers 503 must not hold a visit for minutes.
+    // A tenant's API server that answers 503 must not hold a reconcile for minutes.
     config.default_retry = false;
     let client = ClientBuilder::try_from(config);
     let client = client.map_err(|e| RemoteError::Material(e.to_string()))?;
     Ok(client.with_layer(answers).build())
 }
 
-/// DER of each certificate.
+/// Parses PEM; returns each certificate in DER.
 fn pem_blocks(pem: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     CertificateDer::pem_slice_iter(pem)

@@ -1,4 +1,4 @@
-//! Answers for metrics and health, and admission reviews over TLS.
+//! Servers for metrics, health and webhooks, with TLS certificates that can be exchanged at run time.
 
 use std::{
     net::SocketAddr,
@@ -29,24 +29,24 @@ use super::{
     watchdog::Watchdog,
 };
 
-/// Why nothing is answered.
+/// Error with which a server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address is taken or not ours.
+    /// The address is in use or belongs to another host.
     #[error("cannot listen on {address}: {source}; choose another address with the flag")]
     Listen {
-        /// Which.
+        /// Address of the listener.
         address: SocketAddr,
-        /// Why.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The certificate.
+    /// Certificate or key cannot be parsed, or do not match.
     #[error("the serving certificate cannot be used: {0}")]
     Certificate(String),
 }
 
-/// What the text of the metrics is.
+/// Content type of the metrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -55,7 +55,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
         .map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves `/metrics` for ever; over TLS, and to nobody else, if it is said who may read.
+/// Serves `/metrics` for ever; with `secure` over TLS and to authorized requests only.
 pub async fn metrics(
     address: SocketAddr,
     metrics: Metrics,
@@ -72,7 +72,8 @@ pub async fn metrics(
     }
 }
 
-/// Serves `/healthz`, which is fine as long as no part of the work is stalled, and `/readyz`, for ever.
+/// Serves `/healthz` and `/readyz` for ever: 200 while no part of the work is stalled, and while `ready` is true; 503
+/// otherwise.
 pub async fn health<F>(address: SocketAddr, ready: F, watchdog: Watchdog) -> Result<(), ServeError>
 where
     F: Fn() -> bool + Clone + Send + Sync + 'static,
@@ -115,7 +116,7 @@ async fn plain(address: SocketAddr, router: Router) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// A serving certificate that can be exchanged while connections come in.
+/// Serving certificate that can be exchanged while connections are accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     current: Arc<RwLock<Option<Arc<CertifiedKey>>>>,
@@ -123,7 +124,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Serves with this pair from now on.
+    /// Replaces certificate chain and private key, both in PEM.
     pub fn set(&self, certificate: &[u8], key: &[u8]) -> Result<(), ServeError> {
         let wrong = |text: String| ServeError::Certificate(text);
         let chain: Vec<CertificateDer> = CertificateDer::pem_slice_iter(certificate)
@@ -150,12 +151,12 @@ impl Certificates {
         }
     }
 
-    /// True once there is one and its listener takes connections.
+    /// True once a certificate is set and its listener accepts connections.
     pub fn is_served(&self) -> bool {
         self.is_set() && self.listens.load(Ordering::Relaxed)
     }
 
-    /// True once there is one.
+    /// True once a certificate is set.
     pub fn is_set(&self) -> bool {
         self.current
             .read()

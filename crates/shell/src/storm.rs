@@ -1,5 +1,5 @@
-//! Do we write the same object over and over? Two managers that fight for a field would go on for
-//! ever; this notices, refuses, and says where they differ.
+//! [`Guard`]: stops write storms. Two field managers that fight for a field would write for ever; the guard notices,
+//! refuses further writes for some minutes, and names the field.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,17 +10,17 @@ use std::{
 use kamaji_core::object::holds;
 use serde_json::Value;
 
-/// Time in which writes are counted.
+/// Period in which writes are counted.
 pub const WINDOW: Duration = Duration::from_mins(1);
 /// Writes of one object in [`WINDOW`] after which it is a storm. A tenant that is created, rolled
 /// out and rotated writes its busiest object less than half as often.
 pub const OBJECT: usize = 20;
 /// The same for a status, which follows each pod of a rollout.
 pub const STATUS: usize = 120;
-/// How long an object in a storm is left alone.
+/// Time for which an object in a storm is not written.
 const REST: Duration = Duration::from_mins(5);
 
-/// Counts writes by object; forgets those that are over.
+/// Counter of writes by object. Clones share it.
 #[derive(Clone, Default)]
 pub struct Guard {
     state: Arc<Mutex<State>>,
@@ -46,7 +46,7 @@ struct Storm {
 }
 
 impl Recent {
-    /// May it be written now?
+    /// Counts a write; false if it is refused.
     fn admit(&mut self, limit: usize, now: Instant) -> bool {
         while self
             .times
@@ -95,7 +95,7 @@ impl Recent {
 }
 
 impl Guard {
-    /// May `object` be written now, if `limit` writes in [`WINDOW`] are a storm? Counts it if so.
+    /// Counts a write of `object`; false if it is refused, because more than `limit` writes in [`WINDOW`] are a storm.
     pub fn admit(&self, object: &str, limit: usize, now: Instant) -> bool {
         let mut state = self.locked();
         if state
@@ -112,7 +112,7 @@ impl Guard {
         recent.admit(limit, now)
     }
 
-    /// What was written. Kept only while it looks like a storm, to tell where two writes differ.
+    /// Records the body of a write, only while a storm is likely.
     pub fn wrote(&self, object: &str, body: &Value) {
         if let Some(recent) = self.locked().objects.get_mut(object) {
             let suspicious = recent.times.len() >= OBJECT / 2 || recent.storm.is_some();
@@ -120,7 +120,7 @@ impl Guard {
         }
     }
 
-    /// Where `planned` differs from what we wrote before: then it is our own plan that flaps.
+    /// The field in which `planned` differs from the last recorded write: the plan itself flaps.
     pub fn flapping(&self, object: &str, planned: &Value) -> Option<String> {
         let last = self.locked().objects.get(object)?.last.clone()?;
         difference(planned, &last).or_else(|| difference(&last, planned))
@@ -133,7 +133,7 @@ impl Guard {
     }
 }
 
-/// The first field of `planned` that is not so in `live`. Never its value: it may be secret.
+/// Path of the first field of `planned` that differs in `live`, without its value, which may be secret.
 pub fn difference(planned: &Value, live: &Value) -> Option<String> {
     if holds(planned, live) {
         return None;
@@ -160,7 +160,7 @@ pub fn difference(planned: &Value, live: &Value) -> Option<String> {
     Some(found.unwrap_or_default())
 }
 
-/// Who else has written to `live`.
+/// Field managers other than `us` in `live`, sorted, without those of subresources.
 pub fn others(live: &Value, us: &str) -> Vec<String> {
     let managers = live["metadata"]["managedFields"].as_array();
     let mut names: Vec<String> = managers

@@ -1,5 +1,6 @@
-//! A watchdog over the parts of a replica's work: a part that has not told for minutes that it goes on is
-//! stalled, and the process had better start anew. A replica that does not work has no parts.
+//! [`Watchdog`]: finds parts of the work that are stalled, so that the process is restarted.
+//!
+//! Each part calls [`Watchdog::beat`] regularly. A replica that does not lead has no parts.
 
 use std::{
     collections::BTreeMap,
@@ -9,36 +10,36 @@ use std::{
 
 use super::clock;
 
-/// Each part tells at least this often.
+/// Longest time between two beats of a part.
 pub const BEAT: Duration = Duration::from_secs(30);
-/// A part that has told nothing for so long is stalled. Longer than any time limit of one request.
+/// Time without a beat after which a part is stalled. Longer than any time limit of one request.
 pub const LIMIT: Duration = Duration::from_mins(5);
 
-/// When each part last told that it goes on.
+/// Time of the last beat of each part. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Watchdog {
     parts: Arc<Mutex<BTreeMap<&'static str, Instant>>>,
 }
 
 impl Watchdog {
-    /// `part` goes on.
+    /// Records a beat of `part`.
     pub fn beat(&self, part: &'static str) {
         self.locked().insert(part, clock::instant());
     }
 
-    /// `part` has told nothing for long.
+    /// Makes `part` stalled, for tests.
     #[cfg(test)]
     pub fn stall(&self, part: &'static str) {
         let long_ago = clock::instant().checked_sub(LIMIT * 2);
         self.locked().extend(long_ago.map(|at| (part, at)));
     }
 
-    /// `part` is over.
+    /// Removes `part`, which has ended.
     pub fn done(&self, part: &'static str) {
         self.locked().remove(part);
     }
 
-    /// The part that is stalled, if any.
+    /// The first stalled part, by name.
     pub fn stalled(&self) -> Option<&'static str> {
         let now = clock::instant();
         let parts = self.locked();

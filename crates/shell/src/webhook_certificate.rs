@@ -25,17 +25,18 @@ pub const LONGEST: Duration = Duration::from_hours(24);
 
 /// Access to the Secret in which all replicas share the certificate of their webhooks.
 pub struct Keeper<'a> {
-    /// The management cluster.
+    /// Client of the management cluster.
     pub client: &'a Client,
-    /// The write door.
+    /// Writer that creates and updates the Secret.
     pub writer: &'a Writer,
-    /// Counts the requests.
+    /// Counters of the requests.
     pub counters: &'a Counters,
-    /// A certificate that ends within this is issued anew.
+    /// Remaining validity at which the certificate is renewed.
     pub threshold: Duration,
 }
 
-/// The certificate of the shared Secret; the leader makes it if it is missing or due.
+/// The certificate of the shared Secret and the time until the next read. The leader issues it if it is missing or
+/// due; `None` on other replicas until then.
 pub async fn shared(
     keeper: &Keeper<'_>,
     service: &WebhookService,
@@ -61,7 +62,7 @@ pub async fn shared(
                 if !keeper.writer.is_leading() {
                     return Ok(None);
                 }
-                tracing::info!("the webhooks' certificate is made: {reason}");
+                tracing::info!("issuing the webhooks' certificate: {reason}");
                 match keeper.writer.write(&object).await {
                     Ok(_) | Err(WriteError::AlreadyExists(_) | WriteError::Conflict { .. }) => {}
                     Err(error) => return Err(error.to_string()),

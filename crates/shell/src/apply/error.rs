@@ -39,7 +39,7 @@ pub enum WriteError {
     /// The object to change does not exist.
     #[error("{0} is gone: there is nothing to write")]
     Gone(String),
-    /// This replica does not lead, or stopped leading before the answer.
+    /// The replica does not lead, or stopped leading before the answer.
     #[error("{0} is not written, since this replica does not lead")]
     NotLeading(String),
     /// The object was written too often within a minute and is left alone.

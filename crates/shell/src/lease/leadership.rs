@@ -11,7 +11,7 @@ use crate::clock::{self, Moment};
 /// Interval at which [`Leadership::lost`] reads the time of day.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// Whether this replica leads and may write. Clones share the state.
+/// State of this replica's leadership: it may write while it leads. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     held: Arc<watch::Sender<Held>>,
@@ -32,7 +32,7 @@ pub struct Gauges {
 /// State of the leadership.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Held {
-    /// Without an election.
+    /// Leading without an election.
     Always,
     /// Until this moment, unless the lease is renewed.
     Until(Moment),

@@ -21,7 +21,7 @@ pub(super) fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref()
 }
 
-/// How long `identity` must wait for a lease that `holder` has and that is `unchanged` for so long. `None` if it may
+/// Time for which `identity` must wait for a lease that `holder` has and that is `unchanged` for so long. `None` if it may
 /// be taken now: it is free, its own, or not renewed for [`DURATION`].
 pub(super) fn rest(holder: Option<&str>, identity: &str, unchanged: Duration) -> Option<Duration> {
     match holder {

@@ -60,7 +60,7 @@ pub struct TenantInfo {
     pub datastore_driver: String,
     /// URL of the tenant's API server.
     pub address: String,
-    /// How the API server is exposed: `gateway`, `service` or `unknown`.
+    /// Exposure of the API server: `gateway`, `service` or `unknown`.
     pub exposure_strategy: &'static str,
 }
 
@@ -73,7 +73,7 @@ pub struct TenantStatus {
     pub tcp_name: String,
     /// Phase in the status of the TenantControlPlane.
     pub status: String,
-    /// Whether it is ready: `true` or `false`.
+    /// Readiness: `true` or `false`.
     pub ready: &'static str,
 }
 
@@ -99,7 +99,7 @@ pub struct StoreStatus {
     pub datastore_name: String,
     /// Status of the condition Ready: `True`, `False` or `Unknown`.
     pub status: &'static str,
-    /// Whether it is ready: `true` or `false`.
+    /// Readiness: `true` or `false`.
     pub ready: &'static str,
 }
 
@@ -108,7 +108,7 @@ pub struct StoreStatus {
 pub struct StoreReady {
     /// Name of the DataStore.
     pub datastore_name: String,
-    /// Whether it is ready: `true` or `false`.
+    /// Readiness: `true` or `false`.
     pub ready: &'static str,
     /// Driver of the DataStore.
     pub driver: &'static str,

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::events::{events, whole};
 use crate::{index::Index, key::ObjectKey, resource::resource};
 
-/// What a watch of children follows, and where it records it.
+/// Kind of a watch of children, and where it records them.
 pub struct Children {
     /// Kind of the objects.
     pub kind: Kind,

@@ -78,7 +78,7 @@ struct Parsed<N, K> {
     name: N,
     /// The object, or what was salvaged of one that cannot be parsed.
     object: Option<Arc<K>>,
-    /// Why it cannot be parsed, if so.
+    /// Parse error of an object that cannot be parsed.
     why: Option<String>,
 }
 

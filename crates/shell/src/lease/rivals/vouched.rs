@@ -15,7 +15,7 @@ const PAGE: u32 = 200;
 const PAGES: usize = 50;
 /// Roles that are read.
 const ROLES: usize = 256;
-/// Namespaces that count.
+/// Namespaces that count at most.
 const NAMESPACES: usize = 64;
 
 /// Reads the ClusterRoleBindings and the roles that they name. Returns the namespaces that count, sorted.
