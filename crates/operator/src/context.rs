@@ -1,4 +1,4 @@
-//! What do all controllers share?
+//! Shared state of all controllers of the operator.
 
 use std::{
     collections::HashMap,
@@ -32,43 +32,43 @@ use kamaji_shell::{
     watchdog::Watchdog,
 };
 
-/// What all controllers share.
+/// Shared state of all controllers.
 pub struct Context {
-    /// The management cluster.
+    /// Client of the management cluster, for requests.
     pub client: Client,
-    /// The management cluster, for watches.
+    /// Client of the management cluster, for watches.
     pub watching: Client,
-    /// Who goes on.
+    /// Liveness of the queues and of the start.
     pub watchdog: Watchdog,
-    /// The command line.
+    /// Settings from the command line.
     pub settings: Settings,
     /// The one write door.
     pub writer: Writer,
-    /// What is there for each tenant.
+    /// Index of the tenants' objects in the management cluster.
     pub index: Index,
-    /// Every tenant.
+    /// Every TenantControlPlane, from the watch.
     pub tenants: Objects<ObjectKey, TenantControlPlane>,
-    /// Every DataStore.
+    /// Every DataStore, from the watch.
     pub data_stores: Objects<String, DataStore>,
     /// DataStores with their references resolved.
     pub stores: Stores,
-    /// Open datastores.
+    /// Open connections to datastores.
     pub databases: DatastoreClients,
-    /// Tenants' API servers.
+    /// Clients of the tenants' API servers.
     pub remote: Remote,
-    /// What the last visits inside brought.
+    /// Reports of the last reconciles of tenant clusters.
     pub tenant_cluster: Reports,
-    /// What was found last.
+    /// Memory of the tenant controller, by tenant.
     pub tenant_cache: TenantCache,
-    /// Events.
+    /// Publisher of events, while this replica leads.
     pub events: Events,
-    /// Metrics.
+    /// Metrics of this process.
     pub metrics: Metrics,
-    /// Tenants to look at.
+    /// Tenants to reconcile.
     pub tenant_queue: Queue<ObjectKey>,
-    /// Tenants whose inside is to be visited.
+    /// Tenants whose cluster is to be reconciled.
     pub tenant_cluster_queue: Queue<ObjectKey>,
-    /// DataStores to look at.
+    /// DataStores to reconcile.
     pub store_queue: Queue<String>,
     /// DataStores to ask whether they answer.
     pub check_queue: Queue<String>,
@@ -78,7 +78,7 @@ pub struct Context {
     pub gateway_api: AtomicBool,
     /// True once the routes that were there when the Gateway API was installed are known.
     pub routes_listed: AtomicBool,
-    /// Who signed the webhooks' certificate, PEM.
+    /// CA certificates of the webhooks, PEM; empty while unknown.
     pub authorities: Mutex<Vec<u8>>,
     /// Metrics' labels of each tenant, to take them away again.
     pub labels: Mutex<Labels>,
@@ -90,7 +90,7 @@ impl Context {
         self.gateway_api.load(Ordering::Relaxed)
     }
 
-    /// A tenant is gone.
+    /// Forgets a tenant that was deleted, with its metrics.
     pub fn forget(&self, key: &ObjectKey) {
         self.tenant_cache.forget(key);
         self.stores.forget(key);
@@ -239,32 +239,32 @@ impl Stores {
         hasher.finish()
     }
 
-    /// What was found; true if that is news.
+    /// Records a resolved DataStore. Returns true if it differs from the last one.
     pub fn set(&self, name: &str, digest: u64, resolved: Result<Store, String>) -> bool {
         let mut known = self.locked();
         let old = known.resolved.insert(name.to_owned(), (digest, resolved));
         old.is_none_or(|(had, _)| had != digest)
     }
 
-    /// It is gone; true if that is news.
+    /// Removes a DataStore. Returns true if it was known.
     pub fn remove(&self, name: &str) -> bool {
         let mut known = self.locked();
         known.health.remove(name);
         known.resolved.remove(name).is_some()
     }
 
-    /// What the last check found.
+    /// The result of the last check.
     pub fn health(&self, name: &str) -> Health {
         self.locked().health.get(name).cloned().unwrap_or_default()
     }
 
-    /// What a check found; true if that is news.
+    /// Records the result of a check. Returns true if it differs from the last one.
     pub fn checked(&self, name: &str, health: Health) -> bool {
         let old = self.locked().health.insert(name.to_owned(), health.clone());
         old != Some(health)
     }
 
-    /// What the last check found wrong with it, if anything.
+    /// The problem that the last check found, if any.
     pub fn ailment(&self, name: &str) -> Option<Ailment> {
         self.locked().health.get(name)?.ailment(name)
     }
@@ -315,26 +315,26 @@ impl Known {
     }
 }
 
-/// What the last visits inside brought, until the status says so, too.
+/// Reports of the last reconciles of tenant clusters, until the status has them, too.
 #[derive(Default)]
 pub struct Reports {
     reports: Mutex<HashMap<ObjectKey, Visit>>,
     authorities: Mutex<HashMap<ObjectKey, Vec<u8>>>,
 }
 
-/// A visit to a tenant's inside.
+/// One reconcile of a tenant cluster.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// What it brought.
+    /// The report of the reconcile.
     pub report: TenantClusterReport,
-    /// Hash of everything that was to be there; empty if it did not come that far.
+    /// Hash of the plan; empty if the reconcile ended before there was one.
     pub content: String,
-    /// When it was.
+    /// Time at which the reconcile ended.
     pub at: Timestamp,
 }
 
 impl Reports {
-    /// The last visit to a tenant.
+    /// The last reconcile of a tenant cluster.
     pub fn get(&self, key: &ObjectKey) -> Option<Visit> {
         self.locked().get(key).cloned()
     }
@@ -357,7 +357,7 @@ impl Reports {
         hasher.finish()
     }
 
-    /// The CA that the last visit found.
+    /// The CA that the last reconcile read.
     pub fn ca(&self, key: &ObjectKey) -> Option<Vec<u8>> {
         let authorities = self.authorities.lock();
         authorities
@@ -366,7 +366,7 @@ impl Reports {
             .cloned()
     }
 
-    /// Keeps the CA that a visit found: with it, what should be inside is known without a request.
+    /// Keeps the CA that a reconcile read: with it, the next plan needs no request.
     pub fn remember_ca(&self, key: &ObjectKey, ca: &[u8]) {
         let authorities = self.authorities.lock();
         authorities
@@ -374,7 +374,7 @@ impl Reports {
             .insert(key.clone(), ca.to_vec());
     }
 
-    /// A visit is over.
+    /// Records the end of a reconcile.
     pub fn set(&self, key: &ObjectKey, visit: Visit) {
         self.locked().insert(key.clone(), visit);
     }

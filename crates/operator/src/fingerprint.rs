@@ -8,7 +8,7 @@ use kamaji_shell::{
     index::{Entry, Index},
 };
 
-/// What a plan of one tenant depends on, as hashes.
+/// Hashes of everything that a plan of one tenant depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Uid, generation, annotations, finalizers and status of the TenantControlPlane.
@@ -22,9 +22,9 @@ pub struct Fingerprint {
 /// The objects of one tenant, as the index has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Children {
-    /// What other controllers report in them, an address or a rollout for example.
+    /// Hash of what other controllers report, an address or a rollout for example.
     pub facts: u64,
-    /// What the operator wrote into them.
+    /// Hash of what the operator wrote.
     pub content: u64,
 }
 
@@ -46,7 +46,7 @@ impl Fingerprint {
         }
     }
 
-    /// This fingerprint after the operator's own writes: the object and the content are as they are now.
+    /// The fingerprint after the operator's own writes: the object and the content are as they are now.
     /// Facts and environment stay as observed, so that what changed during the reconcile starts another.
     pub fn after_writes(self, index: &Index, key: &ObjectKey, object: &TenantControlPlane) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Whether the management cluster serves the Gateway API, at each moment.
+//! Discovery of the Gateway API in the management cluster, while the operator runs.
 //!
 //! It may be installed long after the operator has started, and removed: tenants that ask for routes
 //! hear of both.
@@ -18,14 +18,14 @@ use tokio::sync::{Notify, watch as channel};
 use crate::context::Context;
 use kamaji_shell::watch;
 
-/// What has to be served.
+/// Group version that has to be served.
 const DEFINITION: &str = "tlsroutes.gateway.networking.k8s.io";
 /// A definition that was just accepted is served after this.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Without a sign of it, ask anew after this.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Whether the API server serves TLSRoute v1.
+/// True if the API server serves TLSRoute v1.
 pub async fn serves_routes(client: &Client) -> Result<bool, kube::Error> {
     let resources = client
         .list_api_group_resources("gateway.networking.k8s.io/v1")

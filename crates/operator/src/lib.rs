@@ -1,4 +1,4 @@
-//! When is something to be done for a tenant, and how is it done? See `docs/architecture.md`.
+//! The operator's controllers: tenants, tenant clusters and DataStores. See `docs/architecture.md`.
 
 mod claims;
 pub mod context;
@@ -44,7 +44,7 @@ use kamaji_shell::{
 use settings::Settings;
 use store::SecretWatches;
 
-/// Longest visit to a tenant's inside.
+/// Time limit of one reconcile of a tenant cluster.
 const VISIT: Duration = Duration::from_secs(20);
 /// DataStores that are looked at at the same time.
 const STORES: usize = 4;
@@ -277,7 +277,10 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
         store::unreadable(&context, &name, &why);
     }
     context.watchdog.done("the first look at DataStores");
-    tracing::info!(tenants = context.tenants.all().len(), "at work");
+    tracing::info!(
+        tenants = context.tenants.all().len(),
+        "reconcile loops started"
+    );
     let (tenants, stores, tenant_clusters) = (
         tenants(&context),
         stores(&context),
@@ -374,7 +377,7 @@ async fn tenant_clusters(context: &Arc<Context>) {
         concurrency: context.settings.tenant_cluster_concurrency,
         time: VISIT,
     };
-    let work = |key| tenant_cluster::visit(context.clone(), key);
+    let work = |key| tenant_cluster::reconcile(context.clone(), key);
     let abort = |key: &ObjectKey, what: &Abort| {
         tracing::error!(tenant = %key, "the reconcile of the tenant cluster failed: {what}");
         tenant_cluster::broken_off(context, key, what);

@@ -1,4 +1,4 @@
-//! What is known about a tenant right now? Gathers the one snapshot that a plan may look at.
+//! Observation of one tenant: gathers the snapshot that its plan is made from.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -37,7 +37,7 @@ pub async fn snapshot(
         object: object.as_ref().clone(),
         store: store(context, object),
         overrides: override_stores(context, object),
-        // Whom webhooks trust matters inside the tenant alone: see `Context::inside_settings`.
+        // Whom webhooks trust matters inside the tenant alone: see `Context::tenant_cluster_settings`.
         settings: context.settings.core.clone(),
         cluster: context.cluster.get().cloned().unwrap_or_default(),
         ailing: store_names(context, object)
@@ -250,7 +250,7 @@ async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Fail
     Ok(())
 }
 
-/// Where the data is wins over where it should be: moving it is not built yet.
+/// The recorded DataStore, else that of the spec: data is not moved.
 fn store(context: &Context, object: &TenantControlPlane) -> Result<Store, StoreWait> {
     let names = store_names(context, object);
     let name = names.first().ok_or(StoreWait::Unnamed)?;

@@ -17,15 +17,15 @@ use kube::{
 use crate::context::Context;
 use kamaji_shell::{ObjectKey, apply::WriteError, queue::Outcome};
 
-/// Why a Secret is not released.
+/// A reason for which a Secret is not released.
 #[derive(Debug, thiserror::Error)]
 pub enum OrphanError {
-    /// It could not be found out whether it is one.
+    /// The Secret or its owner cannot be read.
     #[error(
         "the Secret {0} waits to be deleted and its owner cannot be read: {1}; it is tried again by itself"
     )]
     Read(String, Box<kube::Error>),
-    /// It could not be written.
+    /// The finalizers cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }

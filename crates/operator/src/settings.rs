@@ -1,4 +1,4 @@
-//! How is the operator started?
+//! Settings of the operator, from its command line.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -8,7 +8,7 @@ pub const DATA_STORE_CHECK: Duration = Duration::from_mins(3);
 /// Everything that `kamaji manager` is told on its command line.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What plans look at.
+    /// Settings that plans depend on.
     pub core: kamaji_core::settings::Settings,
     /// Where `/metrics` is served; `None` for nowhere.
     pub metrics: Option<SocketAddr>,

@@ -35,7 +35,7 @@ struct Reconcile {
     snapshot: Snapshot,
     /// The fingerprint as observed, with the facts that the last plan was made from.
     fingerprint: Fingerprint,
-    /// The last plan.
+    /// The plan that was made last.
     plan: Plan,
 }
 

@@ -1,4 +1,4 @@
-//! What the operator remembers of each tenant between two reconciles. Losing it costs requests, never
+//! Memory of each tenant between two reconciles. Losing it costs requests, never
 //! correctness.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What happens inside a tenant? Short visits, on change and for drift; nothing is kept running.
+//! The tenant cluster controller: reconciles the content of a tenant's cluster, on change and for drift.
 
 use std::sync::Arc;
 
@@ -43,13 +43,13 @@ use kamaji_shell::{
 /// Requests to one tenant at the same time.
 const AT_ONCE: usize = 4;
 
-/// Why a visit did not leave the inside as planned.
-struct Trouble {
+/// A reason for which a reconcile did not apply all of its plan.
+struct TenantClusterError {
     reason: &'static str,
     message: String,
 }
 
-impl Trouble {
+impl TenantClusterError {
     fn new(reason: &'static str, message: impl ToString) -> Self {
         Self {
             reason,
@@ -91,7 +91,7 @@ fn facts<'a>(
         period: context.settings.tenant_cluster_resync,
         limited: tenant_cluster::limits_writes(&object.spec),
         available: available(object),
-        published: was_visited(object),
+        published: was_configured(object),
         last: last.map(|visit| Last {
             at: visit.at,
             ready: visit.report.ready.status == "True",
@@ -120,7 +120,7 @@ fn available(object: &TenantControlPlane) -> Option<Timestamp> {
     serves.then_some(condition.last_transition_time.0)
 }
 
-fn was_visited(object: &TenantControlPlane) -> bool {
+fn was_configured(object: &TenantControlPlane) -> bool {
     let conditions = object
         .status
         .as_ref()
@@ -130,7 +130,7 @@ fn was_visited(object: &TenantControlPlane) -> bool {
 }
 
 /// One reconcile of the tenant cluster of `key`.
-pub async fn visit(context: Arc<Context>, key: ObjectKey) -> Outcome {
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
     let Some(object) = context.tenants.get(&key) else {
         return Outcome::Done {
             requeue_after: None,
@@ -147,7 +147,7 @@ pub async fn visit(context: Arc<Context>, key: ObjectKey) -> Outcome {
         return Outcome::Requeue(drift);
     }
     let mut attempted = String::new();
-    match tour(&context, &key, &object, &mut attempted).await {
+    match apply_tenant_cluster(&context, &key, &object, &mut attempted).await {
         Ok(report) => {
             record(&context, &key, (report, attempted));
             Outcome::Done {
@@ -168,13 +168,13 @@ pub fn broken_off(context: &Context, key: &ObjectKey, what: &Abort) {
         return;
     };
     let trouble = match what {
-        Abort::TimeOut(limit) => Trouble::new(
+        Abort::TimeOut(limit) => TenantClusterError::new(
             "TenantApiUnreachable",
             format!(
                 "a reconcile of the tenant cluster took longer than {limit:?} and was stopped: its API server answers slowly or not at all; it is tried again by itself"
             ),
         ),
-        Abort::Panic(what) => Trouble::new(
+        Abort::Panic(what) => TenantClusterError::new(
             "InternalError",
             format!(
                 "the operator failed on this tenant cluster alone: {what}; please report it, with this object's YAML"
@@ -188,7 +188,7 @@ fn failed(
     context: &Context,
     key: &ObjectKey,
     object: &TenantControlPlane,
-    (trouble, attempted): (&Trouble, String),
+    (trouble, attempted): (&TenantClusterError, String),
 ) {
     let previous = context.tenant_cluster.get(key).map(|visit| visit.report);
     let (addons, kubeadm_phase, write_limited) = match previous {
@@ -214,7 +214,7 @@ fn record(context: &Context, key: &ObjectKey, (report, content): (TenantClusterR
     context.tenant_queue.enqueue(key.clone());
 }
 
-fn condition(object: &TenantControlPlane, result: Result<(), &Trouble>) -> Condition {
+fn condition(object: &TenantControlPlane, result: Result<(), &TenantClusterError>) -> Condition {
     let (status, reason, message) = match result {
         Ok(()) => ("True", "AsPlanned", String::new()),
         Err(trouble) => ("False", trouble.reason, trouble.message.clone()),
@@ -229,18 +229,18 @@ fn condition(object: &TenantControlPlane, result: Result<(), &Trouble>) -> Condi
     }
 }
 
-async fn tour(
+async fn apply_tenant_cluster(
     context: &Context,
     key: &ObjectKey,
     object: &TenantControlPlane,
     attempted: &mut String,
-) -> Result<TenantClusterReport, Trouble> {
+) -> Result<TenantClusterReport, TenantClusterError> {
     let tenant = parsed(object)?;
     let credentials = credentials(context, key, object).await?;
     let plan = planned(context, key, &tenant, &credentials.ca)?;
     *attempted = tenant_cluster::content_hash(&plan);
     let writer = writer(context, key, &tenant, credentials)?;
-    let fresh = !was_visited(object);
+    let fresh = !was_configured(object);
     for object in plan.lifts() {
         remove(&writer, object).await?;
     }
@@ -261,7 +261,7 @@ async fn tour(
         remove(&writer, object).await?;
     }
     let (addons, kubeadm_phase) = tenant_cluster::status::status(&tenant, &plan, clock::now());
-    let unlimited = Trouble::new(
+    let unlimited = TenantClusterError::new(
         "WriteLimitUnavailable",
         "spec.writePermissions is not in force: this operator knows no CA of its webhooks; serve them (--webhook-bind-address), or put ca.crt beside the mounted certificate",
     );
@@ -277,8 +277,8 @@ async fn tour(
     })
 }
 
-fn parsed(object: &TenantControlPlane) -> Result<Tenant, Trouble> {
-    Tenant::parse(object).map_err(|error| Trouble::new("SpecInvalid", error))
+fn parsed(object: &TenantControlPlane) -> Result<Tenant, TenantClusterError> {
+    Tenant::parse(object).map_err(|error| TenantClusterError::new("SpecInvalid", error))
 }
 
 /// The hash of everything that should be inside, as far as it can be told without a request.
@@ -295,10 +295,10 @@ fn planned(
     key: &ObjectKey,
     tenant: &Tenant,
     ca: &[u8],
-) -> Result<TenantClusterPlan, Trouble> {
+) -> Result<TenantClusterPlan, TenantClusterError> {
     let service = observe::service(context, key, &tenant.uid);
     let endpoint = endpoint::resolve(tenant, service.as_ref())
-        .map_err(|wait| Trouble::new(wait.reason(), wait))?;
+        .map_err(|wait| TenantClusterError::new(wait.reason(), wait))?;
     let name = tenant
         .status
         .storage
@@ -308,7 +308,7 @@ fn planned(
     let store = context
         .stores
         .get(&name)
-        .map_err(|wait| Trouble::new(wait.reason(), wait))?;
+        .map_err(|wait| TenantClusterError::new(wait.reason(), wait))?;
     context.tenant_cluster.remember_ca(key, ca);
     let settings = context.tenant_cluster_settings();
     let facts = TenantClusterFacts {
@@ -319,7 +319,8 @@ fn planned(
         endpoint: &endpoint,
         ca: &String::from_utf8_lossy(ca),
     };
-    tenant_cluster::plan(&facts).map_err(|error| Trouble::new("TenantClusterInvalid", error))
+    tenant_cluster::plan(&facts)
+        .map_err(|error| TenantClusterError::new("TenantClusterInvalid", error))
 }
 
 /// What the operator itself logs in with: by default `super-admin.conf`, else what the tenant's
@@ -328,12 +329,12 @@ async fn credentials(
     context: &Context,
     key: &ObjectKey,
     object: &TenantControlPlane,
-) -> Result<Credentials, Trouble> {
+) -> Result<Credentials, TenantClusterError> {
     let name = observe::admin_secret(key).name;
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);
     context.metrics.counters.request("get", "secrets");
     let secret = api.get_opt(&name).await.map_err(|error| {
-        Trouble::new(
+        TenantClusterError::new(
             "ReadFailed",
             format!("the Secret {name} cannot be read: {error}"),
         )
@@ -347,7 +348,7 @@ async fn credentials(
         .map_or("super-admin.conf", String::as_str);
     let data = secret.and_then(|secret| secret.data).unwrap_or_default();
     let bytes = data.get(chosen).ok_or_else(|| {
-        Trouble::new(
+        TenantClusterError::new(
             "KubeconfigMissing",
             format!(
                 "the Secret {}/{name} has no key {chosen}: correct the annotation {}",
@@ -356,7 +357,8 @@ async fn credentials(
             ),
         )
     })?;
-    kubeconfig::credentials(&bytes.0).map_err(|error| Trouble::new("KubeconfigUnreadable", error))
+    kubeconfig::credentials(&bytes.0)
+        .map_err(|error| TenantClusterError::new("KubeconfigUnreadable", error))
 }
 
 fn writer(
@@ -364,7 +366,7 @@ fn writer(
     key: &ObjectKey,
     tenant: &Tenant,
     credentials: Credentials,
-) -> Result<Writer, Trouble> {
+) -> Result<Writer, TenantClusterError> {
     let target = Target {
         uid: tenant.uid.clone(),
         host: tenant.service_host(),
@@ -386,13 +388,13 @@ fn writer(
     let client = context
         .remote
         .client(&target)
-        .map_err(|error| Trouble::new("KubeconfigUnusable", error))?;
+        .map_err(|error| TenantClusterError::new("KubeconfigUnusable", error))?;
     Ok(context.writer.towards(client))
 }
 
 /// Makes one object so, without a write if it is. Where nothing was read before, it is only created: what
 /// another replica wrote meanwhile is read first.
-async fn put(writer: Writer, object: Object, fresh: bool) -> Result<(), Trouble> {
+async fn put(writer: Writer, object: Object, fresh: bool) -> Result<(), TenantClusterError> {
     let first = if fresh {
         Some(Intent::Create)
     } else {
@@ -417,7 +419,7 @@ async fn put(writer: Writer, object: Object, fresh: bool) -> Result<(), Trouble>
 
 /// How the object is to be written; `None` if it is as planned. One of ours that can only be changed by
 /// making it anew is deleted.
-async fn due(writer: &Writer, object: &Object) -> Result<Option<Intent>, Trouble> {
+async fn due(writer: &Writer, object: &Object) -> Result<Option<Intent>, TenantClusterError> {
     let Some(live) = writer.read(&object.key).await.map_err(unreachable)? else {
         return Ok(Some(Intent::Create));
     };
@@ -438,7 +440,7 @@ async fn due(writer: &Writer, object: &Object) -> Result<Option<Intent>, Trouble
 }
 
 /// Removes an object that is no longer wanted, if it is ours.
-async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), Trouble> {
+async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), TenantClusterError> {
     let Some(live) = writer.read(object).await.map_err(unreachable)? else {
         return Ok(());
     };
@@ -453,8 +455,8 @@ async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), Trouble> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
-fn unreachable(error: WriteError) -> Trouble {
-    Trouble::new(
+fn unreachable(error: WriteError) -> TenantClusterError {
+    TenantClusterError::new(
         "TenantApiUnreachable",
         format!(
             "inside the tenant: {error}. It is tried again by itself; if it stays so, look at the control plane's pods and Service"

@@ -1,4 +1,4 @@
-//! Tells the API server what it may store. (tenant-cluster specification, 5)
+//! Admission webhooks of TenantControlPlanes, DataStores, and writes in tenant clusters.
 //!
 //! Every replica answers, whether it leads or not. What is right is decided by
 //! [`kamaji_core::admission`]; here it is only read and written. Any pod can ask: an answer says nothing
@@ -38,18 +38,18 @@ use serde_json::Value;
 use kamaji_shell::heavy;
 use review::{Answer, Question, Review, Write};
 
-/// Where defaults of a TenantControlPlane are asked for.
+/// Path of the defaults of a TenantControlPlane.
 pub const MUTATE_TENANT: &str = "/mutate-kamaji-clastix-io-v1alpha1-tenantcontrolplane";
-/// Where a TenantControlPlane is judged.
+/// Path of the validation of a TenantControlPlane.
 pub const VALIDATE_TENANT: &str = "/validate-kamaji-clastix-io-v1alpha1-tenantcontrolplane";
-/// Where a DataStore is judged.
+/// Path of the validation of a DataStore.
 pub const VALIDATE_DATA_STORE: &str = "/validate-kamaji-clastix-io-v1alpha1-datastore";
-/// Where API servers of tenants ask while writes are limited.
+/// Path for API servers of tenants whose writes are limited.
 pub const WRITE_PERMISSION: &str = "/write-permission";
-/// Where API servers of tenants ask while data is moved.
+/// Path for API servers of tenants whose data is moved.
 pub const MIGRATE: &str = "/migrate";
 
-/// What has to be known to answer.
+/// Knowledge that the answers depend on.
 pub trait Knowledge: Send + Sync + 'static {
     /// What rules look at; or why it is not known yet.
     fn facts(&self) -> Result<Facts, String>;

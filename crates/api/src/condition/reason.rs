@@ -1,9 +1,9 @@
 //! Reasons of conditions of TenantControlPlanes and KamajiControlPlanes, with their severity.
 
-/// How much a reason asks of a person; decides the type of the event about it.
+/// Urgency of a reason; decides the type of the event about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Nothing is wrong.
+    /// The state is a desired one.
     Normal,
     /// Something is missing that another object has to bring. A warning on the object that waits itself,
     /// and normal on an object that repeats it.
@@ -15,7 +15,7 @@ pub enum Severity {
 /// Declares [`Reason`] as one table: severity, then the reasons that have it.
 macro_rules! reasons {
     ($($severity:ident: { $($(#[$doc:meta])+ $reason:ident,)+ })+) => {
-        /// Why a condition has its status. The text in a status is the variant's name.
+        /// Reason of a condition's status. The text in a status is the variant's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
             $($($(#[$doc])+ $reason,)+)+
@@ -64,7 +64,7 @@ reasons! {
         ScalingDown,
         /// No replica has to go.
         NotScalingDown,
-        /// The step succeeded.
+        /// The step of the reconcile succeeded.
         Succeeded,
         /// The step is switched off by a setting.
         Skipped,
@@ -216,7 +216,7 @@ reasons! {
         WriteRefused,
         /// The same object was written too often.
         WriteStorm,
-        /// This replica is not the leader.
+        /// The replica is not the leader.
         NotLeading,
         /// A reconcile exceeded its time limit.
         ReconcileTimedOut,

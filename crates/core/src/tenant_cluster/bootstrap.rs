@@ -1,4 +1,4 @@
-//! What lets a worker in that has nothing but a bootstrap token? (section 3.5)
+//! Objects by which a worker joins with nothing but a bootstrap token.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! How do a tenant's pods resolve names? (section 3.7)
+//! The CoreDNS addon: the objects by which a tenant's pods resolve names.
 //!
 //! Corefile and replicas are the operator's: edits of the tenant's owner are put back, as in the
 //! reference.

@@ -1,4 +1,4 @@
-//! Which images belong to a tenant's version? (table 3.12)
+//! Images of the addons, by the tenant's Kubernetes version.
 
 use crate::tenant::Version;
 

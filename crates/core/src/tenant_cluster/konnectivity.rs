@@ -1,4 +1,4 @@
-//! How do a tenant's nodes let the API server in? (section 3.10)
+//! The konnectivity addon: the agents through which the API server reaches a tenant's nodes.
 
 use std::collections::BTreeMap;
 

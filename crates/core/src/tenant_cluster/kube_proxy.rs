@@ -1,4 +1,4 @@
-//! How do a tenant's nodes route Services? (section 3.8)
+//! The kube-proxy addon: the objects by which a tenant's nodes route Services.
 
 use kamaji_api::tenant::AddonSpec;
 use serde_json::{Value, json};

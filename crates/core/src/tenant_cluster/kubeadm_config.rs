@@ -1,4 +1,4 @@
-//! What does `kubeadm join` read about the cluster? (section 3.3)
+//! The kubeadm-config ConfigMap, which `kubeadm join` reads.
 
 use kamaji_api::datastore::Driver;
 use serde_json::json;

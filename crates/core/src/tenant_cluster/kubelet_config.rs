@@ -1,4 +1,4 @@
-//! The kubelet configuration of a tenant. (section 3.4)
+//! The kubelet configuration of a tenant's nodes.
 //!
 //! The defaults of the kubelet of the tenant's own minor: kubelets refuse or ignore what they do not
 //! know yet.
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{JOINING, SYSTEM, TenantClusterFacts, kubelet_patch, plain, rbac, yaml};
 use crate::{excerpt::excerpt, object::Object, tenant::Tenant};
 
-/// Why a change to the kubelet configuration does not apply.
+/// A change to the kubelet configuration that does not apply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "spec.kubernetes.kubelet.configurationJSONPatches[{index}] ({op} {path}) does not apply to the kubelet configuration: {problem}; correct or remove it"

@@ -1,5 +1,4 @@
-//! What should there be inside a tenant, that kubeadm or an administrator would have put there?
-//! (tenant-cluster specification, section 3)
+//! The desired content of a tenant cluster: what kubeadm or an administrator would have created there.
 //!
 //! [`plan`] lists everything in the order in which it is written: RBAC and configuration first,
 //! addons last. No object has an owner: what is switched off is pruned by name, where it carries our
@@ -43,19 +42,19 @@ const PUBLIC: &str = "kube-public";
 /// Group of workers that join with a bootstrap token.
 const JOINING: &str = "system:bootstrappers:kubeadm:default-node-token";
 
-/// Everything that is settled before a tenant's inside can be rendered.
+/// Everything that is known before the content of a tenant cluster is rendered.
 #[derive(Clone, Debug)]
 pub struct TenantClusterFacts<'a> {
     /// The renderer of the addons' pods; `None` if it is one that this build does not have: then the
     /// addons are left as they are.
     pub renderer: Option<Renderer>,
-    /// The tenant.
+    /// The tenant whose cluster is planned.
     pub tenant: &'a Tenant,
-    /// The operator's settings.
+    /// The operator's settings, with the CA of its webhooks.
     pub settings: &'a Settings,
     /// The tenant's datastore; only its driver and endpoints are looked at.
     pub store: &'a Store,
-    /// Where the tenant is reached.
+    /// The endpoint of the tenant's API server.
     pub endpoint: &'a Endpoint,
     /// The tenant's CA certificate, PEM.
     pub ca: &'a str,
@@ -68,21 +67,21 @@ impl TenantClusterFacts<'_> {
     }
 }
 
-/// Objects that should be inside a tenant, and those that should not.
+/// The objects that a tenant cluster should have, and those it should not.
 #[derive(Clone, Debug, Default)]
 pub struct TenantClusterPlan {
     /// To apply, in this order.
     pub objects: Vec<Object>,
     /// To delete, only where they carry our project label.
     pub prunes: Vec<ObjectRef>,
-    /// Whether the spec limits the tenant's writes, and can be obeyed.
+    /// State of the limit on the tenant's writes.
     pub write_limit: WriteLimit,
 }
 
-/// Whether the writes of a tenant are limited.
+/// State of the limit on a tenant's writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WriteLimit {
-    /// Not asked for.
+    /// The spec asks for no limit.
     #[default]
     None,
     /// Asked for and planned.
@@ -91,7 +90,7 @@ pub enum WriteLimit {
     Unavailable,
 }
 
-/// Why a tenant's inside cannot be rendered.
+/// A reason for which the content of a tenant cluster cannot be rendered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TenantClusterPlanError {
     /// A change to the kubelet configuration does not apply.
@@ -99,7 +98,7 @@ pub enum TenantClusterPlanError {
     KubeletPatch(#[from] kubelet_config::PatchError),
 }
 
-/// Plans a tenant's inside.
+/// Plans the content of a tenant cluster.
 pub fn plan(facts: &TenantClusterFacts) -> Result<TenantClusterPlan, TenantClusterPlanError> {
     let mut plan = TenantClusterPlan::default();
     plan.objects.extend(rbac::cluster_admins());

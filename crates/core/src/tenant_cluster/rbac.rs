@@ -1,4 +1,4 @@
-//! How is a permission written? And who administers a tenant?
+//! RBAC objects of a tenant cluster, and the binding of its administrators.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ pub(super) fn reads(config_map: &str) -> Value {
     }])
 }
 
-/// The group of `admin.conf` may do everything (section 3.6).
+/// The group of `admin.conf` may do everything.
 pub(super) fn cluster_admins() -> Vec<Object> {
     vec![binding(
         plain(None, "kubeadm:cluster-admins"),

@@ -1,4 +1,4 @@
-//! Which live objects can only be changed by making them anew?
+//! Detection of live objects that differ in an immutable field.
 
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ pub const RETRY: Duration = Duration::from_secs(30);
 /// administrators can delete the configuration that limits them.
 pub const LIMITED: Duration = Duration::from_secs(30);
 
-/// What decides when a tenant cluster is reconciled next.
+/// Inputs of the decision when a tenant cluster is reconciled next.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule<'a> {
     /// Uid of the tenant.
@@ -30,14 +30,14 @@ pub struct Schedule<'a> {
     pub last: Option<Last<'a>>,
     /// Hash of the desired content, where it is known without a request.
     pub desired: Option<&'a str>,
-    /// The time.
+    /// The present time, from the caller.
     pub now: Timestamp,
 }
 
 /// One reconcile of a tenant cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Last<'a> {
-    /// When it ended.
+    /// Time at which the reconcile ended.
     pub at: Timestamp,
     /// True if it left everything as desired.
     pub ready: bool,
@@ -45,7 +45,7 @@ pub struct Last<'a> {
     pub content: &'a str,
 }
 
-/// When a tenant cluster is reconciled next.
+/// Time of the next reconcile of a tenant cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// At once, and why.
@@ -54,10 +54,10 @@ pub enum Next {
     After(Duration),
 }
 
-/// Why a tenant cluster is reconciled at once.
+/// Cause of an immediate reconcile of a tenant cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It never was.
+    /// No reconcile has run yet.
     New,
     /// The control plane turned available after the last reconcile.
     Available,
@@ -97,7 +97,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// How long a tenant cluster is trusted to stay as it was left.
+    /// Time after which a reconciled tenant cluster is compared anew.
     pub fn drift(&self) -> Duration {
         let share = spread::share(self.uid, "drift");
         let usual = self.period.mul_f64(1.0 + share / 2.0);

@@ -1,4 +1,4 @@
-//! What does a tenant's status say of its inside, after a visit that left it as planned?
+//! Status of the addons and of the bootstrap phase after a reconcile that applied all of its plan.
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kamaji_api::tenant::{

@@ -1,4 +1,4 @@
-//! Which writes are refused inside a tenant? (sections 2.4 and 3.11)
+//! The webhook configuration that limits writes in a tenant cluster.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kamaji_api::tenant::TenantControlPlaneSpec;

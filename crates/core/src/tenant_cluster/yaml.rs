@@ -1,4 +1,4 @@
-//! How is a value written as YAML, the way Go writes it?
+//! YAML in the format that Go's encoder writes.
 //!
 //! The texts in a tenant's ConfigMaps are compared byte by byte with what upstream left there:
 //! taking over a tenant should not touch them. So lists stand at the depth of their key, and only

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kamaji_core::pki::webhook_certificate::Material;
 
-/// Why a mounted certificate cannot be used.
+/// A reason for which a mounted certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}; mount a certificate there, or let the operator make its own by mounting none", path.display())]
 pub struct DirectoryError {

@@ -9,10 +9,10 @@ use kamaji_core::{
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Value, json};
 
-/// What the API server sends.
+/// An AdmissionReview, as the API server sends it.
 #[derive(Debug, Deserialize)]
 pub struct Review<Q> {
-    /// The question.
+    /// The admission request.
     pub request: Q,
 }
 
@@ -82,21 +82,21 @@ impl Question {
     }
 }
 
-/// What we say.
+/// The answer to an admission request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// It may be done.
+    /// The request is allowed.
     Allow {
         /// Changes to make before; empty for none.
         patch: Patch,
-        /// What its author should know.
+        /// Warnings to the author of the request.
         warnings: Vec<Warning>,
     },
-    /// It may not.
+    /// The request is denied.
     Deny {
         /// HTTP code of what the client gets.
         code: u16,
-        /// Why not, and what instead.
+        /// Cause of the denial and the next action.
         message: String,
     },
 }
@@ -107,7 +107,7 @@ const MOST_TOLD: usize = 32;
 const LONGEST_TOLD: usize = 1000;
 
 impl Answer {
-    /// It may be done.
+    /// The request is allowed.
     pub fn allow(warnings: Vec<Warning>) -> Self {
         Self::Allow {
             patch: Patch::default(),
@@ -115,7 +115,7 @@ impl Answer {
         }
     }
 
-    /// It may be done with these changes.
+    /// The request is allowed with these changes.
     pub fn patch(patch: &Patch) -> Self {
         Self::Allow {
             patch: patch.clone(),
@@ -123,7 +123,7 @@ impl Answer {
         }
     }
 
-    /// It may not be done.
+    /// The request is denied.
     pub fn deny(code: u16, message: &str) -> Self {
         Self::Deny {
             code,
