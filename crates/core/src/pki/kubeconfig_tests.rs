@@ -220,7 +220,7 @@ fn a_kubeconfig_that_trusts_former_authorities_is_kept_while_they_are_expected()
         .map(|name| authority::issue(name, KeyAlgorithm::EcdsaP256, now(), &mut entropy(name)));
     let (ca, access, request) = (authority(), access(), request());
     let pair = ca.sign(&request, now(), &mut entropy("leaf"));
-    let [zeroth, first] = former.each_ref().map(|ca| ca.certificate_pem());
+    let [zeroth, first] = former.each_ref().map(Authority::certificate_pem);
     let trust = [ca.certificate_pem(), first, zeroth].concat();
     let (certificate, key) = (pair.certificate_pem.as_bytes(), pair.key_pem.as_bytes());
     let text = Kubeconfig::new(&access, &trust, certificate, key).to_yaml();
