@@ -177,12 +177,14 @@ impl Image {
                 Some(Content::Folder(mode)) => *mode,
                 _ => 0o755,
             };
-            entry(
-                &mut layer,
-                &folder,
-                (EntryType::Directory, mode),
-                (0, io::empty()),
-            )?;
+            let member = Member {
+                path: &folder,
+                kind: EntryType::Directory,
+                mode,
+                size: 0,
+                content: io::empty(),
+            };
+            member.append(&mut layer)?;
         }
         for (path, content) in &self.entries {
             match content {
@@ -196,7 +198,14 @@ impl Image {
                     let file =
                         File::open(from).with_context(|| format!("open {}", from.display()))?;
                     let size = file.metadata()?.len();
-                    entry(&mut layer, path, (EntryType::Regular, 0o755), (size, file))?;
+                    let member = Member {
+                        path,
+                        kind: EntryType::Regular,
+                        mode: 0o755,
+                        size,
+                        content: file,
+                    };
+                    member.append(&mut layer)?;
                 }
             }
         }
@@ -231,26 +240,33 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
-fn entry<W: Write>(
-    archive: &mut Builder<W>,
-    path: &str,
-    (kind, mode): (EntryType, u32),
-    (size, content): (u64, impl Read),
-) -> Result<()> {
-    let mut header = header(kind, mode, size);
-    archive
-        .append_data(&mut header, path.trim_start_matches('/'), content)
-        .with_context(|| format!("add {path}"))
+/// One file or folder of an archive.
+struct Member<'a, R> {
+    path: &'a str,
+    kind: EntryType,
+    mode: u32,
+    size: u64,
+    content: R,
+}
+
+impl<R: Read> Member<'_, R> {
+    fn append(self, archive: &mut Builder<impl Write>) -> Result<()> {
+        let mut header = header(self.kind, self.mode, self.size);
+        archive
+            .append_data(&mut header, self.path.trim_start_matches('/'), self.content)
+            .with_context(|| format!("add {}", self.path))
+    }
 }
 
 fn text_entry<W: Write>(archive: &mut Builder<W>, path: &str, text: &str) -> Result<()> {
-    let size = u64::try_from(text.len())?;
-    entry(
-        archive,
+    let member = Member {
         path,
-        (EntryType::Regular, 0o644),
-        (size, text.as_bytes()),
-    )
+        kind: EntryType::Regular,
+        mode: 0o644,
+        size: u64::try_from(text.len())?,
+        content: text.as_bytes(),
+    };
+    member.append(archive)
 }
 
 fn sha256(path: &Path) -> Result<String> {

@@ -22,6 +22,7 @@ use kamaji_e2e::layout::checkout;
 use kamaji_e2e::tools::Tools;
 
 use figures::Figures;
+use round::Round;
 
 /// File with the figures, below the checkout.
 const FIGURES: &str = "target/bench/figures.json";
@@ -54,7 +55,13 @@ async fn main() -> Result<()> {
     let kamaji = kamaji_e2e::operator::binary().await?;
     for (index, number) in numbers.iter().enumerate() {
         let is_last = index + 1 == numbers.len();
-        round::play(&tools, &kamaji, (*number, is_last), &mut figures).await?;
+        let round = Round {
+            tools: &tools,
+            kamaji: &kamaji,
+            number: *number,
+            is_last,
+        };
+        round::measure(&round, &mut figures).await?;
         figures.save(&checkout().join(FIGURES))?;
     }
     figures.print();

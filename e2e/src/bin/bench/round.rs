@@ -22,13 +22,21 @@ const IDLE: Duration = Duration::from_mins(1);
 /// Longest wait for one number of tenants.
 const LIMIT: Duration = Duration::from_mins(20);
 
-/// Measures `number` tenants; the last round also counts writes at rest and restarts the operator.
-pub async fn play(
-    tools: &Tools,
-    kamaji: &Path,
-    (number, is_last): (usize, bool),
-    figures: &mut Figures,
-) -> Result<()> {
+/// One round; the last one also counts writes at rest and restarts the operator.
+pub struct Round<'a> {
+    /// Binaries of the API server and of etcd.
+    pub tools: &'a Tools,
+    /// The `kamaji` binary.
+    pub kamaji: &'a Path,
+    /// Number of tenants.
+    pub number: usize,
+    /// True for the last round.
+    pub is_last: bool,
+}
+
+/// Measures a round from the creation of its tenants to rest, then the baseline.
+pub async fn measure(round: Round<'_>, figures: &mut Figures) -> Result<()> {
+    let (tools, kamaji, number) = (round.tools, round.kamaji, round.number);
     println!("== {number} tenants");
     let environment = Environment::new(tools, kamaji).await?;
     let (user, dir) = (environment.user().await?, environment.dir.path());
@@ -60,12 +68,13 @@ pub async fn play(
         format!("rss_final_mib_n{number}"),
         operator.usage().memory("VmRSS")?,
     );
-    let operator = if is_last {
+    let operator = if round.is_last {
         let mark = audit.mark()?;
         sleep(IDLE).await;
         figures.set("idle_writes_60s", writes(&audit, mark)?);
         drop(operator);
-        restart((&environment, kamaji, &account), number, figures).await?
+        let operator = Operator::start(kamaji, &account, dir);
+        restart(operator, &environment, number, figures).await?
     } else {
         operator
     };
@@ -86,13 +95,14 @@ pub async fn play(
 
 /// Restarts the operator over tenants that are all as they should be.
 async fn restart(
-    (environment, kamaji, account): (&Environment, &Path, &Path),
+    operator: impl Future<Output = Result<Operator>>,
+    environment: &Environment,
     number: usize,
     figures: &mut Figures,
 ) -> Result<Operator> {
     let (audit, begin) = (environment.server.audit(), Instant::now());
     let mark = audit.mark()?;
-    let operator = Operator::start(kamaji, account, environment.dir.path()).await?;
+    let operator = operator.await?;
     // Nothing is written by a good restart, so its end shows only in the CPU that is used.
     let (mut used, mut busy) = (0.0, Instant::now());
     while busy.elapsed() < QUIET {
