@@ -35,7 +35,7 @@ pub struct Round<'a> {
 }
 
 /// Measures a round from the creation of its tenants to rest, then the baseline.
-pub async fn measure(round: Round<'_>, figures: &mut Figures) -> Result<()> {
+pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
     let (tools, kamaji, number) = (round.tools, round.kamaji, round.number);
     println!("== {number} tenants");
     let environment = Environment::new(tools, kamaji).await?;
