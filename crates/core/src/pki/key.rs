@@ -9,11 +9,16 @@ mod rsa_parts;
 
 pub use error::KeyError;
 
-use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
+use p256::{
+    ecdsa::signature::Signer,
+    pkcs8::{DecodePrivateKey as _, EncodePublicKey as _},
+};
+use rand_core::RngCore;
 use rsa::{
     pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey},
     pkcs1v15,
-    signature::{RandomizedSigner, SignatureEncoding, Signer},
+    pkcs8::{DecodePrivateKey as _, EncodePublicKey as _},
+    signature::{RandomizedSigner, SignatureEncoding},
 };
 use sha2::{Digest, Sha256};
 
@@ -86,9 +91,7 @@ impl Key {
     /// Never: the sizes of keys are fixed, and allowed.
     pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> Self {
         match algorithm {
-            KeyAlgorithm::EcdsaP256 => Self::new(Inner::P256(Box::new(
-                p256::ecdsa::SigningKey::random(entropy),
-            ))),
+            KeyAlgorithm::EcdsaP256 => Self::new(Inner::P256(Box::new(p256_key(entropy)))),
             KeyAlgorithm::Rsa2048 => {
                 let key = rsa::RsaPrivateKey::new(entropy, 2048)
                     .expect("2048 bits are enough for an RSA key with the default exponent");
@@ -99,16 +102,8 @@ impl Key {
 
     fn new(inner: Inner) -> Self {
         let raw_public = match &inner {
-            Inner::P256(key) => key
-                .verifying_key()
-                .to_encoded_point(false)
-                .as_bytes()
-                .to_vec(),
-            Inner::P384(key) => key
-                .verifying_key()
-                .to_encoded_point(false)
-                .as_bytes()
-                .to_vec(),
+            Inner::P256(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
+            Inner::P384(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Inner::Rsa(key) => key
                 .to_public_key()
                 .to_pkcs1_der()
@@ -211,6 +206,17 @@ impl Key {
     }
 }
 
+/// A P-256 key from the next 32 bytes of `entropy` that are one: all but one draw in four billion are.
+fn p256_key(entropy: &mut Entropy) -> p256::ecdsa::SigningKey {
+    let mut bytes = p256::FieldBytes::default();
+    loop {
+        entropy.fill_bytes(&mut bytes);
+        if let Ok(key) = p256::ecdsa::SigningKey::from_bytes(&bytes) {
+            return key;
+        }
+    }
+}
+
 fn text(tag: &str, der: Vec<u8>) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new(tag, der), config)
@@ -222,11 +228,19 @@ impl Key {
     pub(super) fn public_der(&self) -> Vec<u8> {
         const WHY: &str = "a public key has an encoding";
         match &self.inner {
-            Inner::P256(key) => key.verifying_key().to_public_key_der().expect(WHY),
-            Inner::P384(key) => key.verifying_key().to_public_key_der().expect(WHY),
-            Inner::Rsa(key) => key.to_public_key().to_public_key_der().expect(WHY),
+            Inner::P256(key) => {
+                let der = key.verifying_key().to_public_key_der().expect(WHY);
+                der.into_vec()
+            }
+            Inner::P384(key) => {
+                let der = key.verifying_key().to_public_key_der().expect(WHY);
+                der.into_vec()
+            }
+            Inner::Rsa(key) => {
+                let der = key.to_public_key().to_public_key_der().expect(WHY);
+                der.into_vec()
+            }
         }
-        .into_vec()
     }
 
     /// Returns the algorithm of this key's signatures: the DER of an `AlgorithmIdentifier`.

@@ -1,14 +1,17 @@
-use p256::pkcs8::{EncodePrivateKey, LineEnding};
+use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
+use rsa::pkcs8::{EncodePrivateKey as _, LineEnding as RsaLineEnding};
 
 use super::*;
 use crate::pki::fixture::entropy;
 
 fn p256() -> p256::SecretKey {
-    p256::SecretKey::random(&mut entropy("p256"))
+    p256_key(&mut entropy("p256")).into()
 }
 
 fn p384() -> p384::SecretKey {
-    p384::SecretKey::random(&mut entropy("p384"))
+    let mut bytes = p384::FieldBytes::default();
+    entropy("p384").fill_bytes(&mut bytes);
+    p384::SecretKey::from_bytes(&bytes).unwrap()
 }
 
 fn rsa() -> rsa::RsaPrivateKey {
@@ -27,13 +30,14 @@ fn the_names_of_algorithms_are_read_as_they_are_written() {
 #[test]
 fn every_kind_of_key_is_read() {
     const LF: LineEnding = LineEnding::LF;
+    const RSA_LF: RsaLineEnding = RsaLineEnding::LF;
     let table = [
         (p256().to_sec1_pem(LF).unwrap(), "EC-secp256r1"),
         (p256().to_pkcs8_pem(LF).unwrap(), "EC-secp256r1"),
         (p384().to_sec1_pem(LF).unwrap(), "EC-secp384r1"),
         (p384().to_pkcs8_pem(LF).unwrap(), "EC-secp384r1"),
-        (rsa().to_pkcs1_pem(LF).unwrap(), "RSA-2048"),
-        (rsa().to_pkcs8_pem(LF).unwrap(), "RSA-2048"),
+        (rsa().to_pkcs1_pem(RSA_LF).unwrap(), "RSA-2048"),
+        (rsa().to_pkcs8_pem(RSA_LF).unwrap(), "RSA-2048"),
     ];
     for (pem, kind) in table {
         let key = Key::from_pem(pem.as_bytes()).unwrap();
@@ -167,8 +171,8 @@ fn rsa_keys_that_are_too_large_or_too_small_are_refused_before_they_are_built() 
     assert_eq!(refused(&large), KeyError::Size { bits: 100_000 });
     let small = rsa::RsaPrivateKey::new(&mut entropy("small"), 1024).unwrap();
     for pem in [
-        small.to_pkcs1_pem(LineEnding::LF).unwrap(),
-        small.to_pkcs8_pem(LineEnding::LF).unwrap(),
+        small.to_pkcs1_pem(RsaLineEnding::LF).unwrap(),
+        small.to_pkcs8_pem(RsaLineEnding::LF).unwrap(),
     ] {
         assert_eq!(refused(&pem), KeyError::Size { bits: 1024 });
     }

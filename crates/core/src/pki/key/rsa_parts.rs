@@ -4,8 +4,8 @@
 //! not prime, signing gives a wrong signature, never ends, or panics in the library.
 
 use num_bigint_dig::{BigUint, prime::probably_prime};
-use p256::pkcs8::PrivateKeyInfo;
 use rsa::pkcs1;
+use rsa::pkcs8::PrivateKeyInfo;
 
 use super::error::{KeyError, LARGEST, RSA_BITS};
 use crate::pki::verification_cache;
