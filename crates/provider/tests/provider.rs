@@ -1,5 +1,5 @@
-//! Control planes against a real API server: core and the operator are played by hand, and the provider
-//! runs with the rights that its manifest gives it.
+//! Control planes against a real API server: the tests play Cluster API's core and the operator, and the provider runs
+//! with the RBAC of its manifest.
 
 #![expect(
     clippy::unwrap_used,
@@ -27,3 +27,5 @@ mod refused;
 mod takeover;
 #[path = "provider/versions.rs"]
 mod versions;
+#[path = "provider/waiting.rs"]
+mod waiting;

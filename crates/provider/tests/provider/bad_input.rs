@@ -1,53 +1,61 @@
-//! What cannot work is a condition with the cause and the next step, an event, and no hot loop.
+//! Invalid input: a condition with the cause and the next step, an event, and no hot loop.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, INFRASTRUCTURE, NAMESPACE, definition, owner_of};
+use crate::environment::{
+    Environment, INFRASTRUCTURE, NAMESPACE, definition, fake_cluster, owner_of,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_polls_for_a_cluster_that_never_appears() {
+async fn a_missing_cluster_is_reported_and_not_polled_for() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
+    let _provider = environment.start_provider();
     let shim = json!([{"apiVersion": "v1", "kind": "Secret", "name": "c-shim", "uid": "u"}]);
     environment
-        .control_plane("another-kind", shim, &json!({}))
+        .create_control_plane("another-kind", shim, &json!({}))
         .await;
     environment
-        .control_plane("no-cluster", json!([owner_of("nowhere", "u")]), &json!({}))
+        .create_control_plane("no-cluster", json!([owner_of("nowhere", "u")]), &json!({}))
         .await;
     environment
-        .says("another-kind", "Available", ("False", "OwnerMissing"))
+        .wait_for_condition("another-kind", "Available", ("False", "OwnerMissing"))
         .await;
     let why = environment
-        .says("no-cluster", "Available", ("False", "ClusterMissing"))
+        .wait_for_condition("no-cluster", "Available", ("False", "ClusterMissing"))
         .await;
     assert!(why.contains("nowhere"), "{why}");
-    environment.event("no-cluster", "ClusterMissing").await;
-    environment.event("another-kind", "OwnerMissing").await;
-    environment.at_rest(10).await;
+    environment
+        .wait_for_event("no-cluster", "ClusterMissing")
+        .await;
+    environment
+        .wait_for_event("another-kind", "OwnerMissing")
+        .await;
+    environment.assert_quiescent(10).await;
 
     // It appears after all.
-    environment.cluster("nowhere", "no-cluster", None).await;
-    environment.asked("no-cluster").await;
+    environment
+        .create_cluster("nowhere", "no-cluster", None)
+        .await;
+    environment.wait_for_tenant("no-cluster").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_control_plane_that_says_nothing_is_refused_with_the_cause() {
+async fn a_control_plane_without_a_spec_is_refused_with_the_cause() {
     let environment = Environment::new().await;
     let nothing = json!({
         "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
         "metadata": {"name": "cp", "namespace": NAMESPACE},
     });
     let params = PatchParams::apply("person");
-    let api = environment.at(&nothing);
+    let api = environment.api_of(&nothing);
     let refused = api.patch("cp", &params, &Patch::Apply(&nothing)).await;
     let why = refused.unwrap_err().to_string();
     assert!(why.contains("spec is missing"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone() {
+async fn a_tenant_of_another_owner_is_left_alone() {
     let environment = Environment::new().await;
     let foreign = environment
         .apply(json!({
@@ -60,18 +68,20 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
             },
         }))
         .await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
     let why = environment
-        .says(
+        .wait_for_condition(
             "cp",
             "TenantControlPlaneCreated",
             ("False", "TenantControlPlaneForeign"),
         )
         .await;
     assert!(why.contains("another name"), "{why}");
-    environment.event("cp", "TenantControlPlaneForeign").await;
-    environment.at_rest(5).await;
+    environment
+        .wait_for_event("cp", "TenantControlPlaneForeign")
+        .await;
+    environment.assert_quiescent(5).await;
     let live = environment.tenants().get("cp").await.unwrap();
     assert_eq!(
         live.metadata.resource_version,
@@ -79,21 +89,8 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
     );
 
     // Deleting the control plane does not take it along.
-    environment
-        .control_planes()
-        .delete("cp", &kube::api::DeleteParams::default())
-        .await
-        .unwrap();
-    crate::environment::until("the control plane to be gone", async || {
-        environment
-            .control_planes()
-            .get_opt("cp")
-            .await
-            .ok()?
-            .is_none()
-            .then_some(())
-    })
-    .await;
+    environment.delete_control_plane("cp").await;
+    environment.wait_deleted("cp").await;
     assert!(
         environment
             .tenants()
@@ -107,7 +104,7 @@ async fn a_tenant_of_the_same_name_that_belongs_to_somebody_else_is_left_alone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_being_available() {
+async fn infrastructure_that_refuses_the_address_does_not_block_availability() {
     let environment = Environment::new().await;
     let spec = json!({
         "type": "object", "x-kubernetes-preserve-unknown-fields": true,
@@ -118,35 +115,27 @@ async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_
         .apply(definition(INFRASTRUCTURE, "FakeCluster", &spec))
         .await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let _provider = environment.provider();
-    environment
-        .apply(json!({
-            "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
-            "metadata": {"name": "infra", "namespace": NAMESPACE},
-            "spec": {},
-        }))
-        .await;
-    environment.cluster("c", "cp", Some("infra")).await;
-    environment.asked("cp").await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
+    let _provider = environment.start_provider();
+    environment.apply(fake_cluster("infra", &json!({}))).await;
+    environment.create_cluster("c", "cp", Some("infra")).await;
+    environment.start_tenant("cp").await;
     let why = environment
-        .says(
+        .wait_for_condition(
             "cp",
             "InfrastructureClusterPatched",
             ("False", "WriteRefused"),
         )
         .await;
     assert!(why.contains("no endpoint here"), "{why}");
-    environment.event("cp", "WriteRefused").await;
-    environment.available("cp").await;
+    environment.wait_for_event("cp", "WriteRefused").await;
+    environment.wait_until_available("cp").await;
     // The news follow the status.
     for reason in ["Available", "Succeeded"] {
-        environment.event("cp", reason).await;
+        environment.wait_for_event("cp", reason).await;
     }
 
     // It is tried again, later and later, and nobody writes the same status twice.
-    let asked = environment.asked_within(10).await;
+    let asked = environment.requests_within(10).await;
     let writes: Vec<_> = asked
         .into_iter()
         .filter(kamaji_e2e::audit::Entry::is_write)
@@ -165,13 +154,9 @@ async fn infrastructure_that_refuses_the_address_does_not_keep_the_cluster_from_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_does_not_answer_is_said_and_nothing_is_called_done() {
+async fn an_unreachable_webhook_is_reported_until_it_is_removed() {
     let environment = Environment::new().await;
-    let infra = json!({
-        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
-        "metadata": {"name": "infra", "namespace": NAMESPACE},
-        "spec": {},
-    });
+    let infra = fake_cluster("infra", &json!({}));
     environment.apply(infra.clone()).await;
     let hook = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
@@ -185,27 +170,29 @@ async fn a_webhook_that_does_not_answer_is_said_and_nothing_is_called_done() {
     });
     environment.apply(hook.clone()).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", Some("infra")).await;
-    environment.asked("cp").await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", Some("infra")).await;
+    environment.start_tenant("cp").await;
     let said = ("False", "WriteFailed");
     let why = environment
-        .says("cp", "InfrastructureClusterPatched", said)
+        .wait_for_condition("cp", "InfrastructureClusterPatched", said)
         .await;
     assert!(why.contains("down.example.com"), "{why}");
-    environment.event("cp", "WriteFailed").await;
+    environment.wait_for_event("cp", "WriteFailed").await;
 
     let params = kube::api::DeleteParams::default();
-    environment.at(&hook).delete("down", &params).await.unwrap();
     environment
-        .says("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .api_of(&hook)
+        .delete("down", &params)
+        .await
+        .unwrap();
+    environment
+        .wait_for_condition("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ca_that_the_user_has_made_is_not_replaced() {
+async fn a_ca_of_the_user_is_not_replaced() {
     let environment = Environment::new().await;
     let own = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "cluster.x-k8s.io/secret",
@@ -213,16 +200,14 @@ async fn a_ca_that_the_user_has_made_is_not_replaced() {
         "stringData": {"tls.crt": "mine", "tls.key": "mine, too"},
     });
     environment.apply(own).await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.start_tenant("cp").await;
     let said = ("False", "SecretForeign");
     environment
-        .says("cp", "KubeadmResourcesCreated", said)
+        .wait_for_condition("cp", "KubeadmResourcesCreated", said)
         .await;
-    environment.event("cp", "SecretForeign").await;
+    environment.wait_for_event("cp", "SecretForeign").await;
     let live = environment.secrets().get("c-ca").await.unwrap();
     assert_eq!(live.data.unwrap()["tls.key"].0, b"mine, too");
     assert_eq!(live.metadata.owner_references, None);
@@ -230,54 +215,50 @@ async fn a_ca_that_the_user_has_made_is_not_replaced() {
     // As soon as it is gone, there is one of the tenant's.
     let params = kube::api::DeleteParams::default();
     environment.secrets().delete("c-ca", &params).await.unwrap();
-    environment.available("cp").await;
+    environment.wait_until_available("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn infrastructure_of_a_kind_that_is_not_known_is_explained() {
+async fn infrastructure_of_an_unknown_kind_is_reported_and_patched_once_annotated() {
     let environment = Environment::new().await;
     let mut settings = Environment::settings();
     settings.core.further_kinds.clear();
-    let _provider = environment.run(settings);
-    let infra = json!({
-        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
-        "metadata": {"name": "infra", "namespace": NAMESPACE},
-        "spec": {},
-    });
+    let _provider = environment.start_provider_with(settings);
+    let infra = fake_cluster("infra", &json!({}));
     environment.apply(infra.clone()).await;
-    environment.cluster("c", "cp", Some("infra")).await;
-    environment.asked("cp").await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
+    environment.create_cluster("c", "cp", Some("infra")).await;
+    environment.start_tenant("cp").await;
     let why = environment
-        .says(
+        .wait_for_condition(
             "cp",
             "InfrastructureClusterPatched",
             ("False", "InfrastructureUnsupported"),
         )
         .await;
     assert!(why.contains("cluster.x-k8s.io/managed-by"), "{why}");
-    environment.event("cp", "InfrastructureUnsupported").await;
-    environment.available("cp").await;
-    environment.at_rest(5).await;
+    environment
+        .wait_for_event("cp", "InfrastructureUnsupported")
+        .await;
+    environment.wait_until_available("cp").await;
+    environment.assert_quiescent(5).await;
 
     // The annotation that the message names is enough.
     let mut managed = infra;
     managed["metadata"]["annotations"] = json!({"cluster.x-k8s.io/managed-by": "kamaji"});
     environment.apply(managed.clone()).await;
     environment
-        .says("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .wait_for_condition("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
         .await;
-    let live = environment.at(&managed).get("infra").await.unwrap();
+    let live = environment.api_of(&managed).get("infra").await.unwrap();
     assert_eq!(live.data["status"]["initialization"]["provisioned"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_tenants_may_not_be_is_said_once_and_tried_seldom() {
+async fn a_tenant_that_is_refused_is_reported_once_and_retried_with_back_off() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.wait_for_tenant("cp").await;
     let both = json!({"spec": {"network": {
         "ingress": {"hostname": "a.example.com", "className": "nginx"},
         "gateway": {"name": "gateway", "namespace": NAMESPACE, "hostname": "a.example.com"},
@@ -293,11 +274,11 @@ async fn what_tenants_may_not_be_is_said_once_and_tried_seldom() {
     change(&both).await;
     let said = ("False", "WriteRefused");
     let why = environment
-        .says("cp", "TenantControlPlaneCreated", said)
+        .wait_for_condition("cp", "TenantControlPlaneCreated", said)
         .await;
     assert!(why.contains("ingress") && why.contains("gateway"), "{why}");
-    environment.event("cp", "WriteRefused").await;
-    let asked = environment.asked_within(10).await;
+    environment.wait_for_event("cp", "WriteRefused").await;
+    let asked = environment.requests_within(10).await;
     let asked: Vec<_> = asked.iter().map(|e| (e.at, &e.verb, &e.uri)).collect();
     assert!(asked.len() < 10, "in 10 s {asked:#?}");
 
@@ -305,6 +286,6 @@ async fn what_tenants_may_not_be_is_said_once_and_tried_seldom() {
     change(&json!({"spec": {"network": {"gateway": null}}})).await;
     let done = ("True", "Succeeded");
     environment
-        .says("cp", "TenantControlPlaneCreated", done)
+        .wait_for_condition("cp", "TenantControlPlaneCreated", done)
         .await;
 }

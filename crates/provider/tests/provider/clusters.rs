@@ -1,17 +1,20 @@
-//! A Cluster comes up: without infrastructure, with one that is patched, and before anything is there.
+//! Clusters without infrastructure, with infrastructure that is patched, and with definitions that come late.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::environment::{Environment, INFRASTRUCTURE, NAMESPACE, until};
+use crate::{
+    environment::{Environment, fake_cluster},
+    waiting::until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_work() {
+async fn a_cluster_without_infrastructure_is_initialised_only_after_its_secrets_work() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
 
-    let tenant = environment.asked("cp").await;
+    let tenant = environment.wait_for_tenant("cp").await;
     assert_eq!(tenant.spec.kubernetes.version, "v1.36.3");
     let owner = &tenant.metadata.owner_references.unwrap()[0];
     assert_eq!(
@@ -20,9 +23,9 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
     );
 
     // An address alone is not enough, nor is a tenant that serves.
-    let mut status = environment.status("cp");
+    let mut status = environment.serving_status("cp");
     status["conditions"][0]["status"] = json!("False");
-    environment.tenant_status("cp", &status).await;
+    environment.set_tenant_status("cp", &status).await;
     until("the endpoint", async || {
         environment
             .control_planes()
@@ -33,15 +36,15 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
             .control_plane_endpoint
     })
     .await;
-    environment.serves("cp").await;
+    environment.report_serving("cp").await;
     environment
-        .says("cp", "KubeadmResourcesCreated", ("False", "SecretPending"))
+        .wait_for_condition("cp", "KubeadmResourcesCreated", ("False", "SecretPending"))
         .await;
     let live = environment.control_planes().get("cp").await.unwrap();
     assert_eq!(live.status.unwrap().initialization, None);
 
-    environment.tenant_secrets("cp").await;
-    let live = environment.available("cp").await;
+    environment.create_tenant_secrets("cp").await;
+    let live = environment.wait_until_available("cp").await;
     let status = live.status.unwrap();
     assert_eq!(
         status.initialization.unwrap().control_plane_initialized,
@@ -72,36 +75,30 @@ async fn a_cluster_without_infrastructure_is_initialised_only_when_its_secrets_w
             .unwrap()
             .contains_key("tls.key")
     );
-    environment.event("cp", "Available").await;
-    environment.at_rest(10).await;
+    environment.wait_for_event("cp", "Available").await;
+    environment.assert_quiescent(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_infrastructure_cluster_is_told_the_address_once() {
+async fn an_infrastructure_cluster_gets_the_address_once() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
+    let _provider = environment.start_provider();
     // The Cluster is first: what it refers to is waited for.
-    environment.cluster("c", "c", Some("infra")).await;
-    environment.asked("c").await;
-    environment.tenant_secrets("c").await;
-    environment.serves("c").await;
+    environment.create_cluster("c", "c", Some("infra")).await;
+    environment.start_tenant("c").await;
     environment
-        .says(
+        .wait_for_condition(
             "c",
             "InfrastructureClusterPatched",
             ("False", "InfrastructureMissing"),
         )
         .await;
-    let like = json!({
-        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
-        "metadata": {"name": "infra", "namespace": NAMESPACE},
-        "spec": {"region": "here"},
-    });
+    let like = fake_cluster("infra", &json!({"region": "here"}));
     environment.apply(like.clone()).await;
     environment
-        .says("c", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .wait_for_condition("c", "InfrastructureClusterPatched", ("True", "Succeeded"))
         .await;
-    let live = environment.at(&like).get("infra").await.unwrap();
+    let live = environment.api_of(&like).get("infra").await.unwrap();
     let url = environment.api.url();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
     let endpoint = json!({"host": "127.0.0.1", "port": port});
@@ -109,44 +106,42 @@ async fn an_infrastructure_cluster_is_told_the_address_once() {
         live.data["spec"],
         json!({"region": "here", "controlPlaneEndpoint": endpoint})
     );
-    environment.available("c").await;
+    environment.wait_until_available("c").await;
 
     // Somebody takes it away: it comes back.
     let params = kube::api::PatchParams::default();
     let patch = json!({"spec": {"controlPlaneEndpoint": null}});
     let patch = kube::api::Patch::Merge(patch);
     environment
-        .at(&like)
+        .api_of(&like)
         .patch("infra", &params, &patch)
         .await
         .unwrap();
     until("the address to come back", async || {
-        let live = environment.at(&like).get("infra").await.ok()?;
+        let live = environment.api_of(&like).get("infra").await.ok()?;
         (live.data["spec"]["controlPlaneEndpoint"] == endpoint).then_some(())
     })
     .await;
-    environment.at_rest(10).await;
+    environment.assert_quiescent(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_definition_of_clusters_may_come_after_the_provider() {
-    let environment = Environment::bare().await;
-    let _provider = environment.provider();
+async fn clusters_that_are_defined_after_the_provider_started_are_reconciled() {
+    let environment = Environment::without_clusters().await;
+    let _provider = environment.start_provider();
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    environment.clusters().await;
-    environment.cluster("c", "c", None).await;
-    environment.asked("c").await;
+    environment.install_clusters().await;
+    environment.create_cluster("c", "c", None).await;
+    environment.wait_for_tenant("c").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_changed_or_taken_away_downstream_comes_back() {
+async fn published_objects_that_are_changed_or_deleted_are_restored() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
-    environment.available("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.start_tenant("cp").await;
+    environment.wait_until_available("cp").await;
 
     let delete = kube::api::DeleteParams::default();
     environment
@@ -174,12 +169,12 @@ async fn what_is_changed_or_taken_away_downstream_comes_back() {
     .await;
 
     // A control plane that does not serve any more shows it, and stays initialised.
-    let mut status = environment.status("cp");
+    let mut status = environment.serving_status("cp");
     status["conditions"][0]["status"] = json!("False");
     status["conditions"][0]["message"] = json!("no replica is ready");
-    environment.tenant_status("cp", &status).await;
+    environment.set_tenant_status("cp", &status).await;
     let why = environment
-        .says("cp", "Available", ("False", "NotAvailable"))
+        .wait_for_condition("cp", "Available", ("False", "NotAvailable"))
         .await;
     assert_eq!(why, "no replica is ready");
     let status = environment
@@ -194,15 +189,15 @@ async fn what_is_changed_or_taken_away_downstream_comes_back() {
         status.initialization.unwrap().control_plane_initialized,
         Some(true)
     );
-    environment.at_rest(5).await;
+    environment.assert_quiescent(5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_patch_onto_the_tenant_survives() {
+async fn fields_that_others_set_on_the_tenant_survive() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.wait_for_tenant("cp").await;
     // As integrators do that know the TenantControlPlane better than its control plane does.
     let theirs = json!({
         "metadata": {"annotations": {"example.com/vpc": "blue"}},
@@ -246,35 +241,28 @@ async fn what_others_patch_onto_the_tenant_survives() {
     ] {
         assert_eq!(live.pointer(pointer), theirs.pointer(pointer), "{pointer}");
     }
-    environment.at_rest(3).await;
+    environment.assert_quiescent(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_the_user_gave_the_cluster_is_certified_and_published() {
+async fn an_endpoint_of_the_user_is_certified_and_published() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.wait_for_tenant("cp").await;
     let url = environment.api.url();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
-    let cluster = json!({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-        "metadata": {"namespace": NAMESPACE}});
     let endpoint = json!({"host": "localhost", "port": port});
-    let asked = Patch::Merge(json!({"spec": {"controlPlaneEndpoint": endpoint}}));
-    let params = PatchParams::default();
-    environment
-        .at(&cluster)
-        .patch("c", &params, &asked)
-        .await
-        .unwrap();
+    let patch = json!({"spec": {"controlPlaneEndpoint": endpoint}});
+    environment.patch_cluster("c", patch).await;
     until("the name in the certificate", async || {
         let live = environment.tenants().get("cp").await.ok()?;
         (live.spec.network_profile.cert_sans == ["localhost"]).then_some(())
     })
     .await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
-    let live = environment.available("cp").await;
+    environment.create_tenant_secrets("cp").await;
+    environment.report_serving("cp").await;
+    let live = environment.wait_until_available("cp").await;
     let told = live.spec.control_plane_endpoint.unwrap();
     assert_eq!(
         (told.host.as_deref(), told.port),
@@ -286,5 +274,5 @@ async fn an_endpoint_that_the_user_gave_the_cluster_is_certified_and_published()
         config.contains(&format!("https://localhost:{port}")),
         "{config}"
     );
-    environment.at_rest(3).await;
+    environment.assert_quiescent(3).await;
 }

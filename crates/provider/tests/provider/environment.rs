@@ -1,5 +1,5 @@
-//! A management cluster without nodes, whose Cluster API core, operator and infrastructure provider are
-//! the test itself.
+//! Environment of the tests: a management cluster without nodes, in which the test plays Cluster API's core, the
+//! operator and the infrastructure provider.
 
 use std::{
     collections::BTreeSet,
@@ -8,17 +8,13 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use k8s_openapi::{
-    api::{
-        authentication::v1::TokenRequest,
-        core::v1::{Event, Secret, ServiceAccount},
-    },
-    apimachinery::pkg::apis::meta::v1::Condition,
+use k8s_openapi::api::{
+    authentication::v1::TokenRequest,
+    core::v1::{Secret, ServiceAccount},
 };
-use kamaji_api::{condition, control_plane::KamajiControlPlane, tenant::TenantControlPlane};
+use kamaji_api::{control_plane::KamajiControlPlane, tenant::TenantControlPlane};
 use kamaji_core::{cluster_api, pki::webhook_certificate::WebhookService};
 use kamaji_e2e::{
-    audit::Entry,
     envtest::{ApiServer, Options},
     kubeconfig::client_from,
     tools::Tools,
@@ -26,37 +22,39 @@ use kamaji_e2e::{
 use kamaji_provider::{run_with, settings::Settings};
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+
+use crate::waiting::wait_for_deletion;
 
 /// Namespace of all Clusters.
 pub const NAMESPACE: &str = "default";
 /// Group of infrastructure clusters.
 pub const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io";
 
-/// What the provider's manifest gives it.
+/// RBAC of the provider's manifest.
 const RIGHTS: [&str; 3] = [
     include_str!("../../../../config/capi/rbac/role.yaml"),
     include_str!("../../../../config/capi/rbac/role_binding.yaml"),
     include_str!("../../../../config/capi/rbac/leader_election_role.yaml"),
 ];
-/// Its ServiceAccount.
+/// ServiceAccount of the provider's manifest.
 const ACCOUNT: &str = "capi-kamaji-controller-manager";
 
 pub struct Environment {
     pub api: ApiServer,
-    /// As an administrator.
+    /// Client of an administrator.
     pub client: Client,
-    /// As the provider.
+    /// Client with the provider's rights.
     pub account: Client,
-    /// Lists by which a watch has begun anew.
-    anew: Mutex<BTreeSet<String>>,
+    /// URIs of the lists by which watches have restarted.
+    pub restarted: Mutex<BTreeSet<String>>,
 }
 
-/// A provider that ends, without a farewell, when it is dropped.
+/// A running provider, which is aborted when it is dropped.
 pub struct Provider(JoinHandle<()>);
 
 impl Drop for Provider {
@@ -66,8 +64,8 @@ impl Drop for Provider {
 }
 
 impl Environment {
-    /// Without the definition of Clusters.
-    pub async fn bare() -> Self {
+    /// Starts an API server without the definition of Clusters.
+    pub async fn without_clusters() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tools = Tools::api_server().await.unwrap();
         let options = Options {
@@ -82,7 +80,7 @@ impl Environment {
             api,
             account: client.clone(),
             client,
-            anew: Mutex::default(),
+            restarted: Mutex::default(),
         };
         for (_, definition) in kamaji_api::crd::all() {
             environment.apply(definition).await;
@@ -98,15 +96,15 @@ impl Environment {
         environment
     }
 
-    /// With everything that Cluster API brings.
+    /// Starts an API server with all definitions.
     pub async fn new() -> Self {
-        let environment = Self::bare().await;
-        environment.clusters().await;
+        let environment = Self::without_clusters().await;
+        environment.install_clusters().await;
         environment
     }
 
     /// Installs the definition of Clusters.
-    pub async fn clusters(&self) {
+    pub async fn install_clusters(&self) {
         self.apply(definition("cluster.x-k8s.io", "Cluster", &json!({})))
             .await;
     }
@@ -122,7 +120,7 @@ impl Environment {
                 self.apply(object).await;
             }
         }
-        // As a person would for an infrastructure of their own; nobody aggregates here.
+        // As a person grants it for a further kind of infrastructure; role aggregation does not run here.
         self.apply(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": "capi-kamaji-infrastructure-role"},
@@ -141,12 +139,12 @@ impl Environment {
         client_from(&config.to_string()).await.unwrap()
     }
 
-    /// What an administrator of the API server uses, which plays the tenant's, too.
+    /// Kubeconfig of an administrator; it also serves as the tenant's kubeconfig.
     pub fn kubeconfig(&self) -> String {
         std::fs::read_to_string(self.api.kubeconfig()).unwrap()
     }
 
-    /// What a provider is told that need not agree with anybody.
+    /// Settings of a single replica.
     pub fn settings() -> Settings {
         Settings {
             core: cluster_api::Settings {
@@ -171,11 +169,11 @@ impl Environment {
         }
     }
 
-    pub fn provider(&self) -> Provider {
-        self.run(Self::settings())
+    pub fn start_provider(&self) -> Provider {
+        self.start_provider_with(Self::settings())
     }
 
-    pub fn run(&self, settings: Settings) -> Provider {
+    pub fn start_provider_with(&self, settings: Settings) -> Provider {
         let client = self.account.clone();
         Provider(tokio::spawn(async move {
             let ended = run_with(client, settings, std::future::pending()).await;
@@ -188,14 +186,18 @@ impl Environment {
         apply_to(&self.client, object).await
     }
 
-    /// Where objects like this one are.
-    pub fn at(&self, object: &Value) -> Api<DynamicObject> {
-        at(&self.client, object)
+    /// API of the kind and namespace of an object.
+    pub fn api_of(&self, object: &Value) -> Api<DynamicObject> {
+        api_of(&self.client, object)
     }
 
-    /// A Cluster and its control plane, as core leaves them: the owner reference set. Both are called
-    /// by their own names.
-    pub async fn cluster(&self, cluster: &str, control_plane: &str, infrastructure: Option<&str>) {
+    /// Creates a Cluster and its control plane with the owner reference that core sets.
+    pub async fn create_cluster(
+        &self,
+        cluster: &str,
+        control_plane: &str,
+        infrastructure: Option<&str>,
+    ) {
         let mut object = json!({
             "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
             "metadata": {"name": cluster, "namespace": NAMESPACE},
@@ -213,12 +215,12 @@ impl Environment {
         }
         let owner = self.apply(object).await;
         let uid = owner.metadata.uid.unwrap();
-        self.control_plane(control_plane, json!([owner_of(cluster, &uid)]), &json!({}))
+        self.create_control_plane(control_plane, json!([owner_of(cluster, &uid)]), &json!({}))
             .await;
     }
 
-    /// A control plane; `spec` is merged over the least that one needs.
-    pub async fn control_plane(&self, name: &str, owners: Value, spec: &Value) {
+    /// Creates a control plane; `spec` is merged over the smallest valid one.
+    pub async fn create_control_plane(&self, name: &str, owners: Value, spec: &Value) {
         let mut object = json!({
             "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
             "metadata": {"name": name, "namespace": NAMESPACE, "ownerReferences": owners},
@@ -242,16 +244,26 @@ impl Environment {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// Waits until the TenantControlPlane is asked for.
-    pub async fn asked(&self, name: &str) -> TenantControlPlane {
-        until(&format!("the TenantControlPlane {name}"), async || {
-            self.tenants().get_opt(name).await.ok()?
-        })
-        .await
+    /// Plays the operator for a new tenant: waits for it, creates its Secrets and reports that it serves.
+    pub async fn start_tenant(&self, name: &str) {
+        self.wait_for_tenant(name).await;
+        self.create_tenant_secrets(name).await;
+        self.report_serving(name).await;
     }
 
-    /// Plays the operator: the tenant's Secrets, as labelled by it.
-    pub async fn tenant_secrets(&self, name: &str) {
+    /// Deletes a control plane, without waiting.
+    pub async fn delete_control_plane(&self, name: &str) {
+        let params = DeleteParams::default();
+        self.control_planes().delete(name, &params).await.unwrap();
+    }
+
+    /// Plays the operator and the garbage collector: removes the tenant's finalizers once it is being deleted.
+    pub async fn release_tenant(&self, name: &str) {
+        release(&self.tenants(), name).await;
+    }
+
+    /// Plays the operator: creates the tenant's Secrets with the operator's labels.
+    pub async fn create_tenant_secrets(&self, name: &str) {
         let texts = [
             ("admin-kubeconfig", json!({"admin.conf": self.kubeconfig()})),
             ("ca", json!({"ca.crt": "certificate", "ca.key": "key"})),
@@ -269,13 +281,14 @@ impl Environment {
         }
     }
 
-    /// Plays the operator: the tenant serves, where this API server does.
-    pub async fn serves(&self, name: &str) {
-        self.tenant_status(name, &self.status(name)).await;
+    /// Plays the operator: reports that the tenant serves, at the address of this API server.
+    pub async fn report_serving(&self, name: &str) {
+        self.set_tenant_status(name, &self.serving_status(name))
+            .await;
     }
 
-    /// The status of a tenant that serves.
-    pub fn status(&self, name: &str) -> Value {
+    /// Status of a tenant that serves.
+    pub fn serving_status(&self, name: &str) -> Value {
         let time = "2026-01-01T00:00:00Z";
         json!({
             "controlPlaneEndpoint": self.api.url().strip_prefix("https://").unwrap(),
@@ -295,7 +308,7 @@ impl Environment {
         })
     }
 
-    pub async fn tenant_status(&self, name: &str, status: &Value) {
+    pub async fn set_tenant_status(&self, name: &str, status: &Value) {
         let params = PatchParams::default();
         let patch = Patch::Merge(json!({"status": status}));
         self.tenants()
@@ -304,134 +317,35 @@ impl Environment {
             .unwrap();
     }
 
-    /// Merges into a Cluster.
-    pub async fn change_cluster(&self, name: &str, patch: Value) {
+    /// Patches a Cluster.
+    pub async fn patch_cluster(&self, name: &str, patch: Value) {
         let like = json!({
             "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
             "metadata": {"namespace": NAMESPACE},
         });
         let params = PatchParams::default();
-        self.at(&like)
+        self.api_of(&like)
             .patch(name, &params, &Patch::Merge(patch))
             .await
             .unwrap();
     }
 
-    /// Merges into a control plane.
-    pub async fn change(&self, name: &str, patch: Value) {
+    /// Patches a control plane.
+    pub async fn patch_control_plane(&self, name: &str, patch: Value) {
         let params = PatchParams::default();
         let api = self.control_planes();
         api.patch(name, &params, &Patch::Merge(patch))
             .await
             .unwrap();
     }
+}
 
-    /// A condition of a control plane.
-    pub async fn condition(&self, name: &str, type_: &str) -> Option<Condition> {
-        let object = self.control_planes().get_opt(name).await.ok()??;
-        condition::find(&object.status?.conditions, type_).cloned()
-    }
-
-    /// Waits until a condition has that status and reason; its message.
-    pub async fn says(&self, name: &str, type_: &str, (status, reason): (&str, &str)) -> String {
-        let what = format!("{type_} of {name} to be {status} for {reason}");
-        let mut seen = None;
-        let answer = answer(async || {
-            let said = self.condition(name, type_).await?;
-            seen = Some(said.clone());
-            (said.status == status && said.reason == reason).then_some(said.message)
-        });
-        answer.await.unwrap_or_else(|| {
-            let last = self.last_requests();
-            panic!("waited a minute for {what}, and it is {seen:?}; the provider's last requests: {last:#?}")
-        })
-    }
-
-    /// Waits until a control plane is usable.
-    pub async fn available(&self, name: &str) -> KamajiControlPlane {
-        self.says(name, "Available", ("True", "Available")).await;
-        self.control_planes().get(name).await.unwrap()
-    }
-
-    /// Requests of the provider since `mark`, watches aside.
-    pub fn requests(&self, mark: u64) -> Vec<Entry> {
-        let entries = self.api.audit().since(mark).unwrap();
-        let ours = entries
-            .into_iter()
-            .filter(|entry| entry.is_of_the_operator() && entry.verb != "watch");
-        ours.collect()
-    }
-
-    /// What the provider asked for last, watches too.
-    fn last_requests(&self) -> Vec<String> {
-        let entries = self.api.audit().since(0).unwrap_or_default();
-        let ours = entries.iter().filter(|entry| entry.is_of_the_operator());
-        let said =
-            ours.map(|e| format!("{} {} {} {}", e.at, e.verb, e.uri, e.response_status.code));
-        let said: Vec<_> = said.collect();
-        said[said.len().saturating_sub(40)..].to_vec()
-    }
-
-    pub fn mark(&self) -> u64 {
-        self.api.audit().mark().unwrap()
-    }
-
-    /// Asserts that the provider requests nothing for `seconds`, once what was begun has ended. What never ends
-    /// fails here after a minute.
-    pub async fn at_rest(&self, seconds: u64) {
-        until("the provider to end what it has begun", async || {
-            let mark = self.mark();
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            self.requests(mark).is_empty().then_some(())
-        })
-        .await;
-        let mark = self.mark();
-        let seen = self.asked_within(seconds).await;
-        // Not even a watch that begins anew is a reason to write.
-        let writes = self.requests(mark).into_iter().filter(Entry::is_write);
-        let asked = seen.into_iter().chain(writes).map(|e| (e.verb, e.uri));
-        let asked: Vec<_> = asked.collect();
-        assert!(asked.is_empty(), "{asked:?} {:#?}", self.last_requests());
-    }
-
-    /// Whether a watch of a defined kind began anew that has not done so before.
-    fn begun_anew(&self, seen: &[Entry]) -> bool {
-        let defined = |uri: &str| {
-            uri.starts_with("/apis/") && !uri.starts_with("/apis/apiextensions.k8s.io/")
-        };
-        let lists = seen.iter().filter(|e| e.verb == "list" && defined(&e.uri));
-        let mut anew = self.anew.lock().unwrap();
-        let news = lists.filter(|e| anew.insert(e.uri.clone())).count();
-        news > 0
-    }
-
-    /// What the provider asks for within so many seconds. The API server ends the watches of a
-    /// definition that has just come, once: they begin anew, whoever is interested looks again, and so
-    /// does this.
-    pub async fn asked_within(&self, seconds: u64) -> Vec<Entry> {
-        loop {
-            let mark = self.mark();
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            let seen = self.requests(mark);
-            if !self.begun_anew(&seen) {
-                return seen;
-            }
-        }
-    }
-
-    /// Waits for an event about an object with that reason.
-    pub async fn event(&self, name: &str, reason: &str) -> String {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
-        until(&format!("an event {reason} of {name}"), async || {
-            let events = api.list(&ListParams::default()).await.ok()?.items;
-            let found = events.into_iter().find(|event| {
-                event.involved_object.name.as_deref() == Some(name)
-                    && event.reason.as_deref() == Some(reason)
-            })?;
-            found.message
-        })
-        .await
-    }
+/// Removes the finalizers of a tenant once it is being deleted.
+pub async fn release(tenants: &Api<TenantControlPlane>, name: &str) {
+    wait_for_deletion(tenants, name).await;
+    let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let params = PatchParams::default();
+    tenants.patch(name, &params, &none).await.unwrap();
 }
 
 /// Applies an object as a person would.
@@ -442,7 +356,7 @@ pub async fn apply_to(client: &Client, object: Value) -> DynamicObject {
     loop {
         let params = PatchParams::apply("person").force();
         let patch = Patch::Apply(&object);
-        match at(client, &object).patch(&name, &params, &patch).await {
+        match api_of(client, &object).patch(&name, &params, &patch).await {
             Ok(live) => return live,
             Err(error) if started.elapsed() > Duration::from_secs(10) => panic!("{error}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -450,8 +364,8 @@ pub async fn apply_to(client: &Client, object: Value) -> DynamicObject {
     }
 }
 
-/// Where objects like this one are.
-fn at(client: &Client, object: &Value) -> Api<DynamicObject> {
+/// API of the kind and namespace of an object.
+fn api_of(client: &Client, object: &Value) -> Api<DynamicObject> {
     let text = |key: &str| object[key].as_str().unwrap().to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
@@ -507,20 +421,11 @@ pub fn definition(group: &str, kind: &str, spec: &Value) -> Value {
     })
 }
 
-/// Asks until there is an answer, for at most a minute.
-pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let answer = answer(ask).await;
-    answer.unwrap_or_else(|| panic!("waited a minute for {what}"))
-}
-
-/// The answer, if there is one within a minute.
-async fn answer<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_mins(1) {
-        if let Some(answer) = ask().await {
-            return Some(answer);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    None
+/// An infrastructure cluster of the kind that the provider is told to patch.
+pub fn fake_cluster(name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": spec,
+    })
 }

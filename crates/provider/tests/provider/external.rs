@@ -1,4 +1,4 @@
-//! The TenantControlPlane is in another management cluster: made, followed, let go.
+//! TenantControlPlanes in another management cluster.
 
 use kamaji_api::tenant::TenantControlPlane;
 use kamaji_e2e::{
@@ -11,36 +11,41 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, NAMESPACE, Provider, apply_to, until};
+use crate::{
+    environment::{Environment, NAMESPACE, Provider, apply_to, owner_of, release},
+    waiting::until,
+};
 
 const ABANDON: &str = "kamaji.clastix.io/abandon-external";
+/// Status and reason of a condition about a cluster that cannot be reached.
+const UNREACHABLE: (&str, &str) = ("False", "ExternalClusterUnreachable");
 
-/// Another management cluster, and a provider that may use it.
-struct Two {
+/// The provider's management cluster and another one, and a provider that may use both.
+struct TwoClusters {
     environment: Environment,
     other: ApiServer,
-    there: Client,
+    remote: Client,
     _provider: Provider,
 }
 
-impl Two {
+impl TwoClusters {
     async fn new() -> Self {
         let environment = Environment::new().await;
         let tools = Tools::api_server().await.unwrap();
         let other = ApiServer::start(&tools, Options::default()).await.unwrap();
-        let there = other.client().await.unwrap();
+        let remote = other.client().await.unwrap();
         for (name, definition) in kamaji_api::crd::all() {
             if name.starts_with("tenantcontrolplanes") {
-                apply_to(&there, definition).await;
+                apply_to(&remote, definition).await;
             }
         }
         let mut settings = Environment::settings();
         settings.core.external = true;
-        let provider = environment.run(settings);
+        let provider = environment.start_provider_with(settings);
         Self {
             environment,
             other,
-            there,
+            remote,
             _provider: provider,
         }
     }
@@ -49,7 +54,8 @@ impl Two {
         std::fs::read_to_string(self.other.kubeconfig()).unwrap()
     }
 
-    async fn secret(&self, kubeconfig: &str) {
+    /// Writes the Secret that control planes refer to.
+    async fn set_kubeconfig(&self, kubeconfig: &str) {
         self.environment
             .apply(json!({
                 "apiVersion": "v1", "kind": "Secret",
@@ -59,15 +65,12 @@ impl Two {
             .await;
     }
 
-    /// A Cluster whose control plane is to be in a namespace there.
-    async fn cluster(&self, namespace: &str) {
-        self.environment.cluster("c", "cp", None).await;
-        let reference = json!({
-            "kubeconfigSecretName": "other", "kubeconfigSecretKey": "config",
-            "deploymentNamespace": namespace,
-        });
+    /// Changes the control plane so that it asks for a remote tenant.
+    async fn ask_for_remote(&self, namespace: &str) {
+        self.environment.create_cluster("c", "cp", None).await;
+        let reference = reference(namespace);
         self.environment
-            .change(
+            .patch_control_plane(
                 "cp",
                 json!({"spec": {"deployment": {"externalClusterReference": reference}}}),
             )
@@ -75,264 +78,255 @@ impl Two {
     }
 
     fn tenants(&self) -> Api<TenantControlPlane> {
-        Api::namespaced(self.there.clone(), "default")
+        Api::namespaced(self.remote.clone(), "default")
     }
 
-    /// Waits for the TenantControlPlane there; its name.
-    async fn asked(&self) -> String {
-        let found = until("the TenantControlPlane elsewhere", async || {
+    /// Waits for the TenantControlPlane in the other cluster; returns its name.
+    async fn wait_for_tenant(&self) -> String {
+        let found = until("the remote TenantControlPlane", async || {
             let list = self.tenants().list(&ListParams::default()).await.ok()?;
             list.items.into_iter().next()
         });
         found.await.metadata.name.unwrap()
     }
 
-    async fn gone(&self) {
-        until("the control plane to be gone", async || {
-            let found = self.environment.control_planes().get_opt("cp").await.ok()?;
-            found.is_none().then_some(())
-        })
-        .await;
+    /// Creates a control plane whose tenant is remote and serves; returns the tenant's name.
+    async fn start_tenant(&self) -> String {
+        self.set_kubeconfig(&self.kubeconfig()).await;
+        self.create_control_plane("default").await;
+        let name = self.wait_for_tenant().await;
+        self.publish(&name).await;
+        self.environment.wait_until_available("cp").await;
+        name
     }
 
-    async fn delete(&self) {
-        let api = self.environment.control_planes();
-        api.delete("cp", &DeleteParams::default()).await.unwrap();
+    /// Plays the operator in the other cluster: creates the tenant's Secrets and reports that it serves.
+    async fn publish(&self, name: &str) {
+        for (suffix, data) in [
+            ("admin-kubeconfig", json!({"admin.conf": self.kubeconfig()})),
+            ("ca", json!({"ca.crt": "certificate", "ca.key": "key"})),
+        ] {
+            let secret = json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": format!("{name}-{suffix}"), "namespace": "default"},
+                "stringData": data,
+            });
+            apply_to(&self.remote, secret).await;
+        }
+        self.report_serving(name).await;
     }
 
-    /// Plays the garbage collector there.
-    async fn collected(&self, name: &str) {
-        until("the tenant to be deleted", async || {
-            self.tenants()
-                .get(name)
-                .await
-                .ok()?
-                .metadata
-                .deletion_timestamp
-        })
-        .await;
-        let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    async fn report_serving(&self, name: &str) {
+        let patch = Patch::Merge(json!({"status": self.environment.serving_status(name)}));
+        let params = PatchParams::default();
         self.tenants()
-            .patch(name, &PatchParams::default(), &none)
+            .patch_status(name, &params, &patch)
             .await
             .unwrap();
     }
+
+    /// Creates a control plane whose tenant is remote from the beginning, in that namespace.
+    async fn create_control_plane(&self, namespace: &str) {
+        let cluster: Value = json!({
+            "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+            "metadata": {"name": "c", "namespace": NAMESPACE},
+            "spec": {},
+        });
+        let owner = self.environment.apply(cluster).await.metadata.uid.unwrap();
+        let reference = reference(namespace);
+        let spec = json!({"deployment": {"externalClusterReference": reference}});
+        let owners = json!([owner_of("c", &owner)]);
+        self.environment
+            .create_control_plane("cp", owners, &spec)
+            .await;
+    }
 }
 
-/// The control plane must be external from the beginning.
-async fn external(two: &Two, namespace: &str) {
-    let cluster: Value = json!({
-        "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
-        "metadata": {"name": "c", "namespace": NAMESPACE},
-        "spec": {},
-    });
-    let owner = two.environment.apply(cluster).await.metadata.uid.unwrap();
-    let reference = json!({
+/// Value of `spec.deployment.externalClusterReference`.
+fn reference(namespace: &str) -> Value {
+    json!({
         "kubeconfigSecretName": "other", "kubeconfigSecretKey": "config",
         "deploymentNamespace": namespace,
-    });
-    let spec = json!({"deployment": {"externalClusterReference": reference}});
-    let owners = json!([crate::environment::owner_of("c", &owner)]);
-    two.environment.control_plane("cp", owners, &spec).await;
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_elsewhere_is_made_published_rotated_and_deleted() {
-    let two = Two::new().await;
-    external(&two, "default").await;
+async fn a_remote_tenant_is_created_once_its_kubeconfig_appears_and_is_published() {
+    let two = TwoClusters::new().await;
+    two.create_control_plane("default").await;
     let why = two
         .environment
-        .says(
-            "cp",
-            "FoundExternalReferenceClient",
-            ("False", "ExternalClusterUnreachable"),
-        )
+        .wait_for_condition("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
     assert!(why.contains("create the Secret"), "{why}");
     two.environment
-        .event("cp", "ExternalClusterUnreachable")
+        .wait_for_event("cp", "ExternalClusterUnreachable")
         .await;
-    two.environment.at_rest(4).await;
+    two.environment.assert_quiescent(4).await;
 
-    // The Secret comes, and nobody had to poll for it.
-    two.secret(&two.kubeconfig()).await;
-    let name = two.asked().await;
+    let name = two.start_tenant().await;
     assert!(name.starts_with("kcp-cp-"), "{name}");
-    for (suffix, data) in [
-        ("admin-kubeconfig", json!({"admin.conf": two.kubeconfig()})),
-        ("ca", json!({"ca.crt": "certificate", "ca.key": "key"})),
-    ] {
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": format!("{name}-{suffix}"), "namespace": "default"},
-            "stringData": data,
-        });
-        apply_to(&two.there, secret).await;
-    }
-    let patch = Patch::Merge(json!({"status": two.environment.status(&name)}));
-    let params = PatchParams::default();
-    two.tenants()
-        .patch_status(&name, &params, &patch)
-        .await
-        .unwrap();
-    two.environment.available("cp").await;
     let published = two.environment.secrets().get("c-kubeconfig").await.unwrap();
     assert_eq!(
         published.data.unwrap()["value"].0,
         two.kubeconfig().into_bytes()
     );
-    two.environment.at_rest(5).await;
+    two.environment.assert_quiescent(5).await;
+}
 
-    // A kubeconfig that is of no use is said, and the next one is taken.
-    two.secret("nonsense").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kubeconfig_that_changes_is_used_unless_it_is_invalid_or_of_another_cluster() {
+    let two = TwoClusters::new().await;
+    two.start_tenant().await;
+    two.set_kubeconfig("nonsense").await;
     two.environment
-        .says(
-            "cp",
-            "FoundExternalReferenceClient",
-            ("False", "ExternalClusterUnreachable"),
-        )
+        .wait_for_condition("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
-    two.secret(&format!("# rotated\n{}", two.kubeconfig()))
+    two.set_kubeconfig(&format!("# rotated\n{}", two.kubeconfig()))
         .await;
-    two.environment.available("cp").await;
+    two.environment.wait_until_available("cp").await;
 
-    // One of another cluster would make another tenant.
-    two.secret(&two.environment.kubeconfig()).await;
-    let lost = ("False", "ExternalClusterUnreachable");
-    until("the other cluster to be told from this one", async || {
-        let said = two
+    // A kubeconfig of another cluster would lead to a second tenant.
+    two.set_kubeconfig(&two.environment.kubeconfig()).await;
+    until("the refusal of the other cluster", async || {
+        let found = two
             .environment
             .condition("cp", "FoundExternalReferenceClient");
-        let said = said.await?;
-        let why = said.message.contains("leads to another cluster");
-        ((said.status.as_str(), said.reason.as_str()) == lost && why).then_some(())
+        let found = found.await?;
+        let why = found.message.contains("leads to another cluster");
+        ((found.status.as_str(), found.reason.as_str()) == UNREACHABLE && why).then_some(())
     })
     .await;
-    let here = two.environment.tenants().list(&ListParams::default()).await;
-    assert!(here.unwrap().items.is_empty(), "a tenant was made here");
-    two.secret(&two.kubeconfig()).await;
-    two.environment.available("cp").await;
+    let local = two.environment.tenants().list(&ListParams::default()).await;
+    assert!(
+        local.unwrap().items.is_empty(),
+        "a local tenant was created"
+    );
+    two.set_kubeconfig(&two.kubeconfig()).await;
+    two.environment.wait_until_available("cp").await;
+}
 
-    // What is deleted there comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_tenant_that_is_deleted_is_created_again_and_ends_with_its_control_plane() {
+    let two = TwoClusters::new().await;
+    let name = two.start_tenant().await;
     let uid = two.tenants().get(&name).await.unwrap().metadata.uid;
     two.tenants()
         .delete(&name, &DeleteParams::default())
         .await
         .unwrap();
-    until("the tenant to come back", async || {
+    until("the tenant to be created again", async || {
         let live = two.tenants().get_opt(&name).await.ok()??;
         (live.metadata.uid != uid).then_some(())
     })
     .await;
 
-    two.delete().await;
-    two.collected(&name).await;
-    two.gone().await;
+    two.environment.delete_control_plane("cp").await;
+    release(&two.tenants(), &name).await;
+    two.environment.wait_deleted("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_that_is_gone_elsewhere_does_not_hold_its_control_plane() {
-    let two = Two::new().await;
-    two.secret(&two.kubeconfig()).await;
-    external(&two, "default").await;
-    let name = two.asked().await;
+async fn a_remote_tenant_that_was_deleted_does_not_block_the_deletion_of_its_control_plane() {
+    let two = TwoClusters::new().await;
+    two.set_kubeconfig(&two.kubeconfig()).await;
+    two.create_control_plane("default").await;
+    let name = two.wait_for_tenant().await;
     two.environment
-        .change_cluster("c", json!({"spec": {"paused": true}}))
+        .patch_cluster("c", json!({"spec": {"paused": true}}))
         .await;
     two.environment
-        .says("cp", "Paused", ("True", "Paused"))
+        .wait_for_condition("cp", "Paused", ("True", "Paused"))
         .await;
     two.tenants()
         .delete(&name, &DeleteParams::default())
         .await
         .unwrap();
-    two.environment.at_rest(2).await;
-    two.delete().await;
-    // Paused, it is not even deleted.
-    two.environment.at_rest(2).await;
+    two.environment.assert_quiescent(2).await;
+    two.environment.delete_control_plane("cp").await;
+    // A paused control plane is not even deleted.
+    two.environment.assert_quiescent(2).await;
     two.environment
-        .change_cluster("c", json!({"spec": {"paused": false}}))
+        .patch_cluster("c", json!({"spec": {"paused": false}}))
         .await;
-    two.gone().await;
+    two.environment.wait_deleted("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_is_lost_holds_a_control_plane_only_until_a_person_gives_it_up() {
-    let two = Two::new().await;
-    two.secret(&two.kubeconfig()).await;
-    external(&two, "default").await;
-    two.asked().await;
+async fn a_lost_cluster_blocks_the_deletion_until_a_person_abandons_the_tenant() {
+    let two = TwoClusters::new().await;
+    two.set_kubeconfig(&two.kubeconfig()).await;
+    two.create_control_plane("default").await;
+    two.wait_for_tenant().await;
     let api = two.environment.secrets();
     api.delete("other", &DeleteParams::default()).await.unwrap();
     two.environment
-        .says(
-            "cp",
-            "FoundExternalReferenceClient",
-            ("False", "ExternalClusterUnreachable"),
-        )
+        .wait_for_condition("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
-    two.delete().await;
+    two.environment.delete_control_plane("cp").await;
     let why = two
         .environment
-        .says("cp", "Deleting", ("True", "ExternalClusterUnreachable"))
+        .wait_for_condition("cp", "Deleting", ("True", "ExternalClusterUnreachable"))
         .await;
     assert!(why.contains(ABANDON), "{why}");
-    two.environment.at_rest(4).await;
+    two.environment.assert_quiescent(4).await;
     two.environment
-        .change("cp", json!({"metadata": {"annotations": {ABANDON: ""}}}))
+        .patch_control_plane("cp", json!({"metadata": {"annotations": {ABANDON: ""}}}))
         .await;
-    two.gone().await;
+    two.environment.wait_deleted("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_is_missing_elsewhere_is_said() {
-    let two = Two::new().await;
-    two.secret(&two.kubeconfig()).await;
-    external(&two, "nowhere").await;
+async fn a_missing_remote_namespace_is_reported() {
+    let two = TwoClusters::new().await;
+    two.set_kubeconfig(&two.kubeconfig()).await;
+    two.create_control_plane("nowhere").await;
     let why = two
         .environment
-        .says("cp", "TenantControlPlaneCreated", ("False", "WriteRefused"))
+        .wait_for_condition("cp", "TenantControlPlaneCreated", ("False", "WriteRefused"))
         .await;
     assert!(why.contains("create the namespace"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_control_plane_that_is_here_is_not_moved_elsewhere() {
-    let two = Two::new().await;
-    two.secret(&two.kubeconfig()).await;
+async fn a_local_tenant_is_not_moved_to_another_cluster() {
+    let two = TwoClusters::new().await;
+    two.set_kubeconfig(&two.kubeconfig()).await;
     let environment = &two.environment;
-    environment.cluster("c", "cp", None).await;
-    let uid = environment.asked("cp").await.metadata.uid;
-    // Neither before it is usable nor after.
-    for usable in [false, true] {
-        if usable {
-            environment.tenant_secrets("cp").await;
-            environment.serves("cp").await;
-            environment.available("cp").await;
+    environment.create_cluster("c", "cp", None).await;
+    let uid = environment.wait_for_tenant("cp").await.metadata.uid;
+    // Neither before it is available nor after.
+    for available_first in [false, true] {
+        if available_first {
+            environment.create_tenant_secrets("cp").await;
+            environment.report_serving("cp").await;
+            environment.wait_until_available("cp").await;
         }
-        two.cluster("default").await;
+        two.ask_for_remote("default").await;
         let invalid = ("False", "ExternalReferenceInvalid");
         let created = "TenantControlPlaneCreated";
-        let why = environment.says("cp", created, invalid).await;
+        let why = environment.wait_for_condition("cp", created, invalid).await;
         assert!(why.contains("remove the reference"), "{why}");
-        environment.at_rest(3).await;
-        environment.says("cp", created, invalid).await;
-        if usable {
-            environment.available("cp").await;
+        environment.assert_quiescent(3).await;
+        environment.wait_for_condition("cp", created, invalid).await;
+        if available_first {
+            environment.wait_until_available("cp").await;
         }
-        let elsewhere = two.tenants().list(&ListParams::default()).await.unwrap();
-        assert!(elsewhere.items.is_empty(), "it was made elsewhere");
+        let remote = two.tenants().list(&ListParams::default()).await.unwrap();
+        assert!(remote.items.is_empty(), "a remote tenant was created");
         let none = json!({"spec": {"deployment": {"externalClusterReference": null}}});
-        environment.change("cp", none).await;
-        environment.says("cp", created, ("True", "Succeeded")).await;
-        assert_eq!(environment.asked("cp").await.metadata.uid, uid);
+        environment.patch_control_plane("cp", none).await;
+        environment
+            .wait_for_condition("cp", created, ("True", "Succeeded"))
+            .await;
+        assert_eq!(environment.wait_for_tenant("cp").await.metadata.uid, uid);
     }
-    environment.available("cp").await;
+    environment.wait_until_available("cp").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kubeconfig_without_rights_on_secrets_is_said() {
-    let two = Two::new().await;
+async fn a_kubeconfig_without_rights_on_secrets_is_reported() {
+    let two = TwoClusters::new().await;
     let config: Value = serde_saphyr::from_str(&two.kubeconfig()).unwrap();
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
@@ -346,32 +340,27 @@ async fn a_kubeconfig_without_rights_on_secrets_is_said() {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "tenants"},
         "subjects": [subject],
     });
-    apply_to(&two.there, role).await;
-    apply_to(&two.there, binding).await;
+    apply_to(&two.remote, role).await;
+    apply_to(&two.remote, binding).await;
     let mut poor = config;
     poor["users"][0]["user"]["as"] = json!("poor");
-    two.secret(&poor.to_string()).await;
-    external(&two, "default").await;
-    let name = two.asked().await;
-    let patch = Patch::Merge(json!({"status": two.environment.status(&name)}));
-    let params = PatchParams::default();
-    two.tenants()
-        .patch_status(&name, &params, &patch)
-        .await
-        .unwrap();
+    two.set_kubeconfig(&poor.to_string()).await;
+    two.create_control_plane("default").await;
+    let name = two.wait_for_tenant().await;
+    two.report_serving(&name).await;
     let why = two
         .environment
-        .says("cp", "KubeadmResourcesCreated", ("False", "ReadFailed"))
+        .wait_for_condition("cp", "KubeadmResourcesCreated", ("False", "ReadFailed"))
         .await;
     assert!(why.contains("poor"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_elsewhere_that_another_management_cluster_made_is_left_alone() {
-    let two = Two::new().await;
-    two.secret(&two.kubeconfig()).await;
-    external(&two, "default").await;
-    let name = two.asked().await;
+async fn a_remote_tenant_of_another_management_cluster_is_left_alone() {
+    let two = TwoClusters::new().await;
+    two.set_kubeconfig(&two.kubeconfig()).await;
+    two.create_control_plane("default").await;
+    let name = two.wait_for_tenant().await;
     let mark = "kamaji.clastix.io/control-plane";
     let live = two.tenants().get(&name).await.unwrap();
     let ours = live.metadata.annotations.unwrap()[mark].clone();
@@ -382,12 +371,12 @@ async fn a_tenant_elsewhere_that_another_management_cluster_made_is_left_alone()
     let said = ("False", "TenantControlPlaneForeign");
     let why = two
         .environment
-        .says("cp", "TenantControlPlaneCreated", said)
+        .wait_for_condition("cp", "TenantControlPlaneCreated", said)
         .await;
     assert!(why.contains(&ours), "{why}");
-    two.environment.at_rest(2).await;
-    two.delete().await;
-    two.gone().await;
+    two.environment.assert_quiescent(2).await;
+    two.environment.delete_control_plane("cp").await;
+    two.environment.wait_deleted("cp").await;
     let left = two.tenants().get(&name).await.unwrap();
     assert_eq!(left.metadata.deletion_timestamp, None);
 }

@@ -1,4 +1,4 @@
-//! Paused by the Cluster or by an annotation, and resumed at once.
+//! Pausing by the Cluster or by an annotation, and resuming at once.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use crate::environment::Environment;
 const ANNOTATION: &str = "cluster.x-k8s.io/paused";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
+async fn a_pause_by_cluster_or_annotation_stops_all_writes_until_it_ends() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.wait_for_tenant("cp").await;
 
     for by_cluster in [true, false] {
         let paused = |value: bool| {
@@ -25,19 +25,21 @@ async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
         };
         let set = async |value| {
             if by_cluster {
-                environment.change_cluster("c", paused(value)).await;
+                environment.patch_cluster("c", paused(value)).await;
             } else {
-                environment.change("cp", paused(value)).await;
+                environment.patch_control_plane("cp", paused(value)).await;
             }
         };
         set(true).await;
-        environment.says("cp", "Paused", ("True", "Paused")).await;
+        environment
+            .wait_for_condition("cp", "Paused", ("True", "Paused"))
+            .await;
         let replicas = if by_cluster { 3 } else { 4 };
         environment
-            .change("cp", json!({"spec": {"replicas": replicas}}))
+            .patch_control_plane("cp", json!({"spec": {"replicas": replicas}}))
             .await;
-        environment.at_rest(3).await;
-        let tenant = environment.asked("cp").await;
+        environment.assert_quiescent(3).await;
+        let tenant = environment.wait_for_tenant("cp").await;
         assert_ne!(
             tenant.spec.control_plane.deployment.replicas,
             Some(replicas)
@@ -46,9 +48,9 @@ async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
         let started = Instant::now();
         set(false).await;
         environment
-            .says("cp", "Paused", ("False", "NotPaused"))
+            .wait_for_condition("cp", "Paused", ("False", "NotPaused"))
             .await;
-        let tenant = environment.asked("cp").await;
+        let tenant = environment.wait_for_tenant("cp").await;
         assert_eq!(
             tenant.spec.control_plane.deployment.replicas,
             Some(replicas)
@@ -59,5 +61,5 @@ async fn both_ways_of_pausing_stop_all_work_and_end_at_once() {
             started.elapsed()
         );
     }
-    environment.at_rest(5).await;
+    environment.assert_quiescent(5).await;
 }

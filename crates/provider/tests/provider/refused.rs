@@ -1,4 +1,4 @@
-//! What would strand a Cluster is refused by the API server itself, and the Cluster goes on working.
+//! Changes that the rules of the definition refuse, while the Cluster keeps working.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -35,10 +35,10 @@ async fn runs(environment: &Environment, name: &str, version: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
+async fn an_invalid_version_is_refused_with_the_next_step() {
     let environment = Environment::new().await;
     environment
-        .control_plane("cp", json!([]), &json!({"version": "v1.35.2"}))
+        .create_control_plane("cp", json!([]), &json!({"version": "v1.35.2"}))
         .await;
     let newest = kamaji_api::NEWEST_MINOR;
     for (bad, part) in [
@@ -71,7 +71,7 @@ async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
         "metadata": {"name": "cp", "namespace": NAMESPACE}, "spec": {"version": "v1.99.0"},
     });
     let params = PatchParams::apply("capi-topology").force();
-    let api = environment.at(&applied);
+    let api = environment.api_of(&applied);
     assert!(
         api.patch("cp", &params, &Patch::Apply(&applied))
             .await
@@ -86,10 +86,10 @@ async fn a_version_that_no_tenant_could_have_is_refused_with_the_next_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_the_tenant_would_refuse_is_refused_from_what_runs() {
+async fn an_unsupported_step_from_the_running_version_is_refused() {
     let environment = Environment::new().await;
     environment
-        .control_plane("cp", json!([]), &json!({"version": "v1.33.1"}))
+        .create_control_plane("cp", json!([]), &json!({"version": "v1.33.1"}))
         .await;
     // Nothing runs yet: any version may be chosen.
     version(&environment, "cp", "v1.36.1").await.unwrap();
@@ -120,7 +120,7 @@ async fn a_step_that_the_tenant_would_refuse_is_refused_from_what_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
+async fn an_invalid_version_of_an_earlier_release_stays_editable_and_can_be_corrected() {
     let environment = Environment::new().await;
     // Its definition took anything.
     let mut lax = definition_of("KamajiControlPlane");
@@ -134,7 +134,9 @@ async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
     environment.apply(lax).await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let stored = json!({"version": "v1.99.0"});
-    environment.control_plane("cp", json!([]), &stored).await;
+    environment
+        .create_control_plane("cp", json!([]), &stored)
+        .await;
     runs(&environment, "cp", "v1.35.0").await;
     environment.apply(strict).await;
     // Each attempt is a change of its own: one that came before the rules would be no change afterwards.
@@ -144,7 +146,7 @@ async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
         let other = json!({"spec": {"version": format!("v1.98.{patch}")}});
         change(&environment, "cp", other).await.err()
     };
-    crate::environment::until("the rules to be in force", refused).await;
+    crate::waiting::until("the rules to be in force", refused).await;
 
     let label = json!({"metadata": {"labels": {"team": "blue"}}});
     change(&environment, "cp", label).await.unwrap();
@@ -161,10 +163,10 @@ async fn what_an_earlier_release_stored_stays_editable_and_leads_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fewer_than_no_replicas_are_refused_also_by_the_scale() {
+async fn negative_replicas_are_refused_also_by_the_scale_subresource() {
     let environment = Environment::new().await;
     environment
-        .control_plane("cp", json!([owner_of("c", "u")]), &json!({}))
+        .create_control_plane("cp", json!([owner_of("c", "u")]), &json!({}))
         .await;
     let scale = async |replicas: i32| {
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
@@ -194,14 +196,12 @@ async fn fewer_than_no_replicas_are_refused_also_by_the_scale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_version_leaves_a_cluster_without_an_upgrade_under_way() {
+async fn a_refused_version_starts_no_upgrade() {
     let environment = Environment::new().await;
-    let _provider = environment.provider();
-    environment.cluster("c", "cp", None).await;
-    environment.asked("cp").await;
-    environment.tenant_secrets("cp").await;
-    environment.serves("cp").await;
-    environment.available("cp").await;
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.start_tenant("cp").await;
+    environment.wait_until_available("cp").await;
     version(&environment, "cp", "v1.99.0").await.unwrap_err();
     // By these words Cluster API decides whether workers may be made.
     let live = environment.control_planes().get("cp").await.unwrap();

@@ -1,9 +1,12 @@
-//! What upstream made goes on under us: nothing restarts, nothing is lost, and what is taken away goes.
+//! Takeover of TenantControlPlanes that upstream made: nothing restarts, nothing is lost, and removed fields are removed.
 
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, NAMESPACE, until};
+use crate::{
+    environment::{Environment, NAMESPACE},
+    waiting::until,
+};
 
 /// A TenantControlPlane as upstream's provider creates it, webhooks of the operator included.
 fn tenant(owner: &Value) -> Value {
@@ -32,15 +35,15 @@ fn tenant(owner: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
+async fn a_tenant_of_upstream_is_kept_and_removed_fields_are_removed() {
     let environment = Environment::new().await;
-    environment.cluster("c", "cp", None).await;
+    environment.create_cluster("c", "cp", None).await;
     let network = json!({
         "serviceType": "LoadBalancer", "serviceAddress": "192.0.2.7",
         "serviceAnnotations": {"pool": "a"}, "ingress": {"hostname": "old.example.com"},
     });
     environment
-        .change(
+        .patch_control_plane(
             "cp",
             json!({"spec": {"network": network, "addons": {"coreDNS": {}}}}),
         )
@@ -56,10 +59,14 @@ async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
         ..PostParams::default()
     };
     let body = serde_json::from_value(made.clone()).unwrap();
-    environment.at(&made).create(&params, &body).await.unwrap();
+    environment
+        .api_of(&made)
+        .create(&params, &body)
+        .await
+        .unwrap();
     let uid = environment.tenants().get("cp").await.unwrap().metadata.uid;
 
-    let _provider = environment.provider();
+    let _provider = environment.start_provider();
     until("the stale labels to go", async || {
         let live = environment.tenants().get("cp").await.ok()?;
         let labels = live.metadata.labels?;
@@ -100,5 +107,5 @@ async fn what_the_reference_made_goes_on_and_what_is_taken_away_goes() {
     assert!(service.is_null(), "{service}");
     let types = &spec["kubernetes"]["kubelet"]["preferredAddressTypes"];
     assert_eq!(types, &json!(["InternalIP"]));
-    environment.at_rest(3).await;
+    environment.assert_quiescent(3).await;
 }

@@ -1,11 +1,14 @@
-//! Both versions are served by a real API server that asks the real conversion, and what is stored in the
-//! old one is rewritten.
+//! Both API versions, served by a real API server with the real conversion webhook, and the migration of the storage
+//! version.
 
 use kamaji_e2e::envtest::free_port;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, NAMESPACE, Provider, owner_of, until};
+use crate::{
+    environment::{Environment, NAMESPACE, Provider, owner_of},
+    waiting::until,
+};
 
 const NAME: &str = "kamajicontrolplanes.controlplane.cluster.x-k8s.io";
 
@@ -48,11 +51,11 @@ async fn converting(environment: &Environment, port: u16) -> Provider {
         .await;
     let mut settings = Environment::settings();
     settings.webhooks = Some(([127, 0, 0, 1], port).into());
-    environment.run(settings)
+    environment.start_provider_with(settings)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
+async fn an_object_of_the_old_version_is_converted_to_the_new_one_and_back() {
     let environment = Environment::new().await;
     let port = free_port().unwrap();
     environment.apply(converted(port)).await;
@@ -66,7 +69,7 @@ async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
         let params = PatchParams::apply("person").force();
         let patch = Patch::Apply(&old);
         environment
-            .at(&old)
+            .api_of(&old)
             .patch("old", &params, &patch)
             .await
             .ok()
@@ -76,16 +79,20 @@ async fn an_object_of_the_old_version_is_read_in_the_new_one_and_back() {
     assert_eq!(new.spec.replicas, Some(3));
     // The provider works on it, and what it says is there in the old words, too.
     environment
-        .says("old", "Available", ("False", "ClusterMissing"))
+        .wait_for_condition("old", "Available", ("False", "ClusterMissing"))
         .await;
-    let back = environment.at(&like("v1alpha1")).get("old").await.unwrap();
+    let back = environment
+        .api_of(&like("v1alpha1"))
+        .get("old")
+        .await
+        .unwrap();
     assert_eq!(back.data["spec"]["replicas"], 3);
     assert_eq!(back.data["status"]["initialized"], false);
     assert_eq!(back.data["spec"]["network"]["serviceType"], "ClusterIP");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_in_the_old_version_is_rewritten() {
+async fn objects_stored_in_the_old_version_are_migrated() {
     let environment = Environment::new().await;
     let port = free_port().unwrap();
     // As an installation of 0.19 left it: the old version is the one that is stored.
@@ -102,7 +109,7 @@ async fn what_is_stored_in_the_old_version_is_rewritten() {
     environment.apply(converted(port)).await;
     let stored = async || {
         let like = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
-        let live = environment.at(&like).get(NAME).await.unwrap();
+        let live = environment.api_of(&like).get(NAME).await.unwrap();
         live.data["status"]["storedVersions"].clone()
     };
     assert_eq!(stored().await.as_array().unwrap().len(), 2);
@@ -122,7 +129,7 @@ async fn what_is_stored_in_the_old_version_is_rewritten() {
     let kind = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
     let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
     environment
-        .at(&kind)
+        .api_of(&kind)
         .patch(NAME, &params, &patch)
         .await
         .unwrap();
