@@ -8,13 +8,13 @@ use crate::render::{
 };
 
 /// Pods with every container, volume and mount that an operator's settings can add.
-fn fullest(renderer: Renderer) -> [Fixture; 2] {
+fn fullest(renderer: Renderer) -> Vec<Fixture> {
     let fixture = || Fixture {
         renderer,
         ..Fixture::with(json!({"addons": {"konnectivity": {}}}))
     };
     let postgresql = store("postgresql", Driver::PostgreSql, &["10.0.0.5:5432"]);
-    [fixture(), fixture().on(postgresql)]
+    vec![fixture(), fixture().on(postgresql)]
 }
 
 #[test]
