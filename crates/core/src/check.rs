@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     object::{Kind, Object},
     plan::{Plan, Step},
+    secret_role::SecretRole,
 };
 
 /// Every invariant that `plan` breaks, in words. An empty list is the only good one.
@@ -111,7 +112,7 @@ fn bound_before_pods(plan: &Plan, found: &mut Vec<String>) {
     }
     let signed = plan.steps.iter().position(|step| {
         matches!(step, Step::Write(object) if object.key.kind == Kind::Secret
-            && object.body["metadata"]["labels"][kamaji_api::labels::COMPONENT] == "datastore-certificate")
+            && object.body["metadata"]["labels"][labels::COMPONENT] == SecretRole::DatastoreCertificate.component())
     });
     if signed.is_some_and(|signed| bound.is_none_or(|bound| bound > signed)) {
         found.push(

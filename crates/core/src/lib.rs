@@ -22,6 +22,7 @@ pub mod plan;
 pub mod render;
 pub mod rng;
 pub mod salvage;
+pub mod secret_role;
 pub mod settings;
 pub mod snapshot;
 pub mod spread;

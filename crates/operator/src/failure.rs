@@ -8,8 +8,8 @@ use kamaji_api::{
     labels,
 };
 use kamaji_core::{
-    binding::Binding, names::Names, object::ObjectRef, plan::Wait, snapshot::StoreWait,
-    tenant::ParseError,
+    binding::Binding, names::Names, object::ObjectRef, plan::Wait, secret_role::SecretRole,
+    snapshot::StoreWait, tenant::ParseError,
 };
 use kamaji_datastore as datastore;
 
@@ -96,7 +96,7 @@ impl Failure {
         let refused = [Reason::DataStoreShared, Reason::DataStoreForeign]
             .iter()
             .any(|reason| reason.as_str() == self.reason);
-        let name = Names::of(&key.name).datastore_certificate();
+        let name = Names::of(&key.name).secret(SecretRole::DatastoreCertificate);
         if !refused || !secrets.contains_key(&name) {
             return self;
         }

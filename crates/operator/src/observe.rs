@@ -12,6 +12,7 @@ use kamaji_core::{
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     plan::rollout,
     rng::Seed,
+    secret_role::SecretRole,
     snapshot::{Snapshot, StoreWait},
     store::Store,
 };
@@ -346,6 +347,6 @@ pub fn admin_secret(key: &ObjectKey) -> ObjectRef {
     ObjectRef::namespaced(
         Kind::Secret,
         &key.namespace,
-        &Names::of(&key.name).admin_kubeconfig(),
+        &Names::of(&key.name).secret(SecretRole::AdminKubeconfig),
     )
 }

@@ -7,6 +7,7 @@ use kamaji_core::{
     names::Names,
     object::{Kind, ObjectRef},
     orphan,
+    secret_role::SecretRole,
     snapshot::Snapshot,
 };
 use kube::{
@@ -32,7 +33,7 @@ pub enum OrphanError {
 
 /// One reconcile of a name that no TenantControlPlane has.
 pub async fn reconcile(context: &Context, key: &ObjectKey) -> Outcome {
-    let name = Names::of(&key.name).datastore_config();
+    let name = Names::of(&key.name).secret(SecretRole::DatastoreConfig);
     let known = ObjectRef::namespaced(Kind::Secret, &key.namespace, &name);
     if context.index.entry(&known).is_none() {
         return Outcome::Done {
@@ -56,7 +57,7 @@ pub async fn release_predecessor(
     key: &ObjectKey,
     snapshot: &Snapshot,
 ) -> Result<(), OrphanError> {
-    let name = Names::of(&key.name).datastore_config();
+    let name = Names::of(&key.name).secret(SecretRole::DatastoreConfig);
     let Some(secret) = snapshot.secrets.get(&name) else {
         return Ok(());
     };

@@ -64,7 +64,10 @@ pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found:
         return;
     };
     let before = Version::parse(texts.1).ok();
-    let installed = installed(new).or_else(|| installed(old));
+    let mut statuses = [new, old]
+        .into_iter()
+        .filter_map(|object| object.status.as_ref());
+    let installed = statuses.find_map(Version::installed);
     let step = match (&before, &installed) {
         (Some(before), Some(installed)) if evaluate(installed, before).is_ok() => {
             evaluate(before, &requested).and_then(|()| evaluate(installed, &requested))
@@ -75,11 +78,6 @@ pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found:
     if let Err(refusal) = step {
         found.refuse(refusal);
     }
-}
-
-fn installed(object: &TenantControlPlane) -> Option<Version> {
-    let resources = object.status.as_ref()?.kubernetes_resources.as_ref()?;
-    Version::parse(resources.version.as_ref()?.version.as_ref()?).ok()
 }
 
 #[cfg(test)]

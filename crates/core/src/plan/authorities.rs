@@ -6,13 +6,12 @@ use std::time::Duration;
 use kamaji_api::{
     condition::ConditionType,
     labels::{REPLACE_AUTHORITY, ROTATE},
-    tenant::SecretStatus,
 };
 
 use super::{
     builder::{PlanBuilder, Renewals},
     replacement::{self, Replacements, Trusted},
-    secret::{PlannedSecret, plan_secret},
+    secret::{DesiredSecret, plan_secret},
     types::Wait,
 };
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
         expiry::{Expiry, Purpose},
         service_account,
     },
+    secret_role::SecretRole,
     tenant::Tenant,
 };
 
@@ -35,8 +35,8 @@ pub(super) struct Authorities {
 /// nothing that depends on them is touched, and a person must say what is to be done.
 pub(super) fn plan_authorities(builder: &mut PlanBuilder) -> Option<Authorities> {
     let mut asked = Asked::read(builder);
-    let ca = plan_authority(&CA, &mut asked, builder);
-    let front_proxy = plan_authority(&FRONT_PROXY, &mut asked, builder);
+    let ca = plan_authority(Trusted::Ca, &mut asked, builder);
+    let front_proxy = plan_authority(Trusted::FrontProxy, &mut asked, builder);
     let service_account = plan_service_account(&mut asked, builder);
     asked.answer(builder);
     service_account?;
@@ -49,26 +49,9 @@ pub(super) fn plan_authorities(builder: &mut PlanBuilder) -> Option<Authorities>
 /// Delay until a lost authority is observed again.
 const LOST_RECHECK: Duration = Duration::from_mins(1);
 
-/// What distinguishes one authority from the other.
-struct Kind {
-    trusted: Trusted,
-    component: &'static str,
-    common_name: &'static str,
-    files: (&'static str, &'static str),
-}
-
-const CA: Kind = Kind {
-    trusted: Trusted::Ca,
-    component: "ca",
-    common_name: "kubernetes",
-    files: ("ca.crt", "ca.key"),
-};
-const FRONT_PROXY: Kind = Kind {
-    trusted: Trusted::FrontProxy,
-    component: "front-proxy-ca-certificate",
-    common_name: "front-proxy-ca",
-    files: ("front-proxy-ca.crt", "front-proxy-ca.key"),
-};
+/// Common names of the issued authorities.
+const CA_NAME: &str = "kubernetes";
+const FRONT_PROXY_NAME: &str = "front-proxy-ca";
 /// Keys of a TLS Secret: where Cluster API, and who brings a CA of their own for it, has them.
 const TLS: (&str, &str) = ("tls.crt", "tls.key");
 
@@ -84,15 +67,11 @@ enum Origin {
 
 impl Origin {
     /// `None` if it was lost and nobody has said that it may be made anew.
-    fn of(
-        trusted: Trusted,
-        name: &str,
-        asked: &mut Asked,
-        builder: &mut PlanBuilder,
-    ) -> Option<Self> {
-        let live = builder.live_data(name);
+    fn of(trusted: Trusted, asked: &mut Asked, builder: &mut PlanBuilder) -> Option<Self> {
+        let role = trusted.role();
+        let live = builder.live_data(role);
         let data = live.filter(|data| !data.values().all(|bytes| is_blank(bytes)));
-        if builder.rotation_requested(name) {
+        if builder.rotation_requested(role) {
             builder.renewal_requested = true;
             if builder.renewals == Renewals::Allowed {
                 return Some(Self::Renewed);
@@ -101,7 +80,7 @@ impl Origin {
         if let Some(data) = data {
             return Some(Self::Live(data));
         }
-        let Some(id) = lost(trusted, name, builder) else {
+        let Some(id) = lost(role, builder) else {
             return Some(Self::New);
         };
         if asked.granted(trusted, &id) {
@@ -117,22 +96,11 @@ impl Origin {
 
 /// What identifies the loss of an authority that is not there: the checksum that the status has recorded, or the
 /// Secret that has been emptied. `None` if it was never there.
-fn lost(trusted: Trusted, name: &str, builder: &PlanBuilder) -> Option<String> {
-    let recorded = builder
-        .tenant
-        .status
-        .certificates
-        .as_ref()
-        .and_then(|recorded| {
-            let status: Option<&SecretStatus> = match trusted {
-                Trusted::Ca => recorded.ca.as_ref(),
-                Trusted::FrontProxy => recorded.front_proxy_ca.as_ref(),
-                Trusted::ServiceAccount => recorded.sa.as_ref(),
-            };
-            status?.checksum.clone()
-        });
+fn lost(role: SecretRole, builder: &PlanBuilder) -> Option<String> {
+    let recorded = role.recorded(&builder.tenant.status);
+    let recorded = recorded.and_then(|status| status.checksum.clone());
     let emptied = || {
-        let secret = builder.snapshot.secrets.get(name)?;
+        let secret = builder.live_secret(role)?;
         secret.metadata.uid.clone().or(Some("unknown".to_owned()))
     };
     recorded.filter(|text| !text.is_empty()).or_else(emptied)
@@ -190,11 +158,7 @@ impl Asked {
 
     fn wait(&self, tenant: &Tenant) -> Wait {
         let names = self.lost.keys().map(|trusted| {
-            let name = match trusted {
-                Trusted::Ca => tenant.names.ca(),
-                Trusted::FrontProxy => tenant.names.front_proxy_ca(),
-                Trusted::ServiceAccount => tenant.names.service_account(),
-            };
+            let name = tenant.names.secret(trusted.role());
             format!("{}/{name}", tenant.namespace)
         });
         let names = names.collect::<Vec<_>>().join(", ");
@@ -223,67 +187,67 @@ impl Asked {
     }
 }
 
-fn plan_authority(kind: &Kind, asked: &mut Asked, builder: &mut PlanBuilder) -> Option<Authority> {
+fn plan_authority(
+    trusted: Trusted,
+    asked: &mut Asked,
+    builder: &mut PlanBuilder,
+) -> Option<Authority> {
     let tenant = builder.tenant;
-    let name = match kind.trusted {
-        Trusted::FrontProxy => tenant.names.front_proxy_ca(),
-        Trusted::Ca | Trusted::ServiceAccount => tenant.names.ca(),
+    let role = trusted.role();
+    let (common_name, purpose) = match trusted {
+        Trusted::FrontProxy => (FRONT_PROXY_NAME, Purpose::FrontProxyCa),
+        Trusted::Ca | Trusted::ServiceAccount => (CA_NAME, Purpose::Ca),
     };
-    let origin = Origin::of(kind.trusted, &name, asked, builder)?;
+    let origin = Origin::of(trusted, asked, builder)?;
     let rotated = origin.is_rotated();
     let authority = match origin {
         Origin::Live(data) => {
-            let (certificate, key) = files(&data, kind);
+            let (certificate, key) = files(&data, role);
             match Authority::load(certificate, key, builder.snapshot.now) {
                 Ok(authority) => authority,
                 Err(source) => {
-                    builder.wait(damaged(tenant, &name, &source));
-                    builder.damaged.insert(name);
+                    damaged(role, &source, builder);
                     return None;
                 }
             }
         }
         Origin::New | Origin::Renewed => authority::issue(
-            kind.common_name,
+            common_name,
             builder.snapshot.settings.key_algorithm,
             builder.snapshot.now,
-            &mut builder.snapshot.seed.for_purpose(kind.component),
+            &mut builder.snapshot.seed.for_purpose(role.component()),
         ),
     };
-    let purpose = match kind.trusted {
-        Trusted::FrontProxy => Purpose::FrontProxyCa,
-        Trusted::Ca | Trusted::ServiceAccount => Purpose::Ca,
-    };
-    let secret = format!("{}/{name}", tenant.namespace);
+    let secret = format!("{}/{}", tenant.namespace, tenant.names.secret(role));
     builder.authority_expiry(Expiry::of(purpose, authority.certificate()), &secret);
-    builder.ca_rotating |= rotated && kind.trusted == Trusted::Ca;
+    builder.ca_rotating |= rotated && role == SecretRole::Ca;
     let (certificate, key) = (authority.certificate_pem(), authority.key_pem());
-    let mut names = vec![kind.files];
-    if kind.trusted == Trusted::Ca {
+    let mut pairs = vec![role.key_pair()];
+    if role == SecretRole::Ca {
         // Cluster API reads the CA under the keys of a TLS Secret.
-        names.push(TLS);
+        pairs.push(TLS);
     }
-    let data = names.into_iter().flat_map(|(crt, secret)| {
+    let data = pairs.into_iter().flat_map(|names| {
         [
-            (crt.to_owned(), certificate.to_vec()),
-            (secret.to_owned(), key.to_vec()),
+            (names.0.to_owned(), certificate.to_vec()),
+            (names.1.to_owned(), key.to_vec()),
         ]
     });
-    let planned = PlannedSecret {
+    let desired = DesiredSecret {
         rotated,
-        ..PlannedSecret::new(name, kind.component, data.collect())
+        ..DesiredSecret::new(role, data.collect())
     };
-    plan_secret(planned, builder);
+    plan_secret(desired, builder);
     Some(authority)
 }
 
-/// Certificate and key: under our names, or as a TLS Secret has them.
-fn files<'a>(data: &'a Data, kind: &Kind) -> (&'a [u8], &'a [u8]) {
-    let pair = |(crt, key)| {
+/// Certificate and key: under the keys of the role, or under those of a TLS Secret.
+fn files(data: &Data, role: SecretRole) -> (&[u8], &[u8]) {
+    let pair = |(certificate, key)| {
         let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
-        (file(crt), file(key))
+        (file(certificate), file(key))
     };
-    let own = pair(kind.files);
+    let own = pair(role.key_pair());
     if is_blank(own.0) && is_blank(own.1) {
         pair(TLS)
     } else {
@@ -299,16 +263,15 @@ impl Origin {
 }
 
 fn plan_service_account(asked: &mut Asked, builder: &mut PlanBuilder) -> Option<()> {
-    let tenant = builder.tenant;
-    let name = tenant.names.service_account();
-    let origin = Origin::of(Trusted::ServiceAccount, &name, asked, builder)?;
+    let role = SecretRole::ServiceAccount;
+    let (public, private) = role.key_pair();
+    let origin = Origin::of(Trusted::ServiceAccount, asked, builder)?;
     let rotated = origin.is_rotated();
     let data = match origin {
         Origin::Live(data) => {
             let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
-            if let Err(source) = service_account::load(file("sa.key"), file("sa.pub")) {
-                builder.wait(damaged(tenant, &name, &source));
-                builder.damaged.insert(name);
+            if let Err(source) = service_account::load(file(private), file(public)) {
+                damaged(role, &source, builder);
                 return None;
             }
             data
@@ -316,29 +279,33 @@ fn plan_service_account(asked: &mut Asked, builder: &mut PlanBuilder) -> Option<
         Origin::New | Origin::Renewed => {
             let pair = service_account::generate(
                 builder.snapshot.settings.key_algorithm,
-                &mut builder.snapshot.seed.for_purpose("sa-certificate"),
+                &mut builder.snapshot.seed.for_purpose(role.component()),
             );
             Data::from([
-                ("sa.pub".to_owned(), pair.public_pem.into_bytes()),
-                ("sa.key".to_owned(), pair.key_pem.into_bytes()),
+                (public.to_owned(), pair.public_pem.into_bytes()),
+                (private.to_owned(), pair.key_pem.into_bytes()),
             ])
         }
     };
-    let planned = PlannedSecret {
+    let desired = DesiredSecret {
         rotated,
-        ..PlannedSecret::new(name, "sa-certificate", data)
+        ..DesiredSecret::new(role, data)
     };
-    plan_secret(planned, builder);
+    plan_secret(desired, builder);
     Some(())
 }
 
-fn damaged(tenant: &Tenant, name: &str, source: &dyn std::fmt::Display) -> Wait {
-    Wait::new(
+/// Waits for a person to repair or replace an authority that cannot be parsed.
+fn damaged(role: SecretRole, source: &dyn std::fmt::Display, builder: &mut PlanBuilder) {
+    let tenant = builder.tenant;
+    builder.damaged.insert(role);
+    builder.wait(Wait::new(
         ConditionType::CertificatesValid,
         "AuthorityDamaged",
         format!(
-            "the Secret {}/{name} is damaged: {source}. Nothing was replaced, since everything that trusts it would break: restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value",
-            tenant.namespace
+            "the Secret {}/{} is damaged: {source}. Nothing was replaced, since everything that trusts it would break: restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value",
+            tenant.namespace,
+            tenant.names.secret(role)
         ),
-    )
+    ));
 }

@@ -19,6 +19,7 @@ use crate::{
     object::{Intent, Kind, Object, ObjectRef},
     pki::expiry::Expiry,
     render::Renderer,
+    secret_role::SecretRole,
     snapshot::Snapshot,
     spread,
     tenant::Tenant,
@@ -36,13 +37,15 @@ pub(super) enum Renewals {
     Held,
 }
 
-/// Checksums of a planned Secret or `ConfigMap`, for later stages and the status.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Checksums {
+/// A Secret as planned, for later stages and the status.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenSecret {
     /// Value of the checksum annotation.
     pub annotated: String,
-    /// Checksum of the data, which pod templates carry.
-    pub data: String,
+    /// Checksum of the data.
+    pub checksum: String,
+    /// Content by key.
+    pub data: Data,
 }
 
 /// A plan under construction. Stages read the snapshot and the tenant, and add steps and waits.
@@ -61,8 +64,10 @@ pub(super) struct PlanBuilder<'a> {
     pub warnings: Vec<Wait>,
     /// Expiry dates of the authorities.
     pub expiries: Vec<Expiry>,
-    /// Checksums of planned Secrets and `ConfigMap`s, by name.
-    pub checksums: BTreeMap<String, Checksums>,
+    /// Planned Secrets, without those that another owner holds.
+    pub secrets: BTreeMap<SecretRole, WrittenSecret>,
+    /// Checksum annotations of planned `ConfigMap`s, by name.
+    pub config_maps: BTreeMap<String, String>,
     /// Earliest time at which a reconcile is due.
     pub requeue_at: Option<Timestamp>,
     /// True if the CA is replaced by this plan.
@@ -73,8 +78,8 @@ pub(super) struct PlanBuilder<'a> {
     pub renewal_requested: bool,
     /// True if the annotation `REPLACE_AUTHORITY` was answered.
     pub answered: bool,
-    /// Names of authority Secrets that exist and cannot be parsed.
-    pub damaged: BTreeSet<String>,
+    /// Authorities that exist and cannot be parsed.
+    pub damaged: BTreeSet<SecretRole>,
     /// True if a Secret or `ConfigMap` that pods would mount belongs to another owner.
     pub foreign_mount: bool,
     /// True once every stage has run to its end: only then is anything pruned.
@@ -91,7 +96,8 @@ impl<'a> PlanBuilder<'a> {
             waits: Vec::new(),
             warnings: Vec::new(),
             expiries: Vec::new(),
-            checksums: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            config_maps: BTreeMap::new(),
             requeue_at: None,
             ca_rotating: false,
             renderer: None,
@@ -212,51 +218,42 @@ impl<'a> PlanBuilder<'a> {
             .and_then(|annotations| annotations.get(labels::CHECKSUM).cloned())
             .unwrap_or_default();
         if self.write(Object::of(config)) {
-            let data = annotated.clone();
-            self.checksums.insert(name, Checksums { annotated, data });
+            self.config_maps.insert(name, annotated);
         }
     }
 
-    /// Data of the live Secret `name`; `None` if it does not exist.
-    pub(super) fn live_data(&self, name: &str) -> Option<Data> {
-        self.snapshot.secrets.get(name).map(secret_data)
+    /// The live Secret of a role; `None` if it does not exist.
+    pub(super) fn live_secret(&self, role: SecretRole) -> Option<&'a Secret> {
+        self.snapshot.secrets.get(&self.tenant.names.secret(role))
     }
 
-    /// Data of the Secret `name` as an earlier stage planned it; `None` if none did.
-    pub(super) fn planned_data(&self, name: &str) -> Option<Data> {
-        self.steps.iter().find_map(|step| match step {
-            Step::Write(object) if object.key.kind == Kind::Secret && object.key.name == name => {
-                serde_json::from_value::<Secret>(object.body.clone())
-                    .ok()
-                    .map(|secret| secret_data(&secret))
-            }
-            _ => None,
-        })
+    /// Data of the live Secret of a role; `None` if it does not exist.
+    pub(super) fn live_data(&self, role: SecretRole) -> Option<Data> {
+        self.live_secret(role).map(secret_data)
     }
 
-    /// Annotation `key` of the live Secret `name`.
-    pub(super) fn annotation(&self, name: &str, key: &str) -> Option<&str> {
-        let secret = self.snapshot.secrets.get(name)?;
-        let annotations = secret.metadata.annotations.as_ref()?;
+    /// Annotation `key` of the live Secret of a role.
+    pub(super) fn annotation(&self, role: SecretRole, key: &str) -> Option<&'a str> {
+        let annotations = self.live_secret(role)?.metadata.annotations.as_ref()?;
         annotations.get(key).map(String::as_str)
     }
 
     /// True if a person asked for new material by an empty rotate annotation.
-    pub(super) fn rotation_requested(&self, name: &str) -> bool {
-        self.annotation(name, labels::ROTATE) == Some("") && !self.is_paused(name)
+    pub(super) fn rotation_requested(&self, role: SecretRole) -> bool {
+        self.annotation(role, labels::ROTATE) == Some("") && !self.is_paused(role)
     }
 
     /// Live data of a Secret that a person asked to leave alone; `None` for any other.
-    pub(super) fn paused_data(&self, name: &str) -> Option<Data> {
-        if self.is_paused(name) {
-            self.live_data(name)
+    pub(super) fn paused_data(&self, role: SecretRole) -> Option<Data> {
+        if self.is_paused(role) {
+            self.live_data(role)
         } else {
             None
         }
     }
 
-    fn is_paused(&self, name: &str) -> bool {
-        self.annotation(name, labels::PAUSED).is_some()
+    fn is_paused(&self, role: SecretRole) -> bool {
+        self.annotation(role, labels::PAUSED).is_some()
     }
 }
 
@@ -267,7 +264,7 @@ struct ForeignObject {
 }
 
 /// Bytes of a Secret by key.
-pub(super) fn secret_data(secret: &Secret) -> Data {
+fn secret_data(secret: &Secret) -> Data {
     let data = secret.data.iter().flatten();
     data.map(|(key, bytes)| (key.clone(), bytes.0.clone()))
         .collect()

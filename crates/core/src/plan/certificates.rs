@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     authorities::Authorities,
     builder::PlanBuilder,
-    secret::{Lifecycle, PlannedSecret, plan_secret},
+    secret::{DesiredSecret, plan_secret},
 };
 use crate::{
     binding::Data,
@@ -16,6 +16,7 @@ use crate::{
         leaves, renew,
     },
     render::Change,
+    secret_role::SecretRole,
 };
 
 /// A leaf certificate as planned, in PEM.
@@ -33,83 +34,64 @@ pub(super) fn plan_leaves(
     builder: &mut PlanBuilder,
 ) {
     let algorithm = builder.snapshot.settings.key_algorithm;
-    let names = &builder.tenant.names;
+    let api_server = leaves::api_server(&api_server_names(endpoint, builder), algorithm);
+    let (ca, front_proxy) = (&authorities.ca, &authorities.front_proxy);
     let list = [
-        LeafSecret {
-            component: "api-server-certificate",
-            name: names.api_server(),
-            files: ("apiserver.crt", "apiserver.key"),
-            authority: &authorities.ca,
-            request: leaves::api_server(&api_server_names(endpoint, builder), algorithm),
-        },
-        LeafSecret {
-            component: "api-server-kubelet-client-certificate",
-            name: names.kubelet_client(),
-            files: (
-                "apiserver-kubelet-client.crt",
-                "apiserver-kubelet-client.key",
-            ),
-            authority: &authorities.ca,
-            request: leaves::kubelet_client(algorithm),
-        },
-        LeafSecret {
-            component: "front-proxy-client-certificate",
-            name: names.front_proxy_client(),
-            files: ("front-proxy-client.crt", "front-proxy-client.key"),
-            authority: &authorities.front_proxy,
-            request: leaves::front_proxy_client(algorithm),
-        },
+        (SecretRole::ApiServer, ca, api_server),
+        (
+            SecretRole::KubeletClient,
+            ca,
+            leaves::kubelet_client(algorithm),
+        ),
+        (
+            SecretRole::FrontProxyClient,
+            front_proxy,
+            leaves::front_proxy_client(algorithm),
+        ),
+        (
+            SecretRole::KonnectivityCertificate,
+            ca,
+            leaves::konnectivity_server(algorithm),
+        ),
     ];
-    for leaf in list {
-        plan_leaf(leaf, builder);
-    }
-    if builder.tenant.spec.addons.konnectivity.is_some() {
-        let leaf = LeafSecret {
-            component: "konnectivity-certificate",
-            name: names.konnectivity_certificate(),
-            files: ("tls.crt", "tls.key"),
-            authority: &authorities.ca,
-            request: leaves::konnectivity_server(algorithm),
-        };
-        plan_leaf(leaf, builder);
+    for (role, authority, request) in list {
+        if role.is_wanted(&builder.tenant.spec) {
+            plan_leaf(role, authority, &request, builder);
+        }
     }
 }
 
-/// A Secret that holds one leaf certificate.
-struct LeafSecret<'a> {
-    component: &'static str,
-    name: String,
-    /// Keys of certificate and private key in the Secret.
-    files: (&'static str, &'static str),
-    authority: &'a Authority,
-    request: LeafRequest,
-}
-
-fn plan_leaf(secret: LeafSecret, builder: &mut PlanBuilder) {
-    if let Some(data) = builder.paused_data(&secret.name) {
-        let planned = PlannedSecret::new(secret.name, secret.component, data);
-        return plan_secret(planned.lifecycle(Lifecycle::X509), builder);
+/// Plans the Secret of one leaf: keeps the live certificate, or issues one by `request`.
+fn plan_leaf(
+    role: SecretRole,
+    authority: &Authority,
+    request: &LeafRequest,
+    builder: &mut PlanBuilder,
+) {
+    if let Some(data) = builder.paused_data(role) {
+        return plan_secret(DesiredSecret::new(role, data), builder);
     }
-    let live = builder.live_data(&secret.name).unwrap_or_default();
-    let requested = builder.rotation_requested(&secret.name);
+    let (certificate, key) = role.key_pair();
+    let live = builder.live_data(role).unwrap_or_default();
+    let rotated = builder.rotation_requested(role);
     let subject = renew::Subject {
-        purpose: secret.component,
-        request: &secret.request,
-        authority: secret.authority,
-        certificate: live.get(secret.files.0).map(Vec::as_slice),
-        key: live.get(secret.files.1).map(Vec::as_slice),
-        rotate: requested,
+        purpose: role.component(),
+        request,
+        authority,
+        certificate: live.get(certificate).map(Vec::as_slice),
+        key: live.get(key).map(Vec::as_slice),
+        rotate: rotated,
     };
     let leaf = keep_or_issue(&subject, builder);
     let data = Data::from([
-        (secret.files.0.to_owned(), leaf.certificate),
-        (secret.files.1.to_owned(), leaf.key),
+        (certificate.to_owned(), leaf.certificate),
+        (key.to_owned(), leaf.key),
     ]);
-    let planned = PlannedSecret {
-        rotated: requested,
-        ..PlannedSecret::new(secret.name, secret.component, data).lifecycle(Lifecycle::X509)
+    let desired = DesiredSecret {
+        rotated,
+        ..DesiredSecret::new(role, data)
     };
-    plan_secret(planned, builder);
+    plan_secret(desired, builder);
 }
 
 /// Host names and addresses of the API server's certificate.

@@ -11,6 +11,7 @@ use super::types::Wait;
 use crate::{
     binding::{self, Binding},
     object::{Intent, Kind, Object, ObjectRef, Version},
+    secret_role::SecretRole,
     snapshot::{Snapshot, StoreWait},
     store::Store,
     tenant::Tenant,
@@ -91,7 +92,7 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
 /// Server-side apply without the finalizer that we once applied takes it away; upstream's, too, once
 /// its fields are ours.
 fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
-    let name = tenant.names.datastore_config();
+    let name = tenant.names.secret(SecretRole::DatastoreConfig);
     let live = snapshot.secrets.get(&name)?;
     live.metadata
         .finalizers

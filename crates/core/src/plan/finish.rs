@@ -14,6 +14,7 @@ use crate::{
     endpoint::Endpoint,
     names::Names,
     object::{Kind, ObjectRef},
+    secret_role::SecretRole,
 };
 
 /// Completes the plan. The status is computed last, since it reports on all that was planned.
@@ -50,15 +51,16 @@ fn prunes(builder: &PlanBuilder) -> Vec<ObjectRef> {
     let uid = meta.uid.as_deref().unwrap_or_default();
     let namespace = meta.namespace.as_deref().unwrap_or_default();
     let names = Names::of(name);
+    let secrets = SecretRole::ALL.into_iter();
+    let secrets = secrets.filter(|role| role.is_optional());
     [
         (Kind::Ingress, names.control_plane()),
         (Kind::TlsRoute, names.control_plane()),
         (Kind::TlsRoute, names.konnectivity_route()),
         (Kind::ConfigMap, names.konnectivity_egress()),
-        (Kind::Secret, names.konnectivity_certificate()),
-        (Kind::Secret, names.konnectivity_kubeconfig()),
     ]
     .into_iter()
+    .chain(secrets.map(|role| (Kind::Secret, names.secret(role))))
     .map(|(kind, name)| ObjectRef::namespaced(kind, namespace, &name))
     .filter(|key| !planned.contains(key))
     .filter(|key| {

@@ -4,30 +4,29 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kamaji_api::{condition::ConditionType, tenant::SecretStatus};
+use kamaji_api::condition::ConditionType;
 
-use super::{
-    builder::{PlanBuilder, secret_data},
-    types::Wait,
-};
-use crate::{checksum, tenant::Tenant};
+use super::{builder::PlanBuilder, types::Wait};
+use crate::{checksum, secret_role::SecretRole, tenant::Tenant};
 
 /// Waits if any Secret of the tenant's names has another owner. True if so.
 pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
     let tenant = builder.tenant;
-    let restored = restored_owner(tenant, builder);
-    let mut foreign: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let names = tenant.names.secrets();
-    for name in &names {
-        let live = builder.snapshot.secrets.get(name);
+    let restored = restored_owner(builder);
+    let mut foreign: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for role in SecretRole::ALL {
+        let live = builder.live_secret(role);
         let Some(owner) = live.and_then(|secret| another(tenant, secret)) else {
             continue;
         };
         let kept = restored.as_ref() == Some(&owner.uid)
-            || is_namesake(tenant, owner) && is_recorded(tenant, name, builder);
+            || is_namesake(tenant, owner) && is_recorded(role, builder);
         if !kept {
             let whose = format!("the {} {} with uid {}", owner.kind, owner.name, owner.uid);
-            foreign.entry(whose).or_default().push(name);
+            foreign
+                .entry(whose)
+                .or_default()
+                .push(tenant.names.secret(role));
         }
     }
     if foreign.is_empty() {
@@ -69,30 +68,18 @@ fn is_namesake(tenant: &Tenant, owner: &OwnerReference) -> bool {
 
 /// Who the tenant was before it was restored: the owner of a CA whose checksum the status has recorded. All
 /// that this owner left is the tenant's.
-fn restored_owner(tenant: &Tenant, builder: &PlanBuilder) -> Option<String> {
-    let name = tenant.names.ca();
-    let owner = another(tenant, builder.snapshot.secrets.get(&name)?)?;
-    let restored = is_namesake(tenant, owner) && is_recorded(tenant, &name, builder);
+fn restored_owner(builder: &PlanBuilder) -> Option<String> {
+    let (tenant, role) = (builder.tenant, SecretRole::Ca);
+    let owner = another(tenant, builder.live_secret(role)?)?;
+    let restored = is_namesake(tenant, owner) && is_recorded(role, builder);
     restored.then(|| owner.uid.clone())
 }
 
-/// True if the status has recorded the content of the authority `name` as it is.
-fn is_recorded(tenant: &Tenant, name: &str, builder: &PlanBuilder) -> bool {
-    let (Some(recorded), Some(live)) = (
-        &tenant.status.certificates,
-        builder.snapshot.secrets.get(name),
-    ) else {
+/// True if the status has recorded the live content of an authority.
+fn is_recorded(role: SecretRole, builder: &PlanBuilder) -> bool {
+    let Some(live) = builder.live_data(role).filter(|_| role.is_authority()) else {
         return false;
     };
-    let names = &tenant.names;
-    let all: [(String, Option<&SecretStatus>); 3] = [
-        (names.ca(), recorded.ca.as_ref()),
-        (names.front_proxy_ca(), recorded.front_proxy_ca.as_ref()),
-        (names.service_account(), recorded.sa.as_ref()),
-    ];
-    let status = all.into_iter().find(|(one, _)| one == name);
-    let sum = checksum::map(&secret_data(live));
-    status
-        .and_then(|(_, status)| status?.checksum.as_ref())
-        .is_some_and(|recorded| *recorded == sum)
+    let recorded = role.recorded(&builder.tenant.status);
+    recorded.and_then(|recorded| recorded.checksum.as_ref()) == Some(&checksum::map(&live))
 }

@@ -36,7 +36,10 @@ pub(super) fn plan_renewals(mended: &Mended, snapshot: &Snapshot) -> Plan {
         }
     }
     let exists = |name: &String| snapshot.secrets.contains_key(name);
-    builder.checksums.retain(|name, _| exists(name));
+    let names = &tenant.names;
+    builder
+        .secrets
+        .retain(|role, _| exists(&names.secret(*role)));
     builder.steps.retain(|step| match step {
         Step::Write(object) => object.key.kind == Kind::Secret && exists(&object.key.name),
         Step::Bind(..) => false,

@@ -6,7 +6,7 @@
 use kamaji_api::labels;
 
 use super::{builder::PlanBuilder, types::Step};
-use crate::{object::Kind, render::Change};
+use crate::{object::Kind, render::Change, secret_role::SecretRole};
 
 const USUAL_DOMAIN: &str = "cluster.local";
 
@@ -21,21 +21,20 @@ pub(super) fn to_record(builder: &PlanBuilder) -> Option<String> {
     if own == of(USUAL_DOMAIN) {
         return None;
     }
-    let name = tenant.names.service_account();
-    let recorded = builder.annotation(&name, labels::ISSUER) == Some(own.as_str());
-    let certificates = tenant.status.certificates.as_ref();
-    let signed = certificates.is_some_and(|recorded| recorded.sa.is_some());
+    let role = SecretRole::ServiceAccount;
+    let recorded = builder.annotation(role, labels::ISSUER) == Some(own.as_str());
+    let signed = role.recorded(&tenant.status).is_some();
     let new = builder.renderer_or_newest().has(Change::OwnIssuer)
         && builder.snapshot.deployment.is_none()
         && tenant.status.renderer.is_none()
-        && !builder.snapshot.secrets.contains_key(&name)
+        && builder.live_secret(role).is_none()
         && !signed;
     (recorded || new).then_some(own)
 }
 
 /// Issuer for the API server's flags, by the service-account Secret as this plan writes it.
 pub(super) fn effective(builder: &PlanBuilder) -> String {
-    let name = builder.tenant.names.service_account();
+    let name = builder.tenant.names.secret(SecretRole::ServiceAccount);
     let own = of(&builder.tenant.network.cluster_domain);
     let recorded = builder.steps.iter().any(|step| match step {
         Step::Write(object) => {

@@ -4,7 +4,7 @@ use super::{
     authorities::Authorities,
     builder::PlanBuilder,
     certificates::keep_or_issue,
-    secret::{Lifecycle, PlannedSecret, plan_secret},
+    secret::{DesiredSecret, plan_secret},
 };
 use crate::{
     binding::Data,
@@ -14,6 +14,7 @@ use crate::{
         kubeconfig::{self, Access, Expected, Kubeconfig, Verdict},
         leaves, renew,
     },
+    secret_role::SecretRole,
 };
 
 /// A kubeconfig in a Secret: its key, its user and the URL of its server.
@@ -31,7 +32,6 @@ pub(super) fn plan_kubeconfigs(
     builder: &mut PlanBuilder,
 ) {
     let tenant = builder.tenant;
-    let names = &tenant.names;
     let public = format!("https://{}", endpoint.published);
     let service = format!("https://{}:{}", tenant.service_host(), endpoint.port);
     let local = format!("https://127.0.0.1:{}", endpoint.port);
@@ -44,8 +44,7 @@ pub(super) fn plan_kubeconfigs(
     let (admins, masters) = (Some("kubeadm:cluster-admins"), Some("system:masters"));
     let list = [
         (
-            names.admin_kubeconfig(),
-            "admin-kubeconfig",
+            SecretRole::AdminKubeconfig,
             endpoint.assigned.to_string(),
             vec![
                 file("admin.conf", "kubernetes-admin", admins, &public),
@@ -65,8 +64,7 @@ pub(super) fn plan_kubeconfigs(
             ],
         ),
         (
-            names.controller_manager_kubeconfig(),
-            "controller-manager-kubeconfig",
+            SecretRole::ControllerManagerKubeconfig,
             "127.0.0.1".to_owned(),
             vec![file(
                 "controller-manager.conf",
@@ -76,8 +74,7 @@ pub(super) fn plan_kubeconfigs(
             )],
         ),
         (
-            names.scheduler_kubeconfig(),
-            "scheduler-kubeconfig",
+            SecretRole::SchedulerKubeconfig,
             "127.0.0.1".to_owned(),
             vec![file(
                 "scheduler.conf",
@@ -87,10 +84,10 @@ pub(super) fn plan_kubeconfigs(
             )],
         ),
     ];
-    for (name, component, local_address, files) in list {
-        let requested = builder.rotation_requested(&name);
-        let live = builder.live_data(&name).unwrap_or_default();
-        let data = match builder.paused_data(&name) {
+    for (role, local_address, files) in list {
+        let requested = builder.rotation_requested(role);
+        let live = builder.live_data(role).unwrap_or_default();
+        let data = match builder.paused_data(role) {
             Some(data) => data,
             None => files
                 .into_iter()
@@ -101,12 +98,12 @@ pub(super) fn plan_kubeconfigs(
                 .collect(),
         };
         let sum = kubeconfig_checksum(authorities, &data, (&local_address, endpoint.port));
-        let planned = PlannedSecret {
+        let desired = DesiredSecret {
             checksum: Some(sum),
             rotated: requested,
-            ..PlannedSecret::new(name, component, data).lifecycle(Lifecycle::Kubeconfig)
+            ..DesiredSecret::new(role, data)
         };
-        plan_secret(planned, builder);
+        plan_secret(desired, builder);
     }
     if tenant.spec.addons.konnectivity.is_some() {
         plan_konnectivity(authorities, endpoint, builder);
@@ -162,13 +159,11 @@ fn plan_file(
 
 /// Plans the konnectivity server's kubeconfig, which carries the server's own certificate.
 fn plan_konnectivity(authorities: &Authorities, endpoint: &Endpoint, builder: &mut PlanBuilder) {
-    let tenant = builder.tenant;
-    let name = tenant.names.konnectivity_kubeconfig();
-    let certificate = tenant.names.konnectivity_certificate();
-    let Some(data) = builder.planned_data(&certificate) else {
+    let role = SecretRole::KonnectivityKubeconfig;
+    let Some(secret) = builder.secrets.get(&SecretRole::KonnectivityCertificate) else {
         return;
     };
-    let file = |key: &str| data.get(key).cloned().unwrap_or_default();
+    let file = |key: &str| secret.data.get(key).cloned().unwrap_or_default();
     let access = Access {
         cluster: "kubernetes".to_owned(),
         user: "system:konnectivity-server".to_owned(),
@@ -181,12 +176,12 @@ fn plan_konnectivity(authorities: &Authorities, endpoint: &Endpoint, builder: &m
         "konnectivity-server.conf".to_owned(),
         config.to_yaml().into_bytes(),
     )]);
-    let rotated = builder.rotation_requested(&name);
-    let planned = PlannedSecret {
+    let rotated = builder.rotation_requested(role);
+    let desired = DesiredSecret {
         rotated,
-        ..PlannedSecret::new(name, "konnectivity-kubeconfig", data).lifecycle(Lifecycle::Kubeconfig)
+        ..DesiredSecret::new(role, data)
     };
-    plan_secret(planned, builder);
+    plan_secret(desired, builder);
 }
 
 /// Checksum as upstream computes it, byte for byte: CA, configuration of kubeadm and content of the files.

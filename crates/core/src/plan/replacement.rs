@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use kamaji_api::labels::REPLACE_AUTHORITY;
 
+use crate::secret_role::SecretRole;
+
 /// What the annotation may be long at most.
 const LONGEST: usize = 512;
 /// What an identifier may be long at most: a uid has 36 characters, a checksum 32.
@@ -28,6 +30,15 @@ impl Trusted {
             Self::Ca => "ca",
             Self::FrontProxy => "front-proxy-ca",
             Self::ServiceAccount => "sa",
+        }
+    }
+
+    /// Role of the Secret that holds the authority.
+    pub(super) fn role(self) -> SecretRole {
+        match self {
+            Self::Ca => SecretRole::Ca,
+            Self::FrontProxy => SecretRole::FrontProxyCa,
+            Self::ServiceAccount => SecretRole::ServiceAccount,
         }
     }
 

@@ -9,30 +9,15 @@ use kamaji_api::{
 };
 
 use super::{
-    builder::{Checksums, PlanBuilder},
+    builder::{PlanBuilder, WrittenSecret},
     issuer,
 };
-use crate::{binding::Data, checksum, object::Object, render};
-
-/// Value of the lifecycle label, by which watchers find what a Secret holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lifecycle {
-    /// No label: authorities, key pairs and connection data.
-    None,
-    /// `x509`: a leaf certificate.
-    X509,
-    /// `kubeconfig`: a kubeconfig with a client certificate.
-    Kubeconfig,
-}
+use crate::{binding::Data, checksum, object::Object, render, secret_role::SecretRole};
 
 /// A desired Secret.
-pub(super) struct PlannedSecret {
-    /// Name of the Secret.
-    pub name: String,
-    /// Value of the component label.
-    pub component: &'static str,
-    /// Value of the lifecycle label.
-    pub lifecycle: Lifecycle,
+pub(super) struct DesiredSecret {
+    /// Role of the Secret: name, labels and type follow from it.
+    pub role: SecretRole,
     /// Content by key.
     pub data: Data,
     /// Value of the checksum annotation; `None` for the checksum of the data.
@@ -41,83 +26,77 @@ pub(super) struct PlannedSecret {
     pub rotated: bool,
 }
 
-impl PlannedSecret {
-    pub(super) fn new(name: String, component: &'static str, data: Data) -> Self {
+impl DesiredSecret {
+    pub(super) fn new(role: SecretRole, data: Data) -> Self {
         Self {
-            name,
-            component,
-            lifecycle: Lifecycle::None,
+            role,
             data,
             checksum: None,
             rotated: false,
         }
     }
-
-    pub(super) fn lifecycle(self, lifecycle: Lifecycle) -> Self {
-        Self { lifecycle, ..self }
-    }
 }
 
 /// Plans a Secret. One that is paused keeps its live data.
-pub(super) fn plan_secret(mut planned: PlannedSecret, builder: &mut PlanBuilder) {
-    if let Some(data) = builder.paused_data(&planned.name) {
-        planned.data = data;
-    }
-    let sum = checksum::map(&planned.data);
-    let annotated = planned.checksum.clone().unwrap_or_else(|| sum.clone());
+pub(super) fn plan_secret(desired: DesiredSecret, builder: &mut PlanBuilder) {
+    let role = desired.role;
+    let stamp = rotate_stamp(&desired, builder);
+    let data = builder.paused_data(role).unwrap_or(desired.data);
+    let checksum = checksum::map(&data);
+    let annotated = desired.checksum.unwrap_or_else(|| checksum.clone());
     let mut annotations = BTreeMap::from([(labels::CHECKSUM.to_owned(), annotated.clone())]);
-    if let Some(stamp) = rotate_stamp(&planned, builder) {
+    if let Some(stamp) = stamp {
         annotations.insert(labels::ROTATE.to_owned(), stamp);
     }
-    if planned.component == "sa-certificate"
+    if role == SecretRole::ServiceAccount
         && let Some(issuer) = issuer::to_record(builder)
     {
         annotations.insert(labels::ISSUER.to_owned(), issuer);
     }
-    let mut metadata = render::metadata(builder.tenant, planned.name.clone(), planned.component);
+    let name = builder.tenant.names.secret(role);
+    let mut metadata = render::metadata(builder.tenant, name, role.component());
     metadata.annotations = Some(annotations);
     let own = metadata.labels.get_or_insert_default();
-    if let Some(text) = lifecycle_label(planned.lifecycle) {
+    if let Some(text) = role.lifecycle() {
         own.insert(labels::LIFECYCLE.to_owned(), text.to_owned());
     }
-    if planned.component == "ca"
+    if role == SecretRole::Ca
         && let Some(cluster) = cluster_name(builder)
     {
         own.insert(CLUSTER_NAME.to_owned(), cluster.to_owned());
     }
-    if planned.component == "datastore-config" {
-        metadata.finalizers = Some(vec![labels::DATASTORE_SECRET_FINALIZER.to_owned()]);
-    }
-    let type_ = secret_type(&planned, builder);
-    let data = planned.data.into_iter();
+    metadata.finalizers = role.finalizer().map(|finalizer| vec![finalizer.to_owned()]);
+    let bytes = data.iter();
+    let bytes = bytes.map(|(key, bytes)| (key.clone(), ByteString(bytes.clone())));
     let secret = Secret {
         metadata,
-        type_: Some(type_),
-        data: Some(data.map(|(key, bytes)| (key, ByteString(bytes))).collect()),
+        type_: Some(secret_type(role, builder)),
+        data: Some(bytes.collect()),
         ..Secret::default()
     };
     if builder.write(Object::of(&secret)) {
-        let checksums = Checksums {
+        let written = WrittenSecret {
             annotated,
-            data: sum,
+            checksum,
+            data,
         };
-        builder.checksums.insert(planned.name, checksums);
+        builder.secrets.insert(role, written);
     }
 }
 
 /// Type of a Secret: that of the live one, whoever made it, since the type is immutable.
-fn secret_type(planned: &PlannedSecret, builder: &PlanBuilder) -> String {
-    let live = builder.snapshot.secrets.get(&planned.name);
+fn secret_type(role: SecretRole, builder: &PlanBuilder) -> String {
+    let live = builder.live_secret(role);
     if let Some(type_) = live.and_then(|secret| secret.type_.clone()) {
         return type_;
     }
-    match planned.component {
-        "konnectivity-certificate" => "kubernetes.io/tls",
-        // Cluster API looks for the CA of a Cluster under the name CLUSTER-ca.
-        "ca" if cluster_name(builder) == Some(&builder.tenant.name) => SECRET_TYPE,
-        _ => "Opaque",
+    // Cluster API looks for the CA of a Cluster under the name CLUSTER-ca.
+    let of_cluster = cluster_name(builder) == Some(&builder.tenant.name);
+    if role == SecretRole::Ca && of_cluster {
+        SECRET_TYPE.to_owned()
+    } else {
+        role.secret_type().to_owned()
     }
-    .to_owned()
 }
 
 /// Name of the Cluster API Cluster whose control plane the tenant is, from the tenant's label. If both have
@@ -128,22 +107,12 @@ fn cluster_name<'a>(builder: &PlanBuilder<'a>) -> Option<&'a str> {
 }
 
 /// Time of the last rotation on request: now, or the stamp of the live Secret.
-fn rotate_stamp(planned: &PlannedSecret, builder: &PlanBuilder) -> Option<String> {
-    if planned.rotated {
+fn rotate_stamp(desired: &DesiredSecret, builder: &PlanBuilder) -> Option<String> {
+    if desired.rotated {
         return Some(rfc3339(builder.snapshot.now));
     }
-    builder
-        .annotation(&planned.name, labels::ROTATE)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-}
-
-fn lifecycle_label(lifecycle: Lifecycle) -> Option<&'static str> {
-    match lifecycle {
-        Lifecycle::None => None,
-        Lifecycle::X509 => Some("x509"),
-        Lifecycle::Kubeconfig => Some("kubeconfig"),
-    }
+    let stamp = builder.annotation(desired.role, labels::ROTATE);
+    stamp.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn rfc3339(at: Timestamp) -> String {

@@ -1,19 +1,21 @@
 //! What does a tenant's status say next? (management-cluster specification, section 11)
 
 mod conditions;
+mod secrets;
 
 use k8s_openapi::api::apps::v1::DeploymentStatus as LiveDeploymentStatus;
 use kamaji_api::tenant::{
-    AddonsStatus, CertificatesStatus, ConfigMapStatus, DeploymentStatus, IngressStatus,
-    KonnectivityStatus, KubeadmConfigStatus, KubeconfigsStatus, KubernetesResourcesStatus,
-    RouteReference, RouteStatus, SecretStatus, ServiceStatus, StorageConfigStatus,
+    AddonsStatus, ConfigMapStatus, DeploymentStatus, IngressStatus, KonnectivityStatus,
+    KubernetesResourcesStatus, RouteReference, RouteStatus, ServiceStatus, StorageConfigStatus,
     StorageOverrideStatus, StorageSetupStatus, StorageStatus, TenantControlPlaneStatus,
     VersionPhase, VersionStatus,
 };
 
-use super::{builder::PlanBuilder, types::Step, upgrade};
+use self::secrets::secret_status;
+use super::{builder::PlanBuilder, types::Step};
 use crate::{
-    binding, checksum, endpoint::Endpoint, object::Kind, render, tenant::Tenant, tenant_cluster,
+    binding, endpoint::Endpoint, object::Kind, render, secret_role::SecretRole, tenant::Tenant,
+    tenant_cluster,
 };
 
 /// The next status. What this pass could not settle stays as it was.
@@ -33,8 +35,8 @@ pub(super) fn next(endpoint: Option<&Endpoint>, builder: &PlanBuilder) -> Tenant
             .to_string(),
         );
     }
-    certificates(&mut status, builder);
-    kubeconfigs(&mut status, builder);
+    secrets::secrets(&mut status, builder);
+    secrets::kubeadm_config(&mut status, builder);
     storage(&mut status, builder);
     if let Some(renderer) = builder.renderer.filter(|_| builder.complete) {
         status.renderer = Some(renderer.number().to_owned());
@@ -45,114 +47,16 @@ pub(super) fn next(endpoint: Option<&Endpoint>, builder: &PlanBuilder) -> Tenant
     status
 }
 
-/// As [`Self::secret_status`], of an authority: one of the tenant's own that cannot be read is recorded,
-/// too, so that its loss is known for one. What belongs to a former tenant of the name is not recorded.
-fn authority_status(
-    builder: &PlanBuilder,
-    name: String,
-    old: Option<&SecretStatus>,
-) -> Option<SecretStatus> {
-    let status = secret_status(builder, name.clone(), old);
-    status.or_else(|| {
-        let data = builder
-            .live_data(&name)
-            .filter(|_| builder.damaged.contains(&name))?;
-        Some(SecretStatus {
-            checksum: Some(checksum::map(&data)),
-            last_update: Some(builder.time()),
-            secret_name: Some(name),
-        })
-    })
-}
-
-/// The status of a planned Secret; its time is carried over unless the content changed.
-fn secret_status(
-    builder: &PlanBuilder,
-    name: String,
-    old: Option<&SecretStatus>,
-) -> Option<SecretStatus> {
-    let Some(settled) = builder.checksums.get(&name) else {
-        return old.cloned();
-    };
-    let same = old.filter(|old| {
-        old.checksum.as_ref() == Some(&settled.annotated) && old.secret_name.as_ref() == Some(&name)
-    });
-    Some(SecretStatus {
-        checksum: Some(settled.annotated.clone()),
-        last_update: same.map_or_else(|| Some(builder.time()), |old| old.last_update.clone()),
-        secret_name: Some(name),
-    })
-}
-
-fn certificates(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
-    let tenant = builder.tenant;
-    let old = status.certificates.take().unwrap_or_default();
-    let names = &tenant.names;
-    status.certificates = Some(CertificatesStatus {
-        api_server: secret_status(builder, names.api_server(), old.api_server.as_ref()),
-        api_server_kubelet_client: secret_status(
-            builder,
-            names.kubelet_client(),
-            old.api_server_kubelet_client.as_ref(),
-        ),
-        ca: authority_status(builder, names.ca(), old.ca.as_ref()),
-        etcd: old.etcd,
-        front_proxy_ca: authority_status(
-            builder,
-            names.front_proxy_ca(),
-            old.front_proxy_ca.as_ref(),
-        ),
-        front_proxy_client: secret_status(
-            builder,
-            names.front_proxy_client(),
-            old.front_proxy_client.as_ref(),
-        ),
-        sa: authority_status(builder, names.service_account(), old.sa.as_ref()),
-    });
-}
-
-fn kubeconfigs(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
-    let tenant = builder.tenant;
-    let old = status.kubeconfig.take().unwrap_or_default();
-    let names = &tenant.names;
-    status.kubeconfig = Some(KubeconfigsStatus {
-        admin: secret_status(builder, names.admin_kubeconfig(), old.admin.as_ref()),
-        controller_manager: secret_status(
-            builder,
-            names.controller_manager_kubeconfig(),
-            old.controller_manager.as_ref(),
-        ),
-        scheduler: secret_status(
-            builder,
-            names.scheduler_kubeconfig(),
-            old.scheduler.as_ref(),
-        ),
-    });
-    if let Some(settled) = builder.checksums.get(&names.kubeadm_config()) {
-        let old = status.kubeadmconfig.take().unwrap_or_default();
-        let same = old.checksum.as_ref() == Some(&settled.annotated);
-        status.kubeadmconfig = Some(KubeadmConfigStatus {
-            checksum: Some(settled.annotated.clone()),
-            configmap_name: Some(names.kubeadm_config()),
-            last_update: if same {
-                old.last_update
-            } else {
-                Some(builder.time())
-            },
-        });
-    }
-}
-
 fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     let tenant = builder.tenant;
     let (Ok(store), Some(config)) = (
         &builder.snapshot.store,
-        builder.checksums.get(&tenant.names.datastore_config()),
+        builder.secrets.get(&SecretRole::DatastoreConfig),
     ) else {
         return;
     };
     let old = status.storage.take().unwrap_or_default();
-    let certificate = tenant.names.datastore_certificate();
+    let certificate = SecretRole::DatastoreCertificate;
     let bound = builder
         .steps
         .iter()
@@ -180,10 +84,10 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     };
     status.storage = Some(StorageStatus {
         overrides,
-        certificate: secret_status(builder, certificate, old.certificate.as_ref()),
+        certificate: secret_status(certificate, old.certificate.as_ref(), builder),
         config: Some(StorageConfigStatus {
             checksum: Some(config.annotated.clone()),
-            secret_name: Some(tenant.names.datastore_config()),
+            secret_name: Some(tenant.names.secret(SecretRole::DatastoreConfig)),
         }),
         data_store_name: Some(store.name.clone()),
         driver: Some(store.driver.as_str().to_owned()),
@@ -323,7 +227,7 @@ fn route(builder: &PlanBuilder, name: &str) -> Option<RouteStatus> {
 
 /// Section 11.3, first match wins.
 fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> VersionStatus {
-    let installed = upgrade::installed(tenant);
+    let installed = tenant.installed_version();
     let wanted = tenant.replicas();
     let live = builder.snapshot.deployment.as_ref();
     let ready = live
@@ -439,14 +343,14 @@ fn konnectivity(
     let egress = names.konnectivity_egress();
     KonnectivityStatus {
         certificate: secret_status(
-            builder,
-            names.konnectivity_certificate(),
+            SecretRole::KonnectivityCertificate,
             Some(&old.certificate),
+            builder,
         )
         .unwrap_or_default(),
-        config_map: match builder.checksums.get(&egress) {
-            Some(settled) => ConfigMapStatus {
-                checksum: Some(settled.annotated.clone()),
+        config_map: match builder.config_maps.get(&egress) {
+            Some(annotated) => ConfigMapStatus {
+                checksum: Some(annotated.clone()),
                 name: Some(egress),
             },
             None => old.config_map,
@@ -454,9 +358,9 @@ fn konnectivity(
         enabled: builder.complete || old.enabled,
         gateway: route(builder, &names.konnectivity_route()),
         kubeconfig: secret_status(
-            builder,
-            names.konnectivity_kubeconfig(),
+            SecretRole::KonnectivityKubeconfig,
             Some(&old.kubeconfig),
+            builder,
         )
         .unwrap_or_default(),
         service: service(tenant, builder, spec.server.port),

@@ -8,12 +8,13 @@ use kamaji_api::{condition::ConditionType, datastore::Driver};
 use super::{
     builder::PlanBuilder,
     certificates::keep_or_issue,
-    secret::{Lifecycle, PlannedSecret, plan_secret},
+    secret::{DesiredSecret, plan_secret},
     types::{Step, Wait},
 };
 use crate::{
     binding::{self, Binding, Data, LiveSecret, data_stores, overrides},
     pki::{authority::Authority, leaves, renew},
+    secret_role::SecretRole,
     store::{Store, StoreTls},
 };
 
@@ -49,10 +50,10 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
         builder.wait(wait);
         return None;
     }
-    let name = tenant.names.datastore_config();
-    let live = builder.live_data(&name);
+    let role = SecretRole::DatastoreConfig;
+    let live = builder.live_data(role);
     let stamped = builder
-        .annotation(&name, kamaji_api::labels::CHECKSUM)
+        .annotation(role, kamaji_api::labels::CHECKSUM)
         .map(str::to_owned);
     let known = live.as_ref().zip(stamped.as_deref());
     let known = known.map(|(data, checksum)| LiveSecret { data, checksum });
@@ -80,8 +81,7 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
             return None;
         }
     };
-    let planned = PlannedSecret::new(name, "datastore-config", binding.data());
-    plan_secret(planned, builder);
+    plan_secret(DesiredSecret::new(role, binding.data()), builder);
     builder
         .steps
         .push(Step::Bind(Box::new(store.clone()), binding.clone()));
@@ -146,14 +146,13 @@ fn moving(store: &Store, builder: &PlanBuilder) -> Option<Wait> {
 }
 
 fn plan_certificate(storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {
-    let tenant = builder.tenant;
     let (store, binding) = (&storage.store, &storage.binding);
-    let name = tenant.names.datastore_certificate();
-    let mut rotated = builder.rotation_requested(&name);
+    let role = SecretRole::DatastoreCertificate;
+    let mut rotated = builder.rotation_requested(role);
     let data = match &store.tls {
         None => Data::new(),
         Some(tls) if store.driver == Driver::Etcd => {
-            let live = builder.live_data(&name).unwrap_or_default();
+            let live = builder.live_data(role).unwrap_or_default();
             let (mut data, issued) = etcd(tls, binding, (&live, rotated), builder)?;
             rotated &= issued;
             let others = storage.overrides.iter();
@@ -163,11 +162,11 @@ fn plan_certificate(storage: &Storage, builder: &mut PlanBuilder) -> Option<()> 
         }
         Some(tls) => copied(tls),
     };
-    let planned = PlannedSecret {
+    let desired = DesiredSecret {
         rotated,
-        ..PlannedSecret::new(name, "datastore-certificate", data).lifecycle(Lifecycle::X509)
+        ..DesiredSecret::new(role, data)
     };
-    plan_secret(planned, builder);
+    plan_secret(desired, builder);
     Some(())
 }
 

@@ -8,6 +8,7 @@ use crate::{
     binding::Binding,
     object::{Kind, Object, ObjectRef},
     pki::expiry::Expiry,
+    secret_role::SecretRole,
     store::Store,
 };
 
@@ -71,9 +72,9 @@ impl Plan {
     pub fn ca(&self) -> Option<String> {
         let secret = self.objects().find(|object| {
             let component = &object.body["metadata"]["labels"][labels::COMPONENT];
-            object.key.kind == Kind::Secret && component == "ca"
+            object.key.kind == Kind::Secret && component == SecretRole::Ca.component()
         })?;
-        let encoded = secret.body["data"]["ca.crt"].as_str()?;
+        let encoded = secret.body["data"][SecretRole::Ca.key_pair().0].as_str()?;
         String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
     }
 

@@ -63,15 +63,10 @@ pub fn evaluate(from: &Version, to: &Version) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The version that is installed, as far as the status knows.
-pub fn installed(tenant: &Tenant) -> Option<Version> {
-    tenant.installed_version()
-}
-
 /// Holds a tenant at its installed version while the one of its spec is refused, so that everything else about
 /// it is still reconciled. Sets `tenant.version` to the version in effect, and returns the refusal.
 pub(super) fn hold_refused(tenant: &mut Tenant) -> Option<Wait> {
-    let from = installed(tenant)?;
+    let from = tenant.installed_version()?;
     let refusal = evaluate(&from, &tenant.version).err()?;
     tenant.version = from;
     Some(Wait::new(

@@ -7,6 +7,7 @@ use crate::{
     endpoint::Endpoint,
     object::Object,
     render::{self, Checksums, Facts, Renderer},
+    secret_role::PodChecksum,
 };
 
 /// Chooses the renderer of the pods, and waits if this build does not have the recorded one.
@@ -73,20 +74,12 @@ fn plan_routes(builder: &mut PlanBuilder) {
 
 /// Checksums that the pod template carries, so that a changed Secret rolls the pods.
 fn pod_checksums(builder: &PlanBuilder) -> Checksums {
-    let planned = |name: String| builder.checksums.get(&name).cloned().unwrap_or_default();
-    let names = &builder.tenant.names;
-    Checksums {
-        api_server: planned(names.api_server()).data,
-        kubelet_client: planned(names.kubelet_client()).data,
-        ca: planned(names.ca()).data,
-        controller_manager_kubeconfig: planned(names.controller_manager_kubeconfig()).data,
-        front_proxy_ca: planned(names.front_proxy_ca()).data,
-        front_proxy_client: planned(names.front_proxy_client()).data,
-        service_account: planned(names.service_account()).data,
-        scheduler_kubeconfig: planned(names.scheduler_kubeconfig()).data,
-        konnectivity_certificate: planned(names.konnectivity_certificate()).data,
-        konnectivity_kubeconfig: planned(names.konnectivity_kubeconfig()).data,
-        storage_config: planned(names.datastore_config()).annotated,
-        storage_certificate: planned(names.datastore_certificate()).annotated,
-    }
+    let checksums = builder.secrets.iter().map(|(role, written)| {
+        let checksum = match role.pod_checksum() {
+            Some(PodChecksum::Annotation(_)) => &written.annotated,
+            Some(PodChecksum::Label(_)) | None => &written.checksum,
+        };
+        (*role, checksum.clone())
+    });
+    checksums.collect()
 }

@@ -1,9 +1,12 @@
 //! Input of the renderers of the management cluster: everything that is decided before a control plane's pods
 //! can be rendered.
 
+use std::collections::BTreeMap;
+
 use super::renderer::Renderer;
 use crate::{
-    binding::Binding, endpoint::Endpoint, settings::Settings, store::Store, tenant::Tenant,
+    binding::Binding, endpoint::Endpoint, secret_role::SecretRole, settings::Settings,
+    store::Store, tenant::Tenant,
 };
 
 /// Everything that is decided before a control plane's pods can be rendered.
@@ -30,31 +33,19 @@ pub struct Facts<'a> {
     pub kine_image: Option<&'a str>,
 }
 
-/// Checksums of Secrets that pod templates carry, so that a changed Secret rolls the pods.
+/// Checksums of Secrets that pod templates carry, by role. A changed checksum rolls the pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checksums {
-    /// Checksum of the API server's certificate Secret.
-    pub api_server: String,
-    /// Checksum of the kubelet client Secret.
-    pub kubelet_client: String,
-    /// Checksum of the CA Secret.
-    pub ca: String,
-    /// Checksum of the controller manager's kubeconfig Secret.
-    pub controller_manager_kubeconfig: String,
-    /// Checksum of the front-proxy CA Secret.
-    pub front_proxy_ca: String,
-    /// Checksum of the front-proxy client Secret.
-    pub front_proxy_client: String,
-    /// Checksum of the service-account Secret.
-    pub service_account: String,
-    /// Checksum of the scheduler's kubeconfig Secret.
-    pub scheduler_kubeconfig: String,
-    /// Checksum of konnectivity's certificate Secret.
-    pub konnectivity_certificate: String,
-    /// Checksum of konnectivity's kubeconfig Secret.
-    pub konnectivity_kubeconfig: String,
-    /// Checksum of the datastore-config Secret.
-    pub storage_config: String,
-    /// Checksum of the datastore-certificate Secret.
-    pub storage_certificate: String,
+pub struct Checksums(BTreeMap<SecretRole, String>);
+
+impl Checksums {
+    /// Checksum of the Secret of that role; empty if it is not known.
+    pub fn of(&self, role: SecretRole) -> &str {
+        self.0.get(&role).map(String::as_str).unwrap_or_default()
+    }
+}
+
+impl FromIterator<(SecretRole, String)> for Checksums {
+    fn from_iter<I: IntoIterator<Item = (SecretRole, String)>>(checksums: I) -> Self {
+        Self(checksums.into_iter().collect())
+    }
 }

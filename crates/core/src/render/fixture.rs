@@ -7,6 +7,7 @@ use super::{Checksums, Facts, Renderer};
 use crate::{
     binding::Binding,
     endpoint::{Endpoint, HostPort},
+    secret_role::SecretRole,
     settings::Settings,
     store::{Store, StoreTls},
     tenant::Tenant,
@@ -141,19 +142,30 @@ fn merge(into: &mut Value, changes: Value) {
 
 /// Checksums that name the Secret that they stand for.
 pub fn checksums() -> Checksums {
-    let sum = str::to_owned;
-    Checksums {
-        api_server: sum("sum-api-server"),
-        kubelet_client: sum("sum-kubelet-client"),
-        ca: sum("sum-ca"),
-        controller_manager_kubeconfig: sum("sum-controller-manager"),
-        front_proxy_ca: sum("sum-front-proxy-ca"),
-        front_proxy_client: sum("sum-front-proxy-client"),
-        service_account: sum("sum-service-account"),
-        scheduler_kubeconfig: sum("sum-scheduler"),
-        konnectivity_certificate: sum("sum-konnectivity-certificate"),
-        konnectivity_kubeconfig: sum("sum-konnectivity-kubeconfig"),
-        storage_config: sum("sum-storage-config"),
-        storage_certificate: sum("sum-storage-certificate"),
-    }
+    [
+        (SecretRole::ApiServer, "sum-api-server"),
+        (SecretRole::KubeletClient, "sum-kubelet-client"),
+        (SecretRole::Ca, "sum-ca"),
+        (
+            SecretRole::ControllerManagerKubeconfig,
+            "sum-controller-manager",
+        ),
+        (SecretRole::FrontProxyCa, "sum-front-proxy-ca"),
+        (SecretRole::FrontProxyClient, "sum-front-proxy-client"),
+        (SecretRole::ServiceAccount, "sum-service-account"),
+        (SecretRole::SchedulerKubeconfig, "sum-scheduler"),
+        (
+            SecretRole::KonnectivityCertificate,
+            "sum-konnectivity-certificate",
+        ),
+        (
+            SecretRole::KonnectivityKubeconfig,
+            "sum-konnectivity-kubeconfig",
+        ),
+        (SecretRole::DatastoreConfig, "sum-storage-config"),
+        (SecretRole::DatastoreCertificate, "sum-storage-certificate"),
+    ]
+    .into_iter()
+    .map(|(role, sum)| (role, sum.to_owned()))
+    .collect()
 }

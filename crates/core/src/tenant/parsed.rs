@@ -77,9 +77,7 @@ impl Tenant {
 
     /// Kubernetes version that runs, from the published status; `None` until the first pods were ready.
     pub fn installed_version(&self) -> Option<Version> {
-        let resources = self.status.kubernetes_resources.as_ref()?;
-        let text = resources.version.as_ref()?.version.as_ref()?;
-        Version::parse(text).ok()
+        Version::installed(&self.status)
     }
 
     /// Returns the desired replicas, 2 by default; 0 means that the control plane sleeps.

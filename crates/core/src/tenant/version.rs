@@ -1,6 +1,7 @@
 //! Kubernetes versions as tenants write them.
 
 use super::error::ParseError;
+use kamaji_api::tenant::TenantControlPlaneStatus;
 
 /// Oldest Kubernetes minor that new tenants may run: kubeadm of older ones cannot read the configuration that
 /// workers get, and the images that belong to them were never published.
@@ -16,6 +17,12 @@ pub struct Version {
 }
 
 impl Version {
+    /// Version that a status records as installed; `None` until the first pods were ready.
+    pub fn installed(status: &TenantControlPlaneStatus) -> Option<Self> {
+        let resources = status.kubernetes_resources.as_ref()?;
+        Self::parse(resources.version.as_ref()?.version.as_ref()?).ok()
+    }
+
     /// Parses `v1.36.3` or `1.36.3`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         semver::Version::parse(text.strip_prefix('v').unwrap_or(text))

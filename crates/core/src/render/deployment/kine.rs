@@ -9,7 +9,7 @@ use super::{
     args::{flag, merged},
     volumes::{mount, read_only},
 };
-use crate::render::facts::Facts;
+use crate::{render::facts::Facts, secret_role::SecretRole};
 
 /// Name of the container.
 pub const NAME: &str = "kine";
@@ -38,7 +38,7 @@ pub fn container(facts: &Facts) -> Option<Container> {
         }]),
         env_from: Some(vec![EnvFromSource {
             secret_ref: Some(SecretEnvSource {
-                name: tenant.names.datastore_config(),
+                name: tenant.names.secret(SecretRole::DatastoreConfig),
                 ..SecretEnvSource::default()
             }),
             ..EnvFromSource::default()

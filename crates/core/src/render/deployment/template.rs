@@ -15,6 +15,7 @@ use crate::{
         renderer::Change,
         user,
     },
+    secret_role::{PodChecksum, SecretRole},
     tenant::Tenant,
 };
 
@@ -43,59 +44,29 @@ fn metadata(facts: &Facts, checksums: &Checksums) -> ObjectMeta {
         .pod_additional_metadata
         .clone()
         .unwrap_or_default();
-    let konnectivity = [
-        (
-            "konnectivity-certificate",
-            &checksums.konnectivity_certificate,
-        ),
-        (
-            "konnectivity-kubeconfig",
-            &checksums.konnectivity_kubeconfig,
-        ),
-    ]
-    .into_iter()
-    .filter(|_| facts.renderer.has(Change::KonnectivityChecksums))
-    .filter(|_| facts.tenant.spec.addons.konnectivity.is_some());
-    let hashes = [
-        ("api-server-certificate", &checksums.api_server),
-        (
-            "api-server-kubelet-client-certificate",
-            &checksums.kubelet_client,
-        ),
-        ("ca", &checksums.ca),
-        (
-            "controller-manager-kubeconfig",
-            &checksums.controller_manager_kubeconfig,
-        ),
-        ("datastore", &facts.store.name),
-        ("front-proxy-ca-certificate", &checksums.front_proxy_ca),
-        (
-            "front-proxy-client-certificate",
-            &checksums.front_proxy_client,
-        ),
-        ("scheduler-kubeconfig", &checksums.scheduler_kubeconfig),
-        ("service-account", &checksums.service_account),
-    ];
-    let mut ours: BTreeMap<String, String> = hashes
+    let mut ours = BTreeMap::from([(
+        format!("{}datastore", labels::COMPONENT_CHECKSUM),
+        facts.store.name.clone(),
+    )]);
+    let mut annotations = user.annotations;
+    let wanted = SecretRole::ALL
         .into_iter()
-        .chain(konnectivity)
-        .map(|(what, hash)| {
-            (
-                format!("{}{what}", labels::COMPONENT_CHECKSUM),
-                hash.clone(),
-            )
-        })
-        .collect();
+        .filter(|role| role.is_wanted(&facts.tenant.spec))
+        .filter(|role| !role.is_optional() || facts.renderer.has(Change::KonnectivityChecksums));
+    for role in wanted {
+        let checksum = checksums.of(role).to_owned();
+        match role.pod_checksum() {
+            Some(PodChecksum::Label(suffix)) => {
+                ours.insert(format!("{}{suffix}", labels::COMPONENT_CHECKSUM), checksum);
+            }
+            Some(PodChecksum::Annotation(key)) => {
+                annotations.insert(key.to_owned(), checksum);
+            }
+            None => {}
+        }
+    }
     ours.insert(labels::NAME.to_owned(), facts.tenant.name.clone());
     ours.insert(labels::COMPONENT.to_owned(), "deployment".to_owned());
-    let mut annotations = user.annotations;
-    annotations.extend(
-        [
-            (labels::STORAGE_CONFIG, &checksums.storage_config),
-            (labels::STORAGE_CERTIFICATE, &checksums.storage_certificate),
-        ]
-        .map(|(key, hash)| (key.to_owned(), hash.clone())),
-    );
     ObjectMeta {
         labels: Some(user::labels(ours, &user.labels)),
         annotations: Some(annotations),

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
 use kamaji_api::datastore::Driver;
 
 use super::component::Component;
-use crate::{render::facts::Facts, tenant::Tenant};
+use crate::{render::facts::Facts, secret_role::SecretRole, tenant::Tenant};
 
 /// Permissions of mounted files: 0644.
 const MODE: i32 = 420;
@@ -133,19 +133,28 @@ pub fn volumes(facts: &Facts) -> Vec<Volume> {
         .clone();
     volumes.extend(vec![
         pki(facts),
-        secret("etc-ca-certificates", names.ca()),
-        secret("usr-share-ca-certificates", names.ca()),
-        secret("usr-local-share-ca-certificates", names.ca()),
-        secret("scheduler-kubeconfig", names.scheduler_kubeconfig()),
+        secret("etc-ca-certificates", names.secret(SecretRole::Ca)),
+        secret("usr-share-ca-certificates", names.secret(SecretRole::Ca)),
+        secret(
+            "usr-local-share-ca-certificates",
+            names.secret(SecretRole::Ca),
+        ),
+        secret(
+            "scheduler-kubeconfig",
+            names.secret(SecretRole::SchedulerKubeconfig),
+        ),
         secret(
             "controller-manager-kubeconfig",
-            names.controller_manager_kubeconfig(),
+            names.secret(SecretRole::ControllerManagerKubeconfig),
         ),
     ]);
     if facts.store.driver != Driver::Etcd {
         volumes.extend(vec![
             empty_dir("kine-uds", Some("Memory")),
-            secret("kine-config", names.datastore_certificate()),
+            secret(
+                "kine-config",
+                names.secret(SecretRole::DatastoreCertificate),
+            ),
             empty_dir("kine-certs", None),
         ]);
     }
@@ -155,51 +164,36 @@ pub fn volumes(facts: &Facts) -> Vec<Volume> {
             config_map("egress-selector-configuration", names.konnectivity_egress()),
             secret(
                 "konnectivity-server-kubeconfig",
-                names.konnectivity_kubeconfig(),
+                names.secret(SecretRole::KonnectivityKubeconfig),
             ),
         ]);
     }
     volumes
 }
 
+/// Secrets whose files are mounted below `/etc/kubernetes/pki`, in the order of the projection.
+const PKI_SECRETS: [SecretRole; 6] = [
+    SecretRole::ApiServer,
+    SecretRole::Ca,
+    SecretRole::KubeletClient,
+    SecretRole::FrontProxyCa,
+    SecretRole::FrontProxyClient,
+    SecretRole::ServiceAccount,
+];
+
 /// The volume of /etc/kubernetes/pki, which has of each Secret the files that are used.
 fn pki(facts: &Facts) -> Volume {
     let names = &facts.tenant.names;
-    let mut sources = vec![
-        projection(
-            names.api_server(),
-            &[("apiserver.crt", ""), ("apiserver.key", "")],
-        ),
-        projection(names.ca(), &[("ca.crt", ""), ("ca.key", "")]),
-        projection(
-            names.kubelet_client(),
-            &[
-                ("apiserver-kubelet-client.crt", ""),
-                ("apiserver-kubelet-client.key", ""),
-            ],
-        ),
-        projection(
-            names.front_proxy_ca(),
-            &[("front-proxy-ca.crt", ""), ("front-proxy-ca.key", "")],
-        ),
-        projection(
-            names.front_proxy_client(),
-            &[
-                ("front-proxy-client.crt", ""),
-                ("front-proxy-client.key", ""),
-            ],
-        ),
-        projection(names.service_account(), &[("sa.pub", ""), ("sa.key", "")]),
-    ];
+    let secret = |role: SecretRole, directory| {
+        let files = role.files().iter().map(|file| (*file, directory));
+        projection(names.secret(role), &files.collect::<Vec<_>>())
+    };
+    let mut sources: Vec<_> = PKI_SECRETS
+        .into_iter()
+        .map(|role| secret(role, ""))
+        .collect();
     if facts.store.driver == Driver::Etcd {
-        sources.push(projection(
-            names.datastore_certificate(),
-            &[
-                ("ca.crt", "etcd/"),
-                ("server.crt", "etcd/"),
-                ("server.key", "etcd/"),
-            ],
-        ));
+        sources.push(secret(SecretRole::DatastoreCertificate, "etcd/"));
     }
     Volume {
         name: "etc-kubernetes-pki".to_owned(),
