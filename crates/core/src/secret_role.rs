@@ -86,6 +86,7 @@ impl SecretRole {
         Self::KonnectivityKubeconfig,
     ];
 
+    #[allow(clippy::too_many_lines, reason = "one table")]
     const fn row(self) -> Row {
         use Content::{Authority, Certificate, Configuration, Kubeconfig};
         use PodChecksum::{Annotation, Label};

@@ -27,7 +27,7 @@ fn projected(template: &Value) -> BTreeMap<&str, Vec<&str>> {
     let volumes = template["spec"]["volumes"].as_array().unwrap();
     let sources = volumes
         .iter()
-        .flat_map(|volume| volume["projected"]["sources"].as_array())
+        .filter_map(|volume| volume["projected"]["sources"].as_array())
         .flatten();
     sources
         .map(|source| {
@@ -74,13 +74,12 @@ fn name_label_keys_checksum_status_and_mount_of_every_role_agree() {
         if let Some(keys) = projected.get(name.as_str()) {
             assert_eq!(keys, role.files(), "{name}");
         }
-        let recorded = match role.recorded(&made.status) {
-            Some(status) => (status.secret_name.clone(), status.checksum.clone()),
-            None => {
-                let storage = made.status.storage.as_ref().unwrap();
-                let config = storage.config.as_ref().unwrap();
-                (config.secret_name.clone(), config.checksum.clone())
-            }
+        let recorded = if let Some(status) = role.recorded(&made.status) {
+            (status.secret_name.clone(), status.checksum.clone())
+        } else {
+            let storage = made.status.storage.as_ref().unwrap();
+            let config = storage.config.as_ref().unwrap();
+            (config.secret_name.clone(), config.checksum.clone())
         };
         assert_eq!(recorded, (Some(name), Some(annotated.clone())));
     }

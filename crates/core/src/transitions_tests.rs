@@ -31,6 +31,7 @@ fn described(event: &Event) -> String {
 type Case<'a> = (Option<[&'a str; 3]>, [&'a str; 4], &'a str);
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn changes_of_tenant_conditions_make_these_events() {
     const PLANNED: Option<[&str; 3]> = Some(["True", "AsPlanned", ""]);
     const SERVES: Option<[&str; 3]> = Some(["True", "ReplicasReady", ""]);
@@ -170,6 +171,7 @@ fn changes_of_tenant_conditions_make_these_events() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn changes_of_control_plane_conditions_make_these_events() {
     const CREATED: &str = "TenantControlPlaneCreated";
     let waiting = Some(["False", "OwnerMissing", "no owner"]);

@@ -415,7 +415,12 @@ fn new_objects_are_written_only_where_there_is_none() {
 
 #[test]
 fn existing_objects_are_written_only_in_the_observed_version() {
-    for converged in [converge(snapshot(json!({})), "192.0.2.9:6443"), remote()] {
+    for is_remote in [false, true] {
+        let converged = if is_remote {
+            remote()
+        } else {
+            converge(snapshot(json!({})), "192.0.2.9:6443")
+        };
         let objects = plan(&changed(converged)).objects;
         assert_eq!(objects.len(), 3);
         for object in objects {

@@ -25,15 +25,18 @@ struct File {
     server: String,
 }
 
-/// Plans the Secrets with kubeconfigs.
-pub(super) fn plan_kubeconfigs(
-    authorities: &Authorities,
-    endpoint: &Endpoint,
-    builder: &mut PlanBuilder,
-) {
-    let tenant = builder.tenant;
+/// A Secret with kubeconfigs: its role, the address in its checksum, and its files.
+struct Kubeconfigs {
+    role: SecretRole,
+    local_address: String,
+    files: Vec<File>,
+}
+
+/// The Secrets with kubeconfigs that every control plane has.
+fn desired(endpoint: &Endpoint, builder: &PlanBuilder) -> [Kubeconfigs; 3] {
     let public = format!("https://{}", endpoint.published);
-    let service = format!("https://{}:{}", tenant.service_host(), endpoint.port);
+    let host = builder.tenant.service_host();
+    let service = format!("https://{host}:{}", endpoint.port);
     let local = format!("https://127.0.0.1:{}", endpoint.port);
     let file = |name, user, group, server: &String| File {
         name,
@@ -41,50 +44,49 @@ pub(super) fn plan_kubeconfigs(
         group,
         server: server.clone(),
     };
+    let (admin, super_admin) = ("kubernetes-admin", "kubernetes-super-admin");
     let (admins, masters) = (Some("kubeadm:cluster-admins"), Some("system:masters"));
-    let list = [
-        (
-            SecretRole::AdminKubeconfig,
-            endpoint.assigned.to_string(),
-            vec![
-                file("admin.conf", "kubernetes-admin", admins, &public),
-                file("admin.svc", "kubernetes-admin", admins, &service),
-                file(
-                    "super-admin.conf",
-                    "kubernetes-super-admin",
-                    masters,
-                    &public,
-                ),
-                file(
-                    "super-admin.svc",
-                    "kubernetes-super-admin",
-                    masters,
-                    &service,
-                ),
+    let component = |role, name, user| Kubeconfigs {
+        role,
+        local_address: "127.0.0.1".to_owned(),
+        files: vec![file(name, user, None, &local)],
+    };
+    [
+        Kubeconfigs {
+            role: SecretRole::AdminKubeconfig,
+            local_address: endpoint.assigned.to_string(),
+            files: vec![
+                file("admin.conf", admin, admins, &public),
+                file("admin.svc", admin, admins, &service),
+                file("super-admin.conf", super_admin, masters, &public),
+                file("super-admin.svc", super_admin, masters, &service),
             ],
-        ),
-        (
+        },
+        component(
             SecretRole::ControllerManagerKubeconfig,
-            "127.0.0.1".to_owned(),
-            vec![file(
-                "controller-manager.conf",
-                "system:kube-controller-manager",
-                None,
-                &local,
-            )],
+            "controller-manager.conf",
+            "system:kube-controller-manager",
         ),
-        (
+        component(
             SecretRole::SchedulerKubeconfig,
-            "127.0.0.1".to_owned(),
-            vec![file(
-                "scheduler.conf",
-                "system:kube-scheduler",
-                None,
-                &local,
-            )],
+            "scheduler.conf",
+            "system:kube-scheduler",
         ),
-    ];
-    for (role, local_address, files) in list {
+    ]
+}
+
+/// Plans the Secrets with kubeconfigs.
+pub(super) fn plan_kubeconfigs(
+    authorities: &Authorities,
+    endpoint: &Endpoint,
+    builder: &mut PlanBuilder,
+) {
+    for kubeconfigs in desired(endpoint, builder) {
+        let Kubeconfigs {
+            role,
+            local_address,
+            files,
+        } = kubeconfigs;
         let requested = builder.rotation_requested(role);
         let live = builder.live_data(role).unwrap_or_default();
         let data = match builder.paused_data(role) {
@@ -105,7 +107,7 @@ pub(super) fn plan_kubeconfigs(
         };
         plan_secret(desired, builder);
     }
-    if tenant.spec.addons.konnectivity.is_some() {
+    if builder.tenant.spec.addons.konnectivity.is_some() {
         plan_konnectivity(authorities, endpoint, builder);
     }
 }
