@@ -10,6 +10,7 @@
 //!
 //! An input that begins with the line `# arguments: --tenant-cluster` is rendered with these arguments. All
 //! others are rendered with `--plan`, which adds the datastore binding, deletions, waits and the next status.
+#![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
 use std::{
     collections::BTreeSet,

@@ -64,7 +64,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         }
     }
     let requeue_at = plan.requeue_at;
-    if let Err(outcome) = report(&reconcile, plan).await {
+    if let Err(outcome) = Box::pin(report(&reconcile, plan)).await {
         return outcome;
     }
     let observation = &reconcile.observation;

@@ -63,7 +63,7 @@ async fn events_of_own_and_older_writes_keep_the_object() {
 async fn an_object_that_changes_during_a_read_or_write_is_requested_again() {
     let cache = ObjectCache::default();
     read_during(&cache, Some("5"), || {
-        cache.changed(&dependency("s"), Some("6"))
+        cache.changed(&dependency("s"), Some("6"));
     })
     .await;
     assert_eq!(read(&cache, Some("6")).await.as_deref(), Some("6"));

@@ -282,7 +282,7 @@ impl RemoteClusters {
                 dependents.enqueue(&Dependency::Remote(secret.clone(), tenant));
             }
             Change::Any => {
-                dependents.invalidate(|d| matches!(d, Dependency::Remote(of, _) if *of == secret))
+                dependents.invalidate(|d| matches!(d, Dependency::Remote(of, _) if *of == secret));
             }
         };
         let events = metadata_watch::follow(api, watcher::Config::default(), on_change);
