@@ -37,8 +37,11 @@ test: deps tools ## Every test, the scenarios of the testbed included.
 scenarios: tools ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.
 	$(SCENARIOS) $(WORDS)
 
-check: ## Format, lints and the dependency policy.
+check: ## Format, lints, docs, circles of imports and the dependency policy.
 	cargo fmt --all --check
+	.ci/docs.py
+	.ci/imports.py
+	.ci/pages.py
 	cargo clippy --workspace --all-targets -- -D warnings
 	@if cargo tree -q -p kamaji-core -e normal -i tokio >/dev/null 2>&1; \
 	then echo 'kamaji-core depends on tokio, and it must stay pure'; exit 1; fi

@@ -33,7 +33,7 @@ pub struct ProcessFlags {
 
 /// Addresses that a process listens on; `None` switches a server off.
 pub struct Listeners {
-    /// Address of /metrics.
+    /// Address that /metrics is served on; `None` switches it off.
     pub metrics: Option<SocketAddr>,
     /// Address of /healthz and /readyz.
     pub health: Option<SocketAddr>,

@@ -12,49 +12,49 @@ use crate::{
     object::{Kind, Object, ObjectRef, Version},
 };
 
-/// Who we are to the API server. Upstream calls itself the same, and writes by updates.
+/// Field manager of the operator. Upstream has the same name, and writes by updates.
 pub const MANAGER: &str = "kamaji";
 
 /// A live object under the name of one of a tenant's, as far as ownership goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
-    /// Which object it is, and which version of it was observed.
+    /// Uid and observed resource version of the object.
     pub version: Version,
-    /// Uid in its owner reference to a TenantControlPlane of the tenant's name.
+    /// Uid in the owner reference to a TenantControlPlane of the tenant's name.
     pub owner: Option<Box<str>>,
     /// Kind and name of another object that is its controller.
     pub controller: Option<Box<str>>,
-    /// What else it says.
+    /// Evidence of ownership beside owner references.
     pub marks: Marks,
 }
 
-/// What an object says about whose it is, beside its owners.
+/// Evidence of an object's ownership beside its owner references.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts, each by itself")]
 pub struct Marks {
-    /// It is handed over to the tenant by the annotation.
+    /// True if the annotation hands the object over to the tenant.
     pub handed_over: bool,
-    /// It carries the labels of the tenant's objects.
+    /// True if the object carries the labels of the tenant's objects.
     pub labelled: bool,
-    /// It is a Service that selects exactly the tenant's pods.
+    /// True for a Service that selects exactly the tenant's pods.
     pub selects_pods: bool,
-    /// A part of it was written by an update under our name: by upstream.
+    /// True if an update under the operator's field manager wrote a part of it, as upstream does.
     pub updated: bool,
 }
 
-/// What becomes of a live object that has a planned name.
+/// Decision about a live object that has a planned name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the tenant's.
+    /// The object is the tenant's.
     Ours,
-    /// It becomes the tenant's: it was restored, handed over or made for it.
+    /// The object becomes the tenant's: it was restored, handed over or created for the tenant.
     Adopted,
-    /// It is somebody else's and is left as it is.
+    /// The object belongs to somebody else and stays as it is.
     Foreign,
 }
 
 impl Child {
-    /// What `body` says towards the tenant of that name.
+    /// Reads ownership from the `body` of an object, for the tenant of that name.
     pub fn of(body: &Value, kind: Kind, tenant: &str) -> Self {
         let metadata = &body["metadata"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -86,7 +86,7 @@ impl Child {
         }
     }
 
-    /// What becomes of it, if the tenant of that name has this uid.
+    /// Decides on the object, if the tenant of that name has this uid.
     pub fn verdict(&self, key: &ObjectRef, (name, uid): (&str, &str)) -> Verdict {
         match &self.owner {
             Some(owner) if **owner == *uid => return Verdict::Ours,
@@ -106,7 +106,7 @@ impl Child {
         }
     }
 
-    /// Why it is left as it is, and what a person can do.
+    /// Message that explains why the object stays as it is, and the next action.
     pub fn refusal(&self, key: &ObjectRef, tenant: &str) -> String {
         let whose = match &self.controller {
             Some(controller) => format!("it belongs to the {controller}"),
@@ -159,7 +159,7 @@ pub fn patch(live: &Value, planned: &Object) -> Option<Value> {
     (metadata != json!({})).then(|| json!({"metadata": metadata}))
 }
 
-/// What an object says beside metadata and status, and those labels and annotations that are planned.
+/// Fields of an object beside metadata and status, with those labels and annotations that are planned.
 fn content(fields: &mut Value, planned: &Object) -> Value {
     let mut taken = json!({});
     let tops = fields.as_object().into_iter().flatten();

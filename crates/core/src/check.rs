@@ -1,4 +1,4 @@
-//! What must be true of every plan, whatever it is a plan of?
+//! Invariants that every plan has to satisfy.
 
 use std::collections::BTreeSet;
 

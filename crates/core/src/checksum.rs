@@ -1,4 +1,4 @@
-//! Which checksums do clients see, and which one is our own? (management-cluster specification 5.1)
+//! Checksums: md5 over data, as clients of upstream see them, and the operator's own hash of content.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub fn pieces(pieces: &[&[u8]]) -> String {
     hex(digest.finalize())
 }
 
-/// Our own hash of a whole object: 16 hexadecimal digits. JSON objects are sorted by key.
+/// Hash of a whole object, 16 hexadecimal digits of SHA-256; the order of keys does not count.
 pub fn content(body: &Value) -> String {
     let mut text = hex(Sha256::digest(body.to_string()));
     text.truncate(16);

@@ -1,4 +1,4 @@
-//! What should there be for a tenant control plane, given all that is known about it?
+//! Decisions of Kamaji: the desired state of a tenant control plane, from a snapshot of what is observed.
 //!
 //! Pure code: no client, no clock, no randomness, no logging. The operator observes, this crate
 //! plans, the operator applies. See `docs/architecture.md`.

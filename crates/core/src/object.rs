@@ -1,4 +1,4 @@
-//! What is a planned object, and when are two of them the same?
+//! Planned objects: identity, desired content, and the precondition of their write.
 //!
 //! A planned object is the complete JSON that server-side apply will send, stamped with the hash
 //! of its own content, so that the shell can tell "already as planned" without a request.
@@ -15,37 +15,37 @@ pub const CONTENT_HASH: &str = "kamaji.clastix.io/content-hash";
 /// Every kind that the operator writes, in the management cluster or inside a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// core/v1 `ConfigMap`
+    /// `ConfigMap` of API version core/v1.
     ConfigMap,
-    /// core/v1 `Secret`
+    /// `Secret` of API version core/v1.
     Secret,
-    /// core/v1 `Service`
+    /// `Service` of API version core/v1.
     Service,
-    /// core/v1 `ServiceAccount`
+    /// `ServiceAccount` of API version core/v1.
     ServiceAccount,
-    /// core/v1 `Endpoints`
+    /// `Endpoints` of API version core/v1.
     Endpoints,
-    /// discovery.k8s.io/v1 `EndpointSlice`
+    /// `EndpointSlice` of API version discovery.k8s.io/v1.
     EndpointSlice,
-    /// apps/v1 `Deployment`
+    /// `Deployment` of API version apps/v1.
     Deployment,
-    /// apps/v1 `DaemonSet`
+    /// `DaemonSet` of API version apps/v1.
     DaemonSet,
-    /// networking.k8s.io/v1 `Ingress`
+    /// `Ingress` of API version networking.k8s.io/v1.
     Ingress,
-    /// gateway.networking.k8s.io/v1 `TLSRoute`
+    /// `TLSRoute` of API version gateway.networking.k8s.io/v1.
     TlsRoute,
-    /// rbac.authorization.k8s.io/v1 `ClusterRole`
+    /// `ClusterRole` of API version rbac.authorization.k8s.io/v1.
     ClusterRole,
-    /// rbac.authorization.k8s.io/v1 `ClusterRoleBinding`
+    /// `ClusterRoleBinding` of API version rbac.authorization.k8s.io/v1.
     ClusterRoleBinding,
-    /// rbac.authorization.k8s.io/v1 `Role`
+    /// `Role` of API version rbac.authorization.k8s.io/v1.
     Role,
-    /// rbac.authorization.k8s.io/v1 `RoleBinding`
+    /// `RoleBinding` of API version rbac.authorization.k8s.io/v1.
     RoleBinding,
-    /// admissionregistration.k8s.io/v1 `ValidatingWebhookConfiguration`
+    /// `ValidatingWebhookConfiguration` of API version admissionregistration.k8s.io/v1.
     ValidatingWebhookConfiguration,
-    /// kamaji.clastix.io/v1alpha1 `TenantControlPlane`, which the Cluster API provider writes
+    /// `TenantControlPlane` of API version kamaji.clastix.io/v1alpha1, which the Cluster API provider writes.
     TenantControlPlane,
 }
 
@@ -132,14 +132,14 @@ impl Kind {
     }
 }
 
-/// Names one object.
+/// Identity of an object: kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// What it is.
+    /// Kind of the object.
     pub kind: Kind,
-    /// Where it is; `None` for cluster-scoped kinds.
+    /// Namespace; `None` for cluster-scoped kinds.
     pub namespace: Option<String>,
-    /// What it is called.
+    /// Name within the namespace.
     pub name: String,
 }
 
@@ -175,9 +175,9 @@ impl std::fmt::Display for ObjectRef {
 /// One version of a live object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Version {
-    /// Its uid.
+    /// Uid of the object.
     pub uid: Box<str>,
-    /// Its resource version; 0 where it is not known, and then only the uid counts.
+    /// Resource version; 0 where it is not known, and then only the uid counts.
     pub revision: u64,
 }
 
@@ -192,8 +192,8 @@ impl Version {
     }
 }
 
-/// How an object is written, and what must be there for it: whoever planned it may have been
-/// overtaken by the time that the request arrives.
+/// Verb and precondition of a write. The API server checks the precondition, since another writer may be
+/// first by the time that the request arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Server-side apply over whatever is there.
@@ -220,9 +220,9 @@ impl Intent {
 /// One object of a plan: what is to be there, completely.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// Its name.
+    /// Identity of the object.
     pub key: ObjectRef,
-    /// How it is written.
+    /// Verb and precondition of the write.
     pub intent: Intent,
     /// The JSON to send, with apiVersion, kind and the content-hash annotation.
     pub body: Value,

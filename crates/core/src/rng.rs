@@ -1,6 +1,4 @@
-//! Where does randomness come from, in code that has none of its own?
-//!
-//! From a seed that is passed in. Each purpose draws from its own stream, so that one certificate
+//! Randomness as a value: a seed that is passed in, and streams of bytes drawn from it. Each purpose draws from its own stream, so that one certificate
 //! more or less changes none of the others.
 
 use rand_chacha::ChaCha20Rng;

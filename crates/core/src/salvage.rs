@@ -1,4 +1,4 @@
-//! What can be read of an object of ours that as a whole cannot: a newer definition may allow a value
+//! Reads metadata, status and the datastore binding of an object that cannot be read as a whole: a newer definition may allow a value
 //! that this build does not know.
 
 use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneStatus};

@@ -23,7 +23,7 @@ pub enum SecretRole {
     KubeletClient,
     /// Client certificate of the API server for aggregated API servers.
     FrontProxyClient,
-    /// Kubeconfigs of administrators.
+    /// Kubeconfigs of the tenant's administrators.
     AdminKubeconfig,
     /// Kubeconfig of the controller manager.
     ControllerManagerKubeconfig,
@@ -44,7 +44,7 @@ pub enum SecretRole {
 pub enum Content {
     /// Keys that the tenant cluster trusts: issued once, replaced only on request.
     Authority,
-    /// Connection data.
+    /// Connection data of the datastore.
     Configuration,
     /// Leaf certificate with its key.
     Certificate,
@@ -186,7 +186,7 @@ impl SecretRole {
         self.row().component
     }
 
-    /// Kind of content.
+    /// Content of the role's Secret.
     pub const fn content(self) -> Content {
         self.row().content
     }

@@ -1,4 +1,4 @@
-//! Which of the operator's own settings may a plan look at?
+//! Settings of the operator that plans depend on.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ pub struct Settings {
     pub default_data_store: Option<String>,
     /// Image of the kine container (`--kine-image`).
     pub kine_image: String,
-    /// What new keys are (`--key-algorithm`); keys that exist are kept.
+    /// Algorithm of new keys (`--key-algorithm`, default ECDSA P-256); existing keys stay.
     pub key_algorithm: KeyAlgorithm,
-    /// Leaf certificates that end within this are issued anew (`--certificate-expiration-deadline`).
+    /// Leaf certificates that end within this are issued again (`--certificate-expiration-deadline`).
     pub expiration_deadline: Duration,
     /// URL of the operator's webhook service as a tenant's API server reaches it.
     pub webhook_url: String,

@@ -1,4 +1,4 @@
-//! What may a plan look at? Everything in here, and nothing else.
+//! The snapshot of a tenant: everything that its plan depends on.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -29,7 +29,7 @@ use crate::{
 pub struct Snapshot {
     /// The object as the API server served it.
     pub object: TenantControlPlane,
-    /// The operator's settings.
+    /// Settings of the operator that plans depend on.
     pub settings: Settings,
     /// Uid of the management cluster: that of its namespace kube-system.
     pub cluster: String,
@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub store: Result<Store, StoreWait>,
     /// Datastores of single resources, by resource prefix.
     pub overrides: Result<Vec<(String, Store)>, StoreWait>,
-    /// What the last check found wrong with any of them.
+    /// Fault that the last check found in one of its DataStores.
     pub ailing: Option<Ailment>,
     /// Live Secrets of the tenant by name.
     pub secrets: BTreeMap<String, Secret>,
@@ -47,7 +47,7 @@ pub struct Snapshot {
     pub deployment: Option<DeploymentView>,
     /// Pods of a rollout that is late, at most [`PODS`](crate::plan::rollout::PODS); none otherwise.
     pub pods: Vec<Pod>,
-    /// Live Ingress' status.
+    /// Status of the live Ingress.
     pub ingress: Option<IngressStatus>,
     /// Live `TLSRoute`s by name.
     pub routes: BTreeMap<String, TlsRoute>,
@@ -55,20 +55,20 @@ pub struct Snapshot {
     pub gateways: Vec<Gateway>,
     /// True if the API server serves `TLSRoute` v1.
     pub gateway_api: bool,
-    /// What is there under the names of the tenant's objects, as far as is known: what is missing here
+    /// Live objects under the names of the tenant's objects, as far as the index knows them: a missing one
     /// is only ever created.
     pub children: BTreeMap<ObjectRef, Child>,
-    /// What the last visit to the tenant's inside brought; `None` before the first one.
+    /// Result of the last reconcile of the tenant cluster; `None` before the first one.
     pub tenant_cluster: Option<TenantClusterReport>,
-    /// The time.
+    /// Time of the snapshot.
     pub now: Timestamp,
     /// Randomness for whatever must be issued.
     pub seed: Seed,
 }
 
 impl Snapshot {
-    /// What is there under the name of one of the tenant's objects. Of a Secret it is the very version
-    /// whose content a plan looks at.
+    /// The live object under the name of one of the tenant's objects. Of a Secret it is the version
+    /// whose content the plan depends on.
     pub fn child(&self, key: &ObjectRef) -> Option<Cow<'_, Child>> {
         if key.kind != Kind::Secret {
             return self.children.get(key).map(Cow::Borrowed);
@@ -83,9 +83,9 @@ impl Snapshot {
 /// A Deployment as far as status goes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeploymentView {
-    /// `metadata.generation`.
+    /// The `metadata.generation` of the Deployment.
     pub generation: i64,
-    /// `status`.
+    /// Status of the Deployment.
     pub status: DeploymentStatus,
     /// The content hash that it was last written with.
     pub stamped: Option<String>,
@@ -93,20 +93,20 @@ pub struct DeploymentView {
     pub renderer: Option<String>,
     /// Image of its kube-apiserver container.
     pub image: Option<String>,
-    /// Image of its kine container, which is kept (specification 6.10).
+    /// Image of its kine container, which stays as long as the Deployment lives.
     pub kine_image: Option<String>,
 }
 
-/// What a check found wrong with a datastore that tenants use.
+/// Fault that a check found in a DataStore.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ailment {
-    /// `CamelCase` reason.
+    /// Reason of the condition, CamelCase.
     pub reason: &'static str,
     /// The DataStore, the cause and the next action.
     pub message: String,
 }
 
-/// Why a datastore cannot be used now.
+/// Reason for which a DataStore cannot be used now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreWait {
     /// Nothing says which one.
@@ -114,18 +114,18 @@ pub enum StoreWait {
         "spec.dataStore is empty and the operator has no default: set spec.dataStore, or start the operator with --datastore"
     )]
     Unnamed,
-    /// It does not exist.
+    /// The DataStore does not exist.
     #[error("the DataStore {0} does not exist: create it, or correct spec.dataStore")]
     Missing(String),
-    /// It exists and is not usable.
+    /// The DataStore exists and cannot be used.
     #[error("the DataStore {name} is not ready: {why}")]
     NotReady {
-        /// Its name.
+        /// Name of the DataStore.
         name: String,
-        /// Its own message.
+        /// Message of the DataStore's own condition.
         why: String,
     },
-    /// It is about to go.
+    /// The DataStore is being deleted.
     #[error(
         "the DataStore {0} is being deleted and takes no new tenant: name another in spec.dataStore, or recreate it"
     )]
@@ -150,7 +150,7 @@ impl StoreWait {
     }
 }
 
-/// What a visit to a tenant's inside brought.
+/// Result of one reconcile of a tenant cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TenantClusterReport {
     /// The TenantClusterConfigured condition, without its transition time.
@@ -158,7 +158,7 @@ pub struct TenantClusterReport {
     /// `status.addons`, where the visit came that far. The konnectivity part holds only what is
     /// inside the tenant.
     pub addons: Option<AddonsStatus>,
-    /// `status.kubeadmPhase`, likewise.
+    /// Next `status.kubeadmPhase`; `None` to keep the recorded one.
     pub kubeadm_phase: Option<KubeadmPhaseStatus>,
     /// True if the limit on the tenant's writes stands in the tenant cluster, false if it does not;
     /// `None` where no reconcile found out.

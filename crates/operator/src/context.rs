@@ -64,13 +64,13 @@ pub struct Context {
     pub events: Events,
     /// Metrics of this process.
     pub metrics: Metrics,
-    /// Tenants to reconcile.
+    /// Queue of TenantControlPlanes to reconcile.
     pub tenant_queue: Queue<ObjectKey>,
-    /// Tenants whose cluster is to be reconciled.
+    /// Queue of tenant clusters to reconcile.
     pub tenant_cluster_queue: Queue<ObjectKey>,
-    /// DataStores to reconcile.
+    /// Queue of DataStores to reconcile.
     pub store_queue: Queue<String>,
-    /// DataStores to ask whether they answer.
+    /// Queue of DataStores to probe.
     pub check_queue: Queue<String>,
     /// Uid of the management cluster, once this replica leads.
     pub cluster: OnceLock<String>,
@@ -157,8 +157,8 @@ impl Context {
         self.count();
     }
 
-    /// What plans of a tenant's inside look at: the settings, and whom tenants' API servers must
-    /// trust to ask us.
+    /// Settings for plans of tenant clusters: with the CA that tenants' API servers need to trust the
+    /// operator's webhooks.
     pub fn tenant_cluster_settings(&self) -> kamaji_core::settings::Settings {
         let authorities = self.authorities.lock();
         let authorities = authorities

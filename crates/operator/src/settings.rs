@@ -2,21 +2,21 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// How often a DataStore is asked whether it answers and tells its users apart.
+/// Longest time between two probes of a DataStore.
 pub const DATA_STORE_CHECK: Duration = Duration::from_mins(3);
 
-/// Everything that `kamaji manager` is told on its command line.
+/// Settings from the command line of `kamaji manager`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Settings that plans depend on.
     pub core: kamaji_core::settings::Settings,
-    /// Where `/metrics` is served; `None` for nowhere.
+    /// Address that `/metrics` is served on; `None` switches it off.
     pub metrics: Option<SocketAddr>,
-    /// True if `/metrics` is served over TLS, to whoever may read it.
+    /// True if `/metrics` is served over TLS, to bearer tokens that may read it.
     pub metrics_secure: bool,
-    /// Where `/healthz` and `/readyz` are served.
+    /// Address that `/healthz` and `/readyz` are served on; `None` switches it off.
     pub health: Option<SocketAddr>,
-    /// Where the admission webhooks are served; `None` for nowhere.
+    /// Address that the admission webhooks are served on; `None` switches it off.
     pub webhooks: Option<SocketAddr>,
     /// True if several replicas must agree on one that writes.
     pub leader_elect: bool,

@@ -241,7 +241,7 @@ async fn apply_tenant_cluster(
     *attempted = tenant_cluster::content_hash(&plan);
     let writer = writer(context, key, &tenant, credentials)?;
     let fresh = !was_configured(object);
-    for object in plan.lifts() {
+    for object in plan.removed_first() {
         remove(&writer, object).await?;
     }
     // What limits writes comes last: while it stands, it refuses our own, too.
@@ -323,8 +323,8 @@ fn planned(
         .map_err(|error| TenantClusterError::new("TenantClusterInvalid", error))
 }
 
-/// What the operator itself logs in with: by default `super-admin.conf`, else what the tenant's
-/// annotation says.
+/// Credentials of the operator: the key `super-admin.conf` of the admin Secret, or the key that the tenant's
+/// annotation names.
 async fn credentials(
     context: &Context,
     key: &ObjectKey,
@@ -417,8 +417,8 @@ async fn put(writer: Writer, object: Object, fresh: bool) -> Result<(), TenantCl
     }
 }
 
-/// How the object is to be written; `None` if it is as planned. One of ours that can only be changed by
-/// making it anew is deleted.
+/// Precondition of the object's write; `None` if it is as planned. An object of the operator that can only be
+/// changed by creating it again is deleted.
 async fn due(writer: &Writer, object: &Object) -> Result<Option<Intent>, TenantClusterError> {
     let Some(live) = writer.read(&object.key).await.map_err(unreachable)? else {
         return Ok(Some(Intent::Create));

@@ -51,10 +51,10 @@ pub const MIGRATE: &str = "/migrate";
 
 /// Knowledge that the answers depend on.
 pub trait Knowledge: Send + Sync + 'static {
-    /// What rules look at; or why it is not known yet.
+    /// Facts that rules depend on, or the reason for which they are not known yet.
     fn facts(&self) -> Result<Facts, String>;
 
-    /// The operator's settings.
+    /// Settings of the operator that rules depend on.
     fn settings(&self) -> &Settings;
 }
 

@@ -33,7 +33,7 @@ pub struct Reconcile<'a> {
     pub key: &'a ObjectKey,
     /// Observation that the next plan is made from.
     pub observation: Observation,
-    /// Writes that failed.
+    /// Failures of this reconcile's writes.
     pub failures: Failures,
 }
 

@@ -55,11 +55,11 @@ const FRONT_PROXY_NAME: &str = "front-proxy-ca";
 /// Keys of a TLS Secret: where Cluster API, and who brings a CA of their own for it, has them.
 const TLS: (&str, &str) = ("tls.crt", "tls.key");
 
-/// How a pass comes by an authority.
+/// Origin of an authority in this plan.
 enum Origin {
-    /// It is there.
+    /// The live Secret holds the authority.
     Live(Data),
-    /// Nobody has ever had it.
+    /// The tenant never had this authority.
     New,
     /// A person asked for another: by the annotation of its Secret, or because it was lost.
     Renewed,
@@ -94,7 +94,7 @@ impl Origin {
     }
 }
 
-/// What identifies the loss of an authority that is not there: the checksum that the status has recorded, or the
+/// Identifier of the loss of an authority that is absent: the checksum that the status has recorded, or the
 /// Secret that has been emptied. `None` if it was never there.
 fn lost(role: SecretRole, builder: &PlanBuilder) -> Option<String> {
     let recorded = role.recorded(&builder.tenant.status);
@@ -110,11 +110,11 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }
 
-/// What a person has asked for by annotation, and what of it is needed.
+/// Replacements that a person requested by annotation, and losses that remain.
 struct Asked {
-    /// What it says.
+    /// The annotation, parsed into replacements.
     said: Result<Replacements, replacement::ReplacementError>,
-    /// What is lost and not made anew in this pass.
+    /// Lost authorities that this plan does not replace.
     lost: Replacements,
 }
 

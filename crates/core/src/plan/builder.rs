@@ -44,7 +44,7 @@ pub(super) struct WrittenSecret {
     pub annotated: String,
     /// Checksum of the data.
     pub checksum: String,
-    /// Content by key.
+    /// Content of the Secret, by key.
     pub data: Data,
 }
 

@@ -1,5 +1,4 @@
-//! What is to be done when a tenant is deleted, and in which order.
-//! (management-cluster specification 3.4; tenant-cluster specification 1.9)
+//! Plans the deletion of a tenant: its steps and their order.
 //!
 //! First the data, exactly the tenant's own; then the finalizer of the Secret that says where it
 //! was; last the tenant's finalizers. A crash anywhere in between is resumed, since the tenant is
@@ -17,7 +16,7 @@ use crate::{
     tenant::Tenant,
 };
 
-/// What is left to do for a tenant that is being deleted.
+/// Steps that remain for a tenant that is being deleted.
 #[derive(Clone, Debug)]
 pub struct Deletion {
     /// Datastores to clear of the tenant.

@@ -66,8 +66,8 @@ fn is_namesake(tenant: &Tenant, owner: &OwnerReference) -> bool {
     is_tenant(owner) && owner.name == tenant.name
 }
 
-/// Who the tenant was before it was restored: the owner of a CA whose checksum the status has recorded. All
-/// that this owner left is the tenant's.
+/// Uid of the tenant before it was restored: the owner of a CA whose checksum the status has recorded. All
+/// Secrets of this owner are the tenant's.
 fn restored_owner(builder: &PlanBuilder) -> Option<String> {
     let (tenant, role) = (builder.tenant, SecretRole::Ca);
     let owner = another(tenant, builder.live_secret(role)?)?;

@@ -47,7 +47,7 @@ mod workload;
 pub use deletion::{Deletion, deletion};
 pub use types::{Plan, Step, Wait};
 
-/// Plans one tenant.
+/// Plans one tenant from its snapshot.
 ///
 /// 1. Parse the spec. If it does not parse, plan renewals of what exists and nothing else.
 /// 2. Hold the installed version while an upgrade is refused.

@@ -7,9 +7,9 @@ use kamaji_api::labels::REPLACE_AUTHORITY;
 
 use crate::secret_role::SecretRole;
 
-/// What the annotation may be long at most.
+/// Bytes that the annotation may have.
 const LONGEST: usize = 512;
-/// What an identifier may be long at most: a uid has 36 characters, a checksum 32.
+/// Bytes that an identifier may have: a uid has 36 characters, a checksum 32.
 const LONGEST_ID: usize = 64;
 
 /// An authority that every worker, user or pod of a tenant trusts.
@@ -24,7 +24,7 @@ pub(super) enum Trusted {
 }
 
 impl Trusted {
-    /// How the annotation names it.
+    /// Name of the authority in the annotation.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Ca => "ca",
@@ -48,16 +48,16 @@ impl Trusted {
     }
 }
 
-/// What the annotation asks for: each authority and the loss that it is asked for.
+/// Requested replacements: each authority with the identifier of its loss.
 pub(super) type Replacements = BTreeMap<Trusted, String>;
 
-/// Why an annotation asks for nothing.
+/// Reason for which the annotation is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ReplacementError {
     /// More than three authorities can need.
     #[error("the annotation {REPLACE_AUTHORITY} has {0} bytes, more than {LONGEST}")]
     TooLong(usize),
-    /// Not NAME:ID.
+    /// An item that is not NAME:ID.
     #[error(
         "the annotation {REPLACE_AUTHORITY} has {0:?}, which is not NAME:ID with ca, front-proxy-ca or sa as NAME and letters, digits and - as ID"
     )]
@@ -67,7 +67,7 @@ pub(super) enum ReplacementError {
     Twice(&'static str),
 }
 
-/// Reads the annotation.
+/// Parses the annotation into replacements.
 pub(super) fn parse(text: &str) -> Result<Replacements, ReplacementError> {
     if text.len() > LONGEST {
         return Err(ReplacementError::TooLong(text.len()));

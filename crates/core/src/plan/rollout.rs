@@ -1,4 +1,4 @@
-//! Whether the rollout of a control plane progresses, and if not, what its pods say.
+//! Progress of a control plane's rollout; the reason comes from its pods where there is none.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub(super) fn evaluate(builder: &mut PlanBuilder) {
     builder.requeue_at(builder.snapshot.now + RECHECK);
 }
 
-/// What was said already: kubelets word one cause in turns, and each turn would be a write.
+/// The recorded message of the same reason: kubelets word one cause in turns, and each turn would be a write.
 fn recorded(tenant: &Tenant, reason: &str) -> Option<String> {
     let type_ = ConditionType::RolloutProgressing.as_str();
     let old = condition::find(&tenant.status.conditions, type_)?;

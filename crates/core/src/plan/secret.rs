@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{binding::Data, checksum, object::Object, render, secret_role::SecretRole};
 
-/// A desired Secret.
+/// Desired state of one Secret.
 pub(super) struct DesiredSecret {
     /// Role of the Secret: name, labels and type follow from it.
     pub role: SecretRole,
-    /// Content by key.
+    /// Content of the Secret, by key.
     pub data: Data,
     /// Value of the checksum annotation; `None` for the checksum of the data.
     pub checksum: Option<String>,

@@ -1,4 +1,4 @@
-//! What does a tenant's status say next? (management-cluster specification, section 11)
+//! The next status of a tenant, from its plan and the snapshot.
 
 mod conditions;
 mod secrets;

@@ -1,11 +1,11 @@
-//! May this tenant go to the version that its spec asks for? (tenant-cluster specification, section 4)
+//! Gate of upgrades: patches move freely within a minor, minors one at a time and never back.
 
 use kamaji_api::condition::ConditionType;
 
 use super::types::Wait;
 use crate::tenant::{Tenant, Version};
 
-/// Why a version is refused.
+/// Reason for which a version is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Kubernetes does not go back.
@@ -13,17 +13,17 @@ pub enum Refusal {
         "a downgrade from {from} to {to} is not supported: set spec.kubernetes.version to {from} or newer"
     )]
     Downgrade {
-        /// Installed.
+        /// Version that the pods have.
         from: String,
-        /// Asked for.
+        /// The version that the spec asks for.
         to: String,
     },
     /// Kubernetes goes minor by minor.
     #[error("from {from} to {to} is more than one minor: upgrade to v{major}.{next} first")]
     Skips {
-        /// Installed.
+        /// Version that the pods have.
         from: String,
-        /// Asked for.
+        /// The version that the spec asks for.
         to: String,
         /// Major of the next step.
         major: u64,

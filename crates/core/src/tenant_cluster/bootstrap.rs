@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{JOINING, PUBLIC, TenantClusterFacts, plain, rbac, yaml};
+use super::{
+    metadata::{JOINING, PUBLIC, plain},
+    rbac,
+    types::TenantClusterFacts,
+    yaml,
+};
 use crate::{checksum, object::Object};
 
 pub(super) fn objects(facts: &TenantClusterFacts) -> Vec<Object> {
@@ -64,7 +69,7 @@ pub(super) fn objects(facts: &TenantClusterFacts) -> Vec<Object> {
     objects
 }
 
-/// What strangers are told: where the API server is and who signed its certificate.
+/// Kubeconfig for anonymous readers: URL of the API server and its CA.
 fn cluster_info(facts: &TenantClusterFacts) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
     yaml::write(&json!({
@@ -83,7 +88,7 @@ fn cluster_info(facts: &TenantClusterFacts) -> String {
     }))
 }
 
-/// The checksum of what strangers are told.
+/// Checksum of the kubeconfig for anonymous readers.
 pub(super) fn cluster_info_checksum(objects: &[Object]) -> Option<String> {
     let info = objects
         .iter()

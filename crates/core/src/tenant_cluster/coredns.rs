@@ -8,7 +8,12 @@ use std::net::IpAddr;
 use kamaji_api::tenant::AddonSpec;
 use serde_json::{Value, json};
 
-use super::{SYSTEM, TenantClusterFacts, images, ours, rbac};
+use super::{
+    images,
+    metadata::{SYSTEM, ours},
+    rbac,
+    types::TenantClusterFacts,
+};
 use crate::object::{Kind, Object, ObjectRef};
 
 const RBAC: &str = "system:coredns";

@@ -7,7 +7,10 @@
 
 use serde_json::{Value, json};
 
-use super::{TenantClusterFacts, ours, plain};
+use super::{
+    metadata::{ours, plain},
+    types::TenantClusterFacts,
+};
 use crate::{
     object::Object,
     render::{Change, deployment::api_server},

@@ -8,7 +8,12 @@ use kamaji_api::{
 };
 use serde_json::{Value, json};
 
-use super::{SYSTEM, TenantClusterFacts, images, ours, rbac};
+use super::{
+    images,
+    metadata::{SYSTEM, ours},
+    rbac,
+    types::TenantClusterFacts,
+};
 use crate::{
     checksum,
     endpoint::HostPort,

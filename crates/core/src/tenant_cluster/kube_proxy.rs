@@ -3,7 +3,13 @@
 use kamaji_api::tenant::AddonSpec;
 use serde_json::{Value, json};
 
-use super::{JOINING, SYSTEM, TenantClusterFacts, images, ours, rbac, yaml};
+use super::{
+    images,
+    metadata::{JOINING, SYSTEM, ours},
+    rbac,
+    types::TenantClusterFacts,
+    yaml,
+};
 use crate::{
     object::{Kind, Object, ObjectRef},
     render::Change,

@@ -3,7 +3,12 @@
 use kamaji_api::datastore::Driver;
 use serde_json::json;
 
-use super::{JOINING, SYSTEM, TenantClusterFacts, plain, rbac, yaml};
+use super::{
+    metadata::{JOINING, SYSTEM, plain},
+    rbac,
+    types::TenantClusterFacts,
+    yaml,
+};
 use crate::{object::Object, render};
 
 pub(super) fn objects(facts: &TenantClusterFacts) -> Vec<Object> {

@@ -3,34 +3,18 @@
 //! The defaults of the kubelet of the tenant's own minor: kubelets refuse or ignore what they do not
 //! know yet.
 
-use kamaji_api::tenant::{CgroupDriver, JsonPatch};
+use kamaji_api::tenant::CgroupDriver;
 use serde_json::{Value, json};
 
-use super::{JOINING, SYSTEM, TenantClusterFacts, kubelet_patch, plain, rbac, yaml};
-use crate::{excerpt::excerpt, object::Object, tenant::Tenant};
-
-/// A change to the kubelet configuration that does not apply.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "spec.kubernetes.kubelet.configurationJSONPatches[{index}] ({op} {path}) does not apply to the kubelet configuration: {problem}; correct or remove it"
-)]
-pub struct PatchError {
-    index: usize,
-    op: &'static str,
-    path: String,
-    problem: String,
-}
-
-impl PatchError {
-    pub(super) fn new(index: usize, patch: &JsonPatch, problem: String) -> Self {
-        Self {
-            index,
-            op: patch.op.as_str(),
-            path: excerpt(&patch.path, 200),
-            problem: excerpt(&problem, 400),
-        }
-    }
-}
+pub use super::kubelet_patch::PatchError;
+use super::{
+    kubelet_patch,
+    metadata::{JOINING, SYSTEM, plain},
+    rbac,
+    types::TenantClusterFacts,
+    yaml,
+};
+use crate::{object::Object, tenant::Tenant};
 
 pub(super) fn objects(facts: &TenantClusterFacts) -> Result<Vec<Object>, PatchError> {
     let name = "kubeadm:kubelet-config";
@@ -217,7 +201,7 @@ fn more_defaults() -> Value {
     })
 }
 
-/// Those of [`NEWER`].
+/// Default values of the fields in [`NEWER`].
 fn newer_defaults() -> Value {
     json!({
         "containerLogMaxWorkers": 1,

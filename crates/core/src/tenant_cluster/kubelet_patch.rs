@@ -8,7 +8,7 @@
 use kamaji_api::tenant::{JsonPatch, JsonPatchOperation};
 use serde_json::{Value, json};
 
-use super::kubelet_config::PatchError;
+use crate::excerpt::excerpt;
 
 /// Patches of one tenant; the definition takes 64, objects that were stored before it may have more.
 pub const MOST: usize = 256;
@@ -18,6 +18,29 @@ pub const ACCUMULATED_COPY: usize = 1 << 20;
 pub const LARGEST: usize = 512 << 10;
 /// Objects and lists within each other.
 pub const DEEPEST: usize = 64;
+
+/// A change to the kubelet configuration that does not apply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "spec.kubernetes.kubelet.configurationJSONPatches[{index}] ({op} {path}) does not apply to the kubelet configuration: {problem}; correct or remove it"
+)]
+pub struct PatchError {
+    index: usize,
+    op: &'static str,
+    path: String,
+    problem: String,
+}
+
+impl PatchError {
+    fn new(index: usize, patch: &JsonPatch, problem: String) -> Self {
+        Self {
+            index,
+            op: patch.op.as_str(),
+            path: excerpt(&patch.path, 200),
+            problem: excerpt(&problem, 400),
+        }
+    }
+}
 
 /// Applies `patches` in order. What comes out is an object within the limits.
 pub(super) fn apply(value: &mut Value, patches: &[JsonPatch]) -> Result<(), PatchError> {
@@ -44,7 +67,7 @@ pub(super) fn apply(value: &mut Value, patches: &[JsonPatch]) -> Result<(), Patc
     }
 }
 
-/// What the patch would bring to its path, held against the limits.
+/// Checks the value that a patch brings to its path against the limits.
 fn bounded(value: &Value, patch: &JsonPatch, copied: &mut usize) -> Result<(), String> {
     use JsonPatchOperation::{Add, Copy, Move, Replace};
     let brought = match patch.op {
@@ -92,7 +115,7 @@ fn one(value: &mut Value, patch: &JsonPatch) -> Result<(), String> {
     }
 }
 
-/// How much a value is.
+/// Size of a value.
 #[derive(Clone, Copy, Default)]
 struct Extent {
     /// Bytes of it as YAML, about: a line each, indented.

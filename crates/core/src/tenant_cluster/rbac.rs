@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::plain;
+use super::metadata::plain;
 use crate::object::Object;
 
 const GROUP: &str = "rbac.authorization.k8s.io";

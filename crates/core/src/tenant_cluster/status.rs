@@ -6,7 +6,7 @@ use kamaji_api::tenant::{
     KubeadmPhaseStatus, ReferenceStatus,
 };
 
-use super::{SYSTEM, TenantClusterPlan, bootstrap, konnectivity};
+use super::{bootstrap, konnectivity, metadata::SYSTEM, types::TenantClusterPlan};
 use crate::tenant::Tenant;
 
 /// The addons' and the bootstrap phase's status. Times are carried over unless something changed;

@@ -4,12 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use kamaji_api::tenant::TenantControlPlaneSpec;
 use serde_json::{Value, json};
 
-use super::{TenantClusterFacts, ours};
+use super::{metadata::ours, types::TenantClusterFacts};
 use crate::object::{Kind, Object, ObjectRef};
 
 const NAME: &str = "kamaji-write-permissions";
 
-/// What is made here.
+/// Identity of the webhook configuration.
 pub(super) fn name() -> ObjectRef {
     ObjectRef::cluster(Kind::ValidatingWebhookConfiguration, NAME)
 }

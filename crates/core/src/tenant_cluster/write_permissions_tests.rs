@@ -58,7 +58,9 @@ fn without_a_flag_the_webhooks_go_and_go_first() {
         let plan = planned(json!({"spec": spec}));
         assert!(pruned(&plan).contains(&NAME.to_owned()));
         assert_eq!(
-            plan.lifts().map(ToString::to_string).collect::<Vec<_>>(),
+            plan.removed_first()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
             [NAME]
         );
     }

@@ -13,7 +13,7 @@ pub(super) fn write(value: &Value) -> String {
     inline(value).map_or_else(|| block(value, 0), |text| text + "\n")
 }
 
-/// What has its place behind a key or a dash.
+/// Text of a value that stands behind a key or a dash.
 fn inline(value: &Value) -> Option<String> {
     match value {
         Value::Object(map) => map.is_empty().then(|| "{}".to_owned()),

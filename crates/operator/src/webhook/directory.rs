@@ -1,5 +1,5 @@
-//! Which certificate was mounted for us? Read anew whenever it may have changed: kubelets replace
-//! such files while they are in use.
+//! Reads the mounted serving certificate, again whenever it may have changed: kubelets replace such files
+//! while they are in use.
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use kamaji_core::{
 use super::Knowledge;
 use crate::context::Context;
 
-/// What rules look at, as the watches told it.
+/// Facts for rules, from the watches of this replica.
 pub struct Known(pub Arc<Context>);
 
 impl Knowledge for Known {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// An AdmissionReview, as the API server sends it.
 #[derive(Debug, Deserialize)]
 pub struct Review<Q> {
-    /// The admission request.
+    /// Request of the AdmissionReview.
     pub request: Q,
 }
 
@@ -21,23 +21,23 @@ pub struct Review<Q> {
 pub struct Write {
     /// Names the question; the answer repeats it.
     pub uid: String,
-    /// What is to be done.
+    /// Operation of the write: CREATE, UPDATE, DELETE or CONNECT.
     #[serde(deserialize_with = "operation")]
     pub operation: Operation,
 }
 
-/// What it asks.
+/// Admission request for an object of the operator's kinds.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Question {
     /// Names the question; the answer repeats it.
     pub uid: String,
-    /// What is to be done.
+    /// Operation of the write: CREATE, UPDATE, DELETE or CONNECT.
     #[serde(deserialize_with = "operation")]
     pub operation: Operation,
-    /// Where; `None` for cluster-scoped kinds.
+    /// Namespace of the object; `None` for cluster-scoped kinds.
     pub namespace: Option<String>,
-    /// To what; unknown while a name is made up.
+    /// Name of the object; empty while the API server generates one.
     #[serde(default)]
     pub name: String,
     /// The object as it shall be; null on deletion.
@@ -163,7 +163,7 @@ impl Answer {
         }
     }
 
-    /// Why it may not be done.
+    /// Message of a refusal; `None` if the write is allowed.
     pub fn refusal(&self) -> Option<&str> {
         match self {
             Self::Allow { .. } => None,

@@ -26,9 +26,9 @@ const LIMIT: Duration = Duration::from_mins(20);
 pub struct Round<'a> {
     /// Binaries of the API server and of etcd.
     pub tools: &'a Tools,
-    /// The `kamaji` binary.
+    /// Path of the `kamaji` binary.
     pub kamaji: &'a Path,
-    /// Number of tenants.
+    /// Number of tenants in the round.
     pub number: usize,
     /// True for the last round.
     pub is_last: bool,

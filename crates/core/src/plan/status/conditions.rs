@@ -1,4 +1,4 @@
-//! What does a tenant wait for, as conditions?
+//! Conditions of a tenant: one for each stage, with the wait that holds it up.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_api::{

@@ -1,0 +1,68 @@
+//! Input and output of the plan of a tenant cluster.
+
+use crate::{
+    endpoint::Endpoint,
+    object::{Kind, Object, ObjectRef},
+    render::{Change, Renderer},
+    settings::Settings,
+    store::Store,
+    tenant::Tenant,
+};
+
+/// Everything that is known before the content of a tenant cluster is rendered.
+#[derive(Clone, Debug)]
+pub struct TenantClusterFacts<'a> {
+    /// The renderer of the addons' pods; `None` if it is one that this build does not have: then the
+    /// addons are left as they are.
+    pub renderer: Option<Renderer>,
+    /// The tenant whose cluster is planned.
+    pub tenant: &'a Tenant,
+    /// The operator's settings, with the CA of its webhooks.
+    pub settings: &'a Settings,
+    /// The tenant's datastore; only its driver and endpoints count.
+    pub store: &'a Store,
+    /// The endpoint of the tenant's API server.
+    pub endpoint: &'a Endpoint,
+    /// The tenant's CA certificate, PEM.
+    pub ca: &'a str,
+}
+
+impl TenantClusterFacts<'_> {
+    /// True if the renderer of the addons has this change.
+    pub(super) fn has(&self, change: Change) -> bool {
+        self.renderer.is_some_and(|renderer| renderer.has(change))
+    }
+}
+
+/// The objects that a tenant cluster should have, and those it should not.
+#[derive(Clone, Debug, Default)]
+pub struct TenantClusterPlan {
+    /// Objects to apply, in this order.
+    pub objects: Vec<Object>,
+    /// Objects to delete, only where they carry the operator's project label.
+    pub prunes: Vec<ObjectRef>,
+    /// State of the limit on the tenant's writes.
+    pub write_limit: WriteLimit,
+}
+
+/// State of the limit on a tenant's writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriteLimit {
+    /// The spec asks for no limit.
+    #[default]
+    None,
+    /// The limit is asked for and planned.
+    Planned,
+    /// A limit is asked for, and the operator serves no webhooks whose CA it knows.
+    Unavailable,
+}
+
+impl TenantClusterPlan {
+    /// Prunes that go before anything is written: while they stand, they refuse writes, the operator's
+    /// own ones as well.
+    pub fn removed_first(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.prunes
+            .iter()
+            .filter(|prune| prune.kind == Kind::ValidatingWebhookConfiguration)
+    }
+}
