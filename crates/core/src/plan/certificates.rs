@@ -27,17 +27,23 @@ pub(super) struct Leaf {
     pub fresh: bool,
 }
 
-/// Plans the leaf certificates of the API server and, with konnectivity, of its server.
-pub(super) fn plan_leaves(
+/// Plans the certificate of the API server, which names the addresses of `endpoint`.
+pub(super) fn plan_api_server(
     authorities: &Authorities,
     endpoint: &Endpoint,
     builder: &mut PlanBuilder,
 ) {
     let algorithm = builder.snapshot.settings.key_algorithm;
-    let api_server = leaves::api_server(&api_server_names(endpoint, builder), algorithm);
+    let request = leaves::api_server(&api_server_names(endpoint, builder), algorithm);
+    plan_leaf(SecretRole::ApiServer, &authorities.ca, &request, builder);
+}
+
+/// Plans the leaf certificates that name no address: the API server's as a client of kubelets and of extension API
+/// servers, and, with konnectivity, that of its server.
+pub(super) fn plan_other_leaves(authorities: &Authorities, builder: &mut PlanBuilder) {
+    let algorithm = builder.snapshot.settings.key_algorithm;
     let (ca, front_proxy) = (&authorities.ca, &authorities.front_proxy);
     let list = [
-        (SecretRole::ApiServer, ca, api_server),
         (
             SecretRole::KubeletClient,
             ca,

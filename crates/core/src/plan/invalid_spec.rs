@@ -21,7 +21,7 @@ pub(super) fn plan_renewals(mended: &Mended, snapshot: &Snapshot) -> Plan {
         ConditionType::Reconciled,
         "SpecInvalid",
         format!(
-            "{}. Until then nothing of this tenant is changed but certificates and kubeconfigs that are due",
+            "{}. Until then nothing of this tenant is changed but certificates and kubeconfigs that are due and do not depend on that field",
             mended.problem
         ),
     ));
@@ -30,9 +30,14 @@ pub(super) fn plan_renewals(mended: &Mended, snapshot: &Snapshot) -> Plan {
     if !snapshot.secrets.is_empty() {
         let authorities = authorities::plan_authorities(&mut builder);
         storage::plan_storage(&mut builder);
-        if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
-            certificates::plan_leaves(authorities, endpoint, &mut builder);
-            kubeconfigs::plan_kubeconfigs(authorities, endpoint, &mut builder);
+        if let Some(authorities) = &authorities {
+            if let Some(endpoint) = &endpoint {
+                certificates::plan_api_server(authorities, endpoint, &mut builder);
+            }
+            certificates::plan_other_leaves(authorities, &mut builder);
+            if let Some(endpoint) = &endpoint {
+                kubeconfigs::plan_kubeconfigs(authorities, endpoint, &mut builder);
+            }
         }
     }
     let exists = |name: &String| snapshot.secrets.contains_key(name);

@@ -106,7 +106,8 @@ fn run_stages(refusal: Option<Wait>, builder: &mut PlanBuilder) -> Option<Endpoi
     }
     let authorities = authorities::plan_authorities(builder);
     if let (Some(authorities), Some(endpoint)) = (&authorities, &endpoint) {
-        certificates::plan_leaves(authorities, endpoint, builder);
+        certificates::plan_api_server(authorities, endpoint, builder);
+        certificates::plan_other_leaves(authorities, builder);
         kubeconfigs::plan_kubeconfigs(authorities, endpoint, builder);
     }
     // A datastore that is down or refuses the tenant holds up none of the above.

@@ -90,3 +90,30 @@ fn names_that_are_not_known_any_more_are_not_taken_from_certificates() {
     assert!(!names.contains(&"full-api-server-certificate"), "{names:?}");
     assert!(names.contains(&"full-datastore-certificate"), "{names:?}");
 }
+
+#[test]
+fn certificates_without_an_address_are_renewed_while_the_address_cannot_be_parsed() {
+    let mut fixture = settled(json!({}));
+    let wrong = json!({"spec": {"networkProfile": {"address": "192.0.2.300"}}});
+    fixture.object.spec = tenant(wrong).spec;
+    let due = plan(&fixture).unwrap().requeue_at.unwrap();
+    fixture.now = due + Duration::from_hours(24);
+    let renewed = plan(&fixture).unwrap();
+    let changed = |name: &str| {
+        let object = renewed.objects().find(|object| object.key.name == name);
+        let old = serde_json::to_value(&fixture.secrets[name].data).unwrap();
+        object.is_some_and(|object| object.body["data"] != old)
+    };
+    for name in [
+        "full-front-proxy-client-certificate",
+        "full-api-server-kubelet-client-certificate",
+    ] {
+        assert!(changed(name), "{name} is not renewed");
+    }
+    for name in ["full-api-server-certificate", "full-admin-kubeconfig"] {
+        assert!(
+            !changed(name),
+            "{name} is issued for an address that is not known"
+        );
+    }
+}
