@@ -1,6 +1,6 @@
 //! Requests that an API server has served, read from its audit log.
 //!
-//! The log has one line per finished request: every write of anybody, and every read of a
+//! The log has one line per finished request: every write, and every read of a
 //! ServiceAccount of the operator's namespace.
 
 use std::fs;

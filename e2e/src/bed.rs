@@ -52,7 +52,7 @@ impl Bed {
     pub fn remove_mount_points(&self) {
         let made = fs::read_to_string(self.made()).unwrap_or_default();
         for dir in made.lines().rev() {
-            // A folder that is not empty is in use by somebody else now.
+            // Fails for a folder with content, which another process uses.
             let _ = fs::remove_dir(dir);
         }
     }

@@ -1,7 +1,7 @@
 //! Control group of a node, and the processes in it.
 //!
 //! Everything that a node starts inherits its control group, so the group's own list is the exact
-//! set of processes to end when the node goes, shims and containers included.
+//! set of processes to end when the node is removed, shims and containers included.
 
 use std::fs;
 use std::io;

@@ -44,7 +44,7 @@ pub async fn feed(command: Command, input: &str) -> Result<String> {
         .spawn()
         .with_context(|| format!("`{shown}` does not start"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A command that does not read its input closes the pipe; its exit status tells the rest.
+        // A command that does not read its input closes the pipe; its exit status shows a failure.
         let _ = stdin.write_all(input.as_bytes()).await;
     }
     let done = child

@@ -49,7 +49,7 @@ impl<'a> ControlPlane<'a> {
                 let ready = client
                     .request_text(http::Request::get("/readyz").body(Vec::new())?)
                     .await;
-                ready.with_context(|| self.bed.processes.complaint("kube-apiserver"))
+                ready.with_context(|| self.bed.processes.log_excerpt("kube-apiserver"))
             },
         )
         .await?;
@@ -89,7 +89,7 @@ impl<'a> ControlPlane<'a> {
             "--authorization-mode=Node,RBAC".into(),
             "--enable-admission-plugins=NodeRestriction".into(),
             "--enable-bootstrap-token-auth=true".into(),
-            // The node's name is known to no DNS that the API server asks.
+            // No DNS server resolves the node's name for the API server.
             "--kubelet-preferred-address-types=InternalIP".into(),
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),
             "--requestheader-allowed-names=front-proxy-client".into(),

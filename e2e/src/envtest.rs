@@ -1,7 +1,7 @@
-//! A lone API server for tests, within seconds.
+//! API server for tests without other components, started within seconds.
 //!
-//! etcd and kube-apiserver on free ports of the loopback device, in a folder that goes away with
-//! them. They end with the value, and also when the test is killed.
+//! etcd and kube-apiserver on free ports of the loopback device, in a folder that is removed with
+//! them. They end when the value is dropped, and also when the test is killed.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,10 @@ impl ApiServer {
         );
         ready.await.with_context(|| {
             let text = std::fs::read_to_string(log).unwrap_or_default();
-            format!("kube-apiserver said:\n{}", crate::command::tail(&text, 15))
+            format!(
+                "log of kube-apiserver:\n{}",
+                crate::command::tail(&text, 15)
+            )
         })?;
         Ok(())
     }
@@ -171,7 +174,7 @@ impl<'a> Files<'a> {
             "--authorization-mode=RBAC".into(),
             "--allow-privileged=true".into(),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
-            // Nothing here makes ServiceAccounts, which pods would wait for.
+            // Without a controller manager no ServiceAccounts are created, which pods would wait for.
             "--disable-admission-plugins=ServiceAccount".into(),
             file("client-ca-file", "ca.crt"),
             file("tls-cert-file", "serving.crt"),

@@ -125,7 +125,7 @@ impl Image {
         Ok((path, missing))
     }
 
-    /// Everything the archive depends on; files are listed by size and time.
+    /// Inputs of the archive; files are listed by size and time.
     fn description(&self) -> Result<String> {
         let mut text = format!("{:?} {:?}", self.names, self.entrypoint);
         for (path, content) in &self.entries {

@@ -32,7 +32,7 @@ use crate::kubectl::Kubectl;
 use crate::testbed::Testbed;
 use hollow::Hollow;
 use kubelet::Kubelets;
-use machine::Makes;
+use machine::MachineProvider;
 use resources::resource;
 
 /// Name of the process among those of the testbed.
@@ -51,7 +51,7 @@ pub async fn define(testbed: &Testbed) -> Result<()> {
     Ok(())
 }
 
-/// Defines the kinds and runs both providers by `binary`, the `testbed` command, until the testbed goes.
+/// Defines the kinds and runs both providers by `binary`, the `testbed` command, until the testbed is stopped.
 pub async fn start(testbed: &Testbed, binary: &Path) -> Result<()> {
     define(testbed).await?;
     let processes = &testbed.bed.processes;
@@ -67,7 +67,7 @@ pub async fn run(bed: &Bed) -> Result<()> {
     let client = management.client().await?;
     let kubelets = Arc::new(Kubelets::new(bed));
     let hollow = Arc::new(Hollow::default());
-    let clusters = follow(
+    let clusters = run_controller(
         controller(&client, "HollowCluster"),
         (&client, "HollowCluster"),
         |client, cluster| async move { cluster::reconcile(&client, &cluster).await },
@@ -81,11 +81,11 @@ pub async fn run(bed: &Bed) -> Result<()> {
 }
 
 /// Reconciles each machine of a kind.
-async fn machines<M: Makes + Send + 'static>(client: &Client, makes: Arc<M>) {
+async fn machines<M: MachineProvider + Send + 'static>(client: &Client, provider: Arc<M>) {
     let controller = machine::related::<M>(controller(client, M::KIND), client);
-    follow(controller, (client, M::KIND), move |client, object| {
-        let makes = makes.clone();
-        async move { machine::reconcile(&client, &*makes, &object).await }
+    run_controller(controller, (client, M::KIND), move |client, object| {
+        let provider = provider.clone();
+        async move { machine::reconcile(&client, &*provider, &object).await }
     })
     .await;
 }
@@ -98,7 +98,7 @@ fn controller(client: &Client, kind: &str) -> Controller<DynamicObject> {
 
 /// Reconciles each object when it changes, when a related one does, and when its last reconcile
 /// asks for it.
-async fn follow<F, W>(
+async fn run_controller<F, W>(
     controller: Controller<DynamicObject>,
     (client, kind): (&Client, &'static str),
     reconcile: F,

@@ -91,14 +91,14 @@ pub async fn start(bed: &Bed) -> Result<()> {
                 if cidr.is_empty() {
                     bail!(
                         "spec.podCIDR is empty: {}",
-                        bed.processes.complaint("kube-controller-manager")
+                        bed.processes.log_excerpt("kube-controller-manager")
                     );
                 }
                 Ok(cidr)
             },
         )
         .await
-        .with_context(|| bed.processes.complaint(&node.process("kubelet")))?;
+        .with_context(|| bed.processes.log_excerpt(&node.process("kubelet")))?;
         node.write_cni(&cidr)?;
         wait_node_ready(&kubectl, NODE).await
     })

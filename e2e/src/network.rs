@@ -63,7 +63,7 @@ impl Netns {
         output(command("ip", ["netns", "add", &self.name])).await?;
         self.lines("ip link set lo up\nsysctl -qw net.ipv4.ip_forward=1")
             .await?;
-        // Frames between nodes are nobody's business but the receiver's.
+        // The bridge must not pass frames between nodes to this machine's iptables.
         if Path::new("/proc/sys/net/bridge").exists() {
             self.lines("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
                 .await?;
@@ -162,7 +162,7 @@ pub async fn connect_worker(layout: &Layout, name: &str, index: u8) -> Result<()
             .lines(&format!("ip route add {range} via {node}"))
             .await?;
     }
-    // Nobody outside knows the way to the worker's pods, so they go out under its own address.
+    // Other hosts have no route to the worker's pods, so their traffic leaves with the worker's address.
     let masquerade = format!(
         "table ip testbed {{ chain out {{ type nat hook postrouting priority srcnat; \
          ip saddr != {own} oifname eth0 masquerade; }}; }}"

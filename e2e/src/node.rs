@@ -163,7 +163,7 @@ impl Node {
             Duration::from_secs(10),
             || async {
                 if !ready.exists() {
-                    bail!(self.bed.processes.complaint(&name));
+                    bail!(self.bed.processes.log_excerpt(&name));
                 }
                 Ok(())
             },
@@ -187,7 +187,7 @@ impl Node {
         until("containerd answers", Duration::from_secs(30), || async {
             output(self.ctr("version")?)
                 .await
-                .with_context(|| self.bed.processes.complaint(&name))
+                .with_context(|| self.bed.processes.log_excerpt(&name))
         })
         .await?;
         Ok(())

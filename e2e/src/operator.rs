@@ -136,7 +136,7 @@ fn build(dir: &Path) -> Command {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut build = words(&cargo);
     // Variables that cargo sets for a test would make build scripts run again for each test: their
-    // crates would be built anew every time.
+    // crates would be built again every time.
     for (name, _) in env::vars_os() {
         let prefixes = [
             "CARGO_PKG_",

@@ -1,7 +1,6 @@
 //! Certificates of lone API servers and of datastores with TLS.
 //!
-//! An authority that lives in memory and signs what it is asked to. The management cluster itself
-//! has its certificates from kubeadm.
+//! The authority is in memory only. The management cluster has its certificates from kubeadm.
 
 use anyhow::{Context, Result};
 use rcgen::{
@@ -18,7 +17,7 @@ pub struct Pair {
     pub key: String,
 }
 
-/// Certificate authority that lives in memory.
+/// Certificate authority in memory.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,

@@ -50,8 +50,8 @@ impl Identity {
         }
     }
 
-    /// Waits until the process is gone, for at most `limit`.
-    pub async fn gone(self, limit: Duration) -> bool {
+    /// Waits for at most `limit` until the process has ended; false if it is alive then.
+    pub async fn wait_ended(self, limit: Duration) -> bool {
         let end = tokio::time::Instant::now() + limit;
         while self.is_alive() {
             if tokio::time::Instant::now() > end {
@@ -67,14 +67,14 @@ impl Identity {
     pub async fn stop(self, grace: Duration) -> Result<()> {
         if !grace.is_zero() {
             self.signal(Signal::TERM);
-            if self.gone(grace).await {
+            if self.wait_ended(grace).await {
                 return Ok(());
             }
         }
         self.signal(Signal::KILL);
-        if !self.gone(Duration::from_secs(10)).await {
+        if !self.wait_ended(Duration::from_secs(10)).await {
             bail!(
-                "process {} survives SIGKILL; look at /proc/{}/status",
+                "process {} survives SIGKILL; read /proc/{}/status",
                 self.pid,
                 self.pid
             );
@@ -135,7 +135,7 @@ impl Processes {
             .spawn()
             .with_context(|| format!("{name} does not start"))?;
         let Some(identity) = Identity::of(child.id()) else {
-            bail!("{name} ended at once: {}", self.complaint(name));
+            bail!("{name} ended at once: {}", self.log_excerpt(name));
         };
         fs::write(record, serde_json::to_vec(&identity)?)?;
         Ok(identity)
@@ -182,8 +182,8 @@ impl Processes {
         Ok(found.into_iter().rev().map(|(_, name)| name).collect())
     }
 
-    /// The end of a process's log, for an error message.
-    pub fn complaint(&self, name: &str) -> String {
+    /// Last lines of a process's log, for an error message.
+    pub fn log_excerpt(&self, name: &str) -> String {
         let log = self.log(name);
         let text = fs::read(&log).unwrap_or_default();
         format!(

@@ -42,7 +42,7 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         drop(self.watcher.stdin.take());
-        // Nothing is left to do for a watcher that cannot be waited for.
+        // An error of the wait for the watcher has no remedy.
         let _ = self.watcher.wait();
     }
 }

@@ -19,10 +19,10 @@ use crate::layout::Layout;
 use crate::operator;
 use crate::testbed::Testbed;
 
-/// Function of a scenario: takes the testbed, and fails with the first thing that is not so.
+/// Function of a scenario: takes the testbed, and fails at the first assertion that does not hold.
 type Run = Box<dyn Fn(Testbed) -> LocalBoxFuture<'static, Result<()>>>;
 
-/// One scenario: a sentence that holds, and the function that shows it.
+/// One scenario: a sentence, and the function that asserts it.
 pub struct Scenario {
     name: &'static str,
     needs_operator: bool,

@@ -15,7 +15,7 @@ pub fn raise(state: &Path) -> Result<()> {
     let wanted = [
         ("fs/inotify/max_user_instances", 8192, false),
         ("fs/inotify/max_user_watches", 1_048_576, false),
-        // What kube-proxy asks for. In a namespace it can only read the value, and dies if it differs.
+        // The value that kube-proxy needs: in a namespace it cannot write it, and exits if it differs.
         (
             "net/netfilter/nf_conntrack_max",
             (32_768 * processors).max(131_072),

@@ -130,7 +130,7 @@ impl TlsEtcd {
             .await
             .with_context(|| {
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
-                format!("etcd said:\n{}", crate::command::tail(&text, 15))
+                format!("log of etcd:\n{}", crate::command::tail(&text, 15))
             })?;
         Ok(Self {
             etcd: Some(etcd),

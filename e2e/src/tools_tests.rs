@@ -16,7 +16,7 @@ fn a_cache_folder_is_named_after_the_tool_and_its_lock_files() {
 }
 
 #[test]
-fn the_kubernetes_binaries_are_told_their_version() {
+fn kubernetes_binaries_are_linked_with_their_version() {
     let flags = KUBERNETES.linker_flags().unwrap();
     assert!(flags.contains(&format!("gitVersion={}", kubernetes_version().unwrap())));
     assert!(flags.contains("gitMajor=1 "));

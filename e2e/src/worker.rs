@@ -143,7 +143,11 @@ impl Worker {
         join.args(["join", "--ignore-preflight-errors=all", "--config"])
             .arg(config);
         let joined = output(join).await;
-        joined.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))?;
+        joined.with_context(|| {
+            self.bed
+                .processes
+                .log_excerpt(&self.node.process("kubelet"))
+        })?;
         Ok(())
     }
 
@@ -206,7 +210,11 @@ patches: {{directory: {patches}}}
         self.node.write_cni(&cidr)?;
         self.route_pods(cluster, &cidr).await?;
         let ready = wait_node_ready(cluster, self.name()).await;
-        ready.with_context(|| self.bed.processes.complaint(&self.node.process("kubelet")))
+        ready.with_context(|| {
+            self.bed
+                .processes
+                .log_excerpt(&self.node.process("kubelet"))
+        })
     }
 
     /// Routes between this worker's pods and those of the cluster's other workers, as a network
@@ -261,8 +269,8 @@ patches: {{directory: {patches}}}
     }
 }
 
-/// Waits until the cluster vouches for the token, which takes its controllers a moment; kubeadm would
-/// find no signature and ask again only after several seconds.
+/// Waits until the cluster's controllers have signed cluster-info with the token; without a signature
+/// kubeadm would retry only after several seconds.
 async fn wait_signed(cluster: &Kubectl, invitation: &Invitation) -> Result<()> {
     let id = invitation.token.split('.').next().unwrap_or_default();
     let key = format!("jws-kubeconfig-{id}");

@@ -10,7 +10,7 @@ use kube::Api;
 use kube::api::PostParams;
 
 #[tokio::test]
-async fn a_lone_api_server_stores_objects_and_writes_down_who_did_it() {
+async fn an_api_server_without_kubelets_stores_objects_and_audits_the_user() {
     let tools = Tools::api_server().await.unwrap();
     let begin = Instant::now();
     let server = ApiServer::start(
@@ -36,7 +36,7 @@ async fn a_lone_api_server_stores_objects_and_writes_down_who_did_it() {
 }
 
 #[tokio::test]
-async fn a_lone_etcd_speaks_only_tls_with_known_clients() {
+async fn an_etcd_with_tls_listens_and_has_client_certificates() {
     let tools = Tools::api_server().await.unwrap();
     let etcd = TlsEtcd::start(&tools).await.unwrap();
     let open = std::net::TcpStream::connect(&etcd.endpoint);

@@ -107,12 +107,12 @@ impl Clusterctl {
         rendered.unwrap_or_else(|error| panic!("{}: {error:#}", template.display()))
     }
 
-    /// What a template renders with the examples.
+    /// Objects that a template renders with the examples.
     async fn objects(&self, template: &Path) -> Vec<Value> {
         self.objects_of(template, &examples()).await
     }
 
-    /// What it renders with these variables.
+    /// Objects that a template renders with these variables.
     async fn objects_of(&self, template: &Path, values: &BTreeMap<String, String>) -> Vec<Value> {
         let text = self.generate(template, (&[], values)).await;
         assert!(!text.contains("${"), "{}: {text}", template.display());
@@ -136,7 +136,7 @@ fn title(object: &Value) -> String {
     )
 }
 
-/// Everything in `value` that refers to another object, with the kind and the name of that.
+/// References in `value` to other objects, as kind and name.
 fn references(value: &Value, found: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {
@@ -373,7 +373,7 @@ fn a_bootstrap_format_behind_a_gate_is_documented() {
     );
 }
 
-/// Everything in `value` that has a group, a version and a kind.
+/// Values in `value` that have a group, a version and a kind.
 fn versioned(value: &Value, found: &mut Vec<(String, String)>) {
     let (version, kind) = (word(value, "/apiVersion"), word(value, "/kind"));
     if !version.is_empty() && !kind.is_empty() {

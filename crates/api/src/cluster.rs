@@ -39,7 +39,7 @@ pub struct ClusterSpec {
     /// Ranges of pods and Services, DNS domain, and port of the API server.
     #[serde(default)]
     pub cluster_network: Option<ClusterNetwork>,
-    /// Host and port at which workers and users reach the API server; empty until somebody sets it.
+    /// Host and port at which workers and users reach the API server; empty until the control plane, the infrastructure or a user sets it.
     #[serde(default)]
     pub control_plane_endpoint: Option<ApiEndpoint>,
     /// Reference to the control plane, for example a `KamajiControlPlane`.

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 pub const KEYS: &str = "kamaji.clastix.io";
 /// Database or bucket of the records, for drivers that have such.
 pub const DATABASE: &str = "kamaji_clastix_io";
-/// User that no tenant may have: the driver tries to log in by this name to find out whether
-/// authentication is on.
-pub const NOBODY: &str = "kamaji-asks-whether-auth-is-on";
+/// User name that no tenant may have: the etcd driver logs in as this user with an empty password to
+/// find out whether authentication is on.
+pub const AUTH_PROBE_USER: &str = "kamaji-asks-whether-auth-is-on";
 /// Format of the records that this build writes and reads.
 const VERSION: u32 = 1;
 

@@ -1,7 +1,7 @@
-//! Tells whose a live object is that has the name of one of a tenant's objects, and what makes it ours.
+//! Ownership of live objects that have the name of one of a tenant's objects, and the patch that adopts them.
 //!
-//! Names and labels can be copied; the uid in an owner reference cannot be had by accident. An object of
-//! others stays as it is until a person hands it over.
+//! Names and labels can be copied, so the uid in an owner reference decides. A foreign object is unchanged until
+//! a user hands it over.
 
 use kamaji_api::labels;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub enum Verdict {
     Ours,
     /// The object becomes the tenant's: it was restored, handed over or created for the tenant.
     Adopted,
-    /// The object belongs to somebody else and stays as it is.
+    /// The object belongs to another owner and is not written.
     Foreign,
 }
 
@@ -61,7 +61,7 @@ impl Child {
         let owners = metadata["ownerReferences"].as_array();
         let owners = owners.map(Vec::as_slice).unwrap_or_default();
         let owner = owners.iter().filter(|owner| is_tenant(owner, tenant));
-        // After a restore an old and the present owner may both be there: the controller counts.
+        // After a restore an object may have a former and the present owner: the controller counts.
         let owner = owner.max_by_key(|owner| owner["controller"] == true);
         let controller = owners
             .iter()
@@ -90,16 +90,16 @@ impl Child {
     pub fn verdict(&self, key: &ObjectRef, (name, uid): (&str, &str)) -> Verdict {
         match &self.owner {
             Some(owner) if **owner == *uid => return Verdict::Ours,
-            // No other tenant of that name can be there: its owner is gone.
+            // Names are unique, so the owner of another uid does not exist any more.
             Some(_) => return Verdict::Adopted,
             None => {}
         }
-        let beforehand =
+        let provided =
             key.kind == Kind::Secret && Names::of(name).authorities().contains(&key.name);
         // Upstream made one of its Secrets without an owner.
         let ownerless =
             key.kind == Kind::Secret && self.marks.labelled && self.controller.is_none();
-        if self.marks.handed_over || self.marks.selects_pods || beforehand || ownerless {
+        if self.marks.handed_over || self.marks.selects_pods || provided || ownerless {
             Verdict::Adopted
         } else {
             Verdict::Foreign
@@ -108,12 +108,12 @@ impl Child {
 
     /// Message that explains why the object stays as it is, and the next action.
     pub fn refusal(&self, key: &ObjectRef, tenant: &str) -> String {
-        let whose = match &self.controller {
+        let owner = match &self.controller {
             Some(controller) => format!("it belongs to the {controller}"),
             None => "it names no owner".to_owned(),
         };
         format!(
-            "the {key} exists already and is not of this TenantControlPlane: {whose}. It is left as it is. Rename or delete it, give the TenantControlPlane another name, or hand the object over, for good and with all that it says, by the annotation {}={tenant} on it; it is looked at again every minute",
+            "the {key} exists already and is not of this TenantControlPlane: {owner}. It is left as it is. Rename or delete it, give the TenantControlPlane another name, or hand the object over, for good and with all that it says, by the annotation {}={tenant} on it; it is looked at again every minute",
             labels::ADOPT
         )
     }
@@ -132,14 +132,14 @@ pub fn patch(live: &Value, planned: &Object) -> Option<Value> {
     let owner = &planned.body["metadata"]["ownerReferences"][0];
     let owners = live["metadata"]["ownerReferences"].as_array();
     let owners = owners.map(Vec::as_slice).unwrap_or_default();
-    let known = owners.iter().any(|have| have["uid"] == owner["uid"]);
+    let owned = owners.iter().any(|have| have["uid"] == owner["uid"]);
     let name = owner["name"].as_str().unwrap_or_default();
-    let standing: Vec<_> = owners
+    let remaining: Vec<_> = owners
         .iter()
         .filter(|have| have["uid"] == owner["uid"] || !is_tenant(have, name))
         .collect();
-    // Keys that a person put beside an authority's are the person's, and so is all inside a tenant.
-    let all = !owner.is_null() && !known && planned.key.kind != Kind::Secret;
+    // Foreign keys of a Secret stay the user's, and so do all foreign fields of objects in a tenant cluster.
+    let all = !owner.is_null() && !owned && planned.key.kind != Kind::Secret;
     let fields = managed_fields::taken_over(live, MANAGER, |entry| {
         if entry["manager"] == MANAGER {
             std::mem::replace(&mut entry["fieldsV1"], json!({}))
@@ -153,8 +153,8 @@ pub fn patch(live: &Value, planned: &Object) -> Option<Value> {
     if let Some(fields) = fields {
         metadata["managedFields"] = fields;
     }
-    if standing.len() < owners.len() {
-        metadata["ownerReferences"] = json!(standing);
+    if remaining.len() < owners.len() {
+        metadata["ownerReferences"] = json!(remaining);
     }
     (metadata != json!({})).then(|| json!({"metadata": metadata}))
 }

@@ -31,7 +31,7 @@ fn owned(owners: Value) -> Value {
 }
 
 #[test]
-fn an_object_with_the_tenants_uid_as_owner_is_ours_and_labels_alone_are_not_enough() {
+fn object_is_owned_by_uid_and_not_by_labels_alone() {
     let labels = json!({labels::PROJECT: "kamaji", labels::NAME: "web"});
     let copied = object(json!({"metadata": {"labels": labels}}));
     for kind in [Kind::Service, Kind::Deployment, Kind::ConfigMap] {
@@ -50,7 +50,7 @@ fn an_object_with_the_tenants_uid_as_owner_is_ours_and_labels_alone_are_not_enou
 }
 
 #[test]
-fn what_was_restored_handed_over_or_made_for_the_tenant_is_adopted() {
+fn restored_handed_over_and_labelled_objects_are_adopted() {
     let restored = owned(json!([owner("TenantControlPlane", "web", GONE, true)]));
     assert_eq!(verdict(Kind::Service, "web", &restored), Verdict::Adopted);
     let handed = |to: &str| object(json!({"metadata": {"annotations": {labels::ADOPT: to}}}));
@@ -77,7 +77,7 @@ fn what_was_restored_handed_over_or_made_for_the_tenant_is_adopted() {
 }
 
 #[test]
-fn authorities_may_be_there_beforehand_and_other_secrets_only_with_our_labels() {
+fn existing_authorities_are_adopted_and_other_secrets_only_with_our_labels() {
     let bare = object(json!({}));
     for name in Names::of("web").authorities() {
         assert_eq!(verdict(Kind::Secret, &name, &bare), Verdict::Adopted);
@@ -90,15 +90,15 @@ fn authorities_may_be_there_beforehand_and_other_secrets_only_with_our_labels() 
 }
 
 #[test]
-fn a_refusal_names_the_object_its_owner_and_the_annotation() {
+fn refusal_names_the_object_its_owner_and_the_annotation() {
     let body = owned(json!([owner("Deployment", "shop", "1", true)]));
-    let told = Child::of(&body, Kind::Service, "web").refusal(&key(Kind::Service, "web"), "web");
+    let message = Child::of(&body, Kind::Service, "web").refusal(&key(Kind::Service, "web"), "web");
     for part in [
         "Service ns/web",
         "Deployment shop",
         "kamaji.clastix.io/adopt=web",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(message.contains(part), "{message}");
     }
 }
 
@@ -120,7 +120,7 @@ fn planned(kind: &str) -> Object {
 }
 
 #[test]
-fn what_the_reference_wrote_counts_as_applied_and_what_a_person_added_stays_the_persons() {
+fn fields_of_upstream_are_taken_over_and_fields_of_users_stay_theirs() {
     let port =
         json!({"f:spec": {"f:ports": {"k:{\"port\":6443,\"protocol\":\"TCP\"}": {".": {}}}}});
     let person = entry(
@@ -145,7 +145,7 @@ fn what_the_reference_wrote_counts_as_applied_and_what_a_person_added_stays_the_
 }
 
 #[test]
-fn a_restored_object_is_ours_but_for_other_peoples_labels_and_its_former_owner_goes() {
+fn restored_object_is_adopted_keeps_foreign_labels_and_loses_its_former_owner() {
     let all = json!({
         "f:metadata": {"f:labels": {"f:ours": {}, "f:backup": {}}},
         "f:spec": {"f:ports": {}},

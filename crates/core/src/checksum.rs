@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_do_not_count_and_nothing_is_the_md5_of_nothing() {
+    fn map_checksum_ignores_keys_and_is_the_md5_of_nothing_for_an_empty_map() {
         let data = |key: &str| BTreeMap::from([(key.to_owned(), b"ab".to_vec())]);
         assert_eq!(map(&data("x")), "187ef4436122d1cc2f40dc2b92f0eba0");
         assert_eq!(map(&data("x")), map(&data("y")));
@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn values_count_in_the_order_of_their_keys() {
+    fn map_checksum_takes_values_in_the_order_of_keys() {
         let data = BTreeMap::from([("b".to_owned(), "2"), ("a".to_owned(), "1")]);
         assert_eq!(map(&data), pieces(&[b"1", b"2"]));
         assert_eq!(pieces(&[b"1", b"2"]), pieces(&[b"12"]));
     }
 
     #[test]
-    fn content_is_the_same_in_whatever_order_it_was_put_together() {
+    fn content_hash_ignores_the_order_of_keys() {
         let one: Value =
             serde_json::from_str(r#"{"a": 1, "b": {"c": [1, 2], "d": null}}"#).unwrap();
         let two: Value =

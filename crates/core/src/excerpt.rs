@@ -1,4 +1,4 @@
-//! Shortens text that somebody else wrote before it stands in a message.
+//! Shortens text of another origin for use in a message.
 
 /// `text` with at most `most` bytes of it, and an ellipsis where something was left out.
 pub fn excerpt(text: &str, most: usize) -> String {

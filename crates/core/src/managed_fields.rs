@@ -1,8 +1,7 @@
 //! Rewrites `metadata.managedFields`, so that what others wrote by updates counts as applied by us.
 //!
-//! Server-side apply takes away only what the same manager applied before. What was written by an
-//! update, by an earlier version of a tool or by another one, would stay for ever, and a list keyed by
-//! it would hold both the old and the new item.
+//! Server-side apply removes only fields that the same manager applied before. Fields that an update wrote would
+//! stay, and a keyed list would hold both the old and the new item.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! Planned objects: identity, desired content, and the precondition of their write.
 //!
 //! A planned object is the complete JSON that server-side apply will send, stamped with the hash
-//! of its own content, so that the shell can tell "already as planned" without a request.
+//! of its own content, so that the shell detects an object that is up to date without a request.
 
 use k8s_openapi::{Metadata, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::checksum;
 /// Annotation that carries the hash of what was planned; see `docs/architecture.md`.
 pub const CONTENT_HASH: &str = "kamaji.clastix.io/content-hash";
 
-/// Every kind that the operator writes, in the management cluster or inside a tenant.
+/// Every kind that the operator writes, in the management cluster or in a tenant cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `ConfigMap` of API version core/v1.
@@ -196,14 +196,13 @@ impl Version {
 /// first by the time that the request arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
-    /// Server-side apply over whatever is there.
+    /// Server-side apply, whether or not the object exists.
     Apply,
-    /// Only if nothing of that name is there: whoever made it was first, and the next plan says what
-    /// becomes of it.
+    /// Create only if no object of that name exists; the next plan decides about one that does.
     Create,
     /// Server-side apply, only to this version of the live object.
     Update(Version),
-    /// As [`Intent::Update`], but the fields that others wrote for us become ours before.
+    /// As [`Intent::Update`], after the operator has taken over the fields that upstream wrote.
     Adopt(Version),
 }
 
@@ -290,7 +289,7 @@ impl Object {
         Self { intent, ..self }
     }
 
-    /// The same object with another body, stamped anew.
+    /// The same object with another body, and the content hash of that.
     #[must_use]
     pub fn amended(self, amend: impl FnOnce(&mut Value)) -> Self {
         let mut body = self.body;
@@ -302,7 +301,7 @@ impl Object {
     }
 }
 
-/// Drops what typed serialisation adds but nobody planned: nulls and empty metadata maps.
+/// Removes what typed serialisation adds to a plan: nulls and empty metadata maps.
 fn prune(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -314,12 +313,11 @@ fn prune(value: &mut Value) {
     }
 }
 
-/// Keys of maps whose entries are a user's own: there an empty text is not the same as none.
+/// Keys of maps whose entries are a user's own: an empty text in them differs from an absent one.
 pub const TEXTS: [&str; 4] = ["annotations", "labels", "matchLabels", "nodeSelector"];
 
-/// True if everything that `planned` says is so in `live`; what `live` has beyond it does not
-/// matter. Lists must agree item by item, since the API server keeps their order; but for owners, to which
-/// others may add.
+/// True if `live` has every field of `planned` with an equal value; further fields of `live` are ignored. Lists
+/// must be equal item by item, since the API server keeps their order, except owners, to which others may add.
 pub fn holds(planned: &Value, live: &Value) -> bool {
     match (planned, live) {
         (Value::Object(p), Value::Object(l)) => p.iter().all(|(key, value)| match l.get(key) {

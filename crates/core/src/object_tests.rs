@@ -16,7 +16,7 @@ fn config_map(value: &str) -> ConfigMap {
 }
 
 #[test]
-fn the_hash_follows_the_content_and_is_stamped() {
+fn hash_follows_the_content_and_is_stamped() {
     let one = Object::of(&config_map("1"));
     assert_eq!(one.hash, Object::of(&config_map("1")).hash);
     assert_ne!(one.hash, Object::of(&config_map("2")).hash);
@@ -28,14 +28,14 @@ fn the_hash_follows_the_content_and_is_stamped() {
 }
 
 #[test]
-fn a_live_object_with_defaults_beyond_the_plan_holds() {
+fn defaults_in_a_live_object_are_no_difference() {
     let planned = json!({"spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "a", "resources": {}}]}}}});
     let live = json!({"spec": {"replicas": 2, "paused": false, "template": {"spec": {"containers": [{"name": "a", "resources": {}, "x": 1}]}}}});
     assert!(holds(&planned, &live));
 }
 
 #[test]
-fn a_changed_value_a_missing_key_and_a_longer_list_do_not_hold() {
+fn changed_value_missing_key_and_longer_list_are_differences() {
     let planned = json!({"a": [{"b": 1}], "c": "x"});
     assert!(!holds(&planned, &json!({"a": [{"b": 2}], "c": "x"})));
     assert!(!holds(&planned, &json!({"a": [{"b": 1}]})));
@@ -46,12 +46,12 @@ fn a_changed_value_a_missing_key_and_a_longer_list_do_not_hold() {
 }
 
 #[test]
-fn empty_planned_values_may_be_absent_in_the_live_object() {
+fn empty_planned_values_may_be_absent_in_a_live_object() {
     assert!(holds(&json!({"a": {}, "b": [], "c": 0}), &json!({})));
 }
 
 #[test]
-fn an_empty_text_of_a_user_is_not_none() {
+fn empty_label_value_of_a_user_is_not_absent() {
     let planned = json!({"nodeSelector": {"infra": ""}, "labels": {"a": "b"}});
     assert!(holds(&planned, &planned));
     assert!(!holds(
@@ -61,7 +61,7 @@ fn an_empty_text_of_a_user_is_not_none() {
 }
 
 #[test]
-fn further_owners_do_not_matter() {
+fn further_owners_are_no_difference() {
     let owners = |uids: &[&str]| {
         let owners: Vec<_> = uids.iter().map(|uid| json!({"uid": uid})).collect();
         json!({"ownerReferences": owners})

@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_secret_that_is_being_deleted_with_our_finalizer_and_owner_waits() {
+    fn only_a_deleted_secret_with_our_finalizer_and_owner_waits() {
         let ours = [labels::DATASTORE_SECRET_FINALIZER, "other.example.com/x"];
         let waits = secret(true, &ours, "TenantControlPlane");
         assert_eq!(waiting_for(&waits), Some("u"));

@@ -1,11 +1,11 @@
-//! Reads metadata, status and the datastore binding of an object that cannot be read as a whole: a newer definition may allow a value
-//! that this build does not know.
+//! Reads metadata, status and the datastore binding of an object that does not parse as a whole: a newer
+//! definition may allow a value that this build does not know.
 
 use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneStatus};
 use serde_json::{Value, json};
 
-/// The metadata of a TenantControlPlane, its status, and where its data is: enough to tell of it, to
-/// keep others out of its data, and to delete it. Nothing may be rendered from it.
+/// The metadata of a TenantControlPlane, its status, and where its data is: enough to report on it, to
+/// protect its data from other tenants, and to delete it. Nothing may be rendered from it.
 pub fn tenant(object: &Value) -> Option<TenantControlPlane> {
     let spec = &object["spec"];
     let mut readable = json!({
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_from_the_future_leaves_metadata_status_and_the_place_of_the_data() {
+    fn newer_spec_leaves_metadata_status_and_the_binding() {
         let object = newer();
         assert!(serde_json::from_value::<TenantControlPlane>(object.clone()).is_err());
         let tenant = tenant(&object).unwrap();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_from_the_future_leaves_the_place_of_the_data_and_the_conditions() {
+    fn newer_status_leaves_the_binding_and_the_conditions() {
         let mut object = newer();
         object["status"]["kubernetesResources"] = json!({"version": {"status": "FromTheFuture"}});
         object["status"]["conditions"] = json!([{
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_of_any_shape_is_no_panic() {
+    fn malformed_objects_do_not_panic() {
         for wrong in [
             json!(null),
             json!(7),

@@ -38,7 +38,7 @@ pub struct Snapshot {
     /// Datastores of single resources, by resource prefix.
     pub overrides: Result<Vec<(String, Store)>, StoreWait>,
     /// Fault that the last check found in one of its DataStores.
-    pub ailing: Option<Ailment>,
+    pub store_fault: Option<StoreFault>,
     /// Live Secrets of the tenant by name.
     pub secrets: BTreeMap<String, Secret>,
     /// Live Service, as far as addresses go.
@@ -99,7 +99,7 @@ pub struct DeploymentView {
 
 /// Fault that a check found in a DataStore.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Ailment {
+pub struct StoreFault {
     /// Reason of the condition, CamelCase.
     pub reason: &'static str,
     /// The DataStore, the cause and the next action.
@@ -109,7 +109,7 @@ pub struct Ailment {
 /// Reason for which a DataStore cannot be used now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreWait {
-    /// Nothing says which one.
+    /// Neither the spec nor the operator names a DataStore.
     #[error(
         "spec.dataStore is empty and the operator has no default: set spec.dataStore, or start the operator with --datastore"
     )]
@@ -155,12 +155,12 @@ impl StoreWait {
 pub struct TenantClusterReport {
     /// The TenantClusterConfigured condition, without its transition time.
     pub ready: Condition,
-    /// `status.addons`, where the visit came that far. The konnectivity part holds only what is
-    /// inside the tenant.
+    /// Next `status.addons`; `None` if the reconcile ended before. The konnectivity part covers the objects in
+    /// the tenant cluster only.
     pub addons: Option<AddonsStatus>,
     /// Next `status.kubeadmPhase`; `None` to keep the recorded one.
     pub kubeadm_phase: Option<KubeadmPhaseStatus>,
-    /// True if the limit on the tenant's writes stands in the tenant cluster, false if it does not;
-    /// `None` where no reconcile found out.
+    /// True if the limit on the tenant's writes exists in the tenant cluster, false if it does not;
+    /// `None` if no reconcile has observed it.
     pub write_limited: Option<bool>,
 }

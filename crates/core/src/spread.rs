@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_of_many_uids_fill_the_whole_evenly_and_stay() {
+    fn shares_are_even_over_uids_and_deterministic() {
         let mut tenths = [0; 10];
         for number in 0..1000 {
             let uid = format!("11111111-2222-3333-4444-{number:012}");
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn one_uid_has_another_share_for_another_purpose() {
+    fn shares_of_one_uid_differ_by_purpose() {
         let difference = share("uid", "drift") - share("uid", "certificates");
         assert!(difference.abs() > f64::EPSILON);
     }

@@ -61,7 +61,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Everything that one call wrote, in the order in which it was written.
+/// Writes of one call, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// Writes of the call; empty if the datastore was as desired already.

@@ -8,8 +8,8 @@ use crate::tenancy::Tenancy;
 
 /// Operations of a driver at one datastore, each for one tenant.
 ///
-/// Every method is safe to repeat and safe to drop half-way: the next call goes on from whatever
-/// state it finds. Each request to the datastore is bounded; the caller bounds the whole operation.
+/// Every method is safe to repeat and safe to drop half-way: the next call continues from the
+/// state that it observes. Each request to the datastore is bounded; the caller bounds the whole operation.
 #[async_trait]
 pub trait DataStore: Send + Sync {
     /// Checks that the datastore answers, that the operator is its administrator and that it

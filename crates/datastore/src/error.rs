@@ -37,7 +37,7 @@ impl fmt::Display for Site {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No endpoint answered in time. The only error that may end without anybody's doing.
+    /// No endpoint answered in time. The only error that may end without a change by an administrator.
     #[error("{site}: unreachable: {cause}; check the endpoints and that the store runs")]
     Unreachable {
         /// The datastore and the operation.
@@ -66,7 +66,7 @@ pub enum Error {
         /// Instruction of the driver on how to make the operator an administrator.
         remedy: &'static str,
     },
-    /// The datastore lets everybody do everything, so that no tenant may be put there.
+    /// Access control of the datastore is off, so that no tenant may use it.
     #[error(
         "{site}: access control is off, so that every tenant could read every other; {remedy}, or \
          accept it by the annotation kamaji.clastix.io/allow-without-access-control: \"true\" on \
@@ -139,8 +139,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// True if the tenant may have nothing in the datastore, because the names it asks for are not
-    /// its own.
+    /// True if the datastore has nothing of the tenant, because the names in its spec belong to another
+    /// owner or may not be used.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,

@@ -62,9 +62,8 @@ impl DataStore for Etcd {
         Ok(change)
     }
 
-    /// The role goes first, which ends everybody's access to the keys, then keys and user, and the
-    /// owner records last, so that whatever is left after a crash is found and removed by the next
-    /// call.
+    /// Deletes the role first, which ends all access to the keys, then keys and user, and the owner
+    /// records last, so that the next call finds and removes what a crash left.
     async fn remove(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         let observed = self.observe(tenancy).await?;
         let mut change = Change::default();

@@ -109,16 +109,16 @@ pub struct Tenancy {
     pub password: Option<Secret>,
     /// The tenant that owns schema and user.
     pub owner: Owner,
-    /// True if the tenant's status says that both were set up for it: then what carries no owner
-    /// record yet may be the tenant's, made by an older build.
+    /// True if the tenant's status says that both were set up for it: then a schema or user without
+    /// an owner record may be the tenant's, made by an older build.
     pub recorded: bool,
-    /// Former owner whose records pass to the tenant; `None` if it succeeds nobody.
+    /// Former owner whose records pass to the tenant; `None` without a former owner.
     pub succeeds: Option<Owner>,
 }
 
 impl Tenancy {
     /// Parses the names of a tenancy by the rules of `driver`. The tenancy has no password, is not
-    /// recorded and succeeds nobody.
+    /// recorded and has no former owner.
     pub fn parse(
         driver: Driver,
         schema: &str,

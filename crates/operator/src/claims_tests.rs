@@ -40,7 +40,7 @@ fn object(name: &str, storage: serde_json::Value) -> TenantControlPlane {
 }
 
 #[test]
-fn a_name_belongs_to_the_first_tenant_in_every_data_store_of_one_etcd() {
+fn name_belongs_to_the_first_tenant_in_every_data_store_of_one_etcd() {
     let claims = Claims::default();
     let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
     let etcd = store("etcd", &["a:1", "b:1"]);
@@ -60,7 +60,7 @@ fn a_name_belongs_to_the_first_tenant_in_every_data_store_of_one_etcd() {
 }
 
 #[test]
-fn a_recorded_name_wins_over_one_that_no_status_records() {
+fn recorded_name_wins_over_an_unrecorded_one() {
     let claims = Claims::default();
     let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
     let etcd = store("etcd", &["a:1"]);

@@ -14,7 +14,7 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{
-    snapshot::{Ailment, StoreWait, TenantClusterReport},
+    snapshot::{StoreFault, StoreWait, TenantClusterReport},
     store::{Store, status::Health},
 };
 use kamaji_shell::ObjectKey;
@@ -199,7 +199,7 @@ impl Context {
     }
 }
 
-/// DataStores by name: everything about them in eight bytes, and what they resolve to.
+/// DataStores by name: the hash of each, and what it resolves to.
 type Resolved = HashMap<String, (u64, Result<Store, String>)>;
 
 /// Metrics' labels by tenant.
@@ -208,14 +208,14 @@ type Labels = HashMap<ObjectKey, (TenantInfo, TenantStatus)>;
 /// DataStores with their references resolved, as the DataStore controller last found them.
 #[derive(Default)]
 pub struct Stores {
-    known: Mutex<Known>,
+    state: Mutex<StoresState>,
 }
 
 #[derive(Default)]
-struct Known {
+struct StoresState {
     resolved: Resolved,
     health: HashMap<String, Health>,
-    /// DataStores that a tenant has a place in, or is about to.
+    /// DataStores that each tenant is bound to, or is about to be.
     held: HashMap<ObjectKey, Vec<String>>,
 }
 
@@ -225,32 +225,32 @@ impl Stores {
         self.locked().get(name)
     }
 
-    /// Everything about it, in eight bytes.
+    /// Hash of everything recorded about a DataStore.
     pub fn digest(&self, name: &str) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        let known = self.locked();
-        let resolved = known.resolved.get(name);
+        let state = self.locked();
+        let resolved = state.resolved.get(name);
         resolved.map(|(digest, _)| digest).hash(&mut hasher);
-        let health = known.health.get(name);
+        let health = state.health.get(name);
         health
-            .and_then(|health| health.ailment(name))
+            .and_then(|health| health.fault(name))
             .hash(&mut hasher);
         hasher.finish()
     }
 
     /// Records a resolved DataStore. Returns true if it differs from the last one.
     pub fn set(&self, name: &str, digest: u64, resolved: Result<Store, String>) -> bool {
-        let mut known = self.locked();
-        let old = known.resolved.insert(name.to_owned(), (digest, resolved));
+        let mut state = self.locked();
+        let old = state.resolved.insert(name.to_owned(), (digest, resolved));
         old.is_none_or(|(had, _)| had != digest)
     }
 
     /// Removes a DataStore. Returns true if it was known.
     pub fn remove(&self, name: &str) -> bool {
-        let mut known = self.locked();
-        known.health.remove(name);
-        known.resolved.remove(name).is_some()
+        let mut state = self.locked();
+        state.health.remove(name);
+        state.resolved.remove(name).is_some()
     }
 
     /// The result of the last check.
@@ -265,44 +265,44 @@ impl Stores {
     }
 
     /// The problem that the last check found, if any.
-    pub fn ailment(&self, name: &str) -> Option<Ailment> {
-        self.locked().health.get(name)?.ailment(name)
+    pub fn fault(&self, name: &str) -> Option<StoreFault> {
+        self.locked().health.get(name)?.fault(name)
     }
 
-    /// The tenant is about to have places in these DataStores: they stay as long as it does, or one
-    /// of them is gone already.
+    /// Holds the DataStores `names` for a tenant that is about to be bound to them. Fails if one of them cannot
+    /// be used.
     pub fn hold(&self, key: &ObjectKey, names: Vec<String>) -> Result<(), StoreWait> {
-        let mut known = self.locked();
+        let mut state = self.locked();
         for name in &names {
-            known.get(name)?;
+            state.get(name)?;
         }
-        known.held.insert(key.clone(), names);
+        state.held.insert(key.clone(), names);
         Ok(())
     }
 
-    /// Lets a DataStore go, unless a tenant holds it: from now on no tenant can.
+    /// Releases a DataStore unless a tenant holds it, so that no tenant can hold it any more. True if released.
     pub fn let_go(&self, name: &str) -> bool {
-        let mut known = self.locked();
-        let held = known.held.values().flatten().any(|held| held == name);
+        let mut state = self.locked();
+        let held = state.held.values().flatten().any(|held| held == name);
         if !held {
-            known.resolved.remove(name);
+            state.resolved.remove(name);
         }
         !held
     }
 
-    /// The tenant is gone.
+    /// Drops everything recorded about a tenant that does not exist any more.
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().held.remove(key);
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known
+    fn locked(&self) -> std::sync::MutexGuard<'_, StoresState> {
+        self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl StoresState {
     fn get(&self, name: &str) -> Result<Store, StoreWait> {
         match self.resolved.get(name) {
             Some((_, Ok(store))) => Ok(store.clone()),
@@ -318,13 +318,13 @@ impl Known {
 /// Reports of the last reconciles of tenant clusters, until the status has them, too.
 #[derive(Default)]
 pub struct Reports {
-    reports: Mutex<HashMap<ObjectKey, Visit>>,
+    reports: Mutex<HashMap<ObjectKey, CompletedReconcile>>,
     authorities: Mutex<HashMap<ObjectKey, Vec<u8>>>,
 }
 
 /// One reconcile of a tenant cluster.
 #[derive(Clone, Debug)]
-pub struct Visit {
+pub struct CompletedReconcile {
     /// The report of the reconcile.
     pub report: TenantClusterReport,
     /// Hash of the plan; empty if the reconcile ended before there was one.
@@ -335,16 +335,18 @@ pub struct Visit {
 
 impl Reports {
     /// The last reconcile of a tenant cluster.
-    pub fn get(&self, key: &ObjectKey) -> Option<Visit> {
+    pub fn get(&self, key: &ObjectKey) -> Option<CompletedReconcile> {
         self.locked().get(key).cloned()
     }
 
-    /// Everything about it that a plan looks at, in eight bytes.
+    /// Hash of everything in the report that a plan depends on.
     pub fn digest(&self, key: &ObjectKey) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
-        let Some(visit) = self.get(key) else { return 0 };
+        let Some(last_reconcile) = self.get(key) else {
+            return 0;
+        };
         let mut hasher = DefaultHasher::new();
-        let report = visit.report;
+        let report = last_reconcile.report;
         (
             report.ready.status,
             report.ready.reason,
@@ -375,11 +377,11 @@ impl Reports {
     }
 
     /// Records the end of a reconcile.
-    pub fn set(&self, key: &ObjectKey, visit: Visit) {
-        self.locked().insert(key.clone(), visit);
+    pub fn set(&self, key: &ObjectKey, last_reconcile: CompletedReconcile) {
+        self.locked().insert(key.clone(), last_reconcile);
     }
 
-    /// The tenant is gone.
+    /// Drops everything recorded about a tenant that does not exist any more.
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().remove(key);
         let authorities = self.authorities.lock();
@@ -388,7 +390,7 @@ impl Reports {
             .remove(key);
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Visit>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, CompletedReconcile>> {
         self.reports
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -76,7 +76,7 @@ pub enum DatabaseError {
 pub enum Removal {
     /// Data, user and owner records are removed.
     Done,
-    /// Nothing was touched, because the names are not the tenant's; the text says why.
+    /// The names are not the tenant's, so no change was made; the text is the reason.
     Left(String),
 }
 

@@ -53,7 +53,7 @@ async fn pass(
     }
     if let Some(secret) = &todo.release {
         match context.writer.write(secret).await {
-            // It is gone: then there is nothing to release. One that has changed is read again.
+            // A Secret that is gone needs no release. One that has changed is read again.
             Ok(_) | Err(WriteError::Invalid { .. } | WriteError::Gone(_)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -26,7 +26,7 @@ fn secret(lifecycle: Option<&str>, data: &[(&str, String)]) -> Secret {
 }
 
 #[test]
-fn certificates_are_counted_by_remaining_lifetime_and_by_place() {
+fn certificates_are_counted_by_remaining_lifetime_and_location() {
     let (long, key) = ending(2040);
     let access = kubeconfig::Access {
         cluster: "demo".to_owned(),

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_abort_by_time_out_has_another_reason_than_a_panic() {
+    fn abort_by_timeout_has_another_reason_than_a_panic() {
         let slow = Failure::abort(&Abort::TimeOut(std::time::Duration::from_secs(30)));
         assert_eq!(slow.reason, "ReconcileTimedOut");
         assert!(slow.message.contains("30s") && slow.message.contains("tried again"));

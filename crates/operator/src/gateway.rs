@@ -20,9 +20,9 @@ use kamaji_shell::watch;
 
 /// Group version that has to be served.
 const DEFINITION: &str = "tlsroutes.gateway.networking.k8s.io";
-/// A definition that was just accepted is served after this.
-const SETTLE: Duration = Duration::from_secs(2);
-/// Without a sign of it, ask anew after this.
+/// Delay after which a definition that was just accepted is served.
+const SERVING_DELAY: Duration = Duration::from_secs(2);
+/// Period of discovery without a change of the definition.
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// True if the API server serves TLSRoute v1.
@@ -35,14 +35,13 @@ pub async fn serves_routes(client: &Client) -> Result<bool, kube::Error> {
             .resources
             .iter()
             .any(|resource| resource.kind == "TLSRoute")),
-        // The group is not there.
+        // The group is not served.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Keeps the knowledge about the Gateway API right, for ever: installed or removed, the tenants that
-/// ask for routes are woken.
+/// Follows whether the Gateway API is served, and enqueues the tenants with routes on a change. Never returns.
 pub async fn follow(context: Arc<Context>) {
     let (changed, served) = (Notify::new(), Notify::new());
     let resource = ApiResource {
@@ -67,13 +66,13 @@ pub async fn follow(context: Arc<Context>) {
         let mut known = watched;
         loop {
             tokio::select! {
-                () = changed.notified() => tokio::time::sleep(SETTLE).await,
+                () = changed.notified() => tokio::time::sleep(SERVING_DELAY).await,
                 () = tokio::time::sleep(LONGEST) => {}
             }
             match serves_routes(&context.client).await {
                 Ok(now) if now == known => continue,
                 Ok(now) => known = now,
-                // Nothing is known then.
+                // A failed discovery changes nothing.
                 Err(_) => continue,
             }
             if known {
@@ -82,16 +81,16 @@ pub async fn follow(context: Arc<Context>) {
             } else {
                 tracing::warn!("the Gateway API is not served any more");
             }
-            // Whoever writes routes must know those that are there: see `routes`.
+            // Routes are written only once the existing ones are listed: see `routes`.
             if watched || !known || context.routes_listed.load(Ordering::Relaxed) {
-                tell(&context, known);
+                publish(&context, known);
             }
         }
     };
     tokio::join!(signs, routes, evaluate);
 }
 
-/// Follows the routes; what waits for them is woken once those that are there are known.
+/// Watches the routes, and enqueues the tenants with routes once the existing ones are listed.
 async fn routes(context: &Arc<Context>) {
     let (sender, mut ready) = channel::channel(false);
     let queue = context.tenant_queue.clone();
@@ -104,13 +103,13 @@ async fn routes(context: &Arc<Context>) {
     let listed = async {
         if ready.wait_for(|ready| *ready).await.is_ok() {
             context.routes_listed.store(true, Ordering::Relaxed);
-            tell(context, true);
+            publish(context, true);
         }
     };
     tokio::join!(watch::children(client, children, enqueue), listed);
 }
 
-fn tell(context: &Context, served: bool) {
+fn publish(context: &Context, served: bool) {
     context.gateway_api.store(served, Ordering::Relaxed);
     for (key, tenant) in context.tenants.all() {
         if tenant.spec.control_plane.gateway.is_some() {

@@ -45,11 +45,11 @@ use settings::Settings;
 use store::SecretWatches;
 
 /// Time limit of one reconcile of a tenant cluster.
-const VISIT: Duration = Duration::from_secs(20);
-/// DataStores that are looked at at the same time.
+const TENANT_CLUSTER_TIME_LIMIT: Duration = Duration::from_secs(20);
+/// DataStores that are reconciled at the same time.
 const STORES: usize = 4;
 
-/// Runs the operator until it is told to stop or loses its lease.
+/// Runs the operator until it is stopped or loses its lease.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     run_with(process::clients().await?, settings, process::stop()).await
 }
@@ -225,7 +225,7 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
         tasks.spawn(async move { Ok(serve::metrics(address, metrics, secure).await?) });
     }
     if let (Some(address), Some(drain)) = (serves, drain) {
-        let router = drain.wrap(webhook::router(Arc::new(webhook::facts::Known(
+        let router = drain.wrap(webhook::router(Arc::new(webhook::facts::WatchedKnowledge(
             context.clone(),
         ))));
         let served = certificates.clone();
@@ -234,9 +234,9 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
         );
     }
     if serves.is_some() || secure {
-        let (context, kept) = (context.clone(), certificates.clone());
+        let (context, served) = (context.clone(), certificates.clone());
         tasks.spawn(async move {
-            webhook::certificate::keep(context, kept).await;
+            webhook::certificate::keep(context, served).await;
             Err(RunError::Ended("the webhooks' certificate".to_owned()))
         });
     }
@@ -264,9 +264,9 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     context.writer.leading().await;
     let cluster = cluster(&context).await;
     context.cluster.get_or_init(|| cluster);
-    // Tenants must not hear that a DataStore is missing only because nobody has looked at it yet.
+    // Resolved before any tenant is reconciled, so that no tenant reports an unobserved DataStore as missing.
     for (name, object) in context.data_stores.all() {
-        context.watchdog.beat("the first look at DataStores");
+        context.watchdog.beat("the first observation of DataStores");
         if let Err(error) = store::resolve(&context, &name, &object).await {
             tracing::warn!(store = %name, %error, "its Secrets cannot be read");
             let why = format!("its Secrets cannot be read: {error}");
@@ -276,7 +276,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     for (name, why) in context.data_stores.all_unreadable() {
         store::unreadable(&context, &name, &why);
     }
-    context.watchdog.done("the first look at DataStores");
+    context.watchdog.done("the first observation of DataStores");
     tracing::info!(
         tenants = context.tenants.all().len(),
         "reconcile loops started"
@@ -343,8 +343,12 @@ async fn cluster(context: &Context) -> String {
     let namespaces: Api<Namespace> = Api::all(context.client.clone());
     loop {
         context.metrics.counters.request("get", "namespaces");
-        let asked = tokio::time::timeout(VISIT, namespaces.get_metadata("kube-system")).await;
-        let problem = match asked {
+        let response = tokio::time::timeout(
+            TENANT_CLUSTER_TIME_LIMIT,
+            namespaces.get_metadata("kube-system"),
+        )
+        .await;
+        let problem = match response {
             Ok(Ok(found)) => match found.metadata.uid {
                 Some(uid) => return uid,
                 None => "it has no uid".to_owned(),
@@ -363,7 +367,7 @@ async fn cluster(context: &Context) -> String {
 async fn checks(context: &Arc<Context>) {
     let limits = Limits {
         concurrency: STORES,
-        time: 3 * VISIT,
+        time: 3 * TENANT_CLUSTER_TIME_LIMIT,
     };
     let work = |name| store::check(context.clone(), name);
     let abort = |name: &String, what: &Abort| {
@@ -375,7 +379,7 @@ async fn checks(context: &Arc<Context>) {
 async fn tenant_clusters(context: &Arc<Context>) {
     let limits = Limits {
         concurrency: context.settings.tenant_cluster_concurrency,
-        time: VISIT,
+        time: TENANT_CLUSTER_TIME_LIMIT,
     };
     let work = |key| tenant_cluster::reconcile(context.clone(), key);
     let abort = |key: &ObjectKey, what: &Abort| {

@@ -38,12 +38,12 @@ pub async fn snapshot(
         object: object.as_ref().clone(),
         store: store(context, object),
         overrides: override_stores(context, object),
-        // Whom webhooks trust matters inside the tenant alone: see `Context::tenant_cluster_settings`.
+        // The webhooks' CA matters in the tenant cluster alone: see `Context::tenant_cluster_settings`.
         settings: context.settings.core.clone(),
         cluster: context.cluster.get().cloned().unwrap_or_default(),
-        ailing: store_names(context, object)
+        store_fault: store_names(context, object)
             .iter()
-            .find_map(|name| context.stores.ailment(name)),
+            .find_map(|name| context.stores.fault(name)),
         secrets: BTreeMap::new(),
         service: None,
         deployment: None,
@@ -53,7 +53,10 @@ pub async fn snapshot(
         gateways: Vec::new(),
         gateway_api: context.gateway_api(),
         children: BTreeMap::new(),
-        tenant_cluster: context.tenant_cluster.get(key).map(|visit| visit.report),
+        tenant_cluster: context
+            .tenant_cluster
+            .get(key)
+            .map(|completed| completed.report),
         now: clock::now(),
         seed: Seed::new(clock::seed()),
     };
@@ -65,8 +68,8 @@ pub async fn snapshot(
     Ok(snapshot)
 }
 
-/// Reads the pods of a rollout that is late, and of no other. They say why; without them it is said
-/// that it is late, and that is all.
+/// Reads the pods of a rollout that is late, and of no other. They give the reason; without them only the
+/// delay is reported.
 async fn pods(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) {
     if !snapshot.deployment.as_ref().is_some_and(rollout::is_late) {
         return;
@@ -81,8 +84,8 @@ async fn pods(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) {
     }
 }
 
-/// Brings what children say by themselves up to date; no request is made. What somebody else's objects
-/// say is none of the tenant's.
+/// Updates the children of the snapshot from the index, without a request. Content of foreign objects is
+/// ignored.
 pub fn children(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) {
     let uid = snapshot.object.metadata.uid.clone().unwrap_or_default();
     snapshot.children.clear();
@@ -112,8 +115,8 @@ const SECRETS: usize = 1 << 20;
 /// Secrets that are read at the same time, where they are read one by one.
 const AT_ONCE: usize = 8;
 
-/// Reads the Secrets of a tenant that has any. They are listed with one request, unless more carries their
-/// labels than can be theirs: then those are read whose names the tenant's have.
+/// Reads the Secrets of a tenant that has any. They are listed with one request, unless more
+/// Secrets than a tenant can have carry its labels: then each is read by name.
 async fn secrets(
     context: &Context,
     key: &ObjectKey,
@@ -168,8 +171,8 @@ async fn secret(
     found.map_err(|error| Failure::reading(key, &format!("the Secret {name}"), &error))
 }
 
-/// Reads by name what no watch tells of, since it carries no label of ours: authorities that a person put
-/// there, and objects of others.
+/// Reads by name the objects that no watch reports, since they lack the operator's labels: authorities that a
+/// user provided, and foreign objects.
 async fn occupied(
     context: &Context,
     key: &ObjectKey,
@@ -260,7 +263,7 @@ fn store(context: &Context, object: &TenantControlPlane) -> Result<Store, StoreW
         .data_stores
         .get(name)
         .is_some_and(|store| store.metadata.deletion_timestamp.is_some());
-    // Whoever has no place there yet would hold it up.
+    // A new tenant would block the deletion of the DataStore.
     if leaving && !finalizers.any(|f| f == labels::FINALIZER) {
         return Err(StoreWait::Leaving(name.clone()));
     }
@@ -289,8 +292,8 @@ fn override_stores(
         .collect()
 }
 
-/// True if the live object is as planned already; then the index is told, so that the next look
-/// needs no request. This is how a restarted operator finds out without writing.
+/// True if the live object equals the planned one; then the index records it, so that the next reconcile
+/// needs no request. A restarted operator thereby writes nothing that is up to date.
 pub async fn holds(
     context: &Context,
     key: &ObjectKey,

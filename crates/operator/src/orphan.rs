@@ -79,7 +79,7 @@ async fn read(context: &Context, key: &ObjectKey, name: &str) -> Result<(), Orph
     }
 }
 
-/// Releases `secret` if the API server, not only what the watch told, knows its owner no more.
+/// Releases `secret` if its owner does not exist in the API server, whatever the watch has reported.
 async fn release(context: &Context, key: &ObjectKey, secret: &Secret) -> Result<(), OrphanError> {
     let Some(owner) = orphan::waiting_for(secret) else {
         return Ok(());

@@ -30,15 +30,15 @@ pub struct Settings {
     pub webhook_certificates: Option<PathBuf>,
     /// Tenants that are reconciled at the same time.
     pub concurrency: usize,
-    /// Tenants whose inside is visited at the same time.
+    /// Tenant clusters that are reconciled at the same time.
     pub tenant_cluster_concurrency: usize,
     /// Longest time of one reconcile.
     pub time_limit: Duration,
-    /// A tenant is looked at anew after this, although nothing has changed.
+    /// Period after which an unchanged tenant is reconciled again.
     pub resync: Duration,
     /// Each DataStore is asked at most this much later whether it answers.
     pub data_store_check: Duration,
-    /// A tenant's inside is compared anew after this (and up to half as much again).
+    /// Period after which a tenant cluster is reconciled for drift; each is spread to up to half as much again.
     pub tenant_cluster_resync: Duration,
     /// Dial tenants at their Service's cluster IP instead of its DNS name: for an operator that
     /// runs outside of the management cluster.

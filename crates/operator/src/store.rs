@@ -171,7 +171,7 @@ pub fn unreadable(context: &Context, name: &str, why: &str) {
 }
 
 /// Marks a DataStore that was never resolved as not ready, for the reason `why`: its tenants then wait for it
-/// and are not told that it is missing.
+/// and do not report it as missing.
 pub fn unobserved(context: &Context, name: &str, why: &str) {
     if matches!(context.stores.get(name), Err(StoreWait::Missing(_))) {
         not_ready(context, name, format!("{why}; it is tried again by itself"));

@@ -29,7 +29,7 @@ use kamaji_core::{
 use kube::Api;
 
 use crate::{
-    context::{Context, Visit},
+    context::{CompletedReconcile, Context},
     observe,
 };
 use kamaji_shell::{
@@ -58,8 +58,7 @@ impl TenantClusterError {
     }
 }
 
-/// Carries out what core decides about the next reconcile of a tenant cluster. Timers that ring earlier
-/// stay.
+/// Schedules the next reconcile of a tenant cluster as core decides. An earlier timer is kept.
 pub fn schedule(context: &Context, key: &ObjectKey, object: &TenantControlPlane) {
     if object.metadata.deletion_timestamp.is_some() {
         return;
@@ -84,7 +83,7 @@ fn next(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Next
 fn facts<'a>(
     context: &Context,
     object: &'a TenantControlPlane,
-    (last, desired): (Option<&'a Visit>, Option<&'a str>),
+    (last, desired): (Option<&'a CompletedReconcile>, Option<&'a str>),
 ) -> Schedule<'a> {
     Schedule {
         uid: object.metadata.uid.as_deref().unwrap_or_default(),
@@ -92,18 +91,18 @@ fn facts<'a>(
         limited: tenant_cluster::limits_writes(&object.spec),
         available: available(object),
         published: was_configured(object),
-        last: last.map(|visit| Last {
-            at: visit.at,
-            ready: visit.report.ready.status == "True",
-            content: &visit.content,
+        last: last.map(|completed| Last {
+            at: completed.at,
+            ready: completed.report.ready.status == "True",
+            content: &completed.content,
         }),
         desired,
         now: clock::now(),
     }
 }
 
-/// Since when the control plane serves; `None` if it does not, if it is about to be replaced
-/// altogether, or if nobody may touch it.
+/// Time since which the control plane is available; `None` if it is not, if its CA is being rotated, or if the
+/// tenant is paused or being deleted.
 fn available(object: &TenantControlPlane) -> Option<Timestamp> {
     let status = object.status.as_ref()?;
     let phase = status
@@ -190,7 +189,10 @@ fn failed(
     object: &TenantControlPlane,
     (trouble, attempted): (&TenantClusterError, String),
 ) {
-    let previous = context.tenant_cluster.get(key).map(|visit| visit.report);
+    let previous = context
+        .tenant_cluster
+        .get(key)
+        .map(|completed| completed.report);
     let (addons, kubeadm_phase, write_limited) = match previous {
         Some(report) => (report.addons, report.kubeadm_phase, report.write_limited),
         None => (None, None, None),
@@ -205,12 +207,12 @@ fn failed(
 }
 
 fn record(context: &Context, key: &ObjectKey, (report, content): (TenantClusterReport, String)) {
-    let visit = Visit {
+    let completed = CompletedReconcile {
         report,
         content,
         at: clock::now(),
     };
-    context.tenant_cluster.set(key, visit);
+    context.tenant_cluster.set(key, completed);
     context.tenant_queue.enqueue(key.clone());
 }
 
@@ -244,7 +246,7 @@ async fn apply_tenant_cluster(
     for object in plan.removed_first() {
         remove(&writer, object).await?;
     }
-    // What limits writes comes last: while it stands, it refuses our own, too.
+    // Webhooks that limit writes come last, since they refuse the operator's own writes as well.
     let (limits, others): (Vec<_>, Vec<_>) = plan
         .objects
         .iter()
@@ -281,7 +283,7 @@ fn parsed(object: &TenantControlPlane) -> Result<Tenant, TenantClusterError> {
     Tenant::parse(object).map_err(|error| TenantClusterError::new("SpecInvalid", error))
 }
 
-/// The hash of everything that should be inside, as far as it can be told without a request.
+/// Hash of the desired content of the tenant cluster; `None` if it cannot be computed without a request.
 fn content(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Option<String> {
     let tenant = parsed(object).ok()?;
     let ca = context.tenant_cluster.ca(key)?;

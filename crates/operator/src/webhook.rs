@@ -75,11 +75,13 @@ pub fn router(knowledge: Arc<dyn Knowledge>) -> Router {
         .with_state(knowledge)
 }
 
-type Judge = fn(&dyn Knowledge, &Question) -> Answer;
-type Known = State<Arc<dyn Knowledge>>;
+type Evaluate = fn(&dyn Knowledge, &Question) -> Answer;
+type SharedKnowledge = State<Arc<dyn Knowledge>>;
 type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-fn respond(evaluate: Judge) -> impl Fn(Known, Bytes) -> Responding + Clone + Send + Sync + 'static {
+fn respond(
+    evaluate: Evaluate,
+) -> impl Fn(SharedKnowledge, Bytes) -> Responding + Clone + Send + Sync + 'static {
     move |State(knowledge), body| {
         Box::pin(async move { heavy::run(|| response(evaluate, knowledge.as_ref(), &body)).await })
     }
@@ -94,14 +96,14 @@ fn parsed<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Box<Response>> {
     })
 }
 
-fn response(evaluate: Judge, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
+fn response(evaluate: Evaluate, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
     let question: Question = match parsed(body) {
         Ok(question) => question,
         Err(refused) => return *refused,
     };
-    let judged = catch_unwind(AssertUnwindSafe(|| evaluate(knowledge, &question)));
-    let answer = judged.unwrap_or_else(|_| {
-        tracing::error!(object = %question.described(), "a panic while judging");
+    let evaluated = catch_unwind(AssertUnwindSafe(|| evaluate(knowledge, &question)));
+    let answer = evaluated.unwrap_or_else(|_| {
+        tracing::error!(object = %question.described(), "the review panicked");
         Answer::deny(500, "the operator met a mistake of its own: see its log")
     });
     if let Some(reason) = answer.refusal() {
@@ -119,13 +121,13 @@ fn mutate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {
             let whole = admission::default(&object, knowledge.settings());
             Answer::patch(&admission::patch(&question.object, &whole))
         }
-        // The definition says better than we could which field is wrong, and is asked next.
+        // The schema validation that follows names the invalid field.
         Err(_) => Answer::allow(Vec::new()),
     }
 }
 
 fn validate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {
-    if question.leaves_the_spec_alone() {
+    if question.keeps_the_spec() {
         return Answer::allow(Vec::new());
     }
     let mut new = match read::<TenantControlPlane>(&question.object) {
@@ -151,7 +153,7 @@ fn validate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {
 }
 
 fn validate_data_store(_: &dyn Knowledge, question: &Question) -> Answer {
-    if question.leaves_the_spec_alone() {
+    if question.keeps_the_spec() {
         return Answer::allow(Vec::new());
     }
     match read::<DataStore>(&question.object) {
@@ -163,7 +165,7 @@ fn validate_data_store(_: &dyn Knowledge, question: &Question) -> Answer {
     }
 }
 
-/// Asked by API servers of tenants. The object is not looked at, and not even read.
+/// Answers a review of a tenant's API server. The object of the write is not parsed.
 fn gate(gate: Gate, body: &[u8]) -> Response {
     let write: Write = match parsed(body) {
         Ok(write) => write,

@@ -1,10 +1,10 @@
-//! Tenants against a real API server and a real etcd with access control: no pods run here, so a
-//! control plane never becomes available unless a test says so.
+//! Tests of the operator with a real API server and a real etcd with access control. No pods run here: a control plane
+//! becomes available only if a test writes the status of its Deployment.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "these are tests, and their helpers are, too"
+    reason = "tests and their helpers fail by panics"
 )]
 
 #[path = "tenants/admission.rs"]

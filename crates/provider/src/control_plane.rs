@@ -79,7 +79,8 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
     }
 }
 
-/// Writes the planned status, unless it tells of writes that were overtaken.
+/// Writes the planned status. Skipped and retried if all failures are writes that another writer overtook, since the
+/// status would report them.
 async fn report(reconcile: &Reconcile<'_>, plan: Plan) -> Result<(), Outcome> {
     let Reconcile {
         context,

@@ -86,36 +86,36 @@ impl Definitions {
             .labels
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let had = labels.clone();
+        let before = labels.clone();
         change(&mut labels);
-        let news = had != *labels || *self.changes.borrow() == 0;
+        let changed = before != *labels || *self.changes.borrow() == 0;
         drop(labels);
-        if news {
+        if changed {
             self.changes.send_modify(|changes| *changes += 1);
         }
-        news
+        changed
     }
 }
 
-/// Follows the definitions for ever; `wake` is told when their names or labels have changed.
-pub async fn follow(client: Client, definitions: Definitions, wake: impl Fn() + Send) {
+/// Watches the definitions for ever; calls `on_change` after each change of their names or labels.
+pub async fn observe(client: Client, definitions: Definitions, on_change: impl Fn() + Send) {
     let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
     let hint = "; may the provider list customresourcedefinitions?";
     let mut events = std::pin::pin!(events(api, watcher::Config::default(), hint));
-    let mut fresh = HashMap::new();
+    let mut listed = HashMap::new();
     while let Some(event) = events.next().await {
-        let news = match event {
+        let changed = match event {
             Event::Init => {
-                fresh.clear();
+                listed.clear();
                 false
             }
             Event::InitApply(object) => {
-                fresh.insert(object.name_any(), object.labels().clone());
+                listed.insert(object.name_any(), object.labels().clone());
                 false
             }
             Event::InitDone => {
-                let fresh = std::mem::take(&mut fresh);
-                definitions.change(|labels| *labels = fresh)
+                let listed = std::mem::take(&mut listed);
+                definitions.change(|labels| *labels = listed)
             }
             Event::Apply(object) => definitions.change(|labels| {
                 labels.insert(object.name_any(), object.labels().clone());
@@ -124,8 +124,8 @@ pub async fn follow(client: Client, definitions: Definitions, wake: impl Fn() + 
                 labels.remove(&object.name_any());
             }),
         };
-        if news {
-            wake();
+        if changed {
+            on_change();
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Dependents {
 }
 
 impl Dependents {
-    /// Nothing is cached and nothing depends on anything; `queue` gets the control planes to reconcile.
+    /// Empty index and caches; `queue` gets the control planes to reconcile.
     pub fn new(queue: Queue<ObjectKey>) -> Self {
         Self {
             index: Arc::default(),
@@ -50,7 +50,7 @@ impl Dependents {
         self.enqueue(dependency);
     }
 
-    /// Handles a watch that began anew: all selected objects may have changed unnoticed.
+    /// Handles the restart of a watch: each selected object may have changed while there was no watch.
     pub fn invalidate(&self, selects: impl Fn(&Dependency) -> bool) {
         self.secrets.forget(&selects);
         self.infrastructures.forget(&selects);

@@ -179,7 +179,7 @@ impl Infrastructures {
             Change::Any => dependents
                 .invalidate(|d| matches!(d, Dependency::Infrastructure(kind, _) if *kind == of)),
         };
-        let events = metadata_watch::follow(api, watcher::Config::default(), on_change);
+        let events = metadata_watch::run(api, watcher::Config::default(), on_change);
         let watch = Watch {
             version: resource.version.clone(),
             task: tokio::spawn(events).abort_handle(),

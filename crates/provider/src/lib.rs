@@ -55,7 +55,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     run_with(process::client().await?, settings, process::stop()).await
 }
 
-/// As [`run`], in the management cluster of `client`, until `stop` completes.
+/// Runs the provider like [`run`], in the management cluster of `client`, until `stop` completes.
 pub async fn run_with(
     client: Client,
     settings: Settings,

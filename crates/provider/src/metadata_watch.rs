@@ -12,24 +12,24 @@ use kube::{
 pub enum Change {
     /// One object was written, with its resource version, or deleted, with `None`.
     Of(ObjectKey, Option<String>),
-    /// All objects were listed anew: any of them may have changed unnoticed.
+    /// All objects were listed again: each may have changed while there was no watch.
     Any,
 }
 
 /// API that returns the metadata of objects of any kind.
 pub type Metadata = Api<PartialObjectMeta<DynamicObject>>;
 
-/// Follows what `config` selects for ever.
-pub async fn follow(api: Metadata, config: watcher::Config, tell: impl Fn(Change) + Send) {
+/// Watches the objects that `config` selects for ever; calls `on_change` for each change and after each list.
+pub async fn run(api: Metadata, config: watcher::Config, on_change: impl Fn(Change) + Send) {
     let key = |object: &PartialObjectMeta<DynamicObject>| {
         ObjectKey::new(&object.namespace().unwrap_or_default(), &object.name_any())
     };
     let mut events = std::pin::pin!(watch::events(api, config, ""));
     while let Some(event) = events.next().await {
         match event {
-            Event::InitDone => tell(Change::Any),
-            Event::Apply(object) => tell(Change::Of(key(&object), object.resource_version())),
-            Event::Delete(object) => tell(Change::Of(key(&object), None)),
+            Event::InitDone => on_change(Change::Any),
+            Event::Apply(object) => on_change(Change::Of(key(&object), object.resource_version())),
+            Event::Delete(object) => on_change(Change::Of(key(&object), None)),
             Event::Init | Event::InitApply(_) => {}
         }
     }

@@ -21,7 +21,7 @@ async fn read(cache: &ObjectCache<Secret>, live: Option<&str>) -> Option<String>
     read_during(cache, live, || {}).await
 }
 
-/// As [`read`], with an event during the request.
+/// Reads like [`read`], with an event during the request.
 async fn read_during(
     cache: &ObjectCache<Secret>,
     live: Option<&str>,

@@ -228,6 +228,6 @@ async fn read_secret(
     let namespace = api.namespace().unwrap_or_default();
     api.get_opt(name).await.map_err(|error| WriteError::Api {
         object: format!("Secret {namespace}/{name}"),
-        problem: crate::probe::chain(&error),
+        problem: kamaji_shell::error::chain(&error),
     })
 }

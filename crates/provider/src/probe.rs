@@ -13,7 +13,7 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{checksum, cluster_api::Probe};
-use kamaji_shell::{ObjectKey, answers::Answers};
+use kamaji_shell::{ObjectKey, answers::Answers, error::chain};
 use kube::{
     Client, Config,
     client::ClientBuilder,
@@ -153,20 +153,6 @@ fn check(kubeconfig: &Kubeconfig) -> Result<(), String> {
         return Err(why.to_owned());
     }
     Ok(())
-}
-
-/// Text of an error with all its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// True if an API server runs, according to the status of the TenantControlPlane.

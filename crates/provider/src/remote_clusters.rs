@@ -199,7 +199,7 @@ impl RemoteClusters {
         Ok((connection, tenant))
     }
 
-    /// Connection of the present content of the Secret; made anew when that has changed.
+    /// Connection by the Secret's present kubeconfig: the cached one, or a new one if the kubeconfig has changed.
     async fn connection(&self, target: Target<'_>) -> Result<Arc<Connection>, Unreachable> {
         let Target { place, kubeconfig } = target;
         let key = (kubeconfig.clone(), place.namespace.clone());
@@ -216,9 +216,9 @@ impl RemoteClusters {
         {
             return Ok(known.clone());
         }
-        let made = Arc::new(self.connect(target, bytes).await?);
-        self.locked().connections.insert(key, made.clone());
-        Ok(made)
+        let connection = Arc::new(self.connect(target, bytes).await?);
+        self.locked().connections.insert(key, connection.clone());
+        Ok(connection)
     }
 
     /// Connects with the content of a kubeconfig and watches the TenantControlPlanes of the namespace.
@@ -285,7 +285,7 @@ impl RemoteClusters {
                 dependents.invalidate(|d| matches!(d, Dependency::Remote(of, _) if *of == secret));
             }
         };
-        let events = metadata_watch::follow(api, watcher::Config::default(), on_change);
+        let events = metadata_watch::run(api, watcher::Config::default(), on_change);
         tokio::spawn(events).abort_handle()
     }
 
@@ -302,7 +302,7 @@ impl RemoteClusters {
         let dependents = self.dependents.clone();
         let dependency = Dependency::Kubeconfig(secret.clone());
         let on_change = move |_| dependents.enqueue(&dependency);
-        let task = tokio::spawn(metadata_watch::follow(api, config, on_change));
+        let task = tokio::spawn(metadata_watch::run(api, config, on_change));
         state.secrets.insert(secret.clone(), task.abort_handle());
     }
 

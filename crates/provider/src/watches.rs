@@ -88,7 +88,7 @@ fn watch_definitions(context: &Arc<Context>, tasks: &mut Tasks) {
             dependents.enqueue(&Dependency::Definitions);
         };
         let client = context.management.client.clone();
-        definitions::follow(client, context.definitions.clone(), on_change).await;
+        definitions::observe(client, context.definitions.clone(), on_change).await;
         ended("definitions")
     });
 }
@@ -104,7 +104,7 @@ fn watch_secrets(context: &Arc<Context>, tasks: &mut Tasks, selector: String) {
             Change::Any => dependents.invalidate(|d| matches!(d, Dependency::Secret(_))),
         };
         let config = watcher::Config::default().labels(&selector);
-        metadata_watch::follow(api, config, on_change).await;
+        metadata_watch::run(api, config, on_change).await;
         ended("Secrets")
     });
 }

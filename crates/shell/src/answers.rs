@@ -33,7 +33,7 @@ const LARGE: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub struct Answers {
     most: usize,
-    account: Option<Arc<Semaphore>>,
+    budget: Option<Arc<Semaphore>>,
 }
 
 /// Error of an answer that was not read to its end.
@@ -54,7 +54,7 @@ impl Answers {
     pub fn of_tenants() -> Self {
         Self {
             most: TENANT,
-            account: Some(Arc::new(Semaphore::new(LARGE))),
+            budget: Some(Arc::new(Semaphore::new(LARGE))),
         }
     }
 
@@ -62,7 +62,7 @@ impl Answers {
     pub fn of_externals() -> Self {
         Self {
             most: EXTERNAL,
-            account: Some(Arc::new(Semaphore::new(LARGE))),
+            budget: Some(Arc::new(Semaphore::new(LARGE))),
         }
     }
 
@@ -70,7 +70,7 @@ impl Answers {
     pub fn of_management() -> Self {
         Self {
             most: MANAGEMENT,
-            account: None,
+            budget: None,
         }
     }
 }
@@ -86,7 +86,7 @@ impl<S> Layer<S> for Answers {
     }
 }
 
-/// A service whose answers are bounded.
+/// Service that limits the bytes of its answers.
 #[derive(Clone, Debug)]
 pub struct Bounded<S> {
     inner: S,
@@ -125,7 +125,7 @@ where
     }
 }
 
-/// A body that ends with an error where it gets too long.
+/// Body that ends with an error once it exceeds a limit.
 pub struct BoundedBody<B> {
     inner: B,
     watch: bool,
@@ -159,14 +159,14 @@ impl<B> BoundedBody<B> {
     }
 
     fn pay(&mut self, before: usize) -> Result<(), Refused> {
-        let Some(account) = &self.answers.account else {
+        let Some(budget) = &self.answers.budget else {
             return Ok(());
         };
         let large = |bytes: usize| bytes.saturating_sub(FREE).div_ceil(1024);
         let due = large(self.read).saturating_sub(large(before));
         if due > 0 {
             let due = u32::try_from(due).unwrap_or(u32::MAX);
-            let paid = account.clone().try_acquire_many_owned(due);
+            let paid = budget.clone().try_acquire_many_owned(due);
             self.paid.push(paid.map_err(|_| Refused::TooMany)?);
         }
         Ok(())
@@ -203,7 +203,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        // What a stranger says must not reserve memory.
+        // A declared length must not make the reader reserve memory.
         SizeHint::default()
     }
 }

@@ -4,14 +4,14 @@ use tower::{ServiceExt, service_fn};
 
 use super::*;
 
-/// Bytes that are read of an answer of `blocks`, and why not all were.
+/// Reads an answer of `blocks`. Returns the number of bytes, and the error if it was not read to its end.
 async fn read(answers: &Answers, uri: &str, blocks: Source) -> (usize, Option<Refused>) {
-    let mut body = asked(answers, uri, blocks).await;
+    let mut body = send(answers, uri, blocks).await;
     let read = drain(&mut body).await;
     (read.0, read.1)
 }
 
-async fn asked(answers: &Answers, uri: &str, blocks: Source) -> BoundedBody<Source> {
+async fn send(answers: &Answers, uri: &str, blocks: Source) -> BoundedBody<Source> {
     let blocks = std::sync::Mutex::new(Some(blocks));
     let service = service_fn(move |_: Request<()>| {
         let body = blocks.lock().unwrap().take().unwrap();
@@ -55,10 +55,10 @@ async fn an_endless_answer_is_read_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn a_watch_may_go_on_for_ever_but_no_event_of_it() {
+async fn a_watch_is_limited_by_event_and_not_in_total() {
     let answers = Answers {
         most: 1 << 20,
-        account: None,
+        budget: None,
     };
     let uri = "/api/v1/pods?allowWatchBookmarks=true&watch=true&timeoutSeconds=240";
     let count = (4 << 20) / EVENT.len();
@@ -69,16 +69,19 @@ async fn a_watch_may_go_on_for_ever_but_no_event_of_it() {
 }
 
 #[tokio::test]
-async fn large_answers_of_all_tenants_share_an_account_and_small_ones_do_not_need_it() {
+async fn large_answers_of_all_tenants_share_one_limit_and_small_ones_do_not_count() {
     let answers = Answers::of_tenants();
     let mut held = Vec::new();
     let mut refused = 0;
     for _ in 0..8 {
-        let mut body = asked(&answers, "/", blocks(BLOCK, 64)).await;
+        let mut body = send(&answers, "/", blocks(BLOCK, 64)).await;
         refused += usize::from(drain(&mut body).await.1 == Some(Refused::TooMany));
         held.push(body);
     }
-    assert_eq!(refused, 4, "16 MiB are four answers, but for what is free");
+    assert_eq!(
+        refused, 4,
+        "16 MiB are four answers, without the bytes that do not count"
+    );
     let small = read(&answers, "/", blocks(BLOCK, 2)).await;
     assert_eq!(small, (FREE, None));
     held.clear();

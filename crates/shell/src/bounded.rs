@@ -8,8 +8,8 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-/// The objects of `namespace` that `params` selects; `None` if the answer is longer than `limit` bytes, of
-/// which no more are read.
+/// Lists the objects of `namespace` that `params` selects; `None` if the answer is longer than `limit` bytes. No more
+/// bytes than that are read.
 pub async fn list<K>(
     client: &Client,
     (namespace, params): (&str, &ListParams),
@@ -29,9 +29,10 @@ where
     };
     if !status.is_success() {
         let text = String::from_utf8_lossy(&body);
-        let said = serde_json::from_slice(&body);
-        let said = said.unwrap_or_else(|_| Status::failure(&text, "").with_code(status.as_u16()));
-        return Err(kube::Error::Api(Box::new(said)));
+        let failure = serde_json::from_slice(&body);
+        let failure =
+            failure.unwrap_or_else(|_| Status::failure(&text, "").with_code(status.as_u16()));
+        return Err(kube::Error::Api(Box::new(failure)));
     }
     let list: ObjectList<K> = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
     Ok(Some(list.items))

@@ -35,7 +35,7 @@ impl Drain {
     }
 
     /// Waits until the drain is complete; returns at once if it has not begun.
-    pub async fn over(&self) {
+    pub async fn completed(&self) {
         if let Some(since) = self.since.get() {
             clock::sleep_until(*since + LONGEST).await;
         }
@@ -43,11 +43,14 @@ impl Drain {
 
     /// Makes `router` close connections after their next answer once the drain has begun.
     pub fn wrap(&self, router: Router) -> Router {
-        router.layer(middleware::from_fn_with_state(self.clone(), shed))
+        router.layer(middleware::from_fn_with_state(
+            self.clone(),
+            close_when_draining,
+        ))
     }
 }
 
-async fn shed(State(drain): State<Drain>, request: Request, next: Next) -> Response {
+async fn close_when_draining(State(drain): State<Drain>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if drain.since.get().is_some() {
         let close = HeaderValue::from_static("close");

@@ -3,7 +3,7 @@ use tower::ServiceExt;
 
 use super::*;
 
-async fn connection(router: &Router) -> Option<HeaderValue> {
+async fn connection_header(router: &Router) -> Option<HeaderValue> {
     let request = Request::builder().uri("/").body(Body::empty()).unwrap();
     let answer = router.clone().oneshot(request).await.unwrap();
     assert!(answer.status().is_success());
@@ -11,19 +11,19 @@ async fn connection(router: &Router) -> Option<HeaderValue> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_that_leaves_answers_for_a_while_and_closes_its_connections() {
+async fn a_drain_answers_for_a_while_and_closes_connections() {
     let drain = Drain::default();
-    let router = drain.wrap(Router::new().route("/", get(|| async { "fine" })));
+    let router = drain.wrap(Router::new().route("/", get(|| async { "ok" })));
     let begin = clock::instant();
-    drain.over().await;
-    assert_eq!(clock::instant(), begin, "it does not leave");
-    assert_eq!(connection(&router).await, None);
+    drain.completed().await;
+    assert_eq!(clock::instant(), begin, "the drain has not begun");
+    assert_eq!(connection_header(&router).await, None);
 
     drain.begin();
     tokio::time::advance(LONGEST / 2).await;
     drain.begin();
-    assert_eq!(connection(&router).await.unwrap(), "close");
-    drain.over().await;
+    assert_eq!(connection_header(&router).await.unwrap(), "close");
+    drain.completed().await;
     let waited = clock::instant() - begin;
     assert!(waited >= LONGEST && waited < LONGEST * 2, "{waited:?}");
 }

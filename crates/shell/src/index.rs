@@ -88,12 +88,12 @@ impl Index {
         .collect()
     }
 
-    /// Calls `visit` with every child of a tenant, in the order of [`Index::children`] and without copies.
-    pub fn each(&self, tenant: &ObjectKey, mut visit: impl FnMut(&Entry)) {
+    /// Calls `callback` with every child of a tenant, in the order of [`Index::children`] and without copies.
+    pub fn each(&self, tenant: &ObjectKey, mut callback: impl FnMut(&Entry)) {
         let state = lock::read(&self.state);
         let keys = state.tenants.get(tenant).into_iter().flatten();
         keys.filter_map(|key| state.children.get(key))
-            .for_each(|child| visit(&child.entry));
+            .for_each(|child| callback(&child.entry));
     }
 
     /// True if the last write of `object` had this content and the child has not changed since.

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -35,17 +35,17 @@ use tokio::{
 };
 use tower::Service;
 
-use super::clock;
+use super::{clock, lock::lock};
 
 /// Time limits of the parts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// A TLS handshake; and until the first request begins.
+    /// Time for a TLS handshake, and until the first request begins.
     pub first: Duration,
-    /// The head of each further request. API servers keep a connection for 90 seconds: they close it
+    /// Time for the head of each further request. API servers keep a connection for 90 seconds: they close it
     /// first, since a request that meets a closed connection is not sent again.
     pub idle: Duration,
-    /// A request and its answer. API servers wait for ten seconds.
+    /// Time for a request and its answer. API servers wait for ten seconds.
     pub request: Duration,
 }
 
@@ -70,21 +70,22 @@ pub struct Limits {
     pub times: Times,
 }
 
-/// Metrics and health: requests have no body.
+/// Limits for metrics and health, whose requests have no body.
 pub const SMALL: Limits = Limits {
     connections: 64,
     body: 64 << 10,
     in_flight: 1 << 20,
     times: TIMES,
 };
-/// Reviews: an object and the one that it replaces. Four of the largest at once.
+/// Limits for admission reviews, which carry an object and the one that it replaces: four of the largest at the same
+/// time.
 pub const REVIEWS: Limits = Limits {
     connections: 512,
     body: 7 << 20,
     in_flight: 28 << 20,
     times: TIMES,
 };
-/// Conversions: a list may come as a whole.
+/// Limits for conversions, which may carry a whole list.
 pub const CONVERSIONS: Limits = Limits {
     connections: 256,
     body: 16 << 20,
@@ -102,48 +103,48 @@ pub async fn serve<S, F>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Option<S>> + Send + 'static,
 {
-    let guests = Guests::default();
-    let account = Arc::new(Semaphore::new(kib(limits.in_flight)));
+    let table = ConnectionTable::default();
+    let budget = Arc::new(Semaphore::new(kib(limits.in_flight)));
     let router = router.layer(DefaultBodyLimit::max(limits.body));
-    // They end with the listener.
+    // Connections end with the listener.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of file descriptors, most likely: some will be given back.
+                // The process is probably out of file descriptors, and some connection will close.
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             }
         };
-        let Some(guest) = guests.admit(limits.connections) else {
+        let Some(connection) = table.admit(limits.connections) else {
             continue;
         };
         let service = Metered {
             inner: router.clone(),
             limits,
-            account: account.clone(),
-            guest: guest.clone(),
+            budget: budget.clone(),
+            connection: connection.clone(),
         };
         let opened = open(stream);
         let times = limits.times;
         connections.spawn(async move {
             tokio::select! {
-                () = converse(opened, service, times) => {}
-                () = guest.leave.notified() => {}
-                () = guest.silent(times.first) => {}
+                () = serve_stream(opened, service, times) => {}
+                () = connection.close.notified() => {}
+                () = connection.no_request_within(times.first) => {}
             }
         });
     }
 }
 
-async fn converse<S>(opened: impl Future<Output = Option<S>>, service: Metered, times: Times)
+async fn serve_stream<S>(opened: impl Future<Output = Option<S>>, service: Metered, times: Times)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // Whoever breaks a handshake off hears of it; the operator need not.
+    // A failed handshake is the client's error and is not logged.
     let Ok(Some(stream)) = tokio::time::timeout(times.first, opened).await else {
         return;
     };
@@ -160,132 +161,129 @@ where
 
 /// Open connections of a listener.
 #[derive(Clone, Default)]
-struct Guests {
-    all: Arc<Mutex<HashMap<u64, Arc<Place>>>>,
+struct ConnectionTable {
+    all: Arc<Mutex<HashMap<u64, Arc<ConnectionState>>>>,
 }
 
 /// State of one open connection.
-struct Place {
+struct ConnectionState {
     number: u64,
     requests: AtomicU32,
-    has_asked: AtomicBool,
+    has_requested: AtomicBool,
     idle_since: Mutex<Instant>,
-    leave: Notify,
+    close: Notify,
 }
 
-/// A connection for as long as it lasts.
+/// An open connection; its last clone removes it from the table.
 #[derive(Clone)]
-struct Guest {
-    place: Arc<Place>,
-    _entry: Arc<Entry>,
+struct Connection {
+    state: Arc<ConnectionState>,
+    _registration: Arc<Registration>,
 }
 
-struct Entry {
-    guests: Guests,
+struct Registration {
+    table: ConnectionTable,
     number: u64,
 }
 
-impl Drop for Entry {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.guests.locked().remove(&self.number);
+        self.table.locked().remove(&self.number);
     }
 }
 
-impl std::ops::Deref for Guest {
-    type Target = Place;
+impl std::ops::Deref for Connection {
+    type Target = ConnectionState;
 
-    fn deref(&self) -> &Place {
-        &self.place
+    fn deref(&self) -> &ConnectionState {
+        &self.state
     }
 }
 
-impl Guests {
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Place>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+impl ConnectionTable {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<ConnectionState>>> {
+        lock(&self.all)
     }
 
-    /// A place for one more; `None` if there are `most` and all of them are being answered.
-    fn admit(&self, most: usize) -> Option<Guest> {
+    /// Adds a connection; `None` if there are `most` already and each of them has a request in flight.
+    fn admit(&self, most: usize) -> Option<Connection> {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let mut all = self.locked();
         if all.len() >= most {
-            let idle = all.values().filter(|place| place.is_idle());
-            // Whoever has never asked for anything goes before all others.
-            let longest = idle
-                .min_by_key(|place| (place.has_asked.load(Ordering::Relaxed), place.idle_since()));
+            let idle = all.values().filter(|state| state.is_idle());
+            // Connections without a request so far are closed first.
+            let longest = idle.min_by_key(|state| {
+                (
+                    state.has_requested.load(Ordering::Relaxed),
+                    state.idle_since(),
+                )
+            });
             let number = longest?.number;
-            if let Some(place) = all.remove(&number) {
-                place.leave.notify_one();
+            if let Some(state) = all.remove(&number) {
+                state.close.notify_one();
             }
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let place = Arc::new(Place {
+        let state = Arc::new(ConnectionState {
             number,
             requests: AtomicU32::new(0),
-            has_asked: AtomicBool::new(false),
+            has_requested: AtomicBool::new(false),
             idle_since: Mutex::new(clock::instant()),
-            leave: Notify::new(),
+            close: Notify::new(),
         });
-        all.insert(number, place.clone());
-        let guests = self.clone();
-        Some(Guest {
-            place,
-            _entry: Arc::new(Entry { guests, number }),
+        all.insert(number, state.clone());
+        let table = self.clone();
+        Some(Connection {
+            state,
+            _registration: Arc::new(Registration { table, number }),
         })
     }
 }
 
-impl Place {
+impl ConnectionState {
     fn is_idle(&self) -> bool {
         self.requests.load(Ordering::Relaxed) == 0
     }
 
     fn idle_since(&self) -> Instant {
-        *self
-            .idle_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.idle_since)
     }
 
-    /// Completes if nothing has been asked when the first request should have begun.
-    async fn silent(&self, first: Duration) {
+    /// Completes after `first` if no request has begun by then; otherwise never.
+    async fn no_request_within(&self, first: Duration) {
         tokio::time::sleep(first).await;
-        if self.has_asked.load(Ordering::Relaxed) {
+        if self.has_requested.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// A request that is being answered.
-struct Busy(Guest);
+/// A request that is being read or answered.
+struct InFlight(Connection);
 
-impl Busy {
-    fn new(guest: &Guest) -> Self {
-        guest.has_asked.store(true, Ordering::Relaxed);
-        guest.requests.fetch_add(1, Ordering::Relaxed);
-        Self(guest.clone())
+impl InFlight {
+    fn new(connection: &Connection) -> Self {
+        connection.has_requested.store(true, Ordering::Relaxed);
+        connection.requests.fetch_add(1, Ordering::Relaxed);
+        Self(connection.clone())
     }
 }
 
-impl Drop for Busy {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let now = clock::instant();
-        *self
-            .0
-            .idle_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = now;
+        *lock(&self.0.idle_since) = now;
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A router behind the account of bytes and the clock.
+/// Service that limits the bytes and the time of the requests to a router.
 #[derive(Clone)]
 struct Metered {
     inner: Router,
     limits: Limits,
-    account: Arc<Semaphore>,
-    guest: Guest,
+    budget: Arc<Semaphore>,
+    connection: Connection,
 }
 
 type Answer = Response<Body>;
@@ -307,21 +305,19 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let busy = Busy::new(&self.guest);
-        let Self {
-            limits, account, ..
-        } = self;
-        let (limits, account) = (*limits, account.clone());
+        let in_flight = InFlight::new(&self.connection);
+        let Self { limits, budget, .. } = self;
+        let (limits, budget) = (*limits, budget.clone());
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let _busy = busy;
+            let _in_flight = in_flight;
             let Some(size) = size(&request, limits) else {
                 let text = format!("the body has more than {} bytes", limits.body);
                 return Ok((StatusCode::PAYLOAD_TOO_LARGE, text).into_response());
             };
             let answered = tokio::time::timeout(limits.times.request, async {
-                // It is never closed.
-                let _paid = account.acquire_many(size).await;
+                // The semaphore is never closed.
+                let _permit = budget.acquire_many(size).await;
                 inner.call(request.map(Body::new)).await
             });
             Ok(match answered.await {
@@ -339,10 +335,10 @@ where
 
 /// KiB that a request takes of the shared limit; `None` if its Content-Length is too large.
 fn size<B: http_body::Body>(request: &Request<B>, limits: Limits) -> Option<u32> {
-    let said = request.headers().get(CONTENT_LENGTH);
-    let said = said.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    // Without a length it may be anything, if there is a body at all.
-    let bytes = said.unwrap_or(if request.body().is_end_stream() {
+    let declared = request.headers().get(CONTENT_LENGTH);
+    let declared = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    // A body without a declared length counts as the largest that is allowed.
+    let bytes = declared.unwrap_or(if request.body().is_end_stream() {
         0
     } else {
         limits.body

@@ -20,7 +20,7 @@ fn router() -> Router {
         .route("/length", post(async |body: Bytes| body.len().to_string()))
 }
 
-async fn served(router: Router, limits: Limits) -> SocketAddr {
+async fn serve_on_free_port(router: Router, limits: Limits) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let open = |stream| std::future::ready(Some(stream));
@@ -34,8 +34,8 @@ async fn dial(address: SocketAddr, text: &str) -> TcpStream {
     stream
 }
 
-/// What comes until the other side closes.
-async fn rest(stream: &mut TcpStream) -> String {
+/// Reads until the server closes the connection.
+async fn read_to_close(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
     let _ = tokio::time::timeout(Duration::from_secs(20), read)
@@ -46,83 +46,83 @@ async fn rest(stream: &mut TcpStream) -> String {
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
-async fn asked(address: SocketAddr) -> String {
-    rest(&mut dial(address, HELLO).await).await
+async fn get_hello(address: SocketAddr) -> String {
+    read_to_close(&mut dial(address, HELLO).await).await
 }
 
-fn posted(length: usize) -> String {
+fn post_head(length: usize) -> String {
     format!(
         "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     )
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_whether_it_says_so_or_not() {
+async fn a_body_above_the_limit_is_refused_with_and_without_a_content_length() {
     let limits = Limits {
         body: 100_000,
         ..REVIEWS
     };
-    let address = served(router(), limits).await;
-    let most = posted(100_000) + &"x".repeat(100_000);
-    let answer = rest(&mut dial(address, &most).await).await;
+    let address = serve_on_free_port(router(), limits).await;
+    let most = post_head(100_000) + &"x".repeat(100_000);
+    let answer = read_to_close(&mut dial(address, &most).await).await;
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("100000"),
         "{answer}"
     );
-    let answer = rest(&mut dial(address, &posted(100_001)).await).await;
+    let answer = read_to_close(&mut dial(address, &post_head(100_001)).await).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 100_001, "x".repeat(100_001));
     let head = "POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
-    let answer = rest(&mut dial(address, &format!("{head}{chunk}")).await).await;
+    let answer = read_to_close(&mut dial(address, &format!("{head}{chunk}")).await).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
 #[tokio::test]
-async fn a_thousand_idle_sockets_do_not_keep_anybody_from_being_answered() {
+async fn a_request_is_answered_despite_a_thousand_idle_connections() {
     let limits = Limits {
         connections: 100,
         ..REVIEWS
     };
-    let address = served(router(), limits).await;
+    let address = serve_on_free_port(router(), limits).await;
     let mut idle = Vec::new();
     for _ in 0..1000 {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    let begun = clock::instant();
-    assert!(asked(address).await.ends_with("good day"));
+    let begin = clock::instant();
+    assert!(get_hello(address).await.ends_with("good day"));
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < Duration::from_secs(5),
         "{:?}",
-        begun.elapsed()
+        begin.elapsed()
     );
-    // The oldest have been closed.
+    // The oldest connections were closed.
     for stream in &mut idle[..899] {
-        assert_eq!(rest(stream).await, "");
+        assert_eq!(read_to_close(stream).await, "");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_was_of_use_outlives_those_that_never_asked() {
+async fn a_connection_with_a_request_outlives_connections_without_one() {
     let limits = Limits {
         connections: 10,
         ..REVIEWS
     };
-    let address = served(router(), limits).await;
-    let mut kept = dial(address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let address = serve_on_free_port(router(), limits).await;
+    let mut used = dial(address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await;
     let mut answer = [0; 16];
-    kept.read_exact(&mut answer).await.unwrap();
+    used.read_exact(&mut answer).await.unwrap();
     let mut idle = Vec::new();
     for _ in 0..50 {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    assert!(asked(address).await.ends_with("good day"));
-    kept.write_all(HELLO.as_bytes()).await.unwrap();
-    assert!(rest(&mut kept).await.ends_with("good day"));
+    assert!(get_hello(address).await.ends_with("good day"));
+    used.write_all(HELLO.as_bytes()).await.unwrap();
+    assert!(read_to_close(&mut used).await.ends_with("good day"));
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_or_says_it_slowly_is_closed() {
-    let address = served(
+async fn silent_and_slow_connections_are_closed() {
+    let address = serve_on_free_port(
         router(),
         Limits {
             times: QUICK,
@@ -130,18 +130,18 @@ async fn whoever_says_nothing_or_says_it_slowly_is_closed() {
         },
     )
     .await;
-    assert_eq!(rest(&mut dial(address, "").await).await, "");
-    let answer = rest(&mut dial(address, "GET /hello HTTP/1.1\r\nhost:").await).await;
+    assert_eq!(read_to_close(&mut dial(address, "").await).await, "");
+    let answer = read_to_close(&mut dial(address, "GET /hello HTTP/1.1\r\nhost:").await).await;
     assert!(!answer.contains("good day"), "{answer}");
-    // After an answer, too.
+    // A slow request after an answer is closed, too.
     let mut again = dial(address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\nGET /he").await;
-    assert!(rest(&mut again).await.contains("good day"));
-    let answer = rest(&mut dial(address, &format!("{}x", posted(100))).await).await;
+    assert!(read_to_close(&mut again).await.contains("good day"));
+    let answer = read_to_close(&mut dial(address, &format!("{}x", post_head(100))).await).await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
 }
 
 #[tokio::test]
-async fn requests_that_are_being_read_share_one_account() {
+async fn requests_in_flight_share_one_limit_of_bytes() {
     static READING: AtomicUsize = AtomicUsize::new(0);
     let slow = async |body: Body| {
         READING.fetch_add(1, Ordering::SeqCst);
@@ -155,14 +155,18 @@ async fn requests_that_are_being_read_share_one_account() {
         in_flight: 4 << 20,
         ..REVIEWS
     };
-    let address = served(Router::new().route("/length", post(slow)), limits).await;
+    let address = serve_on_free_port(Router::new().route("/length", post(slow)), limits).await;
     let mut held = Vec::new();
     for _ in 0..20 {
-        held.push(dial(address, &posted(1_000_000)).await);
+        held.push(dial(address, &post_head(1_000_000)).await);
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(READING.load(Ordering::SeqCst), 4);
     drop(held);
-    let one = posted(3) + "abc";
-    assert!(rest(&mut dial(address, &one).await).await.ends_with('3'));
+    let one = post_head(3) + "abc";
+    assert!(
+        read_to_close(&mut dial(address, &one).await)
+            .await
+            .ends_with('3')
+    );
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -22,28 +22,28 @@ use kube::{Api, Client, api::PostParams};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::{clock, telemetry::Counters};
+use super::{clock, lock::lock, telemetry::Counters};
 
 /// URL that the user must be allowed to `get`.
 const PATH: &str = "/metrics";
 /// Time for which a positive answer about a token is cached.
-const BELIEVED: Duration = Duration::from_mins(1);
+const CACHE_TIME: Duration = Duration::from_mins(1);
 /// Tokens in the cache.
-const KNOWN: usize = 256;
+const CACHE_SIZE: usize = 256;
 /// Longest token in bytes.
 const LONGEST: usize = 16 << 10;
 /// Tokens that are reviewed at the same time.
-const QUESTIONS: usize = 4;
+const CONCURRENT_REVIEWS: usize = 4;
 /// Longest time for both reviews, with the wait for a turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Authorization by TokenReview and SubjectAccessReview, with a cache. Clones share it.
 #[derive(Clone)]
 pub struct Access {
     client: Client,
     counters: Counters,
-    known: Arc<Mutex<Known>>,
-    questions: Arc<Semaphore>,
+    cache: Arc<Mutex<TokenCache>>,
+    reviews: Arc<Semaphore>,
 }
 
 /// Reason for which a request is refused.
@@ -80,30 +80,30 @@ impl Access {
         Self {
             client,
             counters,
-            known: Arc::default(),
-            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            cache: Arc::default(),
+            reviews: Arc::new(Semaphore::new(CONCURRENT_REVIEWS)),
         }
     }
 
     /// Makes `router` refuse requests without authorization.
     pub fn wrap(self, router: Router) -> Router {
-        router.layer(middleware::from_fn_with_state(self, checked))
+        router.layer(middleware::from_fn_with_state(self, authorize))
     }
 
     async fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let token = bearer(headers).ok_or(Refusal::Unknown)?;
         let digest: [u8; 32] = Sha256::digest(token).into();
-        if self.locked().has(&digest, clock::instant()) {
+        if self.locked().contains(&digest, clock::instant()) {
             return Ok(());
         }
-        let answer = tokio::time::timeout(PATIENCE, self.ask(token)).await;
+        let answer = tokio::time::timeout(TIME_LIMIT, self.review(token)).await;
         answer.unwrap_or(Err(Refusal::Unanswered))?;
-        self.locked().keep(digest, clock::instant());
+        self.locked().insert(digest, clock::instant());
         Ok(())
     }
 
-    async fn ask(&self, token: &str) -> Result<(), Refusal> {
-        let permit = self.questions.acquire().await;
+    async fn review(&self, token: &str) -> Result<(), Refusal> {
+        let permit = self.reviews.acquire().await;
         let _permit = permit.map_err(|_| Refusal::Unanswered)?;
         let user = self.user(token).await?.ok_or(Refusal::Unknown)?;
         if self.may_read(user).await? {
@@ -152,12 +152,12 @@ impl Access {
         Ok(status.is_some_and(|status| status.allowed && status.denied != Some(true)))
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> std::sync::MutexGuard<'_, TokenCache> {
+        lock(&self.cache)
     }
 }
 
-async fn checked(State(access): State<Access>, request: Request, next: Next) -> Response {
+async fn authorize(State(access): State<Access>, request: Request, next: Next) -> Response {
     match access.check(request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
@@ -169,7 +169,7 @@ fn unanswered(error: &kube::Error) -> Refusal {
     Refusal::Unanswered
 }
 
-/// The token of the request, if it has one that can be.
+/// Bearer token of the request; `None` if it is missing, empty or too long.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = text.split_once(' ')?;
@@ -178,20 +178,20 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && possible).then_some(token)
 }
 
-/// Tokens that may read, by their hash, and since when that is known.
+/// Authorized tokens by their SHA-256 digest, with the time of the review.
 #[derive(Default)]
-struct Known(HashMap<[u8; 32], Instant>);
+struct TokenCache(HashMap<[u8; 32], Instant>);
 
-impl Known {
-    fn has(&self, digest: &[u8; 32], now: Instant) -> bool {
+impl TokenCache {
+    fn contains(&self, digest: &[u8; 32], now: Instant) -> bool {
         let since = self.0.get(digest);
-        since.is_some_and(|since| now.duration_since(*since) < BELIEVED)
+        since.is_some_and(|since| now.duration_since(*since) < CACHE_TIME)
     }
 
-    fn keep(&mut self, digest: [u8; 32], now: Instant) {
+    fn insert(&mut self, digest: [u8; 32], now: Instant) {
         self.0
-            .retain(|_, since| now.duration_since(*since) < BELIEVED);
-        if self.0.len() >= KNOWN {
+            .retain(|_, since| now.duration_since(*since) < CACHE_TIME);
+        if self.0.len() >= CACHE_SIZE {
             let oldest = self.0.iter().min_by_key(|(_, since)| **since);
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
                 self.0.remove(&oldest);

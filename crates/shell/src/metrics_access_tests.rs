@@ -7,7 +7,7 @@ fn headers(value: &str) -> HeaderMap {
 }
 
 #[test]
-fn only_a_bearer_token_of_a_possible_length_is_asked_about() {
+fn only_a_bearer_token_of_an_allowed_length_is_accepted() {
     assert_eq!(bearer(&headers("Bearer abc")), Some("abc"));
     assert_eq!(bearer(&headers("bearer abc")), Some("abc"));
     assert_eq!(bearer(&HeaderMap::new()), None);
@@ -19,26 +19,26 @@ fn only_a_bearer_token_of_a_possible_length_is_asked_about() {
 }
 
 #[test]
-fn a_token_is_believed_for_a_minute_and_not_longer() {
-    let (mut known, now) = (Known::default(), clock::instant());
-    known.keep([1; 32], now);
-    assert!(known.has(&[1; 32], now + BELIEVED / 2));
-    assert!(!known.has(&[2; 32], now));
-    assert!(!known.has(&[1; 32], now + BELIEVED));
+fn an_authorized_token_is_cached_for_a_minute_and_not_longer() {
+    let (mut cache, now) = (TokenCache::default(), clock::instant());
+    cache.insert([1; 32], now);
+    assert!(cache.contains(&[1; 32], now + CACHE_TIME / 2));
+    assert!(!cache.contains(&[2; 32], now));
+    assert!(!cache.contains(&[1; 32], now + CACHE_TIME));
 }
 
 #[test]
-fn the_oldest_token_makes_room() {
-    let (mut known, now) = (Known::default(), clock::instant());
+fn the_oldest_token_is_evicted() {
+    let (mut cache, now) = (TokenCache::default(), clock::instant());
     let digest = |number: usize| {
         let mut digest = [0; 32];
         digest[..8].copy_from_slice(&number.to_le_bytes());
         digest
     };
-    for number in 0..=KNOWN {
-        known.keep(digest(number), now + Duration::from_millis(number as u64));
+    for number in 0..=CACHE_SIZE {
+        cache.insert(digest(number), now + Duration::from_millis(number as u64));
     }
-    assert_eq!(known.0.len(), KNOWN);
+    assert_eq!(cache.0.len(), CACHE_SIZE);
     let then = now + Duration::from_secs(1);
-    assert!(!known.has(&digest(0), then) && known.has(&digest(KNOWN), then));
+    assert!(!cache.contains(&digest(0), then) && cache.contains(&digest(CACHE_SIZE), then));
 }

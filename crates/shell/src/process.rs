@@ -120,7 +120,7 @@ fn clients_of(config: kube::Config) -> Result<Clients, kube::Error> {
     })
 }
 
-/// Completes when the process is told to stop.
+/// Completes when the process receives the signal to stop.
 pub async fn stop() {
     let interrupt = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {
@@ -181,7 +181,7 @@ impl Process {
         self.tasks.shutdown().await;
         lease::release(client, &namespace, &identity, &leadership).await;
         if let Some(drain) = &self.drain {
-            drain.over().await;
+            drain.completed().await;
         }
         self.listening.shutdown().await;
         ended

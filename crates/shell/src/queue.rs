@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     clock,
+    lock::lock,
     telemetry::QueueMetrics,
     watchdog::{BEAT, Watchdog},
 };
@@ -133,7 +134,8 @@ impl<K: Hash + Eq + Clone> State<K> {
         }
     }
 
-    fn ring(&mut self, now: Instant) {
+    /// Enqueues the keys whose timers are due.
+    fn fire_timers(&mut self, now: Instant) {
         while let Some((at, id)) = self.timers.first().copied() {
             if at > now {
                 break;
@@ -171,8 +173,8 @@ impl<K: Hash + Eq + Clone> State<K> {
             Outcome::Requeue(after) => self.enqueue_at(key.clone(), now + after),
             Outcome::Retry => {
                 let failures = self.failures.entry(key.clone()).or_insert(0);
-                // What happened meanwhile may be the remedy, and must not wait for minutes; nor may
-                // the events of its own writes turn back-off into a hot loop.
+                // A change during the reconcile may be the remedy and must not wait for minutes. Events of
+                // the reconcile's own writes must not turn back-off into a hot loop.
                 let after = backoff(if again { 0 } else { *failures }, self.longest);
                 *failures = failures.saturating_add(1);
                 self.enqueue_at(key, now + after);
@@ -244,9 +246,7 @@ where
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State<K>> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Enqueues `key`. If it is running, it runs once more afterwards.
@@ -335,9 +335,9 @@ where
         F: Future<Output = Outcome> + Send + 'static,
     {
         let now = clock::instant();
-        self.state().ring(now);
+        self.state().fire_timers(now);
         while running.tasks.len() < limits.concurrency {
-            // Its own statement: nobody may hold the lock while foreign code makes a future.
+            // A statement of its own, so that the lock is released before `work` makes a future.
             let taken = self.state().take();
             let Some((key, since)) = taken else { break };
             let reconcile = work(key.clone());

@@ -9,14 +9,15 @@ const ONE: Limits = Limits {
 
 type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
 
-/// A queue whose looks end as `outcome` says, and what was looked at when.
+/// Starts a queue whose reconciles end with `outcome`. Returns it with the reconciled keys and their times, and the
+/// aborts.
 fn started(
     limits: Limits,
     outcome: impl Fn(&str, usize) -> Outcome + Send + Sync + 'static,
 ) -> (Queue<String>, Seen, Arc<Mutex<Vec<String>>>) {
     let queue = Queue::default();
-    let (seen, accidents) = (Seen::default(), Arc::<Mutex<Vec<String>>>::default());
-    let (log, told) = (seen.clone(), accidents.clone());
+    let (seen, aborts) = (Seen::default(), Arc::<Mutex<Vec<String>>>::default());
+    let (log, reported) = (seen.clone(), aborts.clone());
     let begin = tokio::time::Instant::now();
     let outcome = Arc::new(outcome);
     let work = move |key: String| {
@@ -34,10 +35,10 @@ fn started(
         }
     };
     let abort = move |key: &String, what: &Abort| {
-        told.lock().unwrap().push(format!("{key}: {what}"));
+        reported.lock().unwrap().push(format!("{key}: {what}"));
     };
     tokio::spawn(queue.clone().run(limits, work, abort));
-    (queue, seen, accidents)
+    (queue, seen, aborts)
 }
 
 fn times(seen: &Seen, key: &str) -> Vec<u64> {
@@ -57,7 +58,7 @@ const DONE: Outcome = Outcome::Done {
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_woken_many_times_is_looked_at_once() {
+async fn a_key_enqueued_many_times_is_reconciled_once() {
     let queue = Queue::default();
     for _ in 0..10 {
         queue.enqueue("a".to_owned());
@@ -71,7 +72,7 @@ async fn a_key_that_is_woken_many_times_is_looked_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wake_during_a_look_leads_to_one_more_look_after_it() {
+async fn a_key_enqueued_while_it_runs_is_reconciled_once_more() {
     let limits = Limits {
         concurrency: 4,
         ..ONE
@@ -86,7 +87,7 @@ async fn a_wake_during_a_look_leads_to_one_more_look_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_looks_go_on_at_once_than_the_limit_says() {
+async fn at_most_as_many_reconciles_as_the_limit_run_at_once() {
     static NOW: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);
     let queue = Queue::default();
@@ -110,7 +111,7 @@ async fn no_more_looks_go_on_at_once_than_the_limit_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_earliest_of_several_times_wins() {
+async fn the_earliest_of_several_timers_counts() {
     let (queue, seen, _) = started(ONE, |_, _| DONE);
     queue.enqueue_after("a".to_owned(), Duration::from_secs(50));
     queue.enqueue_after("a".to_owned(), Duration::from_secs(20));
@@ -120,7 +121,7 @@ async fn the_earliest_of_several_times_wins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_fails_waits_longer_each_time_and_not_after_it_worked() {
+async fn back_off_grows_with_each_failure_and_ends_with_a_success() {
     let (queue, seen, _) = started(
         ONE,
         |_, number| {
@@ -129,9 +130,9 @@ async fn whoever_fails_waits_longer_each_time_and_not_after_it_worked() {
     );
     queue.enqueue("a".to_owned());
     pass(40).await;
-    let looks = times(&seen, "a");
-    assert_eq!(looks.len(), 5, "{looks:?}");
-    assert!((11..=15).contains(&looks[4]), "{looks:?}");
+    let reconciles = times(&seen, "a");
+    assert_eq!(reconciles.len(), 5, "{reconciles:?}");
+    assert!((11..=15).contains(&reconciles[4]), "{reconciles:?}");
     queue.enqueue("a".to_owned());
     pass(2).await;
     let again = times(&seen, "a");
@@ -139,7 +140,7 @@ async fn whoever_fails_waits_longer_each_time_and_not_after_it_worked() {
 }
 
 #[test]
-fn back_off_is_never_longer_than_five_minutes_and_never_nothing() {
+fn back_off_is_at_most_five_minutes_and_never_zero() {
     for failures in [0, 1, 5, 9, 40, u32::MAX] {
         let after = backoff(failures, LONGEST);
         assert!(after <= LONGEST, "{after:?}");
@@ -148,7 +149,7 @@ fn back_off_is_never_longer_than_five_minutes_and_never_nothing() {
 }
 
 #[test]
-fn a_queue_that_retries_within_a_limit_does_so_however_often_it_failed() {
+fn back_off_stays_within_the_limit_of_the_queue_after_many_failures() {
     let limit = Duration::from_secs(30);
     let queue: Queue<String> = Queue::default().retried_within(limit);
     let now = clock::instant();
@@ -162,14 +163,14 @@ fn a_queue_that_retries_within_a_limit_does_so_however_often_it_failed() {
     let (_, failures) = state.failures.iter().next().unwrap();
     assert_eq!(*failures, 20);
     state.finish("a".to_owned(), Outcome::Requeue(limit * 9), now);
-    assert_eq!(state.failures["a"], 20, "to wait forgets no failure");
+    assert_eq!(state.failures["a"], 20, "a requeue forgets no failure");
 }
 
 #[tokio::test(start_paused = true)]
-async fn news_during_a_failing_look_are_looked_at_soon_however_often_it_failed() {
+async fn a_key_enqueued_during_a_failing_reconcile_is_retried_soon() {
     let (queue, seen, _) = started(ONE, |_, _| Outcome::Retry);
     queue.enqueue("slow".to_owned());
-    // By now the next look after a failure would be minutes away.
+    // By now the back-off is minutes long.
     pass(600).await;
     let before = times(&seen, "slow").len();
     queue.enqueue("slow".to_owned());
@@ -180,8 +181,8 @@ async fn news_during_a_failing_look_are_looked_at_soon_however_often_it_failed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_stays_its_keys_own_and_is_told() {
-    let (queue, seen, accidents) = started(ONE, |key, _| {
+async fn a_panic_is_reported_and_counts_as_a_failure_of_its_key() {
+    let (queue, seen, aborts) = started(ONE, |key, _| {
         assert!(key != "bad", "no such luck");
         DONE
     });
@@ -189,31 +190,31 @@ async fn a_panic_stays_its_keys_own_and_is_told() {
     queue.enqueue("good".to_owned());
     pass(1).await;
     assert_eq!(times(&seen, "good"), [0]);
-    assert_eq!(accidents.lock().unwrap()[0], "bad: no such luck");
+    assert_eq!(aborts.lock().unwrap()[0], "bad: no such luck");
     pass(20).await;
-    assert!(times(&seen, "bad").len() >= 4, "it is tried again");
+    assert!(times(&seen, "bad").len() >= 4, "it is retried");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_takes_too_long_is_stopped_told_and_tried_again() {
+async fn a_reconcile_beyond_its_time_limit_is_stopped_reported_and_retried() {
     let limits = Limits {
         concurrency: 1,
         time: Duration::from_secs(4),
     };
-    let (queue, seen, accidents) = started(limits, |_, _| DONE);
+    let (queue, seen, aborts) = started(limits, |_, _| DONE);
     queue.enqueue("slow".to_owned());
     queue.enqueue("good".to_owned());
     pass(6).await;
     assert_eq!(times(&seen, "good"), [4]);
     assert_eq!(
-        accidents.lock().unwrap()[0],
+        aborts.lock().unwrap()[0],
         "slow: it took longer than 4s and was stopped"
     );
     assert_eq!(times(&seen, "slow").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_poisoned_key_delays_nobody_else() {
+async fn a_failing_key_does_not_delay_other_keys() {
     let (queue, seen, _) = started(
         ONE,
         |key, _| {
@@ -229,7 +230,7 @@ async fn one_poisoned_key_delays_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_queue_ends_the_looks_that_go_on_and_starts_no_more() {
+async fn a_closed_queue_completes_running_reconciles_and_starts_no_more() {
     let queue = Queue::default();
     let ended = Arc::new(AtomicUsize::new(0));
     let count = ended.clone();

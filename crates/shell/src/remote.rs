@@ -10,10 +10,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kube::{Client, Config, client::ClientBuilder, config::AuthInfo};
 
-use super::answers::Answers;
+use super::{answers::Answers, lock::lock};
 
 /// Clients in the cache.
-const KEPT: usize = 256;
+const CAPACITY: usize = 256;
 
 /// Address of a tenant's API server and the credentials for it.
 #[derive(Clone)]
@@ -48,20 +48,20 @@ pub enum RemoteError {
 /// Cache of clients by tenant; the least recently used one makes room. Clones share it.
 #[derive(Clone)]
 pub struct Remote {
-    kept: Arc<Mutex<VecDeque<Kept>>>,
+    clients: Arc<Mutex<VecDeque<CachedClient>>>,
     answers: Answers,
 }
 
 impl Default for Remote {
     fn default() -> Self {
         Self {
-            kept: Arc::default(),
+            clients: Arc::default(),
             answers: Answers::of_tenants(),
         }
     }
 }
 
-struct Kept {
+struct CachedClient {
     uid: String,
     digest: u64,
     client: Client,
@@ -77,26 +77,23 @@ impl Remote {
     /// The client for `target`: the cached one if address and credentials are the same, else a new one.
     pub fn client(&self, target: &Target) -> Result<Client, RemoteError> {
         let digest = digest(target);
-        let mut kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(at) = kept.iter().position(|k| k.uid == target.uid)
-            && let Some(found) = kept.remove(at)
-            && found.digest == digest
+        let mut clients = lock(&self.clients);
+        if let Some(at) = clients.iter().position(|cached| cached.uid == target.uid)
+            && let Some(cached) = clients.remove(at)
+            && cached.digest == digest
         {
-            let client = found.client.clone();
-            kept.push_back(found);
+            let client = cached.client.clone();
+            clients.push_back(cached);
             return Ok(client);
         }
         let client = connect(target, &self.answers)?;
-        kept.push_back(Kept {
+        clients.push_back(CachedClient {
             uid: target.uid.clone(),
             digest,
             client: client.clone(),
         });
-        if kept.len() > KEPT {
-            kept.pop_front();
+        if clients.len() > CAPACITY {
+            clients.pop_front();
         }
         Ok(client)
     }

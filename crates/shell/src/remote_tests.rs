@@ -22,33 +22,33 @@ fn target(authority: &Authority, uid: &str) -> Target {
     }
 }
 
-fn kept(remote: &Remote) -> Vec<String> {
-    let kept = remote.kept.lock().unwrap();
-    kept.iter().map(|kept| kept.uid.clone()).collect()
+fn cached_uids(remote: &Remote) -> Vec<String> {
+    let clients = remote.clients.lock().unwrap();
+    clients.iter().map(|cached| cached.uid.clone()).collect()
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_until_its_material_changes() {
+async fn a_client_is_cached_until_its_credentials_change() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (remote, authority) = (Remote::default(), Authority::new("one").unwrap());
     let mut target = target(&authority, "u");
     remote.client(&target).unwrap();
-    let first = remote.kept.lock().unwrap()[0].digest;
+    let first = remote.clients.lock().unwrap()[0].digest;
     remote.client(&target).unwrap();
-    assert_eq!(kept(&remote), ["u"]);
-    assert_eq!(remote.kept.lock().unwrap()[0].digest, first);
+    assert_eq!(cached_uids(&remote), ["u"]);
+    assert_eq!(remote.clients.lock().unwrap()[0].digest, first);
     target.ca = Authority::new("two").unwrap().pair().cert.clone().into();
     remote.client(&target).unwrap();
-    assert_eq!(kept(&remote), ["u"], "one for each tenant");
-    assert_ne!(remote.kept.lock().unwrap()[0].digest, first);
+    assert_eq!(cached_uids(&remote), ["u"], "one client for each tenant");
+    assert_ne!(remote.clients.lock().unwrap()[0].digest, first);
 }
 
 #[tokio::test]
-async fn the_connection_that_was_used_least_recently_makes_room() {
+async fn the_least_recently_used_client_is_evicted() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (remote, authority) = (Remote::default(), Authority::new("one").unwrap());
     let mut target = target(&authority, "0");
-    for number in 0..KEPT {
+    for number in 0..CAPACITY {
         target.uid = number.to_string();
         remote.client(&target).unwrap();
     }
@@ -56,18 +56,18 @@ async fn the_connection_that_was_used_least_recently_makes_room() {
     remote.client(&target).unwrap();
     target.uid = "one more".to_owned();
     remote.client(&target).unwrap();
-    let kept = kept(&remote);
-    assert_eq!(kept.len(), KEPT);
-    assert!(kept.contains(&"0".to_owned()) && !kept.contains(&"1".to_owned()));
+    let uids = cached_uids(&remote);
+    assert_eq!(uids.len(), CAPACITY);
+    assert!(uids.contains(&"0".to_owned()) && !uids.contains(&"1".to_owned()));
 }
 
 #[tokio::test]
-async fn damaged_material_is_told_without_showing_it() {
+async fn an_invalid_key_is_refused_without_showing_it() {
     let (remote, authority) = (Remote::default(), Authority::new("one").unwrap());
     let mut target = target(&authority, "u");
     target.key = b"not a key".to_vec();
     let Err(error) = remote.client(&target) else {
-        panic!("a key that is none must be refused");
+        panic!("an invalid key must be refused");
     };
     assert!(
         error.to_string().contains("kubeconfig cannot be used"),
@@ -76,8 +76,8 @@ async fn damaged_material_is_told_without_showing_it() {
     assert!(!format!("{target:?}").contains("not a key"));
 }
 
-/// An "API server" that answers every request with `answer`, and then with the same bytes for ever.
-async fn serves(authority: &Authority, answer: &'static str, endless: bool) -> u16 {
+/// Starts a TLS server that answers every request with `answer`, followed by blanks for ever if `endless`.
+async fn start_server(authority: &Authority, answer: &'static str, endless: bool) -> u16 {
     let pair = authority.server("t", &["t.ns.svc"]).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
@@ -110,21 +110,21 @@ async fn serves(authority: &Authority, answer: &'static str, endless: bool) -> u
     port
 }
 
-/// Bytes of this process that are in memory.
+/// Resident memory of this process in bytes.
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tenants_that_answer_endlessly_cost_little_and_delay_no_neighbour() {
+async fn endless_answers_of_tenants_use_little_memory_and_delay_no_other_tenant() {
     const ENDLESS: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{";
-    const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 57\r\n\r\n{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"n\":1}}";
+    const SHORT: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 57\r\n\r\n{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"n\":1}}";
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (remote, authority) = (Remote::default(), Authority::new("one").unwrap());
-    let (hostile, fine) = (
-        serves(&authority, ENDLESS, true).await,
-        serves(&authority, FINE, false).await,
+    let (hostile, sound) = (
+        start_server(&authority, ENDLESS, true).await,
+        start_server(&authority, SHORT, false).await,
     );
     let at = |uid: String, port| {
         let mut target = target(&authority, &uid);
@@ -133,35 +133,35 @@ async fn tenants_that_answer_endlessly_cost_little_and_delay_no_neighbour() {
         Api::<Namespace>::all(remote.client(&target).unwrap())
     };
     let before = resident();
-    let visits = (0..32).map(|number| {
+    let requests = (0..32).map(|number| {
         let api = at(format!("hostile {number}"), hostile);
         tokio::spawn(async move { api.get("default").await })
     });
-    let visits: Vec<_> = visits.collect();
-    let neighbour = at("neighbour".to_owned(), fine);
-    let begun = super::super::clock::instant();
+    let requests: Vec<_> = requests.collect();
+    let neighbour = at("neighbour".to_owned(), sound);
+    let begin = super::super::clock::instant();
     neighbour
         .get("default")
         .await
         .expect("a neighbour is served");
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < Duration::from_secs(5),
         "{:?}",
-        begun.elapsed()
+        begin.elapsed()
     );
-    let mut most = 0;
-    for visit in visits {
-        while !visit.is_finished() {
-            most = most.max(resident());
+    let mut peak = 0;
+    for request in requests {
+        while !request.is_finished() {
+            peak = peak.max(resident());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let error = visit.await.unwrap().expect_err("there is no end");
+        let error = request.await.unwrap().expect_err("the answer does not end");
         let text = format!("{error:?}");
         assert!(
             text.contains("TooLong") || text.contains("TooMany"),
             "{text}"
         );
     }
-    let grown = most.saturating_sub(before) >> 20;
-    assert!(grown < 200, "{grown} MiB");
+    let growth = peak.saturating_sub(before) >> 20;
+    assert!(growth < 200, "{growth} MiB");
 }

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     listen::{self, Limits},
+    lock,
     metrics_access::Access,
     telemetry::Metrics,
     watchdog::Watchdog,
@@ -126,19 +127,16 @@ pub struct Certificates {
 impl Certificates {
     /// Replaces certificate chain and private key, both in PEM.
     pub fn set(&self, certificate: &[u8], key: &[u8]) -> Result<(), ServeError> {
-        let wrong = |text: String| ServeError::Certificate(text);
+        let invalid = |text: String| ServeError::Certificate(text);
         let chain: Vec<CertificateDer> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
-            .map_err(|e| wrong(e.to_string()))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| wrong(e.to_string()))?;
+            .map_err(|e| invalid(e.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| invalid(e.to_string()))?;
         let key = rustls::crypto::ring::sign::any_supported_type(&key)
-            .map_err(|e| wrong(e.to_string()))?;
+            .map_err(|e| invalid(e.to_string()))?;
         let pair = CertifiedKey::new(chain, key);
-        pair.keys_match().map_err(|e| wrong(e.to_string()))?;
-        *self
-            .current
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(pair));
+        pair.keys_match().map_err(|e| invalid(e.to_string()))?;
+        *lock::write(&self.current) = Some(Arc::new(pair));
         Ok(())
     }
 
@@ -158,19 +156,13 @@ impl Certificates {
 
     /// True once a certificate is set.
     pub fn is_set(&self) -> bool {
-        self.current
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .is_some()
+        lock::read(&self.current).is_some()
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        lock::read(&self.current).clone()
     }
 }
 

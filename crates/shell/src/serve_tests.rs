@@ -8,8 +8,8 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 
-/// What `/hello` answers to a client that trusts `authority`; `None` without a connection.
-async fn asked(address: SocketAddr, authority: &Authority) -> Option<String> {
+/// Answer of `/hello` to a client that trusts `authority`; `None` if the TLS handshake fails.
+async fn get_hello(address: SocketAddr, authority: &Authority) -> Option<String> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(authority.pair().cert.as_bytes()).unwrap();
     roots.add(ca).unwrap();
@@ -32,14 +32,14 @@ async fn asked(address: SocketAddr, authority: &Authority) -> Option<String> {
     Some(String::from_utf8(answer).unwrap())
 }
 
-fn served(certificates: &Certificates, authority: &Authority) {
+fn set_certificate(certificates: &Certificates, authority: &Authority) {
     let pair = authority.server("webhook", &["webhook.ns.svc"]).unwrap();
     let set = certificates.set(pair.cert.as_bytes(), pair.key.as_bytes());
     set.unwrap();
 }
 
 #[tokio::test]
-async fn a_certificate_is_exchanged_while_it_serves() {
+async fn a_certificate_is_exchanged_while_the_server_runs() {
     let (one, two) = (
         Authority::new("one").unwrap(),
         Authority::new("two").unwrap(),
@@ -51,20 +51,34 @@ async fn a_certificate_is_exchanged_while_it_serves() {
     let service = (router, listen::REVIEWS);
     tokio::spawn(serve_tls(listener, service, certificates.clone()));
     assert!(!certificates.is_set());
-    assert_eq!(asked(address, &one).await, None, "nothing to serve with");
-    served(&certificates, &one);
-    assert!(asked(address, &one).await.unwrap().ends_with("good day"));
-    assert_eq!(asked(address, &two).await, None);
-    served(&certificates, &two);
-    assert!(asked(address, &two).await.unwrap().ends_with("good day"));
-    assert_eq!(asked(address, &one).await, None);
+    assert_eq!(
+        get_hello(address, &one).await,
+        None,
+        "no certificate is set"
+    );
+    set_certificate(&certificates, &one);
+    assert!(
+        get_hello(address, &one)
+            .await
+            .unwrap()
+            .ends_with("good day")
+    );
+    assert_eq!(get_hello(address, &two).await, None);
+    set_certificate(&certificates, &two);
+    assert!(
+        get_hello(address, &two)
+            .await
+            .unwrap()
+            .ends_with("good day")
+    );
+    assert_eq!(get_hello(address, &one).await, None);
 }
 
 #[test]
 fn a_certificate_with_the_key_of_another_is_refused_and_the_old_one_stays() {
     let authority = Authority::new("one").unwrap();
     let certificates = Certificates::default();
-    served(&certificates, &authority);
+    set_certificate(&certificates, &authority);
     let pair = authority.server("webhook", &["webhook.ns.svc"]).unwrap();
     let other = authority.server("webhook", &["webhook.ns.svc"]).unwrap();
     assert!(
@@ -77,7 +91,7 @@ fn a_certificate_with_the_key_of_another_is_refused_and_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named() {
+async fn an_address_in_use_is_named_in_the_error() {
     let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = taken.local_addr().unwrap();
     let error = health(address, || true, Watchdog::default())
@@ -97,13 +111,13 @@ async fn status(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_is_healthy_at_once_and_ready_only_when_the_lists_are_there() {
+async fn a_replica_is_healthy_at_once_and_ready_once_the_lists_are_complete() {
     use std::sync::atomic::{AtomicBool, Ordering};
     static READY: AtomicBool = AtomicBool::new(false);
-    let address = free().await;
+    let address = free_address().await;
     let ready = || READY.load(Ordering::SeqCst);
     tokio::spawn(health(address, ready, Watchdog::default()));
-    reachable(address).await;
+    wait_until_reachable(address).await;
     assert!(
         status(address, "/healthz")
             .await
@@ -116,10 +130,10 @@ async fn it_is_healthy_at_once_and_ready_only_when_the_lists_are_there() {
 
 #[tokio::test]
 async fn a_replica_whose_work_is_stalled_is_not_healthy() {
-    let (address, watchdog) = (free().await, Watchdog::default());
+    let (address, watchdog) = (free_address().await, Watchdog::default());
     watchdog.beat("tenants");
     tokio::spawn(health(address, || true, watchdog.clone()));
-    reachable(address).await;
+    wait_until_reachable(address).await;
     let healthy = async || {
         status(address, "/healthz")
             .await
@@ -137,10 +151,10 @@ async fn a_replica_whose_work_is_stalled_is_not_healthy() {
 }
 
 #[tokio::test]
-async fn metrics_say_which_format_they_have() {
-    let address = free().await;
+async fn metrics_are_served_with_the_content_type_of_open_metrics() {
+    let address = free_address().await;
     tokio::spawn(super::metrics(address, Metrics::default(), None));
-    reachable(address).await;
+    wait_until_reachable(address).await;
     let answer = status(address, "/metrics").await;
     assert!(answer.contains(OPEN_METRICS), "{answer}");
     assert!(answer.contains("kamaji_build_info{"), "{answer}");
@@ -148,18 +162,18 @@ async fn metrics_say_which_format_they_have() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_served_only_once_its_own_listener_takes_connections() {
+async fn a_certificate_is_served_once_its_own_listener_accepts_connections() {
     let (certificates, authority) = (Certificates::default(), Authority::new("one").unwrap());
-    served(&certificates, &authority);
+    set_certificate(&certificates, &authority);
     let metrics = certificates.shared();
     assert!(certificates.is_set() && !certificates.is_served());
-    let address = free().await;
+    let address = free_address().await;
     tokio::spawn(tls(
         address,
         (Router::new(), listen::SMALL),
         metrics.clone(),
     ));
-    reachable(address).await;
+    wait_until_reachable(address).await;
     assert!(metrics.is_served() && !certificates.is_served());
     let taken = tls(
         address,
@@ -168,22 +182,22 @@ async fn a_certificate_is_served_only_once_its_own_listener_takes_connections() 
     )
     .await;
     assert!(taken.is_err() && !certificates.is_served());
-    let address = free().await;
+    let address = free_address().await;
     tokio::spawn(tls(
         address,
         (Router::new(), listen::SMALL),
         certificates.clone(),
     ));
-    reachable(address).await;
+    wait_until_reachable(address).await;
     assert!(certificates.is_served());
 }
 
-async fn free() -> SocketAddr {
+async fn free_address() -> SocketAddr {
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     listener.local_addr().unwrap()
 }
 
-async fn reachable(address: SocketAddr) {
+async fn wait_until_reachable(address: SocketAddr) {
     while TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }

@@ -10,6 +10,8 @@ use std::{
 use kamaji_core::object::holds;
 use serde_json::Value;
 
+use super::lock::lock;
+
 /// Period in which writes are counted.
 pub const WINDOW: Duration = Duration::from_mins(1);
 /// Writes of one object in [`WINDOW`] after which it is a storm. A tenant that is created, rolled
@@ -18,7 +20,7 @@ pub const OBJECT: usize = 20;
 /// The same for a status, which follows each pod of a rollout.
 pub const STATUS: usize = 120;
 /// Time for which an object in a storm is not written.
-const REST: Duration = Duration::from_mins(5);
+const PAUSE: Duration = Duration::from_mins(5);
 
 /// Counter of writes by object. Clones share it.
 #[derive(Clone, Default)]
@@ -41,7 +43,7 @@ struct Recent {
 
 struct Storm {
     until: Instant,
-    /// One write was let through after the rest, to see whether it stays.
+    /// One write was admitted after the rest, to see whether the storm is over.
     probed: bool,
 }
 
@@ -72,7 +74,7 @@ impl Recent {
         };
         if self.times.len() >= limit {
             self.storm = Some(Storm {
-                until: now + REST,
+                until: now + PAUSE,
                 probed: false,
             });
             return false;
@@ -127,9 +129,7 @@ impl Guard {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -7,13 +7,13 @@ fn seconds(begin: Instant, after: u64) -> Instant {
 }
 
 #[test]
-fn as_many_writes_as_the_limit_are_no_storm_and_one_more_is() {
+fn a_write_beyond_the_limit_is_refused_as_a_storm() {
     let (guard, begin) = (Guard::default(), Instant::now());
     for _ in 0..OBJECT {
         assert!(guard.admit("a", OBJECT, begin));
     }
     assert!(!guard.admit("a", OBJECT, begin));
-    assert!(guard.admit("b", OBJECT, begin), "nobody else suffers");
+    assert!(guard.admit("b", OBJECT, begin), "other objects are written");
 }
 
 #[test]
@@ -28,14 +28,14 @@ fn slow_writes_are_never_a_storm() {
 }
 
 #[test]
-fn after_a_storm_one_write_shows_whether_it_stays() {
+fn one_write_after_a_storm_shows_whether_the_storm_is_over() {
     let (guard, begin) = (Guard::default(), Instant::now());
     while guard.admit("a", OBJECT, begin) {}
     assert!(!guard.admit("a", OBJECT, seconds(begin, 299)));
     assert!(guard.admit("a", OBJECT, seconds(begin, 301)));
     assert!(
         !guard.admit("a", OBJECT, seconds(begin, 302)),
-        "it did not stay"
+        "the storm goes on"
     );
     assert!(!guard.admit("a", OBJECT, seconds(begin, 590)));
     assert!(guard.admit("a", OBJECT, seconds(begin, 610)));
@@ -43,13 +43,13 @@ fn after_a_storm_one_write_shows_whether_it_stays() {
     for _ in 0..OBJECT {
         assert!(
             guard.admit("a", OBJECT, calm),
-            "it stayed, and all is forgotten"
+            "the storm is over and forgotten"
         );
     }
 }
 
 #[test]
-fn objects_that_are_quiet_are_forgotten() {
+fn objects_without_recent_writes_are_forgotten() {
     let (guard, begin) = (Guard::default(), Instant::now());
     for number in 0..1000 {
         guard.admit(&number.to_string(), OBJECT, begin);
@@ -79,7 +79,7 @@ fn the_first_field_that_differs_is_named_without_its_value() {
 }
 
 #[test]
-fn a_plan_that_flaps_is_told_apart_from_a_fight() {
+fn a_flapping_plan_is_distinguished_from_a_second_field_manager() {
     let (guard, now) = (Guard::default(), Instant::now());
     let (one, two) = (
         json!({"data": {"a": "1"}}),
@@ -87,7 +87,7 @@ fn a_plan_that_flaps_is_told_apart_from_a_fight() {
     );
     guard.admit("a", OBJECT, now);
     guard.wrote("a", &one);
-    assert_eq!(guard.flapping("a", &two), None, "not kept without need");
+    assert_eq!(guard.flapping("a", &two), None, "not recorded without need");
     while guard.admit("a", OBJECT, now) {}
     guard.wrote("a", &one);
     assert_eq!(guard.flapping("a", &two).as_deref(), Some("data.b"));
@@ -95,7 +95,7 @@ fn a_plan_that_flaps_is_told_apart_from_a_fight() {
 }
 
 #[test]
-fn whoever_else_writes_the_object_is_named_once() {
+fn each_other_field_manager_is_named_once() {
     let live = json!({"metadata": {"managedFields": [
         {"manager": "kamaji"},
         {"manager": "kubectl"},

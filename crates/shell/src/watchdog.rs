@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::clock;
+use super::{clock, lock::lock};
 
 /// Longest time between two beats of a part.
 pub const BEAT: Duration = Duration::from_secs(30);
@@ -50,9 +50,7 @@ impl Watchdog {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Instant>> {
-        self.parts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.parts)
     }
 }
 
@@ -61,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_that_goes_silent_is_stalled_and_one_that_is_over_is_not() {
+    async fn a_part_without_beats_is_stalled_until_it_is_done() {
         let watchdog = Watchdog::default();
         assert_eq!(watchdog.stalled(), None, "a standby has no work");
         watchdog.beat("tenants");

@@ -1,9 +1,9 @@
-//! The shell against a real API server: etcd and kube-apiserver, nothing else.
+//! Integration tests of the shell with a real API server: etcd and kube-apiserver, without other components.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "these are tests, and their helpers are, too"
+    reason = "tests and helpers of tests may panic"
 )]
 
 #[path = "shell/adoption.rs"]

@@ -29,7 +29,7 @@ fn a_cloud_config_gives_files_and_commands() {
 }
 
 #[test]
-fn what_the_machine_does_not_know_and_what_is_no_cloud_config_is_refused() {
+fn unknown_variables_and_other_formats_are_refused() {
     let error = parse(DATA, &BTreeMap::new()).unwrap_err();
     assert!(error.to_string().contains("local_hostname"), "{error}");
     let error = parse("{\"ignition\": {}}", &known()).unwrap_err();

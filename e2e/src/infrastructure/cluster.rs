@@ -1,5 +1,5 @@
-//! Infrastructure of a `HollowCluster`: nothing to make, provisioned once its control plane is
-//! known.
+//! Infrastructure of a `HollowCluster`: it needs no resources and is provisioned once its control
+//! plane is known.
 
 use anyhow::Result;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};

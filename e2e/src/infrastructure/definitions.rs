@@ -87,7 +87,7 @@ fn machine() -> Value {
     json!({
         "spec": {"type": "object", "properties": {
             "providerID": {"type": "string"},
-            // What a hollow Node offers; a kubelet tells for itself.
+            // Capacity of a hollow Node; a kubelet reports its own.
             "capacity": {"type": "object", "additionalProperties": {"type": "string"}},
         }},
         "status": initialized(json!({"addresses": {"type": "array", "items": address}})),

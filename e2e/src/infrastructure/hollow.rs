@@ -13,7 +13,7 @@ use kube::runtime::controller::Action;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::machine::{Makes, Order};
+use super::machine::{MachineInput, MachineProvider};
 use crate::kubeconfig::client_from;
 
 /// Time between two renewals of the lease. A tenant misses them after 40 s.
@@ -43,15 +43,15 @@ impl Hollow {
     }
 }
 
-impl Makes for Hollow {
+impl MachineProvider for Hollow {
     const KIND: &'static str = "HollowMachine";
 
-    async fn ensure(&self, order: &Order<'_>) -> Result<String> {
-        let tenant = self.tenant(order.kubeconfig).await?;
-        let name = order.machine.name_any();
+    async fn ensure(&self, input: &MachineInput<'_>) -> Result<String> {
+        let tenant = self.tenant(input.kubeconfig).await?;
+        let name = input.machine.name_any();
         let nodes: Api<Node> = Api::all(tenant.clone());
         if nodes.get_opt(&name).await?.is_none() {
-            register(&nodes, &name, order).await?;
+            register(&nodes, &name, input).await?;
         }
         renew(&tenant, &name).await?;
         end_pods(&tenant, &name).await?;
@@ -68,8 +68,8 @@ impl Makes for Hollow {
     }
 }
 
-async fn register(nodes: &Api<Node>, name: &str, order: &Order<'_>) -> Result<()> {
-    let version = order.owner.data["spec"]["version"]
+async fn register(nodes: &Api<Node>, name: &str, input: &MachineInput<'_>) -> Result<()> {
+    let version = input.owner.data["spec"]["version"]
         .as_str()
         .unwrap_or_default();
     let params = PatchParams::apply(MANAGER).force();
@@ -77,7 +77,7 @@ async fn register(nodes: &Api<Node>, name: &str, order: &Order<'_>) -> Result<()
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
         "spec": {
-            "providerID": order.provider_id,
+            "providerID": input.provider_id,
             "taints": [{"key": UNINITIALIZED, "effect": "NoSchedule"}],
         },
     });
@@ -92,7 +92,7 @@ async fn register(nodes: &Api<Node>, name: &str, order: &Order<'_>) -> Result<()
     };
     let mut capacity = json!({"cpu": "4", "memory": "8Gi", "pods": "110"});
     if let (Value::Object(into), Value::Object(asked)) =
-        (&mut capacity, &order.machine.data["spec"]["capacity"])
+        (&mut capacity, &input.machine.data["spec"]["capacity"])
     {
         into.extend(asked.clone());
     }

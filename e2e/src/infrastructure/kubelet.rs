@@ -12,7 +12,7 @@ use kube::runtime::controller::Action;
 use tokio::sync::Mutex;
 
 use super::cloud_config::{self, CloudConfig};
-use super::machine::{Makes, Order};
+use super::machine::{MachineInput, MachineProvider};
 use crate::bed::Bed;
 use crate::command::{feed, output};
 use crate::kubectl::Kubectl;
@@ -77,8 +77,8 @@ impl Kubelets {
     }
 
     /// Starts the machine as if its image had been booted, and runs the bootstrap data.
-    async fn boot(&self, worker: &Worker, order: &Order<'_>) -> Result<()> {
-        let config = cloud_config::parse(order.bootstrap, &known(worker, order))?;
+    async fn boot(&self, worker: &Worker, input: &MachineInput<'_>) -> Result<()> {
+        let config = cloud_config::parse(input.bootstrap, &known(worker, input))?;
         worker.open().await?;
         let file = format!("{PATCHES}/{KUBELET_PATCH}");
         write(worker, &file, ("0644", &worker.kubelet_patch())).await?;
@@ -93,21 +93,21 @@ impl Kubelets {
     }
 }
 
-impl Makes for Kubelets {
+impl MachineProvider for Kubelets {
     const KIND: &'static str = "KubeletMachine";
 
-    async fn ensure(&self, order: &Order<'_>) -> Result<String> {
-        let bed = self.bed_of(order.owner).await?;
-        let worker = self.find_or_take(&bed, &key(order.machine)).await?;
+    async fn ensure(&self, input: &MachineInput<'_>) -> Result<String> {
+        let bed = self.bed_of(input.owner).await?;
+        let worker = self.find_or_take(&bed, &key(input.machine)).await?;
         let dir = worker.node().dir();
         if !dir.join(BOOTSTRAPPED).exists() {
-            // Half a machine is none: one that was broken off before begins anew.
+            // An interrupted bootstrap is removed and starts again.
             worker.node().close().await?;
-            self.boot(&worker, order).await?;
+            self.boot(&worker, input).await?;
             mark(&dir, BOOTSTRAPPED)?;
         }
         if !dir.join(COMPLETED).exists() {
-            let tenant = self.kubectl(&worker, order.kubeconfig)?;
+            let tenant = self.kubectl(&worker, input.kubeconfig)?;
             worker.complete(&tenant).await?;
             mark(&dir, COMPLETED)?;
         }
@@ -139,12 +139,12 @@ fn find(bed: &Bed, key: &str) -> Result<Option<Worker>> {
 }
 
 /// Metadata of the machine, as cloud-init would read it from the provider's metadata service.
-fn known(worker: &Worker, order: &Order<'_>) -> BTreeMap<&'static str, String> {
+fn known(worker: &Worker, input: &MachineInput<'_>) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("local_hostname", worker.name().to_owned()),
         ("local_ipv4", worker.ip().to_string()),
         ("cgroup_root", worker.node().cgroup_root()),
-        ("provider_id", order.provider_id.to_owned()),
+        ("provider_id", input.provider_id.to_owned()),
     ])
 }
 

@@ -19,9 +19,9 @@ use super::resources::{core, resource};
 const FINALIZER: &str = "testbed.kamaji.clastix.io/machine";
 const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";
 
-/// Everything that a machine is made from.
-pub struct Order<'a> {
-    /// Infrastructure machine to make.
+/// Input from which a machine is started.
+pub struct MachineInput<'a> {
+    /// Infrastructure machine to provide.
     pub machine: &'a DynamicObject,
     /// Machine of Cluster API that owns it.
     pub owner: &'a DynamicObject,
@@ -34,14 +34,14 @@ pub struct Order<'a> {
 }
 
 /// Provider of one kind of machines.
-pub trait Makes: Sync {
+pub trait MachineProvider: Sync {
     /// Kind of the infrastructure machines.
     const KIND: &'static str;
 
-    /// Makes the machine run, also if it does already, and returns its address.
-    fn ensure(&self, order: &Order<'_>) -> impl Future<Output = Result<String>> + Send;
+    /// Ensures that the machine runs; returns its address.
+    fn ensure(&self, input: &MachineInput<'_>) -> impl Future<Output = Result<String>> + Send;
 
-    /// Removes all of the machine, also when nothing is left.
+    /// Removes the machine; does nothing if it was removed before.
     fn remove(&self, machine: &DynamicObject) -> impl Future<Output = Result<()>> + Send;
 
     /// Time of the next reconcile of a machine that runs.
@@ -49,7 +49,7 @@ pub trait Makes: Sync {
 }
 
 /// Reconciles machines also when their Machine or their Cluster changes.
-pub fn related<M: Makes>(
+pub fn related<M: MachineProvider>(
     controller: Controller<DynamicObject>,
     client: &Client,
 ) -> Controller<DynamicObject> {
@@ -80,9 +80,9 @@ pub fn related<M: Makes>(
 }
 
 /// Reconciles one infrastructure machine.
-pub async fn reconcile<M: Makes>(
+pub async fn reconcile<M: MachineProvider>(
     client: &Client,
-    makes: &M,
+    provider: &M,
     machine: &DynamicObject,
 ) -> Result<Action> {
     let namespace = machine.namespace().unwrap_or_default();
@@ -92,7 +92,7 @@ pub async fn reconcile<M: Makes>(
     };
     let finalizers = machine.finalizers();
     if machine.metadata.deletion_timestamp.is_some() {
-        makes.remove(machine).await?;
+        provider.remove(machine).await?;
         let left: Vec<_> = finalizers.iter().filter(|one| *one != FINALIZER).collect();
         api.patch(M::KIND, machine, &json!({"metadata": {"finalizers": left}}))
             .await?;
@@ -120,8 +120,8 @@ pub async fn reconcile<M: Makes>(
     }
     let kind = M::KIND.trim_end_matches("Machine").to_lowercase();
     let provider_id = format!("{kind}://{namespace}/{}", machine.name_any());
-    let address = makes
-        .ensure(&Order {
+    let address = provider
+        .ensure(&MachineInput {
             machine,
             owner: &owner,
             provider_id: &provider_id,
@@ -129,8 +129,9 @@ pub async fn reconcile<M: Makes>(
             kubeconfig: &api.value(&format!("{cluster}-kubeconfig")).await?,
         })
         .await?;
-    api.run(M::KIND, machine, (&provider_id, &address)).await?;
-    Ok(makes.next())
+    api.report_provisioned(M::KIND, machine, (&provider_id, &address))
+        .await?;
+    Ok(provider.next())
 }
 
 /// Name of the Machine that owns an infrastructure machine.
@@ -177,8 +178,8 @@ impl Objects<'_> {
         Ok(())
     }
 
-    /// Makes the machine run and writes to its status that it does.
-    async fn run(
+    /// Writes provider id and address of a machine that runs, and that it is provisioned.
+    async fn report_provisioned(
         &self,
         kind: &str,
         machine: &DynamicObject,

@@ -18,13 +18,13 @@ use super::objects::Objects;
 /// Name and namespace of the Cluster.
 const HOLLOW: (&str, &str) = ("hollow", "hollow");
 
-/// How the autoscaler finds node groups: `--node-group-auto-discovery`.
+/// Labels by which the autoscaler finds node groups, as in its `--node-group-auto-discovery`.
 const DISCOVERY: &str = "cluster.x-k8s.io/cluster-name=hollow,autoscaling=enabled";
-/// How it says which Machine is to go.
-const DELETE: &str = "cluster.x-k8s.io/delete-machine";
+/// Annotation of the Machine that the next scale-down deletes; the autoscaler sets it.
+const DELETE_MACHINE: &str = "cluster.x-k8s.io/delete-machine";
 
-/// A node group is discovered at size 0, scaled up to two, and scaled down by the Machine that was
-/// named.
+/// A node group is discovered at size 0, scaled up to two Machines, and scaled down by the annotated
+/// one; then the provider is uninstalled.
 pub async fn run(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
     infrastructure::start(&testbed, Path::new(env!("CARGO_BIN_EXE_testbed"))).await?;
@@ -34,14 +34,14 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         objects: &objects,
         clusterctl: &clusterctl,
     };
-    case.comes_up().await?;
+    case.is_created().await?;
     case.is_discovered().await?;
     let tenant = clusterctl.tenant(HOLLOW).await?;
     case.is_scaled_up(&tenant).await?;
     case.is_scaled_down(&tenant).await?;
     case.is_not_moved().await?;
     objects.run("delete cluster hollow --timeout=180s").await?;
-    case.is_taken_away().await
+    case.provider_is_uninstalled().await
 }
 
 struct Case<'a> {
@@ -53,7 +53,7 @@ struct Case<'a> {
 impl Case<'_> {
     /// The Cluster becomes available; its infrastructure kind is registered with the provider and
     /// receives the endpoint.
-    async fn comes_up(&self) -> Result<()> {
+    async fn is_created(&self) -> Result<()> {
         let address = self.testbed.bed.layout.vip(22).to_string();
         let cluster = self
             .clusterctl
@@ -95,7 +95,10 @@ impl Case<'_> {
         ] {
             ensure!(annotations[key] == value, "{key} of {annotations}");
         }
-        ensure!(found[0]["spec"]["replicas"] == 0, "it begins at nothing");
+        ensure!(
+            found[0]["spec"]["replicas"] == 0,
+            "the node group has Machines already"
+        );
         Ok(())
     }
 
@@ -116,22 +119,24 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The named Machine is drained and goes with its Node; the other one stays.
+    /// The annotated Machine and its Node are deleted; the other Machine stays.
     async fn is_scaled_down(&self, tenant: &Kubectl) -> Result<()> {
         let machines = self.objects.list("machines").await?;
         let mut names = machines
             .iter()
             .filter_map(|machine| machine["metadata"]["name"].as_str());
-        let (goes, stays) = (names.next().context("one")?, names.next().context("two")?);
-        let mark = json!({"metadata": {"annotations": {DELETE: "autoscaler"}}});
-        self.objects.patch(&format!("machine {goes}"), mark).await?;
+        let (deleted, stays) = (names.next().context("one")?, names.next().context("two")?);
+        let mark = json!({"metadata": {"annotations": {DELETE_MACHINE: "autoscaler"}}});
+        self.objects
+            .patch(&format!("machine {deleted}"), mark)
+            .await?;
         self.objects
             .run("scale machinedeployment hollow --replicas=1")
             .await?;
         let left = self.machines(tenant, 1).await?;
         ensure!(
             left[0]["metadata"]["name"] == stays,
-            "{goes} was to go: {left:?}"
+            "{deleted} was to be deleted: {left:?}"
         );
         Ok(())
     }
@@ -180,23 +185,27 @@ impl Case<'_> {
             .await?;
         ensure!(moved.trim().is_empty(), "{moved}");
         // clusterctl paused the Cluster before it was interrupted.
-        let going = json!({"spec": {"paused": null}});
-        self.objects.patch("cluster hollow", going).await?;
-        ensure!(before == self.objects.run(ca).await?, "the CA is another");
+        let unpaused = json!({"spec": {"paused": null}});
+        self.objects.patch("cluster hollow", unpaused).await?;
+        ensure!(before == self.objects.run(ca).await?, "the CA was replaced");
         self.objects
             .condition("ktcp hollow-cp", ("Available", "True"))
             .await
     }
 
     /// `clusterctl delete` removes operator and provider, and leaves the objects that they manage.
-    async fn is_taken_away(&self) -> Result<()> {
+    async fn provider_is_uninstalled(&self) -> Result<()> {
         self.clusterctl.run("delete --control-plane kamaji").await?;
         let line = "get deployments -n kamaji-system -o name";
-        until("they are gone", Duration::from_mins(1), || async {
-            let left = self.testbed.kubectl()?.run(line).await?;
-            ensure!(left.trim().is_empty(), "there are {left}");
-            Ok(())
-        })
+        until(
+            "the Deployments are deleted",
+            Duration::from_mins(1),
+            || async {
+                let left = self.testbed.kubectl()?.run(line).await?;
+                ensure!(left.trim().is_empty(), "{left} is left");
+                Ok(())
+            },
+        )
         .await?;
         let definitions = self.testbed.kubectl()?.run("get crd -o name").await?;
         for name in [
@@ -204,7 +213,10 @@ impl Case<'_> {
             "datastores.kamaji",
             "kamajicontrolplanes.controlplane",
         ] {
-            ensure!(definitions.contains(name), "{name} is gone, too");
+            ensure!(
+                definitions.contains(name),
+                "the definition of {name} was deleted"
+            );
         }
         Ok(())
     }

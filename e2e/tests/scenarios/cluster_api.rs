@@ -27,13 +27,13 @@ pub async fn without_infrastructure(testbed: Testbed) -> Result<()> {
         objects: &objects,
         clusterctl: &clusterctl,
     };
-    case.comes_up().await?;
+    case.is_created().await?;
     case.is_scaled().await?;
     case.is_paused().await?;
-    case.is_mended().await?;
-    case.is_refused().await?;
-    case.old_version().await?;
-    case.goes().await
+    case.invalid_san_is_reported().await?;
+    case.refused_write_is_reported().await?;
+    case.v1alpha1_is_served().await?;
+    case.is_deleted().await
 }
 
 struct Case<'a> {
@@ -44,7 +44,7 @@ struct Case<'a> {
 impl Case<'_> {
     /// The Cluster has endpoint, initialisation and kubeconfig, and the probe of Cluster API's core
     /// succeeds.
-    async fn comes_up(&self) -> Result<()> {
+    async fn is_created(&self) -> Result<()> {
         self.objects
             .condition("cluster blue", ("RemoteConnectionProbe", "True"))
             .await?;
@@ -56,7 +56,7 @@ impl Case<'_> {
         ensure!(
             cluster["spec"]["controlPlaneEndpoint"]
                 == control_plane["spec"]["controlPlaneEndpoint"],
-            "the Cluster has taken the endpoint over"
+            "the Cluster has another endpoint than its control plane"
         );
         let dual = self.clusterctl.tenant(BLUE).await?;
         let dual = dual.json("get servicecidr kubernetes").await?;
@@ -89,7 +89,7 @@ impl Case<'_> {
     /// The Cluster pauses the control plane, and so does an annotation on the control plane alone.
     async fn is_paused(&self) -> Result<()> {
         let by_cluster = |paused| ("cluster blue", json!({"spec": {"paused": paused}}));
-        self.pauses(by_cluster(true), by_cluster(false), "blue")
+        self.apply_while_paused(by_cluster(true), by_cluster(false), "blue")
             .await?;
         let annotated = |value: Value| {
             let annotations = json!({"cluster.x-k8s.io/paused": value});
@@ -98,13 +98,18 @@ impl Case<'_> {
                 json!({"metadata": {"annotations": annotations}}),
             )
         };
-        self.pauses(annotated(json!("")), annotated(Value::Null), "azure")
+        self.apply_while_paused(annotated(json!("")), annotated(Value::Null), "azure")
             .await
     }
 
     /// Changes that are made during a pause take effect when it ends.
-    async fn pauses(&self, stop: Change<'_>, go: Change<'_>, team: &str) -> Result<()> {
-        self.objects.patch(stop.0, stop.1).await?;
+    async fn apply_while_paused(
+        &self,
+        pause: Change<'_>,
+        resume: Change<'_>,
+        team: &str,
+    ) -> Result<()> {
+        self.objects.patch(pause.0, pause.1).await?;
         self.objects
             .condition("ktcp blue-cp", ("Paused", "True"))
             .await?;
@@ -115,12 +120,16 @@ impl Case<'_> {
             let tenant = self.objects.get("tcp blue-cp").await?;
             anyhow::Ok(tenant["metadata"]["labels"]["team"] == team)
         };
-        ensure!(!label().await?, "nothing is done while it is paused");
-        self.objects.patch(go.0, go.1).await?;
-        until("it goes on at once", Duration::from_secs(5), || async {
-            ensure!(label().await?, "the label is not there");
-            Ok(())
-        })
+        ensure!(!label().await?, "the label was applied during the pause");
+        self.objects.patch(resume.0, resume.1).await?;
+        until(
+            "the label is applied at once",
+            Duration::from_secs(5),
+            || async {
+                ensure!(label().await?, "the label is missing");
+                Ok(())
+            },
+        )
         .await?;
         self.objects
             .condition("ktcp blue-cp", ("Paused", "False"))
@@ -129,7 +138,7 @@ impl Case<'_> {
 
     /// A SAN with a port fits into no certificate: a condition names it, and the tenant stays as it
     /// is until the SAN is corrected.
-    async fn is_mended(&self) -> Result<()> {
+    async fn invalid_san_is_reported(&self) -> Result<()> {
         let names = |name: &str| json!({"spec": {"network": {"certSANs": [name]}}});
         self.objects
             .patch("ktcp blue-cp", names("a.example:6443"))
@@ -146,17 +155,17 @@ impl Case<'_> {
             Ok(())
         })
         .await?;
-        let asked = async || {
+        let tenant_sans = async || {
             let tenant = self.objects.get("tcp blue-cp").await?;
             anyhow::Ok(tenant["spec"]["networkProfile"]["certSANs"].clone())
         };
-        let sans = asked().await?;
+        let sans = tenant_sans().await?;
         ensure!(!sans.to_string().contains("a.example"), "{sans}");
         self.objects
             .patch("ktcp blue-cp", names("a.example"))
             .await?;
         until("the name is taken", Duration::from_secs(10), || async {
-            let (condition, sans) = (self.created().await?, asked().await?);
+            let (condition, sans) = (self.created().await?, tenant_sans().await?);
             ensure!(
                 condition["status"] == "True",
                 "the condition is {condition}"
@@ -172,7 +181,7 @@ impl Case<'_> {
 
     /// A value that only the operator's webhook refuses becomes a condition and an event; the
     /// tenant keeps running.
-    async fn is_refused(&self) -> Result<()> {
+    async fn refused_write_is_reported(&self) -> Result<()> {
         let mounts = |mounts: Value| json!({"spec": {"apiServer": {"extraVolumeMounts": mounts}}});
         let missing = json!([{"name": "no-such-volume", "mountPath": "/data"}]);
         self.objects.patch("ktcp blue-cp", mounts(missing)).await?;
@@ -210,7 +219,7 @@ impl Case<'_> {
     }
 
     /// Clients of v1alpha1 see the fields of the old contract.
-    async fn old_version(&self) -> Result<()> {
+    async fn v1alpha1_is_served(&self) -> Result<()> {
         let old = "kamajicontrolplanes.v1alpha1.controlplane.cluster.x-k8s.io blue-cp";
         let old = self.objects.get(old).await?;
         ensure!(old["status"]["initialized"] == true, "{}", old["status"]);
@@ -218,7 +227,7 @@ impl Case<'_> {
     }
 
     /// The deletion of the Cluster deletes control plane and tenant.
-    async fn goes(&self) -> Result<()> {
+    async fn is_deleted(&self) -> Result<()> {
         self.objects
             .run("delete cluster blue --timeout=120s")
             .await?;
@@ -226,11 +235,12 @@ impl Case<'_> {
             .objects
             .run("get ktcp,tcp,deployment,service -o name")
             .await?;
-        ensure!(left.trim().is_empty(), "there are {left}");
+        ensure!(left.trim().is_empty(), "{left} is left");
         Ok(())
     }
 }
 
+/// Manifest of the dual-stack Cluster without infrastructure.
 fn manifest(testbed: &Testbed) -> String {
     let address = testbed.bed.layout.vip(20);
     let network = json!({

@@ -35,9 +35,9 @@ pub async fn leaves_nothing(testbed: Testbed) -> Result<()> {
     ensure!(store.keys("goes").await? > 100 && neighbour > 100);
 
     gone.delete().await?;
-    nothing_left(&testbed, &gone).await?;
-    let trace = store.trace("goes").await?;
-    ensure!(trace.is_empty(), "left in etcd: {trace:?}");
+    wait_until_empty(&testbed, &gone).await?;
+    let remains = store.remains("goes").await?;
+    ensure!(remains.is_empty(), "left in etcd: {remains:?}");
     ensure!(
         store.keys("goes-too").await? >= neighbour,
         "the neighbour has lost keys"
@@ -72,14 +72,14 @@ pub async fn with_dead_api_server(testbed: Testbed) -> Result<()> {
     })
     .await?;
     tenant.delete().await?;
-    nothing_left(&testbed, &tenant).await?;
-    let trace = Store::of(&testbed).await?.trace("dies").await?;
-    ensure!(trace.is_empty(), "left in etcd: {trace:?}");
+    wait_until_empty(&testbed, &tenant).await?;
+    let remains = Store::of(&testbed).await?.remains("dies").await?;
+    ensure!(remains.is_empty(), "left in etcd: {remains:?}");
     Ok(())
 }
 
-/// Waits until the namespace holds only what Kubernetes puts into every one.
-async fn nothing_left(testbed: &Testbed, tenant: &Tenant) -> Result<()> {
+/// Waits until the tenant's namespace has only the objects that Kubernetes creates in every namespace.
+async fn wait_until_empty(testbed: &Testbed, tenant: &Tenant) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     let line = format!("-n {} get {KINDS} -o name", tenant.namespace());
     until(
@@ -91,7 +91,7 @@ async fn nothing_left(testbed: &Testbed, tenant: &Tenant) -> Result<()> {
                 .lines()
                 .filter(|name| *name != "configmap/kube-root-ca.crt")
                 .collect();
-            ensure!(left.is_empty(), "there are {left:?}");
+            ensure!(left.is_empty(), "{left:?} are left");
             Ok(())
         },
     )

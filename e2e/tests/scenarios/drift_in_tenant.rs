@@ -19,6 +19,7 @@ struct Damage {
     pointer: &'static str,
 }
 
+/// Objects of the tenant cluster that the scenario deletes.
 const DELETED: [&str; 7] = [
     "-n kube-system configmap/kubelet-config",
     "-n kube-system configmap/kubeadm-config",
@@ -65,7 +66,7 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         "networkProfile": manifest::at_address(&testbed, 2),
         "addons": {"coreDNS": {}, "kubeProxy": {}, "konnectivity": {"server": {"port": 8132}}},
     });
-    let text = manifest::tenant("drift-inside", "drifts", spec);
+    let text = manifest::tenant("drift-tenant", "drifts", spec);
     let tenant = Tenant::apply(&testbed, &text).await?;
     tenant.wait_ready(Duration::from_mins(2)).await?;
     let kubectl = tenant.kubectl().await?;
@@ -142,7 +143,7 @@ async fn edited_objects_are_restored(kubectl: &Kubectl) -> Result<()> {
                 ensure!(now == before, "it is {now:?}, not {before:?}");
                 for what in ["annotations", "labels"] {
                     let foreign = &object["metadata"][what]["example.com/mine"];
-                    ensure!(foreign == "kept", "the foreign {what} are gone");
+                    ensure!(foreign == "kept", "the foreign {what} were removed");
                 }
                 Ok(())
             },

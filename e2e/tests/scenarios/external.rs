@@ -26,16 +26,16 @@ use super::objects::{Objects, cluster};
 
 /// Name and namespace of the Cluster.
 const FAR: (&str, &str) = ("far", "far");
-/// Where its tenant is in the other cluster.
-const THERE: &str = "tenants";
-/// Port of its API server, beyond those of NodePorts.
+/// Namespace of the tenant in the other management cluster.
+const TENANT_NAMESPACE: &str = "tenants";
+/// Port of the tenant's API server, above the range of NodePorts.
 const PORT: u16 = 45443;
-/// Secret and key of the other cluster's kubeconfig.
+/// Name of the Secret with the other management cluster's kubeconfig, and the key in it.
 const KUBECONFIG: (&str, &str) = ("other", "kubeconfig");
 
 pub async fn run(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
-    let other = Other::up(&testbed).await?;
+    let other = Other::start(&testbed).await?;
     let objects = Objects::of(&testbed, FAR.1)?;
     objects.namespace().await?;
     let case = Case {
@@ -43,15 +43,15 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         objects: &objects,
         other: &other,
     };
-    case.comes_up().await?;
-    case.is_rotated().await?;
-    case.goes().await?;
-    case.goes_without_its_tenant().await?;
+    case.is_created().await?;
+    case.kubeconfig_is_rotated().await?;
+    case.is_deleted().await?;
+    case.is_deleted_after_its_tenant().await?;
     objects.run("delete namespace far").await?;
-    other.down().await
+    other.stop().await
 }
 
-/// The other management cluster.
+/// The other management cluster: a tenant of the testbed with one worker.
 struct Other {
     tenant: Tenant,
     worker: Worker,
@@ -60,7 +60,8 @@ struct Other {
 }
 
 impl Other {
-    async fn up(testbed: &Testbed) -> Result<Self> {
+    /// Creates the tenant, joins its worker, and installs the operator and the service accounts.
+    async fn start(testbed: &Testbed) -> Result<Self> {
         let tenant = Tenant::apply(testbed, &other_manifest(testbed)).await?;
         tenant.wait_ready(Duration::from_mins(2)).await?;
         let kubectl = tenant.kubectl().await?;
@@ -79,36 +80,40 @@ impl Other {
         })
     }
 
-    /// A kubeconfig of one of its accounts.
+    /// Kubeconfig with a new token of a service account of the other cluster.
     async fn kubeconfig(&self, account: &str) -> Result<String> {
         let text = fs::read_to_string(self.kubectl.kubeconfig())?;
         let mut config: Value = serde_saphyr::from_str(&text)?;
-        let line = format!("-n {THERE} create token {account}");
+        let line = format!("-n {TENANT_NAMESPACE} create token {account}");
         let token = self.kubectl.run(&line).await?;
         let name = config["users"][0]["name"].take();
         config["users"] = json!([{"name": name, "user": {"token": token.trim()}}]);
         Ok(config.to_string())
     }
 
-    /// TenantControlPlanes in the other cluster.
+    /// Lists the TenantControlPlanes of the other cluster.
     async fn tenants(&self) -> Result<Vec<Value>> {
-        let list = self.kubectl.json(&format!("-n {THERE} get tcp")).await?;
+        let list = self
+            .kubectl
+            .json(&format!("-n {TENANT_NAMESPACE} get tcp"))
+            .await?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Waits until the other cluster holds nothing of a tenant.
-    async fn is_empty(&self) -> Result<()> {
+    /// Waits until the other cluster has no object of a tenant.
+    async fn wait_empty(&self) -> Result<()> {
         let kinds = "tcp,deployment,pod,service,secret,ingress";
-        let line = format!("-n {THERE} get {kinds} -o name");
+        let line = format!("-n {TENANT_NAMESPACE} get {kinds} -o name");
         until("nothing is left", Duration::from_mins(1), || async {
             let left = self.kubectl.run(&line).await?;
-            ensure!(left.trim().is_empty(), "there are {left}");
+            ensure!(left.trim().is_empty(), "{left} is left");
             Ok(())
         })
         .await
     }
 
-    async fn down(self) -> Result<()> {
+    /// Removes the worker and deletes the tenant.
+    async fn stop(self) -> Result<()> {
         self.worker.remove().await?;
         self.tenant.delete().await
     }
@@ -121,8 +126,9 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    async fn comes_up(&self) -> Result<()> {
-        self.gives_kubeconfig(&self.other.kubeconfig("first").await?)
+    /// The tenant is created in the other cluster, and the Cluster becomes available.
+    async fn is_created(&self) -> Result<()> {
+        self.apply_kubeconfig(&self.other.kubeconfig("first").await?)
             .await?;
         self.objects
             .apply(&cluster_manifest(&self.other.worker))
@@ -141,20 +147,23 @@ impl Case<'_> {
         let described = self.clusterctl.run("describe cluster far -n far").await?;
         ensure!(described.contains("KamajiControlPlane"), "{described}");
         let here = self.objects.run("get tcp,deployment -o name").await?;
-        ensure!(here.trim().is_empty(), "{here} are here, not there");
+        ensure!(
+            here.trim().is_empty(),
+            "{here} is in this management cluster"
+        );
         ensure!(self.other.tenants().await?.len() == 1);
         Ok(())
     }
 
-    /// The first kubeconfig is revoked; the second one works as the first did.
-    async fn is_rotated(&self) -> Result<()> {
+    /// The kubeconfig is replaced and the first one revoked: changes still reach the same tenant.
+    async fn kubeconfig_is_rotated(&self) -> Result<()> {
         let before = self.other.tenants().await?;
         let first = self.kubectl_of("first").await?;
-        self.gives_kubeconfig(&self.other.kubeconfig("second").await?)
+        self.apply_kubeconfig(&self.other.kubeconfig("second").await?)
             .await?;
-        let line = format!("-n {THERE} delete serviceaccount first");
+        let line = format!("-n {TENANT_NAMESPACE} delete serviceaccount first");
         self.other.kubectl.run(&line).await?;
-        let line = format!("-n {THERE} get tcp");
+        let line = format!("-n {TENANT_NAMESPACE} get tcp");
         until(
             "the first account is refused",
             Duration::from_secs(30),
@@ -178,27 +187,24 @@ impl Case<'_> {
         self.objects.condition("ktcp far-cp", found).await
     }
 
-    async fn goes(&self) -> Result<()> {
+    /// The deletion of the Cluster deletes the tenant in the other cluster.
+    async fn is_deleted(&self) -> Result<()> {
         self.objects
             .run("delete cluster far --timeout=120s")
             .await?;
-        self.leaves_nothing_here().await?;
-        self.other.is_empty().await
+        self.leaves_no_objects().await?;
+        self.other.wait_empty().await
     }
 
-    /// The Cluster is deleted after somebody has deleted the tenant in the other cluster.
-    async fn goes_without_its_tenant(&self) -> Result<()> {
+    /// The Cluster can be deleted after its tenant was deleted in the other cluster.
+    async fn is_deleted_after_its_tenant(&self) -> Result<()> {
         self.objects
             .apply(&cluster_manifest(&self.other.worker))
             .await?;
-        until(
-            "the tenant is asked for",
-            Duration::from_mins(1),
-            || async {
-                ensure!(self.other.tenants().await?.len() == 1, "there is none");
-                Ok(())
-            },
-        )
+        until("the tenant is created", Duration::from_mins(1), || async {
+            ensure!(self.other.tenants().await?.len() == 1, "there is no tenant");
+            Ok(())
+        })
         .await?;
         let paused =
             |value: Value| json!({"metadata": {"annotations": {"cluster.x-k8s.io/paused": value}}});
@@ -206,11 +212,11 @@ impl Case<'_> {
         self.objects
             .condition("ktcp far-cp", ("Paused", "True"))
             .await?;
-        let line = format!("-n {THERE} delete tcp --all --timeout=120s");
+        let line = format!("-n {TENANT_NAMESPACE} delete tcp --all --timeout=120s");
         self.other.kubectl.run(&line).await?;
         self.objects.run("delete cluster far --wait=false").await?;
         until(
-            "the control plane is to go",
+            "the control plane is being deleted",
             Duration::from_mins(1),
             || async {
                 let found = self.objects.get("ktcp far-cp").await?;
@@ -225,11 +231,12 @@ impl Case<'_> {
         self.objects
             .run("wait --for=delete cluster/far --timeout=60s")
             .await?;
-        self.leaves_nothing_here().await?;
-        self.other.is_empty().await
+        self.leaves_no_objects().await?;
+        self.other.wait_empty().await
     }
 
-    async fn gives_kubeconfig(&self, kubeconfig: &str) -> Result<()> {
+    /// Applies the Secret that the control plane refers to.
+    async fn apply_kubeconfig(&self, kubeconfig: &str) -> Result<()> {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": KUBECONFIG.0},
             "stringData": {KUBECONFIG.1: kubeconfig},
@@ -237,6 +244,7 @@ impl Case<'_> {
         self.objects.apply(&secret.to_string()).await
     }
 
+    /// kubectl for the other cluster with the rights of one account.
     async fn kubectl_of(&self, account: &str) -> Result<Kubectl> {
         let bed = &self.other.testbed.bed;
         let path: PathBuf = bed.layout.dir("tenants").join(format!("{account}.conf"));
@@ -245,31 +253,33 @@ impl Case<'_> {
         Kubectl::new(&bed.tools, &path)
     }
 
-    /// But the kubeconfig of the other cluster, which a person has put here.
-    async fn leaves_nothing_here(&self) -> Result<()> {
+    /// Fails if anything of the Cluster is left in this management cluster; the kubeconfig's Secret was
+    /// created by the test and stays.
+    async fn leaves_no_objects(&self) -> Result<()> {
         let left = self
             .objects
             .run("get cluster,ktcp,tcp,secret -o name")
             .await?;
         let expected = format!("secret/{}", KUBECONFIG.0);
-        ensure!(left.trim() == expected, "there are {left}");
+        ensure!(left.trim() == expected, "{left} is left");
         Ok(())
     }
 }
 
-/// What the other cluster allows: the words of `docs/cluster-api.md`.
+/// Service accounts of the other cluster with the rights that `docs/cluster-api.md` lists.
 fn accounts() -> Value {
     let account = |name: &str| {
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": {"name": name, "namespace": THERE},
+            "metadata": {"name": name, "namespace": TENANT_NAMESPACE},
         })
     };
-    let subject = |name: &str| json!({"kind": "ServiceAccount", "name": name, "namespace": THERE});
+    let subject =
+        |name: &str| json!({"kind": "ServiceAccount", "name": name, "namespace": TENANT_NAMESPACE});
     let group = "rbac.authorization.k8s.io";
-    let metadata = json!({"name": "kamaji-provider", "namespace": THERE});
+    let metadata = json!({"name": "kamaji-provider", "namespace": TENANT_NAMESPACE});
     json!({"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": THERE}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TENANT_NAMESPACE}},
         account("first"),
         account("second"),
         {
@@ -291,6 +301,7 @@ fn accounts() -> Value {
     ]})
 }
 
+/// Manifest of the tenant that becomes the other management cluster.
 fn other_manifest(testbed: &Testbed) -> String {
     let objects = [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
@@ -316,7 +327,7 @@ fn other_manifest(testbed: &Testbed) -> String {
     objects.map(|object| object.to_string()).join("\n---\n")
 }
 
-/// Its API server is reached at the worker that runs it.
+/// Manifest of the Cluster, whose API server is reached at the address of the worker that runs it.
 fn cluster_manifest(worker: &Worker) -> String {
     let network = json!({
         "apiServerPort": PORT,
@@ -330,7 +341,7 @@ fn cluster_manifest(worker: &Worker) -> String {
         },
         "deployment": {"externalClusterReference": {
             "kubeconfigSecretName": KUBECONFIG.0, "kubeconfigSecretKey": KUBECONFIG.1,
-            "deploymentNamespace": THERE,
+            "deploymentNamespace": TENANT_NAMESPACE,
         }},
     });
     cluster("far", &network, &control_plane)

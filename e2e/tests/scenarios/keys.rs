@@ -28,19 +28,19 @@ impl Store {
     }
 
     /// Remains of a tenant whose schema and user have this name: keys, role, user.
-    pub async fn trace(&self, name: &str) -> Result<Vec<String>> {
-        let mut trace = Vec::new();
+    pub async fn remains(&self, name: &str) -> Result<Vec<String>> {
+        let mut remains = Vec::new();
         let keys = self.keys(name).await?;
         if keys > 0 {
-            trace.push(format!("{keys} keys"));
+            remains.push(format!("{keys} keys"));
         }
         let mut auth = self.0.auth_client();
         if auth.role_list().await?.roles().iter().any(|r| r == name) {
-            trace.push("the role".to_owned());
+            remains.push("the role".to_owned());
         }
         if auth.user_list().await?.users().iter().any(|u| u == name) {
-            trace.push("the user".to_owned());
+            remains.push("the user".to_owned());
         }
-        Ok(trace)
+        Ok(remains)
     }
 }

@@ -7,7 +7,7 @@ use kamaji_e2e::catalogue::BUSYBOX;
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::wait::until;
 
-/// What the pod serves on port 8080 and logs when it starts.
+/// Text that the pod serves on port 8080 and logs when it starts.
 pub const PAGE: &str = "hello from a pod";
 
 /// A web server of this name in the namespace `default`.

@@ -1,8 +1,8 @@
 //! History of some objects, in the order in which their API server wrote them.
 //!
 //! Polling misses short-lived states, and two polls never show what existed at the same time. A
-//! record keeps every state that a watch delivers. Its revision is a number of one sequence for all
-//! objects of an API server, so that it tells which of two objects changed first.
+//! [`Record`] has every state that a watch delivers. Its revision is a number of one sequence for all
+//! objects of an API server, which orders the changes of different objects.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,7 +60,7 @@ struct History {
     incomplete: bool,
 }
 
-/// Watches objects and keeps their states until it is dropped.
+/// States of the watched objects; the watches end when it is dropped.
 pub struct Record {
     history: Arc<Mutex<History>>,
     watches: Vec<JoinHandle<()>>,
@@ -86,12 +86,12 @@ impl Record {
                 "" => Api::all_with(client.clone(), &resource),
                 _ => Api::namespaced_with(client.clone(), namespace, &resource),
             };
-            tokio::spawn(follow(api, *kind, history.clone()))
+            tokio::spawn(record_watch(api, *kind, history.clone()))
         });
         let watches: Vec<_> = watches.collect();
         let record = Self { history, watches };
         let all = kinds.len();
-        until("all is listed", Duration::from_secs(20), || async {
+        until("all kinds are listed", Duration::from_secs(20), || async {
             let listed = record.read(|history| history.listed)?;
             ensure!(listed == all, "{listed} kinds of {all}");
             Ok(())
@@ -128,22 +128,22 @@ impl Record {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, kind: Kind, history: Arc<Mutex<History>>) {
+async fn record_watch(api: Api<DynamicObject>, kind: Kind, history: Arc<Mutex<History>>) {
     let mut events = watch(api, watcher::Config::default())
         .default_backoff()
         .boxed();
-    let mut begun = false;
+    let mut listed_before = false;
     while let Some(event) = events.next().await {
-        // An error is followed by the next attempt, which begins anew if it cannot go on.
+        // The watcher retries after an error and lists again if it cannot resume.
         let Ok(event) = event else { continue };
         let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
         let (object, gone) = match event {
             Event::Init => {
-                history.incomplete |= begun;
+                history.incomplete |= listed_before;
                 continue;
             }
             Event::InitDone => {
-                begun = true;
+                listed_before = true;
                 history.listed += 1;
                 continue;
             }

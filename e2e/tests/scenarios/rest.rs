@@ -36,7 +36,7 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         Some(_) => Duration::from_mins(5),
         None => Duration::from_secs(10),
     };
-    undisturbed(&testbed, rest).await?;
+    stays_at_rest(&testbed, rest).await?;
 
     let kubectl = testbed.kubectl()?;
     let deployment = format!("-n {OPERATOR_NAMESPACE} deployment/kamaji-controller-manager");
@@ -49,14 +49,14 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     rolled?;
     let refused = refused?;
     ensure!(refused.is_empty(), "while it rolled: {refused:?}");
-    silent(&testbed, mark)?;
+    assert_no_writes(&testbed, mark)?;
     for tenant in tenants {
         tenant.delete().await?;
     }
     Ok(())
 }
 
-/// Errors of a user who keeps writing tenants until the old replica has gone.
+/// Errors of dry-run writes of a tenant, repeated while a new replica replaces the old one.
 async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
     let kubectl = testbed.kubectl()?;
     let tenant = manifest::tenant("rest", "of-a-user", json!({}));
@@ -69,27 +69,27 @@ async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
         }
     }
     println!("  {written} writes of a user while the operator was rolled out");
-    ensure!(written > 10, "too few to tell anything");
+    ensure!(written > 10, "too few writes to show anything");
     Ok(refused)
 }
 
 /// Waits until the operator is at rest, and checks that it stays so.
-async fn undisturbed(testbed: &Testbed, rest: Duration) -> Result<()> {
+async fn stays_at_rest(testbed: &Testbed, rest: Duration) -> Result<()> {
     until(
         "the operator comes to rest",
         Duration::from_mins(1),
         || async {
             let mark = testbed.audit().mark()?;
             sleep(QUIET).await;
-            silent(testbed, mark)
+            assert_no_writes(testbed, mark)
         },
     )
     .await?;
     let mark = testbed.audit().mark()?;
     sleep(rest).await;
-    silent(testbed, mark)?;
+    assert_no_writes(testbed, mark)?;
     let mut reads: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in of_the_operator(testbed, mark)? {
+    for entry in operator_requests(testbed, mark)? {
         let what = format!("{} {}", entry.verb, entry.object_ref.resource);
         *reads.entry(what).or_default() += 1;
     }
@@ -97,9 +97,9 @@ async fn undisturbed(testbed: &Testbed, rest: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Fails if the operator has written anything but its lease since the mark.
-fn silent(testbed: &Testbed, mark: u64) -> Result<()> {
-    let writes: Vec<String> = of_the_operator(testbed, mark)?
+/// Fails if the operator has written another object than its Lease since the mark.
+fn assert_no_writes(testbed: &Testbed, mark: u64) -> Result<()> {
+    let writes: Vec<String> = operator_requests(testbed, mark)?
         .iter()
         .filter(|entry| entry.is_write() && !entry.is_of_a_lease())
         .map(|entry| {
@@ -112,7 +112,8 @@ fn silent(testbed: &Testbed, mark: u64) -> Result<()> {
     Ok(())
 }
 
-fn of_the_operator(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
+/// Requests of the operator since the mark.
+fn operator_requests(testbed: &Testbed, mark: u64) -> Result<Vec<Entry>> {
     let entries = testbed.audit().since(mark)?;
     Ok(entries
         .into_iter()

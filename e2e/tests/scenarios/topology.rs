@@ -43,11 +43,11 @@ const TENANT: Kind = ("kamaji.clastix.io", "v1alpha1", "TenantControlPlane");
 const POD: Kind = ("", "v1", "Pod");
 const NODE: Kind = ("", "v1", "Node");
 
-/// Time in which nobody may send a request.
+/// Time at rest in which neither operator nor provider may send a request.
 const QUIET: Duration = Duration::from_secs(12);
 
-/// Created with a worker, patched, upgraded, scaled; left alone; a Machine and the pods of the
-/// control plane replaced; deleted.
+/// A Cluster with one worker is created, patched, upgraded and scaled; it causes no requests at rest;
+/// a Machine and the pods of the control plane are replaced; the Cluster is deleted.
 pub async fn run(testbed: Testbed) -> Result<()> {
     let clusterctl = cluster_api::install(&testbed).await?;
     testbed.load_previous().await?;
@@ -66,16 +66,20 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         objects: &objects,
         clusterctl: &clusterctl,
     };
-    let bare = case.bare().await?;
+    let initial = case.initial_objects().await?;
     case.is_generated().await?;
-    let tenant = step("a Cluster comes up", case.comes_up()).await?;
+    let tenant = step("creation", case.is_created()).await?;
     step("patches", case.is_patched()).await?;
     step("upgrade", case.is_upgraded(&tenant)).await?;
-    step("workers, none, two, one", case.is_scaled(&tenant)).await?;
-    step("nothing, while all is quiet", case.stays_as_it_is()).await?;
-    step("a new Machine", case.machine_is_replaced(&tenant)).await?;
-    step("a new control plane", case.pods_are_replaced()).await?;
-    step("its end", case.goes(&bare)).await
+    step("scaling to 0, 2 and 1 workers", case.is_scaled(&tenant)).await?;
+    step("no requests at rest", case.is_at_rest()).await?;
+    step(
+        "replacement of a Machine",
+        case.machine_is_replaced(&tenant),
+    )
+    .await?;
+    step("rollout of the control plane", case.pods_are_replaced()).await?;
+    step("deletion", case.is_deleted(&initial)).await
 }
 
 struct Case<'a> {
@@ -102,8 +106,9 @@ impl Case<'_> {
         self.objects.apply(&cluster).await
     }
 
-    /// No Machine exists before the version is known; then one runs a kubelet of this version.
-    async fn comes_up(&self) -> Result<Kubectl> {
+    /// The Cluster becomes available. Its Machine is created after the control plane has reported its
+    /// version, and runs a kubelet of this version.
+    async fn is_created(&self) -> Result<Kubectl> {
         let machine = self
             .record
             .first("the first Machine", |state| state.is(MACHINE));
@@ -125,7 +130,7 @@ impl Case<'_> {
         let tenant = self.clusterctl.tenant(GREEN).await?;
         self.nodes(&tenant, 1, &self.before).await?;
         self.serves(&tenant, &self.before).await?;
-        until("nothing is wrong", Duration::from_mins(1), || async {
+        until("no condition is False", Duration::from_mins(1), || async {
             let printed = self
                 .clusterctl
                 .run("describe cluster green -n green")
@@ -144,7 +149,7 @@ impl Case<'_> {
         Ok(tenant)
     }
 
-    /// The API server reports this version.
+    /// Fails unless the tenant's API server reports this version.
     async fn serves(&self, tenant: &Kubectl, version: &str) -> Result<()> {
         let version_info = tenant.json("version").await?;
         let served = &version_info["serverVersion"]["gitVersion"];
@@ -157,13 +162,13 @@ impl Case<'_> {
 
     /// Topology and provider agree on the fields that they share, and neither the provider nor the
     /// operator sends a request.
-    async fn stays_as_it_is(&self) -> Result<()> {
+    async fn is_at_rest(&self) -> Result<()> {
         let kinds = "cluster,ktcp,tcp,kubeletcluster,machinedeployment";
         let versions = || async {
             let found = self.objects.list(kinds).await?;
             anyhow::Ok(found.iter().map(version).collect::<Vec<_>>())
         };
-        until("all is quiet", Duration::from_mins(2), || async {
+        until("no requests", Duration::from_mins(2), || async {
             let (mark, before) = (self.testbed.audit().mark()?, versions().await?);
             tokio::time::sleep(QUIET).await;
             let after = versions().await?;
@@ -172,12 +177,12 @@ impl Case<'_> {
             let ours = entries
                 .iter()
                 .filter(|entry| entry.is_of_the_operator() && !entry.is_of_a_lease());
-            // A watch ends after some minutes and is begun anew, which is no poll.
-            let asked: Vec<_> = ours
+            // API servers end a watch after some minutes; its restart is no poll.
+            let requests: Vec<_> = ours
                 .filter(|entry| entry.verb != "watch")
                 .map(|entry| (&entry.user.username, &entry.verb, &entry.uri))
                 .collect();
-            ensure!(asked.is_empty(), "requests at rest: {asked:?}");
+            ensure!(requests.is_empty(), "requests at rest: {requests:?}");
             Ok(())
         })
         .await
@@ -185,7 +190,7 @@ impl Case<'_> {
 
     /// A variable of the Cluster reaches the tenant's Service, and so does a change of the class.
     async fn is_patched(&self) -> Result<()> {
-        // The second; its default stands there already.
+        // Path of the second variable, which has its default already.
         let path = "/spec/topology/variables/1/value";
         let variable = json!([{"op": "replace", "path": path, "value": "green"}]);
         self.objects.json_patch("cluster green", variable).await?;
@@ -197,11 +202,12 @@ impl Case<'_> {
         self.objects.patch("ktcpt kubelets", labels).await?;
         self.service("labels", "example.com/class", Some("changed"))
             .await?;
-        let none = json!({"spec": {"template": {"spec": {"network": {"serviceLabels": null}}}}});
-        self.objects.patch("ktcpt kubelets", none).await?;
+        let without = json!({"spec": {"template": {"spec": {"network": {"serviceLabels": null}}}}});
+        self.objects.patch("ktcpt kubelets", without).await?;
         self.service("labels", "example.com/class", None).await
     }
 
+    /// Waits until a label or annotation of the tenant's Service has the value, or is absent.
     async fn service(&self, what: &str, key: &str, value: Option<&str>) -> Result<()> {
         let title = format!("the Service has {what} {key}={value:?}");
         until(&title, Duration::from_mins(1), || async {
@@ -247,6 +253,7 @@ impl Case<'_> {
     }
 }
 
+/// Kind and name of an object, and its resource version.
 fn version(object: &Value) -> (String, String) {
     let word = |key: &str| {
         object["metadata"][key]

@@ -94,7 +94,7 @@ fn named(template: &str) -> String {
     })
 }
 
-/// What is made of a template: cluster and control plane themselves; those of workers stay templates.
+/// Object made from a template: of cluster and control plane the object itself; workers' stay templates.
 fn object(template: Value, class: &Value, cluster: &Value) -> Value {
     let kind = word(&template, "/kind");
     let of = |what: &str| class["spec"][what]["templateRef"]["kind"] == kind;

@@ -24,7 +24,7 @@ pub struct Infrastructures {
 
 impl Infrastructures {
     /// Reads them from `infrastructure/` in the folder that `KAMAJI_SHARED` names, else in `../shared`;
-    /// where that is absent, what is not checked is said past the test's captured output.
+    /// if it is absent, a line on standard error, which tests do not capture, says what is not checked.
     pub fn read() -> Self {
         let shared = std::env::var_os("KAMAJI_SHARED");
         let shared = shared.map_or_else(|| checkout().join("../shared"), PathBuf::from);

@@ -5,10 +5,10 @@
 pub enum Severity {
     /// The state is a desired one.
     Normal,
-    /// Something is missing that another object has to bring. A warning on the object that waits itself,
-    /// and normal on an object that repeats it.
+    /// The object waits for another object. Its event is a warning on the object that waits, and normal
+    /// on an object that copies the condition.
     Waiting,
-    /// Somebody has to act.
+    /// A user or an administrator has to act.
     Warning,
 }
 
@@ -130,7 +130,7 @@ reasons! {
         SpecInvalid,
         /// The object has a value that this build does not know.
         ObjectUnreadable,
-        /// An object has a planned name and belongs to somebody else.
+        /// An object with a planned name exists and does not belong to the tenant.
         ObjectForeign,
         /// An annotation of the tenant cannot be parsed.
         AnnotationUnreadable,
@@ -236,13 +236,13 @@ reasons! {
         InfrastructureUnsupported,
         /// The probe of the API server failed.
         ProbeFailed,
-        /// A Secret to publish exists and belongs to somebody else.
+        /// A Secret with the name of one to publish exists and does not belong to the control plane.
         SecretForeign,
         /// A Secret of the tenant lacks an expected key.
         SecretKeyMissing,
         /// A Secret to publish exists with another type.
         SecretTypeWrong,
-        /// The TenantControlPlane exists and belongs to somebody else.
+        /// The TenantControlPlane exists and does not belong to the control plane.
         TenantControlPlaneForeign,
     }
 }

@@ -60,7 +60,7 @@ pub fn of(
         object,
         settings,
         cluster: String::new(),
-        ailing: None,
+        store_fault: None,
         store,
         overrides,
         pods: Vec::new(),

@@ -118,7 +118,7 @@ pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), Nam
         Some(Driver::MySql) => &MYSQL,
         _ => &[],
     };
-    let reserved = ["root", owner::KEYS, owner::DATABASE, owner::NOBODY];
+    let reserved = ["root", owner::KEYS, owner::DATABASE, owner::AUTH_PROBE_USER];
     if text.is_empty() {
         Err(NameProblem::Empty)
     } else if reserved.contains(&text) || of_driver.contains(&text) {

@@ -1,5 +1,5 @@
 //! Plans the CA, the front-proxy CA and the service-account keys of a tenant. They are issued once, loaded from
-//! then on, and replaced only on the request of a person.
+//! then on, and replaced only on the request of a user.
 
 use std::time::Duration;
 
@@ -32,13 +32,13 @@ pub(super) struct Authorities {
 }
 
 /// Plans the authorities and the service-account keys. `None` if any of them is lost or damaged: then
-/// nothing that depends on them is touched, and a person must say what is to be done.
+/// nothing that depends on them is planned, and a user must restore or replace them.
 pub(super) fn plan_authorities(builder: &mut PlanBuilder) -> Option<Authorities> {
-    let mut asked = Asked::read(builder);
-    let ca = plan_authority(Trusted::Ca, &mut asked, builder);
-    let front_proxy = plan_authority(Trusted::FrontProxy, &mut asked, builder);
-    let service_account = plan_service_account(&mut asked, builder);
-    asked.answer(builder);
+    let mut requests = ReplacementRequests::parse(builder);
+    let ca = plan_authority(Trusted::Ca, &mut requests, builder);
+    let front_proxy = plan_authority(Trusted::FrontProxy, &mut requests, builder);
+    let service_account = plan_service_account(&mut requests, builder);
+    requests.finish(builder);
     service_account?;
     Some(Authorities {
         ca: ca?,
@@ -52,7 +52,7 @@ const LOST_RECHECK: Duration = Duration::from_mins(1);
 /// Common names of the issued authorities.
 const CA_NAME: &str = "kubernetes";
 const FRONT_PROXY_NAME: &str = "front-proxy-ca";
-/// Keys of a TLS Secret: where Cluster API, and who brings a CA of their own for it, has them.
+/// Keys of a TLS Secret, under which Cluster API and CAs that users provide for it store certificate and key.
 const TLS: (&str, &str) = ("tls.crt", "tls.key");
 
 /// Origin of an authority in this plan.
@@ -61,13 +61,17 @@ enum Origin {
     Live(Data),
     /// The tenant never had this authority.
     New,
-    /// A person asked for another: by the annotation of its Secret, or because it was lost.
+    /// A user requested another one: by the annotation of its Secret, or to replace one that was lost.
     Renewed,
 }
 
 impl Origin {
-    /// `None` if it was lost and nobody has said that it may be made anew.
-    fn of(trusted: Trusted, asked: &mut Asked, builder: &mut PlanBuilder) -> Option<Self> {
+    /// Origin of `trusted`; `None` if it was lost and no user has requested its replacement.
+    fn of(
+        trusted: Trusted,
+        requests: &mut ReplacementRequests,
+        builder: &mut PlanBuilder,
+    ) -> Option<Self> {
         let role = trusted.role();
         let live = builder.live_data(role);
         let data = live.filter(|data| !data.values().all(|bytes| is_blank(bytes)));
@@ -83,19 +87,19 @@ impl Origin {
         let Some(id) = lost(role, builder) else {
             return Some(Self::New);
         };
-        if asked.granted(trusted, &id) {
+        if requests.granted(trusted, &id) {
             builder.renewal_requested = true;
             if builder.renewals == Renewals::Allowed {
                 return Some(Self::Renewed);
             }
         }
-        asked.lost.insert(trusted, id);
+        requests.lost.insert(trusted, id);
         None
     }
 }
 
 /// Identifier of the loss of an authority that is absent: the checksum that the status has recorded, or the
-/// Secret that has been emptied. `None` if it was never there.
+/// uid of the Secret that has been emptied. `None` if it never existed.
 fn lost(role: SecretRole, builder: &PlanBuilder) -> Option<String> {
     let recorded = role.recorded(&builder.tenant.status);
     let recorded = recorded.and_then(|status| status.checksum.clone());
@@ -110,44 +114,45 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }
 
-/// Replacements that a person requested by annotation, and losses that remain.
-struct Asked {
+/// Replacements that a user requested by annotation, and losses that remain.
+struct ReplacementRequests {
     /// The annotation, parsed into replacements.
-    said: Result<Replacements, replacement::ReplacementError>,
+    requested: Result<Replacements, replacement::ReplacementError>,
     /// Lost authorities that this plan does not replace.
     lost: Replacements,
 }
 
-impl Asked {
-    fn read(builder: &PlanBuilder) -> Self {
+impl ReplacementRequests {
+    fn parse(builder: &PlanBuilder) -> Self {
         let annotations = builder.snapshot.object.metadata.annotations.as_ref();
         let text = annotations
             .and_then(|all| all.get(REPLACE_AUTHORITY))
             .cloned();
-        let said = text
+        let requested = text
             .as_deref()
             .map_or(Ok(Replacements::new()), replacement::parse);
         Self {
-            said,
+            requested,
             lost: Replacements::new(),
         }
     }
 
     fn granted(&self, trusted: Trusted, id: &str) -> bool {
-        let said = self.said.as_ref().ok();
-        said.and_then(|said| said.get(&trusted))
+        let requested = self.requested.as_ref().ok();
+        requested
+            .and_then(|requested| requested.get(&trusted))
             .is_some_and(|named| named == id)
     }
 
-    /// Says what is lost; takes the annotation away once nothing is.
-    fn answer(self, builder: &mut PlanBuilder) {
+    /// Reports what is lost; plans the removal of the annotation once nothing is.
+    fn finish(self, builder: &mut PlanBuilder) {
         if !self.lost.is_empty() {
-            // A Secret that a person makes anew may carry no label of ours, and no watch tells of it.
+            // A Secret that a user restores may carry no label of the operator: then no watch reports it.
             builder.requeue_at(builder.snapshot.now + LOST_RECHECK);
             return builder.wait(self.wait(builder.tenant));
         }
-        match self.said {
-            Ok(said) => builder.answered = !said.is_empty(),
+        match self.requested {
+            Ok(requested) => builder.answered = !requested.is_empty(),
             Err(why) => builder.warn(Wait::new(
                 ConditionType::CertificatesValid,
                 "AnnotationUnreadable",
@@ -162,16 +167,16 @@ impl Asked {
             format!("{}/{name}", tenant.namespace)
         });
         let names = names.collect::<Vec<_>>().join(", ");
-        let instead = match &self.said {
+        let instead = match &self.requested {
             Err(why) => format!(" ({why})"),
-            Ok(said)
-                if said
+            Ok(requested)
+                if requested
                     .iter()
                     .any(|(trusted, id)| self.lost.get(trusted).is_some_and(|lost| lost != id)) =>
             {
                 format!(
                     " (the annotation that is there names another loss: {})",
-                    replacement::text(said)
+                    replacement::text(requested)
                 )
             }
             Ok(_) => String::new(),
@@ -189,7 +194,7 @@ impl Asked {
 
 fn plan_authority(
     trusted: Trusted,
-    asked: &mut Asked,
+    requests: &mut ReplacementRequests,
     builder: &mut PlanBuilder,
 ) -> Option<Authority> {
     let tenant = builder.tenant;
@@ -198,7 +203,7 @@ fn plan_authority(
         Trusted::FrontProxy => (FRONT_PROXY_NAME, Purpose::FrontProxyCa),
         Trusted::Ca | Trusted::ServiceAccount => (CA_NAME, Purpose::Ca),
     };
-    let origin = Origin::of(trusted, asked, builder)?;
+    let origin = Origin::of(trusted, requests, builder)?;
     let rotated = origin.is_rotated();
     let authority = match origin {
         Origin::Live(data) => {
@@ -256,16 +261,19 @@ fn files(data: &Data, role: SecretRole) -> (&[u8], &[u8]) {
 }
 
 impl Origin {
-    /// True if it answers a person's word.
+    /// True if the authority is replaced on the request of a user.
     fn is_rotated(&self) -> bool {
         matches!(self, Self::Renewed)
     }
 }
 
-fn plan_service_account(asked: &mut Asked, builder: &mut PlanBuilder) -> Option<()> {
+fn plan_service_account(
+    requests: &mut ReplacementRequests,
+    builder: &mut PlanBuilder,
+) -> Option<()> {
     let role = SecretRole::ServiceAccount;
     let (public, private) = role.key_pair();
-    let origin = Origin::of(Trusted::ServiceAccount, asked, builder)?;
+    let origin = Origin::of(Trusted::ServiceAccount, requests, builder)?;
     let rotated = origin.is_rotated();
     let data = match origin {
         Origin::Live(data) => {
@@ -295,7 +303,7 @@ fn plan_service_account(asked: &mut Asked, builder: &mut PlanBuilder) -> Option<
     Some(())
 }
 
-/// Waits for a person to repair or replace an authority that cannot be parsed.
+/// Waits for a user to repair or replace an authority that cannot be parsed.
 fn damaged(role: SecretRole, source: &dyn std::fmt::Display, builder: &mut PlanBuilder) {
     let tenant = builder.tenant;
     builder.damaged.insert(role);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Plan,
-    fixture::{after, annotate, hashes, settled, snapshot, word},
+    fixture::{after, annotate, hashes, requested_replacement, settled, snapshot},
     plan,
 };
 use crate::{
@@ -72,7 +72,7 @@ fn pause(fixture: &mut Snapshot, name: &str) {
 }
 
 #[test]
-fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
+fn lost_authority_is_reported_and_not_replaced() {
     let fixture = settled(json!({}));
     for name in AUTHORITIES {
         let mut unrecorded = emptied(&fixture, name, false);
@@ -101,25 +101,28 @@ fn a_lost_authority_is_reported_and_nothing_is_made_in_its_place() {
 }
 
 #[test]
-fn an_authority_that_only_the_status_of_a_backup_knows_is_lost() {
+fn authority_recorded_only_in_a_restored_status_is_lost() {
     let checksum = "0123456789abcdef0123456789abcdef";
     let recorded = json!({"secretName": "full-ca", "checksum": checksum});
     let fixture =
         snapshot(json!({"status": {"certificates": {"ca": recorded.clone(), "sa": recorded}}}));
     let plan = plan(&fixture).unwrap();
     assert_eq!(valid(&plan).1, "AuthorityLost");
-    assert_eq!(word(&plan), Some(format!("ca:{checksum},sa:{checksum}")));
+    assert_eq!(
+        requested_replacement(&plan),
+        Some(format!("ca:{checksum},sa:{checksum}"))
+    );
     assert!(planned(&plan, "full-ca").is_none() && !deployed(&plan));
 }
 
 #[test]
-fn a_word_makes_what_is_lost_anew_and_is_taken_away() {
+fn annotation_replaces_a_lost_authority_and_is_removed() {
     let fixture = settled(json!({}));
     for name in AUTHORITIES {
         let had = fixture.secrets[name].data.clone();
         let mut lost = without(&fixture, name);
-        let word = word(&plan(&lost).unwrap()).unwrap();
-        annotate(&mut lost, labels::REPLACE_AUTHORITY, &word);
+        let value = requested_replacement(&plan(&lost).unwrap()).unwrap();
+        annotate(&mut lost, labels::REPLACE_AUTHORITY, &value);
         let made = plan(&lost).unwrap();
         assert_eq!(planned(&made, name).unwrap().intent, Intent::Create);
         assert!(made.answered && deployed(&made));
@@ -132,10 +135,10 @@ fn a_word_makes_what_is_lost_anew_and_is_taken_away() {
 }
 
 #[test]
-fn a_crash_before_the_word_is_taken_away_makes_no_second_key() {
+fn crash_before_the_annotation_is_removed_issues_no_second_key() {
     let mut lost = without(&settled(json!({})), "full-ca");
-    let word = word(&plan(&lost).unwrap()).unwrap();
-    annotate(&mut lost, labels::REPLACE_AUTHORITY, &word);
+    let value = requested_replacement(&plan(&lost).unwrap()).unwrap();
+    annotate(&mut lost, labels::REPLACE_AUTHORITY, &value);
     let made = after(lost.clone(), &plan(&lost).unwrap());
     // The Secret was written, and nothing after it.
     lost.secrets
@@ -150,14 +153,14 @@ fn a_crash_before_the_word_is_taken_away_makes_no_second_key() {
 }
 
 #[test]
-fn a_word_for_one_loss_serves_no_other() {
+fn annotation_for_one_loss_replaces_no_other_authority() {
     let mut fixture = without(&settled(json!({})), "full-ca");
-    let word = word(&plan(&fixture).unwrap()).unwrap();
-    annotate(&mut fixture, labels::REPLACE_AUTHORITY, &word);
+    let value = requested_replacement(&plan(&fixture).unwrap()).unwrap();
+    annotate(&mut fixture, labels::REPLACE_AUTHORITY, &value);
     let made = plan(&fixture).unwrap();
     let mut fixture = without(&after(fixture, &made), "full-ca");
-    // Whatever keeps the manifest puts the annotation back.
-    annotate(&mut fixture, labels::REPLACE_AUTHORITY, &word);
+    // A GitOps controller restores the annotation.
+    annotate(&mut fixture, labels::REPLACE_AUTHORITY, &value);
     let plan = plan(&fixture).unwrap();
     assert!(planned(&plan, "full-ca").is_none() && !plan.answered);
     let (_, reason, message) = valid(&plan);
@@ -166,7 +169,7 @@ fn a_word_for_one_loss_serves_no_other() {
 }
 
 #[test]
-fn a_word_that_cannot_be_read_is_a_message() {
+fn unreadable_annotation_is_reported() {
     let mut fixture = settled(json!({}));
     annotate(&mut fixture, labels::REPLACE_AUTHORITY, "everything");
     let sound = plan(&fixture).unwrap();
@@ -183,14 +186,14 @@ fn a_word_that_cannot_be_read_is_a_message() {
 }
 
 #[test]
-fn new_keys_wait_until_the_whole_tenant_can_follow() {
+fn authority_rotation_waits_for_a_complete_plan() {
     let fixture = settled(json!({}));
     let mut no_store = fixture.clone();
     no_store.store = Err(StoreWait::Missing("gold".to_owned()));
     let mut no_address = fixture.clone();
     no_address.service = None;
     let no_tokens = without(&fixture, "full-sa-certificate");
-    for (mut held, word) in [
+    for (mut held, expected) in [
         (Box::new(no_store), "gold"),
         (Box::new(no_address), "Service"),
         (Box::new(no_tokens), "full-sa"),
@@ -200,12 +203,12 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
         let waiting = plan(&held).unwrap();
         let (_, reason, message) = valid(&waiting);
         assert_eq!(reason, "RenewalWaits");
-        assert!(message.contains(word), "{message}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(after(*held, &waiting).secrets["full-ca"].data, had);
     }
     let mut lost = without(&fixture, "full-ca");
-    let word = word(&plan(&lost).unwrap()).unwrap();
-    annotate(&mut lost, labels::REPLACE_AUTHORITY, &word);
+    let value = requested_replacement(&plan(&lost).unwrap()).unwrap();
+    annotate(&mut lost, labels::REPLACE_AUTHORITY, &value);
     lost.store = Err(StoreWait::Missing("gold".to_owned()));
     let waiting = plan(&lost).unwrap();
     assert_eq!(valid(&waiting).1, "RenewalWaits");
@@ -213,7 +216,7 @@ fn new_keys_wait_until_the_whole_tenant_can_follow() {
 }
 
 #[test]
-fn a_paused_secret_is_not_renewed_and_keeps_what_a_person_writes_into_it() {
+fn paused_secret_is_not_renewed_and_keeps_foreign_content() {
     let mut fixture = settled(json!({}));
     let names: Vec<String> = fixture.secrets.keys().cloned().collect();
     for name in &names {
@@ -244,7 +247,7 @@ fn a_paused_secret_is_not_renewed_and_keeps_what_a_person_writes_into_it() {
 }
 
 #[test]
-fn a_ca_that_a_user_of_cluster_api_made_is_taken_with_its_type() {
+fn ca_provided_for_cluster_api_is_adopted_with_its_type() {
     let made = settled(json!({})).secrets["full-ca"].data.clone().unwrap();
     for type_ in ["cluster.x-k8s.io/secret", "kubernetes.io/tls", "Opaque"] {
         let mut fixture = snapshot(json!({}));
@@ -272,7 +275,7 @@ fn a_ca_that_a_user_of_cluster_api_made_is_taken_with_its_type() {
 }
 
 #[test]
-fn an_authority_that_ends_soon_is_a_warning_that_wakes_the_tenant_and_holds_up_nothing() {
+fn expiring_authority_is_warned_of_and_requeued_and_blocks_nothing() {
     let mut fixture = settled(json!({}));
     let first = plan(&fixture).unwrap();
     assert_eq!(first.expiries.len(), 2);
@@ -300,7 +303,7 @@ fn an_authority_that_ends_soon_is_a_warning_that_wakes_the_tenant_and_holds_up_n
 }
 
 #[test]
-fn leaves_that_end_with_their_authority_are_not_issued_again_until_it_ends() {
+fn leaves_that_expire_with_their_authority_are_not_reissued_before() {
     let mut fixture = settled(json!({}));
     let ends = plan(&fixture).unwrap().expiries[0].ends;
     fixture.now = ends - Duration::from_hours(20 * 24);
@@ -318,7 +321,7 @@ fn leaves_that_end_with_their_authority_are_not_issued_again_until_it_ends() {
 }
 
 #[test]
-fn former_authorities_behind_the_ca_pass_through_to_kubeconfigs() {
+fn former_authorities_behind_the_ca_are_trusted_by_kubeconfigs() {
     let mut fixture = settled(json!({}));
     let data = fixture.secrets.get_mut("full-ca").unwrap();
     let certificate = data.data.as_mut().unwrap().get_mut("ca.crt").unwrap();

@@ -31,7 +31,7 @@ pub(super) const FOREIGN_RECHECK: Duration = Duration::from_mins(1);
 /// Policy for replacing authorities on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Renewals {
-    /// Authorities are replaced where a person asked for it.
+    /// Authorities are replaced where a user requested it.
     Allowed,
     /// Authorities stay as they are, since the rest of the plan is incomplete.
     Held,
@@ -74,15 +74,15 @@ pub(super) struct PlanBuilder<'a> {
     pub ca_rotating: bool,
     /// Renderer of the pods; `None` if this build does not have it.
     pub renderer: Option<Renderer>,
-    /// True if a person asked for a new authority.
+    /// True if a user requested a new authority.
     pub renewal_requested: bool,
-    /// True if the annotation `REPLACE_AUTHORITY` was answered.
+    /// True if the annotation `REPLACE_AUTHORITY` is carried out and can be removed.
     pub answered: bool,
     /// Authorities that exist and cannot be parsed.
     pub damaged: BTreeSet<SecretRole>,
     /// True if a Secret or `ConfigMap` that pods would mount belongs to another owner.
     pub foreign_mount: bool,
-    /// True once every stage has run to its end: only then is anything pruned.
+    /// True once every stage has completed: only then is anything pruned.
     pub complete: bool,
 }
 
@@ -238,12 +238,12 @@ impl<'a> PlanBuilder<'a> {
         annotations.get(key).map(String::as_str)
     }
 
-    /// True if a person asked for new material by an empty rotate annotation.
+    /// True if a user requested new content by an empty rotate annotation.
     pub(super) fn rotation_requested(&self, role: SecretRole) -> bool {
         self.annotation(role, labels::ROTATE) == Some("") && !self.is_paused(role)
     }
 
-    /// Live data of a Secret that a person asked to leave alone; `None` for any other.
+    /// Live data of a Secret that a user has paused; `None` for any other.
     pub(super) fn paused_data(&self, role: SecretRole) -> Option<Data> {
         if self.is_paused(role) {
             self.live_data(role)

@@ -1,8 +1,8 @@
 //! Plans the deletion of a tenant: its steps and their order.
 //!
-//! First the data, exactly the tenant's own; then the finalizer of the Secret that says where it
-//! was; last the tenant's finalizers. A crash anywhere in between is resumed, since the tenant is
-//! still there. Everything else goes by its owner reference.
+//! First the tenant's data is removed from its datastores, then the finalizer of the Secret that records the
+//! binding, and last the tenant's finalizers. A crash between two steps is resumed, since the tenant still
+//! exists. Everything else is garbage collected by its owner reference.
 
 use kamaji_api::{condition::ConditionType, labels};
 
@@ -21,13 +21,13 @@ use crate::{
 pub struct Deletion {
     /// Datastores to clear of the tenant.
     pub unbind: Vec<(Store, Binding)>,
-    /// The datastore-config Secret without its finalizer, where it is still there.
+    /// The datastore-config Secret without its finalizer; `None` once it has none.
     pub release: Option<Object>,
-    /// The finalizers that stay, those of others.
+    /// Finalizers of other controllers, which remain.
     pub finalizers: Vec<String>,
 }
 
-/// Plans the deletion of `tenant`, or says what it waits for.
+/// Plans the deletion of `tenant`; the error is what the deletion waits for.
 pub fn deletion(tenant: &Tenant, snapshot: &Snapshot) -> Result<Deletion, Wait> {
     let live = snapshot
         .object
@@ -73,11 +73,11 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
     };
     let store = match &snapshot.store {
         Ok(store) => Some(store),
-        // Nothing was ever recorded as set up, and there is nothing that could be asked.
+        // No setup was ever recorded, and no datastore exists to clear.
         Err(StoreWait::Missing(_) | StoreWait::Unnamed) if set_up.is_none() => None,
         Err(e) => return Err(wait(e.reason(), e.to_string())),
     };
-    // Under a name that is refused the tenant never had a place of its own.
+    // A tenant whose name was refused was never bound.
     Ok(store
         .into_iter()
         .chain(others)
@@ -88,8 +88,8 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
         .collect())
 }
 
-/// Server-side apply without the finalizer that we once applied takes it away; upstream's, too, once
-/// its fields are ours.
+/// Server-side apply without the finalizer that the operator applied earlier removes it, and upstream's as
+/// well once its fields are taken over.
 fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
     let name = tenant.names.secret(SecretRole::DatastoreConfig);
     let live = snapshot.secrets.get(&name)?;
@@ -104,7 +104,7 @@ fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
             "apiVersion": "v1",
             "kind": "Secret",
             "type": live.type_,
-            // All else stays as it is, its owner above all: with the owner it goes.
+            // Everything else is unchanged. The owner matters most: garbage collection goes by it.
             "metadata": {
                 "name": name,
                 "namespace": tenant.namespace,

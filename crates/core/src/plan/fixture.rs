@@ -1,4 +1,4 @@
-//! A tenant and the world round it, for tests of whole plans.
+//! Snapshots of a tenant in a management cluster, for tests of whole plans.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ pub(crate) fn store() -> Store {
     }
 }
 
-/// A world in which nothing has been made yet.
+/// Snapshot of a new tenant: none of its objects exist.
 pub(crate) fn snapshot(changes: Value) -> Snapshot {
     Snapshot {
         object: tenant(changes),
@@ -69,7 +69,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
         cluster: "management".to_owned(),
         store: Ok(store()),
         overrides: Ok(Vec::new()),
-        ailing: None,
+        store_fault: None,
         secrets: BTreeMap::new(),
         service: Some(Service {
             spec: Some(ServiceSpec {
@@ -91,7 +91,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
     }
 }
 
-/// The world after `plan` was carried out in it; the next plan draws other random numbers.
+/// The snapshot after `plan` was applied to it, with another seed.
 pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
     let tenant = snapshot.object.metadata.name.clone().unwrap();
     for object in plan.objects() {
@@ -122,7 +122,7 @@ pub(crate) fn after(mut snapshot: Snapshot, plan: &Plan) -> Snapshot {
     snapshot
 }
 
-/// What the API server makes of a planned object.
+/// A planned object as the API server returns it.
 pub(crate) fn stored(object: &Object) -> Value {
     let mut body = object.body.clone();
     body["metadata"]["uid"] = format!("uid of {}", object.key).into();
@@ -130,7 +130,7 @@ pub(crate) fn stored(object: &Object) -> Value {
     body
 }
 
-/// The Deployment of `plan` once all its pods are made, of which `ready` are ready.
+/// The Deployment of `plan` once all its pods exist, of which `ready` are ready.
 pub(crate) fn pods(plan: &Plan, ready: impl Fn(i32) -> i32) -> Option<DeploymentView> {
     let deployment = plan.objects().find(|o| o.key.kind == Kind::Deployment)?;
     let replicas = deployment.body["spec"]["replicas"].as_i64().unwrap_or(0);
@@ -160,8 +160,8 @@ fn image(deployment: &Value, name: &str) -> Option<String> {
     container["image"].as_str().map(str::to_owned)
 }
 
-/// The word that the condition of a lost authority asks for.
-pub(crate) fn word(plan: &Plan) -> Option<String> {
+/// Value of the annotation that the condition of a lost authority names.
+pub(crate) fn requested_replacement(plan: &Plan) -> Option<String> {
     let wait = plan
         .waits
         .iter()
@@ -170,20 +170,20 @@ pub(crate) fn word(plan: &Plan) -> Option<String> {
     rest.split(' ').next().map(str::to_owned)
 }
 
-/// A person annotates the tenant.
+/// Annotates the tenant as a user would.
 pub(crate) fn annotate(snapshot: &mut Snapshot, key: &str, value: &str) {
     let annotations = snapshot.object.metadata.annotations.get_or_insert_default();
     annotations.insert(key.to_owned(), value.to_owned());
 }
 
-/// What a plan writes, in order: names and content hashes.
+/// Names and content hashes of the objects of a plan, in order.
 pub(crate) fn hashes(plan: &Plan) -> Vec<(String, String)> {
     plan.objects()
         .map(|object| (object.key.to_string(), object.hash.clone()))
         .collect()
 }
 
-/// A world in which everything is as planned.
+/// Snapshot of a tenant whose first plan is applied.
 pub(crate) fn settled(changes: Value) -> Snapshot {
     let first = snapshot(changes);
     let made = plan(&first).unwrap();

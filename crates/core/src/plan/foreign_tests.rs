@@ -1,4 +1,4 @@
-//! Plans beside objects that others made.
+//! Plans of tenants with foreign objects under their names.
 
 use kamaji_api::condition;
 use kamaji_api::labels;
@@ -37,7 +37,7 @@ fn plans(plan: &Plan, key: &ObjectRef) -> bool {
 }
 
 #[test]
-fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
+fn foreign_service_is_kept_and_reported_and_the_rest_is_planned() {
     let mut fixture = snapshot(json!({}));
     let service = key(Kind::Service, "full");
     let found = theirs(&service, json!({"spec": {"selector": {"app": "shop"}}}));
@@ -59,7 +59,7 @@ fn a_foreign_service_is_left_alone_and_named_and_the_rest_is_planned() {
 }
 
 #[test]
-fn pods_do_not_mount_what_is_somebody_elses() {
+fn pods_do_not_mount_foreign_objects() {
     for kind in [Kind::Secret, Kind::ConfigMap] {
         let mut fixture = snapshot(json!({}));
         let name = match kind {
@@ -84,7 +84,7 @@ fn pods_do_not_mount_what_is_somebody_elses() {
 }
 
 #[test]
-fn what_is_no_longer_wanted_is_removed_only_if_it_is_ours() {
+fn obsolete_object_is_pruned_only_if_owned() {
     let without = json!({"spec": {"addons": {"konnectivity": null}}});
     let egress = key(
         Kind::ConfigMap,
@@ -104,7 +104,7 @@ fn json_patch_object(fixture: &mut Snapshot, changes: &Value) {
 }
 
 #[test]
-fn one_that_is_handed_over_is_adopted_beside_its_controller() {
+fn handed_over_service_is_adopted_beside_its_controller() {
     let mut fixture = snapshot(json!({}));
     let deployment = key(Kind::Deployment, "full");
     let found = theirs(

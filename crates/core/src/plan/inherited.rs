@@ -1,5 +1,5 @@
 //! Secrets of a tenant's names that belong to another TenantControlPlane, mostly one that had this name before. They
-//! are not adopted, since whoever had them would have a way into the tenant cluster.
+//! are not adopted, since anybody who has read them could access the tenant cluster.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
         let Some(owner) = live.and_then(|secret| another(tenant, secret)) else {
             continue;
         };
-        let kept = restored.as_ref() == Some(&owner.uid)
+        let adopted = restored.as_ref() == Some(&owner.uid)
             || is_namesake(tenant, owner) && is_recorded(role, builder);
-        if !kept {
-            let whose = format!("the {} {} with uid {}", owner.kind, owner.name, owner.uid);
+        if !adopted {
+            let owner_text = format!("the {} {} with uid {}", owner.kind, owner.name, owner.uid);
             foreign
-                .entry(whose)
+                .entry(owner_text)
                 .or_default()
                 .push(tenant.names.secret(role));
         }
@@ -34,7 +34,7 @@ pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
     }
     let foreign: Vec<String> = foreign
         .into_iter()
-        .map(|(whose, names)| format!("{} of {whose}", names.join(", ")))
+        .map(|(owner_text, names)| format!("{} of {owner_text}", names.join(", ")))
         .collect();
     builder.wait(Wait::new(
         ConditionType::CertificatesValid,
@@ -48,7 +48,7 @@ pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
     true
 }
 
-/// The TenantControlPlane that a Secret belongs to, if it is not the tenant.
+/// Owner reference of a Secret to another TenantControlPlane; `None` if it has none or the tenant owns it.
 fn another<'a>(tenant: &Tenant, secret: &'a Secret) -> Option<&'a OwnerReference> {
     let owners = secret.metadata.owner_references.as_deref()?;
     if owners.iter().any(|owner| owner.uid == tenant.uid) {

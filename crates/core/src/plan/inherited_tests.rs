@@ -27,7 +27,7 @@ fn reason(plan: &Plan) -> Option<(&'static str, &str)> {
 }
 
 #[test]
-fn secrets_of_a_former_tenant_of_this_name_are_not_adopted() {
+fn secrets_of_a_former_tenant_of_the_same_name_are_not_adopted() {
     let mut fixture = recreated();
     fixture.object.status = None;
     let names: Vec<String> = fixture.secrets.keys().cloned().collect();
@@ -58,7 +58,7 @@ fn secrets_of_a_former_tenant_of_this_name_are_not_adopted() {
 }
 
 #[test]
-fn a_restored_tenant_adopts_the_secrets_that_its_status_recorded() {
+fn restored_tenant_adopts_the_secrets_that_its_status_recorded() {
     let fixture = recreated();
     let plan = plan(&fixture).unwrap();
     assert_eq!(reason(&plan), None);
@@ -72,7 +72,7 @@ fn a_restored_tenant_adopts_the_secrets_that_its_status_recorded() {
 }
 
 #[test]
-fn a_restored_tenant_does_not_adopt_what_its_status_does_not_know() {
+fn restored_tenant_adopts_no_unrecorded_secret() {
     let mut fixture = recreated();
     let other = settled(json!({"metadata": {"uid": "another"}}));
     let mut ca = other.secrets["full-ca"].clone();
@@ -102,7 +102,7 @@ fn a_restored_tenant_does_not_adopt_what_its_status_does_not_know() {
 }
 
 #[test]
-fn a_secret_of_a_tenant_of_another_name_is_not_adopted_even_if_the_status_recorded_it() {
+fn recorded_secret_of_a_tenant_of_another_name_is_not_adopted() {
     let mut fixture = settled(json!({}));
     let secret = fixture.secrets.get_mut("full-ca").unwrap();
     let owner = &mut secret.metadata.owner_references.as_mut().unwrap()[0];

@@ -43,7 +43,7 @@ fn reasons(status: &TenantControlPlaneStatus) -> Vec<String> {
 }
 
 #[test]
-fn observations_replace_conditions_and_outcomes_stay() {
+fn observations_replace_conditions_and_outcomes_stay_unchanged() {
     let old = with(&[
         condition("ControlPlaneAvailable", "False", "NoReplicaReady"),
         condition("Ready", "False", "WriteRefused"),
@@ -69,7 +69,7 @@ fn observations_replace_conditions_and_outcomes_stay() {
 }
 
 #[test]
-fn an_unbound_tenant_has_an_unknown_datastore() {
+fn datastore_of_an_unbound_tenant_is_unknown() {
     let ready = plan(&[condition("DataStoreReady", "True", "AsPlanned")]);
     let fresh = with(&[]);
     assert_eq!(
@@ -99,7 +99,7 @@ fn an_unbound_tenant_has_an_unknown_datastore() {
 }
 
 #[test]
-fn a_condition_of_an_earlier_build_is_removed() {
+fn condition_of_an_earlier_build_is_removed() {
     let old = with(&[condition("InsideReady", "True", "AsPlanned")]);
     assert!(reasons(&status(&old, &plan(&[]), true)).is_empty());
 }

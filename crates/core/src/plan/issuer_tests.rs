@@ -38,7 +38,7 @@ fn run(seen: &mut Snapshot) -> Plan {
 }
 
 #[test]
-fn a_new_tenant_signs_in_the_name_of_its_own_domain_and_goes_on_so() {
+fn new_tenant_uses_and_keeps_the_issuer_of_its_own_domain() {
     let mut seen = snapshot(domain());
     for _ in 0..3 {
         assert_eq!(issuer(&run(&mut seen)), "corp.example");
@@ -51,7 +51,7 @@ fn a_new_tenant_signs_in_the_name_of_its_own_domain_and_goes_on_so() {
 }
 
 #[test]
-fn a_tenant_that_runs_keeps_its_issuer_whatever_renders_it() {
+fn running_tenant_keeps_its_issuer_under_every_renderer() {
     let mut seen = snapshot(domain());
     run(&mut seen);
     // As upstream, or an older operator, left it.
@@ -63,7 +63,7 @@ fn a_tenant_that_runs_keeps_its_issuer_whatever_renders_it() {
         seen.object.status.as_mut().unwrap().renderer = renderer.map(str::to_owned);
         assert_eq!(issuer(&run(&mut seen)), "cluster.local");
     }
-    // Not even a key that is made anew is another issuer's.
+    // A replaced key keeps the issuer as well.
     seen.secrets.remove("full-sa-certificate");
     if let Ok(planned) = plan(&seen) {
         let pods = planned.objects().any(|o| o.key.kind == Kind::Deployment);

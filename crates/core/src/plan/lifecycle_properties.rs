@@ -1,6 +1,5 @@
-//! Whatever happens to a tenant, in whatever order: its authorities and its place in the datastore are its
-//! own for good unless a person takes them away, every plan keeps the invariants, and when nothing happens
-//! any more there is nothing more to do.
+//! Properties of a tenant over random sequences of events: its authorities and its binding are kept unless a
+//! user removes them, every plan satisfies the invariants, and plans converge once events stop.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Plan,
-    fixture::{after, annotate, hashes, pods, snapshot, store, word},
+    fixture::{after, annotate, hashes, pods, requested_replacement, snapshot, store},
     plan,
 };
 use crate::{
@@ -21,9 +20,9 @@ use crate::{
     snapshot::{Snapshot, StoreWait},
 };
 
-/// Looks after which nothing is left to do.
-const LOOKS: usize = 3;
-/// Secrets whose loss every worker or user would notice.
+/// Number of reconciles within which a tenant converges.
+const RECONCILES: usize = 3;
+/// Secrets of the authorities, which workers and users trust.
 const AUTHORITIES: [&str; 3] = [
     "full-ca",
     "full-front-proxy-ca-certificate",
@@ -31,24 +30,24 @@ const AUTHORITIES: [&str; 3] = [
 ];
 const BINDING: &str = "full-datastore-config";
 
-/// What may happen between two looks. Numbers choose a Secret among those that there are.
+/// Event between two reconciles. A number chooses one of the existing Secrets.
 #[derive(Clone, Debug)]
 enum Event {
-    /// A person changes the spec, by a JSON merge.
+    /// A user changes the spec, by a JSON merge.
     Spec(Value),
     SecretLost(usize),
-    /// The first file of the Secret is not readable any more.
-    SecretSpoilt(usize),
-    /// Nothing is left in the Secret.
+    /// The first file of the Secret cannot be parsed any more.
+    SecretDamaged(usize),
+    /// The Secret has no data any more.
     SecretEmptied(usize),
-    RotationAsked(usize),
-    /// A person says that what is lost may be made anew.
-    ReplacementAsked,
-    StoreThere(bool),
+    RotationRequested(usize),
+    /// A user requests the replacement of lost authorities.
+    ReplacementRequested,
+    StoreExists(bool),
     StatusLost,
     PodsRun(bool),
     Days(u64),
-    /// Nothing: the next look.
+    /// No event: only the next reconcile.
     Time,
 }
 
@@ -76,11 +75,11 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => spec().prop_map(Event::Spec),
         2 => (0..20_usize).prop_map(Event::SecretLost),
-        2 => (0..20_usize).prop_map(Event::SecretSpoilt),
+        2 => (0..20_usize).prop_map(Event::SecretDamaged),
         1 => (0..20_usize).prop_map(Event::SecretEmptied),
-        2 => (0..20_usize).prop_map(Event::RotationAsked),
-        1 => Just(Event::ReplacementAsked),
-        1 => any::<bool>().prop_map(Event::StoreThere),
+        2 => (0..20_usize).prop_map(Event::RotationRequested),
+        1 => Just(Event::ReplacementRequested),
+        1 => any::<bool>().prop_map(Event::StoreExists),
         1 => Just(Event::StatusLost),
         1 => any::<bool>().prop_map(Event::PodsRun),
         2 => (1..400_u64).prop_map(Event::Days),
@@ -91,7 +90,7 @@ fn event() -> impl Strategy<Value = Event> {
 struct Fixture {
     seen: Snapshot,
     pods_run: bool,
-    looks: usize,
+    reconciles: usize,
 }
 
 impl Fixture {
@@ -99,18 +98,18 @@ impl Fixture {
         Self {
             seen: snapshot(json!({})),
             pods_run: true,
-            looks: 0,
+            reconciles: 0,
         }
     }
 
-    /// What happens; the Secret that a person laid a hand on.
-    fn happens(&mut self, event: &Event) -> Option<String> {
+    /// Applies an event, and returns the name of the Secret that it chose.
+    fn apply_event(&mut self, event: &Event) -> Option<String> {
         let seen = &mut self.seen;
         let chosen = match event {
             Event::SecretLost(n)
-            | Event::SecretSpoilt(n)
+            | Event::SecretDamaged(n)
             | Event::SecretEmptied(n)
-            | Event::RotationAsked(n) => seen.secrets.keys().cycle().nth(*n).cloned(),
+            | Event::RotationRequested(n) => seen.secrets.keys().cycle().nth(*n).cloned(),
             _ => None,
         };
         match (event, &chosen) {
@@ -118,7 +117,7 @@ impl Fixture {
                 seen.secrets.remove(name);
                 seen.children.retain(|child, _| child.name != *name);
             }
-            (Event::SecretSpoilt(_), Some(name)) => {
+            (Event::SecretDamaged(_), Some(name)) => {
                 let secret = seen.secrets.get_mut(name).unwrap();
                 if let Some(file) = secret.data.iter_mut().flatten().next() {
                     *file.1 = ByteString(b"garbage".to_vec());
@@ -127,12 +126,12 @@ impl Fixture {
             (Event::SecretEmptied(_), Some(name)) => {
                 seen.secrets.get_mut(name).unwrap().data = None;
             }
-            (Event::ReplacementAsked, _) => {
-                if let Some(word) = word(&plan(seen).unwrap()) {
-                    annotate(seen, labels::REPLACE_AUTHORITY, &word);
+            (Event::ReplacementRequested, _) => {
+                if let Some(value) = requested_replacement(&plan(seen).unwrap()) {
+                    annotate(seen, labels::REPLACE_AUTHORITY, &value);
                 }
             }
-            (Event::RotationAsked(_), Some(name)) => {
+            (Event::RotationRequested(_), Some(name)) => {
                 let metadata = &mut seen.secrets.get_mut(name).unwrap().metadata;
                 let annotations = metadata.annotations.get_or_insert_default();
                 annotations.insert(labels::ROTATE.to_owned(), String::new());
@@ -142,8 +141,8 @@ impl Fixture {
                 json_patch::merge(&mut object, &json!({"spec": changes}));
                 seen.object = serde_json::from_value(object).unwrap();
             }
-            (Event::StoreThere(true), _) => seen.store = Ok(store()),
-            (Event::StoreThere(false), _) => {
+            (Event::StoreExists(true), _) => seen.store = Ok(store()),
+            (Event::StoreExists(false), _) => {
                 seen.store = Err(StoreWait::Missing("default".to_owned()));
             }
             (Event::StatusLost, _) => seen.object.status = None,
@@ -154,10 +153,10 @@ impl Fixture {
         chosen
     }
 
-    /// One look, and what comes of it; the plan.
-    fn look(&mut self) -> Plan {
-        self.looks += 1;
-        self.seen.seed = Seed::from_text(&format!("look {}", self.looks));
+    /// Plans, applies the plan, and returns it.
+    fn reconcile(&mut self) -> Plan {
+        self.reconciles += 1;
+        self.seen.seed = Seed::from_text(&format!("reconcile {}", self.reconciles));
         let planned = plan(&self.seen).unwrap();
         self.seen = after(self.seen.clone(), &planned);
         let ready = |replicas| if self.pods_run { replicas } else { 0 };
@@ -174,14 +173,14 @@ impl Fixture {
             .unwrap_or_default()
     }
 
-    /// True if a person said that what is lost may be made anew, and was not answered yet.
-    fn word_given(&self) -> bool {
+    /// True if a user requested the replacement of lost authorities, and the request is still open.
+    fn replacement_requested(&self) -> bool {
         let annotations = self.seen.object.metadata.annotations.as_ref();
         annotations.is_some_and(|all| all.contains_key(labels::REPLACE_AUTHORITY))
     }
 
-    /// Schema and user of the tenant in its datastore, once it has them.
-    fn place(&self) -> Option<[ByteString; 2]> {
+    /// Schema and user of the tenant in its datastore; `None` before it is bound.
+    fn binding(&self) -> Option<[ByteString; 2]> {
         let data = self.data(BINDING);
         Some([data.get("DB_SCHEMA")?.clone(), data.get("DB_USER")?.clone()])
     }
@@ -191,46 +190,46 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_tenant_keeps_what_is_its_own_and_comes_to_rest(
+    fn tenant_keeps_authorities_and_binding_and_converges(
         events in proptest::collection::vec(event(), 1..16),
     ) {
         let mut fixture = Fixture::new();
-        let (mut place, mut touched) = (None, BTreeSet::new());
-        // Authorities that are there, or of whose loss the status tells.
+        let (mut bound, mut touched) = (None, BTreeSet::new());
+        // Authorities that exist, or whose loss the status records.
         let mut recorded: BTreeSet<&str> = BTreeSet::new();
         for event in &events {
-            let hand = fixture.happens(event);
-            touched.extend(hand.clone());
-            // Not even what is damaged or lost is replaced before a person asks for it.
+            let chosen = fixture.apply_event(event);
+            touched.extend(chosen.clone());
+            // Damaged and lost authorities are replaced only on request.
             let authorities = AUTHORITIES.map(|name| fixture.data(name));
-            let asked = matches!(event, Event::RotationAsked(_)).then_some(hand).flatten();
-            let word = fixture.word_given();
+            let rotated = matches!(event, Event::RotationRequested(_)).then_some(chosen).flatten();
+            let replacing = fixture.replacement_requested();
             if matches!(event, Event::StatusLost) {
                 recorded.retain(|name| !fixture.data(name).is_empty());
             }
-            let plan = fixture.look();
+            let plan = fixture.reconcile();
             prop_assert_eq!(violations(&plan), Vec::<String>::new());
             prop_assert!(plan.requeue_at.is_none_or(|at| at > fixture.seen.now), "{:?}", plan.requeue_at);
             for (name, had) in AUTHORITIES.iter().zip(authorities) {
-                let new = had.is_empty() && (!recorded.contains(name) || word);
+                let new = had.is_empty() && (!recorded.contains(name) || replacing);
                 let kept = had == fixture.data(name);
                 if !fixture.data(name).is_empty() {
                     recorded.insert(*name);
                 }
-                prop_assert!(kept || new || asked.as_deref() == Some(*name), "{} after {:?}", name, event);
+                prop_assert!(kept || new || rotated.as_deref() == Some(*name), "{} after {:?}", name, event);
             }
-            let now = fixture.place();
+            let now = fixture.binding();
             if !touched.contains(BINDING) {
-                prop_assert!(place.is_none() || now == place, "its place after {:?}", event);
-                place = now;
+                prop_assert!(bound.is_none() || now == bound, "binding after {:?}", event);
+                bound = now;
             }
         }
-        for _ in 0..LOOKS {
-            fixture.look();
+        for _ in 0..RECONCILES {
+            fixture.reconcile();
         }
-        let (said, last) = (fixture.seen.object.status.clone(), hashes(&fixture.look()));
-        prop_assert_eq!(fixture.seen.object.status.clone(), said);
-        let again = fixture.look();
+        let (status, last) = (fixture.seen.object.status.clone(), hashes(&fixture.reconcile()));
+        prop_assert_eq!(fixture.seen.object.status.clone(), status);
+        let again = fixture.reconcile();
         prop_assert_eq!(hashes(&again), last);
         prop_assert_eq!(again.prunes, vec![]);
     }

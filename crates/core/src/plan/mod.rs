@@ -60,9 +60,9 @@ pub use types::{Plan, Step, Wait};
 /// 9. Plan the Deployment and the ways to it. Requires all of 6 to 8.
 /// 10. Compute status, prunes and finalizers.
 ///
-/// A stage that cannot go on adds a [`Wait`], and stages that do not require it still run. If a person asked
-/// for a new authority and a stage waits, the stages run once more with all authorities held: a new authority
-/// without the leaves and pods that go with it would lock out what runs.
+/// A stage that cannot go on adds a [`Wait`], and stages that do not require it still run. If a user requested
+/// a new authority and a stage waits, the stages run once more with all authorities held: a new authority
+/// without its leaves and pods would lock out the running control plane.
 ///
 /// Fails only if the spec does not parse and what is left of it does not parse either.
 pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
@@ -110,7 +110,7 @@ fn run_stages(refusal: Option<Wait>, builder: &mut PlanBuilder) -> Option<Endpoi
         certificates::plan_other_leaves(authorities, builder);
         kubeconfigs::plan_kubeconfigs(authorities, endpoint, builder);
     }
-    // A datastore that is down or refuses the tenant holds up none of the above.
+    // A datastore that is down or refuses the tenant blocks none of the stages above.
     let storage = storage::plan_storage(builder);
     if let (Some(_), Some(endpoint), Some(storage)) = (&authorities, &endpoint, &storage) {
         workload::plan_workload(storage, endpoint, builder);

@@ -149,7 +149,7 @@ proptest! {
 }
 
 #[test]
-fn a_plan_removes_the_condition_of_an_earlier_build_and_keeps_foreign_ones() {
+fn plan_removes_the_condition_of_an_earlier_build_and_keeps_foreign_ones() {
     let mut fixture = settled(json!({}));
     let status = fixture.object.status.as_mut().unwrap();
     for type_ in ["InsideReady", "example.com/Audited"] {

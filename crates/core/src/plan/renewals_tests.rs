@@ -1,4 +1,4 @@
-//! Tenants whose text can no longer be read.
+//! Renewals of tenants with an invalid spec.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{object::Kind, snapshot::Snapshot};
 
-/// Text that an older operator took: pods within the range of services.
+/// Spec that an older operator accepted: the pod range overlaps the service range.
 fn overlap() -> serde_json::Value {
     json!({"spec": {"networkProfile": {"podCidr": "10.112.0.0/20", "certSANs": ["https://wrong"]}}})
 }
 
-/// A tenant that runs, whose text is refused today.
+/// A running tenant whose spec is invalid by now.
 fn refused() -> Snapshot {
     let mut fixture = settled(json!({}));
     fixture.object.spec = tenant(overlap()).spec;
@@ -24,7 +24,7 @@ fn refused() -> Snapshot {
 }
 
 #[test]
-fn a_tenant_that_runs_is_renewed_and_nothing_else_of_it_changes() {
+fn running_invalid_tenant_is_renewed_and_otherwise_unchanged() {
     let fixture = refused();
     let planned = plan(&fixture).unwrap();
     let found = condition::find(&planned.status.conditions, "Reconciled").unwrap();
@@ -71,7 +71,7 @@ fn a_tenant_that_runs_is_renewed_and_nothing_else_of_it_changes() {
 }
 
 #[test]
-fn a_tenant_that_never_ran_gets_nothing() {
+fn invalid_tenant_without_secrets_gets_no_objects() {
     let fixture = snapshot(overlap());
     let planned = plan(&fixture).unwrap();
     assert_eq!(planned.objects().count(), 0);
@@ -79,7 +79,7 @@ fn a_tenant_that_never_ran_gets_nothing() {
 }
 
 #[test]
-fn names_that_are_not_known_any_more_are_not_taken_from_certificates() {
+fn api_server_certificate_is_not_renewed_while_the_address_is_invalid() {
     let mut fixture = settled(json!({}));
     fixture.object.spec.network_profile.address = Some("no address".to_owned());
     let planned = plan(&fixture).unwrap();

@@ -1,5 +1,5 @@
-//! The word of a person that a lost authority may be made anew: an annotation of the TenantControlPlane that names
-//! each authority together with what identifies its loss, so that no word serves twice.
+//! Requests to replace lost authorities: an annotation of the TenantControlPlane that names each authority with
+//! an identifier of its loss, so that one request is never carried out twice.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use kamaji_api::labels::REPLACE_AUTHORITY;
 
 use crate::secret_role::SecretRole;
 
-/// Bytes that the annotation may have.
+/// Maximum length of the annotation, in bytes.
 const LONGEST: usize = 512;
-/// Bytes that an identifier may have: a uid has 36 characters, a checksum 32.
+/// Maximum length of an identifier, in bytes: a uid has 36 characters, a checksum 32.
 const LONGEST_ID: usize = 64;
 
 /// An authority that every worker, user or pod of a tenant trusts.
@@ -44,7 +44,7 @@ impl Trusted {
 
     fn parse(text: &str) -> Option<Self> {
         let all = [Self::Ca, Self::FrontProxy, Self::ServiceAccount];
-        all.into_iter().find(|one| one.as_str() == text)
+        all.into_iter().find(|trusted| trusted.as_str() == text)
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) type Replacements = BTreeMap<Trusted, String>;
 /// Reason for which the annotation is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ReplacementError {
-    /// More than three authorities can need.
+    /// The annotation is longer than three authorities can need.
     #[error("the annotation {REPLACE_AUTHORITY} has {0} bytes, more than {LONGEST}")]
     TooLong(usize),
     /// An item that is not NAME:ID.
@@ -62,7 +62,7 @@ pub(super) enum ReplacementError {
         "the annotation {REPLACE_AUTHORITY} has {0:?}, which is not NAME:ID with ca, front-proxy-ca or sa as NAME and letters, digits and - as ID"
     )]
     Item(String),
-    /// Two words for one authority.
+    /// One authority is named twice.
     #[error("the annotation {REPLACE_AUTHORITY} names {0} twice")]
     Twice(&'static str),
 }
@@ -72,21 +72,21 @@ pub(super) fn parse(text: &str) -> Result<Replacements, ReplacementError> {
     if text.len() > LONGEST {
         return Err(ReplacementError::TooLong(text.len()));
     }
-    let mut asked = Replacements::new();
+    let mut requested = Replacements::new();
     for item in text.split(',') {
         let parts = item.trim().split_once(':');
-        let known = parts.and_then(|(name, id)| Some((Trusted::parse(name)?, id)));
-        let Some((trusted, id)) = known.filter(|(_, id)| is_id(id)) else {
+        let pair = parts.and_then(|(name, id)| Some((Trusted::parse(name)?, id)));
+        let Some((trusted, id)) = pair.filter(|(_, id)| is_id(id)) else {
             return Err(ReplacementError::Item(item.trim().to_owned()));
         };
-        if asked.insert(trusted, id.to_owned()).is_some() {
+        if requested.insert(trusted, id.to_owned()).is_some() {
             return Err(ReplacementError::Twice(trusted.as_str()));
         }
     }
-    Ok(asked)
+    Ok(requested)
 }
 
-/// The annotation that asks for `lost` to be made anew.
+/// Value of the annotation that requests the replacement of `lost`.
 pub(super) fn text(lost: &Replacements) -> String {
     let items = lost
         .iter()

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_word_is_read_as_it_is_written() {
+fn annotation_round_trips() {
     let lost = Replacements::from([
         (Trusted::Ca, "0123456789abcdef".to_owned()),
         (Trusted::ServiceAccount, "1-2".to_owned()),
@@ -12,7 +12,7 @@ fn a_word_is_read_as_it_is_written() {
 }
 
 #[test]
-fn a_word_that_is_not_exact_asks_for_nothing() {
+fn inexact_annotation_is_refused() {
     for item in ["", "ca", "ca:", "CA:1", "all:1", "ca:a b", "ca:a:b"] {
         let refused = parse(item);
         assert_eq!(refused, Err(ReplacementError::Item(item.to_owned())));

@@ -1,4 +1,4 @@
-//! Progress of a control plane's rollout; the reason comes from its pods where there is none.
+//! Progress of a control plane's rollout: a late one is reported with the reason that its pods give.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use kamaji_api::condition::{self, ConditionType};
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{snapshot::DeploymentView, tenant::Tenant};
 
-/// Pods that are read at most.
+/// Maximum number of pods that are read.
 pub const PODS: u32 = 20;
 /// Delay until a late rollout is observed again.
 const RECHECK: Duration = Duration::from_mins(5);
-/// Longest text of others in a message, in characters.
+/// Maximum length of a foreign message that is quoted, in characters.
 const TEXT: usize = 300;
 
-/// True if the Deployment's own controller says that its rollout takes longer than it may.
+/// True if the Deployment controller reports that the rollout has exceeded its deadline.
 pub fn is_late(view: &DeploymentView) -> bool {
     view.status.observed_generation == Some(view.generation)
         && view.status.conditions.iter().flatten().any(|condition| {
@@ -25,7 +25,7 @@ pub fn is_late(view: &DeploymentView) -> bool {
         })
 }
 
-/// Tells of a rollout that is late, with the reason of its pods.
+/// Adds a wait for a rollout that is late, with the reason of its pods.
 pub(super) fn evaluate(builder: &mut PlanBuilder) {
     let tenant = builder.tenant;
     let late = builder.snapshot.deployment.as_ref().is_some_and(is_late);
@@ -47,7 +47,8 @@ pub(super) fn evaluate(builder: &mut PlanBuilder) {
     builder.requeue_at(builder.snapshot.now + RECHECK);
 }
 
-/// The recorded message of the same reason: kubelets word one cause in turns, and each turn would be a write.
+/// Recorded message of the same reason: kubelets alternate between messages of one cause, and each change would
+/// be a write.
 fn recorded(tenant: &Tenant, reason: &str) -> Option<String> {
     let type_ = ConditionType::RolloutProgressing.as_str();
     let old = condition::find(&tenant.status.conditions, type_)?;
@@ -57,7 +58,7 @@ fn recorded(tenant: &Tenant, reason: &str) -> Option<String> {
     same.then(|| old.message.clone())
 }
 
-/// The reason and the words of the pod that was made last and has a cause to tell.
+/// Reason and message of the youngest pod that has a cause.
 fn cause(tenant: &Tenant, pods: &[Pod]) -> Option<(&'static str, String)> {
     let mut pods: Vec<&Pod> = pods.iter().filter(|pod| is_made_for(tenant, pod)).collect();
     pods.sort_by_key(|pod| {
@@ -72,8 +73,8 @@ fn cause(tenant: &Tenant, pods: &[Pod]) -> Option<(&'static str, String)> {
     })
 }
 
-/// Labels can be copied; a ReplicaSet of the Deployment has its name and a hash. What a stranger's pod
-/// of such an owner says would end in a message, nowhere else.
+/// True if a ReplicaSet of the Deployment owns the pod: its name is the Deployment's and a hash, while labels can
+/// be copied. A foreign pod that imitates this affects a message only.
 fn is_made_for(tenant: &Tenant, pod: &Pod) -> bool {
     let owners = pod.metadata.owner_references.iter().flatten();
     let deployment = tenant.names.control_plane();
@@ -112,7 +113,7 @@ fn broken(pod: &Pod) -> Option<(&'static str, String)> {
 fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
     let (name, image) = (&status.name, &status.image);
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
-    let said = line(waiting.message.as_deref().unwrap_or_default(), str::lines);
+    let quoted = line(waiting.message.as_deref().unwrap_or_default(), str::lines);
     match waiting.reason.as_deref()? {
         "ErrImagePull"
         | "ImagePullBackOff"
@@ -122,7 +123,7 @@ fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
         | "ImageInspectError" => Some((
             "ImagePullBackOff",
             format!(
-                "the image {image} of its container {name} cannot be pulled: {said}; correct spec.kubernetes.version or the image, or set it back"
+                "the image {image} of its container {name} cannot be pulled: {quoted}; correct spec.kubernetes.version or the image, or set it back"
             ),
         )),
         "CrashLoopBackOff" => {
@@ -130,24 +131,24 @@ fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
             let ended = last.and_then(|last| last.terminated.as_ref());
             let code = ended.map_or(0, |ended| ended.exit_code);
             let message = ended.and_then(|ended| ended.message.as_deref());
-            let said = line(message.unwrap_or_default(), |text| {
+            let quoted = line(message.unwrap_or_default(), |text| {
                 text.trim_end().lines().rev()
             });
-            let said = if said.is_empty() {
+            let quoted = if quoted.is_empty() {
                 format!("read its log (kubectl logs -c {name} --previous)")
             } else {
-                said
+                quoted
             };
             Some((
                 "CrashLoopBackOff",
                 format!(
-                    "its container {name} ends again and again, the last time with exit code {code}: {said}"
+                    "its container {name} ends again and again, the last time with exit code {code}: {quoted}"
                 ),
             ))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some((
             "ContainerFailed",
-            format!("its container {name} cannot be started: {said}"),
+            format!("its container {name} cannot be started: {quoted}"),
         )),
         _ => None,
     }

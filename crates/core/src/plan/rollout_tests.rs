@@ -12,7 +12,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// A rollout that takes longer than it may, with these statuses of its pods.
+/// A rollout that has exceeded its deadline, with these statuses of its pods.
 fn late(statuses: &[Value]) -> Snapshot {
     let mut fixture = settled(json!({}));
     let made = plan(&fixture).unwrap();
@@ -48,18 +48,18 @@ fn waiting(reason: &str, message: &str) -> Value {
     }]})
 }
 
-fn told(plan: &Plan, type_: &str) -> (String, String, String) {
+fn condition_texts(plan: &Plan, type_: &str) -> (String, String, String) {
     let found = condition::find(&plan.status.conditions, type_).unwrap();
     let found = found.clone();
     (found.status, found.reason, found.message)
 }
 
 fn rollout(fixture: &Snapshot) -> (String, String, String) {
-    told(&plan(fixture).unwrap(), "RolloutProgressing")
+    condition_texts(&plan(fixture).unwrap(), "RolloutProgressing")
 }
 
 #[test]
-fn a_rollout_that_is_late_says_why_by_the_words_of_its_pods() {
+fn late_rollout_reports_the_reason_of_its_pods() {
     let unschedulable = json!({"conditions": [{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
         "message": "0/3 nodes are available: 3 Insufficient cpu.\nmore",
@@ -92,8 +92,8 @@ fn a_rollout_that_is_late_says_why_by_the_words_of_its_pods() {
             "none of its pods",
         ),
     ] {
-        let (status, said, message) = rollout(&late(&[status]));
-        assert_eq!((status.as_str(), said.as_str()), ("False", reason));
+        let (status, found, message) = rollout(&late(&[status]));
+        assert_eq!((status.as_str(), found.as_str()), ("False", reason));
         assert!(
             message.contains(words) && message.contains("c2/full"),
             "{message}"
@@ -103,15 +103,15 @@ fn a_rollout_that_is_late_says_why_by_the_words_of_its_pods() {
 }
 
 #[test]
-fn ready_repeats_it_and_the_pods_are_read_again_later() {
+fn ready_repeats_the_cause_and_pods_are_read_again() {
     let fixture = late(&[waiting("ErrImagePull", "manifest unknown")]);
     let planned = plan(&fixture).unwrap();
-    assert_eq!(told(&planned, "Ready").1, "ImagePullBackOff");
+    assert_eq!(condition_texts(&planned, "Ready").1, "ImagePullBackOff");
     assert!(planned.requeue_at.unwrap() <= fixture.now + super::RECHECK);
 }
 
 #[test]
-fn one_cause_in_other_words_is_no_write() {
+fn equal_cause_with_another_message_is_not_written() {
     let fixture = late(&[waiting("ErrImagePull", "manifest unknown")]);
     let first = plan(&fixture).unwrap();
     let mut next = after(fixture, &first);
@@ -125,7 +125,7 @@ fn one_cause_in_other_words_is_no_write() {
 }
 
 #[test]
-fn it_clears_when_the_rollout_progresses_and_when_the_tenant_sleeps() {
+fn condition_clears_when_the_rollout_progresses_or_the_tenant_sleeps() {
     let mut fixture = late(&[]);
     assert_eq!(rollout(&fixture).0, "False");
     let view = fixture.deployment.as_mut().unwrap();
@@ -137,14 +137,14 @@ fn it_clears_when_the_rollout_progresses_and_when_the_tenant_sleeps() {
 }
 
 #[test]
-fn a_status_of_an_older_template_says_nothing_about_this_one() {
+fn deployment_status_of_an_older_generation_is_ignored() {
     let mut fixture = late(&[]);
     fixture.deployment.as_mut().unwrap().generation = 2;
     assert_eq!(rollout(&fixture).0, "True");
 }
 
 #[test]
-fn the_youngest_pod_speaks_and_pods_of_others_do_not() {
+fn youngest_owned_pod_gives_the_reason() {
     let mut fixture = late(&[
         waiting("CrashLoopBackOff", ""),
         waiting("ErrImagePull", "manifest unknown"),
@@ -158,7 +158,7 @@ fn the_youngest_pod_speaks_and_pods_of_others_do_not() {
 }
 
 #[test]
-fn what_others_wrote_is_cut() {
+fn foreign_messages_are_cut() {
     let long = "x".repeat(100_000);
     let statuses = vec![waiting("ErrImagePull", &long); PODS as usize / 2];
     let message = rollout(&late(&statuses[..9])).2;

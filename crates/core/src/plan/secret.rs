@@ -56,14 +56,14 @@ pub(super) fn plan_secret(desired: DesiredSecret, builder: &mut PlanBuilder) {
     let name = builder.tenant.names.secret(role);
     let mut metadata = render::metadata(builder.tenant, name, role.component());
     metadata.annotations = Some(annotations);
-    let own = metadata.labels.get_or_insert_default();
+    let labels_of_secret = metadata.labels.get_or_insert_default();
     if let Some(text) = role.lifecycle() {
-        own.insert(labels::LIFECYCLE.to_owned(), text.to_owned());
+        labels_of_secret.insert(labels::LIFECYCLE.to_owned(), text.to_owned());
     }
     if role == SecretRole::Ca
         && let Some(cluster) = cluster_name(builder)
     {
-        own.insert(CLUSTER_NAME.to_owned(), cluster.to_owned());
+        labels_of_secret.insert(CLUSTER_NAME.to_owned(), cluster.to_owned());
     }
     metadata.finalizers = role.finalizer().map(|finalizer| vec![finalizer.to_owned()]);
     let bytes = data.iter();
@@ -84,13 +84,13 @@ pub(super) fn plan_secret(desired: DesiredSecret, builder: &mut PlanBuilder) {
     }
 }
 
-/// Type of a Secret: that of the live one, whoever made it, since the type is immutable.
+/// Type of a Secret: that of the live one if it exists, since the type is immutable.
 fn secret_type(role: SecretRole, builder: &PlanBuilder) -> String {
     let live = builder.live_secret(role);
     if let Some(type_) = live.and_then(|secret| secret.type_.clone()) {
         return type_;
     }
-    // Cluster API looks for the CA of a Cluster under the name CLUSTER-ca.
+    // Cluster API reads the CA of a Cluster from the Secret CLUSTER-ca.
     let of_cluster = cluster_name(builder) == Some(&builder.tenant.name);
     if role == SecretRole::Ca && of_cluster {
         SECRET_TYPE.to_owned()
@@ -100,7 +100,7 @@ fn secret_type(role: SecretRole, builder: &PlanBuilder) -> String {
 }
 
 /// Name of the Cluster API Cluster whose control plane the tenant is, from the tenant's label. If both have
-/// the same name, the tenant's CA is the Secret that Cluster API looks for.
+/// the same name, Cluster API reads the tenant's CA Secret.
 fn cluster_name<'a>(builder: &PlanBuilder<'a>) -> Option<&'a str> {
     let labels = builder.snapshot.object.metadata.labels.as_ref()?;
     labels.get(CLUSTER_NAME).map(String::as_str)

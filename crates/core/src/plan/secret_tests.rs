@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn ca_of_a_cluster_api_tenant_has_the_type_that_clusterctl_looks_for() {
+fn ca_of_a_cluster_api_tenant_has_the_type_that_clusterctl_requires() {
     let type_ = |cluster: &str| {
         let label = json!({"metadata": {"labels": {"cluster.x-k8s.io/cluster-name": cluster}}});
         let plan = plan(&snapshot(label)).unwrap();

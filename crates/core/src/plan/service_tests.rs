@@ -55,7 +55,7 @@ fn address_of_another_ip_family_is_reported() {
     let reported = plan(&seen).unwrap();
     let condition = condition_of(&reported, "EndpointAssigned");
     assert_eq!(condition.1, "FamiliesDiffer");
-    // It runs, or does not, as it is: the next action is a person's.
+    // The tenant is otherwise unchanged: a user has to act next.
     assert!(
         reported
             .objects()

@@ -265,7 +265,7 @@ fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> Versio
     }
 }
 
-/// True if writes are to be limited and the limit stands in the tenant cluster.
+/// True if writes are to be limited and the limit exists in the tenant cluster.
 fn write_limited(tenant: &Tenant, builder: &PlanBuilder, old: &VersionStatus) -> bool {
     let report = builder.snapshot.tenant_cluster.as_ref();
     let stands = report

@@ -1,7 +1,7 @@
 //! Plans the binding of a tenant in its datastores, and the Secrets with its credentials.
 //!
 //! Names are parsed, then claimed and set up in the datastore ([`Step::Bind`]), and only then is a
-//! client certificate signed: a tenant that is refused holds nothing.
+//! client certificate signed: a refused tenant gets neither.
 
 use kamaji_api::{condition::ConditionType, datastore::Driver};
 
@@ -18,14 +18,14 @@ use crate::{
     store::{Store, StoreTls},
 };
 
-/// A tenant's place in its datastore.
+/// Binding of a tenant, with the datastores that it is in.
 pub(super) struct Storage {
     pub store: Store,
     pub overrides: Vec<(String, Store)>,
     pub binding: Binding,
 }
 
-/// Settles the binding, and plans what is set up in the datastore between its two Secrets.
+/// Plans the datastore-config Secret, the bindings and the datastore certificate, in this order.
 pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
     let tenant = builder.tenant;
     let (store, overrides) = match (&builder.snapshot.store, &builder.snapshot.overrides) {
@@ -38,11 +38,11 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
     };
     builder.waits.extend(moving(&store, builder));
     builder.waits.extend(overridden(builder));
-    if let Some(ailment) = &builder.snapshot.ailing {
-        let message = &ailment.message;
+    if let Some(fault) = &builder.snapshot.store_fault {
+        let message = &fault.message;
         builder.wait(Wait::new(
             ConditionType::DataStoreReady,
-            ailment.reason,
+            fault.reason,
             message,
         ));
     }
@@ -55,15 +55,15 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
     let stamped = builder
         .annotation(role, kamaji_api::labels::CHECKSUM)
         .map(str::to_owned);
-    let known = live.as_ref().zip(stamped.as_deref());
-    let known = known.map(|(data, checksum)| LiveSecret { data, checksum });
-    let bound = binding::bind(tenant, &store, known, builder.snapshot).and_then(|main| {
+    let recorded = live.as_ref().zip(stamped.as_deref());
+    let recorded = recorded.map(|(data, checksum)| LiveSecret { data, checksum });
+    let bound = binding::bind(tenant, &store, recorded, builder.snapshot).and_then(|main| {
         let others = overrides
             .iter()
             .map(|(_, store)| {
                 Ok((
                     store.clone(),
-                    binding::bind(tenant, store, known, builder.snapshot)?,
+                    binding::bind(tenant, store, recorded, builder.snapshot)?,
                 ))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -97,7 +97,7 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
     Some(storage)
 }
 
-/// Overrides that were set up stay: without them the tenant would not find its data.
+/// Wait for overrides that differ from those that were set up, which stay in effect: the data is in them.
 fn overridden(builder: &PlanBuilder) -> Option<Wait> {
     let effective = overrides::changed(&builder.snapshot.object)?;
     Some(Wait::new(
@@ -109,7 +109,8 @@ fn overridden(builder: &PlanBuilder) -> Option<Wait> {
     ))
 }
 
-/// kube-apiserver has one client certificate for all its etcds.
+/// Wait for an override that does not accept the tenant's client certificate: kube-apiserver has one for all its
+/// etcds.
 fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
     let (Driver::Etcd, Some(tls)) = (main.driver, &main.tls) else {
         return None;
@@ -128,17 +129,17 @@ fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
     ))
 }
 
-/// Moving data between datastores is not built yet: say so and stay.
+/// Wait for a changed `spec.dataStore`: this release cannot migrate data, so the tenant stays in its datastore.
 fn moving(store: &Store, builder: &PlanBuilder) -> Option<Wait> {
     let tenant = builder.tenant;
     let default = builder.snapshot.settings.default_data_store.as_deref();
-    let wanted = data_stores::requested(&tenant.spec, default)?;
-    (tenant.spec.data_store.is_some() && wanted != store.name).then(|| {
+    let requested = data_stores::requested(&tenant.spec, default)?;
+    (tenant.spec.data_store.is_some() && requested != store.name).then(|| {
         Wait::new(
             ConditionType::DataStoreReady,
             "MigrationUnavailable",
             format!(
-                "spec.dataStore asks for {wanted}, and the data is in {}: this release cannot migrate, the tenant stays where it is; set spec.dataStore back to {}",
+                "spec.dataStore asks for {requested}, and the data is in {}: this release cannot migrate, the tenant stays where it is; set spec.dataStore back to {}",
                 store.name, store.name
             ),
         )

@@ -11,20 +11,20 @@ use crate::{
         plan,
     },
     rng::Seed,
-    snapshot::{Ailment, Snapshot, StoreWait},
+    snapshot::{Snapshot, StoreFault, StoreWait},
     store::{Store, StoreTls},
     tenant::Tenant,
 };
 
 const CERTIFICATE: &str = "full-datastore-certificate";
 
-/// Where a step is in a plan.
-fn place(plan: &Plan, is: impl Fn(&Step) -> bool) -> Option<usize> {
+/// Index of a step in a plan.
+fn position_of(plan: &Plan, is: impl Fn(&Step) -> bool) -> Option<usize> {
     plan.steps.iter().position(is)
 }
 
 fn certificate(plan: &Plan) -> Option<usize> {
-    place(
+    position_of(
         plan,
         |step| matches!(step, Step::Write(object) if object.key.name == CERTIFICATE),
     )
@@ -60,7 +60,7 @@ fn another(name: &str) -> Store {
     }
 }
 
-/// A world in which `/events` is in `other`.
+/// Snapshot of a tenant whose `/events` are in the store `other`.
 fn overridden(other: Store) -> Snapshot {
     let items = json!([{"resource": "/events", "dataStore": other.name}]);
     let mut fixture = snapshot(json!({"spec": {"dataStoreOverrides": items}}));
@@ -69,27 +69,27 @@ fn overridden(other: Store) -> Snapshot {
 }
 
 #[test]
-fn a_tenant_without_an_address_is_bound_before_its_certificate_is_signed() {
+fn tenant_without_an_address_is_bound_before_its_certificate_is_signed() {
     let pending = json!({"networkProfile": {"address": null}});
     for changes in [json!({}), json!({ "spec": pending })] {
         let plan = plan(&snapshot(changes)).unwrap();
-        let bind = place(&plan, |step| matches!(step, Step::Bind(..))).unwrap();
+        let bind = position_of(&plan, |step| matches!(step, Step::Bind(..))).unwrap();
         assert!(bind < certificate(&plan).unwrap());
         assert_eq!(violations(&plan), Vec::<String>::new());
     }
 }
 
 #[test]
-fn a_certificate_that_is_signed_before_the_claim_violates_a_plan() {
+fn certificate_signed_before_the_claim_violates_the_invariants() {
     let mut plan = plan(&snapshot(json!({}))).unwrap();
-    let bind = place(&plan, |step| matches!(step, Step::Bind(..))).unwrap();
+    let bind = position_of(&plan, |step| matches!(step, Step::Bind(..))).unwrap();
     let certificate = certificate(&plan).unwrap();
     plan.steps.swap(bind, certificate);
     assert!(violations(&plan)[0].contains("signed before"));
 }
 
 #[test]
-fn a_refused_name_gets_no_place_no_certificate_and_no_finalizer() {
+fn refused_name_gets_no_binding_no_certificate_and_no_finalizer() {
     for spec in [
         json!({"dataStoreUsername": "root"}),
         json!({"dataStoreSchema": "kamaji.clastix.io"}),
@@ -105,7 +105,7 @@ fn a_refused_name_gets_no_place_no_certificate_and_no_finalizer() {
 }
 
 #[test]
-fn a_tenant_that_was_never_set_up_does_not_wait_for_a_datastore_that_is_gone() {
+fn deletion_of_an_unbound_tenant_does_not_wait_for_a_missing_datastore() {
     let mut fixture =
         snapshot(json!({"metadata": {"finalizers": ["finalizer.kamaji.clastix.io"]}}));
     fixture.store = Err(StoreWait::Missing("gone".to_owned()));
@@ -124,7 +124,7 @@ fn a_tenant_that_was_never_set_up_does_not_wait_for_a_datastore_that_is_gone() {
 }
 
 #[test]
-fn overrides_are_recorded_and_a_changed_spec_is_told_while_they_stay() {
+fn recorded_overrides_stay_and_a_changed_spec_is_reported() {
     let mut other = store();
     other.name = "events".to_owned();
     let fixture = overridden(other);
@@ -151,7 +151,7 @@ fn overrides_are_recorded_and_a_changed_spec_is_told_while_they_stay() {
     );
 }
 
-/// The same world with the spec as it was.
+/// The same snapshot with the original overrides in the spec.
 fn overridden_again(fixture: &Snapshot) -> Snapshot {
     let spec = overridden(another("events")).object.spec;
     let mut again = fixture.clone();
@@ -160,7 +160,7 @@ fn overridden_again(fixture: &Snapshot) -> Snapshot {
 }
 
 #[test]
-fn an_override_whose_etcd_does_not_take_the_tenants_client_is_refused() {
+fn override_whose_etcd_refuses_the_tenants_client_is_refused() {
     let plan = plan(&overridden(another("events"))).unwrap();
     assert!(bound(&plan).is_empty() && certificate(&plan).is_none());
     let (why, message) = reason(&plan);
@@ -171,7 +171,7 @@ fn an_override_whose_etcd_does_not_take_the_tenants_client_is_refused() {
 }
 
 #[test]
-fn authorities_of_overrides_are_mounted_beside_the_tenants_own() {
+fn authorities_of_overrides_are_mounted_beside_the_main_one() {
     let main = store().tls.unwrap().ca;
     let mut other = another("events");
     let tls = other.tls.as_mut().unwrap();
@@ -195,9 +195,9 @@ fn authorities_of_overrides_are_mounted_beside_the_tenants_own() {
 }
 
 #[test]
-fn what_a_check_found_is_told_and_the_tenant_runs_on() {
+fn datastore_fault_is_reported_and_the_tenant_keeps_running() {
     let mut fixture = snapshot(json!({}));
-    fixture.ailing = Some(Ailment {
+    fixture.store_fault = Some(StoreFault {
         reason: "AccessControlOff",
         message: "off".to_owned(),
     });

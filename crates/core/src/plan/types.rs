@@ -61,7 +61,7 @@ pub struct Plan {
     pub status: TenantControlPlaneStatus,
     /// Time of the next reconcile if nothing changes before; `None` if time alone changes nothing.
     pub requeue_at: Option<Timestamp>,
-    /// Expiry dates of the certificates that only a person renews: the authorities.
+    /// Expiry dates of the certificates that are renewed only on request: the authorities.
     pub expiries: Vec<Expiry>,
     /// Everything that keeps the tenant from being as desired, in the order of the stages.
     pub waits: Vec<Wait>,

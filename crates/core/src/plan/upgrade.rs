@@ -8,22 +8,22 @@ use crate::tenant::{Tenant, Version};
 /// Reason for which a version is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Kubernetes does not go back.
+    /// The version is an older minor: Kubernetes supports no downgrade.
     #[error(
         "a downgrade from {from} to {to} is not supported: set spec.kubernetes.version to {from} or newer"
     )]
     Downgrade {
         /// Version that the pods have.
         from: String,
-        /// The version that the spec asks for.
+        /// Version of the spec.
         to: String,
     },
-    /// Kubernetes goes minor by minor.
+    /// The version skips a minor: Kubernetes upgrades one minor at a time.
     #[error("from {from} to {to} is more than one minor: upgrade to v{major}.{next} first")]
     Skips {
         /// Version that the pods have.
         from: String,
-        /// The version that the spec asks for.
+        /// Version of the spec.
         to: String,
         /// Major of the next step.
         major: u64,
@@ -42,16 +42,16 @@ impl Refusal {
     }
 }
 
-/// Judges a change of version. Patches may go both ways, as in upstream.
+/// Validates a change of version. Patches may change in both directions, as in upstream.
 pub fn evaluate(from: &Version, to: &Version) -> Result<(), Refusal> {
     let minor = |v: &Version| (v.semver.major, v.semver.minor);
-    let (installed, wanted) = (minor(from), minor(to));
+    let (installed, desired) = (minor(from), minor(to));
     let texts = || (from.text.clone(), to.text.clone());
-    if wanted < installed {
+    if desired < installed {
         let (from, to) = texts();
         return Err(Refusal::Downgrade { from, to });
     }
-    if wanted.0 != installed.0 || wanted.1 > installed.1 + 1 {
+    if desired.0 != installed.0 || desired.1 > installed.1 + 1 {
         let (from, to) = texts();
         return Err(Refusal::Skips {
             from,

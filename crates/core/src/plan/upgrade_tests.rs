@@ -20,7 +20,7 @@ fn patches_and_the_next_minor_are_allowed() {
 }
 
 #[test]
-fn an_older_minor_and_a_skipped_one_are_refused_with_the_way_out() {
+fn older_and_skipped_minors_are_refused_with_the_allowed_ones() {
     let down = evaluate(&version("v1.36.0"), &version("v1.35.9")).unwrap_err();
     assert!(
         down.to_string()

@@ -13,7 +13,7 @@ use kamaji_api::{
 };
 
 use super::{Store, StoreError};
-use crate::snapshot::Ailment;
+use crate::snapshot::StoreFault;
 
 /// Result of the last check of a datastore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,13 +39,13 @@ pub enum Health {
 impl Health {
     /// Wait for the conditions of the tenants in the DataStore `name`; `None` if the check passed or has not
     /// finished.
-    pub fn ailment(&self, name: &str) -> Option<Ailment> {
+    pub fn fault(&self, name: &str) -> Option<StoreFault> {
         let (reason, why) = match self {
             Self::Unknown | Self::Sound | Self::Open { .. } => return None,
             Self::AccessControlOff(why) => ("AccessControlOff", why),
             Self::Failed(why) => ("DataStoreFailed", why),
         };
-        Some(Ailment {
+        Some(StoreFault {
             reason,
             message: format!("the DataStore {name} did not pass its last check: {why}"),
         })

@@ -17,7 +17,7 @@ pub(super) fn objects(facts: &TenantClusterFacts) -> Vec<Object> {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": plain(Some(PUBLIC), "cluster-info"),
-            // Only this key is ours: signatures of tokens stand beside it.
+            // Other keys hold the signatures of tokens and are not the operator's.
             "data": {"kubeconfig": cluster_info(facts)},
         })),
         rbac::role(plain(Some(PUBLIC), signer), rbac::reads("cluster-info")),

@@ -17,7 +17,7 @@ fn cluster_info(spec: Value) -> Value {
 }
 
 #[test]
-fn strangers_are_told_the_server_and_its_ca_and_nothing_else() {
+fn cluster_info_has_the_server_and_its_ca_and_nothing_else() {
     let expected = json!({
         "apiVersion": "v1",
         "clusters": [{
@@ -38,7 +38,7 @@ fn strangers_are_told_the_server_and_its_ca_and_nothing_else() {
 }
 
 #[test]
-fn the_checksum_follows_what_strangers_are_told() {
+fn checksum_follows_cluster_info() {
     let of = |changes: Value| cluster_info_checksum(&planned(changes).objects).unwrap();
     assert_eq!(
         of(json!({})),
@@ -51,7 +51,7 @@ fn the_checksum_follows_what_strangers_are_told() {
 }
 
 #[test]
-fn each_group_may_do_what_its_row_says() {
+fn each_group_has_the_permissions_of_its_row() {
     let plan = planned(json!({}));
     let joining = "system:bootstrappers:kubeadm:default-node-token";
     let csr = "system:certificates.k8s.io:certificatesigningrequests";

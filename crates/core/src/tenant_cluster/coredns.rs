@@ -109,7 +109,7 @@ fn corefile(domain: &str) -> String {
     )
 }
 
-/// At the addresses that kubelets are told, so that both agree whatever the user chose.
+/// The addresses of the Service are those in the kubelet configuration, so that both agree.
 fn service(addresses: &[IpAddr]) -> Object {
     let mut metadata = ours(
         Some(SYSTEM),

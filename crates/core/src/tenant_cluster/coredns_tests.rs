@@ -8,7 +8,7 @@ fn service(network: Value) -> Value {
 }
 
 #[test]
-fn the_service_has_the_address_that_kubelets_are_told() {
+fn service_has_the_dns_address_of_the_kubelets() {
     assert_eq!(service(json!({}))["clusterIP"], "10.112.0.10");
     let chosen = service(json!({"dnsServiceIPs": ["10.112.0.53"]}));
     assert_eq!(chosen["clusterIP"], "10.112.0.53");
@@ -20,7 +20,7 @@ fn the_service_has_the_address_that_kubelets_are_told() {
 }
 
 #[test]
-fn two_families_make_a_dual_stack_service() {
+fn addresses_of_two_families_are_dual_stack() {
     let network = json!({
         "serviceCidrs": ["fd00::/112", "10.112.0.0/16"],
         "dnsServiceIPs": ["fd00::10", "10.112.0.10"],
@@ -33,7 +33,7 @@ fn two_families_make_a_dual_stack_service() {
 }
 
 #[test]
-fn two_addresses_of_one_family_are_no_dual_stack() {
+fn two_addresses_of_one_family_are_single_stack() {
     let spec = service(json!({"dnsServiceIPs": ["10.112.0.10", "10.112.0.11"]}));
     assert_eq!(spec["clusterIP"], "10.112.0.10");
     assert!(spec.get("ipFamilies").is_none());
@@ -67,7 +67,7 @@ fn repository_and_tag_count_independently() {
 }
 
 #[test]
-fn the_domain_stands_everywhere_in_the_corefile() {
+fn corefile_uses_the_cluster_domain_everywhere() {
     let plan = planned(json!({"spec": {"networkProfile": {"clusterDomain": "example.internal"}}}));
     let body = &find(&plan, "ConfigMap kube-system/coredns").body;
     let corefile = body["data"]["Corefile"].as_str().unwrap();

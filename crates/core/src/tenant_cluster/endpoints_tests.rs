@@ -15,7 +15,7 @@ fn fixture(spec: Value, renderer: Renderer) -> Fixture {
 }
 
 #[test]
-fn every_tenant_has_a_slice_that_no_replica_takes_away() {
+fn endpoint_slice_is_planned_for_every_tenant() {
     for renderer in [Some(Renderer::V1), Some(Renderer::V2), None] {
         let plan = Fixture {
             renderer,
@@ -34,7 +34,7 @@ fn every_tenant_has_a_slice_that_no_replica_takes_away() {
 }
 
 #[test]
-fn the_slice_follows_what_is_advertised() {
+fn endpoint_slice_follows_the_advertised_address() {
     let network = json!({"networkProfile": {
         "address": "2001:db8::10", "port": 7443,
         "serviceCidr": null, "serviceCidrs": ["fd00::/112"], "dnsServiceIPs": [],
@@ -49,7 +49,7 @@ fn the_slice_follows_what_is_advertised() {
 }
 
 #[test]
-fn the_objects_of_the_reconciler_are_ours_only_where_it_is_switched_off() {
+fn objects_of_the_lease_reconciler_are_planned_only_where_it_is_disabled() {
     let made = |fixture: &Fixture| {
         let names = names(&fixture.plan());
         [

@@ -1,4 +1,4 @@
-//! A tenant whose inside is planned, for the tests of this directory.
+//! A tenant and the plan of its cluster, for the tests of this directory.
 
 use kamaji_api::datastore::Driver;
 use serde_json::{Value, json};

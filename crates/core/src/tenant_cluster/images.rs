@@ -15,7 +15,7 @@ pub fn coredns(version: &Version) -> &'static str {
     }
 }
 
-/// Newest minor that konnectivity has a release for; newer Kubernetes goes on with that one.
+/// Newest minor that konnectivity has a release for; newer minors use it as well.
 const NEWEST_KONNECTIVITY: u64 = 36;
 
 /// The tag of konnectivity's server and agent.
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn konnectivity_of_a_minor_without_a_release_of_its_own_is_the_newest_there_is() {
+    fn konnectivity_of_a_minor_without_a_release_is_the_newest() {
         let of = |text: &str| konnectivity(&Version::parse(text).unwrap());
         assert_eq!(of("v1.36.3"), "v0.36.0");
         assert_eq!(of("v1.37.2"), "v0.36.0");

@@ -79,7 +79,7 @@ fn workload(facts: &TenantClusterFacts, addon: &KonnectivitySpec, metadata: Valu
     let agent = &addon.agent;
     let mut pods = json!({"labels": {"k8s-app": AGENT}});
     if facts.has(Change::AgentChecksum) {
-        // It reads the CA at its start only, and would be locked out for good by a rotation.
+        // The agent reads the CA only when it starts, so a rotation would lock it out permanently.
         pods["annotations"][CA_CHECKSUM] = json!(checksum::pieces(&[facts.ca.as_bytes()]));
     }
     let mut spec = json!({

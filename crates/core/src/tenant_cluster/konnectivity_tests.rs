@@ -18,7 +18,7 @@ fn arguments(spec: Value) -> Vec<String> {
 }
 
 #[test]
-fn either_workload_displaces_the_other() {
+fn each_agent_workload_prunes_the_other() {
     let plan = planned(json!({}));
     assert!(pruned(&plan).contains(&DEPLOYMENT.to_owned()));
     assert!(
@@ -33,7 +33,7 @@ fn either_workload_displaces_the_other() {
 }
 
 #[test]
-fn agents_dial_the_address_that_is_told_to_the_world() {
+fn agents_dial_the_published_address() {
     let host = |spec: Value| {
         let flag = "--proxy-server-host=";
         let list = arguments(spec);
@@ -54,7 +54,7 @@ fn agents_dial_the_address_that_is_told_to_the_world() {
 }
 
 #[test]
-fn arguments_of_the_user_win() {
+fn arguments_of_the_user_take_precedence() {
     let agent = json!({"extraArgs": ["-v=2", "--sync-forever"]});
     let list = arguments(json!({"addons": {"konnectivity": {"agent": agent}}}));
     assert!(list.contains(&"-v=2".to_owned()) && !list.contains(&"-v=8".to_owned()));
@@ -63,7 +63,7 @@ fn arguments_of_the_user_win() {
 }
 
 #[test]
-fn the_image_follows_the_tenant_unless_the_user_says_otherwise() {
+fn image_follows_the_version_unless_the_spec_sets_it() {
     let image = |spec: Value| container(spec)["image"].as_str().unwrap().to_owned();
     let repository = "registry.k8s.io/kas-network-proxy/proxy-agent";
     let older = json!({"kubernetes": {"version": "v1.33.2"}});
@@ -74,7 +74,7 @@ fn the_image_follows_the_tenant_unless_the_user_says_otherwise() {
 }
 
 #[test]
-fn agents_are_rolled_with_the_ca_by_the_newest_renderer() {
+fn newest_renderer_rolls_agents_with_the_ca() {
     let template = |renderer, ca| {
         let fixture = Fixture {
             renderer: Some(renderer),
@@ -98,7 +98,7 @@ fn agents_are_rolled_with_the_ca_by_the_newest_renderer() {
 }
 
 #[test]
-fn agents_have_the_resources_that_the_user_gives_them() {
+fn agents_have_the_resources_of_the_spec() {
     let resources = json!({"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}});
     let agent = json!({"resources": resources});
     let spec = json!({"addons": {"konnectivity": {"agent": agent}}});
@@ -107,7 +107,7 @@ fn agents_have_the_resources_that_the_user_gives_them() {
 }
 
 #[test]
-fn the_token_is_for_the_server_from_the_start() {
+fn token_has_the_audience_of_the_server() {
     let plan = planned(json!({}));
     let volume = &find(&plan, DAEMON_SET).body["spec"]["template"]["spec"]["volumes"][0];
     let token = &volume["projected"]["sources"][0]["serviceAccountToken"];

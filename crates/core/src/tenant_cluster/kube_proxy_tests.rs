@@ -61,7 +61,7 @@ fn both_files_are_yaml_and_name_the_api_server() {
 }
 
 #[test]
-fn it_is_told_the_pod_ranges_by_the_newest_renderer() {
+fn newest_renderer_sets_the_pod_ranges() {
     let ranges = |renderer, network: Value| {
         let fixture = Fixture {
             renderer: Some(renderer),

@@ -10,7 +10,7 @@ fn configuration(fixture: &Fixture) -> Value {
 }
 
 #[test]
-fn workers_read_versions_ranges_and_the_way_to_the_api_server() {
+fn kubeadm_config_has_versions_ranges_and_the_endpoint() {
     let value = configuration(&Fixture::with(json!({})));
     assert_eq!(value["apiVersion"], "kubeadm.k8s.io/v1beta4");
     assert_eq!(value["kubernetesVersion"], "v1.36.3");

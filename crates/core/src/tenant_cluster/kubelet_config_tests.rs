@@ -14,7 +14,7 @@ fn of(version: &str) -> Value {
 }
 
 #[test]
-fn kubelets_get_no_field_that_their_minor_refuses() {
+fn configuration_has_no_field_that_the_minor_refuses() {
     let table = [
         ("imageMaximumGCAge", 29),
         ("containerLogMaxWorkers", 30),
@@ -40,7 +40,7 @@ fn kubelets_get_no_field_that_their_minor_refuses() {
 }
 
 #[test]
-fn kubelets_are_told_the_clusters_names_and_addresses() {
+fn configuration_has_the_cluster_domain_and_dns_addresses() {
     let value = configuration(
         &Fixture::with(json!({"spec": {"networkProfile": {
             "clusterDomain": "example.internal",
@@ -60,7 +60,7 @@ fn kubelets_are_told_the_clusters_names_and_addresses() {
 }
 
 #[test]
-fn the_cgroup_driver_is_the_kubelets_own_choice_unless_somebody_says_so() {
+fn cgroup_driver_is_unset_unless_the_spec_sets_it() {
     assert!(of("v1.36.3").get("cgroupDriver").is_none());
 }
 
@@ -87,7 +87,7 @@ fn patches_apply_in_order() {
 }
 
 #[test]
-fn the_same_patches_apply_before_and_after_an_upgrade() {
+fn patches_apply_before_and_after_an_upgrade() {
     let patches = json!([
         {"op": "remove", "path": "/crashLoopBackOff"},
         {"op": "replace", "path": "/failCgroupV1", "value": false},
@@ -100,7 +100,7 @@ fn the_same_patches_apply_before_and_after_an_upgrade() {
 }
 
 #[test]
-fn closing_a_gate_takes_its_field_along() {
+fn disabled_feature_gate_removes_its_field() {
     let gates = json!([{"op": "add", "path": "/featureGates", "value": {
         "KubeletCrashLoopBackOffMax": false,
         "KubeletEnsureSecretPulledImages": false,
@@ -116,7 +116,7 @@ fn closing_a_gate_takes_its_field_along() {
 }
 
 #[test]
-fn a_patch_that_does_not_apply_is_named() {
+fn failing_patch_is_named() {
     let rows = [
         (
             json!({"op": "replace", "path": "/nothing", "value": 1}),

@@ -106,7 +106,7 @@ fn one(value: &mut Value, patch: &JsonPatch) -> Result<(), String> {
     }
     let operations: json_patch::Patch =
         serde_json::from_value(json!([operation])).map_err(|e| e.to_string())?;
-    // Whoever is refused throws the document away: nothing is kept for undoing it.
+    // Callers discard the document on an error, so no undo is recorded.
     json_patch::patch_unsafe(value, &operations).map_err(|e| e.to_string())?;
     if value.is_object() {
         Ok(())

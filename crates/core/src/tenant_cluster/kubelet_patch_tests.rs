@@ -26,7 +26,7 @@ fn copies_of_the_document_into_itself_stop_at_the_limit() {
 }
 
 #[test]
-fn many_small_copies_count_as_one_large_one() {
+fn sizes_of_copies_add_up() {
     let document = json!({"text": "x".repeat(8 << 10), "to": []});
     let one = json!({"op": "copy", "from": "/text", "path": "/to/0"});
     let error = patched(&document, &vec![one; 200].into()).unwrap_err();
@@ -35,7 +35,7 @@ fn many_small_copies_count_as_one_large_one() {
 }
 
 #[test]
-fn a_result_that_no_object_holds_is_refused() {
+fn result_beyond_the_size_of_an_object_is_refused() {
     let large = json!("x".repeat(LARGEST));
     let add = json!([{"op": "add", "path": "/text", "value": large}]);
     let error = patched(&json!({}), &add).unwrap_err();
@@ -45,8 +45,8 @@ fn a_result_that_no_object_holds_is_refused() {
 }
 
 #[test]
-fn documents_do_not_get_deeper_than_the_limit() {
-    // Each copy goes to the deepest place there is, so that the depth doubles.
+fn document_depth_is_limited() {
+    // Each copy is added at the deepest level, so that the depth doubles.
     let mut path = "/a".to_owned();
     let mut patches = Vec::new();
     for _ in 0..16 {
@@ -72,7 +72,7 @@ fn documents_do_not_get_deeper_than_the_limit() {
 }
 
 #[test]
-fn more_patches_than_are_applied_are_refused() {
+fn number_of_patches_is_limited() {
     let test = json!({"op": "test", "path": "/a", "value": 1});
     let of = |count| patched(&json!({"a": 1}), &vec![test.clone(); count].into());
     assert!(of(MOST).is_ok());

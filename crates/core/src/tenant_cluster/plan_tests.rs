@@ -29,21 +29,21 @@ fn bodies(objects: &[Object]) -> Vec<Value> {
 }
 
 #[test]
-fn a_tenant_with_all_addons_is_the_golden_one() {
+fn tenant_with_all_addons_matches_its_snapshot() {
     let plan = planned(json!({}));
     insta::assert_yaml_snapshot!("full", bodies(&plan.objects));
     insta::assert_yaml_snapshot!("full_prunes", pruned(&plan));
 }
 
 #[test]
-fn the_newest_renderer_has_all_addons_as_the_golden_ones() {
+fn tenant_of_the_newest_renderer_matches_its_snapshot() {
     let mut fixture = Fixture::with(json!({}));
     fixture.renderer = Some(Renderer::NEWEST);
     insta::assert_yaml_snapshot!("full_newest", bodies(&fixture.plan().objects));
 }
 
 #[test]
-fn addons_of_an_unknown_renderer_are_left_as_they_are() {
+fn addons_of_an_unknown_renderer_are_unchanged() {
     let addons = ["coredns", "kube-dns", "kube-proxy", "konnectivity"];
     let of = |plan: &super::TenantClusterPlan| {
         let mut left = names(plan);
@@ -78,14 +78,14 @@ fn every_minor_that_tenants_may_run_is_rendered() {
 }
 
 #[test]
-fn a_tenant_without_addons_is_the_golden_one() {
+fn tenant_without_addons_matches_its_snapshot() {
     let plan = planned(bare());
     insta::assert_yaml_snapshot!("bare", names(&plan));
     insta::assert_yaml_snapshot!("bare_prunes", pruned(&plan));
 }
 
 #[test]
-fn nothing_is_both_wanted_and_pruned_or_wanted_twice() {
+fn no_object_is_desired_twice_or_also_pruned() {
     let cases = [
         json!({}),
         bare(),
@@ -102,7 +102,7 @@ fn nothing_is_both_wanted_and_pruned_or_wanted_twice() {
 }
 
 #[test]
-fn whatever_an_addon_brings_is_what_is_pruned_with_it() {
+fn objects_of_an_addon_are_pruned_with_it() {
     let full = planned(json!({}));
     for addon in ["coreDNS", "kubeProxy", "konnectivity"] {
         let without = planned(json!({"spec": {"addons": {addon: null}}}));
@@ -118,7 +118,7 @@ fn whatever_an_addon_brings_is_what_is_pruned_with_it() {
 }
 
 #[test]
-fn only_what_carries_our_label_can_be_pruned() {
+fn only_objects_with_our_label_are_pruned() {
     let full = planned(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
     let bare = planned(bare());
     for object in full.objects {
@@ -129,7 +129,7 @@ fn only_what_carries_our_label_can_be_pruned() {
 }
 
 #[test]
-fn nobody_elses_fields_are_sent() {
+fn fields_of_other_managers_are_not_applied() {
     for object in planned(json!({})).objects {
         let metadata = object.body["metadata"].as_object().unwrap();
         for field in [
@@ -193,7 +193,7 @@ fn every_object_has_the_form_of_its_kind() {
 }
 
 #[test]
-fn permissions_and_configuration_come_before_workloads_and_webhooks_last() {
+fn order_is_rbac_and_configuration_then_workloads_then_webhooks() {
     let plan = planned(json!({"spec": {"writePermissions": {"blockDeletion": true}}}));
     let position = |name: &str| names(&plan).iter().position(|n| n == name).unwrap();
     assert!(
@@ -222,7 +222,7 @@ fn permissions_and_configuration_come_before_workloads_and_webhooks_last() {
 }
 
 #[test]
-fn the_hash_follows_what_is_wanted_and_what_is_not() {
+fn hash_follows_desired_and_pruned_objects() {
     let hash = |changes: Value| content_hash(&planned(changes));
     let first = hash(json!({}));
     assert_eq!(first, hash(json!({})));
@@ -237,7 +237,7 @@ fn the_hash_follows_what_is_wanted_and_what_is_not() {
 }
 
 #[test]
-fn a_kubelet_patch_that_does_not_apply_stops_the_plan() {
+fn failing_kubelet_patch_fails_the_plan() {
     let fixture = Fixture::with(json!({"spec": {"kubernetes": {"kubelet": {
         "configurationJSONPatches": [{"op": "remove", "path": "/nothing"}],
     }}}}));

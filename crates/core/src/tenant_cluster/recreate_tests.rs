@@ -4,14 +4,14 @@ use super::must_be_recreated;
 use crate::tenant_cluster::fixture::{find, planned};
 
 #[test]
-fn an_object_as_planned_is_left_alone() {
+fn equal_object_is_not_recreated() {
     for object in planned(json!({})).objects {
         assert!(!must_be_recreated(&object, &object.body), "{}", object.key);
     }
 }
 
 #[test]
-fn what_never_changes_makes_a_new_object() {
+fn immutable_fields_recreate_the_object() {
     let plan = planned(json!({}));
     let rows = [
         (
@@ -39,7 +39,7 @@ fn what_never_changes_makes_a_new_object() {
 }
 
 #[test]
-fn what_can_change_is_changed() {
+fn mutable_fields_are_updated_in_place() {
     let plan = planned(json!({}));
     let object = find(&plan, "Deployment kube-system/coredns");
     let mut live = object.body.clone();

@@ -9,7 +9,7 @@ use crate::spread;
 
 /// Longest wait after a failure while the control plane is available.
 pub const RETRY: Duration = Duration::from_secs(30);
-/// A tenant cluster whose writes are limited is compared anew after this and up to twice as much: its
+/// A tenant cluster whose writes are limited is reconciled again after this and up to twice as much: its
 /// administrators can delete the configuration that limits them.
 pub const LIMITED: Duration = Duration::from_secs(30);
 
@@ -18,7 +18,7 @@ pub const LIMITED: Duration = Duration::from_secs(30);
 pub struct Schedule<'a> {
     /// Uid of the tenant.
     pub uid: &'a str,
-    /// A tenant cluster is compared anew after this, and up to half as much again.
+    /// A tenant cluster is reconciled again after this, and up to half as much again.
     pub period: Duration,
     /// True if writes of the tenant are limited.
     pub limited: bool,
@@ -68,7 +68,7 @@ pub enum Cause {
 }
 
 impl Schedule<'_> {
-    /// The next reconcile. There is always one: what cannot be reconciled now is asked about again.
+    /// The next reconcile. There is always one: a tenant cluster that cannot be reconciled now is scheduled again.
     pub fn next(&self) -> Next {
         let period = self.drift();
         let Some(since) = self.available else {
@@ -97,7 +97,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// Time after which a reconciled tenant cluster is compared anew.
+    /// Time after which a reconciled tenant cluster is reconciled again for drift.
     pub fn drift(&self) -> Duration {
         let share = spread::share(self.uid, "drift");
         let usual = self.period.mul_f64(1.0 + share / 2.0);

@@ -33,7 +33,7 @@ fn quiet() -> Schedule<'static> {
 }
 
 #[test]
-fn every_combination_has_a_next_reconcile_and_an_available_one_that_failed_has_it_soon() {
+fn every_combination_is_scheduled_and_failures_on_available_ones_soon() {
     let available = [None, Some(at(0)), Some(at(130))];
     let lasts = [
         None,
@@ -76,7 +76,7 @@ fn every_combination_has_a_next_reconcile_and_an_available_one_that_failed_has_i
 }
 
 #[test]
-fn a_control_plane_that_is_down_or_paused_keeps_its_drift_timer() {
+fn unavailable_or_paused_control_plane_keeps_its_drift_timer() {
     for last in [None, Some(last(100, true, "a")), Some(last(100, false, ""))] {
         let down = Schedule {
             available: None,
@@ -88,7 +88,7 @@ fn a_control_plane_that_is_down_or_paused_keeps_its_drift_timer() {
 }
 
 #[test]
-fn a_control_plane_that_turns_available_after_a_failure_is_reconciled_at_once() {
+fn failed_control_plane_is_reconciled_once_it_becomes_available() {
     let back = Schedule {
         available: Some(at(130)),
         last: Some(last(100, false, "")),
@@ -98,7 +98,7 @@ fn a_control_plane_that_turns_available_after_a_failure_is_reconciled_at_once() 
 }
 
 #[test]
-fn a_failure_on_a_control_plane_that_stayed_available_is_retried_soon_and_not_at_once() {
+fn failure_on_an_available_control_plane_is_retried_after_a_delay() {
     let failed = Schedule {
         last: Some(last(159, false, "a")),
         ..quiet()
@@ -107,7 +107,7 @@ fn a_failure_on_a_control_plane_that_stayed_available_is_retried_soon_and_not_at
 }
 
 #[test]
-fn a_new_one_is_reconciled_at_once_and_one_that_an_earlier_process_left_within_the_period() {
+fn new_tenant_cluster_is_reconciled_at_once_and_a_configured_one_within_the_period() {
     let new = Schedule {
         last: None,
         published: false,
@@ -125,7 +125,7 @@ fn a_new_one_is_reconciled_at_once_and_one_that_an_earlier_process_left_within_t
 }
 
 #[test]
-fn changed_content_and_age_bring_a_reconcile_and_nothing_else_does() {
+fn only_changed_content_and_age_cause_a_reconcile() {
     let changed = Schedule {
         desired: Some("b"),
         ..quiet()
@@ -146,7 +146,7 @@ fn changed_content_and_age_bring_a_reconcile_and_nothing_else_does() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_does_not_postpone_drift_beyond_the_period() {
+fn clock_set_back_delays_drift_by_at_most_one_period() {
     let back = Schedule {
         now: at(0),
         ..quiet()
@@ -155,7 +155,7 @@ fn a_clock_that_was_set_back_does_not_postpone_drift_beyond_the_period() {
 }
 
 #[test]
-fn limited_writes_are_compared_anew_within_a_minute() {
+fn limited_writes_are_reconciled_within_a_minute() {
     let limited = Schedule {
         limited: true,
         ..quiet()

@@ -10,7 +10,7 @@ use super::{bootstrap, konnectivity, metadata::SYSTEM, types::TenantClusterPlan}
 use crate::tenant::Tenant;
 
 /// The addons' and the bootstrap phase's status. Times are carried over unless something changed;
-/// of konnectivity only what is inside the tenant is filled in.
+/// of konnectivity only the objects in the tenant cluster are filled in.
 pub fn status(
     tenant: &Tenant,
     plan: &TenantClusterPlan,

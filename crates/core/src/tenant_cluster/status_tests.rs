@@ -31,7 +31,7 @@ fn after(
 }
 
 #[test]
-fn a_first_visit_is_told_with_its_time() {
+fn first_reconcile_records_its_time() {
     let (addons, phase) = after(json!({}), None, first());
     let addons = serde_json::to_value(addons).unwrap();
     let time = "2026-11-23T12:00:00Z";
@@ -60,7 +60,7 @@ fn a_first_visit_is_told_with_its_time() {
 }
 
 #[test]
-fn a_visit_that_found_nothing_new_says_nothing_new() {
+fn unchanged_reconcile_leaves_the_status_unchanged() {
     let before = after(json!({}), None, first());
     assert_eq!(after(json!({}), Some(before.clone()), later()), before);
     let before = after(bare(), None, first());
@@ -68,7 +68,7 @@ fn a_visit_that_found_nothing_new_says_nothing_new() {
 }
 
 #[test]
-fn what_changed_gets_a_new_time_and_nothing_else_does() {
+fn only_changed_entries_get_a_new_time() {
     let before = after(json!({}), None, first());
     let changes = json!({"spec": {
         "addons": {"coreDNS": null, "konnectivity": {"agent": {"mode": "Deployment"}}},
@@ -89,7 +89,7 @@ fn what_changed_gets_a_new_time_and_nothing_else_does() {
 }
 
 #[test]
-fn addons_that_never_were_have_no_time() {
+fn addons_never_enabled_have_no_time() {
     let (addons, _) = after(bare(), None, first());
     assert_eq!(addons.core_dns.unwrap().last_update, None);
     assert!(!addons.konnectivity.unwrap().enabled);

@@ -33,7 +33,7 @@ pub fn limits_writes(spec: &TenantControlPlaneSpec) -> bool {
 }
 
 /// The webhooks that refuse `operations`. To be asked for only once the CA of the operator's own
-/// service is known: until then whatever stands in the tenant is left alone.
+/// service is known: until then existing webhooks in the tenant cluster are unchanged.
 pub(super) fn webhooks(facts: &TenantClusterFacts, operations: &[&str]) -> Object {
     // Renewing a node's lease is an update: blocking it would take every node away.
     let leases: Vec<&str> = operations

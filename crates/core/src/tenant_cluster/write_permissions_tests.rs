@@ -49,7 +49,7 @@ fn each_flag_blocks_its_operation_and_no_other() {
 }
 
 #[test]
-fn without_a_flag_the_webhooks_go_and_go_first() {
+fn webhooks_are_pruned_first_once_no_flag_is_set() {
     for spec in [
         json!({}),
         json!({"writePermissions": {}}),
@@ -67,7 +67,7 @@ fn without_a_flag_the_webhooks_go_and_go_first() {
 }
 
 #[test]
-fn limits_stay_as_they_are_while_the_operators_ca_is_unknown() {
+fn limits_are_unchanged_while_the_operators_ca_is_unknown() {
     let mut fixture = Fixture::with(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
     fixture.settings.webhook_ca.clear();
     let plan = fixture.plan();
@@ -80,7 +80,7 @@ fn limits_stay_as_they_are_while_the_operators_ca_is_unknown() {
 }
 
 #[test]
-fn the_operator_is_asked_by_url_and_not_through_the_tunnel() {
+fn webhooks_call_the_operator_by_url_and_not_through_the_tunnel() {
     let plan = planned(json!({"spec": {"writePermissions": {"blockCreation": true}}}));
     for webhook in find(&plan, NAME).body["webhooks"].as_array().unwrap() {
         let client = &webhook["clientConfig"];
@@ -95,7 +95,7 @@ fn the_operator_is_asked_by_url_and_not_through_the_tunnel() {
 }
 
 #[test]
-fn a_limit_that_nobody_can_enforce_is_told_and_neither_made_nor_removed() {
+fn unenforceable_limit_is_reported_and_neither_created_nor_removed() {
     let mut fixture = Fixture::with(json!({"spec": {"writePermissions": {"blockCreation": true}}}));
     assert_eq!(fixture.plan().write_limit, WriteLimit::Planned);
     fixture.settings.webhook_ca.clear();

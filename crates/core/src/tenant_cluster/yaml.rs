@@ -1,7 +1,7 @@
 //! YAML in the format that Go's encoder writes.
 //!
 //! The texts in a tenant's ConfigMaps are compared byte by byte with what upstream left there:
-//! taking over a tenant should not touch them. So lists stand at the depth of their key, and only
+//! taking over a tenant should not touch them. So lists are indented to the depth of their key, and only
 //! what would be read as something else is quoted.
 
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ pub(super) fn write(value: &Value) -> String {
     inline(value).map_or_else(|| block(value, 0), |text| text + "\n")
 }
 
-/// Text of a value that stands behind a key or a dash.
+/// Text of a value after a key or a dash.
 fn inline(value: &Value) -> Option<String> {
     match value {
         Value::Object(map) => map.is_empty().then(|| "{}".to_owned()),
@@ -52,7 +52,7 @@ fn block(value: &Value, depth: usize) -> String {
     }
 }
 
-/// Plain where nobody can take it for something else, else as in JSON.
+/// Plain where it parses as the same string, else quoted as in JSON.
 fn string(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::write;
 
 #[test]
-fn lists_stand_at_the_depth_of_their_key() {
+fn lists_are_indented_as_their_key() {
     let value = json!({
         "a": {"b": ["x", {"c": 1, "d": ["y"]}, ["z"], [], {}]},
         "e": null,
@@ -29,7 +29,7 @@ g: true
 }
 
 #[test]
-fn only_what_would_be_something_else_is_quoted() {
+fn only_ambiguous_scalars_are_quoted() {
     let plain = [
         "v1.36.3",
         "https://192.0.2.10:6443",
@@ -90,7 +90,7 @@ fn anything() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(value in anything()) {
+    fn written_yaml_is_parsed_back(value in anything()) {
         let text = write(&value);
         let read: Value = serde_saphyr::from_str(&text).map_err(|e| TestCaseError::fail(format!("{e}\n{text}")))?;
         prop_assert_eq!(read, value, "{}", text);

@@ -1,7 +1,7 @@
 //! Classification of etcd's errors.
 //!
-//! An answer that says that something is as desired already (a role that exists, a user that is
-//! gone) is no failure: the wrappers here turn it into a value, so that every write may be repeated.
+//! An answer that the desired state exists already (a role exists, a user does not) is no failure:
+//! [`unless`] turns it into a value, so that every write may be repeated.
 
 use etcd_client::Error;
 
@@ -13,7 +13,7 @@ pub(super) const NOT_GRANTED: &str = "is not granted to the";
 const AUTH_OFF: &str = "authentication is not enabled";
 const AUTH_FAILED: &str = "authentication failed";
 const STALE: &str = "revision of auth store is old";
-const NOBODY: &str = "user name is empty";
+const USER_NAME_EMPTY: &str = "user name is empty";
 
 /// Instruction for an operator whose user is no administrator.
 pub(super) const BECOME_ADMINISTRATOR: &str =
@@ -30,7 +30,7 @@ mod code {
     pub(super) const UNAUTHENTICATED: i32 = 16;
 }
 
-/// A failed request, by what has to happen next.
+/// Failed request, classified by the next action of the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// Users or roles changed meanwhile: repeat the request.
@@ -64,7 +64,7 @@ impl Failure {
         match i32::from(status.code()) {
             _ if words.contains(AUTH_OFF) => Self::AuthOff,
             _ if words.contains(STALE) => Self::Stale(words),
-            _ if words.contains(NOBODY) => Self::Denied(words),
+            _ if words.contains(USER_NAME_EMPTY) => Self::Denied(words),
             code::PERMISSION_DENIED | code::UNAUTHENTICATED => Self::Denied(words),
             code::UNAVAILABLE | code::DEADLINE_EXCEEDED | code::CANCELLED => {
                 Self::Unavailable(words)
@@ -88,7 +88,7 @@ pub(super) fn auth_is_on<T>(result: Result<T, Error>) -> Result<(), Error> {
     unless(AUTH_FAILED, result).map(drop)
 }
 
-/// An error with its sources, without what a source repeats.
+/// Text of an error and its sources, without repeated parts.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -6,7 +6,7 @@ use etcd_client::{
     Compare, CompareOp, DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
     RoleRevokePermissionOptions, Txn, TxnOp, TxnOpResponse, UserAddOptions,
 };
-use kamaji_api::owner::NOBODY;
+use kamaji_api::owner::AUTH_PROBE_USER;
 
 use super::answer::{
     BECOME_ADMINISTRATOR, NOT_GRANTED, ROLE_EXISTS, ROLE_MISSING, USER_EXISTS, USER_MISSING,
@@ -58,7 +58,10 @@ impl Etcd {
         }
         let log_in = |client: etcd_client::Client| async move {
             let mut auth = client.auth_client();
-            auth_is_on(auth.authenticate(NOBODY.to_owned(), String::new()).await)
+            auth_is_on(
+                auth.authenticate(AUTH_PROBE_USER.to_owned(), String::new())
+                    .await,
+            )
         };
         let answer = self
             .members
@@ -252,7 +255,7 @@ impl Etcd {
         let still_owned = &Compare::value(record, CompareOp::Equal, tenancy.owner.record());
         let mut deleted = 0;
         while let Some(last) = self.end_of_batch(own).await? {
-            // The key directly after the batch's last one, which is inside the range.
+            // The range ends after the batch's last key, so it includes that key.
             let end = [last.as_slice(), b"\0"].concat();
             let options = &DeleteOptions::new().with_range(end);
             let doing = format!("deleting keys of {own}");

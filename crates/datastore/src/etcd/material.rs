@@ -100,7 +100,7 @@ fn authorities(pem: &[u8], now: ASN1Time) -> Result<RootCertStore, Flaw> {
         }
     }
     match expired {
-        // A bundle may hold the previous authority until nobody needs it.
+        // A bundle may have an expired authority beside a valid one.
         Some(end) if roots.is_empty() => Err(Flaw::new(AUTHORITY, format!("expired on {end}"))),
         _ => Ok(roots),
     }

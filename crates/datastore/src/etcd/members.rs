@@ -1,6 +1,6 @@
 //! The endpoints of an etcd cluster, with one client each instead of one balanced client.
 //!
-//! A request that fails at a dead endpoint goes to the next, and the endpoint that answered is
+//! A request that fails at a dead endpoint is sent to the next, and the endpoint that answered is
 //! tried first from then on. Every request of this driver may be repeated.
 
 use std::sync::Arc;
@@ -175,8 +175,8 @@ impl Member {
     }
 }
 
-/// Combines the reasons of all members into one error; refused certificates win, since only a person
-/// can mend them.
+/// Combines the reasons of all members into one error; refused certificates win, since only an
+/// administrator can correct them.
 fn failed(site: Site, mut reasons: Vec<Unserved>) -> Error {
     reasons.sort();
     let refused = matches!(reasons.last(), Some(Unserved::TlsRefused(_)));

@@ -15,7 +15,7 @@ pub(super) fn key(what: &str, name: &str) -> String {
 pub(super) enum Standing {
     /// Recorded as the tenant's.
     Own,
-    /// Nobody's, without record, role, user or keys.
+    /// The name is unused: it has no record, role, user or keys.
     Free,
     /// Without a record, but set up for the tenant by an older build.
     Unrecorded,

@@ -17,7 +17,7 @@ fn tenancy(recorded: bool) -> Tenancy {
     }
 }
 
-/// What an older build leaves: role and user without records.
+/// State that an older build leaves: role and user without records.
 fn unrecorded() -> Observed {
     let own = Range::of(&tenancy(true).schema);
     Observed {
@@ -39,7 +39,7 @@ fn is_foreign(standing: &Result<Standing, Denial>) -> bool {
 }
 
 #[test]
-fn names_that_nobody_has_are_free_and_recorded_ones_are_their_owners() {
+fn unused_names_are_free_and_recorded_names_belong_to_their_owner() {
     let mut observed = Observed::default();
     let free = [Ok(Standing::Free), Ok(Standing::Free)];
     assert_eq!(standings(&observed, &tenancy(false)), free);
@@ -51,7 +51,7 @@ fn names_that_nobody_has_are_free_and_recorded_ones_are_their_owners() {
 }
 
 #[test]
-fn another_tenants_and_another_management_clusters_names_are_denied_to_recorded_tenants_too() {
+fn names_of_another_tenant_or_management_cluster_are_denied_also_to_recorded_tenants() {
     for other in [
         owner("uid-b"),
         Owner {
@@ -74,18 +74,18 @@ fn another_tenants_and_another_management_clusters_names_are_denied_to_recorded_
 }
 
 #[test]
-fn what_an_older_build_made_is_taken_by_the_recorded_tenant_alone() {
+fn unrecorded_names_of_an_older_build_are_taken_over_only_by_the_recorded_tenant() {
     let observed = unrecorded();
     let taken = [Ok(Standing::Unrecorded), Ok(Standing::Unrecorded)];
     assert_eq!(standings(&observed, &tenancy(true)), taken);
     assert!(standings(&observed, &tenancy(false)).iter().all(is_foreign));
-    // A name that is the tenant's own uid can be nobody else's.
+    // A name that is the tenant's uid is unique to the tenant.
     let named = Tenancy::parse(crate::Driver::Etcd, "cp-a", "user-a", owner("cp-a")).unwrap();
     assert_eq!(observed.schema(&named), Ok(Standing::Unrecorded));
 }
 
 #[test]
-fn what_looks_like_another_applications_is_not_taken_even_if_recorded() {
+fn names_with_access_of_another_application_are_not_taken_over_even_if_recorded() {
     let mut wide = unrecorded();
     let range = Range {
         start: b"/".to_vec(),
@@ -102,7 +102,7 @@ fn what_looks_like_another_applications_is_not_taken_even_if_recorded() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_nobodys_to_take() {
+fn names_with_an_unreadable_record_are_not_taken_over() {
     let mut observed = unrecorded();
     observed.records.schema = Some(b"garbage".to_vec());
     observed.records.user = Some(br#"{"version":9}"#.to_vec());

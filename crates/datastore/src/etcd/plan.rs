@@ -32,8 +32,8 @@ impl Observed {
         }
     }
 
-    /// The writes that are missing, in order. The tenant's own access comes before foreign access
-    /// goes, so that a repair never cuts off a running control plane.
+    /// Missing writes, in order. The tenant's own access is granted before foreign access is revoked, so
+    /// that a repair never interrupts a running control plane.
     pub(super) fn repairs(&self, tenancy: &Tenancy) -> Vec<Write> {
         let own = Range::of(&tenancy.schema);
         let mut writes = Vec::new();

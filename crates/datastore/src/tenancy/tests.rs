@@ -10,12 +10,12 @@ fn problem(driver: Driver, text: &str) -> NameProblem {
 }
 
 #[test]
-fn an_empty_schema_would_be_the_whole_store_and_is_refused() {
+fn an_empty_schema_is_refused() {
     assert_eq!(problem(Driver::Etcd, ""), NameProblem::Empty);
 }
 
 #[test]
-fn a_name_cannot_leave_its_prefix() {
+fn names_with_slashes_or_control_characters_are_refused() {
     for name in ["a/b", "/", "../a", "a\0", "a\n"] {
         assert!(
             matches!(problem(Driver::Etcd, name), NameProblem::Character(_)),
@@ -25,7 +25,7 @@ fn a_name_cannot_leave_its_prefix() {
 }
 
 #[test]
-fn the_administrators_and_the_operators_names_are_refused() {
+fn reserved_names_of_administrators_and_the_operator_are_refused() {
     for name in ["root", "kamaji.clastix.io", "kamaji_clastix_io"] {
         assert_eq!(problem(Driver::Etcd, name), NameProblem::Reserved);
     }
@@ -36,7 +36,7 @@ fn the_administrators_and_the_operators_names_are_refused() {
 }
 
 #[test]
-fn uids_and_the_names_of_older_releases_are_taken() {
+fn uids_and_names_of_older_releases_are_accepted() {
     for name in [
         "6c0f0a3e-6f43-4f5c-8b0c-6a4fb3b9f8d2",
         "default_cp-a",
@@ -47,7 +47,7 @@ fn uids_and_the_names_of_older_releases_are_taken() {
 }
 
 #[test]
-fn a_name_is_as_long_as_the_driver_takes() {
+fn names_longer_than_the_limit_of_the_driver_are_refused() {
     for (driver, schema, user) in [
         (Driver::Etcd, 253, 253),
         (Driver::PostgreSql, 63, 63),
@@ -69,7 +69,7 @@ fn a_name_is_as_long_as_the_driver_takes() {
 }
 
 #[test]
-fn a_password_does_not_show_itself() {
+fn a_password_is_hidden_in_debug_output() {
     let tenancy = Tenancy::parse(Driver::Etcd, "a", "b", Owner::default())
         .unwrap()
         .with_password(Secret::new("hunter2"));

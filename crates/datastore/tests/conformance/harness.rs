@@ -30,7 +30,7 @@ pub trait Harness: Sized {
     /// Reads `key` from the data of `from`, with the credentials of `tenant`; true if it is there.
     async fn read(&self, tenant: &Tenancy, from: &Tenancy, key: &str) -> Result<bool, Denied>;
 
-    /// Everything that operations of a driver may change, sorted, a line each: data, users, grants
+    /// State that operations of a driver may change, sorted, a line each: data, users, grants
     /// and owner records.
     async fn listing(&self) -> Vec<String>;
 

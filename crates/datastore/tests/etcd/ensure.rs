@@ -20,7 +20,7 @@ async fn a_new_tenant_gets_a_user_a_role_and_its_own_range() {
 }
 
 #[tokio::test]
-async fn a_sound_store_passes_the_check_and_counts_keys() {
+async fn a_valid_store_passes_the_check_and_its_keys_are_counted() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     assert_eq!(store.check().await, Ok(AccessControl::On));
     assert_eq!(store.usage(&tenancy).await.unwrap(), 0);

@@ -62,7 +62,7 @@ async fn remove_completes_from_every_state_that_a_crash_leaves() {
             admin.user_delete("user-of-cp-a").await.unwrap();
         }
         let change = store.remove(&tenancy).await.unwrap();
-        // The owner record is there in each of them, and goes last.
+        // Each state has the owner record, which is deleted last.
         let expected = 1 + usize::from(role) + usize::from(keys) + usize::from(user);
         assert_eq!(change.steps.len(), expected, "{change}");
         assert!(all_keys(admin).await.is_empty());

@@ -24,7 +24,7 @@ use crate::context::Context;
 /// A mounted certificate is read again after this: kubelets replace such files without a notice.
 const REREAD: Duration = Duration::from_mins(1);
 
-/// Keeps the serving certificate and the trust in it as they should be, for ever.
+/// Keeps the serving certificate and the trust in it current. Never returns.
 pub async fn keep(context: Arc<Context>, certificates: Certificates) {
     let changed = Arc::new(Notify::new());
     let service = WebhookService {
@@ -50,7 +50,7 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
         tasks.spawn(async move { watch::object(api, name, move || changed.notify_one()).await });
     }
     loop {
-        let wait = match look(&context, &certificates, (&service, mounted.as_deref())).await {
+        let wait = match refresh(&context, &certificates, (&service, mounted.as_deref())).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!("the webhooks' certificate: {error}");
@@ -65,7 +65,7 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
     }
 }
 
-/// The configurations that lead to us.
+/// The webhook configurations that name this operator's Service.
 fn configurations() -> [(ApiResource, &'static str); 2] {
     let resource = |kind: &str, plural: &str| ApiResource {
         group: "admissionregistration.k8s.io".to_owned(),
@@ -92,8 +92,8 @@ fn configurations() -> [(ApiResource, &'static str); 2] {
     ]
 }
 
-/// One look; how long until the next.
-async fn look(
+/// Loads or observes the certificate once, and returns the delay until the next time.
+async fn refresh(
     context: &Context,
     certificates: &Certificates,
     (service, mounted): (&WebhookService, Option<&Path>),
@@ -107,7 +107,7 @@ async fn look(
         ),
         None => match shared(&keeper(context), service).await? {
             Some(found) => found,
-            // Another replica leads and makes it; its Secret wakes us.
+            // The leader issues the certificate; the watch on its Secret reports it.
             None => return Ok(LONGEST),
         },
     };
@@ -130,7 +130,7 @@ fn keeper(context: &Context) -> Keeper<'_> {
     }
 }
 
-/// Tells the API server whom to trust; an absent configuration is none of our business.
+/// Writes the CA bundle into the webhook configurations that exist.
 async fn trust(
     context: &Context,
     service: &WebhookService,

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_mounted_certificate_is_read_with_or_without_its_authority() {
+    async fn mounted_certificate_is_read_with_or_without_its_authority() {
         let directory = std::env::temp_dir().join(format!("kamaji-serving-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let missing = read(&directory).await.unwrap_err().to_string();

@@ -12,9 +12,9 @@ use super::Knowledge;
 use crate::context::Context;
 
 /// Facts for rules, from the watches of this replica.
-pub struct Known(pub Arc<Context>);
+pub struct WatchedKnowledge(pub Arc<Context>);
 
-impl Knowledge for Known {
+impl Knowledge for WatchedKnowledge {
     fn facts(&self) -> Result<Facts, String> {
         let context = &self.0;
         if !context.tenants.is_ready() || !context.data_stores.is_ready() {

@@ -16,7 +16,7 @@ pub struct Review<Q> {
     pub request: Q,
 }
 
-/// The part of a question that tells which kind of write it is.
+/// The part of a review that identifies the kind of write.
 #[derive(Debug, Deserialize)]
 pub struct Write {
     /// Names the question; the answer repeats it.
@@ -61,9 +61,9 @@ fn operation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Operation, D:
 }
 
 impl Question {
-    /// True for what is never refused: deletion, and whatever leaves the spec as it is. Looked at
-    /// before the object is read, so that one that cannot be read can be got rid of.
-    pub fn leaves_the_spec_alone(&self) -> bool {
+    /// True for writes that are never refused: deletions, and updates that leave the spec unchanged. Checked
+    /// before the object is parsed, so that an unreadable object can be deleted.
+    pub fn keeps_the_spec(&self) -> bool {
         match self.operation {
             Operation::Create => false,
             Operation::Update => {
@@ -102,9 +102,9 @@ pub enum Answer {
 }
 
 /// Reasons and warnings in one answer.
-const MOST_TOLD: usize = 32;
+const MAX_REASONS: usize = 32;
 /// Bytes of one of them.
-const LONGEST_TOLD: usize = 1000;
+const MAX_REASON_LENGTH: usize = 1000;
 
 impl Answer {
     /// The request is allowed.
@@ -127,33 +127,33 @@ impl Answer {
     pub fn deny(code: u16, message: &str) -> Self {
         Self::Deny {
             code,
-            message: excerpt(message, LONGEST_TOLD * MOST_TOLD),
+            message: excerpt(message, MAX_REASON_LENGTH * MAX_REASONS),
         }
     }
 
-    /// A verdict: warnings, or the reasons why not, as many of them as a person can read.
+    /// Answer of a verdict: its warnings, or its reasons for a refusal, at most `MAX_REASONS` of each.
     pub fn of<R: std::fmt::Display>(verdict: Result<Vec<Warning>, Vec<R>>) -> Self {
         match verdict {
             Ok(warnings) => {
-                let some = warnings.iter().take(MOST_TOLD);
-                Self::allow(some.map(|text| excerpt(text, LONGEST_TOLD)).collect())
+                let some = warnings.iter().take(MAX_REASONS);
+                Self::allow(some.map(|text| excerpt(text, MAX_REASON_LENGTH)).collect())
             }
             Err(refusals) => match refusals.as_slice() {
-                [one] => Self::deny(403, &excerpt(&one.to_string(), LONGEST_TOLD)),
+                [one] => Self::deny(403, &excerpt(&one.to_string(), MAX_REASON_LENGTH)),
                 many => {
-                    let told = many.iter().take(MOST_TOLD);
+                    let listed = many.iter().take(MAX_REASONS);
                     let mut text = format!("{} reasons:", many.len());
-                    for one in told {
+                    for refusal in listed {
                         text.push_str("\n- ");
-                        text.push_str(&excerpt(&one.to_string(), LONGEST_TOLD));
+                        text.push_str(&excerpt(&refusal.to_string(), MAX_REASON_LENGTH));
                     }
-                    let more = many.len().saturating_sub(MOST_TOLD);
+                    let more = many.len().saturating_sub(MAX_REASONS);
                     if more > 0 {
                         text.push_str("\n- and ");
                         text.push_str(&more.to_string());
                         text.push_str(" more");
                     }
-                    // Bounded already, and its end says how many are left out.
+                    // The text is bounded already, and ends with the number of omitted reasons.
                     Self::Deny {
                         code: 403,
                         message: text,

@@ -8,12 +8,12 @@ use tower::ServiceExt;
 
 use super::*;
 
-struct Known {
+struct TestKnowledge {
     settings: Settings,
     facts: Result<Facts, String>,
 }
 
-impl Knowledge for Known {
+impl Knowledge for TestKnowledge {
     fn facts(&self) -> Result<Facts, String> {
         self.facts.clone()
     }
@@ -23,8 +23,8 @@ impl Knowledge for Known {
     }
 }
 
-fn known() -> Known {
-    Known {
+fn known() -> TestKnowledge {
+    TestKnowledge {
         settings: Settings {
             default_data_store: Some("default".to_owned()),
             ..Settings::default()
@@ -36,7 +36,7 @@ fn known() -> Known {
     }
 }
 
-/// Asks as an API server does; the HTTP status and the body.
+/// Posts a review as an API server does, and returns the HTTP status and the body.
 async fn post(known: impl Knowledge, path: &str, body: String) -> (u16, String) {
     let request = http::Request::post(path)
         .header("content-type", "application/json")
@@ -97,7 +97,7 @@ fn tenant(version: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_new_tenant_gets_its_defaults_and_keeps_what_we_do_not_know() {
+async fn new_tenant_gets_defaults_and_keeps_unknown_fields() {
     let mut object = tenant("v1.35.0");
     let answer = ask(MUTATE_TENANT, "CREATE", object.clone(), Value::Null).await;
     assert_eq!(
@@ -130,7 +130,7 @@ async fn updates_are_not_defaulted() {
 }
 
 #[tokio::test]
-async fn refusals_say_every_reason_and_warnings_are_passed_on() {
+async fn refusals_list_every_reason_and_warnings_are_returned() {
     let mut bad = tenant("v1.99.0");
     bad["spec"]["dataStore"] = json!("nowhere");
     let answer = ask(VALIDATE_TENANT, "CREATE", bad, Value::Null).await;
@@ -165,7 +165,7 @@ async fn refusals_say_every_reason_and_warnings_are_passed_on() {
 }
 
 #[tokio::test]
-async fn an_object_that_cannot_be_read_is_refused_unless_it_only_has_to_go() {
+async fn unreadable_object_is_refused_except_on_deletion() {
     let mut odd = tenant("v1.35.0");
     odd["spec"]["kubernetes"] = json!("latest");
     let answer = ask(VALIDATE_TENANT, "CREATE", odd.clone(), Value::Null).await;
@@ -199,8 +199,8 @@ async fn an_object_that_cannot_be_read_is_refused_unless_it_only_has_to_go() {
 }
 
 #[tokio::test]
-async fn nothing_is_judged_before_the_facts_are_known() {
-    let unknown = || Known {
+async fn reviews_are_refused_until_the_caches_are_complete() {
+    let unknown = || TestKnowledge {
         facts: Err("the DataStores are not listed yet".to_owned()),
         ..known()
     };
@@ -218,7 +218,7 @@ async fn nothing_is_judged_before_the_facts_are_known() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_answer() {
+async fn panic_is_answered_with_an_error() {
     struct Mistaken(Settings);
     impl Knowledge for Mistaken {
         fn facts(&self) -> Result<Facts, String> {
@@ -237,7 +237,7 @@ async fn a_panic_is_an_answer() {
 }
 
 #[tokio::test]
-async fn data_stores_are_judged() {
+async fn data_stores_are_validated() {
     let store = |endpoint: &str| json!({"metadata": {"name": "default"}, "spec": {"driver": "etcd", "endpoints": [endpoint]}});
     let answer = ask(
         VALIDATE_DATA_STORE,
@@ -267,7 +267,7 @@ async fn data_stores_are_judged() {
 }
 
 #[tokio::test]
-async fn writes_of_a_tenants_clients_are_denied_with_a_reason() {
+async fn tenant_writes_are_denied_with_a_reason() {
     for (path, words) in [
         (WRITE_PERMISSION, "spec.writePermissions"),
         (MIGRATE, "being moved"),
@@ -293,7 +293,7 @@ async fn writes_of_a_tenants_clients_are_denied_with_a_reason() {
 }
 
 #[tokio::test]
-async fn what_is_no_review_is_a_bad_request() {
+async fn body_that_is_no_review_is_a_bad_request() {
     for body in [
         "",
         "{}",
@@ -306,7 +306,7 @@ async fn what_is_no_review_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn copies_of_the_kubelet_configuration_into_itself_are_refused_at_once() {
+async fn kubelet_patches_that_grow_the_document_are_refused() {
     let mut object = tenant("v1.35.0");
     let copies: Vec<Value> = (0..20)
         .map(|n| json!({"op": "copy", "from": "", "path": format!("/x{n}")}))
@@ -319,7 +319,7 @@ async fn copies_of_the_kubelet_configuration_into_itself_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn an_answer_has_no_more_reasons_than_a_person_can_read() {
+async fn refusal_lists_a_bounded_number_of_reasons() {
     let mut object = tenant("v1.35.0");
     let sans: Vec<String> = (0..1000)
         .map(|n| format!("{n} {}", "x".repeat(1200)))
@@ -337,7 +337,7 @@ async fn an_answer_has_no_more_reasons_than_a_person_can_read() {
 }
 
 #[tokio::test]
-async fn whoever_asks_hears_no_names_that_are_not_in_the_question() {
+async fn answer_names_no_object_that_the_review_does_not_name() {
     let mut known = known();
     let facts = known.facts.as_mut().unwrap();
     facts.claims.push(kamaji_core::admission::Claim {
@@ -361,8 +361,8 @@ async fn whoever_asks_hears_no_names_that_are_not_in_the_question() {
 }
 
 #[tokio::test]
-async fn writes_inside_a_tenant_are_judged_without_reading_what_is_written() {
-    // Not an object at all: only who asks for what counts.
+async fn tenant_writes_are_reviewed_without_parsing_the_object() {
+    // The body has no object: only the operation and the user count.
     let body =
         r#"{"request":{"uid":"u","operation":"CREATE","object":[1,{"a":"b"}],"oldObject":7}}"#;
     let (status, answer) = post(known(), WRITE_PERMISSION, body.to_owned()).await;

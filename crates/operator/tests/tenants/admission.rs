@@ -1,4 +1,5 @@
-//! Each mistake is refused, in words that help, by a real API server that asks the real webhooks.
+//! Admission by the operator's webhooks behind a real API server: each mistake is refused with a message that names
+//! value, field and correction.
 
 use kamaji_e2e::envtest::free_port;
 use kamaji_operator::settings::Settings;
@@ -8,22 +9,22 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, NAMESPACE, Operator, tenant, until};
+use crate::environment::{Environment, NAMESPACE, Operator, tenant, wait_until};
 
 const CONFIGURATIONS: &str = include_str!("../../../../config/webhook/webhooks.yaml");
 
-/// An operator whose webhooks the API server asks, by the configuration that users install and with
-/// the certificate that the operator makes and is trusted for.
-async fn asked() -> (Environment, Operator) {
-    asked_of(Environment::settings()).await
+/// Starts an operator whose webhooks the API server calls, with the configuration that users install and the
+/// certificate that the operator creates.
+async fn start_with_webhooks() -> (Environment, Operator) {
+    start_with_webhooks_and(Environment::settings()).await
 }
 
-/// The same, started with these settings.
-pub async fn asked_of(mut settings: Settings) -> (Environment, Operator) {
+/// As [`start_with_webhooks`], with `settings`.
+pub async fn start_with_webhooks_and(mut settings: Settings) -> (Environment, Operator) {
     let environment = Environment::new().await;
     let port = free_port().unwrap();
     settings.webhooks = Some(([127, 0, 0, 1], port).into());
-    // The API server follows such a Service to this machine, and checks the Service's name.
+    // The API server resolves such a Service to this machine, and checks the certificate for the Service's name.
     environment
         .apply(json!({
             "apiVersion": "v1",
@@ -41,7 +42,7 @@ pub async fn asked_of(mut settings: Settings) -> (Environment, Operator) {
         environment.apply(configuration).await;
     }
     let operator = environment.run(settings);
-    until("the webhooks to answer", async || {
+    wait_until("the webhooks to answer", async || {
         create(&environment, &tenant("dry-run", &json!({})), true)
             .await
             .ok()
@@ -50,7 +51,7 @@ pub async fn asked_of(mut settings: Settings) -> (Environment, Operator) {
     (environment, operator)
 }
 
-/// The object as it is stored and the warnings, or why not.
+/// Creates an object. Returns the stored object and the warnings, or the message of the refusal.
 async fn create(
     environment: &Environment,
     object: &Value,
@@ -84,7 +85,7 @@ fn network(profile: Value) -> Value {
     json!({"networkProfile": profile})
 }
 
-/// What is wrong; and of the answer: what it is about, where it is, what to do instead.
+/// Wrong specs, each with words of the expected refusal: the value, the field, and the correction.
 type Mistakes = Vec<(Value, [&'static str; 3])>;
 
 fn versions_and_ranges() -> Mistakes {
@@ -204,7 +205,7 @@ fn components() -> Mistakes {
     ]
 }
 
-fn ways_in_and_stores() -> Mistakes {
+fn exposure_and_data_stores() -> Mistakes {
     vec![
         (
             json!({"controlPlane": {
@@ -249,32 +250,32 @@ fn ways_in_and_stores() -> Mistakes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_instead() {
-    let (environment, _operator) = asked().await;
-    let mut wrong = Vec::new();
-    let mut evaluate = |what: String, answer: Result<_, String>, words: [&str; 3]| match answer {
-        Ok(()) => wrong.push(format!("{what} was accepted")),
-        Err(said) if words.iter().all(|word| said.contains(word)) => {}
-        Err(said) => wrong.push(format!(
-            "{what} was refused with {said:?}, not with {words:?}"
+async fn mistakes_known_at_admission_are_refused_with_value_field_and_correction() {
+    let (environment, _operator) = start_with_webhooks().await;
+    let mut failures = Vec::new();
+    let mut check = |what: String, answer: Result<_, String>, words: [&str; 3]| match answer {
+        Ok(()) => failures.push(format!("{what} was accepted")),
+        Err(refusal) if words.iter().all(|word| refusal.contains(word)) => {}
+        Err(refusal) => failures.push(format!(
+            "{what} was refused with {refusal:?}, not with {words:?}"
         )),
     };
     let mistakes = [
         versions_and_ranges(),
         addresses(),
         components(),
-        ways_in_and_stores(),
+        exposure_and_data_stores(),
     ];
     for (spec, words) in mistakes.concat() {
         let answer = create(&environment, &tenant("wrong", &spec), false).await;
-        evaluate(spec.to_string(), answer.map(drop), words);
+        check(spec.to_string(), answer.map(drop), words);
     }
     for name in ["a".repeat(64), "1demo".to_owned(), "demo.one".to_owned()] {
         let words = [name.as_str(), "metadata.name", "such a name"];
         let answer = create(&environment, &tenant(&name, &json!({})), false).await;
-        evaluate(name.clone(), answer.map(drop), words);
+        check(name.clone(), answer.map(drop), words);
     }
-    for (changes, words) in stores() {
+    for (changes, words) in data_store_mistakes() {
         let mut store = json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
             "kind": "DataStore",
@@ -287,9 +288,9 @@ async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_
         });
         crate::environment::merge(&mut store["spec"], &changes);
         let answer = create(&environment, &store, false).await;
-        evaluate(changes.to_string(), answer.map(drop), words);
+        check(changes.to_string(), answer.map(drop), words);
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(
         environment
             .tenants()
@@ -300,7 +301,7 @@ async fn whatever_can_be_known_at_admission_is_refused_with_what_where_and_what_
     );
 }
 
-fn stores() -> Mistakes {
+fn data_store_mistakes() -> Mistakes {
     vec![
         (
             json!({"endpoints": ["https://db:5432"]}),
@@ -314,20 +315,20 @@ fn stores() -> Mistakes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
-    let (environment, _operator) = asked().await;
+async fn versions_are_upgraded_minor_by_minor_and_ignored_flags_are_warned_of() {
+    let (environment, _operator) = start_with_webhooks().await;
     let kubernetes = json!({"kubernetes": {"version": "v1.34.1"}});
     environment.tenant("demo", kubernetes).await;
     let kind = ApiResource::erase::<kamaji_api::tenant::TenantControlPlane>(&());
     let api: Api<DynamicObject> =
         Api::namespaced_with(environment.client.clone(), NAMESPACE, &kind);
-    let to = async |version: &str| {
+    let upgrade_to = async |version: &str| {
         let patch = json!({"spec": {"kubernetes": {"version": version}}});
         let params = PatchParams::default();
         let patched = api.patch("demo", &params, &Patch::Merge(patch)).await;
         patched.map(drop).map_err(|error| error.to_string())
     };
-    let where_ = "spec.kubernetes.version";
+    let field = "spec.kubernetes.version";
     for (version, words) in [
         (
             "v1.33.9",
@@ -335,11 +336,11 @@ async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
         ),
         ("v1.36.0", ["more than one minor", "upgrade to v1.35 first"]),
     ] {
-        let said = to(version).await.unwrap_err();
-        assert!(said.contains(where_), "{said}");
-        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        let refusal = upgrade_to(version).await.unwrap_err();
+        assert!(refusal.contains(field), "{refusal}");
+        assert!(words.iter().all(|word| refusal.contains(word)), "{refusal}");
     }
-    to("v1.34.9").await.unwrap();
+    upgrade_to("v1.34.9").await.unwrap();
     let args = json!({"controlPlane": {"deployment": {"extraArgs": {
         "apiServer": ["--etcd-servers=https://elsewhere:2379", "nonsense"],
     }}}});
@@ -355,14 +356,15 @@ async fn versions_go_up_minor_by_minor_and_what_is_ours_is_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_operator_nothing_new_is_stored_and_what_is_there_can_be_labelled_and_deleted() {
-    let (environment, operator) = asked().await;
+async fn without_an_operator_creation_is_refused_and_existing_tenants_can_be_labelled_and_deleted()
+{
+    let (environment, operator) = start_with_webhooks().await;
     environment.tenant("demo", json!({})).await;
-    environment.written("demo").await;
+    environment.wait_for_objects("demo").await;
     drop(operator);
-    let said = create(&environment, &tenant("late", &json!({})), false).await;
-    let said = said.unwrap_err();
-    assert!(said.contains("failed calling webhook"), "{said}");
+    let refusal = create(&environment, &tenant("late", &json!({})), false).await;
+    let refusal = refusal.unwrap_err();
+    assert!(refusal.contains("failed calling webhook"), "{refusal}");
     let labels = json!({"metadata": {"labels": {"example.com/mine": "yes"}}});
     let params = PatchParams::default();
     let tenants = environment.tenants();
@@ -375,5 +377,5 @@ async fn without_an_operator_nothing_new_is_stored_and_what_is_there_can_be_labe
         .await
         .unwrap();
     let _operator = environment.operator();
-    environment.gone("demo").await;
+    environment.wait_deleted("demo").await;
 }

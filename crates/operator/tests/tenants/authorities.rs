@@ -1,3 +1,6 @@
+//! Certificate authorities that are lost, damaged or restored: the operator replaces one only if an annotation asks for
+//! it.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::api::{
@@ -14,11 +17,11 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, NAMESPACE, until};
+use crate::environment::{Environment, NAMESPACE, wait_until};
 
 const REPLACE: &str = "kamaji.clastix.io/replace-authority";
 
-/// Uid and resource version of every Secret of a tenant.
+/// Uid and resource version of every Secret of the tenant `t`, by name.
 async fn versions(environment: &Environment) -> BTreeMap<String, (Option<String>, Option<String>)> {
     let secrets = environment
         .owned(&ApiResource::erase::<Secret>(&()), "t")
@@ -39,7 +42,7 @@ async fn patch(environment: &Environment, name: &str, patch: Value) {
         .unwrap();
 }
 
-/// Puts a Secret back as it was saved; `labelled` as a backup tool does it, else by hand.
+/// Creates a saved Secret again: with `labelled` as a backup tool does, otherwise without labels and annotations.
 async fn restore(environment: &Environment, saved: &Secret, labelled: bool) {
     let metadata = ObjectMeta {
         name: saved.metadata.name.clone(),
@@ -58,18 +61,19 @@ async fn restore(environment: &Environment, saved: &Secret, labelled: bool) {
         .unwrap();
 }
 
-/// What the condition of a lost authority asks a person to say.
-async fn word(environment: &Environment) -> String {
-    let why = environment
-        .reason("t", "CertificatesValid", "AuthorityLost")
+/// Value of the annotation that the condition of a lost authority asks for.
+async fn replacement_token(environment: &Environment) -> String {
+    let message = environment
+        .wait_for_condition("t", "CertificatesValid", "AuthorityLost")
         .await;
-    let (_, rest) = why.split_once("replace-authority=").unwrap();
+    let (_, rest) = message.split_once("replace-authority=").unwrap();
     rest.split(' ').next().unwrap().to_owned()
 }
 
-async fn told(environment: &Environment, reason: &str) {
+/// Waits until some tenant has an event with `reason`.
+async fn wait_for_event(environment: &Environment, reason: &str) {
     let api: Api<Event> = Api::namespaced(environment.client.clone(), NAMESPACE);
-    until(&format!("the event {reason}"), async || {
+    wait_until(&format!("the event {reason}"), async || {
         let events = api.list(&ListParams::default()).await.ok()?;
         let found = events
             .items
@@ -81,45 +85,45 @@ async fn told(environment: &Environment, reason: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_ca_stays_lost_through_a_restart_and_serves_again_once_it_is_restored() {
+async fn a_deleted_ca_stays_lost_through_a_restart_and_is_used_again_once_it_is_restored() {
     let environment = Environment::new().await;
     let operator = environment.operator();
     environment.tenant("t", json!({})).await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let saved = environment.secret("t-ca").await.unwrap();
-    let lose = async || {
+    let delete_ca = async || {
         environment
             .secrets()
             .delete("t-ca", &DeleteParams::default())
             .await
             .unwrap();
-        let word = word(&environment).await;
+        let token = replacement_token(&environment).await;
         let sum = &saved.annotations()["kamaji.clastix.io/checksum"];
-        assert_eq!(word, format!("ca:{sum}"));
+        assert_eq!(token, format!("ca:{sum}"));
     };
-    lose().await;
-    told(&environment, "AuthorityLost").await;
-    let left = versions(&environment).await;
+    delete_ca().await;
+    wait_for_event(&environment, "AuthorityLost").await;
+    let before = versions(&environment).await;
     drop(operator);
     let operator = environment.operator();
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(
         versions(&environment).await,
-        left,
-        "nothing is made or renewed"
+        before,
+        "nothing is created or renewed"
     );
     restore(&environment, &saved, true).await;
     environment
-        .reason("t", "CertificatesValid", "AsPlanned")
+        .wait_for_condition("t", "CertificatesValid", "AsPlanned")
         .await;
-    lose().await;
+    delete_ca().await;
     drop(operator);
     restore(&environment, &saved, false).await;
     let _operator = environment.operator();
     environment
-        .reason("t", "CertificatesValid", "AsPlanned")
+        .wait_for_condition("t", "CertificatesValid", "AsPlanned")
         .await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let live = environment.secret("t-ca").await.unwrap();
     assert_eq!(live.data, saved.data);
     let leaves = |mut all: BTreeMap<_, _>| {
@@ -128,24 +132,27 @@ async fn a_deleted_ca_stays_lost_through_a_restart_and_serves_again_once_it_is_r
     };
     assert_eq!(
         leaves(versions(&environment).await),
-        leaves(left),
+        leaves(before),
         "no leaf was issued again"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn emptied_authorities_are_made_anew_on_a_word_once() {
+async fn emptied_authorities_are_replaced_once_when_the_annotation_asks_for_it() {
     let environment = Environment::new().await;
     let operator = environment.operator();
     environment.tenant("t", json!({})).await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let mut saved = Vec::new();
     for name in ["t-ca", "t-sa-certificate"] {
         saved.push(environment.secret(name).await.unwrap());
         patch(&environment, name, json!({"data": null})).await;
     }
-    until("both to be lost", async || {
-        word(&environment).await.contains("sa:").then_some(())
+    wait_until("both to be lost", async || {
+        replacement_token(&environment)
+            .await
+            .contains("sa:")
+            .then_some(())
     })
     .await;
     drop(operator);
@@ -154,7 +161,8 @@ async fn emptied_authorities_are_made_anew_on_a_word_once() {
     for name in ["t-ca", "t-sa-certificate"] {
         assert_eq!(environment.secret(name).await.unwrap().data, None, "{name}");
     }
-    let annotation = json!({"metadata": {"annotations": {REPLACE: word(&environment).await}}});
+    let annotation =
+        json!({"metadata": {"annotations": {REPLACE: replacement_token(&environment).await}}});
     let (params, annotation) = (PatchParams::default(), Patch::Merge(annotation));
     environment
         .tenants()
@@ -162,27 +170,27 @@ async fn emptied_authorities_are_made_anew_on_a_word_once() {
         .await
         .unwrap();
     environment
-        .reason("t", "CertificatesValid", "AsPlanned")
+        .wait_for_condition("t", "CertificatesValid", "AsPlanned")
         .await;
-    let made = until("the word to be taken away", async || {
+    let replaced = wait_until("the annotation to be removed", async || {
         let tenant = environment.tenants().get("t").await.ok()?;
         (!tenant.annotations().contains_key(REPLACE)).then_some(())?;
         Some(environment.secret("t-ca").await?.data)
     })
     .await;
-    assert_ne!(made, saved[0].data);
-    assert!(made.is_some_and(|data| data.len() == 4));
+    assert_ne!(replaced, saved[0].data);
+    assert!(replaced.is_some_and(|data| data.len() == 4));
     drop(operator);
     let _operator = environment.operator();
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let before = versions(&environment).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
-    environment.at_rest(4).await;
+    environment.assert_quiescent(4).await;
     assert_eq!(versions(&environment).await, before);
 }
 
-/// What garbage collection does, which no API server does by itself.
-async fn collect(environment: &Environment, uid: &str) {
+/// Deletes the objects with the owner `uid` as the garbage collector does, which does not run here.
+async fn collect_garbage(environment: &Environment, uid: &str) {
     for kind in [
         ApiResource::erase::<Secret>(&()),
         ApiResource::erase::<ConfigMap>(&()),
@@ -210,7 +218,7 @@ async fn a_tenant_waits_until_the_secrets_of_a_former_one_of_its_name_are_collec
     let environment = Environment::new().await;
     let operator = environment.operator();
     environment.tenant("t", json!({})).await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let former = environment.tenants().get("t").await.unwrap().uid().unwrap();
     let ca = environment.secret("t-ca").await.unwrap().data;
     environment
@@ -218,28 +226,30 @@ async fn a_tenant_waits_until_the_secrets_of_a_former_one_of_its_name_are_collec
         .delete("t", &DeleteParams::default())
         .await
         .unwrap();
-    environment.gone("t").await;
-    let left = versions(&environment).await;
+    environment.wait_deleted("t").await;
+    let before = versions(&environment).await;
     environment.tenant("t", json!({})).await;
     let reason = "SecretsOfAnotherOwner";
-    let why = environment.reason("t", "CertificatesValid", reason).await;
+    let message = environment
+        .wait_for_condition("t", "CertificatesValid", reason)
+        .await;
     for part in ["t-ca", "t-admin-kubeconfig", former.as_str()] {
-        assert!(why.contains(part), "{part}: {why}");
+        assert!(message.contains(part), "{part}: {message}");
     }
     drop(operator);
     let _operator = environment.operator();
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(
         versions(&environment).await,
-        left,
+        before,
         "none of them is taken over"
     );
-    collect(&environment, &former).await;
-    // What is said of the pods was said before: the former Deployment is still there.
+    collect_garbage(&environment, &former).await;
+    // The condition of the pods is no proof: it is about the former Deployment, which still exists.
     environment
-        .reason("t", "CertificatesValid", "AsPlanned")
+        .wait_for_condition("t", "CertificatesValid", "AsPlanned")
         .await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     assert_ne!(environment.secret("t-ca").await.unwrap().data, ca);
 }
 
@@ -249,7 +259,7 @@ async fn a_restored_tenant_takes_its_secrets_back() {
     let operator = environment.operator();
     let setup = json!({"dataStoreSchema": "kept", "dataStoreUsername": "kept"});
     environment.tenant("t", setup.clone()).await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let saved = environment.tenants().get("t").await.unwrap();
     let data = async || {
         let mut all = BTreeMap::new();
@@ -261,13 +271,13 @@ async fn a_restored_tenant_takes_its_secrets_back() {
     };
     let before = data().await;
     drop(operator);
-    let (params, unheld) = (
+    let (params, no_finalizers) = (
         PatchParams::default(),
         json!({"metadata": {"finalizers": null}}),
     );
     environment
         .tenants()
-        .patch("t", &params, &Patch::Merge(unheld))
+        .patch("t", &params, &Patch::Merge(no_finalizers))
         .await
         .unwrap();
     environment
@@ -275,7 +285,7 @@ async fn a_restored_tenant_takes_its_secrets_back() {
         .delete("t", &DeleteParams::default())
         .await
         .unwrap();
-    environment.gone("t").await;
+    environment.wait_deleted("t").await;
     environment.tenant("t", setup).await;
     let status = json!({"status": saved.status});
     environment
@@ -285,7 +295,7 @@ async fn a_restored_tenant_takes_its_secrets_back() {
         .unwrap();
     let uid = environment.tenants().get("t").await.unwrap().uid().unwrap();
     let _operator = environment.operator();
-    until("every Secret to have the new owner", async || {
+    wait_until("every Secret to have the new owner", async || {
         let secrets = environment
             .owned(&ApiResource::erase::<Secret>(&()), "t")
             .await;
@@ -298,6 +308,6 @@ async fn a_restored_tenant_takes_its_secrets_back() {
         secrets.iter().all(own).then_some(())
     })
     .await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     assert_eq!(data().await, before);
 }

@@ -1,4 +1,4 @@
-//! A tenant's control plane without a kubelet: kube-apiserver with the Secrets that the operator made,
+//! A tenant's control plane without a kubelet: kube-apiserver with the Secrets that the operator created, listening
 //! at the cluster IP that the operator dials.
 
 use std::{path::Path, process::Command, time::Duration};
@@ -16,9 +16,9 @@ use kube::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::environment::{Environment, NAMESPACE, until};
+use crate::environment::{Environment, NAMESPACE, wait_until};
 
-/// Cluster IPs of this range can be listened at.
+/// Argument of kube-apiserver for cluster IPs in the loopback range, where a process of the test can listen.
 pub const LOOPBACK: &str = "--service-cluster-ip-range=127.64.0.0/16";
 
 pub struct ControlPlane {
@@ -30,7 +30,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts the control plane of `tenant`, whose API server has that port.
+    /// Starts the control plane of `tenant`, with its API server at `port`.
     pub async fn start(environment: &Environment, tenant: &str, port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (secret, files) in [
@@ -111,10 +111,15 @@ fn arguments(dir: &Path, etcd: &str, (address, port): (&str, u16)) -> Vec<String
     ]
 }
 
-/// What a controller of Deployments would write about the one of `tenant`.
-pub async fn deployment(environment: &Environment, tenant: &str, ready: i32, conditions: Value) {
+/// Writes the status of the Deployment `tenant` as the Deployment controller would.
+pub async fn report_deployment_status(
+    environment: &Environment,
+    tenant: &str,
+    ready: i32,
+    conditions: Value,
+) {
     let api: Api<Deployment> = Api::namespaced(environment.client.clone(), NAMESPACE);
-    let written = until("a Deployment with that status", async || {
+    let patched = wait_until("a Deployment with that status", async || {
         let live = api.get_opt(tenant).await.ok()??;
         let status = json!({"status": {
             "observedGeneration": live.metadata.generation,
@@ -127,6 +132,6 @@ pub async fn deployment(environment: &Environment, tenant: &str, ready: i32, con
             .await
             .ok()
     });
-    written.await;
+    patched.await;
     tokio::time::sleep(Duration::from_millis(100)).await;
 }

@@ -1,3 +1,6 @@
+//! Tenants converge to objects that do not change any more, also when a load balancer's address or the Gateway API
+//! appears late.
+
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -6,8 +9,8 @@ use serde_json::json;
 
 use crate::environment::Environment;
 
-/// Seconds: five minutes in `make soak`.
-fn rest() -> u64 {
+/// Seconds without a write that the test demands: 10, and five minutes in `make soak`.
+fn quiescent_seconds() -> u64 {
     if std::env::var_os("KAMAJI_SOAK").is_some() {
         300
     } else {
@@ -16,7 +19,7 @@ fn rest() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tenants_converge_and_then_nobody_writes_not_even_after_a_restart() {
+async fn tenants_converge_and_the_operator_writes_nothing_more_not_even_after_a_restart() {
     let environment = Environment::new().await;
     let operator = environment.operator();
     environment
@@ -36,22 +39,22 @@ async fn tenants_converge_and_then_nobody_writes_not_even_after_a_restart() {
         "networkProfile": {"address": "192.0.2.7", "port": 31443},
     });
     environment.tenant("fixed", node_port).await;
-    environment.written("plain").await;
-    environment.written("fixed").await;
-    let why = environment
-        .reason("waiting", "EndpointAssigned", "LoadBalancerPending")
+    environment.wait_for_objects("plain").await;
+    environment.wait_for_objects("fixed").await;
+    let message = environment
+        .wait_for_condition("waiting", "EndpointAssigned", "LoadBalancerPending")
         .await;
-    assert!(why.contains("load balancer controller"), "{why}");
-    // Who uses the DataStore is written down a moment later.
+    assert!(message.contains("load balancer controller"), "{message}");
+    // The DataStore's list of its users is written a moment later.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    environment.at_rest(rest()).await;
+    environment.assert_quiescent(quiescent_seconds()).await;
     drop(operator);
     let _restarted = environment.operator();
-    environment.at_rest(8).await;
+    environment.assert_quiescent(8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_balancer_address_that_appears_late_is_taken_up() {
+async fn a_load_balancer_address_that_appears_late_becomes_the_control_plane_endpoint() {
     let environment = Environment::new().await;
     let _operator = environment.operator();
     environment
@@ -61,11 +64,11 @@ async fn a_load_balancer_address_that_appears_late_is_taken_up() {
         )
         .await;
     environment
-        .reason("late", "EndpointAssigned", "LoadBalancerPending")
+        .wait_for_condition("late", "EndpointAssigned", "LoadBalancerPending")
         .await;
     assert!(
         environment.secret("late-ca").await.is_some(),
-        "what needs no address is made already"
+        "the objects that need no address exist already"
     );
     let services: kube::Api<k8s_openapi::api::core::v1::Service> =
         kube::Api::namespaced(environment.client.clone(), crate::environment::NAMESPACE);
@@ -75,29 +78,29 @@ async fn a_load_balancer_address_that_appears_late_is_taken_up() {
         .patch_status("late", &params, &kube::api::Patch::Merge(status))
         .await
         .unwrap();
-    environment.written("late").await;
+    environment.wait_for_objects("late").await;
     let tenant = environment.tenants().get("late").await.unwrap();
     let endpoint = tenant.status.unwrap().control_plane_endpoint.unwrap();
     assert_eq!(endpoint, "192.0.2.80:6443");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
+async fn a_gateway_api_that_is_installed_late_is_used_without_a_restart() {
     let environment = Environment::new().await;
     let _operator = environment.operator();
     let gateway = json!({"hostname": "t.example.com", "parentRefs": [{"name": "edge"}]});
     environment
         .tenant("t", json!({"controlPlane": {"gateway": gateway}}))
         .await;
-    crate::environment::until("a Service", async || {
+    crate::environment::wait_until("a Service", async || {
         let services = ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&());
         (!environment.owned(&services, "t").await.is_empty()).then_some(())
     })
     .await;
     environment
-        .reason("t", "Reconciled", "GatewayApiMissing")
+        .wait_for_condition("t", "Reconciled", "GatewayApiMissing")
         .await;
-    environment.apply(definition()).await;
+    environment.apply(tls_route_definition()).await;
     let routes = ApiResource {
         group: "gateway.networking.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -110,13 +113,15 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
         crate::environment::NAMESPACE,
         &routes,
     );
-    let route = crate::environment::until("a route", async || {
+    let route = crate::environment::wait_until("a route", async || {
         let found = api.list(&kube::api::ListParams::default()).await.ok()?;
         found.items.into_iter().next()
     })
     .await;
     assert_eq!(route.data["spec"]["hostnames"][0], "t.example.com");
-    environment.reason("t", "Reconciled", "AsPlanned").await;
+    environment
+        .wait_for_condition("t", "Reconciled", "AsPlanned")
+        .await;
 
     let definitions: kube::Api<CustomResourceDefinition> =
         kube::Api::all(environment.client.clone());
@@ -124,10 +129,12 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
     let params = kube::api::DeleteParams::default();
     definitions.delete(name, &params).await.unwrap();
     environment
-        .reason("t", "Reconciled", "GatewayApiMissing")
+        .wait_for_condition("t", "Reconciled", "GatewayApiMissing")
         .await;
-    environment.apply(definition()).await;
-    environment.reason("t", "Reconciled", "AsPlanned").await;
+    environment.apply(tls_route_definition()).await;
+    environment
+        .wait_for_condition("t", "Reconciled", "AsPlanned")
+        .await;
     assert_eq!(
         api.list(&kube::api::ListParams::default())
             .await
@@ -138,8 +145,8 @@ async fn a_gateway_api_that_is_installed_late_is_noticed_without_a_restart() {
     );
 }
 
-/// The definition of TLSRoutes, which takes any text.
-fn definition() -> serde_json::Value {
+/// Definition of TLSRoutes with a schema that accepts anything.
+fn tls_route_definition() -> serde_json::Value {
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",

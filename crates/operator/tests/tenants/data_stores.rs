@@ -1,4 +1,5 @@
-//! DataStores that cannot be used, and are mended: nobody restarts anything.
+//! DataStores with mistakes: conditions and events name each mistake, and tenants converge once it is corrected,
+//! without a restart.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,13 @@ use kube::{Api, api::ListParams};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
-use crate::environment::{Environment, NAMESPACE, until};
+use crate::environment::{Environment, NAMESPACE, wait_until};
 
-/// Keys of a Secret.
+/// Data of a Secret: certificates and keys as PEM, by key.
 pub type Material = BTreeMap<&'static str, String>;
 
-/// A DataStore whose material is in the Secret of its own name.
-pub async fn referring(environment: &Environment, name: &str) {
+/// Applies a DataStore that refers to the Secret of its own name for its certificates.
+pub async fn data_store_with_secret(environment: &Environment, name: &str) {
     let key = |key: &str| json!({"secretReference": {"name": name, "namespace": "kamaji-system", "keyPath": key}});
     environment
         .apply(json!({
@@ -38,7 +39,8 @@ pub async fn referring(environment: &Environment, name: &str) {
         .await;
 }
 
-pub async fn secret(environment: &Environment, name: &str, material: &Material) {
+/// Applies a Secret in `kamaji-system`.
+pub async fn apply_secret(environment: &Environment, name: &str, material: &Material) {
     environment
         .apply(json!({
             "apiVersion": "v1",
@@ -49,7 +51,8 @@ pub async fn secret(environment: &Environment, name: &str, material: &Material) 
         .await;
 }
 
-pub fn right(environment: &Environment) -> Material {
+/// Certificates and keys that the environment's etcd accepts.
+pub fn valid_material(environment: &Environment) -> Material {
     let ids = &environment.etcd.identities;
     BTreeMap::from([
         ("ca.crt", ids.authority.cert.clone()),
@@ -59,8 +62,8 @@ pub fn right(environment: &Environment) -> Material {
     ])
 }
 
-/// The authority of etcd, had it ended long ago.
-fn ended(key: &str) -> String {
+/// A CA certificate for the key of etcd's authority that expired in 2020.
+fn expired_authority(key: &str) -> String {
     let key = KeyPair::from_pem(key).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -69,35 +72,35 @@ fn ended(key: &str) -> String {
     params.self_signed(&key).unwrap().pem()
 }
 
-/// Name, what is in the Secret (nothing: there is none), reason, and words of the message.
+/// Mistakes: name of the DataStore, data of its Secret (none: no Secret), expected reason, and words of the message.
 fn mistakes(
     environment: &Environment,
 ) -> Vec<(&'static str, Option<Material>, &'static str, [String; 2])> {
     let with = |key, text: String| {
-        let mut material = right(environment);
+        let mut material = valid_material(environment);
         material.insert(key, text);
         Some(material)
     };
     let without_key = {
-        let mut material = right(environment);
+        let mut material = valid_material(environment);
         material.remove("tls.key");
         Some(material)
     };
     let other = Authority::new("another").unwrap();
-    let wrong_ca = {
-        let mut material = right(environment);
+    let other_ca = {
+        let mut material = valid_material(environment);
         material.insert("ca.crt", other.pair().cert.clone());
         material.insert("ca.key", other.pair().key.clone());
         Some(material)
     };
-    let invalid = "DataStoreNotReady";
+    let not_ready = "DataStoreNotReady";
     let words = |what: &str, instead: &str| [what.to_owned(), instead.to_owned()];
-    let old = ended(&environment.etcd.identities.authority.key);
+    let expired = expired_authority(&environment.etcd.identities.authority.key);
     vec![
         (
             "no-secret",
             None,
-            invalid,
+            not_ready,
             words(
                 "Secret kamaji-system/no-secret, which does not exist",
                 "create it",
@@ -106,7 +109,7 @@ fn mistakes(
         (
             "no-key",
             without_key,
-            invalid,
+            not_ready,
             words(
                 "\"tls.key\" of Secret kamaji-system/no-key",
                 "correct keyPath",
@@ -115,7 +118,7 @@ fn mistakes(
         (
             "unreadable",
             with("ca.crt", "garbage".to_owned()),
-            invalid,
+            not_ready,
             words(
                 "certificateAuthority.certificate",
                 "is not a PEM certificate",
@@ -124,7 +127,7 @@ fn mistakes(
         (
             "wrong-pair",
             with("tls.key", other.pair().key.clone()),
-            invalid,
+            not_ready,
             words(
                 "clientCertificate.privateKey",
                 "give the pair that belongs together",
@@ -133,7 +136,7 @@ fn mistakes(
         (
             "wrong-ca-key",
             with("ca.key", other.pair().key.clone()),
-            invalid,
+            not_ready,
             words(
                 "certificateAuthority.privateKey",
                 "does not go with the CA certificate",
@@ -141,13 +144,13 @@ fn mistakes(
         ),
         (
             "expired-ca",
-            with("ca.crt", old),
-            invalid,
+            with("ca.crt", expired),
+            not_ready,
             words("ended at 2020-01-01", "renew the datastore's CA"),
         ),
         (
             "wrong-ca",
-            wrong_ca,
+            other_ca,
             "DataStoreFailed",
             words("the DataStore wrong-ca", "check the certificate authority"),
         ),
@@ -155,39 +158,44 @@ fn mistakes(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unusable_datastore_says_why_and_its_tenant_goes_on_once_it_is_mended() {
-    let environment = Environment::bare().await;
+async fn an_unusable_datastore_reports_its_cause_and_its_tenant_converges_once_it_is_repaired() {
+    let environment = Environment::without_data_store().await;
     let _operator = environment.operator();
     let mistakes = mistakes(&environment);
     for (name, material, ..) in &mistakes {
         if let Some(material) = material {
-            secret(&environment, name, material).await;
+            apply_secret(&environment, name, material).await;
         }
-        referring(&environment, name).await;
+        data_store_with_secret(&environment, name).await;
         environment.tenant(name, json!({"dataStore": name})).await;
     }
     for (name, _, reason, words) in &mistakes {
-        let why = environment.reason(name, "DataStoreReady", reason).await;
-        assert!(why.contains(name), "{why}");
-        assert!(words.iter().all(|word| why.contains(word)), "{name}: {why}");
-        told(&environment, name, reason).await;
+        let message = environment
+            .wait_for_condition(name, "DataStoreReady", reason)
+            .await;
+        assert!(message.contains(name), "{message}");
+        assert!(
+            words.iter().all(|word| message.contains(word)),
+            "{name}: {message}"
+        );
+        wait_for_event(&environment, name, reason).await;
         if *reason == "DataStoreNotReady" {
-            assert!(!valid(&environment, name).await, "{name}");
+            assert!(!is_valid(&environment, name).await, "{name}");
         }
     }
     for (name, ..) in &mistakes {
-        secret(&environment, name, &right(&environment)).await;
+        apply_secret(&environment, name, &valid_material(&environment)).await;
     }
     for (name, ..) in &mistakes {
-        environment.written(name).await;
-        assert!(valid(&environment, name).await, "{name}");
+        environment.wait_for_objects(name).await;
+        assert!(is_valid(&environment, name).await, "{name}");
     }
 }
 
-/// That an event of the tenant says so.
-async fn told(environment: &Environment, tenant: &str, reason: &str) {
+/// Waits until a tenant has an event with `reason`.
+async fn wait_for_event(environment: &Environment, tenant: &str, reason: &str) {
     let events: Api<Event> = Api::namespaced(environment.client.clone(), NAMESPACE);
-    until(&format!("an event of {tenant}"), async || {
+    wait_until(&format!("an event of {tenant}"), async || {
         let fields = format!("involvedObject.name={tenant},reason={reason}");
         let list = events.list(&ListParams::default().fields(&fields)).await;
         (!list.ok()?.items.is_empty()).then_some(())
@@ -195,7 +203,8 @@ async fn told(environment: &Environment, tenant: &str, reason: &str) {
     .await;
 }
 
-async fn valid(environment: &Environment, name: &str) -> bool {
+/// Whether the DataStore has a true condition for its validity.
+async fn is_valid(environment: &Environment, name: &str) -> bool {
     let stores: Api<DataStore> = Api::all(environment.client.clone());
     let status = stores.get(name).await.unwrap().status.unwrap_or_default();
     let valid = condition::find(&status.conditions, condition::DATA_STORE_VALID);

@@ -1,3 +1,6 @@
+//! Deletion of tenants: data, role and user are removed from the datastore first, and a condition reports what the
+//! deletion waits for.
+
 use kamaji_api::datastore::DataStore;
 use kamaji_datastore as datastore;
 use kube::{
@@ -8,20 +11,20 @@ use serde_json::json;
 
 use crate::environment::{Environment, Operator};
 
-/// Two tenants, the name of one being the beginning of the other's.
+/// Creates two tenants; the name of one is a prefix of the other's.
 async fn neighbours() -> (Environment, Operator) {
     let environment = Environment::new().await;
     let operator = environment.operator();
     for name in ["cp-a", "cp-aa"] {
-        let own = json!({"dataStoreSchema": name, "dataStoreUsername": name});
-        environment.tenant(name, own).await;
-        environment.written(name).await;
+        let setup = json!({"dataStoreSchema": name, "dataStoreUsername": name});
+        environment.tenant(name, setup).await;
+        environment.wait_for_objects(name).await;
     }
     (environment, operator)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour_alone() {
+async fn a_deleted_tenant_loses_its_role_and_user_and_leaves_its_neighbour_alone() {
     let (environment, _operator) = neighbours().await;
     let admin = environment.etcd_admin().await;
     let tenancies = [
@@ -33,12 +36,12 @@ async fn a_deleted_tenant_takes_its_role_and_user_along_and_leaves_its_neighbour
         .delete("cp-a", &DeleteParams::default())
         .await
         .unwrap();
-    environment.gone("cp-a").await;
-    // Reading before writing: what is made again was gone, what is not was there.
-    let gone = admin.ensure(&tenancies[0]).await.unwrap();
-    assert_eq!(gone.steps.len(), 5, "{gone}");
-    let there = admin.ensure(&tenancies[1]).await.unwrap();
-    assert!(there.is_empty(), "{there}");
+    environment.wait_deleted("cp-a").await;
+    // `ensure` returns what it had to create: all five steps for the deleted tenant, none for its neighbour.
+    let created = admin.ensure(&tenancies[0]).await.unwrap();
+    assert_eq!(created.steps.len(), 5, "{created}");
+    let unchanged = admin.ensure(&tenancies[1]).await.unwrap();
+    assert!(unchanged.is_empty(), "{unchanged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,77 +75,82 @@ async fn delete(environment: &Environment, tenant: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_says_that_it_waits_for_a_datastore_that_is_down_and_goes_on_once_it_is_back() {
+async fn a_deletion_reports_that_its_datastore_is_down_and_continues_once_it_is_back() {
     let mut environment = Environment::new().await;
     let _operator = environment.operator();
-    let own = json!({"dataStoreSchema": "t", "dataStoreUsername": "t"});
-    environment.tenant("t", own).await;
-    environment.written("t").await;
+    let setup = json!({"dataStoreSchema": "t", "dataStoreUsername": "t"});
+    environment.tenant("t", setup).await;
+    environment.wait_for_objects("t").await;
     let tenancy = environment.tenancy("t", "t", "t").await;
     environment.etcd.stop();
     delete(&environment, "t").await;
-    let why = environment
-        .reason("t", "DataStoreReady", "DataStoreFailed")
+    let message = environment
+        .wait_for_condition("t", "DataStoreReady", "DataStoreFailed")
         .await;
     for words in [
         "the deletion waits",
         "the DataStore default",
         "goes on by itself",
     ] {
-        assert!(why.contains(words), "{why}");
+        assert!(message.contains(words), "{message}");
     }
     environment.etcd.resume().unwrap();
-    environment.gone("t").await;
+    environment.wait_deleted("t").await;
     let missing = environment.etcd_admin().await;
     let missing = missing.ensure(&tenancy).await;
-    assert_eq!(missing.unwrap().steps.len(), 5, "nothing of it was left");
+    assert_eq!(
+        missing.unwrap().steps.len(),
+        5,
+        "the role, user and data were removed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_names_the_datastore_object_that_is_gone_and_goes_on_when_it_is_made_again() {
+async fn a_deletion_names_the_missing_data_store_and_continues_when_it_is_created_again() {
     let environment = Environment::new().await;
     let _operator = environment.operator();
     environment.tenant("t", json!({})).await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let stores: Api<DataStore> = Api::all(environment.client.clone());
-    // It is protected while it is used, so a person has to insist.
-    until_used(&stores).await;
+    // Its finalizer protects it while it is used, so the test removes the finalizer by hand.
+    wait_until_used(&stores).await;
     stores
         .delete("default", &DeleteParams::default())
         .await
         .unwrap();
-    let insist = json!({"metadata": {"finalizers": null}});
+    let no_finalizers = json!({"metadata": {"finalizers": null}});
     let params = PatchParams::default();
     stores
-        .patch("default", &params, &Patch::Merge(insist))
+        .patch("default", &params, &Patch::Merge(no_finalizers))
         .await
         .unwrap();
     let missing = async || {
         environment
-            .reason("t", "DataStoreReady", "DataStoreMissing")
+            .wait_for_condition("t", "DataStoreReady", "DataStoreMissing")
             .await
     };
-    // Until the operator has heard of it, it would find the data and rightly remove it.
+    // Before the operator has observed the deletion, it could still remove the tenant's data.
     missing().await;
     delete(&environment, "t").await;
-    let why = crate::environment::until("the deletion to say what it waits for", async || {
-        let why = missing().await;
-        why.contains("the deletion waits").then_some(why)
-    })
-    .await;
+    let message =
+        crate::environment::wait_until("the deletion to say what it waits for", async || {
+            let message = missing().await;
+            message.contains("the deletion waits").then_some(message)
+        })
+        .await;
     for words in [
         "the deletion waits",
         "DataStore default does not exist",
         "create it",
     ] {
-        assert!(why.contains(words), "{why}");
+        assert!(message.contains(words), "{message}");
     }
     environment.data_store("default").await;
-    environment.gone("t").await;
+    environment.wait_deleted("t").await;
 }
 
-async fn until_used(stores: &Api<DataStore>) {
-    crate::environment::until("the DataStore to be used", async || {
+async fn wait_until_used(stores: &Api<DataStore>) {
+    crate::environment::wait_until("the DataStore to be used", async || {
         let status = stores.get("default").await.ok()?.status?;
         (!status.used_by.is_empty()).then_some(())
     })

@@ -1,3 +1,5 @@
+//! Drift in the management cluster: objects that are edited or deleted by hand are restored.
+
 use std::time::Duration;
 
 use k8s_openapi::api::{
@@ -10,8 +12,9 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::environment::{Environment, NAMESPACE, names, until};
+use crate::environment::{Environment, NAMESPACE, names, wait_until};
 
+/// Kinds of a tenant's objects in the management cluster.
 fn kinds() -> [ApiResource; 4] {
     [
         ApiResource::erase::<Secret>(&()),
@@ -22,7 +25,7 @@ fn kinds() -> [ApiResource; 4] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_deleted_or_edited_by_hand_is_put_right_and_foreign_labels_survive() {
+async fn objects_deleted_or_edited_by_hand_are_restored_and_foreign_labels_survive() {
     let environment = Environment::new().await;
     let _operator = environment.operator();
     environment
@@ -31,29 +34,29 @@ async fn whatever_is_deleted_or_edited_by_hand_is_put_right_and_foreign_labels_s
             json!({"addons": {"konnectivity": {"server": {"port": 8132}}}}),
         )
         .await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     for resource in kinds() {
         let api: Api<DynamicObject> =
             Api::namespaced_with(environment.client.clone(), NAMESPACE, &resource);
         for object in environment.owned(&resource, "t").await {
             let name = object.name_any();
-            edited(&api, &object).await;
-            // One that is gone stays gone until a person says what becomes of it: see authorities.
+            edit_and_wait(&api, &object).await;
+            // A deleted authority is not created again by itself: see authorities.rs.
             let authority = ["t-ca", "t-front-proxy-ca-certificate", "t-sa-certificate"];
             if resource.kind == "Secret" && authority.contains(&name.as_str()) {
                 continue;
             }
-            deleted(&api, &object).await;
+            delete_and_wait(&api, &object).await;
         }
     }
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     assert_eq!(names(&environment.owned(&kinds()[0], "t").await).len(), 13);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    environment.at_rest(5).await;
+    environment.assert_quiescent(5).await;
 }
 
-/// Our own label changed, a foreign one added.
-async fn edited(api: &Api<DynamicObject>, object: &DynamicObject) {
+/// Changes a label of the operator, adds a foreign one, and waits until the first is restored and the second kept.
+async fn edit_and_wait(api: &Api<DynamicObject>, object: &DynamicObject) {
     let name = object.name_any();
     let patch = json!({"metadata": {"labels": {
         "kamaji.clastix.io/component": "spoilt",
@@ -62,25 +65,26 @@ async fn edited(api: &Api<DynamicObject>, object: &DynamicObject) {
     api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
         .await
         .unwrap();
-    until(&format!("{name} to be put right"), async || {
+    wait_until(&format!("{name} to be restored"), async || {
         let live = api.get_opt(&name).await.ok()??;
         let labels = live.labels();
-        let right =
+        let restored =
             labels["kamaji.clastix.io/component"] == object.labels()["kamaji.clastix.io/component"];
-        (right && labels["example.com/mine"] == "stays").then_some(())
+        (restored && labels["example.com/mine"] == "stays").then_some(())
     })
     .await;
 }
 
-async fn deleted(api: &Api<DynamicObject>, object: &DynamicObject) {
+/// Deletes an object and waits until the operator has created it again.
+async fn delete_and_wait(api: &Api<DynamicObject>, object: &DynamicObject) {
     let name = object.name_any();
-    // The Secret that says where the data is has a finalizer of ours: it goes once that is gone.
+    // The Secret `t-datastore-config` has the operator's finalizer, which would hold the deletion up.
     let patch = json!({"metadata": {"finalizers": null}});
     api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
         .await
         .unwrap();
     api.delete(&name, &DeleteParams::default()).await.unwrap();
-    until(&format!("{name} to be made again"), async || {
+    wait_until(&format!("{name} to be created again"), async || {
         let live = api.get_opt(&name).await.ok()??;
         (live.uid() != object.uid() && live.metadata.deletion_timestamp.is_none()).then_some(())
     })

@@ -1,4 +1,5 @@
-//! Two API servers that announce one address: what pods reach the API server by stays while one of them ends.
+//! Two API servers of a tenant that announce one address: the endpoints of the Service `kubernetes` keep it while one
+//! of them ends.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -28,15 +29,15 @@ use kube::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::environment::{tenant, until};
+use crate::environment::{tenant, wait_until};
 
-/// What both announce.
+/// Address that both API servers announce.
 const ADDRESS: &str = "192.0.2.10";
-/// Longer than the lease of an API server's address.
+/// Time to observe, longer than the lease of an API server's address.
 const WATCHED: Duration = Duration::from_secs(16);
 
-/// What the operator writes into a tenant for the Service `kubernetes`.
-fn planned(renderer: Renderer) -> Vec<Object> {
+/// Desired objects in the tenant cluster for the endpoints of the Service `kubernetes`.
+fn planned_objects(renderer: Renderer) -> Vec<Object> {
     let spec = json!({"networkProfile": {"address": ADDRESS}});
     let mut object = tenant("demo", &spec);
     object["metadata"]["uid"] = json!("11111111-2222-3333-4444-555555555555");
@@ -75,11 +76,11 @@ async fn apply(client: &Client, object: &Object) {
 }
 
 /// Whether the address is in any slice of the Service, in the slice of its name, and in its Endpoints.
-async fn there(client: &Client) -> [bool; 3] {
+async fn announced(client: &Client) -> [bool; 3] {
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), "default");
     let params = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
     let slices = slices.list(&params).await.unwrap().items;
-    let holds = |slice: &EndpointSlice| {
+    let has_address = |slice: &EndpointSlice| {
         let mut addresses = slice.endpoints.iter().flat_map(|e| &e.addresses);
         addresses.any(|address| address == ADDRESS)
     };
@@ -94,13 +95,13 @@ async fn there(client: &Client) -> [bool; 3] {
         .flatten()
         .flat_map(|s| s.addresses.unwrap_or_default());
     [
-        slices.iter().any(holds),
-        named.is_some_and(holds),
+        slices.iter().any(has_address),
+        named.is_some_and(has_address),
         addresses.any(|address| address.ip == ADDRESS),
     ]
 }
 
-/// A further API server, which ends with the value.
+/// A second API server, which is killed when the value is dropped.
 struct Replica(Child);
 
 impl Replica {
@@ -109,7 +110,7 @@ impl Replica {
         Self(command.spawn().unwrap())
     }
 
-    fn end(&self) {
+    fn terminate(&self) {
         let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
     }
@@ -122,8 +123,9 @@ impl Drop for Replica {
     }
 }
 
-/// What stayed while one of two replicas with this reconciler came up and ended.
-async fn stayed(reconciler: &str, renderer: Renderer) -> [bool; 3] {
+/// Starts and ends a second API server with the endpoint reconciler `reconciler`, and returns which of the three
+/// places kept the address all the time, as in [`announced`].
+async fn addresses_kept(reconciler: &str, renderer: Renderer) -> [bool; 3] {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tools = Tools::api_server().await.unwrap();
     let args = vec![
@@ -136,36 +138,39 @@ async fn stayed(reconciler: &str, renderer: Renderer) -> [bool; 3] {
     };
     let api = ApiServer::start(&tools, options).await.unwrap();
     let client = api.client().await.unwrap();
-    for object in planned(renderer) {
+    for object in planned_objects(renderer) {
         apply(&client, &object).await;
     }
-    until("the endpoints", async || {
-        (there(&client).await == [true; 3]).then_some(())
+    wait_until("the endpoints", async || {
+        (announced(&client).await == [true; 3]).then_some(())
     })
     .await;
     let mut command = api.replica(&tools).unwrap();
     command.args(&args);
     let replica = Replica::start(command);
-    // It takes the address away when it starts, and puts it back once it is ready.
-    let mut stayed = [true; 3];
+    // A replica may remove the address when it starts, and adds it again once it is ready.
+    let mut kept = [true; 3];
     let started = Instant::now();
     let mut ended = false;
     while started.elapsed() < WATCHED * 2 {
         if !ended && started.elapsed() > WATCHED {
-            replica.end();
+            replica.terminate();
             ended = true;
         }
-        let now = there(&client).await;
-        stayed = std::array::from_fn(|n| stayed[n] && now[n]);
+        let now = announced(&client).await;
+        kept = std::array::from_fn(|n| kept[n] && now[n]);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    stayed
+    kept
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_address_of_the_service_kubernetes_stays_while_replicas_come_and_go() {
-    let (first, newest) = tokio::join!(stayed("lease", Renderer::V1), stayed("none", Renderer::V2));
-    // A lease is taken away by whoever ends; the operator's slice stays, and kube-proxy reads both.
+async fn the_address_of_the_service_kubernetes_stays_while_replicas_start_and_end() {
+    let (first, newest) = tokio::join!(
+        addresses_kept("lease", Renderer::V1),
+        addresses_kept("none", Renderer::V2)
+    );
+    // A replica that ends removes its lease. The operator's slice stays, and kube-proxy reads both.
     assert_eq!(first, [true, false, false]);
     assert_eq!(newest, [true; 3]);
 }

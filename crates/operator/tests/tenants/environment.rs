@@ -1,4 +1,5 @@
-//! A management cluster without nodes, a datastore, and operators that come and go.
+//! Test environment: a management cluster without nodes (kube-apiserver with an audit log), an etcd as datastore, and
+//! operators within the test's process.
 
 use std::{
     path::PathBuf,
@@ -31,26 +32,26 @@ use tokio::task::JoinHandle;
 
 /// Namespace of all tenants.
 pub const NAMESPACE: &str = "tenants";
-/// What the packages give the operator.
+/// Roles and bindings that the packages grant the operator.
 pub const RIGHTS: [&str; 3] = [
     include_str!("../../../../config/rbac/role.yaml"),
     include_str!("../../../../config/rbac/leader_election_role.yaml"),
     include_str!("../../../../config/rbac/metrics_access.yaml"),
 ];
-/// Its ServiceAccount.
+/// ServiceAccount of the operator in `kamaji-system`.
 pub const ACCOUNT: &str = "kamaji-controller-manager";
 
 pub struct Environment {
     pub api: ApiServer,
     pub etcd: TlsEtcd,
     pub client: Client,
-    /// As the operator, with the rights of its package and no others.
+    /// Client of the operator, with the rights of its package and no others.
     account: Client,
-    /// Files of the test.
+    /// Directory for files of the test, removed when the value is dropped.
     pub dir: TempDir,
 }
 
-/// An operator that ends, without a farewell, when it is dropped.
+/// An operator within this process. It is aborted when the value is dropped, and keeps its lease then.
 pub struct Operator(JoinHandle<()>);
 
 impl Drop for Operator {
@@ -60,14 +61,14 @@ impl Drop for Operator {
 }
 
 impl Environment {
-    /// Everything but a DataStore.
-    pub async fn bare() -> Self {
-        Self::bare_with(&[]).await
+    /// Starts the environment without a DataStore.
+    pub async fn without_data_store() -> Self {
+        Self::without_data_store_with(&[]).await
     }
 
-    /// As [`World::bare`], with further arguments of kube-apiserver.
-    pub async fn bare_with(args: &[&str]) -> Self {
-        // Whoever is first installs it; the same one is in the binary.
+    /// As [`Environment::without_data_store`], with further arguments of kube-apiserver.
+    pub async fn without_data_store_with(args: &[&str]) -> Self {
+        // Only the first test of a process installs the provider. The binary uses the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tools = Tools::api_server().await.unwrap();
         let options = Options {
@@ -110,18 +111,19 @@ impl Environment {
         environment
     }
 
-    /// With the DataStore `default`.
+    /// Starts the environment with the DataStore `default`.
     pub async fn new() -> Self {
         Self::new_with(&[]).await
     }
 
-    /// As [`World::new`], with further arguments of kube-apiserver.
+    /// As [`Environment::new`], with further arguments of kube-apiserver.
     pub async fn new_with(args: &[&str]) -> Self {
-        let environment = Self::bare_with(args).await;
+        let environment = Self::without_data_store_with(args).await;
         environment.data_store("default").await;
         environment
     }
 
+    /// Applies a DataStore for the environment's etcd, with its certificates inline.
     pub async fn data_store(&self, name: &str) {
         let ids = &self.etcd.identities;
         let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
@@ -147,12 +149,12 @@ impl Environment {
         .await;
     }
 
-    /// An operator that need not agree with anybody.
+    /// Starts an operator without leader election.
     pub fn operator(&self) -> Operator {
         self.run(Self::settings())
     }
 
-    /// What an operator is told that need not agree with anybody.
+    /// Settings of an operator without leader election, webhooks and metrics.
     pub fn settings() -> Settings {
         Settings {
             core: kamaji_core::settings::Settings {
@@ -178,7 +180,7 @@ impl Environment {
         }
     }
 
-    /// An operator within this process.
+    /// Starts an operator with these settings.
     pub fn run(&self, settings: Settings) -> Operator {
         let client = self.account.clone();
         Operator(tokio::spawn(async move {
@@ -187,7 +189,8 @@ impl Environment {
         }))
     }
 
-    /// Kubeconfig of a ServiceAccount of the operator's namespace with the rights of its package.
+    /// Creates a ServiceAccount in `kamaji-system` with the rights of the package and returns the path of its
+    /// kubeconfig.
     pub async fn account(&self, name: &str) -> PathBuf {
         let meta = json!({"name": name, "namespace": "kamaji-system"});
         self.apply(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}))
@@ -211,7 +214,7 @@ impl Environment {
         path
     }
 
-    /// Gives a ServiceAccount of the operator's namespace a role.
+    /// Binds a ServiceAccount of `kamaji-system` to a ClusterRole or Role.
     async fn bind(&self, account: &str, (kind, role): (&str, &str)) {
         let mut meta = json!({"name": format!("{role}-of-{account}")});
         if kind == "Role" {
@@ -227,7 +230,7 @@ impl Environment {
         .await;
     }
 
-    /// How the etcd is reached with a client certificate.
+    /// Connection to the etcd with a client certificate.
     pub fn connection(&self, certificate: &[u8], key: &[u8]) -> Connection {
         Connection {
             driver: Driver::Etcd,
@@ -244,7 +247,7 @@ impl Environment {
         }
     }
 
-    /// The etcd, as its own tool sees it.
+    /// A plain client of the etcd, as its user `root`.
     pub async fn etcd_client(&self) -> etcd_client::Client {
         let ids = &self.etcd.identities;
         let tls = etcd_client::TlsOptions::new()
@@ -260,13 +263,13 @@ impl Environment {
             .unwrap()
     }
 
-    /// Whose tenant that is, as datastores record it.
+    /// The owner that datastores record for a tenant, with the uid of the live object.
     pub async fn owner(&self, tenant: &str) -> Owner {
         let found = self.tenants().get(tenant).await.unwrap();
         self.owner_of_uid(tenant, &found.uid().unwrap()).await
     }
 
-    /// The same of a tenant that may be gone.
+    /// The owner that datastores record for a tenant with `uid`, which need not exist any more.
     pub async fn owner_of_uid(&self, tenant: &str, uid: &str) -> Owner {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let system = namespaces.get("kube-system").await.unwrap();
@@ -278,19 +281,19 @@ impl Environment {
         }
     }
 
-    /// What a tenant has in the etcd under these names, as its owner.
+    /// Schema and user of a tenant in the etcd, with the tenant as owner.
     pub async fn tenancy(&self, tenant: &str, schema: &str, user: &str) -> Tenancy {
         Tenancy::parse(Driver::Etcd, schema, user, self.owner(tenant).await).unwrap()
     }
 
-    /// The etcd, as its administrator sees it.
+    /// The etcd as a datastore, with the rights of an administrator.
     pub async fn etcd_admin(&self) -> Box<dyn datastore::DataStore> {
         let root = &self.etcd.identities.root;
         let connection = self.connection(root.cert.as_bytes(), root.key.as_bytes());
         datastore::connect(&connection).await.unwrap()
     }
 
-    /// Applies an object as a person would.
+    /// Applies an object with the field manager `person`, and retries for ten seconds.
     pub async fn apply(&self, object: Value) -> DynamicObject {
         let text = |key: &str| object[key].as_str().unwrap().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
@@ -313,11 +316,12 @@ impl Environment {
         }
     }
 
-    /// Makes a tenant; `spec` is merged over the least that one needs.
+    /// Applies a tenant; `spec` is merged over the smallest valid spec.
     pub async fn tenant(&self, name: &str, spec: Value) {
         self.apply(tenant(name, &spec)).await;
     }
 
+    /// All tenants of the namespace.
     pub fn tenants(&self) -> Api<TenantControlPlane> {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
@@ -337,17 +341,18 @@ impl Environment {
         kamaji_e2e::kubeconfig::client(&path).await.unwrap()
     }
 
-    /// Tenants as the API server has them.
+    /// Tenants as untyped objects, with fields that this build does not know.
     pub fn untyped(&self) -> Api<DynamicObject> {
         let resource = ApiResource::erase::<TenantControlPlane>(&());
         Api::namespaced_with(self.client.clone(), NAMESPACE, &resource)
     }
 
+    /// All Secrets of the namespace.
     pub fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// Objects of one of our kinds, as JSON by name.
+    /// Objects of a kind that have the tenant's label.
     pub async fn owned(&self, resource: &ApiResource, tenant: &str) -> Vec<DynamicObject> {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), NAMESPACE, resource);
@@ -358,10 +363,10 @@ impl Environment {
             .items
     }
 
-    /// Waits until a condition of a tenant has that reason, and returns its message.
-    pub async fn reason(&self, tenant: &str, type_: &str, reason: &str) -> String {
+    /// Waits until the condition `type_` of a tenant has `reason`, and returns its message. Fails after a minute.
+    pub async fn wait_for_condition(&self, tenant: &str, type_: &str, reason: &str) -> String {
         let what = format!("{type_} of {tenant} to be {reason}");
-        let found = until(&what, async || {
+        let found = wait_until(&what, async || {
             let object = self.tenants().get_opt(tenant).await.ok()??;
             let conditions = object.status?.conditions;
             let found = condition::find(&conditions, type_)?.clone();
@@ -370,23 +375,25 @@ impl Environment {
         found.await
     }
 
-    /// Waits until everything of a tenant is written that can be without nodes.
-    pub async fn written(&self, tenant: &str) {
-        self.reason(tenant, "ControlPlaneAvailable", "NoReplicaReady")
+    /// Waits until all objects of a tenant are written: its control plane then lacks nothing but ready pods, which do
+    /// not exist here.
+    pub async fn wait_for_objects(&self, tenant: &str) {
+        self.wait_for_condition(tenant, "ControlPlaneAvailable", "NoReplicaReady")
             .await;
-        self.reason(tenant, "Reconciled", "AsPlanned").await;
+        self.wait_for_condition(tenant, "Reconciled", "AsPlanned")
+            .await;
     }
 
-    /// Waits until a tenant is gone.
-    pub async fn gone(&self, tenant: &str) {
-        until(&format!("{tenant} to be gone"), async || {
+    /// Waits until a tenant is deleted.
+    pub async fn wait_deleted(&self, tenant: &str) {
+        wait_until(&format!("{tenant} to be deleted"), async || {
             let found = self.tenants().get_opt(tenant).await.ok()?;
             found.is_none().then_some(())
         })
         .await;
     }
 
-    /// Writes since `mark`, leases, events and the API server's own aside.
+    /// Writes since `mark`, without those of leases, of events, and of the API server itself.
     pub fn writes(&self, mark: u64) -> Vec<Entry> {
         let entries = self.api.audit().since(mark).unwrap();
         let written = entries.into_iter().filter(|entry| {
@@ -398,9 +405,9 @@ impl Environment {
         written.collect()
     }
 
-    /// Asserts that nobody writes for `seconds`, once what was begun has ended: a DataStore's list of its users
-    /// is written up to two seconds after a tenant. What never ends fails here after a minute.
-    pub async fn at_rest(&self, seconds: u64) {
+    /// Asserts that no write takes place for `seconds`. Waits up to a minute for earlier work to end first: a
+    /// DataStore's list of its users is written up to two seconds after a tenant.
+    pub async fn assert_quiescent(&self, seconds: u64) {
         let mut last = Vec::new();
         let ended = async {
             loop {
@@ -424,14 +431,14 @@ impl Environment {
         assert!(uris.is_empty(), "{uris:?}");
     }
 
-    /// The data of a Secret, if it is there.
+    /// A Secret of the namespace, or none if it does not exist.
     pub async fn secret(&self, name: &str) -> Option<Secret> {
         self.secrets().get_opt(name).await.unwrap()
     }
 }
 
-/// Asks until there is an answer, for at most a minute.
-pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+/// Polls `ask` until it returns a value. Fails after a minute, with `what` in the message.
+pub async fn wait_until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {
@@ -445,7 +452,7 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
     }
 }
 
-/// Puts `from` over `into`.
+/// Merges `from` into `into`: objects recursively, any other value replaces the old one.
 pub fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -457,12 +464,12 @@ pub fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// The names of objects.
+/// Names of the given objects.
 pub fn names(objects: &[DynamicObject]) -> Vec<String> {
     objects.iter().map(ResourceExt::name_any).collect()
 }
 
-/// A tenant; `spec` is merged over the least that one needs.
+/// A TenantControlPlane as JSON; `spec` is merged over the smallest valid spec.
 pub fn tenant(name: &str, spec: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1",

@@ -1,3 +1,5 @@
+//! An operator that is killed at any moment of its work: a restarted one completes the objects and creates no key twice.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, RandomState},
@@ -26,21 +28,21 @@ use crate::{
     process::Process,
 };
 
-/// How often the operator is killed.
+/// Number of times that the operator is killed, each time at a later moment of its work.
 const MOMENTS: u32 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no_key_twice() {
+async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_creates_no_key_twice() {
     let environment = Environment::new().await;
     let seed = seed();
     let (first, last) = duration_of_creation(&environment).await;
     println!("seed {seed} (KAMAJI_TEST_SEED), writes of one tenant from {first:?} to {last:?}");
-    let contents = follow_keys(&environment);
+    let contents = record_contents(&environment);
     let mark = environment.api.audit().mark().unwrap();
     let tenants: Vec<String> = (0..MOMENTS).map(|n| format!("t{n}")).collect();
     for (n, tenant) in (0..MOMENTS).zip(&tenants) {
-        create(&environment, tenant).await;
-        let operator = alone(&environment).await;
+        create_tenant(&environment, tenant).await;
+        let operator = start_operator(&environment).await;
         let within = f64::from(n) + fraction(seed, n);
         let moment = first
             + last
@@ -48,11 +50,11 @@ async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no
                 .mul_f64(within / f64::from(MOMENTS));
         tokio::time::sleep(moment).await;
         operator.signal(Signal::KILL);
-        operator.ended(Duration::from_secs(5)).await;
+        operator.wait_exited(Duration::from_secs(5)).await;
     }
-    let _operator = alone(&environment).await;
+    let _operator = start_operator(&environment).await;
     for tenant in &tenants {
-        environment.written(tenant).await;
+        environment.wait_for_objects(tenant).await;
     }
     let writes = environment.writes(mark);
     let whole = Shape::of(&environment, "whole").await;
@@ -62,34 +64,39 @@ async fn a_process_killed_at_twenty_moments_leaves_the_same_objects_and_makes_no
         assert_eq!(shape, whole, "{tenant}");
         for key in ["ca", "front-proxy-ca-certificate", "sa-certificate"] {
             let name = format!("{tenant}-{key}");
-            let done: Vec<_> = writes
+            let answers: Vec<_> = writes
                 .iter()
                 .filter(|entry| entry.object_ref.resource == "secrets")
                 .filter(|entry| entry.object_ref.name == name && entry.response_status.code < 300)
                 .map(|entry| (entry.verb.as_str(), entry.response_status.code))
                 .collect();
-            // Created by an apply. One that was stored while its sender died has no answer to be logged.
+            // Created by an apply. The log lacks an object that was stored while the operator was killed.
             assert!(
-                matches!(done[..], [] | [("patch", 201)]),
-                "{name}: {done:?}"
+                matches!(answers[..], [] | [("patch", 201)]),
+                "{name}: {answers:?}"
             );
-            let seen = contents.lock().unwrap().get(&name).cloned();
-            assert_eq!(seen.map(|seen| seen.len()), Some(1), "contents of {name}");
+            let observed = contents.lock().unwrap().get(&name).cloned();
+            assert_eq!(
+                observed.map(|digests| digests.len()),
+                Some(1),
+                "contents of {name}"
+            );
         }
         let tenancy = environment.tenancy(tenant, tenant, tenant).await;
         let missing = etcd.ensure(&tenancy).await.unwrap();
         assert!(missing.is_empty(), "{tenant} lacks {missing}");
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
-    environment.at_rest(4).await;
+    environment.assert_quiescent(4).await;
 }
 
-async fn alone(environment: &Environment) -> Process {
+/// Starts an operator without leader election.
+async fn start_operator(environment: &Environment) -> Process {
     let kubeconfig = environment.api.kubeconfig();
     Process::start(environment, &kubeconfig, &["--leader-elect=false"]).await
 }
 
-async fn create(environment: &Environment, tenant: &str) {
+async fn create_tenant(environment: &Environment, tenant: &str) {
     let spec = json!({
         "dataStoreSchema": tenant,
         "dataStoreUsername": tenant,
@@ -98,15 +105,15 @@ async fn create(environment: &Environment, tenant: &str) {
     environment.tenant(tenant, spec).await;
 }
 
-/// Makes the tenant `whole`, undisturbed: when its first and its last object are written, counted from
-/// the start of the process.
+/// Creates the tenant `whole` without a kill. Returns the times of its first and last write, counted from the start of
+/// the process.
 async fn duration_of_creation(environment: &Environment) -> (Duration, Duration) {
     let mark = environment.api.audit().mark().unwrap();
-    create(environment, "whole").await;
+    create_tenant(environment, "whole").await;
     Process::prepare().await;
     let begin = Timestamp::now();
-    let _operator = alone(environment).await;
-    environment.written("whole").await;
+    let _operator = start_operator(environment).await;
+    environment.wait_for_objects("whole").await;
     let written: Vec<_> = environment
         .writes(mark)
         .into_iter()
@@ -119,13 +126,13 @@ async fn duration_of_creation(environment: &Environment) -> (Duration, Duration)
     )
 }
 
-/// Each Secret: digests of everything that it has ever been and said.
+/// Digests of the uid and data of every version of every Secret, by name.
 type Contents = Arc<Mutex<BTreeMap<String, BTreeSet<u64>>>>;
 
-/// Notes what is in Secrets, from now on.
-fn follow_keys(environment: &Environment) -> Contents {
+/// Watches Secrets and records their contents from now on.
+fn record_contents(environment: &Environment) -> Contents {
     let contents = Contents::default();
-    let (noted, api, hasher) = (contents.clone(), environment.secrets(), RandomState::new());
+    let (recorded, api, hasher) = (contents.clone(), environment.secrets(), RandomState::new());
     tokio::spawn(async move {
         let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
         let mut secrets = std::pin::pin!(events.touched_objects());
@@ -133,14 +140,17 @@ fn follow_keys(environment: &Environment) -> Contents {
             let Ok(secret) = secret else { continue };
             let digest =
                 hasher.hash_one((secret.uid(), serde_json::to_string(&secret.data).unwrap()));
-            let mut noted = noted.lock().unwrap();
-            noted.entry(secret.name_any()).or_default().insert(digest);
+            let mut recorded = recorded.lock().unwrap();
+            recorded
+                .entry(secret.name_any())
+                .or_default()
+                .insert(digest);
         }
     });
     contents
 }
 
-/// What there is of a tenant, its name and address aside.
+/// Objects, pods, conditions and finalizers of a tenant, with its name and address replaced.
 #[derive(Debug, PartialEq)]
 struct Shape {
     objects: BTreeSet<(String, String, BTreeSet<String>)>,
@@ -192,16 +202,16 @@ impl Shape {
     }
 }
 
-/// Given, so that a run can be repeated, or a new one.
+/// Seed of this run: `KAMAJI_TEST_SEED`, or a random one.
 fn seed() -> u64 {
-    let given = std::env::var("KAMAJI_TEST_SEED").ok();
-    given.map_or_else(
+    let from_environment = std::env::var("KAMAJI_TEST_SEED").ok();
+    from_environment.map_or_else(
         || RandomState::new().hash_one(0) % 1_000_000,
         |text| text.parse().unwrap(),
     )
 }
 
-/// Between 0 and 1, the same for the same arguments.
+/// Pseudo-random number from 0 to 1, the same for the same arguments.
 fn fraction(seed: u64, n: u32) -> f64 {
     let mut x = seed.wrapping_add(u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

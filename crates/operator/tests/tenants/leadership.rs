@@ -1,3 +1,5 @@
+//! Leader election: at most one replica writes, whether the leader is killed, paused or terminated.
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -19,11 +21,11 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
-    environment::{Environment, NAMESPACE, until},
+    environment::{Environment, NAMESPACE, wait_until},
     process::Process,
 };
 
-/// How often each kind of interruption is tried: thirty times in `make soak`.
+/// Rounds of each kind of interruption: one, and thirty in `make soak`.
 fn rounds() -> u64 {
     if std::env::var_os("KAMAJI_SOAK").is_some() {
         30
@@ -37,7 +39,7 @@ type Versions = BTreeMap<String, (Option<String>, Option<String>)>;
 
 const NAMES: [&str; 2] = ["first", "second"];
 
-/// Two replicas with a user each; the first leads.
+/// Two replicas of the operator, each with a user of its own. The first leads.
 struct Pair {
     environment: Environment,
     accounts: [PathBuf; 2],
@@ -53,9 +55,9 @@ impl Pair {
             environment.account("second").await,
         ];
         let first = Process::start(&environment, &accounts[0], &[]).await;
-        leads(&environment, &first).await;
+        wait_for_leader(&environment, &first).await;
         let second = Process::start(&environment, &accounts[1], &[]).await;
-        // It has to look at the lease for a while before it can tell that nobody renews it.
+        // A replica observes the lease for a while before it can conclude that it is not renewed.
         tokio::time::sleep(Duration::from_secs(4)).await;
         Self {
             environment,
@@ -65,8 +67,8 @@ impl Pair {
         }
     }
 
-    /// The replica that took over leads, and another one waits, so that it can happen again.
-    async fn swapped(self) -> Self {
+    /// The pair for the next round: the replica that took over is the first, and a new process is the second.
+    async fn with_roles_swapped(self) -> Self {
         let Self {
             environment,
             accounts: [former, accounts],
@@ -83,38 +85,38 @@ impl Pair {
         }
     }
 
-    /// The leader stops in the middle of its work, its successor does all of it, and the leader wakes:
-    /// it has changed nothing then, and ends.
-    async fn leader_sleeps(&self, round: u64, done: impl AsyncFnOnce(&Environment)) {
-        // Another moment in each round.
+    /// Stops the leader's process in the middle of its work, lets its successor complete the work until `done`
+    /// returns, and continues the process. Asserts that it exits without a change.
+    async fn pause_leader(&self, round: u64, done: impl AsyncFnOnce(&Environment)) {
+        // A different moment in each round.
         tokio::time::sleep(Duration::from_millis(round * 13 % 97)).await;
         self.first.signal(Signal::STOP);
-        leads(&self.environment, &self.second).await;
+        wait_for_leader(&self.environment, &self.second).await;
         done(&self.environment).await;
-        let made = self.settled(&TENANTS).await;
-        assert!(!made.is_empty());
+        let before = self.stable_versions(&TENANTS).await;
+        assert!(!before.is_empty());
         let woken = self.environment.api.audit().mark().unwrap();
         self.first.signal(Signal::CONT);
-        // A process that may not write any more ends, and is started anew where it is a pod.
-        self.first.ended(Duration::from_secs(10)).await;
-        assert_eq!(self.versions(&TENANTS).await, made, "round {round}");
-        let late = self.wrote(NAMES[usize::from(round % 2 == 1)], woken);
-        assert!(late.is_empty(), "round {round}: {late:?}");
+        // A process that has lost the lease exits. A pod would be restarted.
+        self.first.wait_exited(Duration::from_secs(10)).await;
+        assert_eq!(self.versions(&TENANTS).await, before, "round {round}");
+        let late_writes = self.writes_of(NAMES[usize::from(round % 2 == 1)], woken);
+        assert!(late_writes.is_empty(), "round {round}: {late_writes:?}");
     }
 
-    /// Until the second replica leads and does the work that is there.
-    async fn taken_over(&self, tenants: &[&str]) -> (Duration, Duration) {
+    /// Waits until the second replica leads, and until it has written `tenants`. Returns the time until each.
+    async fn wait_for_takeover(&self, tenants: &[&str]) -> (Duration, Duration) {
         let begin = Instant::now();
-        leads(&self.environment, &self.second).await;
+        wait_for_leader(&self.environment, &self.second).await;
         let led = begin.elapsed();
         for tenant in tenants {
-            self.environment.written(tenant).await;
+            self.environment.wait_for_objects(tenant).await;
         }
         (led, begin.elapsed())
     }
 
-    /// What a replica has written since `mark`.
-    fn wrote(&self, name: &str, mark: u64) -> Vec<String> {
+    /// Successful writes of a replica since `mark`.
+    fn writes_of(&self, name: &str, mark: u64) -> Vec<String> {
         let user = format!("system:serviceaccount:kamaji-system:{name}");
         let entries = self
             .environment
@@ -130,7 +132,7 @@ impl Pair {
             .collect()
     }
 
-    /// Uid and version of everything that the tenants are made of.
+    /// Uid and resource version of the tenants and of all their objects.
     async fn versions(&self, tenants: &[&str]) -> Versions {
         let mut versions = BTreeMap::new();
         for kind in [
@@ -159,8 +161,8 @@ impl Pair {
         versions
     }
 
-    /// The same, once the second replica has nothing more to do.
-    async fn settled(&self, tenants: &[&str]) -> Versions {
+    /// Waits until the versions do not change for a second, and returns them.
+    async fn stable_versions(&self, tenants: &[&str]) -> Versions {
         let mut last = self.versions(tenants).await;
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -172,9 +174,8 @@ impl Pair {
         }
     }
 
-    /// That from the first write of the second replica on, the lease included, the first wrote
-    /// nothing.
-    fn never_both(&self, mark: u64) {
+    /// Asserts that the first replica wrote nothing after the first write of the second, the lease included.
+    fn assert_single_writer(&self, mark: u64) {
         let entries = self.environment.api.audit().since(mark).unwrap();
         let wrote = |entry: &Entry, name: &str| {
             let user = format!("system:serviceaccount:kamaji-system:{name}");
@@ -187,15 +188,16 @@ impl Pair {
         let both: Vec<_> = both.map(|entry| (&entry.verb, &entry.uri)).collect();
         assert!(both.is_empty(), "{both:?}");
         for name in ["first", "second"] {
-            let some = entries.iter().any(|entry| wrote(entry, name));
-            assert!(some, "{name} wrote nothing");
+            let found = entries.iter().any(|entry| wrote(entry, name));
+            assert!(found, "{name} wrote nothing");
         }
     }
 }
 
-async fn leads(environment: &Environment, process: &Process) {
+/// Waits until `process` holds the lease.
+async fn wait_for_leader(environment: &Environment, process: &Process) {
     let leases: Api<Lease> = Api::namespaced(environment.client.clone(), "kamaji-system");
-    until("the replica to lead", async || {
+    wait_until("the replica to lead", async || {
         let lease = leases.get_opt("kamaji.clastix.io").await.ok()??;
         let holder = lease.spec?.holder_identity?;
         process.is_named_by(&holder).then_some(())
@@ -204,35 +206,35 @@ async fn leads(environment: &Environment, process: &Process) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_replica_leads_within_twenty_seconds_of_the_leaders_death() {
+async fn another_replica_acquires_leadership_within_twenty_seconds_of_the_leaders_death() {
     let pair = Pair::new().await;
     let mark = pair.environment.api.audit().mark().unwrap();
     pair.environment.tenant("before", json!({})).await;
-    pair.environment.written("before").await;
+    pair.environment.wait_for_objects("before").await;
     pair.first.signal(Signal::KILL);
     pair.environment.tenant("after", json!({})).await;
-    let (led, done) = pair.taken_over(&["after"]).await;
+    let (led, done) = pair.wait_for_takeover(&["after"]).await;
     println!("the other led after {led:?} and had done the work after {done:?}");
     assert!(done < Duration::from_secs(20), "{done:?}");
-    pair.never_both(mark);
+    pair.assert_single_writer(mark);
 }
 
 const TENANTS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-async fn make(environment: &Environment) {
+async fn create_tenants(environment: &Environment) {
     for tenant in TENANTS {
         environment.tenant(tenant, json!({})).await;
     }
 }
 
-async fn made(environment: &Environment) {
+async fn wait_for_tenants(environment: &Environment) {
     for tenant in TENANTS {
-        environment.written(tenant).await;
+        environment.wait_for_objects(tenant).await;
     }
 }
 
 /// Deletes the tenants' objects as the garbage collector does, which does not run here.
-async fn collect(environment: &Environment) {
+async fn collect_garbage(environment: &Environment) {
     for kind in [
         ApiResource::erase::<Secret>(&()),
         ApiResource::erase::<ConfigMap>(&()),
@@ -250,91 +252,94 @@ async fn collect(environment: &Environment) {
     }
 }
 
-async fn delete(environment: &Environment) {
+async fn delete_tenants(environment: &Environment) {
     for tenant in TENANTS {
         let params = DeleteParams::default();
         environment.tenants().delete(tenant, &params).await.unwrap();
     }
 }
 
-async fn deleted(environment: &Environment) {
+async fn wait_tenants_deleted(environment: &Environment) {
     for tenant in TENANTS {
-        environment.gone(tenant).await;
+        environment.wait_deleted(tenant).await;
     }
-    collect(environment).await;
+    collect_garbage(environment).await;
 }
 
-/// A lease does not recall what was on its way already: a request that a stopped process had handed to its
-/// connection goes out when it wakes, like one that the network has delayed.
+/// A lease does not revoke requests on their way: one that a stopped process had handed to its connection is sent when
+/// the process continues, like one that the network has delayed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_slept_changes_nothing_that_its_successor_created() {
+async fn a_paused_leader_changes_nothing_that_its_successor_created() {
     let mut pair = Pair::new().await;
     for round in 0..rounds() {
         let mark = pair.environment.api.audit().mark().unwrap();
-        make(&pair.environment).await;
-        // In the middle of its work: some of it is written, some is not.
-        until("a Secret", async || pair.environment.secret("a-ca").await).await;
-        pair.leader_sleeps(round, made).await;
-        let begun = pair.wrote(NAMES[usize::from(round % 2 == 1)], mark);
-        assert!(!begun.is_empty(), "it had begun");
+        create_tenants(&pair.environment).await;
+        // In the middle of its work: some objects are written, others are not.
+        wait_until("a Secret", async || pair.environment.secret("a-ca").await).await;
+        pair.pause_leader(round, wait_for_tenants).await;
+        let earlier_writes = pair.writes_of(NAMES[usize::from(round % 2 == 1)], mark);
+        assert!(
+            !earlier_writes.is_empty(),
+            "the paused leader wrote nothing before"
+        );
         if round + 1 < rounds() {
-            delete(&pair.environment).await;
-            deleted(&pair.environment).await;
-            pair = pair.swapped().await;
+            delete_tenants(&pair.environment).await;
+            wait_tenants_deleted(&pair.environment).await;
+            pair = pair.with_roles_swapped().await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_slept_changes_nothing_that_its_successor_rotated() {
+async fn a_paused_leader_changes_nothing_that_its_successor_rotated() {
     let mut pair = Pair::new().await;
-    make(&pair.environment).await;
-    made(&pair.environment).await;
+    create_tenants(&pair.environment).await;
+    wait_for_tenants(&pair.environment).await;
     for round in 0..rounds() {
-        let had = pair.environment.secret("a-ca").await.unwrap().data;
-        let ask = json!({"metadata": {"annotations": {labels::ROTATE: ""}}});
+        let former = pair.environment.secret("a-ca").await.unwrap().data;
+        let rotation = json!({"metadata": {"annotations": {labels::ROTATE: ""}}});
         for tenant in TENANTS {
             let (name, params) = (format!("{tenant}-ca"), PatchParams::default());
-            let patch = Patch::Merge(&ask);
-            let asked = pair
+            let patch = Patch::Merge(&rotation);
+            let patched = pair
                 .environment
                 .secrets()
                 .patch(&name, &params, &patch)
                 .await;
-            asked.unwrap();
+            patched.unwrap();
         }
-        until("a new CA", async || {
+        wait_until("a new CA", async || {
             let now = pair.environment.secret("a-ca").await?.data;
-            (now != had).then_some(())
+            (now != former).then_some(())
         })
         .await;
         let rotated = async |environment: &Environment| {
             for tenant in TENANTS {
-                until("the CA to be rotated", async || {
+                wait_until("the CA to be rotated", async || {
                     let secret = environment.secret(&format!("{tenant}-ca")).await?;
                     let stamp = secret.annotations().get(labels::ROTATE)?;
                     (!stamp.is_empty()).then_some(())
                 })
                 .await;
             }
-            made(environment).await;
+            wait_for_tenants(environment).await;
         };
-        pair.leader_sleeps(round, rotated).await;
+        pair.pause_leader(round, rotated).await;
         if round + 1 < rounds() {
-            pair = pair.swapped().await;
+            pair = pair.with_roles_swapped().await;
         }
     }
 }
 
-/// What it was about to delete or to release is there again, under the same names.
+/// The objects that the paused leader was about to delete or to release exist again, with the same names.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_slept_deletes_nothing_that_its_successor_made_anew() {
+async fn a_paused_leader_deletes_nothing_that_its_successor_recreated() {
     let mut pair = Pair::new().await;
-    make(&pair.environment).await;
-    made(&pair.environment).await;
+    create_tenants(&pair.environment).await;
+    wait_for_tenants(&pair.environment).await;
     for round in 0..rounds() {
-        delete(&pair.environment).await;
-        until("a tenant to be gone", async || {
+        delete_tenants(&pair.environment).await;
+        wait_until("a tenant to be deleted", async || {
             let left = pair
                 .environment
                 .tenants()
@@ -343,33 +348,33 @@ async fn a_leader_that_slept_deletes_nothing_that_its_successor_made_anew() {
             (left.ok()?.items.len() < TENANTS.len()).then_some(())
         })
         .await;
-        let anew = async |environment: &Environment| {
-            deleted(environment).await;
-            make(environment).await;
-            made(environment).await;
+        let recreate = async |environment: &Environment| {
+            wait_tenants_deleted(environment).await;
+            create_tenants(environment).await;
+            wait_for_tenants(environment).await;
         };
-        pair.leader_sleeps(round, anew).await;
+        pair.pause_leader(round, recreate).await;
         if round + 1 < rounds() {
-            pair = pair.swapped().await;
+            pair = pair.with_roles_swapped().await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_is_told_to_stop_ends_what_it_began_and_gives_the_lease_back() {
+async fn a_terminated_leader_finishes_its_reconciles_and_releases_the_lease() {
     let pair = Pair::new().await;
     let mark = pair.environment.api.audit().mark().unwrap();
     let tenants = ["a", "b", "c", "d", "e", "f"];
     for tenant in tenants {
         pair.environment.tenant(tenant, json!({})).await;
     }
-    until("a Secret", async || pair.environment.secret("f-ca").await).await;
+    wait_until("a Secret", async || pair.environment.secret("f-ca").await).await;
     pair.first.signal(Signal::TERM);
-    pair.first.ended(Duration::from_secs(8)).await;
-    let (led, done) = pair.taken_over(&tenants).await;
+    pair.first.wait_exited(Duration::from_secs(8)).await;
+    let (led, done) = pair.wait_for_takeover(&tenants).await;
     println!("the other led after {led:?} and had done the work after {done:?}");
     assert!(led < Duration::from_secs(5), "{led:?}");
-    pair.never_both(mark);
+    pair.assert_single_writer(mark);
     let created: Vec<_> = pair.environment.api.audit().since(mark).unwrap();
     let created = |name: &str, resource: &str| {
         let mut found = created.iter().filter(|entry| {
@@ -383,6 +388,6 @@ async fn a_leader_that_is_told_to_stop_ends_what_it_began_and_gives_the_lease_ba
             created(&format!("{tenant}-ca"), "secrets"),
             created(tenant, "deployments"),
         );
-        assert_eq!(begun, ended, "{tenant} was left in the middle of it");
+        assert_eq!(begun, ended, "{tenant} was left half written");
     }
 }

@@ -1,4 +1,4 @@
-//! The operator as a process of its own, which can be killed and stopped for a while.
+//! The operator as a process of its own, which tests can kill, stop and continue.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,13 +13,13 @@ use tokio::sync::OnceCell;
 
 use crate::environment::Environment;
 
-/// Tells its own pid before it becomes the program in its arguments.
-const TELL_PID: &str = "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"";
+/// Shell script that writes its pid to the file `$0` and then executes its arguments.
+const WRITE_PID: &str = "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec \"$@\"";
 
-/// Built, if need be, before the first test that needs it looks at a clock.
+/// Path of the checkout's binary, built before the first test measures time.
 static KAMAJI: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// A running `kamaji manager`, which ends with the value.
+/// A running `kamaji manager`, which is killed when the value is dropped.
 pub struct Process {
     identity: Identity,
     log: PathBuf,
@@ -27,7 +27,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Sees to it that starting one takes no longer than that.
+    /// Builds the binary, so that a later start takes no longer than the start itself.
     pub async fn prepare() {
         KAMAJI.get_or_init(async || binary().await.unwrap()).await;
     }
@@ -38,7 +38,7 @@ impl Process {
         Self::start_of(KAMAJI.get().unwrap(), environment, (kubeconfig, flags)).await
     }
 
-    /// Starts another binary.
+    /// Starts `binary` with a kubeconfig and further flags.
     pub async fn start_of(
         binary: &Path,
         environment: &Environment,
@@ -46,7 +46,7 @@ impl Process {
     ) -> Self {
         let dir = tempfile::tempdir_in(environment.dir.path()).unwrap().keep();
         let pid_file = dir.join("pid");
-        let mut shell = command("sh", ["-c", TELL_PID]);
+        let mut shell = command("sh", ["-c", WRITE_PID]);
         shell.arg(&pid_file).arg("env");
         shell
             .arg(format!("KUBECONFIG={}", kubeconfig.display()))
@@ -73,20 +73,20 @@ impl Process {
         }
     }
 
-    /// Whether a text, a lease's for example, ends in its process id.
+    /// Whether a text, such as the holder of a lease, ends in the process id.
     pub fn is_named_by(&self, text: &str) -> bool {
         text.ends_with(&format!("_{}", self.identity.pid))
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         self.identity.signal(signal);
     }
 
-    /// Waits until it has ended.
-    pub async fn ended(&self, limit: Duration) {
-        let ended = self.identity.gone(limit).await;
+    /// Waits until the process has exited. Fails after `limit`, with its log.
+    pub async fn wait_exited(&self, limit: Duration) {
+        let ended = self.identity.wait_ended(limit).await;
         let log = std::fs::read_to_string(&self.log).unwrap();
-        assert!(ended, "it runs after {limit:?} still, and said:\n{log}");
+        assert!(ended, "still running after {limit:?}; its log:\n{log}");
     }
 }

@@ -1,5 +1,5 @@
-//! The packaged rights are what the operator's calls need, no more and no less: the audit log of a walk through
-//! its features is compared with `config/rbac`.
+//! The rights in `config/rbac` are exactly those that the operator's calls need: a test uses every feature and
+//! compares the API server's audit log with the rules.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::{
     admission, data_stores,
-    environment::{ACCOUNT, Environment, RIGHTS, until},
+    environment::{ACCOUNT, Environment, RIGHTS, wait_until},
 };
 
-/// Rights that the walk does not use, each with the reason why it is granted.
+/// Rights that [`exercise_features`] does not use, each with the reason why it is granted.
 const RARE: [(&str, &str); 14] = [
     ("get /configmaps", READ),
     ("get /services", READ),
@@ -21,15 +21,15 @@ const RARE: [(&str, &str); 14] = [
     ("get gateway.networking.k8s.io/tlsroutes", READ),
     (
         "create events.k8s.io/events",
-        "a transition of a condition is told, and none need be in the walk: shell/events.rs",
+        "only for a transition of a condition, and the test need not cause one: shell/events.rs",
     ),
     (
         "patch events.k8s.io/events",
-        "an event that is told again within minutes counts up",
+        "an event that repeats within minutes is counted up",
     ),
     (
         "update kamaji.clastix.io/tenantcontrolplanes/finalizers",
-        "nobody calls it: who sets blockOwnerDeletion must be allowed to",
+        "never called: setting blockOwnerDeletion requires it",
     ),
     ("list /pods", "only while a rollout is late: rollout.rs"),
     (
@@ -42,21 +42,21 @@ const RARE: [(&str, &str); 14] = [
     ("create authorization.k8s.io/subjectaccessreviews", SECURE),
 ];
 const READ: &str = "an object is read when the index does not know what was written, or a write storm is explained";
-const OWNER: &str =
-    "nobody calls it: who sets the owner of an object that is there must be allowed to, foreign.rs";
-const SECURE: &str = "with --metrics-secure only: shell/metrics.rs";
+const OWNER: &str = "never called: setting the owner of an existing object requires it, foreign.rs";
+const SECURE: &str = "with --metrics-secure only: shell/metrics_access.rs";
 
 /// `verb group/resource` of every rule, and the namespace that it is limited to.
 type Rights = BTreeSet<(String, Option<String>)>;
 
-fn granted() -> Rights {
+/// Rights that the roles of the package grant.
+fn granted_rights() -> Rights {
     let mut rights = Rights::new();
     for file in RIGHTS {
         let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
         for object in objects {
             let namespace = object["metadata"]["namespace"].as_str();
             for rule in object["rules"].as_array().into_iter().flatten() {
-                for call in calls(rule) {
+                for call in calls_allowed(rule) {
                     rights.insert((call, namespace.map(str::to_owned)));
                 }
             }
@@ -65,8 +65,8 @@ fn granted() -> Rights {
     rights
 }
 
-/// What one rule allows; URLs are not calls of ours.
-fn calls(rule: &Value) -> Vec<String> {
+/// Calls that one rule allows, as `verb group/resource`; rules for URLs allow none.
+fn calls_allowed(rule: &Value) -> Vec<String> {
     let list = |key: &str| {
         let items = rule[key].as_array().into_iter().flatten();
         let items = items.map(|item| item.as_str().unwrap().to_owned());
@@ -83,8 +83,8 @@ fn calls(rule: &Value) -> Vec<String> {
     calls
 }
 
-/// Calls that the operator made, and where.
-fn made(entries: &[Entry]) -> Rights {
+/// Calls in the audit log, as `verb group/resource`, each with its namespace.
+fn observed_calls(entries: &[Entry]) -> Rights {
     let mut calls = Rights::new();
     for entry in entries {
         let object = &entry.object_ref;
@@ -94,7 +94,7 @@ fn made(entries: &[Entry]) -> Rights {
         }
         let namespace = Some(object.namespace.clone()).filter(|name| !name.is_empty());
         calls.insert((format!("{} {resource}", entry.verb), namespace.clone()));
-        // Server-side apply of what is not there.
+        // Server-side apply of an object that does not exist needs `create` too.
         if entry.verb == "patch" && entry.response_status.code == 201 {
             calls.insert((format!("create {resource}"), namespace));
         }
@@ -102,7 +102,7 @@ fn made(entries: &[Entry]) -> Rights {
     calls
 }
 
-/// Definitions of the Gateway API, as far as the operator is concerned.
+/// Installs the definitions of the Gateway API that the operator uses, with schemas that accept anything.
 async fn gateway_api(environment: &Environment) {
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     for (kind, singular) in [("Gateway", "gateway"), ("TLSRoute", "tlsroute")] {
@@ -129,25 +129,29 @@ async fn gateway_api(environment: &Environment) {
     }
 }
 
-/// Merges into a tenant's spec.
-async fn change(environment: &Environment, tenant: &str, spec: Value) {
+/// Merges `spec` into a tenant's spec.
+async fn patch_spec(environment: &Environment, tenant: &str, spec: Value) {
     let patch = Patch::Merge(json!({"spec": spec}));
     let params = PatchParams::default();
     let api = environment.tenants();
     api.patch(tenant, &params, &patch).await.unwrap();
 }
 
-/// Waits until a tenant has that many objects of a kind.
-async fn has(environment: &Environment, tenant: &str, (resource, number): (&ApiResource, usize)) {
+/// Waits until a tenant has `number` objects of a kind.
+async fn wait_for_count(
+    environment: &Environment,
+    tenant: &str,
+    (resource, number): (&ApiResource, usize),
+) {
     let what = format!("{number} {} of {tenant}", resource.plural);
-    until(&what, async || {
+    wait_until(&what, async || {
         (environment.owned(resource, tenant).await.len() == number).then_some(())
     })
     .await;
 }
 
-/// What a person may ask for, and takes back.
-async fn walk(environment: &Environment) {
+/// Creates tenants with every feature, takes the features away again, and deletes the tenants.
+async fn exercise_features(environment: &Environment) {
     let routes = ApiResource {
         group: "gateway.networking.k8s.io".to_owned(),
         version: "v1".to_owned(),
@@ -157,77 +161,83 @@ async fn walk(environment: &Environment) {
     };
     let ingresses = ApiResource::erase::<k8s_openapi::api::networking::v1::Ingress>(&());
     let konnectivity = json!({"konnectivity": {"server": {"port": 8132}}});
-    data_stores::secret(environment, "referred", &data_stores::right(environment)).await;
-    data_stores::referring(environment, "referred").await;
+    data_stores::apply_secret(
+        environment,
+        "referred",
+        &data_stores::valid_material(environment),
+    )
+    .await;
+    data_stores::data_store_with_secret(environment, "referred").await;
     let ingress = json!({"hostname": "plain.example.com", "ingressClassName": "nginx"});
     let spec = json!({"addons": konnectivity, "controlPlane": {"ingress": ingress}});
     environment.tenant("plain", spec).await;
-    has(environment, "plain", (&ingresses, 1)).await;
-    // The Gateway API is noticed when it is installed.
+    wait_for_count(environment, "plain", (&ingresses, 1)).await;
+    // The operator starts to use the Gateway API once it is installed.
     gateway_api(environment).await;
     let gateway = json!({"hostname": "routed.example.com", "parentRefs": [{"name": "edge"}]});
     environment
         .tenant("routed", json!({"controlPlane": {"gateway": gateway}}))
         .await;
-    has(environment, "routed", (&routes, 1)).await;
+    wait_for_count(environment, "routed", (&routes, 1)).await;
     for tenant in ["plain", "routed"] {
-        environment.written(tenant).await;
+        environment.wait_for_objects(tenant).await;
     }
-    change(
+    patch_spec(
         environment,
         "routed",
         json!({"controlPlane": {"gateway": null}}),
     )
     .await;
-    has(environment, "routed", (&routes, 0)).await;
-    let nothing = json!({"addons": {"konnectivity": null}, "controlPlane": {"ingress": null}});
-    change(environment, "plain", nothing).await;
-    has(environment, "plain", (&ingresses, 0)).await;
+    wait_for_count(environment, "routed", (&routes, 0)).await;
+    let disabled = json!({"addons": {"konnectivity": null}, "controlPlane": {"ingress": null}});
+    patch_spec(environment, "plain", disabled).await;
+    wait_for_count(environment, "plain", (&ingresses, 0)).await;
     for tenant in ["plain", "routed"] {
         let params = DeleteParams::default();
         environment.tenants().delete(tenant, &params).await.unwrap();
-        environment.gone(tenant).await;
+        environment.wait_deleted(tenant).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_packaged_rights_are_those_that_the_calls_need() {
+async fn the_packaged_rights_are_exactly_those_that_the_calls_need() {
     let mut settings = Environment::settings();
     settings.leader_elect = true;
-    let (environment, operator) = admission::asked_of(settings).await;
-    walk(&environment).await;
-    // A watch is in the log when it has ended.
+    let (environment, operator) = admission::start_with_webhooks_and(settings).await;
+    exercise_features(&environment).await;
+    // The audit log has a watch only after its end.
     drop(operator);
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let user = format!("system:serviceaccount:kamaji-system:{ACCOUNT}");
     let entries = environment.api.audit().since(0).unwrap();
-    let ours = |entry: &Entry| entry.user.username == user && !entry.object_ref.resource.is_empty();
-    let entries: Vec<_> = entries.into_iter().filter(ours).collect();
+    let by_operator =
+        |entry: &Entry| entry.user.username == user && !entry.object_ref.resource.is_empty();
+    let entries: Vec<_> = entries.into_iter().filter(by_operator).collect();
     let refused = entries.iter().filter(|e| e.response_status.code == 403);
     let refused: Vec<_> = refused.map(|e| format!("{} {}", e.verb, e.uri)).collect();
     assert!(refused.is_empty(), "config/rbac lacks {refused:#?}");
 
-    let (granted, made) = (granted(), made(&entries));
+    let (granted, observed) = (granted_rights(), observed_calls(&entries));
     let is_granted = |(call, namespace): &&(String, Option<String>)| {
         granted.contains(&(call.clone(), None))
             || granted.contains(&(call.clone(), namespace.clone()))
     };
-    let lacking: Vec<_> = made.iter().filter(|call| !is_granted(call)).collect();
+    let lacking: Vec<_> = observed.iter().filter(|call| !is_granted(call)).collect();
     assert!(lacking.is_empty(), "config/rbac lacks {lacking:#?}");
     let is_used = |(call, namespace): &&(String, Option<String>)| {
-        let mut same = made.iter().filter(|(made, _)| made == call);
-        same.any(|(_, place)| namespace.is_none() || place == namespace)
+        let mut same = observed.iter().filter(|(other, _)| other == call);
+        same.any(|(_, used_in)| namespace.is_none() || used_in == namespace)
     };
     let is_rare = |call: &str| RARE.iter().any(|(rare, _)| *rare == call);
     let unused = granted.iter().filter(|right| !is_used(right));
     let unused: Vec<_> = unused.filter(|(call, _)| !is_rare(call)).collect();
     assert!(
         unused.is_empty(),
-        "config/rbac grants what nobody uses: {unused:#?}"
+        "config/rbac grants what is never used: {unused:#?}"
     );
-    for (rare, why) in RARE {
+    for (rare, reason) in RARE {
         let found = granted.iter().any(|(call, _)| call == rare);
-        assert!(found, "{rare} is not granted any more: {why}");
+        assert!(found, "{rare} is not granted any more: {reason}");
     }
 }

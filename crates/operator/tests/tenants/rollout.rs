@@ -1,4 +1,4 @@
-//! Rollouts that take longer than they may.
+//! Rollouts that exceed their progress deadline: conditions name the cause, taken from the pods.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -8,11 +8,11 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    control_plane::deployment,
+    control_plane::report_deployment_status,
     environment::{Environment, NAMESPACE},
 };
 
-/// A pod as a ReplicaSet of the Deployment `tenant` would make it, with that status.
+/// Creates a pod as a ReplicaSet of the Deployment `tenant` does, and sets its status.
 async fn pod(environment: &Environment, tenant: &str, status: Value) {
     let api: Api<Pod> = Api::namespaced(environment.client.clone(), NAMESPACE);
     let name = format!("{tenant}-75d9c6b8f9-abcde");
@@ -36,13 +36,13 @@ async fn pod(environment: &Environment, tenant: &str, status: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollout_that_cannot_end_says_why_and_clears_when_it_progresses() {
+async fn a_stuck_rollout_reports_its_cause_and_clears_when_it_progresses() {
     let environment = Environment::new().await;
     let _operator = environment.operator();
     environment.tenant("t", json!({})).await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     environment
-        .reason("t", "RolloutProgressing", "AsPlanned")
+        .wait_for_condition("t", "RolloutProgressing", "AsPlanned")
         .await;
     let waiting = json!({"reason": "ImagePullBackOff", "message": "manifest unknown"});
     pod(
@@ -59,17 +59,19 @@ async fn a_rollout_that_cannot_end_says_why_and_clears_when_it_progresses() {
         "message": "ReplicaSet has timed out progressing.",
         "lastTransitionTime": "2026-11-23T12:00:00Z", "lastUpdateTime": "2026-11-23T12:00:00Z",
     }]);
-    deployment(&environment, "t", 1, late).await;
-    let why = environment
-        .reason("t", "RolloutProgressing", "ImagePullBackOff")
+    report_deployment_status(&environment, "t", 1, late).await;
+    let message = environment
+        .wait_for_condition("t", "RolloutProgressing", "ImagePullBackOff")
         .await;
     assert!(
-        why.contains("v1.36.99") && why.contains("manifest unknown"),
-        "{why}"
+        message.contains("v1.36.99") && message.contains("manifest unknown"),
+        "{message}"
     );
-    environment.reason("t", "Ready", "ImagePullBackOff").await;
-    deployment(&environment, "t", 1, json!(null)).await;
     environment
-        .reason("t", "RolloutProgressing", "AsPlanned")
+        .wait_for_condition("t", "Ready", "ImagePullBackOff")
+        .await;
+    report_deployment_status(&environment, "t", 1, json!(null)).await;
+    environment
+        .wait_for_condition("t", "RolloutProgressing", "AsPlanned")
         .await;
 }

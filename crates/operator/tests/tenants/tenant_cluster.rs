@@ -1,4 +1,4 @@
-//! Tenant clusters whose API servers come, go and hang.
+//! Tenant clusters whose API servers are killed, restarted, or hang: the operator reconciles them again by itself.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use kube::Api;
 use serde_json::json;
 
 use crate::{
-    control_plane::{ControlPlane, LOOPBACK, deployment},
+    control_plane::{ControlPlane, LOOPBACK, report_deployment_status},
     environment::{Environment, Operator},
 };
 
-/// A tenant `t` whose tenant cluster is as planned, compared anew every few seconds.
-async fn running() -> (Environment, Operator, ControlPlane) {
+/// Starts a tenant `t` with a running API server, and waits until its tenant cluster is as planned. The resync of
+/// tenant clusters takes place every two seconds.
+async fn running_tenant() -> (Environment, Operator, ControlPlane) {
     let environment = Environment::new_with(&[LOOPBACK]).await;
     let operator = environment.run(Settings {
         tenant_cluster_resync: Duration::from_secs(2),
@@ -24,62 +25,64 @@ async fn running() -> (Environment, Operator, ControlPlane) {
     environment
         .tenant("t", json!({"networkProfile": {"port": port}}))
         .await;
-    environment.written("t").await;
+    environment.wait_for_objects("t").await;
     let control_plane = ControlPlane::start(&environment, "t", port).await;
-    deployment(&environment, "t", 1, json!([])).await;
+    report_deployment_status(&environment, "t", 1, json!([])).await;
     environment
-        .reason("t", "TenantClusterConfigured", "AsPlanned")
+        .wait_for_condition("t", "TenantClusterConfigured", "AsPlanned")
         .await;
     (environment, operator, control_plane)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_cluster_whose_api_server_was_killed_and_came_back_is_ready_within_a_minute() {
-    let (environment, _operator, mut control_plane) = running().await;
+    let (environment, _operator, mut control_plane) = running_tenant().await;
     control_plane.kill();
     environment
-        .reason("t", "TenantClusterConfigured", "TenantApiUnreachable")
+        .wait_for_condition("t", "TenantClusterConfigured", "TenantApiUnreachable")
         .await;
-    deployment(&environment, "t", 0, json!([])).await;
+    report_deployment_status(&environment, "t", 0, json!([])).await;
     environment
-        .reason("t", "ControlPlaneAvailable", "NoReplicaReady")
+        .wait_for_condition("t", "ControlPlaneAvailable", "NoReplicaReady")
         .await;
-    // Longer than any timer that was set before the control plane was seen to be down.
+    // Longer than any requeue from before the control plane was observed to be down.
     tokio::time::sleep(Duration::from_secs(10)).await;
     control_plane.resume();
-    deployment(&environment, "t", 1, json!([])).await;
+    report_deployment_status(&environment, "t", 1, json!([])).await;
     environment
-        .reason("t", "TenantClusterConfigured", "AsPlanned")
+        .wait_for_condition("t", "TenantClusterConfigured", "AsPlanned")
         .await;
-    environment.reason("t", "Ready", "AsPlanned").await;
+    environment
+        .wait_for_condition("t", "Ready", "AsPlanned")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_cluster_whose_api_server_hung_longer_than_a_reconcile_may_is_ready_within_a_minute()
+async fn a_tenant_cluster_whose_api_server_hung_longer_than_the_time_limit_is_ready_within_a_minute()
  {
-    let (environment, _operator, control_plane) = running().await;
+    let (environment, _operator, control_plane) = running_tenant().await;
     control_plane.signal("-STOP");
     environment
-        .reason("t", "TenantClusterConfigured", "TenantApiUnreachable")
+        .wait_for_condition("t", "TenantClusterConfigured", "TenantApiUnreachable")
         .await;
     tokio::time::sleep(Duration::from_secs(45)).await;
     control_plane.signal("-CONT");
     environment
-        .reason("t", "TenantClusterConfigured", "AsPlanned")
+        .wait_for_condition("t", "TenantClusterConfigured", "AsPlanned")
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn drift_is_repaired_after_the_control_plane_was_down_when_the_timer_rang() {
-    let (environment, _operator, _control_plane) = running().await;
-    deployment(&environment, "t", 0, json!([])).await;
+async fn drift_is_repaired_after_the_control_plane_was_down_at_the_resync() {
+    let (environment, _operator, _control_plane) = running_tenant().await;
+    report_deployment_status(&environment, "t", 0, json!([])).await;
     environment
-        .reason("t", "ControlPlaneAvailable", "NoReplicaReady")
+        .wait_for_condition("t", "ControlPlaneAvailable", "NoReplicaReady")
         .await;
     tokio::time::sleep(Duration::from_secs(6)).await;
-    deployment(&environment, "t", 1, json!([])).await;
+    report_deployment_status(&environment, "t", 1, json!([])).await;
     environment
-        .reason("t", "ControlPlaneAvailable", "ReplicasReady")
+        .wait_for_condition("t", "ControlPlaneAvailable", "ReplicasReady")
         .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let tenant = environment.tenant_client("t").await;
@@ -87,25 +90,25 @@ async fn drift_is_repaired_after_the_control_plane_was_down_when_the_timer_rang(
     maps.delete("kubeadm-config", &kube::api::DeleteParams::default())
         .await
         .unwrap();
-    crate::environment::until("kubeadm-config to be back", async || {
+    crate::environment::wait_until("kubeadm-config to be back", async || {
         maps.get_opt("kubeadm-config").await.ok()?.map(drop)
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_on_writes_that_nobody_can_enforce_are_told_and_not_claimed() {
-    let (environment, _operator, _control_plane) = running().await;
+async fn write_limits_that_cannot_be_enforced_are_reported_and_not_claimed() {
+    let (environment, _operator, _control_plane) = running_tenant().await;
     environment
         .tenant(
             "t",
             json!({"writePermissions": {"blockCreation": true}, "networkProfile": {"port": environment.port("t").await}}),
         )
         .await;
-    let why = environment
-        .reason("t", "TenantClusterConfigured", "WriteLimitUnavailable")
+    let message = environment
+        .wait_for_condition("t", "TenantClusterConfigured", "WriteLimitUnavailable")
         .await;
-    assert!(why.contains("--webhook-bind-address"), "{why}");
+    assert!(message.contains("--webhook-bind-address"), "{message}");
     let live = environment.tenants().get("t").await.unwrap();
     let status = serde_json::to_value(live.status).unwrap();
     let phase = &status["kubernetesResources"]["version"]["status"];

@@ -1,4 +1,5 @@
-//! An operator that takes the place of an older build's leaves the pods of every tenant as they are.
+//! An upgrade of the operator leaves the pod templates of all tenants unchanged: each tenant keeps its renderer until
+//! an annotation asks for a newer one.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,15 +10,15 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
-    environment::{Environment, NAMESPACE, until},
+    environment::{Environment, NAMESPACE, wait_until},
     process::Process,
 };
 
-/// The build that knew one renderer.
+/// Commit of an older build, which has the first renderer only.
 const OLDER: &str = "995ae6d";
 const FLAGS: [&str; 1] = ["--leader-elect=false"];
 
-/// Tenants of every kind that this datastore can hold.
+/// Names and specs of tenants that use the features which an etcd datastore supports.
 fn tenants() -> Vec<(&'static str, Value)> {
     vec![
         ("least", json!({})),
@@ -68,6 +69,7 @@ async fn pods(environment: &Environment) -> BTreeMap<String, (Option<i64>, Value
         .collect()
 }
 
+/// `status.renderer` of a tenant.
 async fn renderer(environment: &Environment, tenant: &str) -> Option<String> {
     environment
         .tenants()
@@ -79,7 +81,7 @@ async fn renderer(environment: &Environment, tenant: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_build_restarts_no_pod_of_an_older_one() {
+async fn a_new_build_leaves_the_pod_templates_of_an_older_build_unchanged() {
     if std::env::var_os("KAMAJI_SOAK").is_none() {
         println!("NOT RUN: KAMAJI_SOAK is not set, and an older build takes minutes");
         return;
@@ -91,7 +93,7 @@ async fn a_new_build_restarts_no_pod_of_an_older_one() {
     for (name, spec) in tenants() {
         environment.tenant(name, spec).await;
     }
-    let before = Process::start_of(&older, &environment, (&kubeconfig, &FLAGS)).await;
+    let older_operator = Process::start_of(&older, &environment, (&kubeconfig, &FLAGS)).await;
     for (name, _) in tenants() {
         let reason = if name == "asleep" {
             "Sleeping"
@@ -99,41 +101,40 @@ async fn a_new_build_restarts_no_pod_of_an_older_one() {
             "NoReplicaReady"
         };
         environment
-            .reason(name, "ControlPlaneAvailable", reason)
+            .wait_for_condition(name, "ControlPlaneAvailable", reason)
             .await;
-        environment.reason(name, "Reconciled", "AsPlanned").await;
+        environment
+            .wait_for_condition(name, "Reconciled", "AsPlanned")
+            .await;
     }
-    before.signal(Signal::TERM);
-    before.ended(Duration::from_secs(30)).await;
-    let made = pods(&environment).await;
-    assert_eq!(made.len(), tenants().len());
+    older_operator.signal(Signal::TERM);
+    older_operator.wait_exited(Duration::from_secs(30)).await;
+    let before_upgrade = pods(&environment).await;
+    assert_eq!(before_upgrade.len(), tenants().len());
 
     for (_, definition) in kamaji_api::crd::all() {
         environment.apply(definition).await;
     }
-    let _after = Process::start(&environment, &kubeconfig, &FLAGS).await;
-    // A tenant that is new tells that the build works, and is rendered by the newest.
+    let _operator = Process::start(&environment, &kubeconfig, &FLAGS).await;
+    // A new tenant shows that the new build reconciles; it gets the newest renderer.
     environment.tenant("new", json!({})).await;
-    environment.written("new").await;
+    environment.wait_for_objects("new").await;
     assert_eq!(renderer(&environment, "new").await.as_deref(), Some("2"));
-    for (name, _) in tenants() {
-        // Each is looked at: a change that leaves the pods alone arrives.
+    for (name, mut spec) in tenants() {
+        // A change of the Service's labels shows that the new build has reconciled this tenant.
         let label = json!({"controlPlane": {"service": {"additionalMetadata": {"labels": {"seen": "yes"}}}}});
-        let mut spec = tenants()
-            .into_iter()
-            .find(|(one, _)| *one == name)
-            .unwrap()
-            .1;
         crate::environment::merge(&mut spec, &label);
         environment.tenant(name, spec).await;
         let services: Api<k8s_openapi::api::core::v1::Service> =
             Api::namespaced(environment.client.clone(), NAMESPACE);
-        until(&format!("the Service {name} to be written"), async || {
+        wait_until(&format!("the Service {name} to be written"), async || {
             let labels = services.get_opt(name).await.ok()??.metadata.labels?;
             labels.contains_key("seen").then_some(())
         })
         .await;
-        environment.reason(name, "Reconciled", "AsPlanned").await;
+        environment
+            .wait_for_condition(name, "Reconciled", "AsPlanned")
+            .await;
         assert_eq!(
             renderer(&environment, name).await.as_deref(),
             Some("1"),
@@ -142,25 +143,25 @@ async fn a_new_build_restarts_no_pod_of_an_older_one() {
     }
     let mut now = pods(&environment).await;
     now.remove("new");
-    assert_eq!(now, made);
+    assert_eq!(now, before_upgrade);
 
-    // On a person's word the pods are made anew, once.
-    let word = json!({"metadata": {"annotations": {"kamaji.clastix.io/renderer": "2"}}});
+    // The annotation replaces the pods once.
+    let annotation = json!({"metadata": {"annotations": {"kamaji.clastix.io/renderer": "2"}}});
     let params = kube::api::PatchParams::default();
-    let patch = kube::api::Patch::Merge(&word);
+    let patch = kube::api::Patch::Merge(&annotation);
     environment
         .tenants()
         .patch("full", &params, &patch)
         .await
         .unwrap();
-    until("full to be moved", async || {
+    wait_until("full to have the new renderer", async || {
         (renderer(&environment, "full").await? == "2").then_some(())
     })
     .await;
-    environment.at_rest(5).await;
+    environment.assert_quiescent(5).await;
     let moved = pods(&environment).await;
     assert_eq!(
         moved["full"].0,
-        made["full"].0.map(|generation| generation + 1)
+        before_upgrade["full"].0.map(|generation| generation + 1)
     );
 }

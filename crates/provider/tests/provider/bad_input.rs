@@ -33,7 +33,7 @@ async fn a_missing_cluster_is_reported_and_not_polled_for() {
         .await;
     environment.assert_quiescent(10).await;
 
-    // It appears after all.
+    // The Cluster is created later.
     environment
         .create_cluster("nowhere", "no-cluster", None)
         .await;
@@ -129,14 +129,14 @@ async fn infrastructure_that_refuses_the_address_does_not_block_availability() {
     assert!(why.contains("no endpoint here"), "{why}");
     environment.wait_for_event("cp", "WriteRefused").await;
     environment.wait_until_available("cp").await;
-    // The news follow the status.
+    // Events are written after the status.
     for reason in ["Available", "Succeeded"] {
         environment.wait_for_event("cp", reason).await;
     }
 
-    // It is tried again, later and later, and nobody writes the same status twice.
-    let asked = environment.requests_within(10).await;
-    let writes: Vec<_> = asked
+    // The write is retried with back-off, and the same status is not written twice.
+    let requests = environment.requests_within(10).await;
+    let writes: Vec<_> = requests
         .into_iter()
         .filter(kamaji_e2e::audit::Entry::is_write)
         .collect();
@@ -173,9 +173,9 @@ async fn an_unreachable_webhook_is_reported_until_it_is_removed() {
     let _provider = environment.start_provider();
     environment.create_cluster("c", "cp", Some("infra")).await;
     environment.start_tenant("cp").await;
-    let said = ("False", "WriteFailed");
+    let expected = ("False", "WriteFailed");
     let why = environment
-        .wait_for_condition("cp", "InfrastructureClusterPatched", said)
+        .wait_for_condition("cp", "InfrastructureClusterPatched", expected)
         .await;
     assert!(why.contains("down.example.com"), "{why}");
     environment.wait_for_event("cp", "WriteFailed").await;
@@ -203,16 +203,16 @@ async fn a_ca_of_the_user_is_not_replaced() {
     let _provider = environment.start_provider();
     environment.create_cluster("c", "cp", None).await;
     environment.start_tenant("cp").await;
-    let said = ("False", "SecretForeign");
+    let expected = ("False", "SecretForeign");
     environment
-        .wait_for_condition("cp", "KubeadmResourcesCreated", said)
+        .wait_for_condition("cp", "KubeadmResourcesCreated", expected)
         .await;
     environment.wait_for_event("cp", "SecretForeign").await;
     let live = environment.secrets().get("c-ca").await.unwrap();
     assert_eq!(live.data.unwrap()["tls.key"].0, b"mine, too");
     assert_eq!(live.metadata.owner_references, None);
 
-    // As soon as it is gone, there is one of the tenant's.
+    // The tenant's own CA is published once the user's is deleted.
     let params = kube::api::DeleteParams::default();
     environment.secrets().delete("c-ca", &params).await.unwrap();
     environment.wait_until_available("cp").await;
@@ -272,20 +272,20 @@ async fn a_tenant_that_is_refused_is_reported_once_and_retried_with_back_off() {
             .unwrap();
     };
     change(&both).await;
-    let said = ("False", "WriteRefused");
+    let expected = ("False", "WriteRefused");
     let why = environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", said)
+        .wait_for_condition("cp", "TenantControlPlaneCreated", expected)
         .await;
     assert!(why.contains("ingress") && why.contains("gateway"), "{why}");
     environment.wait_for_event("cp", "WriteRefused").await;
-    let asked = environment.requests_within(10).await;
-    let asked: Vec<_> = asked.iter().map(|e| (e.at, &e.verb, &e.uri)).collect();
-    assert!(asked.len() < 10, "in 10 s {asked:#?}");
+    let requests = environment.requests_within(10).await;
+    let requests: Vec<_> = requests.iter().map(|e| (e.at, &e.verb, &e.uri)).collect();
+    assert!(requests.len() < 10, "in 10 s {requests:#?}");
 
-    // It goes on as soon as it can.
+    // The reconcile succeeds once the conflict is removed.
     change(&json!({"spec": {"network": {"gateway": null}}})).await;
-    let done = ("True", "Succeeded");
+    let succeeded = ("True", "Succeeded");
     environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", done)
+        .wait_for_condition("cp", "TenantControlPlaneCreated", succeeded)
         .await;
 }

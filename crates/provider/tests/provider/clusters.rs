@@ -108,7 +108,7 @@ async fn an_infrastructure_cluster_gets_the_address_once() {
     );
     environment.wait_until_available("c").await;
 
-    // Somebody takes it away: it comes back.
+    // A removed endpoint is written again.
     let params = kube::api::PatchParams::default();
     let patch = json!({"spec": {"controlPlaneEndpoint": null}});
     let patch = kube::api::Patch::Merge(patch);
@@ -198,7 +198,7 @@ async fn fields_that_others_set_on_the_tenant_survive() {
     let _provider = environment.start_provider();
     environment.create_cluster("c", "cp", None).await;
     environment.wait_for_tenant("cp").await;
-    // As integrators do that know the TenantControlPlane better than its control plane does.
+    // Integrators set fields of the TenantControlPlane that its control plane does not have.
     let theirs = json!({
         "metadata": {"annotations": {"example.com/vpc": "blue"}},
         "spec": {
@@ -263,9 +263,9 @@ async fn an_endpoint_of_the_user_is_certified_and_published() {
     environment.create_tenant_secrets("cp").await;
     environment.report_serving("cp").await;
     let live = environment.wait_until_available("cp").await;
-    let told = live.spec.control_plane_endpoint.unwrap();
+    let endpoint = live.spec.control_plane_endpoint.unwrap();
     assert_eq!(
-        (told.host.as_deref(), told.port),
+        (endpoint.host.as_deref(), endpoint.port),
         (Some("localhost"), Some(i32::from(port)))
     );
     let published = environment.secrets().get("c-kubeconfig").await.unwrap();

@@ -70,7 +70,7 @@ async fn the_tenant_of_a_deleted_control_plane_is_not_created_again() {
     let provider = environment.start_provider();
     environment.create_cluster("c", "cp", None).await;
     environment.wait_for_tenant("cp").await;
-    // Somebody else's finalizer, as of a tool that tears both down by itself.
+    // A finalizer of another tool, which tears down control plane and tenant itself.
     let control_planes = environment.control_planes();
     let held = environment.wait_for_finalizers("cp").await;
     let both = [held, vec!["example.com/teardown".to_owned()]].concat();
@@ -79,7 +79,7 @@ async fn the_tenant_of_a_deleted_control_plane_is_not_created_again() {
     control_planes.patch("cp", &params, &patch).await.unwrap();
     environment.delete_control_plane("cp").await;
     environment.release_tenant("cp").await;
-    until("the tenant to be gone", async || {
+    until("deletion of the tenant", async || {
         environment
             .tenants()
             .get_opt("cp")
@@ -91,9 +91,9 @@ async fn the_tenant_of_a_deleted_control_plane_is_not_created_again() {
     .await;
     environment.assert_quiescent(3).await;
     drop(provider);
-    // Nor by a new process.
+    // A new process does not create the tenant again either.
     let _provider = environment.start_provider();
-    until("our finalizer to be gone", async || {
+    until("removal of the provider's finalizer", async || {
         let live = control_planes.get("cp").await.ok()?.metadata.finalizers?;
         (live == ["example.com/teardown"]).then_some(())
     })

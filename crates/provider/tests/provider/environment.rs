@@ -120,7 +120,7 @@ impl Environment {
                 self.apply(object).await;
             }
         }
-        // As a person grants it for a further kind of infrastructure; role aggregation does not run here.
+        // Rights that an administrator grants for a further kind; no controller aggregates roles here.
         self.apply(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": "capi-kamaji-infrastructure-role"},
@@ -421,7 +421,7 @@ pub fn definition(group: &str, kind: &str, spec: &Value) -> Value {
     })
 }
 
-/// An infrastructure cluster of the kind that the provider is told to patch.
+/// An infrastructure cluster of the kind that the provider may patch.
 pub fn fake_cluster(name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": format!("{INFRASTRUCTURE}/v1beta2"), "kind": "FakeCluster",

@@ -368,10 +368,10 @@ async fn a_remote_tenant_of_another_management_cluster_is_left_alone() {
     let params = PatchParams::default();
     let patch = Patch::Merge(theirs);
     two.tenants().patch(&name, &params, &patch).await.unwrap();
-    let said = ("False", "TenantControlPlaneForeign");
+    let expected = ("False", "TenantControlPlaneForeign");
     let why = two
         .environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", said)
+        .wait_for_condition("cp", "TenantControlPlaneCreated", expected)
         .await;
     assert!(why.contains(&ours), "{why}");
     two.environment.assert_quiescent(2).await;

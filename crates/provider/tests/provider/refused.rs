@@ -62,10 +62,10 @@ async fn an_invalid_version_is_refused_with_the_next_step() {
         assert!(why.contains(part), "{bad}: {why}");
         assert!(why.contains("spec.version"), "{bad}: {why}");
     }
-    for fine in ["1.36.3", "v1.36.3-rc.1+build.5", "v1.35.2"] {
-        version(&environment, "cp", fine).await.unwrap();
+    for valid in ["1.36.3", "v1.36.3-rc.1+build.5", "v1.35.2"] {
+        version(&environment, "cp", valid).await.unwrap();
     }
-    // What a topology applies meets the same rules.
+    // Objects that a topology applies are subject to the same rules.
     let mut applied = json!({
         "apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane",
         "metadata": {"name": "cp", "namespace": NAMESPACE}, "spec": {"version": "v1.99.0"},
@@ -91,7 +91,7 @@ async fn an_unsupported_step_from_the_running_version_is_refused() {
     environment
         .create_control_plane("cp", json!([]), &json!({"version": "v1.33.1"}))
         .await;
-    // Nothing runs yet: any version may be chosen.
+    // Without a running version any version is accepted.
     version(&environment, "cp", "v1.36.1").await.unwrap();
     version(&environment, "cp", "v1.34.2").await.unwrap();
     runs(&environment, "cp", "v1.34.2").await;
@@ -109,8 +109,8 @@ async fn an_unsupported_step_from_the_running_version_is_refused() {
         assert!(why.contains(part), "{why}");
     }
     // Patches go both ways; during a rollout neither back nor further.
-    for fine in ["v1.34.1", "v1.34.3", "v1.35.0"] {
-        version(&environment, "cp", fine).await.unwrap();
+    for valid in ["v1.34.1", "v1.34.3", "v1.35.0"] {
+        version(&environment, "cp", valid).await.unwrap();
     }
     for bad in ["v1.34.3", "v1.36.0"] {
         version(&environment, "cp", bad).await.unwrap_err();
@@ -157,7 +157,7 @@ async fn an_invalid_version_of_an_earlier_release_stays_editable_and_can_be_corr
     )
     .await
     .unwrap();
-    // What was never rolled out can be left: neither way is a step from it.
+    // Steps are checked from the running version, not from v1.99.0, which was never rolled out.
     version(&environment, "cp", "v1.34.0").await.unwrap_err();
     version(&environment, "cp", "v1.35.1").await.unwrap();
 }

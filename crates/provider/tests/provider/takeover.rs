@@ -75,13 +75,13 @@ async fn a_tenant_of_upstream_is_kept_and_removed_fields_are_removed() {
     .await;
     let live = environment.tenants().get("cp").await.unwrap();
     assert_eq!(live.metadata.uid, uid);
-    // Where the data is was filled in by a webhook: the control plane never said it, and it stays.
+    // A webhook set these fields, and the control plane's spec has none of them: they stay.
     assert_eq!(live.spec.data_store_schema.as_deref(), Some("default_cp"));
     assert_eq!(live.spec.data_store.as_deref(), Some("default"));
     assert!(live.spec.control_plane.ingress.is_some());
     assert_eq!(live.metadata.annotations.unwrap().get("once"), None);
 
-    // An ingress becomes a gateway, which the definition allows only one by one; and the rest goes.
+    // An ingress becomes a gateway, of which the definition allows only one; the other fields are removed.
     let gateway = json!({"name": "g", "namespace": "g", "hostname": "new.example.com"});
     let next = json!({
         "ingress": null, "gateway": gateway, "serviceAnnotations": null, "serviceAddress": null,

@@ -95,7 +95,7 @@ async fn an_object_of_the_old_version_is_converted_to_the_new_one_and_back() {
 async fn objects_stored_in_the_old_version_are_migrated() {
     let environment = Environment::new().await;
     let port = free_port().unwrap();
-    // As an installation of 0.19 left it: the old version is the one that is stored.
+    // The state that an installation of 0.19 leaves: the old version is the stored one.
     let mut before = converted(port);
     for version in before["spec"]["versions"].as_array_mut().unwrap() {
         version["storage"] = json!(version["name"] == "v1alpha1");
@@ -114,7 +114,7 @@ async fn objects_stored_in_the_old_version_are_migrated() {
     };
     assert_eq!(stored().await.as_array().unwrap().len(), 2);
     let provider = converting(&environment, port).await;
-    until("the definition to be told", async || {
+    until("the migrated storedVersions", async || {
         (stored().await == json!(["v1alpha2"])).then_some(())
     })
     .await;

@@ -123,8 +123,8 @@ impl Environment {
             .iter()
             .filter(|e| e.verb == "list" && defined(&e.uri));
         let mut restarted = self.restarted.lock().unwrap();
-        let news = lists.filter(|e| restarted.insert(e.uri.clone())).count();
-        news > 0
+        let first_restarts = lists.filter(|e| restarted.insert(e.uri.clone())).count();
+        first_restarts > 0
     }
 
     /// Requests of the provider within so many seconds. The API server ends the watches of a new definition once: they

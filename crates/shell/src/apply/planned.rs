@@ -19,7 +19,7 @@ const NO_VERSION: &str = "1";
 
 impl Writer {
     /// Applies a planned object as its intent says: create it, update or adopt the observed version of it, or
-    /// apply it whatever there is. Returns the object as the API server stored it.
+    /// apply it unconditionally. Returns the object as the API server stored it.
     pub async fn write(&self, object: &Object) -> Result<Live, WriteError> {
         let name = object.key.to_string();
         let uid = object.body["metadata"]["ownerReferences"][0]["uid"]

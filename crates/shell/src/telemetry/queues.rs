@@ -15,7 +15,7 @@ use tokio::task::Id;
 use super::{histogram::seconds, labels::QueueLabels};
 use crate::{clock, lock::lock};
 
-/// Metrics of one queue. The default is registered nowhere.
+/// Metrics of one queue. The default is not registered.
 #[derive(Clone, Default)]
 pub struct QueueMetrics {
     depth: Gauge<u64, AtomicU64>,

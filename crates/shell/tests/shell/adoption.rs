@@ -1,4 +1,4 @@
-//! Does what others made follow our plans once it is ours?
+//! Tests of adoption: objects that others created follow the plan once they are adopted.
 
 use kamaji_api::labels;
 use kamaji_core::{
@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{api, door, planned, server};
+use crate::support::{api, leading_writer, planned, server};
 
 const UID: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -27,7 +27,7 @@ fn selector() -> Value {
     json!({labels::NAME: "t"})
 }
 
-/// The Service as we plan it, with these ports by name.
+/// The planned Service of a tenant with these ports by name.
 fn service(type_: &str, ports: &[(&str, u16, Option<u16>)]) -> Object {
     let ports = ports.iter().map(|(name, port, node)| {
         json!({"name": name, "port": port, "targetPort": port, "protocol": "TCP", "nodePort": node})
@@ -37,7 +37,7 @@ fn service(type_: &str, ports: &[(&str, u16, Option<u16>)]) -> Object {
     service.amended(|body| body["metadata"]["ownerReferences"] = owner(UID))
 }
 
-/// Makes an object by a POST, as a Go client of that name does.
+/// Creates an object by POST with that field manager, as a Go client does.
 async fn post(client: &Client, manager: &str, object: &Object) -> Live {
     let params = PostParams {
         field_manager: Some(manager.to_owned()),
@@ -70,61 +70,61 @@ fn ports(live: &Live) -> Vec<u64> {
         .collect()
 }
 
-/// NVIDIA DPF: the Service first, then a tenant at the node port that it got.
+/// NVIDIA DPF creates the Service first, then a tenant with the node port of the Service.
 #[tokio::test]
-async fn a_service_that_was_made_for_the_tenant_follows_the_tenants_port() {
+async fn a_service_created_for_a_tenant_follows_the_port_of_the_tenant() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
-    let theirs = service("NodePort", &[("kube-apiserver", 6443, None)]);
-    let theirs = theirs.amended(|body| {
+    let writer = leading_writer(&client);
+    let foreign = service("NodePort", &[("kube-apiserver", 6443, None)]);
+    let foreign = foreign.amended(|body| {
         let metadata = body["metadata"].as_object_mut().unwrap();
         metadata.retain(|key, _| matches!(key.as_str(), "name" | "namespace"));
     });
-    let live = post(&client, "dpf-operator", &theirs).await;
+    let live = post(&client, "dpf-operator", &foreign).await;
     let node = live.body["spec"]["ports"][0]["nodePort"].as_u64().unwrap();
     let node = u16::try_from(node).unwrap();
     let address = live.body["spec"]["clusterIP"].clone();
-    let ours = || service("NodePort", &[("kube-apiserver", node, Some(node))]);
-    let taken = adopt(&writer, ours(), &live).await;
-    assert_eq!(ports(&taken), [u64::from(node)]);
-    assert_eq!(taken.body["spec"]["clusterIP"], address);
-    let child = Child::of(&taken.body, Kind::Service, "t");
+    let own = || service("NodePort", &[("kube-apiserver", node, Some(node))]);
+    let adopted = adopt(&writer, own(), &live).await;
+    assert_eq!(ports(&adopted), [u64::from(node)]);
+    assert_eq!(adopted.body["spec"]["clusterIP"], address);
+    let child = Child::of(&adopted.body, Kind::Service, "t");
     assert_eq!(child.owner.as_deref(), Some(UID));
     let next = service("NodePort", &[("kube-apiserver", 31999, Some(31999))]);
-    assert_eq!(ports(&update(&writer, next, &taken).await), [31999]);
+    assert_eq!(ports(&update(&writer, next, &adopted).await), [31999]);
 }
 
 #[tokio::test]
-async fn a_service_of_the_reference_follows_a_new_port_and_loses_konnectivitys() {
+async fn a_service_of_upstream_follows_a_new_port_and_loses_the_port_of_konnectivity() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
+    let writer = leading_writer(&client);
     let both = [
         ("kube-apiserver", 6443, None),
         ("konnectivity-server", 8132, None),
     ];
     let live = post(&client, "kamaji", &service("ClusterIP", &both)).await;
     assert!(Child::of(&live.body, Kind::Service, "t").marks.updated);
-    let taken = adopt(&writer, service("ClusterIP", &both), &live).await;
-    assert!(!Child::of(&taken.body, Kind::Service, "t").marks.updated);
+    let adopted = adopt(&writer, service("ClusterIP", &both), &live).await;
+    assert!(!Child::of(&adopted.body, Kind::Service, "t").marks.updated);
     let moved = [
         ("kube-apiserver", 7443, None),
         ("konnectivity-server", 8132, None),
     ];
-    let moved = update(&writer, service("ClusterIP", &moved), &taken).await;
+    let moved = update(&writer, service("ClusterIP", &moved), &adopted).await;
     assert_eq!(ports(&moved), [7443, 8132]);
     let alone = [("kube-apiserver", 7443, None)];
     let alone = update(&writer, service("ClusterIP", &alone), &moved).await;
     assert_eq!(ports(&alone), [7443]);
 }
 
-/// Containers, environment, volumes: every list with a key.
+/// Covers containers, environment and volumes: the lists with a merge key.
 #[tokio::test]
-async fn a_deployment_of_the_reference_loses_what_is_no_longer_planned() {
+async fn a_deployment_of_upstream_loses_what_is_no_longer_planned() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
+    let writer = leading_writer(&client);
     let deployment = |extra: bool| {
         let mut containers = vec![json!({"name": "api", "image": "example.com/a"})];
         let mut volumes = vec![json!({"name": "one", "emptyDir": {}})];
@@ -144,8 +144,8 @@ async fn a_deployment_of_the_reference_loses_what_is_no_longer_planned() {
         object.amended(|body| body["metadata"]["ownerReferences"] = owner(UID))
     };
     let live = post(&client, "kamaji", &deployment(true)).await;
-    let taken = adopt(&writer, deployment(false), &live).await;
-    let pod = &taken.body["spec"]["template"]["spec"];
+    let adopted = adopt(&writer, deployment(false), &live).await;
+    let pod = &adopted.body["spec"]["template"]["spec"];
     assert_eq!(pod["containers"].as_array().unwrap().len(), 1);
     assert_eq!(pod["volumes"].as_array().unwrap().len(), 1);
     for list in ["env", "ports", "volumeMounts"] {
@@ -154,10 +154,10 @@ async fn a_deployment_of_the_reference_loses_what_is_no_longer_planned() {
 }
 
 #[tokio::test]
-async fn what_a_backup_brought_back_gets_its_present_owner_and_keeps_no_former_one() {
+async fn a_restored_object_gets_its_present_owner_and_loses_the_former_one() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
+    let writer = leading_writer(&client);
     let former = "99999999-2222-3333-4444-555555555555";
     let service = || service("ClusterIP", &[("kube-apiserver", 6443, None)]);
     let secret = || {
@@ -173,36 +173,39 @@ async fn what_a_backup_brought_back_gets_its_present_owner_and_keeps_no_former_o
         let live = post(&client, "velero-server", &restored).await;
         let blind = object.clone().with(Intent::Update(live.version.clone()));
         let two = writer.write(&blind).await.unwrap_err();
-        assert!(two.to_string().contains("controller"), "two of them: {two}");
-        let taken = adopt(&writer, object, &live).await;
-        assert_eq!(taken.body["metadata"]["ownerReferences"], owner(UID));
+        assert!(
+            two.to_string().contains("controller"),
+            "two controllers: {two}"
+        );
+        let adopted = adopt(&writer, object, &live).await;
+        assert_eq!(adopted.body["metadata"]["ownerReferences"], owner(UID));
         assert_eq!(
-            taken.body["metadata"]["labels"]["velero.io/backup-name"],
+            adopted.body["metadata"]["labels"]["velero.io/backup-name"],
             "b"
         );
     }
 }
 
-/// A person has said so: all that the Service was is replaced.
+/// The annotation of the adoption permits it: the spec of the Service is replaced.
 #[tokio::test]
-async fn what_was_handed_over_says_nothing_but_what_is_planned() {
+async fn a_service_annotated_for_adoption_has_only_the_planned_spec() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
-    let theirs = service("ClusterIP", &[("http", 80, None)]).amended(|body| {
+    let writer = leading_writer(&client);
+    let foreign = service("ClusterIP", &[("http", 80, None)]).amended(|body| {
         body["metadata"] = json!({
             "name": "t", "namespace": "default", "labels": {"app": "shop"},
             "annotations": {labels::ADOPT: "t"},
         });
         body["spec"]["selector"] = json!({"app": "shop"});
     });
-    let live = post(&client, "helm", &theirs).await;
-    let ours = service("ClusterIP", &[("kube-apiserver", 6443, None)]);
-    let taken = adopt(&writer, ours, &live).await;
-    assert_eq!(ports(&taken), [6443]);
-    assert_eq!(taken.body["spec"]["selector"], selector());
+    let live = post(&client, "helm", &foreign).await;
+    let own = service("ClusterIP", &[("kube-apiserver", 6443, None)]);
+    let adopted = adopt(&writer, own, &live).await;
+    assert_eq!(ports(&adopted), [6443]);
+    assert_eq!(adopted.body["spec"]["selector"], selector());
     assert_eq!(
-        taken.body["metadata"]["labels"]["app"], "shop",
+        adopted.body["metadata"]["labels"]["app"], "shop",
         "labels stay"
     );
 }

@@ -1,4 +1,4 @@
-//! Does exactly one replica lead, and another one soon after it is gone?
+//! Tests of the leader election: exactly one replica leads, and another one soon after it is gone.
 
 use std::time::{Duration, Instant};
 
@@ -25,15 +25,15 @@ use crate::support::{eventually, server};
 
 fn replica(client: &Client, identity: &'static str) -> (Leadership, JoinHandle<()>) {
     let leadership = Leadership::none();
-    let (client, kept) = (client.clone(), leadership.clone());
+    let (client, shared) = (client.clone(), leadership.clone());
     let task = tokio::spawn(async move {
-        lease::keep(client, "default", identity, &kept).await;
+        lease::keep(client, "default", identity, &shared).await;
     });
     (leadership, task)
 }
 
 #[tokio::test]
-async fn one_leads_and_the_next_follows_within_twenty_seconds_or_at_once() {
+async fn one_replica_leads_and_another_takes_over_within_twenty_seconds_or_after_a_release() {
     let server = server().await;
     let client = server.client().await.unwrap();
     let (first, killed) = replica(&client, "first");
@@ -51,7 +51,7 @@ async fn one_leads_and_the_next_follows_within_twenty_seconds_or_at_once() {
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(!first.is_leading(), "it stopped by itself before that");
+    assert!(!first.is_leading(), "the first replica stopped before that");
     println!("fail-over after {:.1} s", begin.elapsed().as_secs_f32());
 
     let (third, _) = replica(&client, "third");
@@ -69,18 +69,18 @@ async fn one_leads_and_the_next_follows_within_twenty_seconds_or_at_once() {
     );
 }
 
-/// An operator of the namespace, which must be alone.
+/// Starts an operator in the namespace that must be the only one in the cluster.
 fn operator(client: &Client, namespace: &'static str) -> (Leadership, JoinHandle<()>) {
     let leadership = Leadership::none().alone_in_the_cluster();
-    let (client, kept) = (client.clone(), leadership.clone());
+    let (client, shared) = (client.clone(), leadership.clone());
     let task = tokio::spawn(async move {
-        lease::keep(client, namespace, namespace, &kept).await;
+        lease::keep(client, namespace, namespace, &shared).await;
     });
     (leadership, task)
 }
 
-/// What a cluster administrator makes for an operator: a ServiceAccount in the namespace that may do that.
-async fn vouch(client: &Client, namespace: &str, rule: Value) {
+/// Binds a ClusterRole with `rule` to a ServiceAccount of the namespace, as a cluster administrator does.
+async fn grant(client: &Client, namespace: &str, rule: Value) {
     let name = format!("operator-of-{namespace}");
     let role = json!({"metadata": {"name": name}, "rules": [rule]});
     let binding = json!({
@@ -97,7 +97,7 @@ async fn vouch(client: &Client, namespace: &str, rule: Value) {
     bindings.create(&params, &binding).await.unwrap();
 }
 
-/// As upstream's role has it.
+/// The rule of upstream's role that lets its operator write tenants.
 fn writes_tenants() -> Value {
     json!({
         "apiGroups": ["kamaji.clastix.io"], "resources": ["tenantcontrolplanes/status"],
@@ -105,8 +105,8 @@ fn writes_tenants() -> Value {
     })
 }
 
-/// A lease that somebody renews for ever, as upstream's operator or a stranger would.
-async fn renewed(client: &Client, namespace: &'static str) -> JoinHandle<()> {
+/// Renews a lease for ever, as upstream's operator or another user does.
+async fn renew_for_ever(client: &Client, namespace: &'static str) -> JoinHandle<()> {
     let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
     let acquired = k8s_openapi::jiff::Timestamp::now();
     let renew = move || {
@@ -120,7 +120,7 @@ async fn renewed(client: &Client, namespace: &'static str) -> JoinHandle<()> {
             },
         })
     };
-    let params = PatchParams::apply("somebody").force();
+    let params = PatchParams::apply("other").force();
     let first = Patch::Apply(renew());
     api.patch(lease::NAME, &params, &first).await.unwrap();
     tokio::spawn(async move {
@@ -137,7 +137,7 @@ async fn an_operator_waits_for_one_that_leads_in_another_namespace() {
     let server = server().await;
     let client = server.client().await.unwrap();
     for namespace in ["default", "kube-public"] {
-        vouch(&client, namespace, writes_tenants()).await;
+        grant(&client, namespace, writes_tenants()).await;
     }
     let (first, task) = operator(&client, "default");
     eventually("the first operator leads", || first.is_leading()).await;
@@ -150,51 +150,51 @@ async fn an_operator_waits_for_one_that_leads_in_another_namespace() {
 }
 
 #[tokio::test]
-async fn the_references_operator_is_waited_for_until_it_ends_and_a_person_is_told() {
+async fn an_operator_waits_for_upstreams_operator_and_publishes_one_event() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    vouch(&client, "default", writes_tenants()).await;
-    let reference = renewed(&client, "default").await;
+    grant(&client, "default", writes_tenants()).await;
+    let upstream = renew_for_ever(&client, "default").await;
     let metrics = Metrics::default();
     let leadership = Leadership::none().alone_in_the_cluster();
     let leadership = leadership.measured(metrics.lease(lease::NAME));
-    let (kept, ours) = (leadership.clone(), client.clone());
-    tokio::spawn(async move { lease::keep(ours, "kube-public", "we", &kept).await });
+    let (shared, cloned) = (leadership.clone(), client.clone());
+    tokio::spawn(async move { lease::keep(cloned, "kube-public", "we", &shared).await });
     let waits = |value: u8| {
         let line =
             format!("kamaji_waits_for_another_operator{{name=\"kamaji.clastix.io\"}} {value}\n");
         metrics.text().contains(&line)
     };
-    eventually("the metric to say that it waits", || waits(1)).await;
+    eventually("the metric shows that it waits", || waits(1)).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!leadership.is_leading());
     let events: Api<Event> = Api::namespaced(client.clone(), "kube-public");
     let events = events.list(&ListParams::default()).await.unwrap().items;
-    let told: Vec<_> = events.iter().filter_map(|e| e.note.as_deref()).collect();
-    assert_eq!(told.len(), 1, "one a transition: {told:?}");
+    let notes: Vec<_> = events.iter().filter_map(|e| e.note.as_deref()).collect();
+    assert_eq!(notes.len(), 1, "one event for each transition: {notes:?}");
     assert!(
-        told[0].contains("Lease default/kamaji.clastix.io is held by kamaji-7d9c_1f2e"),
-        "{told:?}"
+        notes[0].contains("Lease default/kamaji.clastix.io is held by kamaji-7d9c_1f2e"),
+        "{notes:?}"
     );
 
-    reference.abort();
+    upstream.abort();
     let leases: Api<Lease> = Api::namespaced(client, "default");
     leases
         .delete(lease::NAME, &DeleteParams::default())
         .await
         .unwrap();
-    eventually("we lead", || leadership.is_leading()).await;
+    eventually("the operator leads", || leadership.is_leading()).await;
     assert!(waits(0));
 }
 
 #[tokio::test]
-async fn a_strangers_lease_in_a_namespace_of_his_own_stops_nobody() {
+async fn a_lease_in_a_namespace_without_operator_rights_stops_no_operator() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    // What many a namespace has: somebody there may read everything.
+    // A ServiceAccount that may read everything is common, and is no operator.
     let reads = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]});
-    vouch(&client, "default", reads).await;
-    let stranger = renewed(&client, "default").await;
+    grant(&client, "default", reads).await;
+    let other = renew_for_ever(&client, "default").await;
     let (leadership, _) = operator(&client, "kube-public");
     let begin = Instant::now();
     eventually("the operator leads", || leadership.is_leading()).await;
@@ -203,20 +203,20 @@ async fn a_strangers_lease_in_a_namespace_of_his_own_stops_nobody() {
         "{:?}",
         begin.elapsed()
     );
-    // Nor later: as long as it asks about others.
+    // The operator leads still after it has searched for rivals again.
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(leadership.is_leading());
-    stranger.abort();
+    other.abort();
 }
 
 #[tokio::test]
-async fn of_many_that_reach_for_the_lease_at_once_one_gets_it() {
+async fn one_of_many_replicas_that_start_at_once_acquires_the_lease() {
     let server = server().await;
     let client = server.client().await.unwrap();
     let names = ["a", "b", "c", "d", "e", "f"];
     let replicas: Vec<_> = names.iter().map(|name| replica(&client, name)).collect();
     let leaders = || replicas.iter().filter(|(l, _)| l.is_leading()).count();
-    eventually("one leads", || leaders() > 0).await;
+    eventually("one replica leads", || leaders() > 0).await;
     for _ in 0..100 {
         assert_eq!(leaders(), 1);
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,5 +1,5 @@
-//! The limits of our definitions at a real API server: what is refused, in which words, and that what was
-//! stored beyond a limit can be changed everywhere else.
+//! Tests of the limits in the CustomResourceDefinitions: what is refused, with which messages, and that an object
+//! stored beyond a limit can be changed in other fields.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::server;
 
-/// Takes away what has been added since objects may have been stored.
+/// Removes the limits from a schema, as before they were introduced.
 fn unbounded(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -28,17 +28,17 @@ fn unbounded(schema: &mut Value) {
     }
 }
 
-/// All of our definitions, which the API server must take: it estimates what each rule may cost.
+/// Applies all CustomResourceDefinitions. The API server accepts them only if the estimated cost of each rule is low.
 async fn define(client: &Client, bounded: bool) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for (name, mut crd) in kamaji_api::crd::all() {
-        // Nobody serves the conversion here.
+        // No webhook serves the conversion here.
         crd["spec"].as_object_mut().unwrap().remove("conversion");
         if !bounded {
             for version in crd["spec"]["versions"].as_array_mut().unwrap() {
                 let schema = &mut version["schema"]["openAPIV3Schema"];
                 unbounded(schema);
-                // Rules over text and lists without a limit are refused for what they might cost.
+                // Rules over strings and lists without a limit are refused for their estimated cost.
                 without_rules(schema);
             }
         }
@@ -70,7 +70,7 @@ fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
     }
 }
 
-/// What the API server says, once it serves the definition.
+/// Creates an object once the API server serves its definition. Returns the message of a refusal.
 async fn create(client: &Client, object: &Value) -> Result<(), String> {
     let kind = object["kind"].as_str().unwrap();
     let parsed: DynamicObject = serde_json::from_value(object.clone()).unwrap();
@@ -115,7 +115,7 @@ async fn change(client: &Client, name: &str, spec: Value) -> Result<(), String> 
 }
 
 #[tokio::test]
-async fn what_was_stored_beyond_a_limit_can_be_changed_everywhere_else() {
+async fn an_object_stored_beyond_a_limit_can_be_changed_in_other_fields() {
     let server = server().await;
     let client = server.client().await.unwrap();
     define(&client, false).await;
@@ -128,7 +128,7 @@ async fn what_was_stored_beyond_a_limit_can_be_changed_everywhere_else() {
     create(&client, &tenant("long", &long)).await.unwrap();
 
     define(&client, true).await;
-    // It takes a moment until the limits are in force.
+    // The API server enforces a changed schema after a moment.
     let mut refused = Ok(());
     for number in 0..100 {
         refused = create(&client, &tenant(&format!("new{number}"), &names(300))).await;
@@ -160,7 +160,7 @@ async fn what_was_stored_beyond_a_limit_can_be_changed_everywhere_else() {
         .expect("within the limit");
 }
 
-/// A `DataStore` of etcd whose spec has these changes.
+/// A `DataStore` of etcd with these changes of its spec.
 fn store(changes: Value) -> Value {
     let secret = json!({"secretReference": {"name": "s", "namespace": "default", "keyPath": "k"}});
     let mut object = json!({
@@ -179,7 +179,7 @@ fn store(changes: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_no_route_range_or_endpoint_could_be_is_refused_in_words_of_ours() {
+async fn an_invalid_route_range_or_endpoint_is_refused_with_a_message_about_the_field() {
     let server = server().await;
     let client = server.client().await.unwrap();
     define(&client, true).await;
@@ -247,22 +247,22 @@ async fn what_no_route_range_or_endpoint_could_be_is_refused_in_words_of_ours() 
 }
 
 #[tokio::test]
-async fn a_data_store_of_etcd_without_the_key_of_its_authority_is_refused_in_words_of_ours_first() {
+async fn a_data_store_of_etcd_without_the_key_of_its_ca_is_refused_with_the_own_message_first() {
     let server = server().await;
     let client = server.client().await.unwrap();
     define(&client, true).await;
-    // Without a key the first words are ours; the rules of upstream follow.
+    // The own message comes first; errors of upstream's rules follow.
     let mut without = store(json!({}));
     without["metadata"]["name"] = json!("e");
     let authority = without["spec"]["tlsConfig"]["certificateAuthority"].as_object_mut();
     authority.unwrap().remove("privateKey");
     let text = create(&client, &without).await.expect_err("no key");
-    let (ours, engine) = (
+    let (own, engine) = (
         text.find("driver etcd needs tlsConfig.certificateAuthority.privateKey"),
         text.find("no such key"),
     );
     assert!(
-        ours.is_some() && engine.is_none_or(|engine| ours < Some(engine)),
+        own.is_some() && engine.is_none_or(|engine| own < Some(engine)),
         "{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! Metrics over TLS: who may read them is the management cluster's to say.
+//! Tests of metrics over TLS: the management cluster authorizes each scrape.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,16 +22,16 @@ use crate::support::server;
 const ROLES: &str = include_str!("../../../../config/rbac/metrics_access.yaml");
 const NAME: &str = "kamaji-webhook-service.kamaji-system.svc";
 
-/// Where metrics are served, and by whom.
-struct Served {
+/// A running server of metrics.
+struct Server {
     address: SocketAddr,
     authority: Authority,
     metrics: Metrics,
 }
 
-impl Served {
-    /// With the rights of the packaged role and no others.
-    async fn start(asks: Client) -> Self {
+impl Server {
+    /// Starts a server that authorizes requests with `reviewer`.
+    async fn start(reviewer: Client) -> Self {
         let authority = Authority::new("webhooks").unwrap();
         let pair = authority.server("webhook", &[NAME]).unwrap();
         let certificates = Certificates::default();
@@ -39,7 +39,7 @@ impl Served {
         certificates.set(certificate, key).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
         let metrics = Metrics::default();
-        let access = Access::new(asks, metrics.counters.clone());
+        let access = Access::new(reviewer, metrics.counters.clone());
         let secure = Some((access, certificates.clone()));
         tokio::spawn(serve::metrics(address, metrics.clone(), secure));
         while !certificates.is_served() {
@@ -52,7 +52,7 @@ impl Served {
         }
     }
 
-    /// The text, or the status of the refusal.
+    /// Reads the metrics; the error is the HTTP status of a refusal.
     async fn read(&self, token: Option<&str>) -> Result<String, u16> {
         let url = format!("https://{}", self.address).parse().unwrap();
         let mut config = Config::new(url);
@@ -70,8 +70,8 @@ impl Served {
         }
     }
 
-    /// Tokens that the API server was asked about.
-    fn asked(&self) -> u32 {
+    /// Number of TokenReviews that were created.
+    fn reviewed(&self) -> u32 {
         let line = "kamaji_requests_total{verb=\"create\",resource=\"tokenreviews\"} ";
         let text = self.metrics.text();
         let value = text.lines().find_map(|text| text.strip_prefix(line));
@@ -96,7 +96,7 @@ async fn apply(client: &Client, object: Value) {
         .unwrap();
 }
 
-/// A ServiceAccount's token.
+/// Creates a ServiceAccount and returns a token of it.
 async fn token(client: &Client, (namespace, name): (&str, &str)) -> String {
     let meta = json!({"name": name, "namespace": namespace});
     apply(
@@ -111,7 +111,7 @@ async fn token(client: &Client, (namespace, name): (&str, &str)) -> String {
 }
 
 #[tokio::test]
-async fn metrics_are_read_by_those_alone_whom_the_cluster_lets_read_them() {
+async fn metrics_are_served_only_to_users_whom_the_cluster_authorizes() {
     let server = server().await;
     let admin = server.client().await.unwrap();
     let meta = json!({"name": "kamaji-system"});
@@ -124,7 +124,7 @@ async fn metrics_are_read_by_those_alone_whom_the_cluster_lets_read_them() {
     for object in roles {
         apply(&admin, object).await;
     }
-    let own = token(&admin, ("kamaji-system", "kamaji-controller-manager")).await;
+    let operator = token(&admin, ("kamaji-system", "kamaji-controller-manager")).await;
     let prometheus = token(&admin, ("default", "prometheus")).await;
     let other = token(&admin, ("default", "other")).await;
     apply(&admin, json!({
@@ -136,22 +136,26 @@ async fn metrics_are_read_by_those_alone_whom_the_cluster_lets_read_them() {
     .await;
     let text = std::fs::read_to_string(server.kubeconfig()).unwrap();
     let mut config: Value = serde_saphyr::from_str(&text).unwrap();
-    config["users"] = json!([{"name": config["users"][0]["name"], "user": {"token": own}}]);
+    config["users"] = json!([{"name": config["users"][0]["name"], "user": {"token": operator}}]);
     let text = config.to_string();
-    let asks = kamaji_e2e::kubeconfig::client_from(&text).await.unwrap();
-    let served = Served::start(asks).await;
+    // This client has the rights of the packaged role only.
+    let reviewer = kamaji_e2e::kubeconfig::client_from(&text).await.unwrap();
+    let metrics = Server::start(reviewer).await;
 
-    assert_eq!(served.read(None).await, Err(401));
-    assert_eq!(served.asked(), 0, "nothing to ask about");
-    assert_eq!(served.read(Some("made-up")).await, Err(401));
-    assert_eq!(served.read(Some(&other)).await, Err(403));
-    let text = served.read(Some(&prometheus)).await.unwrap();
+    assert_eq!(metrics.read(None).await, Err(401));
+    assert_eq!(
+        metrics.reviewed(),
+        0,
+        "a request without a token is not reviewed"
+    );
+    assert_eq!(metrics.read(Some("made-up")).await, Err(401));
+    assert_eq!(metrics.read(Some(&other)).await, Err(403));
+    let text = metrics.read(Some(&prometheus)).await.unwrap();
     assert!(text.contains("kamaji_build_info{"), "{text}");
     assert!(!text.contains(&prometheus));
-    let asked = served.asked();
-    assert_eq!(asked, 3);
+    assert_eq!(metrics.reviewed(), 3);
     for _ in 0..5 {
-        served.read(Some(&prometheus)).await.unwrap();
+        metrics.read(Some(&prometheus)).await.unwrap();
     }
-    assert_eq!(served.asked(), asked, "it is believed for a while");
+    assert_eq!(metrics.reviewed(), 3, "the token is cached");
 }

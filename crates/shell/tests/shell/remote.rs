@@ -1,4 +1,4 @@
-//! Is a tenant reached at its address, and only if it is who it says it is?
+//! Tests of clients of tenants: a server is dialled at its address and its certificate is verified.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kamaji_e2e::{envtest::ApiServer, pki::Authority};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::server;
 
-/// The lone API server as if it were a tenant of the name `host`.
+/// Target of the API server, as a tenant with the host name `host`.
 fn target(server: &ApiServer, host: &str) -> Target {
     let text = std::fs::read_to_string(server.kubeconfig()).unwrap();
     let config: Value = serde_saphyr::from_str(&text).unwrap();
@@ -31,14 +31,14 @@ fn target(server: &ApiServer, host: &str) -> Target {
     }
 }
 
-/// Why a target is not talked to.
-async fn refusal(remote: &Remote, target: &Target) -> String {
+/// Error of a request to `target`.
+async fn request_error(remote: &Remote, target: &Target) -> String {
     let namespaces: Api<Namespace> = Api::all(remote.client(target).unwrap());
     format!("{:?}", namespaces.get("default").await.unwrap_err())
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_dialled_at_its_address_and_still_checked() {
+async fn a_server_dialled_by_address_must_have_the_name_and_the_authority_of_the_tenant() {
     let server = server().await;
     let remote = Remote::default();
     let named = target(&server, "kubernetes.default.svc");
@@ -46,12 +46,12 @@ async fn a_name_that_does_not_resolve_is_dialled_at_its_address_and_still_checke
     namespaces.get("default").await.unwrap();
 
     let other = target(&server, "neighbour.ns.svc");
-    let why = refusal(&remote, &other).await;
+    let why = request_error(&remote, &other).await;
     assert!(why.contains("NotValidForName"), "{why}");
-    let mut stranger = target(&server, "kubernetes.default.svc");
-    stranger.uid = "one more".to_owned();
+    let mut untrusted = target(&server, "kubernetes.default.svc");
+    untrusted.uid = "one more".to_owned();
     let authority = Authority::new("another").unwrap();
-    stranger.ca = authority.pair().cert.clone().into();
-    let why = refusal(&remote, &stranger).await;
+    untrusted.ca = authority.pair().cert.clone().into();
+    let why = request_error(&remote, &untrusted).await;
     assert!(why.contains("UnknownIssuer"), "{why}");
 }

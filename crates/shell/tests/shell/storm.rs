@@ -1,24 +1,24 @@
-//! Does a fight for a field end?
+//! Test of write storms: writes stop when another field manager reverts them every time.
 
 use kamaji_shell::apply::WriteError;
 use serde_json::json;
 
-use crate::support::{door, map, meddle, server};
+use crate::support::{change_as_rival, config_map, leading_writer, server};
 
 #[tokio::test]
-async fn a_fight_for_a_field_ends_and_names_the_field_and_the_rival() {
+async fn a_write_storm_is_stopped_with_an_error_that_names_field_and_rival() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
-    let (object, other) = (map("t-map", "ours"), map("t-other", "1"));
+    let writer = leading_writer(&client);
+    let (object, other) = (config_map("t-map", "ours"), config_map("t-other", "1"));
     let mut writes = 0;
     let error = loop {
         match writer.write(&object).await {
             Ok(_) => writes += 1,
             Err(error) => break error,
         }
-        meddle(&client, &object.key, json!({"data": {"k": "hidden"}})).await;
-        assert!(writes < 100, "it has to end");
+        change_as_rival(&client, &object.key, json!({"data": {"k": "hidden"}})).await;
+        assert!(writes < 100, "the storm is not stopped");
     };
     assert_eq!(writes, 20);
     assert!(matches!(error, WriteError::Storm { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! What do all of these tests need?
+//! Helpers of the shell's integration tests.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub async fn server() -> ApiServer {
     ApiServer::start(&tools, Options::default()).await.unwrap()
 }
 
-pub fn door(client: &Client) -> Writer {
+pub fn leading_writer(client: &Client) -> Writer {
     Writer::new(client.clone(), Leadership::always(), Counters::default())
 }
 
@@ -32,7 +32,7 @@ pub fn tenant() -> ObjectKey {
     ObjectKey::new("default", "t")
 }
 
-/// A planned object of our tenant, with the fields of `rest` beside the metadata.
+/// A planned object of the tenant `t`, with the fields of `rest` beside the metadata.
 pub fn planned(api_version: &str, kind: &str, name: &str, rest: &Value) -> Object {
     let mut body = json!({
         "apiVersion": api_version, "kind": kind,
@@ -47,7 +47,7 @@ pub fn planned(api_version: &str, kind: &str, name: &str, rest: &Value) -> Objec
     Object::from_value(body)
 }
 
-pub fn map(name: &str, value: &str) -> Object {
+pub fn config_map(name: &str, value: &str) -> Object {
     planned("v1", "ConfigMap", name, &json!({"data": {"k": value}}))
 }
 
@@ -63,8 +63,8 @@ pub fn api(client: &Client, key: &ObjectRef) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), "default", &resource)
 }
 
-/// Somebody else changes our object.
-pub async fn meddle(client: &Client, key: &ObjectRef, patch: Value) {
+/// Patches an object as field manager `rival`.
+pub async fn change_as_rival(client: &Client, key: &ObjectRef, patch: Value) {
     let params = PatchParams {
         field_manager: Some("rival".to_owned()),
         ..PatchParams::default()
@@ -75,25 +75,25 @@ pub async fn meddle(client: &Client, key: &ObjectRef, patch: Value) {
         .unwrap();
 }
 
-/// An index that follows `kinds`, and the queue that it wakes; complete when this returns.
-pub async fn followed(client: &Client, kinds: &[Kind]) -> (Index, Queue<ObjectKey>) {
+/// Starts watches of `kinds` and waits for their first lists. Returns their index and the queue of changed tenants.
+pub async fn start_index(client: &Client, kinds: &[Kind]) -> (Index, Queue<ObjectKey>) {
     let (index, queue) = (Index::default(), Queue::default());
     for kind in kinds {
         let (sender, mut ready) = tokio::sync::watch::channel(false);
-        let enqueued = queue.clone();
+        let target = queue.clone();
         let children = watch::Children {
             kind: *kind,
             index: index.clone(),
             ready: sender,
         };
-        let enqueue = move |key| enqueued.enqueue(key);
+        let enqueue = move |key| target.enqueue(key);
         tokio::spawn(watch::children(client.clone(), children, enqueue));
         ready.wait_for(|ready| *ready).await.unwrap();
     }
     (index, queue)
 }
 
-/// Waits until `holds`, for half a minute at most.
+/// Waits until `holds` is true; panics after 30 s.
 pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..600 {
         if holds() {

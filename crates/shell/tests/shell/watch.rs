@@ -1,4 +1,4 @@
-//! Is everything that happens to our own objects seen, and does nothing end the watch?
+//! Tests of watches: every change is observed, and no object or error ends a watch.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,11 +15,11 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{door, eventually, server};
+use crate::support::{eventually, leading_writer, server};
 
 const PLURAL: &str = "tenantcontrolplanes.kamaji.clastix.io";
 
-/// Our definition; without its schema if `open`.
+/// Creates the definition of TenantControlPlanes; without its schema if `open`.
 async fn define(client: &Client, open: bool) {
     let all = kamaji_api::crd::all();
     let found = all
@@ -59,7 +59,7 @@ async fn create(client: &Client, name: &str, spec: Value) -> TenantControlPlane 
         match api.create(&PostParams::default(), &object).await {
             Ok(made) => {
                 let value = serde_json::to_value(made).unwrap();
-                return serde_json::from_value(value).unwrap_or_else(|_| sound(name));
+                return serde_json::from_value(value).unwrap_or_else(|_| valid(name));
             }
             // A definition takes a moment until it is served.
             Err(kube::Error::Api(status)) if status.code == 404 => {
@@ -71,7 +71,7 @@ async fn create(client: &Client, name: &str, spec: Value) -> TenantControlPlane 
     panic!("the definition is not served");
 }
 
-fn sound(name: &str) -> TenantControlPlane {
+fn valid(name: &str) -> TenantControlPlane {
     TenantControlPlane::new(name, serde_json::from_value(spec()).unwrap())
 }
 
@@ -84,14 +84,14 @@ fn spec() -> Value {
 }
 
 #[tokio::test]
-async fn a_missing_definition_is_waited_for_and_an_object_that_cannot_be_read_hinders_nobody() {
+async fn a_watch_waits_for_a_missing_definition_and_skips_an_object_that_cannot_be_parsed() {
     let server = server().await;
     let client = server.client().await.unwrap();
     let objects: watch::Objects<ObjectKey, TenantControlPlane> = watch::Objects::default();
-    let woken = Arc::new(Mutex::new(Vec::<ObjectKey>::new()));
-    let log = woken.clone();
-    let wake = move |key| log.lock().unwrap().push(key);
-    tokio::spawn(watch::all(client.clone(), objects.clone(), wake));
+    let enqueued = Arc::new(Mutex::new(Vec::<ObjectKey>::new()));
+    let log = enqueued.clone();
+    let enqueue = move |key| log.lock().unwrap().push(key);
+    tokio::spawn(watch::all(client.clone(), objects.clone(), enqueue));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!objects.is_ready(), "there is no definition yet");
 
@@ -102,30 +102,33 @@ async fn a_missing_definition_is_waited_for_and_an_object_that_cannot_be_read_hi
         ObjectKey::new("default", "good"),
         ObjectKey::new("default", "bad"),
     );
-    eventually("the sound object is there", || objects.get(&good).is_some()).await;
+    eventually("the valid object is observed", || {
+        objects.get(&good).is_some()
+    })
+    .await;
     assert!(objects.is_ready());
     assert!(objects.get(&bad).is_none());
     let seen = objects.get(&good).unwrap();
     assert!(seen.metadata.managed_fields.is_none());
-    assert!(woken.lock().unwrap().contains(&good));
+    assert!(enqueued.lock().unwrap().contains(&good));
 
-    woken.lock().unwrap().clear();
+    enqueued.lock().unwrap().clear();
     dynamic(&client)
         .delete("good", &DeleteParams::default())
         .await
         .unwrap();
     eventually("the object is gone", || objects.get(&good).is_none()).await;
     assert!(
-        woken.lock().unwrap().contains(&good),
-        "a deletion wakes, too"
+        enqueued.lock().unwrap().contains(&good),
+        "a deletion enqueues, too"
     );
 }
 
 #[tokio::test]
-async fn a_status_is_replaced_altogether_and_only_of_the_object_that_is_meant() {
+async fn a_status_is_replaced_as_a_whole_and_only_at_the_expected_uid_and_version() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
+    let writer = leading_writer(&client);
     define(&client, false).await;
     let object = create(&client, "t", spec()).await;
     let mut status = TenantControlPlaneStatus {
@@ -139,7 +142,7 @@ async fn a_status_is_replaced_altogether_and_only_of_the_object_that_is_meant() 
     let left = written.status.clone().unwrap_or_default();
     assert_eq!(
         left.control_plane_endpoint, None,
-        "what is not said any more is gone"
+        "a field that is no longer set is removed"
     );
 
     let finalizers = ["kamaji.clastix.io/test".to_owned()];
@@ -169,7 +172,7 @@ async fn a_status_is_replaced_altogether_and_only_of_the_object_that_is_meant() 
 }
 
 #[tokio::test]
-async fn what_was_there_before_the_first_list_wakes_whoever_follows_one_object() {
+async fn a_watch_of_one_object_reports_an_object_that_existed_before_the_first_list() {
     use k8s_openapi::api::core::v1::ConfigMap;
     let server = server().await;
     let client = server.client().await.unwrap();
@@ -179,15 +182,18 @@ async fn what_was_there_before_the_first_list_wakes_whoever_follows_one_object()
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made-in-the-gap"},
     });
     let object = serde_json::from_value(object).unwrap();
-    // Made after somebody has found nothing, and before the watch begins.
+    // Created after a read has found nothing, and before the watch begins.
     let params = kube::api::PostParams::default();
     api().create(&params, &object).await.unwrap();
-    let woken = Arc::new(Mutex::new(0));
-    let log = woken.clone();
-    let wake = move || *log.lock().unwrap() += 1;
-    tokio::spawn(watch::object(api(), "made-in-the-gap".to_owned(), wake));
-    eventually("it wakes", || *woken.lock().unwrap() == 1).await;
+    let enqueued = Arc::new(Mutex::new(0));
+    let log = enqueued.clone();
+    let enqueue = move || *log.lock().unwrap() += 1;
+    tokio::spawn(watch::object(api(), "made-in-the-gap".to_owned(), enqueue));
+    eventually("the object is reported", || *enqueued.lock().unwrap() == 1).await;
     let params = DeleteParams::default();
     api().delete("made-in-the-gap", &params).await.unwrap();
-    eventually("and its end", || *woken.lock().unwrap() == 2).await;
+    eventually("the deletion is reported", || {
+        *enqueued.lock().unwrap() == 2
+    })
+    .await;
 }

@@ -1,4 +1,4 @@
-//! Does the one door keep its word?
+//! Tests of [`Writer`]: writes are idempotent, and go only to the object that was planned.
 
 use kamaji_core::object::{Intent, Kind, Version, holds};
 use kamaji_shell::{
@@ -9,22 +9,25 @@ use kamaji_shell::{
 };
 use serde_json::json;
 
-use crate::support::{api, door, eventually, followed, map, meddle, planned, server, tenant};
+use crate::support::{
+    api, change_as_rival, config_map, eventually, leading_writer, planned, server, start_index,
+    tenant,
+};
 
 #[tokio::test]
-async fn what_was_written_is_as_planned_until_somebody_changes_it() {
+async fn a_written_object_is_as_planned_until_another_manager_changes_it() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
+    let writer = leading_writer(&client);
     let kinds = [
         Kind::ConfigMap,
         Kind::Secret,
         Kind::Service,
         Kind::Deployment,
     ];
-    let (index, _) = followed(&client, &kinds).await;
+    let (index, _) = start_index(&client, &kinds).await;
     let objects = [
-        map("t-kubeadmconfig", "1"),
+        config_map("t-kubeadmconfig", "1"),
         planned("v1", "Secret", "t-ca", &json!({"data": {"k": "dg=="}})),
         planned(
             "v1",
@@ -56,12 +59,12 @@ async fn what_was_written_is_as_planned_until_somebody_changes_it() {
         let again = writer.write(object).await.unwrap();
         assert_eq!(again.fingerprint, live.fingerprint, "{}", object.key);
     }
-    // The watch tells of all that now; an echo is no change.
+    // The watch reports the own writes, which are no changes.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     for object in &objects {
         assert!(index.as_planned(object), "{} after the echo", object.key);
         let labels = json!({"metadata": {"annotations": {"somebody": "else"}}});
-        meddle(&client, &object.key, labels).await;
+        change_as_rival(&client, &object.key, labels).await;
         let what = format!("{} is seen to have changed", object.key);
         eventually(&what, || !index.as_planned(object)).await;
         writer.delete(&object.key, None).await.unwrap();
@@ -71,13 +74,13 @@ async fn what_was_written_is_as_planned_until_somebody_changes_it() {
     assert!(index.children(&tenant()).is_empty());
 }
 
-/// The watch of Secrets delivers no data.
+/// The watch of Secrets delivers metadata only.
 #[tokio::test]
-async fn drift_of_a_secrets_data_is_found_and_a_second_write_changes_nothing() {
+async fn drift_of_the_data_of_a_secret_is_observed_and_a_second_write_changes_nothing() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
-    let (index, _) = followed(&client, &[Kind::Secret]).await;
+    let writer = leading_writer(&client);
+    let (index, _) = start_index(&client, &[Kind::Secret]).await;
     let secret = planned("v1", "Secret", "t-ca", &json!({"data": {"k": "dg=="}}));
     let write = async || {
         let since = index.since();
@@ -93,22 +96,22 @@ async fn drift_of_a_secrets_data_is_found_and_a_second_write_changes_nothing() {
     let entry = index.entry(&secret.key).unwrap();
     assert_eq!(entry.fingerprint, first.fingerprint);
 
-    meddle(&client, &secret.key, json!({"data": {"k": "eA=="}})).await;
-    eventually("the drift is found", || !index.as_planned(&secret)).await;
-    let mended = write().await;
-    assert_eq!(mended.body["data"]["k"], "dg==");
+    change_as_rival(&client, &secret.key, json!({"data": {"k": "eA=="}})).await;
+    eventually("the drift is observed", || !index.as_planned(&secret)).await;
+    let repaired = write().await;
+    assert_eq!(repaired.body["data"]["k"], "dg==");
     assert!(index.as_planned(&secret));
 }
 
 #[tokio::test]
-async fn only_the_object_that_is_meant_is_written_or_deleted() {
+async fn only_the_object_with_the_expected_uid_and_version_is_written_or_deleted() {
     let server = server().await;
     let client = server.client().await.unwrap();
-    let writer = door(&client);
-    let mut object = map("t-kubeadmconfig", "1");
+    let writer = leading_writer(&client);
+    let mut object = config_map("t-kubeadmconfig", "1");
     let live = writer.write(&object).await.unwrap();
 
-    let twice = map("t-kubeadmconfig", "2").with(Intent::Create);
+    let twice = config_map("t-kubeadmconfig", "2").with(Intent::Create);
     let twice = writer.write(&twice).await;
     assert!(
         matches!(twice, Err(WriteError::AlreadyExists(_))),
@@ -149,20 +152,20 @@ async fn only_the_object_that_is_meant_is_written_or_deleted() {
     assert!(matches!(anew, Err(WriteError::Conflict { .. })), "{anew:?}");
     assert!(
         writer.read(&object.key).await.unwrap().is_none(),
-        "it stays gone"
+        "the object is not created again"
     );
 }
 
-/// A late request of a stopped leader: of two creations one is refused, whoever comes first, and later
-/// applies can take away what the creation wrote.
+/// A late request of a former leader: of two creations the later one is refused, and later applies can remove the
+/// fields of the creation.
 #[tokio::test]
-async fn of_many_creations_one_makes_the_object_and_owns_its_fields_as_an_apply_does() {
+async fn one_of_many_creations_succeeds_and_owns_its_fields_as_an_apply_does() {
     let server = server().await;
-    let writer = door(&server.client().await.unwrap());
+    let writer = leading_writer(&server.client().await.unwrap());
     let create = |number: u32| {
         let writer = writer.clone();
         async move {
-            let object = map("t-kubeadmconfig", &number.to_string()).with(Intent::Create);
+            let object = config_map("t-kubeadmconfig", &number.to_string()).with(Intent::Create);
             writer.write(&object).await
         }
     };
@@ -181,7 +184,11 @@ async fn of_many_creations_one_makes_the_object_and_owns_its_fields_as_an_apply_
     let empty = planned("v1", "ConfigMap", "t-kubeadmconfig", &json!({}));
     let emptied = empty.with(Intent::Update(made[0].version.clone()));
     let live = writer.write(&emptied).await.unwrap();
-    assert_eq!(live.body["data"], json!(null), "the key went with the plan");
+    assert_eq!(
+        live.body["data"],
+        json!(null),
+        "the key is removed with the plan"
+    );
 }
 
 #[tokio::test]
@@ -189,7 +196,7 @@ async fn a_standby_writes_nothing() {
     let server = server().await;
     let client = server.client().await.unwrap();
     let standby = Writer::new(client.clone(), Leadership::none(), Counters::default());
-    let object = map("t-kubeadmconfig", "1");
+    let object = config_map("t-kubeadmconfig", "1");
     let written = standby.write(&object).await;
     assert!(
         matches!(written, Err(WriteError::NotLeading(_))),
@@ -208,9 +215,9 @@ async fn a_standby_writes_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_api_server_says_comes_back_with_the_name_of_the_object() {
+async fn an_error_of_the_api_server_is_returned_with_the_name_of_the_object() {
     let server = server().await;
-    let writer = door(&server.client().await.unwrap());
+    let writer = leading_writer(&server.client().await.unwrap());
     let service = planned(
         "v1",
         "Service",

@@ -101,7 +101,7 @@ async fn run(
     cluster_api::install(testbed).await?;
     infrastructure::define(testbed).await?;
     let bed: Bed = testbed.bed.clone();
-    // What plays beside ends with this function.
+    // Tasks that run beside the measurement end with this function.
     let mut beside = JoinSet::new();
     beside.spawn(async move { infrastructure::run(&bed).await });
     let kubectl = testbed.kubectl()?;
@@ -124,12 +124,12 @@ async fn run(
     let cpu = provider.cpu()?;
     let empty = provider.memory("VmRSS")?;
     let (mark, begin) = (testbed.audit().mark()?, Instant::now());
-    // Under so much at once webhooks of Cluster API may refuse once, as GitOps tools know.
+    // Under this load webhooks of Cluster API may refuse an object once; the apply is repeated.
     until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
     let name = |what: &str| servers.figure(number, what);
     figures.set(name("applied_s"), begin.elapsed().as_secs_f64());
     let all_available = until("all Clusters are available", LIMIT, || async {
-        // What is asked more often takes from what is measured.
+        // Polling more often would load what is measured.
         tokio::time::sleep(POLL).await;
         if let Some(turns) = &turns {
             turns.next(begin).await?;
@@ -154,7 +154,7 @@ async fn run(
     let mark = testbed.audit().mark()?;
     tokio::time::sleep(REST).await;
     let mut idle = by_provider(testbed, mark)?;
-    // The API server ends a watch after some minutes, and it begins anew.
+    // API servers end a watch after some minutes; its restart does not count.
     idle.retain(|entry| entry.verb != "watch");
     figures.set(name("idle_requests_10s"), count(&idle)?);
     idle.retain(Entry::is_write);

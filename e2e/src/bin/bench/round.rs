@@ -103,7 +103,7 @@ async fn restart(
     let (audit, begin) = (environment.server.audit(), Instant::now());
     let mark = audit.mark()?;
     let operator = operator.await?;
-    // Nothing is written by a good restart, so its end shows only in the CPU that is used.
+    // A correct restart writes nothing, so only the CPU usage shows its end.
     let (mut used, mut busy) = (0.0, Instant::now());
     while busy.elapsed() < QUIET {
         sleep(Duration::from_millis(250)).await;

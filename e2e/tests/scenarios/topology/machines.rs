@@ -22,11 +22,11 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A deleted Machine is drained before its Node goes, and another one takes over its pod.
+    /// A deleted Machine is drained before its Node is deleted, and its replacement runs the pod.
     pub(super) async fn machine_is_replaced(&self, tenant: &Kubectl) -> Result<()> {
         let old = self.nodes(tenant, 1, &self.after).await?;
         tenant.apply(&deployment().to_string()).await?;
-        runs(tenant).await?;
+        wait_rolled_out(tenant).await?;
         let pods = pods(tenant).await?;
         let record = Record::of(&tenant.client().await?, "", &[NODE, POD]).await?;
         let machine = &self.objects.list("machines").await?[0];
@@ -38,18 +38,19 @@ impl Case<'_> {
             is_drained(&record, node, pod).await?;
         }
         let new = self.nodes(tenant, 1, &self.after).await?;
-        ensure!(new.is_disjoint(&old), "the Node is left");
-        runs(tenant).await?;
-        let again = self::pods(tenant).await?;
+        ensure!(new.is_disjoint(&old), "the old Node still exists");
+        wait_rolled_out(tenant).await?;
+        let replacements = self::pods(tenant).await?;
         ensure!(
-            again.len() == 1 && again.is_disjoint(&pods),
-            "{pods:?} ran before, and now {again:?}"
+            replacements.len() == 1 && replacements.is_disjoint(&pods),
+            "{pods:?} ran before, and now {replacements:?}"
         );
         Ok(())
     }
 }
 
-/// The Node takes no pods any more, then the pod is evicted, ends, and only then the Node goes.
+/// Fails unless the Node was cordoned, the pod evicted, the pod deleted and the Node deleted, in this
+/// order.
 async fn is_drained(record: &Record, node: &str, pod: &str) -> Result<()> {
     let first = async |what: &str, uid: &str, is: fn(&State) -> bool| {
         let first = record.first(what, |state| state.uid() == uid && is(state));
@@ -62,16 +63,16 @@ async fn is_drained(record: &Record, node: &str, pod: &str) -> Result<()> {
         .await?,
         first("the pod is evicted", pod, evicted).await?,
         first("the pod has ended", pod, |state| state.gone).await?,
-        first("the Node goes", node, |state| state.gone).await?,
+        first("the Node is deleted", node, |state| state.gone).await?,
     ];
     ensure!(
         steps.is_sorted(),
-        "cordoned, evicted, ended, gone at {steps:?}"
+        "cordoned, evicted, ended, deleted at {steps:?}"
     );
     Ok(())
 }
 
-/// The API server says so when somebody asks for an eviction, and not when a pod is deleted.
+/// True if the pod has the condition that the API server sets for an eviction, and not for a deletion.
 fn evicted(state: &State) -> bool {
     let conditions = state.object["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
@@ -80,7 +81,7 @@ fn evicted(state: &State) -> bool {
     })
 }
 
-/// Nothing limits how many of its pods may be away.
+/// Deployment of one pod without a PodDisruptionBudget.
 fn deployment() -> Value {
     let labels = json!({"app": "moves"});
     json!({
@@ -97,7 +98,7 @@ fn deployment() -> Value {
     })
 }
 
-async fn runs(tenant: &Kubectl) -> Result<()> {
+async fn wait_rolled_out(tenant: &Kubectl) -> Result<()> {
     tenant
         .run("rollout status deployment/moves --timeout=120s")
         .await?;

@@ -9,36 +9,39 @@ use serde_json::json;
 use super::super::record::State;
 use super::{Case, POD, QUIET};
 
-/// How far ahead the time is set.
+/// Seconds from now to `rollout.after`.
 const AHEAD: i64 = 6;
 
 impl Case<'_> {
-    /// Pods are replaced once `rollout.after` has come: once, and not before.
+    /// Pods are replaced exactly once, and not before `rollout.after`.
     pub(super) async fn pods_are_replaced(&self) -> Result<()> {
         let old = self.pods(|state| !state.gone)?;
-        let over = self.pods(|state| state.gone)?;
-        let old: BTreeSet<_> = old.difference(&over).cloned().collect();
+        let deleted = self.pods(|state| state.gone)?;
+        let old: BTreeSet<_> = old.difference(&deleted).cloned().collect();
         ensure!(!old.is_empty(), "the control plane has no pods");
         let after = Timestamp::from_second(Timestamp::now().as_second() + AHEAD)?;
         let rollout = json!({"rollout": {"after": after}});
         let patch = json!({"spec": {"topology": {"controlPlane": rollout}}});
         self.objects.patch("cluster green", patch).await?;
         let new = |state: &State| {
-            let known = old.contains(state.uid()) || over.contains(state.uid());
+            let known = old.contains(state.uid()) || deleted.contains(state.uid());
             state.is(POD) && !known
         };
-        let first = self.record.first("there is a new pod", new).await?;
-        let born: Timestamp = first.word("/metadata/creationTimestamp").parse()?;
-        ensure!(born >= after, "a pod of {born}, which was to come {after}");
+        let first = self.record.first("a new pod is created", new).await?;
+        let created: Timestamp = first.word("/metadata/creationTimestamp").parse()?;
+        ensure!(
+            created >= after,
+            "a pod was created at {created}, before {after}"
+        );
         for uid in &old {
             let gone = |state: &State| state.uid() == uid && state.gone;
-            self.record.first("the old pod is gone", gone).await?;
+            self.record.first("the old pod is deleted", gone).await?;
         }
         tokio::time::sleep(QUIET).await;
         let new = self.pods(new)?;
         ensure!(
             new.len() == old.len(),
-            "{old:?} were to be replaced once, and there have been {new:?}"
+            "{old:?} were to be replaced once, by as many pods, but not by {new:?}"
         );
         let control_plane = self.objects.get("ktcp green").await?;
         ensure!(
@@ -51,7 +54,8 @@ impl Case<'_> {
             .await
     }
 
-    /// Uids of the pods that have been in such a state. Nobody else has pods in this namespace.
+    /// Uids of the pods of which a recorded state satisfies `is`. Only the control plane has pods in this
+    /// namespace.
     fn pods(&self, is: impl Fn(&State) -> bool) -> Result<BTreeSet<String>> {
         let states = self.record.all(|state| state.is(POD) && is(state))?;
         Ok(states.iter().map(|state| state.uid().to_owned()).collect())

@@ -21,12 +21,12 @@ impl Case<'_> {
         let before = tenant.run(kept).await?;
         let version = json!({"spec": {"topology": {"version": self.after}}});
         self.objects.patch("cluster green", version).await?;
-        self.workers_follow().await?;
+        self.workers_are_upgraded_last().await?;
         let new = self.nodes(tenant, 1, &self.after).await?;
         ensure!(new.is_disjoint(&old), "the worker was to be replaced");
         self.serves(tenant, &self.after).await?;
         let after = tenant.run(kept).await?;
-        ensure!(before == after, "{before} was written, {after} is there");
+        ensure!(before == after, "{before} was written, {after} was read");
         let control_plane = self.objects.get("ktcp green").await?;
         let versions = &control_plane["status"]["versions"];
         ensure!(
@@ -39,26 +39,37 @@ impl Case<'_> {
             .await
     }
 
-    /// While the control plane runs the old version its status says so, and no Machine is of the
-    /// new one.
-    async fn workers_follow(&self) -> Result<()> {
+    /// The control plane reports the old version until its rollout has ended, and no Machine has the
+    /// new version before.
+    async fn workers_are_upgraded_last(&self) -> Result<()> {
         let first = async |what: &str, kind, pointer: &str| {
             let is = |state: &State| state.is(kind) && state.word(pointer) == self.after;
             self.record.first(what, is).await
         };
-        let asked = first("it is to be upgraded", CONTROL_PLANE, "/spec/version").await?;
-        let done = first("it is upgraded", CONTROL_PLANE, "/status/version").await?;
-        let follows = first("a worker follows", MACHINE, "/spec/version").await?;
+        let desired = first(
+            "the control plane is to be upgraded",
+            CONTROL_PLANE,
+            "/spec/version",
+        )
+        .await?;
+        let upgraded = first(
+            "the control plane is upgraded",
+            CONTROL_PLANE,
+            "/status/version",
+        )
+        .await?;
+        let worker = first("a worker is upgraded", MACHINE, "/spec/version").await?;
         ensure!(
-            done.revision < follows.revision,
+            upgraded.revision < worker.revision,
             "a Machine is upgraded at {} and its control plane at {}",
-            follows.revision,
-            done.revision
+            worker.revision,
+            upgraded.revision
         );
-        let meanwhile = self.record.all(|state| {
-            state.is(CONTROL_PLANE) && (asked.revision..done.revision).contains(&state.revision)
+        let during = self.record.all(|state| {
+            state.is(CONTROL_PLANE)
+                && (desired.revision..upgraded.revision).contains(&state.revision)
         })?;
-        for state in &meanwhile {
+        for state in &during {
             let (reported, listed) = (state.word("/status/version"), versions(state));
             ensure!(
                 reported == self.before && listed.contains(&self.before.as_str()),
@@ -67,30 +78,29 @@ impl Case<'_> {
         }
         let both = [self.before.as_str(), &self.after];
         ensure!(
-            meanwhile.iter().any(|state| versions(state) == both),
-            "nobody could see pods of both versions in {} states",
-            meanwhile.len()
+            during.iter().any(|state| versions(state) == both),
+            "none of {} states lists the pods of both versions",
+            during.len()
         );
-        self.is_rolled_out(done.revision)
+        self.is_rolled_out(upgraded.revision)
     }
 
-    /// The reported version is true: no API server of the old version takes requests at this
-    /// revision.
+    /// Fails if a ready pod runs an API server of the old version at this revision.
     fn is_rolled_out(&self, revision: u64) -> Result<()> {
         let written = |state: &State| state.is(POD) && state.revision <= revision;
         let mut pods = BTreeMap::new();
         for state in self.record.all(written)? {
             pods.insert(state.uid().to_owned(), state);
         }
-        let at_work = pods.into_values().filter(|pod| {
-            let leaving = pod.object["metadata"]["deletionTimestamp"].is_string();
-            !pod.gone && !leaving && has_condition(&pod.object, ("Ready", "True"))
+        let serving = pods.into_values().filter(|pod| {
+            let terminating = pod.object["metadata"]["deletionTimestamp"].is_string();
+            !pod.gone && !terminating && has_condition(&pod.object, ("Ready", "True"))
         });
-        let images: Vec<_> = at_work.map(|pod| image(&pod).to_owned()).collect();
+        let images: Vec<_> = serving.map(|pod| image(&pod).to_owned()).collect();
         let new = format!(":{}", self.after);
         ensure!(
             !images.is_empty() && images.iter().all(|image| image.ends_with(&new)),
-            "the status says upgraded, and the pods run {images:?}"
+            "the status has the new version, and the pods run {images:?}"
         );
         Ok(())
     }

@@ -42,7 +42,7 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, builder: &PlanBu
     }
 }
 
-/// True, with what a person should know although nothing waits for it.
+/// Condition that is True, with the warnings as its message.
 fn as_planned(builder: &PlanBuilder, type_: ConditionType) -> Condition {
     let warnings: Vec<_> = builder
         .warnings

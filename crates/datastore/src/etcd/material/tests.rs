@@ -50,12 +50,12 @@ fn assert_flaw(sample: &Sample, what: &str, reason: &str) {
 }
 
 #[test]
-fn good_material_is_taken() {
+fn valid_material_is_accepted() {
     assert_eq!(flaw(&good()), None);
 }
 
 #[test]
-fn the_key_of_another_certificate_is_named() {
+fn the_key_of_another_certificate_is_reported() {
     let mixed = Sample {
         key_pem: good().key_pem,
         ..good()
@@ -68,7 +68,7 @@ fn the_key_of_another_certificate_is_named() {
 }
 
 #[test]
-fn what_is_no_pem_is_named() {
+fn material_that_is_not_pem_is_reported() {
     assert_flaw(
         &Sample {
             ca_pem: String::new(),
@@ -97,7 +97,7 @@ fn what_is_no_pem_is_named() {
 }
 
 #[test]
-fn a_broken_key_is_named_and_not_quoted() {
+fn an_invalid_key_is_reported_without_its_content() {
     let broken = Sample {
         key_pem: "hunter2".to_owned(),
         ..good()
@@ -107,7 +107,7 @@ fn a_broken_key_is_named_and_not_quoted() {
 }
 
 #[test]
-fn what_has_expired_is_named_with_its_date() {
+fn expired_certificates_are_reported_with_their_date() {
     assert_flaw(
         &sample(2001, 4000),
         AUTHORITY,
@@ -131,7 +131,7 @@ fn a_bundle_may_keep_an_expired_authority_beside_a_valid_one() {
 }
 
 #[test]
-fn missing_tls_is_named() {
+fn missing_tls_is_reported() {
     let missing = Material::check(None, ASN1Time::now()).err().unwrap();
     assert!(missing.reason.contains("only used with TLS"));
     let tls = Tls {

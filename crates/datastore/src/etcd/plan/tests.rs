@@ -41,12 +41,12 @@ fn the_range_of_a_schema_ends_before_every_other_schema() {
 }
 
 #[test]
-fn nothing_is_written_to_what_is_right() {
+fn a_complete_tenant_needs_no_writes() {
     assert_eq!(healthy().repairs(&tenancy()), []);
 }
 
 #[test]
-fn a_new_tenant_gets_everything() {
+fn a_new_tenant_gets_role_range_user_and_binding() {
     let writes = Observed::default().repairs(&tenancy());
     assert_eq!(
         writes,
@@ -60,7 +60,7 @@ fn a_new_tenant_gets_everything() {
 }
 
 #[test]
-fn own_access_comes_before_foreign_access_goes() {
+fn own_access_is_granted_before_foreign_access_is_revoked() {
     let wide = range(b"/cp-a", b"/cp-b");
     let observed = Observed {
         role: Some(vec![(Access::Full, wide.clone())]),
@@ -88,7 +88,7 @@ fn a_read_only_own_range_is_granted_again_and_not_revoked() {
 }
 
 #[test]
-fn an_administrator_is_no_tenants_user() {
+fn an_administrator_is_refused_as_a_tenants_user() {
     let roles = vec!["cp-a".to_owned(), "root".to_owned()];
     assert_eq!(
         Observed {

@@ -35,7 +35,7 @@ pub(super) async fn namespaces(client: &Client) -> Result<Vec<String>, kube::Err
     }
     if found.len() > NAMESPACES {
         tracing::warn!(
-            "operators are looked for in {NAMESPACES} namespaces only: too many may write all TenantControlPlanes"
+            "only {NAMESPACES} namespaces are searched for other operators: too many may write all TenantControlPlanes"
         );
     }
     Ok(found.into_iter().take(NAMESPACES).collect())

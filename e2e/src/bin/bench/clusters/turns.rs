@@ -29,7 +29,7 @@ pub fn address(testbed: &Testbed, turn: u16) -> Ipv4Addr {
 pub struct Turns<'a> {
     kubectl: &'a Kubectl,
     number: u16,
-    begun: Cell<u16>,
+    started: Cell<u16>,
 }
 
 impl<'a> Turns<'a> {
@@ -47,7 +47,7 @@ impl<'a> Turns<'a> {
         Ok(Self {
             kubectl,
             number,
-            begun: Cell::new(0),
+            started: Cell::new(0),
         })
     }
 
@@ -56,13 +56,13 @@ impl<'a> Turns<'a> {
         let available = available(self.kubectl, "ktcp").await?;
         let at_once = u16::try_from(available_parallelism()?.get())?.saturating_add(1);
         let turn = available.saturating_add(at_once).min(self.number);
-        let begun = self.begun.replace(turn.max(self.begun.get()));
-        if begun >= turn {
+        let started = self.started.replace(turn.max(self.started.get()));
+        if started >= turn {
             return Ok(());
         }
         let elapsed = begin.elapsed().as_secs();
         println!("{available:>10} control planes available after {elapsed} s");
-        let labels: Vec<String> = (begun..turn)
+        let labels: Vec<String> = (started..turn)
             .map(|turn| format!("{}=", label(turn)))
             .collect();
         let line = format!("label node {NODE} --overwrite {}", labels.join(" "));
