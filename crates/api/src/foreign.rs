@@ -77,7 +77,7 @@ pub struct TlsRouteSpec {
     pub rules: Vec<TlsRouteRule>,
 }
 
-/// One rule of a `TLSRoute`: connections are forwarded as they are, without ending TLS.
+/// Forwarding rule of a `TLSRoute`: connections are forwarded as they are, without ending TLS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsRouteRule {
@@ -98,7 +98,7 @@ pub struct BackendReference {
 /// Status of a `TLSRoute` for each of its parents.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsRouteStatus {
-    /// One entry for each Gateway and controller.
+    /// Status entries, one for each Gateway and controller.
     #[serde(default)]
     pub parents: Vec<RouteParentStatus>,
 }
@@ -125,7 +125,7 @@ pub struct GatewaySpecView {
     pub listeners: Vec<Listener>,
 }
 
-/// One listener of a `Gateway`.
+/// Listener of a `Gateway`: a port with a protocol.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
     /// Name of the listener, which routes refer to as `sectionName`.

@@ -13,12 +13,15 @@ use k8s_openapi::{
 };
 use kamaji_api::{
     foreign::{Gateway, TlsRoute},
+    labels,
     tenant::{AddonsStatus, KubeadmPhaseStatus, TenantControlPlane},
 };
 
+use serde_json::Value;
+
 use crate::{
     adoption::Child,
-    object::{Kind, ObjectRef},
+    object::{CONTENT_HASH, Kind, ObjectRef},
     rng::Seed,
     settings::Settings,
     store::Store,
@@ -95,6 +98,30 @@ pub struct DeploymentView {
     pub image: Option<String>,
     /// Image of its kine container, which stays as long as the Deployment lives.
     pub kine_image: Option<String>,
+}
+
+impl DeploymentView {
+    /// Reads the view from a Deployment as JSON. Whatever is missing or malformed is left at its default.
+    pub fn of(body: &Value) -> Self {
+        let annotation = |key: &str| {
+            let text = body["metadata"]["annotations"][key].as_str();
+            text.map(str::to_owned)
+        };
+        let image = |name: &str| {
+            let containers = body["spec"]["template"]["spec"]["containers"].as_array()?;
+            let mut containers = containers.iter();
+            let container = containers.find(|container| container["name"] == name)?;
+            container["image"].as_str().map(str::to_owned)
+        };
+        Self {
+            generation: body["metadata"]["generation"].as_i64().unwrap_or_default(),
+            status: serde_json::from_value(body["status"].clone()).unwrap_or_default(),
+            stamped: annotation(CONTENT_HASH),
+            renderer: annotation(labels::RENDERER),
+            image: image("kube-apiserver"),
+            kine_image: image("kine"),
+        }
+    }
 }
 
 /// Fault that a check found in a DataStore.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
@@ -12,7 +12,7 @@ use kamaji_core::{
     store::Store,
 };
 
-use kamaji_shell::ObjectKey;
+use kamaji_shell::{ObjectKey, lock::lock};
 
 /// Database, kind of name, name. Two DataStores with the same driver and endpoints are one database.
 type Name = (String, &'static str, String);
@@ -73,7 +73,7 @@ impl Claims {
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<Name, Claim>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.claims)
     }
 }
 

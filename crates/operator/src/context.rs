@@ -17,7 +17,7 @@ use kamaji_core::{
     snapshot::{StoreFault, StoreWait, TenantClusterReport},
     store::{Store, status::Health},
 };
-use kamaji_shell::ObjectKey;
+use kamaji_shell::{ObjectKey, lock::lock};
 use kube::Client;
 
 use crate::{databases::DatastoreClients, settings::Settings, tenant_cache::TenantCache};
@@ -160,23 +160,15 @@ impl Context {
     /// Settings for plans of tenant clusters: with the CA that tenants' API servers need to trust the
     /// operator's webhooks.
     pub fn tenant_cluster_settings(&self) -> kamaji_core::settings::Settings {
-        let authorities = self.authorities.lock();
-        let authorities = authorities
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
         kamaji_core::settings::Settings {
-            webhook_ca: authorities,
+            webhook_ca: lock(&self.authorities).clone(),
             ..self.settings.core.clone()
         }
     }
 
     /// The webhooks are served by a certificate of these authorities.
     pub fn trust(&self, authorities: &[u8]) {
-        let mut known = self
-            .authorities
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        authorities.clone_into(&mut known);
+        authorities.clone_into(&mut lock(&self.authorities));
     }
 
     fn count(&self) {
@@ -193,9 +185,7 @@ impl Context {
     fn locked_labels(
         &self,
     ) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, (TenantInfo, TenantStatus)>> {
-        self.labels
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.labels)
     }
 }
 
@@ -296,9 +286,7 @@ impl Stores {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, StoresState> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -361,19 +349,12 @@ impl Reports {
 
     /// The CA that the last reconcile read.
     pub fn ca(&self, key: &ObjectKey) -> Option<Vec<u8>> {
-        let authorities = self.authorities.lock();
-        authorities
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .get(key)
-            .cloned()
+        lock(&self.authorities).get(key).cloned()
     }
 
     /// Keeps the CA that a reconcile read: with it, the next plan needs no request.
     pub fn remember_ca(&self, key: &ObjectKey, ca: &[u8]) {
-        let authorities = self.authorities.lock();
-        authorities
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(key.clone(), ca.to_vec());
+        lock(&self.authorities).insert(key.clone(), ca.to_vec());
     }
 
     /// Records the end of a reconcile.
@@ -384,15 +365,10 @@ impl Reports {
     /// Drops everything recorded about a tenant that does not exist any more.
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().remove(key);
-        let authorities = self.authorities.lock();
-        authorities
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .remove(key);
+        lock(&self.authorities).remove(key);
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, CompletedReconcile>> {
-        self.reports
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.reports)
     }
 }

@@ -17,7 +17,7 @@ use kamaji_datastore::{self as datastore, AccessControl, Connection, DataStore, 
 use tokio::sync::Semaphore;
 
 use crate::claims::Claims;
-use kamaji_shell::{ObjectKey, clock, watch::Objects};
+use kamaji_shell::{ObjectKey, clock, lock::lock, watch::Objects};
 
 /// Most concurrent operations at one DataStore.
 const AT_ONCE: usize = 16;
@@ -258,9 +258,7 @@ impl DatastoreClients {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(ObjectKey, String), (u64, Instant)>> {
-        self.ensured
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.ensured)
     }
 }
 

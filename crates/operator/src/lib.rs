@@ -46,6 +46,10 @@ use store::SecretWatches;
 
 /// Time limit of one reconcile of a tenant cluster.
 const TENANT_CLUSTER_TIME_LIMIT: Duration = Duration::from_secs(20);
+/// Time limit of one probe of a DataStore.
+const CHECK_TIME_LIMIT: Duration = Duration::from_mins(1);
+/// Time limit of the request for the management cluster's uid.
+const UID_TIME_LIMIT: Duration = Duration::from_secs(20);
 /// DataStores that are reconciled at the same time.
 const STORES: usize = 4;
 
@@ -343,11 +347,8 @@ async fn cluster(context: &Context) -> String {
     let namespaces: Api<Namespace> = Api::all(context.client.clone());
     loop {
         context.metrics.counters.request("get", "namespaces");
-        let response = tokio::time::timeout(
-            TENANT_CLUSTER_TIME_LIMIT,
-            namespaces.get_metadata("kube-system"),
-        )
-        .await;
+        let response =
+            tokio::time::timeout(UID_TIME_LIMIT, namespaces.get_metadata("kube-system")).await;
         let problem = match response {
             Ok(Ok(found)) => match found.metadata.uid {
                 Some(uid) => return uid,
@@ -367,7 +368,7 @@ async fn cluster(context: &Context) -> String {
 async fn checks(context: &Arc<Context>) {
     let limits = Limits {
         concurrency: STORES,
-        time: 3 * TENANT_CLUSTER_TIME_LIMIT,
+        time: CHECK_TIME_LIMIT,
     };
     let work = |name| store::check(context.clone(), name);
     let abort = |name: &String, what: &Abort| {

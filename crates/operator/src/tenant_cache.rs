@@ -12,7 +12,7 @@ use kamaji_core::{
     names::Names,
     object::{Kind, ObjectRef},
 };
-use kamaji_shell::{ObjectKey, clock};
+use kamaji_shell::{ObjectKey, clock, lock::lock};
 
 use crate::fingerprint::Fingerprint;
 
@@ -38,7 +38,7 @@ pub struct TenantCache {
 impl TenantCache {
     /// Counts a silent failure of `key`. Returns how many there were in a row.
     pub fn count_silent_failure(&self, key: &ObjectKey) -> u32 {
-        let mut failures = locked(&self.silent_failures);
+        let mut failures = lock(&self.silent_failures);
         let count = failures.entry(key.clone()).or_insert(0);
         *count = count.saturating_add(1);
         *count
@@ -52,7 +52,7 @@ impl TenantCache {
         fingerprint: Fingerprint,
         longest: Duration,
     ) -> Option<Duration> {
-        let completed = *locked(&self.completed).get(key)?;
+        let completed = *lock(&self.completed).get(key)?;
         let now = clock::instant();
         let left = completed
             .requeue_at
@@ -72,14 +72,14 @@ impl TenantCache {
             fingerprint,
             requeue_at: requeue_after.map(|after| clock::instant() + after),
         };
-        locked(&self.silent_failures).remove(key);
-        locked(&self.completed).insert(key.clone(), completed);
+        lock(&self.silent_failures).remove(key);
+        lock(&self.completed).insert(key.clone(), completed);
     }
 
     /// Has `object` of `key` read by name from now on. With one authority come all three: a person
     /// restores them together.
     pub fn read_by_name(&self, key: &ObjectKey, object: &ObjectRef) {
-        let mut tenants = locked(&self.read_by_name);
+        let mut tenants = lock(&self.read_by_name);
         let names = tenants.entry(key.clone()).or_default();
         names.entry(object.clone()).or_insert(None);
         let authorities = Names::of(&key.name).authorities();
@@ -93,7 +93,7 @@ impl TenantCache {
 
     /// The objects of `key` to read by name, with what the last read found.
     pub fn names_to_read(&self, key: &ObjectKey) -> ReadByName {
-        locked(&self.read_by_name)
+        lock(&self.read_by_name)
             .get(key)
             .cloned()
             .unwrap_or_default()
@@ -101,41 +101,33 @@ impl TenantCache {
 
     /// Records what a read by name found.
     pub fn record_read(&self, key: &ObjectKey, object: &ObjectRef, child: Child) {
-        if let Some(names) = locked(&self.read_by_name).get_mut(key) {
+        if let Some(names) = lock(&self.read_by_name).get_mut(key) {
             names.insert(object.clone(), Some(child));
         }
     }
 
     /// Stops reading `object` by name: it is gone, or a watch shows it.
     pub fn stop_reading(&self, key: &ObjectKey, object: &ObjectRef) {
-        if let Some(names) = locked(&self.read_by_name).get_mut(key) {
+        if let Some(names) = lock(&self.read_by_name).get_mut(key) {
             names.remove(object);
         }
     }
 
     /// Records that too many Secrets carry the labels of `key` to be listed.
     pub fn mark_crowded(&self, key: &ObjectKey) {
-        locked(&self.crowded).insert(key.clone());
+        lock(&self.crowded).insert(key.clone());
     }
 
     /// True if the Secrets of `key` are read one by one instead of listed.
     pub fn is_crowded(&self, key: &ObjectKey) -> bool {
-        locked(&self.crowded).contains(key)
+        lock(&self.crowded).contains(key)
     }
 
     /// Forgets everything about `key`.
     pub fn forget(&self, key: &ObjectKey) {
-        locked(&self.completed).remove(key);
-        locked(&self.read_by_name).remove(key);
-        locked(&self.crowded).remove(key);
-        locked(&self.silent_failures).remove(key);
+        lock(&self.completed).remove(key);
+        lock(&self.read_by_name).remove(key);
+        lock(&self.crowded).remove(key);
+        lock(&self.silent_failures).remove(key);
     }
-}
-
-/// The data even if another task panicked while it held the lock: each write is a single insert
-/// or remove, so nothing can be half done.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

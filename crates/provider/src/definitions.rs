@@ -9,7 +9,10 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kamaji_core::cluster_api::Contract;
-use kamaji_shell::watch::events;
+use kamaji_shell::{
+    lock::{read, write},
+    watch::events,
+};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, PartialObjectMeta},
@@ -75,17 +78,12 @@ impl Definitions {
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, Labels>> {
-        self.labels
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        read(&self.labels)
     }
 
     /// Applies a change to the labels; true if they differ afterwards, or if this is the first change.
     fn change(&self, change: impl FnOnce(&mut HashMap<String, Labels>)) -> bool {
-        let mut labels = self
-            .labels
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut labels = write(&self.labels);
         let before = labels.clone();
         change(&mut labels);
         let changed = before != *labels || *self.changes.borrow() == 0;

@@ -6,7 +6,7 @@ use std::{
     sync::Mutex,
 };
 
-use kamaji_shell::ObjectKey;
+use kamaji_shell::{ObjectKey, lock::lock};
 
 /// Object, or set of objects, that the plan of a control plane depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,9 +86,7 @@ impl DependencyIndex {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

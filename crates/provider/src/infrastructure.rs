@@ -3,12 +3,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use kamaji_api::cluster::{Cluster, ContractReference};
 use kamaji_core::cluster_api::{Contract, Infrastructure};
-use kamaji_shell::{ObjectKey, apply::Address};
+use kamaji_shell::{ObjectKey, apply::Address, lock::lock};
 use kube::{
     api::{ApiResource, DynamicObject},
     runtime::watcher,
@@ -188,6 +188,6 @@ impl Infrastructures {
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<(String, String), Watch>> {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.watches)
     }
 }

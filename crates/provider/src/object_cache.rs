@@ -3,9 +3,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
+use kamaji_shell::lock::lock;
 use kube::ResourceExt;
 
 use crate::dependencies::Dependency;
@@ -109,7 +110,7 @@ impl<T: ResourceExt + Clone> ObjectCache<T> {
     }
 
     fn locked(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

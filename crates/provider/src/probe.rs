@@ -13,7 +13,7 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{checksum, cluster_api::Probe};
-use kamaji_shell::{ObjectKey, answers::Answers, error::chain};
+use kamaji_shell::{ObjectKey, answers::Answers, error::chain, lock::lock};
 use kube::{
     Client, Config,
     client::ClientBuilder,
@@ -59,9 +59,7 @@ impl Probes {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, (String, Probe)>> {
-        self.last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.last)
     }
 }
 

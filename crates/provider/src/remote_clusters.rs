@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use kamaji_core::cluster_api::{Kubeconfig, Place, placement};
 use kamaji_shell::{
     ObjectKey,
     apply::{Address, WriteError, Writer},
+    lock::lock,
 };
 use kube::{Api, Client, api::ApiResource, runtime::watcher};
 use tokio::task::AbortHandle;
@@ -339,6 +340,6 @@ impl RemoteClusters {
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

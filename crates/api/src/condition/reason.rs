@@ -44,7 +44,7 @@ macro_rules! reasons {
 
 reasons! {
     Normal: {
-        /// Everything the condition covers is as planned.
+        /// The objects that the condition covers are as planned.
         AsPlanned,
         /// At least one replica is ready.
         ReplicasReady,
@@ -214,7 +214,7 @@ reasons! {
         WriteForbidden,
         /// The API server or a webhook refused the content.
         WriteRefused,
-        /// The same object was written too often.
+        /// An object was written over and over, and is left to rest.
         WriteStorm,
         /// The replica is not the leader.
         NotLeading,

@@ -108,7 +108,7 @@ pub struct ControlPlaneDeployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automount_service_account_token: Option<bool>,
     /// Other management cluster that the TenantControlPlane and its pods are in. Empty: this one.
-    /// It can be neither added nor removed later, since data does not move.
+    /// The reference can be neither added nor removed later, since data does not move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_cluster_reference: Option<ExternalClusterReference>,
     /// Containers in the control plane pods beside the operator's. A container named kine adds

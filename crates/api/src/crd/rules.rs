@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// One key of the schemas at every path that ends in `end`; the value null removes the key.
+/// A key of the schemas at every path that ends in `end`; the value null removes the key.
 pub(super) struct Rule {
     pub(super) end: &'static str,
     pub(super) key: &'static str,

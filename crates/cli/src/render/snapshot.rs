@@ -4,17 +4,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use k8s_openapi::{
-    api::{apps::v1::DeploymentStatus, core::v1::Secret},
-    jiff::Timestamp,
-};
-use kamaji_api::{foreign::TlsRoute, labels, tenant::TenantControlPlane};
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
+use kamaji_api::{foreign::TlsRoute, tenant::TenantControlPlane};
 use kamaji_core::{
     admission,
     adoption::Child,
     binding::data_stores,
     names::Names,
-    object::{CONTENT_HASH, Kind, ObjectRef},
+    object::{Kind, ObjectRef},
     rng::Seed,
     settings::Settings,
     snapshot::{DeploymentView, Snapshot, StoreWait},
@@ -49,7 +46,7 @@ pub fn of(
     Ok(Snapshot {
         service: Some(service.unwrap_or_else(|| placeholder::service(&object, notes))),
         secrets: secrets(&object, documents),
-        deployment: live.body(Kind::Deployment).map(deployment),
+        deployment: live.body(Kind::Deployment).map(DeploymentView::of),
         ingress: live
             .body(Kind::Ingress)
             .map(|body| serde_json::from_value(body["status"].clone()))
@@ -183,30 +180,5 @@ impl<'a> Live<'a> {
         objects
             .map(|(key, body)| (key.clone(), Child::of(body, key.kind, &self.tenant)))
             .collect()
-    }
-}
-
-/// Extracts the parts of a live Deployment that a plan uses.
-fn deployment(body: &Value) -> DeploymentView {
-    let annotation = |key: &str| {
-        let text = body["metadata"]["annotations"][key].as_str();
-        text.map(str::to_owned)
-    };
-    let image = |name: &str| {
-        let containers = body["spec"]["template"]["spec"]["containers"].as_array()?;
-        let container = containers
-            .iter()
-            .find(|container| container["name"] == name)?;
-        container["image"].as_str().map(str::to_owned)
-    };
-    let status: DeploymentStatus =
-        serde_json::from_value(body["status"].clone()).unwrap_or_default();
-    DeploymentView {
-        generation: body["metadata"]["generation"].as_i64().unwrap_or_default(),
-        status,
-        stamped: annotation(CONTENT_HASH),
-        renderer: annotation(labels::RENDERER),
-        image: image("kube-apiserver"),
-        kine_image: image("kine"),
     }
 }

@@ -7,7 +7,12 @@ use k8s_openapi::{
     api::core::v1::{Secret, Service, ServiceSpec},
     jiff::Timestamp,
 };
-use kamaji_api::{condition, datastore::Driver, labels, tenant::TenantControlPlane};
+use kamaji_api::{
+    condition,
+    datastore::Driver,
+    labels,
+    tenant::{TenantControlPlane, VersionStatus},
+};
 use serde_json::{Value, json};
 
 use super::{Plan, plan};
@@ -201,6 +206,12 @@ pub(crate) fn planned<'a>(plan: &'a Plan, name: &str) -> &'a Object {
 pub(crate) fn condition_of<'a>(plan: &'a Plan, type_: &str) -> (&'a str, &'a str, &'a str) {
     let condition = condition::find(&plan.status.conditions, type_).unwrap();
     (&condition.status, &condition.reason, &condition.message)
+}
+
+/// Version and phase in the planned status.
+pub(crate) fn version_of(plan: &Plan) -> &VersionStatus {
+    let resources = plan.status.kubernetes_resources.as_ref().unwrap();
+    resources.version.as_ref().unwrap()
 }
 
 /// Overwrites a key of a live Secret.

@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::{
     object::Kind,
     plan::{
-        fixture::{condition_of, snapshot},
+        fixture::{condition_of, snapshot, version_of},
         plan,
     },
 };
@@ -23,15 +23,7 @@ fn missing_address_is_a_condition_and_authorities_are_planned() {
             .all(|object| object.key.kind != Kind::Deployment)
     );
     assert_eq!(condition_of(&plan, "EndpointAssigned").1, "ServicePending");
-    let version = plan
-        .status
-        .kubernetes_resources
-        .as_ref()
-        .unwrap()
-        .version
-        .as_ref()
-        .unwrap();
-    assert_eq!(version.status, Some(VersionPhase::Provisioning));
+    assert_eq!(version_of(&plan).status, Some(VersionPhase::Provisioning));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::{
     object::Kind,
     plan::{
-        fixture::{after, condition_of, planned, pods, settled},
+        fixture::{after, condition_of, planned, pods, settled, version_of},
         plan,
     },
     snapshot::{DeploymentView, Snapshot, TenantClusterReport},
@@ -104,12 +104,7 @@ fn version_is_recorded_as_installed_once_its_pods_run() {
     fixture.object.status = Some(plan(&fixture).unwrap().status);
     fixture.object.spec.kubernetes.version = "v1.36.4".to_owned();
     let upgraded = plan(&fixture).unwrap();
-    let version = upgraded
-        .status
-        .kubernetes_resources
-        .unwrap()
-        .version
-        .unwrap();
+    let version = version_of(&upgraded);
     assert_eq!(version.status, Some(VersionPhase::Upgrading));
     assert_eq!(version.version.as_deref(), Some("v1.36.3"));
 }
@@ -119,14 +114,6 @@ fn zero_replicas_report_sleeping_and_how_to_wake() {
     let mut fixture = settled(json!({"spec": {"controlPlane": {"deployment": {"replicas": 0}}}}));
     fixture.deployment = Some(DeploymentView::default());
     let plan = plan(&fixture).unwrap();
-    let version = plan
-        .status
-        .kubernetes_resources
-        .as_ref()
-        .unwrap()
-        .version
-        .as_ref()
-        .unwrap();
-    assert_eq!(version.status, Some(VersionPhase::Sleeping));
+    assert_eq!(version_of(&plan).status, Some(VersionPhase::Sleeping));
     assert!(condition_of(&plan, "Ready").2.contains("replicas"));
 }

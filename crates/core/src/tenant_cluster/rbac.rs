@@ -9,14 +9,9 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// A ClusterRole or, with a namespace in its metadata, a Role.
 pub(super) fn role(metadata: Value, rules: Value) -> Object {
-    let kind = if metadata["namespace"].is_null() {
-        "ClusterRole"
-    } else {
-        "Role"
-    };
     Object::from_value(json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": kind,
+        "kind": scoped(&metadata, "Role"),
         "metadata": metadata,
         "rules": rules,
     }))
@@ -25,18 +20,23 @@ pub(super) fn role(metadata: Value, rules: Value) -> Object {
 /// A ClusterRoleBinding or, with a namespace in its metadata, a RoleBinding; `role` is the kind and
 /// name of the role.
 pub(super) fn binding(metadata: Value, role: (&str, &str), subjects: Value) -> Object {
-    let kind = if metadata["namespace"].is_null() {
-        "ClusterRoleBinding"
-    } else {
-        "RoleBinding"
-    };
     Object::from_value(json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": kind,
+        "kind": scoped(&metadata, "RoleBinding"),
         "metadata": metadata,
         "roleRef": {"apiGroup": GROUP, "kind": role.0, "name": role.1},
         "subjects": subjects,
     }))
+}
+
+/// The namespaced `kind`, or its cluster-scoped counterpart where the metadata has no namespace.
+fn scoped(metadata: &Value, kind: &str) -> String {
+    let scope = if metadata["namespace"].is_null() {
+        "Cluster"
+    } else {
+        ""
+    };
+    format!("{scope}{kind}")
 }
 
 /// A group or user as a subject.

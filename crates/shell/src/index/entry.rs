@@ -3,11 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::api::{
-    apps::v1::DeploymentStatus,
     core::v1::{Service, ServiceSpec, ServiceStatus},
     networking::v1::IngressStatus,
 };
-use kamaji_api::{foreign::TlsRoute, labels};
+use kamaji_api::foreign::TlsRoute;
 use kamaji_core::{
     adoption::Child,
     object::{CONTENT_HASH, Kind},
@@ -104,21 +103,7 @@ pub(super) fn digest(text: &str) -> u64 {
 fn facts(kind: Kind, body: &Value) -> Facts {
     let status = || body["status"].clone();
     match kind {
-        Kind::Deployment => {
-            let status: DeploymentStatus = serde_json::from_value(status()).unwrap_or_default();
-            let annotation = |name: &str| {
-                let value = body["metadata"]["annotations"][name].as_str();
-                value.map(str::to_owned)
-            };
-            Facts::Deployment(Box::new(DeploymentView {
-                generation: body["metadata"]["generation"].as_i64().unwrap_or_default(),
-                status,
-                stamped: annotation(CONTENT_HASH),
-                renderer: annotation(labels::RENDERER),
-                image: image(body, "kube-apiserver"),
-                kine_image: image(body, "kine"),
-            }))
-        }
+        Kind::Deployment => Facts::Deployment(Box::new(DeploymentView::of(body))),
         Kind::Service => {
             let spec: ServiceSpec =
                 serde_json::from_value(body["spec"].clone()).unwrap_or_default();
@@ -143,13 +128,4 @@ fn facts(kind: Kind, body: &Value) -> Facts {
         }
         _ => Facts::None,
     }
-}
-
-/// Image of the container `name` in the pod template.
-fn image(body: &Value, name: &str) -> Option<String> {
-    let containers = body["spec"]["template"]["spec"]["containers"].as_array()?;
-    let container = containers
-        .iter()
-        .find(|container| container["name"] == name)?;
-    container["image"].as_str().map(str::to_owned)
 }

@@ -9,8 +9,8 @@ const OPENERS: [&str; 28] = [
     "can", "may", "will", "would",
 ];
 
-/// One described place of a definition.
-struct Place<'a> {
+/// A field, a list's item or a map's value in a definition, by its path.
+struct Described<'a> {
     path: String,
     schema: &'a Map<String, Value>,
     /// True for a field; false for the items of a list and the values of a map.
@@ -18,37 +18,37 @@ struct Place<'a> {
 }
 
 /// Collects the fields of this API, and what it describes within them.
-fn places<'a>(node: &'a Value, path: &str, embedded: bool, found: &mut Vec<Place<'a>>) {
+fn collect<'a>(node: &'a Value, path: &str, embedded: bool, found: &mut Vec<Described<'a>>) {
     let Some(map) = node.as_object() else { return };
     let properties = map.get("properties").and_then(Value::as_object);
     for (name, child) in properties.into_iter().flatten() {
         let path = format!("{path}.{name}");
         if let Some(schema) = child.as_object().filter(|_| describes(name, embedded)) {
-            found.push(Place {
+            found.push(Described {
                 path: path.clone(),
                 schema,
                 is_field: true,
             });
         }
         let embedded = embedded || EMBEDDED.contains(&name.as_str());
-        places(child, &path, embedded, found);
+        collect(child, &path, embedded, found);
     }
     for (key, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
         let Some(child) = map.get(key) else { continue };
         let path = format!("{path}{mark}");
         if let Some(schema) = child.as_object() {
-            found.push(Place {
+            found.push(Described {
                 path: path.clone(),
                 schema,
                 is_field: false,
             });
         }
-        places(child, &path, embedded, found);
+        collect(child, &path, embedded, found);
     }
 }
 
-/// Runs `check` on every place of every version of every definition; fails with all that it finds.
-fn assert_places(check: impl Fn(&Place) -> Option<String>) {
+/// Runs `check` on every field of every version of every definition; fails with all that it finds.
+fn assert_each(check: impl Fn(&Described) -> Option<String>) {
     let mut findings = Vec::new();
     for (name, value) in definitions() {
         for version in value["spec"]["versions"].as_array().unwrap() {
@@ -60,7 +60,7 @@ fn assert_places(check: impl Fn(&Place) -> Option<String>) {
             {
                 let schema = json!({"properties": {part: root[part]}});
                 let mut described = Vec::new();
-                places(&schema, "", false, &mut described);
+                collect(&schema, "", false, &mut described);
                 found.extend(described.iter().filter_map(&check));
             }
             let version = version["name"].as_str().unwrap();
@@ -74,13 +74,13 @@ fn assert_places(check: impl Fn(&Place) -> Option<String>) {
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
-fn description<'a>(place: &'a Place) -> Option<&'a str> {
-    place.schema.get("description").and_then(Value::as_str)
+fn description<'a>(described: &'a Described) -> Option<&'a str> {
+    described.schema.get("description").and_then(Value::as_str)
 }
 
 /// The default of a field as its description has to write it; none for objects and long lists.
-fn written_default(place: &Place) -> Option<String> {
-    match place.schema.get("default")? {
+fn written_default(described: &Described) -> Option<String> {
+    match described.schema.get("default")? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         Value::Array(items) if (1..=5).contains(&items.len()) => {
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
@@ -95,33 +95,33 @@ fn written_default(place: &Place) -> Option<String> {
 
 #[test]
 fn every_field_of_this_api_has_a_description_that_names_its_subject() {
-    assert_places(|place| {
-        let Some(text) = description(place) else {
-            return place
+    assert_each(|described| {
+        let Some(text) = description(described) else {
+            return described
                 .is_field
-                .then(|| format!("{} has no description", place.path));
+                .then(|| format!("{} has no description", described.path));
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         let first = words.first().copied().unwrap_or_default().to_lowercase();
         let weak = words.len() <= 3 || OPENERS.contains(&first.as_str());
-        weak.then(|| format!("{}: {text:?}", place.path))
+        weak.then(|| format!("{}: {text:?}", described.path))
     });
 }
 
 #[test]
 fn descriptions_name_the_defaults_of_the_schema() {
-    assert_places(|place| {
-        let text = description(place)?;
+    assert_each(|described| {
+        let text = description(described)?;
         let named = text.split_once("Default: ").map(|(_, named)| named);
-        match (written_default(place), named) {
+        match (written_default(described), named) {
             (Some(default), Some(named)) if named == format!("{default}.") => None,
             // The status and the spec share types; the API server fills in the spec only.
-            (Some(_), None) if !place.is_field => None,
-            (None, _) if place.path.starts_with(".status") => None,
+            (Some(_), None) if !described.is_field => None,
+            (None, _) if described.path.starts_with(".status") => None,
             (None, None) => None,
             (default, named) => Some(format!(
                 "{} has default {default:?}, and its description names {named:?}",
-                place.path
+                described.path
             )),
         }
     });
