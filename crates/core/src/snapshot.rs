@@ -191,3 +191,45 @@ pub struct TenantClusterReport {
     /// `None` if no reconcile has observed it.
     pub write_limited: Option<bool>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_deployment_is_read_with_its_annotations_images_and_status() {
+        let body = json!({
+            "metadata": {
+                "generation": 3,
+                "annotations": {CONTENT_HASH: "abc", labels::RENDERER: "2"},
+            },
+            "spec": {"template": {"spec": {"containers": [
+                {"name": "additional", "image": "a"},
+                {"name": "kube-apiserver", "image": "b"},
+                {"name": "kine", "image": "c"},
+            ]}}},
+            "status": {"readyReplicas": 1},
+        });
+        let expected = DeploymentView {
+            generation: 3,
+            status: DeploymentStatus {
+                ready_replicas: Some(1),
+                ..DeploymentStatus::default()
+            },
+            stamped: Some("abc".to_owned()),
+            renderer: Some("2".to_owned()),
+            image: Some("b".to_owned()),
+            kine_image: Some("c".to_owned()),
+        };
+        assert_eq!(DeploymentView::of(&body), expected);
+    }
+
+    #[test]
+    fn a_deployment_without_content_is_read_as_the_default() {
+        for body in [json!({}), json!({"status": 1, "spec": {"template": []}})] {
+            assert_eq!(DeploymentView::of(&body), DeploymentView::default());
+        }
+    }
+}
