@@ -10,7 +10,9 @@ mod connection;
 mod driver;
 mod error;
 mod etcd;
+mod ownership;
 mod tenancy;
+mod tls;
 
 pub use change::{Change, Item, Step};
 pub use connection::{BasicAuth, Connection, Identity, Tls};

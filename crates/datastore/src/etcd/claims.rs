@@ -6,9 +6,10 @@ use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 
 use super::client::Etcd;
 use super::observed::{Observed, Range};
-use super::owners::{Denial, Standing, key};
+use super::owners::key;
 use crate::change::Step;
 use crate::error::Error;
+use crate::ownership::{Denial, Standing};
 use crate::tenancy::Tenancy;
 
 /// Most attempts of a claim, each after another writer came first.
@@ -35,10 +36,7 @@ impl Etcd {
         mut observed: Observed,
     ) -> Result<(Observed, Vec<Step>), Error> {
         for _ in 0..ATTEMPTS {
-            let deny = |what, name: &str| {
-                let name = name.to_owned();
-                move |denial| self.denied(what, name, denial)
-            };
+            let deny = |what, name| move |denial| self.denied(what, name, denial);
             let schema = observed
                 .schema(tenancy)
                 .map_err(deny("schema", tenancy.schema.as_str()))?;
@@ -120,22 +118,9 @@ impl Etcd {
         }
     }
 
-    fn denied(&self, what: &'static str, name: String, denial: Denial) -> Error {
+    fn denied(&self, what: &'static str, name: &str, denial: Denial) -> Error {
         let site = self.members.site(format!("claiming {what} {name}"));
-        match denial {
-            Denial::Owned(owner) => Error::Owned {
-                site,
-                what,
-                name,
-                owner,
-            },
-            Denial::Foreign(reason) => Error::Foreign {
-                site,
-                what,
-                name,
-                reason,
-            },
-        }
+        denial.into_error(site, what, name)
     }
 }
 

@@ -1,55 +1,14 @@
 //! Ownership of a tenancy's names, decided from their owner records and from what exists. Pure code.
 
-use kamaji_api::owner::{KEYS, Owner};
+use kamaji_api::owner::KEYS;
 
 use super::observed::{Observed, Range, Records};
+use crate::ownership::{Denial, Standing, recorded};
 use crate::tenancy::Tenancy;
 
 /// The key of the record of a `schema` or `user`.
 pub(super) fn key(what: &str, name: &str) -> String {
     format!("/{KEYS}/owners/{what}/{name}")
-}
-
-/// Ownership of a name, as seen by the tenant that claims it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Recorded as the tenant's.
-    Own,
-    /// The name is unused: it has no record, role, user or keys.
-    Free,
-    /// Without a record, but set up for the tenant by an older build.
-    Unrecorded,
-    /// Recorded as that of the owner whom the tenant succeeds.
-    Inherited,
-}
-
-/// Reason for which a tenant may not have a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Denial {
-    /// The record names another tenant.
-    Owned(Box<Owner>),
-    /// The name is in use without a record, or with a record that cannot be read.
-    Foreign(String),
-}
-
-/// Decides ownership from the record alone; `None` without a record.
-fn recorded(record: Option<&[u8]>, tenancy: &Tenancy) -> Result<Option<Standing>, Denial> {
-    let Some(record) = record else {
-        return Ok(None);
-    };
-    let owner = Owner::parse(record)
-        .map_err(|error| Denial::Foreign(format!("its owner record cannot be used: {error}")))?;
-    if owner.is_same_tenant(&tenancy.owner) {
-        Ok(Some(Standing::Own))
-    } else if tenancy
-        .succeeds
-        .as_ref()
-        .is_some_and(|old| old.is_same_tenant(&owner))
-    {
-        Ok(Some(Standing::Inherited))
-    } else {
-        Err(Denial::Owned(Box::new(owner)))
-    }
 }
 
 impl Observed {

@@ -1,5 +1,6 @@
 use super::super::observed::Access;
 use super::*;
+use kamaji_api::owner::Owner;
 
 fn owner(tenant: &str) -> Owner {
     Owner {
