@@ -9,7 +9,7 @@ mod types;
 
 use kamaji_api::{datastore::Driver, labels, owner::Owner};
 
-use crate::{checksum, snapshot::Snapshot, store::Store, tenant::Tenant};
+use crate::{checksum, data_store::ResolvedDataStore, snapshot::Snapshot, tenant::Tenant};
 
 pub use names::{NameProblem, Part};
 pub use succession::succeeds;
@@ -19,7 +19,7 @@ pub use types::{Binding, Data, LiveSecret, NameRefusal};
 /// Secret's own checksum matches its data; else a new one is drawn from the snapshot's seed.
 pub fn bind(
     tenant: &Tenant,
-    store: &Store,
+    store: &ResolvedDataStore,
     live: Option<LiveSecret>,
     snapshot: &Snapshot,
 ) -> Result<Binding, NameRefusal> {
@@ -64,7 +64,7 @@ fn owner(tenant: &Tenant, cluster: &str) -> Owner {
 
 /// Checks both names, whether they stand in the spec or in the status: an author of statuses must not become
 /// an administrator.
-fn examine(tenant: &Tenant, store: &Store) -> Result<(), NameRefusal> {
+fn examine(tenant: &Tenant, store: &ResolvedDataStore) -> Result<(), NameRefusal> {
     let setup = tenant
         .status
         .storage

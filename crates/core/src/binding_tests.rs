@@ -27,7 +27,7 @@ fn etcd_needs_no_connection_string_and_others_take_the_first_endpoint() {
     assert_eq!(bound(None).connection, "");
     let fixture = snapshot(json!({}));
     let tenant = Tenant::parse(&fixture.object).unwrap();
-    let store = Store {
+    let store = ResolvedDataStore {
         driver: Driver::PostgreSql,
         endpoints: vec!["db:5432".to_owned(), "other:5432".to_owned()],
         ..store()
@@ -86,7 +86,7 @@ fn a_binding_is_recorded_only_in_the_datastores_of_the_status() {
     let recorded = |changes, name: &str| {
         let fixture = snapshot(changes);
         let tenant = Tenant::parse(&fixture.object).unwrap();
-        let store = Store {
+        let store = ResolvedDataStore {
             name: name.to_owned(),
             ..store()
         };

@@ -21,10 +21,10 @@ use serde_json::Value;
 
 use crate::{
     adoption::Child,
+    data_store::ResolvedDataStore,
     object::{CONTENT_HASH, Kind, ObjectRef},
     rng::Seed,
     settings::Settings,
-    store::Store,
 };
 
 /// One observation of one tenant.
@@ -37,9 +37,9 @@ pub struct Snapshot {
     /// Uid of the management cluster: that of its namespace kube-system.
     pub cluster: String,
     /// The datastore that holds (or will hold) the tenant's data, or why it cannot be used.
-    pub store: Result<Store, StoreWait>,
+    pub store: Result<ResolvedDataStore, StoreWait>,
     /// Datastores of single resources, by resource prefix.
-    pub overrides: Result<Vec<(String, Store)>, StoreWait>,
+    pub overrides: Result<Vec<(String, ResolvedDataStore)>, StoreWait>,
     /// Fault that the last check found in one of its DataStores.
     pub store_fault: Option<StoreFault>,
     /// Live Secrets of the tenant by name.

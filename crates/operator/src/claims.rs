@@ -9,7 +9,7 @@ use std::{
 use kamaji_api::{datastore::Driver, tenant::TenantControlPlane};
 use kamaji_core::{
     binding::{Binding, data_stores},
-    store::Store,
+    data_store::ResolvedDataStore,
 };
 
 use kamaji_shell::{ObjectKey, lock::lock};
@@ -33,13 +33,23 @@ pub struct Claims {
 impl Claims {
     /// Claims the names of `binding` for `tenant`. Nothing is claimed if another tenant has one of them; that
     /// tenant is returned.
-    pub fn claim(&self, tenant: &ObjectKey, store: &Store, binding: &Binding) -> Option<ObjectKey> {
+    pub fn claim(
+        &self,
+        tenant: &ObjectKey,
+        store: &ResolvedDataStore,
+        binding: &Binding,
+    ) -> Option<ObjectKey> {
         let names = names(store, &binding.schema, &binding.user);
         self.take(tenant, &names, binding.recorded)
     }
 
     /// Claims the names that the status of `tenant` records in `store`, if it records any.
-    pub fn recall(&self, tenant: &ObjectKey, store: &Store, object: &TenantControlPlane) {
+    pub fn recall(
+        &self,
+        tenant: &ObjectKey,
+        store: &ResolvedDataStore,
+        object: &TenantControlPlane,
+    ) {
         if let Some(recorded) = data_stores::recorded(object, &store.name) {
             // Another tenant that has recorded them was first; the datastore's own records decide.
             let names = names(store, recorded.schema, recorded.user);
@@ -77,7 +87,7 @@ impl Claims {
     }
 }
 
-fn names(store: &Store, schema: &str, user: &str) -> Vec<Name> {
+fn names(store: &ResolvedDataStore, schema: &str, user: &str) -> Vec<Name> {
     let mut endpoints = store.endpoints.clone();
     endpoints.sort();
     let identity = format!("{} {}", store.driver.as_str(), endpoints.join(","));

@@ -3,8 +3,8 @@ use serde_json::json;
 
 use super::*;
 
-fn store(name: &str, endpoints: &[&str]) -> Store {
-    Store {
+fn store(name: &str, endpoints: &[&str]) -> ResolvedDataStore {
+    ResolvedDataStore {
         name: name.to_owned(),
         driver: Driver::Etcd,
         endpoints: endpoints.iter().map(|text| (*text).to_owned()).collect(),

@@ -14,8 +14,8 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{
+    data_store::{ResolvedDataStore, status::Health},
     snapshot::{StoreFault, StoreWait, TenantClusterReport},
-    store::{Store, status::Health},
 };
 use kamaji_shell::{ObjectKey, lock::lock};
 use kube::Client;
@@ -190,7 +190,7 @@ impl Context {
 }
 
 /// DataStores by name: the hash of each, and what it resolves to.
-type Resolved = HashMap<String, (u64, Result<Store, String>)>;
+type Resolved = HashMap<String, (u64, Result<ResolvedDataStore, String>)>;
 
 /// Metrics' labels by tenant.
 type Labels = HashMap<ObjectKey, (TenantInfo, TenantStatus)>;
@@ -211,7 +211,7 @@ struct StoresState {
 
 impl Stores {
     /// The DataStore of a name, or why it cannot be used.
-    pub fn get(&self, name: &str) -> Result<Store, StoreWait> {
+    pub fn get(&self, name: &str) -> Result<ResolvedDataStore, StoreWait> {
         self.locked().get(name)
     }
 
@@ -230,7 +230,12 @@ impl Stores {
     }
 
     /// Records a resolved DataStore. Returns true if it differs from the last one.
-    pub fn set(&self, name: &str, digest: u64, resolved: Result<Store, String>) -> bool {
+    pub fn set(
+        &self,
+        name: &str,
+        digest: u64,
+        resolved: Result<ResolvedDataStore, String>,
+    ) -> bool {
         let mut state = self.locked();
         let old = state.resolved.insert(name.to_owned(), (digest, resolved));
         old.is_none_or(|(had, _)| had != digest)
@@ -291,7 +296,7 @@ impl Stores {
 }
 
 impl StoresState {
-    fn get(&self, name: &str) -> Result<Store, StoreWait> {
+    fn get(&self, name: &str) -> Result<ResolvedDataStore, StoreWait> {
         match self.resolved.get(name) {
             Some((_, Ok(store))) => Ok(store.clone()),
             Some((_, Err(why))) => Err(StoreWait::NotReady {

@@ -11,7 +11,7 @@ use std::{
 use kamaji_api::{owner::Owner, tenant::TenantControlPlane};
 use kamaji_core::{
     binding::{self, Binding},
-    store::Store,
+    data_store::ResolvedDataStore,
 };
 use kamaji_datastore::{self as datastore, AccessControl, Connection, DataStore, Secret, Tenancy};
 use tokio::sync::Semaphore;
@@ -107,7 +107,7 @@ impl DatastoreClients {
     pub async fn ensure(
         &self,
         key: &ObjectKey,
-        store: &Store,
+        store: &ResolvedDataStore,
         binding: &Binding,
     ) -> Result<(), DatabaseError> {
         let digest = digest(store, Some(binding));
@@ -139,7 +139,12 @@ impl DatastoreClients {
     }
 
     /// True if this process has ensured the binding of `key` in `store`.
-    pub fn is_ensured(&self, key: &ObjectKey, store: &Store, binding: &Binding) -> bool {
+    pub fn is_ensured(
+        &self,
+        key: &ObjectKey,
+        store: &ResolvedDataStore,
+        binding: &Binding,
+    ) -> bool {
         let digest = digest(store, Some(binding));
         let known = self
             .locked()
@@ -152,7 +157,7 @@ impl DatastoreClients {
     pub async fn remove(
         &self,
         key: &ObjectKey,
-        store: &Store,
+        store: &ResolvedDataStore,
         binding: &Binding,
     ) -> Result<Removal, DatabaseError> {
         let tenancy = tenancy(store, binding)?;
@@ -183,7 +188,7 @@ impl DatastoreClients {
     /// The owner that `error` names, if the tenant succeeds it; else the error itself.
     fn predecessor(
         &self,
-        store: &Store,
+        store: &ResolvedDataStore,
         binding: &Binding,
         error: DatabaseError,
     ) -> Result<Owner, DatabaseError> {
@@ -210,19 +215,24 @@ impl DatastoreClients {
     }
 
     /// Checks that `store` answers and enforces access control.
-    pub async fn check(&self, store: &Store) -> Result<AccessControl, DatabaseError> {
+    pub async fn check(&self, store: &ResolvedDataStore) -> Result<AccessControl, DatabaseError> {
         let open = self.open(store).await?;
         open.within(&store.name, open.store.check()).await
     }
 
     /// Claims the schema and user of `binding` for `key`. Nothing is claimed if another tenant has either of
     /// them; that tenant is returned.
-    pub fn claim(&self, key: &ObjectKey, store: &Store, binding: &Binding) -> Option<ObjectKey> {
+    pub fn claim(
+        &self,
+        key: &ObjectKey,
+        store: &ResolvedDataStore,
+        binding: &Binding,
+    ) -> Option<ObjectKey> {
         self.claims.claim(key, store, binding)
     }
 
     /// Claims the names that statuses record in `store`; they win over claims without a record.
-    pub fn recall(&self, store: &Store) {
+    pub fn recall(&self, store: &ResolvedDataStore) {
         for (key, tenant) in self.tenants.all() {
             self.claims.recall(&key, store, &tenant);
         }
@@ -234,7 +244,7 @@ impl DatastoreClients {
         self.claims.forget(key);
     }
 
-    async fn open(&self, store: &Store) -> Result<Arc<Open>, DatabaseError> {
+    async fn open(&self, store: &ResolvedDataStore) -> Result<Arc<Open>, DatabaseError> {
         let digest = digest(store, None);
         let mut open = self.open.lock().await;
         if let Some(found) = open.get(&store.name).filter(|o| o.digest == digest) {
@@ -294,14 +304,14 @@ fn successor(tenancy: Tenancy, predecessor: Owner) -> Tenancy {
     }
 }
 
-fn unusable(store: &Store, problem: impl ToString) -> DatabaseError {
+fn unusable(store: &ResolvedDataStore, problem: impl ToString) -> DatabaseError {
     DatabaseError::Unusable {
         store: store.name.clone(),
         problem: problem.to_string(),
     }
 }
 
-fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
+fn tenancy(store: &ResolvedDataStore, binding: &Binding) -> Result<Tenancy, DatabaseError> {
     if binding.owner.cluster.is_empty() || binding.owner.tenant.is_empty() {
         return Err(unusable(
             store,
@@ -321,7 +331,7 @@ fn tenancy(store: &Store, binding: &Binding) -> Result<Tenancy, DatabaseError> {
     })
 }
 
-fn connection(store: &Store) -> Result<Connection, DatabaseError> {
+fn connection(store: &ResolvedDataStore) -> Result<Connection, DatabaseError> {
     let endpoints = store
         .endpoints
         .iter()
@@ -351,7 +361,7 @@ fn connection(store: &Store) -> Result<Connection, DatabaseError> {
     })
 }
 
-fn digest(store: &Store, binding: Option<&Binding>) -> u64 {
+fn digest(store: &ResolvedDataStore, binding: Option<&Binding>) -> u64 {
     let mut hasher = DefaultHasher::new();
     (
         &store.name,

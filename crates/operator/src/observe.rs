@@ -8,13 +8,13 @@ use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::{Child, Verdict},
     binding::{data_stores, overrides},
+    data_store::ResolvedDataStore,
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     plan::rollout,
     rng::Seed,
     secret_role::SecretRole,
     snapshot::{Snapshot, StoreWait},
-    store::Store,
 };
 use kube::{
     Api,
@@ -255,7 +255,7 @@ async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Fail
 }
 
 /// The recorded DataStore, else that of the spec: data is not moved.
-fn store(context: &Context, object: &TenantControlPlane) -> Result<Store, StoreWait> {
+fn store(context: &Context, object: &TenantControlPlane) -> Result<ResolvedDataStore, StoreWait> {
     let names = store_names(context, object);
     let name = names.first().ok_or(StoreWait::Unnamed)?;
     let mut finalizers = object.metadata.finalizers.iter().flatten();
@@ -279,7 +279,7 @@ pub fn store_names(context: &Context, object: &TenantControlPlane) -> Vec<String
 fn override_stores(
     context: &Context,
     object: &TenantControlPlane,
-) -> Result<Vec<(String, Store)>, StoreWait> {
+) -> Result<Vec<(String, ResolvedDataStore)>, StoreWait> {
     overrides::effective(object)
         .into_iter()
         .map(|(resource, name)| {

@@ -16,11 +16,11 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 use kamaji_core::{
-    snapshot::StoreWait,
-    store::{
+    data_store::{
         self, Secrets,
         status::{Facts, Health},
     },
+    snapshot::StoreWait,
 };
 use kamaji_datastore::{self as datastore, AccessControl};
 use kube::{Api, api::ApiResource};
@@ -49,7 +49,7 @@ impl SecretWatches {
     async fn update(&self, context: &Arc<Context>) {
         let mut desired: BTreeSet<(String, String)> = BTreeSet::new();
         for (_, object) in context.data_stores.all() {
-            desired.extend(store::references(&object));
+            desired.extend(data_store::references(&object));
         }
         let mut running = self.running.lock().await;
         running.retain(|reference, task| {
@@ -67,7 +67,7 @@ impl SecretWatches {
             let task = tokio::spawn(async move {
                 let enqueue = || {
                     for (name, object) in watching.data_stores.all() {
-                        if store::references(&object).contains(&secret) {
+                        if data_store::references(&object).contains(&secret) {
                             watching.store_queue.enqueue(name);
                         }
                     }
@@ -130,7 +130,7 @@ fn requeue_after(context: &Context, name: &str) -> Duration {
     let expiries = context
         .stores
         .get(name)
-        .map(|store| store::expiry::expiries(&store));
+        .map(|store| data_store::expiry::expiries(&store));
     let now = clock::now();
     let notices = expiries.iter().flatten().map(|expiry| expiry.notice);
     let next = notices.filter(|notice| *notice > now).min();
@@ -195,7 +195,7 @@ pub async fn resolve(
 ) -> Result<Resolution, kube::Error> {
     let secrets = secrets(context, object).await?;
     let now = clock::now();
-    let resolved = store::resolve(object, &secrets, now);
+    let resolved = data_store::resolve(object, &secrets, now);
     let mut hasher = DefaultHasher::new();
     for (reference, secret) in &secrets {
         reference.hash(&mut hasher);
@@ -222,7 +222,7 @@ pub async fn resolve(
 }
 
 /// A DataStore with its references resolved, or the flaw that keeps it from being used.
-pub type Resolution = Result<store::Store, store::StoreError>;
+pub type Resolution = Result<data_store::ResolvedDataStore, data_store::StoreError>;
 
 async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result<(), StoreFailure> {
     let resolved = resolve(context, name, object).await.map_err(Box::new)?;
@@ -233,7 +233,7 @@ async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result
         resolved: &resolved,
         health: &health,
     };
-    let plan = store::status::plan(object, facts, clock::now());
+    let plan = data_store::status::plan(object, facts, clock::now());
     context
         .metrics
         .store(name, object.spec.driver.as_str(), resolved.is_ok());
@@ -241,7 +241,7 @@ async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result
         context
             .metrics
             .expiries
-            .set(name, &store::expiry::expiries(store));
+            .set(name, &data_store::expiry::expiries(store));
     }
     let mut live = object.clone();
     if let Some(finalizers) = &plan.finalizers {
@@ -297,7 +297,7 @@ enum StoreFailure {
 
 async fn secrets(context: &Context, object: &DataStore) -> Result<Secrets, kube::Error> {
     let mut secrets = Secrets::new();
-    for (namespace, name) in store::references(object) {
+    for (namespace, name) in data_store::references(object) {
         let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
         context.metrics.counters.request("get", "secrets");
         if let Some(secret) = api.get_opt(&name).await? {
@@ -371,7 +371,7 @@ pub async fn check(context: Arc<Context>, name: String) -> Outcome {
     }
 }
 
-async fn probe(context: &Context, store: &store::Store) -> Health {
+async fn probe(context: &Context, store: &data_store::ResolvedDataStore) -> Health {
     match context.databases.check(store).await {
         Ok(AccessControl::On) => Health::Sound,
         Ok(AccessControl::Off { exposure, remedy }) => Health::Open { exposure, remedy },

@@ -12,10 +12,10 @@ use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::Child,
     binding::Binding,
+    data_store::ResolvedDataStore,
     object::{Kind, Object},
     plan::{self, Plan, Step},
     snapshot::Snapshot,
-    store::Store,
 };
 
 use crate::{
@@ -331,7 +331,7 @@ fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
 async fn bind(
     context: &Context,
     key: &ObjectKey,
-    (store, binding): (&Store, &Binding),
+    (store, binding): (&ResolvedDataStore, &Binding),
 ) -> Result<(), Failure> {
     if let Some(other) = context.databases.claim(key, store, binding) {
         return Err(Failure::shared(&store.name, binding, &other));

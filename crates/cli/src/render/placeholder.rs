@@ -9,6 +9,7 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 use kamaji_core::{
+    data_store::{self, ResolvedDataStore, Secrets, StoreTls},
     endpoint::HostPort,
     pki::{
         authority::{self, Authority},
@@ -16,7 +17,6 @@ use kamaji_core::{
     },
     rng::Seed,
     snapshot::StoreWait,
-    store::{self, Secrets, Store, StoreTls},
 };
 
 use super::input::Documents;
@@ -31,7 +31,7 @@ pub fn or_stored(
     documents: &Documents,
     now: Timestamp,
     notes: &mut Vec<String>,
-) -> Result<Store, StoreWait> {
+) -> Result<ResolvedDataStore, StoreWait> {
     let found = documents
         .stores
         .iter()
@@ -48,7 +48,7 @@ pub fn or_stored(
             Some(((meta.namespace.clone()?, meta.name.clone()?), s.clone()))
         })
         .collect();
-    store::resolve(found, &secrets, now).or_else(|why| {
+    data_store::resolve(found, &secrets, now).or_else(|why| {
         notes.push(format!(
             "the DataStore {name}: {why}; certificates made up for this output stand in"
         ));
@@ -57,19 +57,19 @@ pub fn or_stored(
 }
 
 /// A store with the driver and endpoints of `found` and made-up certificates.
-fn like(found: &DataStore, now: Timestamp) -> Store {
+fn like(found: &DataStore, now: Timestamp) -> ResolvedDataStore {
     let name = found.metadata.name.as_deref().unwrap_or_default();
-    Store {
+    ResolvedDataStore {
         driver: found.spec.driver,
         endpoints: found.spec.endpoints.clone(),
         ..made_up(name, now)
     }
 }
 
-fn made_up(name: &str, now: Timestamp) -> Store {
+fn made_up(name: &str, now: Timestamp) -> ResolvedDataStore {
     // Overrides need DataStores of one CA.
     let ca = made_up_ca("datastore", now);
-    Store {
+    ResolvedDataStore {
         name: name.to_owned(),
         driver: Driver::Etcd,
         endpoints: vec![format!("{name}.datastore.invalid:2379")],

@@ -10,12 +10,12 @@ use kamaji_core::{
     admission,
     adoption::Child,
     binding::data_stores,
+    data_store::ResolvedDataStore,
     names::Names,
     object::{Kind, ObjectRef},
     rng::Seed,
     settings::Settings,
     snapshot::{DeploymentView, Snapshot, StoreWait},
-    store::Store,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -95,7 +95,7 @@ fn overrides(
     documents: &Documents,
     now: Timestamp,
     notes: &mut Vec<String>,
-) -> Result<Vec<(String, Store)>, StoreWait> {
+) -> Result<Vec<(String, ResolvedDataStore)>, StoreWait> {
     let overrides = object.spec.data_store_overrides.iter();
     overrides
         .map(|wanted| {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kamaji_api::datastore::{ContentRef, DataStore, Driver};
 
 use super::types::Warning;
-use crate::{endpoint::host_port::HostPort, store::LONGEST_NAME};
+use crate::{data_store::LONGEST_NAME, endpoint::host_port::HostPort};
 
 /// A reason to refuse a DataStore. The message names the field, the mistake and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 
 use kamaji_api::tenant::{StorageOverrideStatus, TenantControlPlane};
 
-use crate::{pki::certificate::Certificate, store::StoreTls};
+use crate::{data_store::StoreTls, pki::certificate::Certificate};
 
 /// Resource prefix, for example `/events`, and name of the DataStore that holds it.
 pub type Override = (String, String);

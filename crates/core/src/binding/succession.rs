@@ -3,7 +3,7 @@
 use kamaji_api::owner::Owner;
 
 use super::types::Binding;
-use crate::store::Store;
+use crate::data_store::ResolvedDataStore;
 
 /// Decides whether the records of `old` pass to the tenant of `binding`; `lives` is true if a tenant
 /// with the old uid exists in this management cluster.
@@ -13,7 +13,7 @@ use crate::store::Store;
 /// tenant's Secrets. Then one of two things is enough: the tenant's annotation names the old uid, or the
 /// tenant has the old name and a restored status with the same setup; one namespace has one object of a
 /// name, so that the former one exists no more.
-pub fn succeeds(binding: &Binding, store: &Store, old: &Owner, lives: bool) -> bool {
+pub fn succeeds(binding: &Binding, store: &ResolvedDataStore, old: &Owner, lives: bool) -> bool {
     let new = &binding.owner;
     let same_cluster = old.cluster == new.cluster || store.adopted_clusters.contains(&old.cluster);
     let named = binding.adopts.as_ref() == Some(&old.tenant);

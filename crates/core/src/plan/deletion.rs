@@ -9,10 +9,10 @@ use kamaji_api::{condition::ConditionType, labels};
 use super::types::Wait;
 use crate::{
     binding::{self, Binding},
+    data_store::ResolvedDataStore,
     object::{Intent, Kind, Object, ObjectRef, Version},
     secret_role::SecretRole,
     snapshot::{Snapshot, StoreWait},
-    store::Store,
     tenant::Tenant,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Deletion {
     /// Datastores to clear of the tenant.
-    pub unbind: Vec<(Store, Binding)>,
+    pub unbind: Vec<(ResolvedDataStore, Binding)>,
     /// The datastore-config Secret without its finalizer; `None` once it has none.
     pub release: Option<Object>,
     /// Finalizers of other controllers, which remain.
@@ -52,7 +52,7 @@ pub fn deletion(tenant: &Tenant, snapshot: &Snapshot) -> Result<Deletion, Wait> 
     })
 }
 
-fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>, Wait> {
+fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(ResolvedDataStore, Binding)>, Wait> {
     let wait = |reason, why: String| Wait {
         condition: ConditionType::DataStoreReady,
         reason,
@@ -66,7 +66,7 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(Store, Binding)>,
         .as_ref()
         .and_then(|s| s.setup.as_ref());
     let overrides = snapshot.overrides.as_ref().map(Vec::as_slice);
-    let others: Vec<&Store> = match overrides {
+    let others: Vec<&ResolvedDataStore> = match overrides {
         Ok(overrides) => overrides.iter().map(|(_, store)| store).collect(),
         Err(StoreWait::Missing(_) | StoreWait::OverrideDriver(_)) if set_up.is_none() => Vec::new(),
         Err(e) => return Err(wait(e.reason(), e.to_string())),

@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use super::{Plan, plan};
 use crate::{
     adoption::Child,
+    data_store::{ResolvedDataStore, StoreTls},
     object::{Kind, Object},
     pki::{authority, key::KeyAlgorithm},
     rng::Seed,
     settings::Settings,
     snapshot::{DeploymentView, Snapshot},
-    store::{Store, StoreTls},
 };
 
 /// The time of all tests.
@@ -47,11 +47,11 @@ pub(crate) fn tenant(changes: Value) -> TenantControlPlane {
 }
 
 /// An etcd with a CA of its own.
-pub(crate) fn store() -> Store {
+pub(crate) fn store() -> ResolvedDataStore {
     let now: Timestamp = NOW.parse().unwrap();
     let mut entropy = Seed::from_text("store").for_purpose("ca");
     let ca = authority::issue("etcd-ca", KeyAlgorithm::EcdsaP256, now, &mut entropy);
-    Store {
+    ResolvedDataStore {
         name: "default".to_owned(),
         driver: Driver::Etcd,
         endpoints: vec!["172.30.0.1:12379".to_owned()],

@@ -13,15 +13,15 @@ use super::{
 };
 use crate::{
     binding::{self, Binding, Data, LiveSecret, data_stores, overrides},
+    data_store::{ResolvedDataStore, StoreTls},
     pki::{authority::Authority, leaves, renew},
     secret_role::SecretRole,
-    store::{Store, StoreTls},
 };
 
 /// Binding of a tenant, with the datastores that it is in.
 pub(super) struct Storage {
-    pub store: Store,
-    pub overrides: Vec<(String, Store)>,
+    pub store: ResolvedDataStore,
+    pub overrides: Vec<(String, ResolvedDataStore)>,
     pub binding: Binding,
 }
 
@@ -111,7 +111,10 @@ fn overridden(builder: &PlanBuilder) -> Option<Wait> {
 
 /// Wait for an override that does not accept the tenant's client certificate: kube-apiserver has one for all its
 /// etcds.
-fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
+fn other_clients(
+    main: &ResolvedDataStore,
+    overrides: &[(String, ResolvedDataStore)],
+) -> Option<Wait> {
     let (Driver::Etcd, Some(tls)) = (main.driver, &main.tls) else {
         return None;
     };
@@ -130,7 +133,7 @@ fn other_clients(main: &Store, overrides: &[(String, Store)]) -> Option<Wait> {
 }
 
 /// Wait for a changed `spec.dataStore`: this release cannot migrate data, so the tenant stays in its datastore.
-fn moving(store: &Store, builder: &PlanBuilder) -> Option<Wait> {
+fn moving(store: &ResolvedDataStore, builder: &PlanBuilder) -> Option<Wait> {
     let tenant = builder.tenant;
     let default = builder.snapshot.settings.default_data_store.as_deref();
     let requested = data_stores::requested(&tenant.spec, default)?;

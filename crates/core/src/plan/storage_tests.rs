@@ -3,6 +3,7 @@ use serde_json::json;
 
 use crate::{
     check::violations,
+    data_store::{ResolvedDataStore, StoreTls},
     object::Kind,
     pki::{authority, key::KeyAlgorithm},
     plan::{
@@ -12,7 +13,6 @@ use crate::{
     },
     rng::Seed,
     snapshot::{Snapshot, StoreFault, StoreWait},
-    store::{Store, StoreTls},
     tenant::Tenant,
 };
 
@@ -45,11 +45,11 @@ fn reason(plan: &Plan) -> (&str, &str) {
     (&found.reason, &found.message)
 }
 
-fn another(name: &str) -> Store {
+fn another(name: &str) -> ResolvedDataStore {
     let mut entropy = Seed::from_text(name).for_purpose("ca");
     let now = NOW.parse().unwrap();
     let ca = authority::issue(name, KeyAlgorithm::EcdsaP256, now, &mut entropy);
-    Store {
+    ResolvedDataStore {
         name: name.to_owned(),
         tls: Some(StoreTls {
             ca: ca.certificate_pem().to_vec(),
@@ -61,7 +61,7 @@ fn another(name: &str) -> Store {
 }
 
 /// Snapshot of a tenant whose `/events` are in the store `other`.
-fn overridden(other: Store) -> Snapshot {
+fn overridden(other: ResolvedDataStore) -> Snapshot {
     let items = json!([{"resource": "/events", "dataStore": other.name}]);
     let mut fixture = snapshot(json!({"spec": {"dataStoreOverrides": items}}));
     fixture.overrides = Ok(vec![("/events".to_owned(), other)]);

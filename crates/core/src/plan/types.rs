@@ -6,10 +6,10 @@ use kamaji_api::{condition::ConditionType, labels, tenant::TenantControlPlaneSta
 
 use crate::{
     binding::Binding,
+    data_store::ResolvedDataStore,
     object::{Kind, Object, ObjectRef},
     pki::expiry::Expiry,
     secret_role::SecretRole,
-    store::Store,
 };
 
 /// A single action of a plan. The operator runs steps in the order of [`Plan::steps`].
@@ -18,7 +18,7 @@ pub enum Step {
     /// Writes one object to the management cluster.
     Write(Object),
     /// Ensures schema, user and grants of the tenant in a datastore.
-    Bind(Box<Store>, Binding),
+    Bind(Box<ResolvedDataStore>, Binding),
 }
 
 /// A reason why a tenant is not as desired: becomes a False condition and a warning event.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::renderer::Renderer;
 use crate::{
-    binding::Binding, endpoint::Endpoint, secret_role::SecretRole, settings::Settings,
-    store::Store, tenant::Tenant,
+    binding::Binding, data_store::ResolvedDataStore, endpoint::Endpoint, secret_role::SecretRole,
+    settings::Settings, tenant::Tenant,
 };
 
 /// Everything that is decided before a control plane's pods can be rendered.
@@ -19,9 +19,9 @@ pub struct Facts<'a> {
     /// Settings of the operator.
     pub settings: &'a Settings,
     /// DataStore that holds the tenant's data.
-    pub store: &'a Store,
+    pub store: &'a ResolvedDataStore,
     /// Datastores of single resources: resource prefix (`/events`) and store.
-    pub overrides: &'a [(String, Store)],
+    pub overrides: &'a [(String, ResolvedDataStore)],
     /// Schema and user of the tenant in its DataStore.
     pub binding: &'a Binding,
     /// Address and port of the API server.

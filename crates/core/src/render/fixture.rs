@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::{Checksums, Facts, Renderer};
 use crate::{
     binding::Binding,
+    data_store::{ResolvedDataStore, StoreTls},
     endpoint::{Endpoint, HostPort},
     secret_role::SecretRole,
     settings::Settings,
-    store::{Store, StoreTls},
     tenant::Tenant,
 };
 
@@ -17,8 +17,8 @@ use crate::{
 pub struct Fixture {
     pub tenant: Tenant,
     pub settings: Settings,
-    pub store: Store,
-    pub overrides: Vec<(String, Store)>,
+    pub store: ResolvedDataStore,
+    pub overrides: Vec<(String, ResolvedDataStore)>,
     pub binding: Binding,
     pub endpoint: Endpoint,
     pub kine_image: Option<String>,
@@ -72,7 +72,7 @@ impl Fixture {
     }
 
     /// The same on another datastore.
-    pub fn on(self, store: Store) -> Self {
+    pub fn on(self, store: ResolvedDataStore) -> Self {
         Self { store, ..self }
     }
 
@@ -92,8 +92,8 @@ impl Fixture {
 }
 
 /// A datastore with TLS and a client certificate.
-pub fn store(name: &str, driver: Driver, endpoints: &[&str]) -> Store {
-    Store {
+pub fn store(name: &str, driver: Driver, endpoints: &[&str]) -> ResolvedDataStore {
+    ResolvedDataStore {
         name: name.to_owned(),
         driver,
         endpoints: endpoints.iter().map(|e| (*e).to_owned()).collect(),

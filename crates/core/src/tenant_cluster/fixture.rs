@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::{TenantClusterFacts, TenantClusterPlan, plan};
 use crate::{
+    data_store::ResolvedDataStore,
     endpoint::{self, Endpoint},
     object::Object,
     pki::key::KeyAlgorithm,
     render::Renderer,
     settings::Settings,
-    store::Store,
     tenant::Tenant,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Fixture {
     pub tenant: Tenant,
     pub settings: Settings,
-    pub store: Store,
+    pub store: ResolvedDataStore,
     pub endpoint: Endpoint,
     pub renderer: Option<Renderer>,
 }
@@ -53,7 +53,7 @@ impl Fixture {
                 webhook_ca: b"webhook ca".to_vec(),
                 ..Settings::default()
             },
-            store: Store {
+            store: ResolvedDataStore {
                 name: "default".to_owned(),
                 driver: Driver::Etcd,
                 endpoints: vec!["172.30.0.1:12379".to_owned()],

@@ -1,11 +1,11 @@
 //! Input and output of the plan of a tenant cluster.
 
 use crate::{
+    data_store::ResolvedDataStore,
     endpoint::Endpoint,
     object::{Kind, Object, ObjectRef},
     render::{Change, Renderer},
     settings::Settings,
-    store::Store,
     tenant::Tenant,
 };
 
@@ -20,7 +20,7 @@ pub struct TenantClusterFacts<'a> {
     /// The operator's settings, with the CA of its webhooks.
     pub settings: &'a Settings,
     /// The tenant's datastore; only its driver and endpoints count.
-    pub store: &'a Store,
+    pub store: &'a ResolvedDataStore,
     /// The endpoint of the tenant's API server.
     pub endpoint: &'a Endpoint,
     /// The tenant's CA certificate, PEM.

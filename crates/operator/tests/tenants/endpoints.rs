@@ -9,11 +9,11 @@ use std::{
 use k8s_openapi::api::{core::v1::Endpoints, discovery::v1::EndpointSlice};
 use kamaji_api::datastore::Driver;
 use kamaji_core::{
+    data_store::ResolvedDataStore,
     endpoint,
     object::{Kind, Object},
     render::Renderer,
     settings::Settings,
-    store::Store,
     tenant::Tenant,
     tenant_cluster::{self, TenantClusterFacts},
 };
@@ -43,7 +43,7 @@ fn planned_objects(renderer: Renderer) -> Vec<Object> {
     object["metadata"]["uid"] = json!("11111111-2222-3333-4444-555555555555");
     let tenant = Tenant::parse(&serde_json::from_value(object).unwrap()).unwrap();
     let endpoint = endpoint::resolve(&tenant, None).unwrap();
-    let store = Store {
+    let store = ResolvedDataStore {
         name: "default".to_owned(),
         driver: Driver::Etcd,
         endpoints: Vec::new(),

@@ -13,8 +13,8 @@ use super::{
     volumes,
 };
 use crate::{
+    data_store::ResolvedDataStore,
     render::{facts::Facts, renderer::Change},
-    store::Store,
     tenant::Tenant,
 };
 
@@ -198,7 +198,7 @@ fn storage(facts: &Facts) -> Vec<String> {
     args
 }
 
-fn urls(store: &Store, separator: &str) -> String {
+fn urls(store: &ResolvedDataStore, separator: &str) -> String {
     let urls: Vec<String> = store
         .endpoints
         .iter()

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    data_store::ResolvedDataStore,
     render::fixture::{Fixture, checksums, store},
-    store::Store,
 };
 
 fn fixture(driver: Driver) -> Fixture {
@@ -79,7 +79,7 @@ fn the_user_overrides_everything_but_the_endpoint() {
     let fixture = Fixture::with(json!({"controlPlane": {"deployment": {"extraArgs": {
         "kine": ["--endpoint=evil", "--listen-address=0.0.0.0:2379", "--debug"],
     }}}}))
-    .on(Store {
+    .on(ResolvedDataStore {
         tls: None,
         ..store("db", Driver::PostgreSql, &["db:5432"])
     });

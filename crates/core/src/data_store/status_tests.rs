@@ -24,7 +24,7 @@ fn used() -> BTreeSet<String> {
 fn plan(
     store: &DataStore,
     used_by: &BTreeSet<String>,
-    resolved: &Result<Store, StoreError>,
+    resolved: &Result<ResolvedDataStore, StoreError>,
     now: Timestamp,
 ) -> StorePlan {
     let facts = Facts {

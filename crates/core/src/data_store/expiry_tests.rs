@@ -4,8 +4,8 @@ use kamaji_api::condition;
 
 use super::*;
 use crate::{
+    data_store::status::{Facts, Health, plan},
     plan::fixture::store,
-    store::status::{Facts, Health, plan},
 };
 
 const DAY: Duration = Duration::from_hours(24);

@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::Store;
+use super::ResolvedDataStore;
 use crate::pki::{
     certificate::Certificate,
     expiry::{Expiry, Purpose},
@@ -10,7 +10,7 @@ use crate::pki::{
 
 /// Expiries of the certificates of `store` that no controller renews: those that can be parsed, none without
 /// TLS.
-pub fn expiries(store: &Store) -> Vec<Expiry> {
+pub fn expiries(store: &ResolvedDataStore) -> Vec<Expiry> {
     let Some(tls) = &store.tls else {
         return Vec::new();
     };
@@ -25,7 +25,7 @@ pub fn expiries(store: &Store) -> Vec<Expiry> {
 }
 
 /// Warning about the certificates of `store` that are near their end at `now`; `None` if none is.
-pub fn warning(store: &Store, now: Timestamp) -> Option<String> {
+pub fn warning(store: &ResolvedDataStore, now: Timestamp) -> Option<String> {
     let near: Vec<String> = expiries(store)
         .into_iter()
         .filter(|expiry| expiry.is_near(now))

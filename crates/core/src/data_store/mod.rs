@@ -25,7 +25,7 @@ pub type Secrets = BTreeMap<(String, String), Secret>;
 
 /// A `DataStore` with its references resolved. Credentials are left out of debug output.
 #[derive(Clone)]
-pub struct Store {
+pub struct ResolvedDataStore {
     /// Name of the DataStore.
     pub name: String,
     /// Kind of the database, as in `spec.driver`.
@@ -42,7 +42,7 @@ pub struct Store {
     pub adopted_clusters: Vec<String>,
 }
 
-impl Store {
+impl ResolvedDataStore {
     /// Users that the operator itself logs in as: the common name of its client certificate and its user.
     pub fn administrators(&self) -> Vec<String> {
         let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
@@ -69,7 +69,7 @@ pub struct StoreTls {
     pub client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-impl std::fmt::Debug for Store {
+impl std::fmt::Debug for ResolvedDataStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -193,7 +193,11 @@ pub fn references(store: &DataStore) -> Vec<(String, String)> {
 
 /// Resolves and checks `store`: every reference exists, every endpoint parses, every key matches its
 /// certificate, and neither CA nor client certificate has expired at `now`.
-pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<Store, StoreError> {
+pub fn resolve(
+    store: &DataStore,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<ResolvedDataStore, StoreError> {
     let spec = &store.spec;
     let name = store.metadata.name.clone().unwrap_or_default();
     if name.len() > LONGEST_NAME {
@@ -218,7 +222,7 @@ pub fn resolve(store: &DataStore, secrets: &Secrets, now: Timestamp) -> Result<S
         None if spec.driver == Driver::Nats => return Err(StoreError::NoBasicAuth),
         None => None,
     };
-    Ok(Store {
+    Ok(ResolvedDataStore {
         name,
         driver: spec.driver,
         endpoints: spec.endpoints.clone(),

@@ -12,7 +12,7 @@ use kamaji_api::{
     labels,
 };
 
-use super::{Store, StoreError};
+use super::{ResolvedDataStore, StoreError};
 use crate::snapshot::StoreFault;
 
 /// Result of the last check of a datastore.
@@ -58,7 +58,7 @@ pub struct Facts<'a> {
     /// The tenants that use it, as `namespace/name`.
     pub used_by: &'a BTreeSet<String>,
     /// The DataStore with its references resolved, or its flaw.
-    pub resolved: &'a Result<Store, StoreError>,
+    pub resolved: &'a Result<ResolvedDataStore, StoreError>,
     /// Result of the last check.
     pub health: &'a Health,
 }
