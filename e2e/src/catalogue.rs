@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kamaji_core::settings::KINE_IMAGE;
 use kamaji_core::tenant::Version;
 use kamaji_core::tenant_cluster::images;
 
@@ -39,6 +40,7 @@ pub fn management(tools: &Tools) -> Result<Vec<Image>> {
     let mut images = vec![pause()?, busybox()?];
     images.extend(control_plane(tools, &kubernetes_version()?)?);
     images.push(konnectivity(tools, "proxy-server")?);
+    images.push(kine(tools)?);
     Ok(images)
 }
 
@@ -108,6 +110,15 @@ fn konnectivity(tools: &Tools, binary: &str) -> Result<Image> {
         .entrypoint(&[&path]))
 }
 
+/// Image of kine under the name that the operator has by default, with the shell that its init container calls and
+/// the user that upstream's image has.
+fn kine(tools: &Tools) -> Result<Image> {
+    let image =
+        Image::named(format!("docker.io/{KINE_IMAGE}")).binary(tools.path("kine")?, "/bin/kine")?;
+    let image = with_applets(image, &["chmod", "cp", "sh"])?;
+    Ok(image.entrypoint(&["/bin/kine"]).user("nobody"))
+}
+
 fn coredns(tools: &Tools) -> Result<Image> {
     let image = addon("coredns/coredns", &coredns_version()?, images::coredns)?;
     Ok(image
@@ -143,12 +154,16 @@ fn pause() -> Result<Image> {
 }
 
 fn busybox() -> Result<Image> {
-    let mut image = Image::named(BUSYBOX).tag("docker.io/library/busybox:1.36");
-    image = image.binary(&static_busybox()?, "/bin/busybox")?;
-    for applet in APPLETS {
-        image = image.link(&format!("/bin/{applet}"), "busybox");
-    }
-    Ok(image.entrypoint(&["/bin/sh"]))
+    let image = Image::named(BUSYBOX).tag("docker.io/library/busybox:1.36");
+    Ok(with_applets(image, &APPLETS)?.entrypoint(&["/bin/sh"]))
+}
+
+/// Adds a busybox and links of these names to it, below `/bin`.
+fn with_applets(image: Image, applets: &[&str]) -> Result<Image> {
+    let image = image.binary(&static_busybox()?, "/bin/busybox")?;
+    Ok(applets.iter().fold(image, |image, applet| {
+        image.link(&format!("/bin/{applet}"), "busybox")
+    }))
 }
 
 fn static_busybox() -> Result<PathBuf> {

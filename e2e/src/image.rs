@@ -16,11 +16,15 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
+/// Users of every image.
+const PASSWD: &str = "root:x:0:0::/:/sbin/nologin\nnobody:x:65534:65534::/:/sbin/nologin\n";
+
 /// Names and content of an image.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
     names: Vec<String>,
     entrypoint: Vec<String>,
+    user: String,
     entries: BTreeMap<String, Content>,
 }
 
@@ -39,9 +43,7 @@ impl Image {
             names: vec![name.into()],
             ..Self::default()
         };
-        image
-            .folder("/tmp", 0o1777)
-            .text("/etc/passwd", "root:x:0:0::/:/sbin/nologin\n")
+        image.folder("/tmp", 0o1777).text("/etc/passwd", PASSWD)
     }
 
     /// Adds a further name of the same image.
@@ -55,6 +57,13 @@ impl Image {
     #[must_use]
     pub fn entrypoint(mut self, words: &[&str]) -> Self {
         self.entrypoint = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// User of containers whose pod does not set one: `root` or `nobody`; root if it is not set.
+    #[must_use]
+    pub fn user(mut self, name: &str) -> Self {
+        self.user = name.into();
         self
     }
 
@@ -127,7 +136,7 @@ impl Image {
 
     /// Inputs of the archive; files are listed by size and time.
     fn description(&self) -> Result<String> {
-        let mut text = format!("{:?} {:?}", self.names, self.entrypoint);
+        let mut text = format!("{:?} {:?} {:?}", self.names, self.entrypoint, self.user);
         for (path, content) in &self.entries {
             let _ = write!(text, "\n{path} {content:?}");
             if let Content::File(from) = content {
@@ -152,7 +161,7 @@ impl Image {
         let config = json!({
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": {"Entrypoint": self.entrypoint,
+            "config": {"Entrypoint": self.entrypoint, "User": self.user,
                 "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"]},
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff}")]},
         })

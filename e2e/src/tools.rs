@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
-    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, PREVIOUS, Tool,
+    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, KINE, KONNECTIVITY, KUBERNETES, PREVIOUS,
+    Tool,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -249,6 +250,7 @@ impl Tool {
                 format!("-X {package}.gitVersion={version}")
             }
             "containerd" => format!("-X {}/version.Version={version}", self.module),
+            "kine" => format!("-X {}/pkg/version.Version={version}", self.module),
             _ => String::new(),
         };
         Ok(format!("-s -w {variables}"))
@@ -282,6 +284,11 @@ pub async fn cluster_api_sources() -> Result<PathBuf> {
 /// Version of the konnectivity images, with its leading v.
 pub fn konnectivity_version() -> Result<String> {
     KONNECTIVITY.version()
+}
+
+/// Version of kine, with its leading v.
+pub fn kine_version() -> Result<String> {
+    KINE.version()
 }
 
 /// Version of the CoreDNS image, with its leading v.

@@ -49,3 +49,15 @@ fn the_demo_tenant_has_the_version_that_the_testbed_has_images_of() {
     let version = format!("version: {}\n", kubernetes_version().unwrap());
     assert!(demo.contains(&version), "{demo}");
 }
+
+#[test]
+fn the_operator_runs_the_kine_that_the_testbed_pins_by_default() {
+    let image = kamaji_core::settings::KINE_IMAGE;
+    let (_, tag) = image.rsplit_once(':').unwrap();
+    assert_eq!(tag, kine_version().unwrap());
+    assert!(
+        KINE.linker_flags()
+            .unwrap()
+            .ends_with(&format!("pkg/version.Version={tag}"))
+    );
+}

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use kamaji_core::pki::key::KeyAlgorithm;
+use kamaji_core::{pki::key::KeyAlgorithm, settings::KINE_IMAGE};
 use kamaji_operator::settings::Settings;
 
 use crate::{
@@ -25,8 +25,8 @@ pub struct Arguments {
     /// Accepted for compatibility; nothing is written to disk
     #[arg(long, default_value = "/tmp/kamaji", hide = true)]
     tmp_directory: PathBuf,
-    /// Image of the kine container
-    #[arg(long, default_value = "rancher/kine:v0.11.10-amd64")]
+    /// Image of the kine container of new tenants, and of running ones from their next upgrade on
+    #[arg(long, default_value = KINE_IMAGE)]
     kine_image: String,
     /// DataStore of tenants that name none
     #[arg(long, default_value = "")]

@@ -92,7 +92,8 @@ fn examine(tenant: &Tenant, store: &ResolvedDataStore) -> Result<(), NameRefusal
         if part == Part::User && store.driver == Driver::Nats {
             continue;
         }
-        let examined = names::examine(part, text, Some(store.driver));
+        let examined = names::examine(part, text, Some(store.driver))
+            .and_then(|()| names::reached_by_kine(part, text, store.driver));
         let administrators = || store.administrators().iter().any(|admin| admin == text);
         let checked = examined.and_then(|()| {
             if part == Part::User && administrators() {

@@ -106,3 +106,20 @@ fn a_binding_is_recorded_only_in_the_datastores_of_the_status() {
         );
     }
 }
+
+#[test]
+fn a_name_that_kine_cannot_reach_is_refused_before_anything_is_created_under_it() {
+    let fixture = snapshot(json!({"spec": {"dataStoreSchema": "Demo"}}));
+    let tenant = Tenant::parse(&fixture.object).unwrap();
+    let at = |driver| {
+        let store = ResolvedDataStore { driver, ..store() };
+        bind(&tenant, &store, None, &fixture).err()
+    };
+    let refusal = at(Driver::PostgreSql).unwrap();
+    assert_eq!(refusal.field, "spec.dataStoreSchema");
+    assert!(
+        refusal.to_string().contains("capital letter 'D'"),
+        "{refusal}"
+    );
+    assert_eq!(at(Driver::Etcd), None);
+}

@@ -13,6 +13,7 @@ pub mod data_store;
 mod dns;
 pub mod endpoint;
 pub mod excerpt;
+pub mod kine;
 pub mod managed_fields;
 pub mod names;
 pub mod network;

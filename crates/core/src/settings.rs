@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use crate::pki::key::KeyAlgorithm;
 
+/// Image of kine unless the operator is started with another (`--kine-image`).
+pub const KINE_IMAGE: &str = "rancher/kine:v0.17.5";
+
 /// The operator's settings that decide what is rendered.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `DataStore` of tenants that name none (`--datastore`).
     pub default_data_store: Option<String>,
-    /// Image of the kine container (`--kine-image`).
+    /// Image of the kine container (`--kine-image`, default [`KINE_IMAGE`]).
     pub kine_image: String,
     /// Algorithm of new keys (`--key-algorithm`, default ECDSA P-256); existing keys stay.
     pub key_algorithm: KeyAlgorithm,
@@ -25,7 +28,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             default_data_store: None,
-            kine_image: "rancher/kine:v0.11.10-amd64".to_owned(),
+            kine_image: KINE_IMAGE.to_owned(),
             key_algorithm: KeyAlgorithm::EcdsaP256,
             expiration_deadline: Duration::from_hours(24),
             webhook_url: "https://kamaji-webhook-service.kamaji-system.svc:443".to_owned(),

@@ -96,7 +96,7 @@ pub struct DeploymentView {
     pub renderer: Option<String>,
     /// Image of its kube-apiserver container.
     pub image: Option<String>,
-    /// Image of its kine container, which stays as long as the Deployment lives.
+    /// Image of its kine container, which stays until an upgrade of the tenant.
     pub kine_image: Option<String>,
 }
 

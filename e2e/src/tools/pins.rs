@@ -111,6 +111,12 @@ pub(super) const COREDNS: Tool = Tool {
     binaries: &[("coredns", "github.com/coredns/coredns", Some("-version"))],
 };
 
+pub(super) const KINE: Tool = Tool {
+    dir: "kine",
+    module: "github.com/k3s-io/kine",
+    binaries: &[("kine", "github.com/k3s-io/kine", VERSION_FLAG)],
+};
+
 pub(super) const CLUSTER_API: Tool = Tool {
     dir: "cluster-api",
     module: "sigs.k8s.io/cluster-api",
@@ -130,4 +136,11 @@ pub(super) const CLUSTER_API: Tool = Tool {
 };
 
 /// Binaries of a testbed without Cluster API.
-pub(super) const ALL: [&Tool; 5] = [&ETCD, &KUBERNETES, &CONTAINERD, &KONNECTIVITY, &COREDNS];
+pub(super) const ALL: [&Tool; 6] = [
+    &ETCD,
+    &KUBERNETES,
+    &CONTAINERD,
+    &KONNECTIVITY,
+    &COREDNS,
+    &KINE,
+];

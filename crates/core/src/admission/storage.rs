@@ -116,7 +116,9 @@ struct DataName<'a> {
 impl DataName<'_> {
     /// Refuses a name that the datastore does not allow; `driver` is `None` if the DataStore is unknown.
     fn check(&self, driver: Option<Driver>, found: &mut Findings) {
-        if let Err(problem) = names::examine(self.part, self.text, driver) {
+        let by_kine = |driver| names::reached_by_kine(self.part, self.text, driver);
+        let examined = names::examine(self.part, self.text, driver);
+        if let Err(problem) = examined.and_then(|()| driver.map_or(Ok(()), by_kine)) {
             found.refuse(Refusal::DataName {
                 field: self.field,
                 text: self.text.to_owned(),

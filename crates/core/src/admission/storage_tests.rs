@@ -80,6 +80,14 @@ fn data_stores_and_names_that_cannot_work_are_refused() {
             "PostgreSQL takes 63",
         ),
         (
+            json!({"dataStore": "pg", "dataStoreSchema": "Demo"}),
+            "in lower case only",
+        ),
+        (
+            json!({"dataStore": "my", "dataStoreUsername": "a:b"}),
+            "which kine cannot pass to the datastore",
+        ),
+        (
             json!({"dataStoreSchema": "theirs"}),
             "belongs to another TenantControlPlane",
         ),

@@ -7,6 +7,8 @@ use kamaji_api::{
     tenant::{StorageSetupStatus, TenantControlPlaneSpec},
 };
 
+use crate::kine;
+
 /// Kind of a name in a datastore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -24,6 +26,15 @@ impl Part {
             Self::User => "user",
         }
     }
+}
+
+/// Checks that kine reaches a schema or user of this name; every name passes for etcd, which has no kine.
+pub fn reached_by_kine(part: Part, text: &str, driver: Driver) -> Result<(), NameProblem> {
+    match part {
+        Part::Schema => kine::check_schema(driver, text)?,
+        Part::User => kine::check_user(driver, text)?,
+    }
+    Ok(())
 }
 
 /// Names of a tenant in its datastores; empty where nothing gives one.
@@ -73,6 +84,9 @@ pub enum NameProblem {
     /// A character could take the name out of its own range, or cut it short.
     #[error("contains {0:?}: use letters, digits, _ and -")]
     Character(char),
+    /// kine, through which the tenant uses the datastore, cannot pass the name on.
+    #[error(transparent)]
+    Unreachable(#[from] kine::Unreachable),
     /// The name is longer than the datastore accepts.
     #[error("has {length} bytes, {driver} takes {most}: choose a shorter name")]
     TooLong {

@@ -14,6 +14,7 @@ use kamaji_api::{
 
 use crate::{
     endpoint::host_port::HostPort,
+    kine,
     pki::{authority::Authority, certificate::Certificate, key::Key},
 };
 
@@ -210,18 +211,18 @@ pub fn resolve(
     }
     let basic_auth = match &spec.basic_auth {
         Some(auth) => Some((
-            text(
-                &content(&auth.username, "spec.basicAuth.username", secrets)?,
-                "spec.basicAuth.username",
-            )?,
-            text(
-                &content(&auth.password, "spec.basicAuth.password", secrets)?,
-                "spec.basicAuth.password",
-            )?,
+            text(&content(&auth.username, USERNAME, secrets)?, USERNAME)?,
+            text(&content(&auth.password, PASSWORD, secrets)?, PASSWORD)?,
         )),
         None if spec.driver == Driver::Nats => return Err(StoreError::NoBasicAuth),
         None => None,
     };
+    for (field, text) in basic_auth
+        .iter()
+        .flat_map(|(user, password)| [(USERNAME, user), (PASSWORD, password)])
+    {
+        carried_by_kine(spec.driver, text, field)?;
+    }
     Ok(ResolvedDataStore {
         name,
         driver: spec.driver,
@@ -243,6 +244,8 @@ fn annotation<'a>(store: &'a DataStore, key: &str) -> Option<&'a str> {
     annotations.get(key).map(String::as_str)
 }
 
+const USERNAME: &str = "spec.basicAuth.username";
+const PASSWORD: &str = "spec.basicAuth.password";
 const CA: &str = "spec.tlsConfig.certificateAuthority.certificate";
 const CA_KEY: &str = "spec.tlsConfig.certificateAuthority.privateKey";
 const CLIENT: &str = "spec.tlsConfig.clientCertificate.certificate";
@@ -334,6 +337,18 @@ fn text(bytes: &[u8], field: &'static str) -> Result<String, StoreError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| StoreError::Material {
         field,
         problem: "is not UTF-8 text: write it as text".to_owned(),
+    })
+}
+
+/// Refuses credentials that tenants log in with and that kine cannot pass on.
+fn carried_by_kine(driver: Driver, text: &str, field: &'static str) -> Result<(), StoreError> {
+    if kine::carries(driver, text) {
+        return Ok(());
+    }
+    Err(StoreError::Material {
+        field,
+        problem: "has a character that kine cannot pass to NATS: use letters, digits, - and _"
+            .to_owned(),
     })
 }
 

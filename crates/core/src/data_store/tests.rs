@@ -108,3 +108,26 @@ fn a_store_does_not_show_its_keys() {
     let store = resolve(&data_store(json!({})), &secrets(), now()).unwrap();
     assert!(!format!("{store:?}").contains("PRIVATE"));
 }
+
+#[test]
+fn credentials_that_kine_cannot_pass_to_nats_are_refused_without_being_shown() {
+    let content =
+        |text: &[u8]| json!({"content": ByteString(text.to_vec()), "secretReference": null});
+    let changes = |driver: &str, user: &[u8], password: &[u8]| {
+        json!({"spec": {"driver": driver, "tlsConfig": null, "basicAuth": {
+            "username": content(user), "password": content(password)}}})
+    };
+    let text = refusal(changes("NATS", b"kamaji", b"se,cret"), &Secrets::new());
+    assert!(
+        text.starts_with("spec.basicAuth.password has a character"),
+        "{text}"
+    );
+    assert!(!text.contains("cret"), "{text}");
+    let text = refusal(changes("NATS", b"ka@maji", b"secret"), &Secrets::new());
+    assert!(text.starts_with("spec.basicAuth.username has"), "{text}");
+    for (driver, password) in [("NATS", b"s3cret-_."), ("MySQL", b"se,cr@t:/")] {
+        let object = data_store(changes(driver, b"kamaji", password));
+        let store = resolve(&object, &Secrets::new(), now()).unwrap();
+        assert_eq!(store.basic_auth.unwrap().1.as_bytes(), password);
+    }
+}

@@ -26,7 +26,9 @@ pub(super) fn choose_renderer(builder: &mut PlanBuilder) {
 pub(super) fn plan_workload(storage: &Storage, endpoint: &Endpoint, builder: &mut PlanBuilder) {
     let (tenant, renderer) = (builder.tenant, builder.renderer);
     let issuer = issuer::effective(builder);
-    let deployment = builder.snapshot.deployment.as_ref();
+    let live = builder.snapshot.deployment.as_ref();
+    let kine_image = live.and_then(|live| live.kine_image.as_deref());
+    let upgrades = render::upgrades_pods(tenant, builder.snapshot);
     let facts = Facts {
         renderer: builder.renderer_or_newest(),
         issuer: &issuer,
@@ -36,7 +38,7 @@ pub(super) fn plan_workload(storage: &Storage, endpoint: &Endpoint, builder: &mu
         overrides: &storage.overrides,
         binding: &storage.binding,
         endpoint,
-        kine_image: deployment.and_then(|live| live.kine_image.as_deref()),
+        kine_image: kine_image.filter(|_| !upgrades),
     };
     builder.write_config_map(&render::kubeadm_config::config_map(&facts));
     if renderer.is_some() && tenant.spec.addons.konnectivity.is_some() {

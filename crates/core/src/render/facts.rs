@@ -28,8 +28,8 @@ pub struct Facts<'a> {
     pub endpoint: &'a Endpoint,
     /// Issuer of the tenant's service-account tokens, a URL.
     pub issuer: &'a str,
-    /// Image of the kine container that runs already: it is kept, so that a new operator restarts no pod.
-    /// `None` for a new tenant, which gets the image of the operator's settings.
+    /// Image of the kine container that runs and stays, so that a new operator restarts no pod. `None` for a new
+    /// tenant and for one whose upgrade rolls the pods: both get the image of the operator's settings.
     pub kine_image: Option<&'a str>,
 }
 

@@ -17,4 +17,4 @@ pub mod user;
 
 pub use facts::{Checksums, Facts};
 pub use metadata::{labels, metadata};
-pub use renderer::{Change, Renderer};
+pub use renderer::{Change, Renderer, upgrades_pods};

@@ -129,21 +129,28 @@ impl Renderer {
             tenant.status.renderer.as_deref(),
             pods.and_then(|pods| pods.renderer.as_deref()),
         ])?;
-        let Some(pods) = pods else {
+        if pods.is_none() {
             return Ok(recorded.unwrap_or(Self::NEWEST));
-        };
+        }
         let recorded = recorded.unwrap_or(Self::V1);
-        let image = Component::ApiServer.image(tenant);
-        let rolled = pods.image.as_ref().is_some_and(|live| *live != image);
-        let upgraded = tenant
-            .installed_version()
-            .is_some_and(|installed| installed.text != tenant.version.text);
-        Ok(if rolled && upgraded {
+        Ok(if upgrades_pods(tenant, snapshot) {
             Self::NEWEST
         } else {
             recorded
         })
     }
+}
+
+/// True if the next Deployment rolls the pods for an upgrade of the tenant's version, so that whatever else is
+/// new restarts no pod of its own.
+pub fn upgrades_pods(tenant: &Tenant, snapshot: &Snapshot) -> bool {
+    let live = snapshot.deployment.as_ref();
+    let live = live.and_then(|pods| pods.image.as_ref());
+    let rolled = live.is_some_and(|live| *live != Component::ApiServer.image(tenant));
+    let upgraded = tenant
+        .installed_version()
+        .is_some_and(|installed| installed.text != tenant.version.text);
+    rolled && upgraded
 }
 
 /// The newest of what is recorded; an unknown one counts as newer than all.

@@ -1,8 +1,9 @@
-use kamaji_api::{condition::find, labels, tenant::TenantControlPlaneStatus};
+use kamaji_api::{condition::find, datastore::Driver, labels, tenant::TenantControlPlaneStatus};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    data_store::ResolvedDataStore,
     object::Kind,
     plan::{
         Plan,
@@ -13,6 +14,7 @@ use crate::{
         deployment,
         fixture::{Fixture, checksums},
     },
+    settings,
     snapshot::DeploymentView,
 };
 
@@ -250,4 +252,29 @@ fn the_annotation_takes_over_pods_of_an_unknown_renderer() {
         }),
     );
     assert_eq!(renderer(&run(&mut seen)), Some("2"));
+}
+
+#[test]
+fn another_kine_image_of_the_operator_reaches_running_pods_with_an_upgrade_and_not_before() {
+    let mut seen = old();
+    seen.store = Ok(ResolvedDataStore {
+        driver: Driver::PostgreSql,
+        ..crate::plan::fixture::store()
+    });
+    seen.deployment = None;
+    run(&mut seen);
+    seen.settings.kine_image = "kine:next".to_owned();
+    let images = |plan: &Plan| {
+        let pod = &template(plan).unwrap()["spec"];
+        let init = pod["initContainers"][0]["image"].clone();
+        let containers = pod["containers"].as_array().unwrap().iter();
+        let mut kine = containers.filter(|container| container["name"] == "kine");
+        (init, kine.next().unwrap()["image"].clone())
+    };
+    let both = |image: &str| (json!(image), json!(image));
+    assert_eq!(images(&run(&mut seen)), both(settings::KINE_IMAGE));
+    change(&mut seen, &upgraded());
+    assert_eq!(images(&run(&mut seen)), both("kine:next"));
+    seen.settings.kine_image = "kine:after-next".to_owned();
+    assert_eq!(images(&run(&mut seen)), both("kine:next"));
 }

@@ -23,6 +23,8 @@ pub struct Case {
     tenant: Value,
     store: Value,
     tenant_services: String,
+    /// True if the dump has objects of the tenant cluster, too.
+    with_tenant_cluster: bool,
 }
 
 impl Case {
@@ -56,6 +58,7 @@ impl Case {
         tenant["metadata"]["uid"] = status["storage"]["setup"]["schema"].clone();
         let services = spec["networkProfile"]["serviceCidr"].as_str();
         Ok(Self {
+            with_tenant_cluster: dir.join("tenant").is_dir(),
             tenant_services: services.unwrap_or(MANAGEMENT_SERVICES).to_owned(),
             store: store(spec["dataStore"].as_str().unwrap_or("default"))?,
             tenant,
@@ -97,6 +100,9 @@ impl Case {
             tokio::try_join!(start(MANAGEMENT_SERVICES), start(&self.tenant_services))?;
         let outside = render(&[]).await?;
         dump::write(&management.client().await?, &outside, &out.join("mgmt")).await?;
+        if !self.with_tenant_cluster {
+            return Ok(());
+        }
         let tenant_cluster = render(&["--tenant-cluster"]).await?;
         dump::write(
             &tenant.client().await?,
@@ -113,17 +119,21 @@ fn store(name: &str) -> Result<Value> {
     let content = |pem: &str| json!({"content": BASE64_STANDARD.encode(pem)});
     let pair =
         |pair: &Pair| json!({"certificate": content(&pair.cert), "privateKey": content(&pair.key)});
-    let (driver, endpoint, user) = match name {
-        "postgres" => ("PostgreSQL", "172.30.0.1:15432", "postgres"),
-        _ => ("etcd", "172.30.0.1:12379", "root"),
+    let tls = |user: &str| -> Result<Value> {
+        Ok(json!({
+            "certificateAuthority": pair(authority.pair()),
+            "clientCertificate": pair(&authority.client(user, None)?),
+        }))
+    };
+    let (driver, endpoint, tls) = match name {
+        "postgres" => ("PostgreSQL", "172.30.0.1:15432", Some(tls("postgres")?)),
+        "mysql" => ("MySQL", "127.0.0.1:13306", None),
+        _ => ("etcd", "172.30.0.1:12379", Some(tls("root")?)),
     };
     Ok(json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "DataStore",
         "metadata": {"name": name},
-        "spec": {"driver": driver, "endpoints": [endpoint], "basicAuth": {
-            "username": content("root"), "password": content("root")},
-            "tlsConfig": {
-                "certificateAuthority": pair(authority.pair()),
-                "clientCertificate": pair(&authority.client(user, None)?)}},
+        "spec": {"driver": driver, "endpoints": [endpoint], "tlsConfig": tls, "basicAuth": {
+            "username": content("root"), "password": content("root")}},
     }))
 }

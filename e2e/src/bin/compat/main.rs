@@ -18,12 +18,13 @@ use kamaji_e2e::{operator, tools::Tools};
 use case::Case;
 
 /// The cases that are compared.
-const CASES: [&str; 5] = [
+const CASES: [&str; 6] = [
     "01-minimal",
     "02-full",
     "02b-full-with-worker",
     "02c-full-addons-removed",
     "05-kine-pg",
+    "05c-kine-mysql",
 ];
 
 #[tokio::main]

@@ -9,7 +9,7 @@ use super::{
     args::{flag, merged},
     volumes::{mount, read_only},
 };
-use crate::{render::facts::Facts, secret_role::SecretRole};
+use crate::{kine, render::facts::Facts, secret_role::SecretRole};
 
 /// Name of the container.
 pub const NAME: &str = "kine";
@@ -80,8 +80,8 @@ pub fn init_container(facts: &Facts) -> Option<Container> {
     })
 }
 
-/// The image of a container `kine` in additionalContainers; else the one that runs already, so that a new
-/// operator restarts no pod; else the one of the operator's settings.
+/// The image of a container `kine` in additionalContainers; else the one that runs already and stays; else the
+/// one of the operator's settings.
 fn image(facts: &Facts) -> String {
     let deployment = &facts.tenant.spec.control_plane.deployment;
     let mut additional = deployment.additional_containers.iter();
@@ -96,18 +96,8 @@ fn image(facts: &Facts) -> String {
 /// Flags of the container, sorted, one of each name; the user's win except for the endpoint. `None` where the
 /// datastore is etcd.
 pub fn args(facts: &Facts) -> Option<Vec<String>> {
-    let endpoint = match facts.store.driver {
-        Driver::Etcd => return None,
-        Driver::MySql => {
-            "mysql://$(DB_USER):$(DB_PASSWORD)@tcp($(DB_CONNECTION_STRING))/$(DB_SCHEMA)"
-        }
-        Driver::PostgreSql => {
-            "postgres://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)/$(DB_SCHEMA)"
-        }
-        Driver::Nats => {
-            "nats://$(DB_USER):$(DB_PASSWORD)@$(DB_CONNECTION_STRING)?bucket=$(DB_SCHEMA)&noEmbed"
-        }
-    };
+    let (driver, binding) = (facts.store.driver, facts.binding);
+    let endpoint = kine::endpoint(driver, &binding.schema, &binding.user)?;
     let mut defaults = vec!["--listen-address=unix:///uds/kine".to_owned()];
     if let Some(tls) = &facts.store.tls {
         defaults.push("--ca-file=/certs/ca.crt".to_owned());
