@@ -4,7 +4,7 @@ use etcd_client::{Client, DeleteOptions, Error, GetOptions, Permission};
 use kamaji_datastore::{DataStore, Driver, Tenancy, connect};
 
 use crate::{
-    harness::{Denied, Harness},
+    harness::{Denied, Harness, Isolated},
     server::Server,
 };
 
@@ -58,11 +58,6 @@ impl Harness for EtcdHarness {
 
     async fn administrator(&self) -> Box<dyn DataStore> {
         self.server.store().await
-    }
-
-    async fn as_tenant(&self, tenant: &Tenancy) -> Box<dyn DataStore> {
-        let identity = self.server.pki.client(tenant.user.as_str());
-        connect(&self.server.connection_as(identity)).await.unwrap()
     }
 
     async fn write(&self, tenant: &Tenancy, into: &Tenancy, key: &str) -> Result<(), Denied> {
@@ -122,6 +117,27 @@ impl Harness for EtcdHarness {
         }
     }
 
+    async fn lose(&self, tenancy: &Tenancy, part: usize) {
+        let mut admin = self.admin().await;
+        let (user, role) = (tenancy.user.as_str(), tenancy.schema.as_str());
+        if part != 1 {
+            admin.role_delete(role).await.unwrap();
+        }
+        match part {
+            // A role without its range.
+            0 => drop(admin.role_add(role).await.unwrap()),
+            1 | 2 => drop(admin.user_delete(user).await.unwrap()),
+            _ => {}
+        }
+    }
+}
+
+impl Isolated for EtcdHarness {
+    async fn as_tenant(&self, tenant: &Tenancy) -> Box<dyn DataStore> {
+        let identity = self.server.pki.client(tenant.user.as_str());
+        connect(&self.server.connection_as(identity)).await.unwrap()
+    }
+
     async fn withhold(&self, tenant: &Tenancy) {
         let (user, role) = (tenant.user.as_str(), tenant.schema.as_str());
         let mut admin = self.admin().await;
@@ -135,20 +151,6 @@ impl Harness for EtcdHarness {
         admin.role_grant_permission(role, foreign).await.unwrap();
         let (user, role) = (tenant.user.as_str(), neighbour.schema.as_str());
         admin.user_grant_role(user, role).await.unwrap();
-    }
-
-    async fn lose(&self, tenancy: &Tenancy, part: usize) {
-        let mut admin = self.admin().await;
-        let (user, role) = (tenancy.user.as_str(), tenancy.schema.as_str());
-        if part != 1 {
-            admin.role_delete(role).await.unwrap();
-        }
-        match part {
-            // A role without its range.
-            0 => drop(admin.role_add(role).await.unwrap()),
-            1 | 2 => drop(admin.user_delete(user).await.unwrap()),
-            _ => {}
-        }
     }
 
     async fn escalations(&self, tenant: &Tenancy) -> Vec<(&'static str, Result<(), Denied>)> {

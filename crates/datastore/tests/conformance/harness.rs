@@ -21,9 +21,6 @@ pub trait Harness: Sized {
     /// Opens the datastore as its administrator, with a connection of its own.
     async fn administrator(&self) -> Box<dyn DataStore>;
 
-    /// Opens the datastore with the credentials of `tenant`.
-    async fn as_tenant(&self, tenant: &Tenancy) -> Box<dyn DataStore>;
-
     /// Writes `key` into the data of `into`, with the credentials of `tenant`.
     async fn write(&self, tenant: &Tenancy, into: &Tenancy, key: &str) -> Result<(), Denied>;
 
@@ -37,15 +34,21 @@ pub trait Harness: Sized {
     /// Deletes both owner records of a tenancy, as if an older build had set it up.
     async fn delete_owner_records(&self, tenancy: &Tenancy);
 
+    /// Deletes one part of a tenancy, `part` below [`Self::PARTS`]: each state that a driver which
+    /// crashes between two writes leaves behind.
+    async fn lose(&self, tenancy: &Tenancy, part: usize);
+}
+
+/// A server whose tenants have credentials of their own, each for its own data.
+pub trait Isolated: Harness {
+    /// Opens the datastore with the credentials of `tenant`.
+    async fn as_tenant(&self, tenant: &Tenancy) -> Box<dyn DataStore>;
+
     /// Takes from a tenant the access to its own data.
     async fn withhold(&self, tenant: &Tenancy);
 
     /// Gives `tenant` access to the data of `neighbour`.
     async fn widen(&self, tenant: &Tenancy, neighbour: &Tenancy);
-
-    /// Deletes one part of a tenancy, `part` below [`Self::PARTS`]: each state that a driver which
-    /// crashes between two writes leaves behind.
-    async fn lose(&self, tenancy: &Tenancy, part: usize);
 
     /// Attempts of `tenant` at privileges that it must not have (users, grants, owner records,
     /// administration), by name. Each has to be denied.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kamaji_datastore::{AccessControl, DataStore};
 
 use super::tenancies::{assert_denied, assert_own_access, tenancy, with_tenant};
-use crate::harness::Harness;
+use crate::harness::{Harness, Isolated};
 
 pub async fn a_new_tenant_reads_and_writes_its_own_data<H: Harness>() {
     let server = H::start().await;
@@ -27,7 +27,7 @@ pub async fn a_second_ensure_changes_nothing<H: Harness>() {
     assert_eq!(server.listing().await, before);
 }
 
-pub async fn access_that_was_taken_from_a_tenant_is_restored<H: Harness>() {
+pub async fn access_that_was_taken_from_a_tenant_is_restored<H: Isolated>() {
     let (server, store, tenancy) = with_tenant::<H>().await;
     let before = server.listing().await;
     server.withhold(&tenancy).await;
@@ -38,7 +38,7 @@ pub async fn access_that_was_taken_from_a_tenant_is_restored<H: Harness>() {
     assert_own_access(&server, &tenancy).await;
 }
 
-pub async fn access_to_a_neighbour_is_revoked_and_reported<H: Harness>() {
+pub async fn access_to_a_neighbour_is_revoked_and_reported<H: Isolated>() {
     let (server, store, wide) = with_tenant::<H>().await;
     let neighbour = tenancy::<H>("cp-b");
     store.ensure(&neighbour).await.unwrap();

@@ -3,7 +3,7 @@
 use kamaji_datastore::{Error, Tenancy};
 
 use super::tenancies::{assert_denied, assert_own_access, named, tenancy, with_tenant};
-use crate::harness::Harness;
+use crate::harness::{Harness, Isolated};
 
 /// Pairs of tenancies whose names a careless driver confuses: prefixes, wildcards of SQL,
 /// separators, case, and names as long as every driver takes.
@@ -70,7 +70,7 @@ pub async fn removing_one_of_two_colliding_names_leaves_the_other<H: Harness>() 
     }
 }
 
-pub async fn a_tenant_counts_its_own_data_and_no_neighbours<H: Harness>() {
+pub async fn a_tenant_counts_its_own_data_and_no_neighbours<H: Isolated>() {
     let (server, store, tenant) = with_tenant::<H>().await;
     let neighbour = tenancy::<H>("cp-b");
     store.ensure(&neighbour).await.unwrap();
@@ -82,7 +82,7 @@ pub async fn a_tenant_counts_its_own_data_and_no_neighbours<H: Harness>() {
     assert!(matches!(error, Error::NotAuthorised { .. }), "{error}");
 }
 
-pub async fn a_tenant_has_no_privilege_beyond_its_own_data<H: Harness>() {
+pub async fn a_tenant_has_no_privilege_beyond_its_own_data<H: Isolated>() {
     let (server, _, tenant) = with_tenant::<H>().await;
     let before = server.listing().await;
     let escalations = server.escalations(&tenant).await;
