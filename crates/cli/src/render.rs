@@ -6,15 +6,13 @@ mod output;
 mod placeholder;
 mod snapshot;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use kamaji_api::tenant::TenantControlPlane;
 use kamaji_core::{
-    endpoint,
     object::Object,
     plan::{self, Plan},
-    render::Renderer,
     snapshot::Snapshot,
-    tenant::Tenant,
-    tenant_cluster::{self, TenantClusterFacts},
+    tenant_cluster,
 };
 
 use input::Documents;
@@ -57,23 +55,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The objects of the tenant cluster once `plan` has been applied.
 fn tenant_cluster_objects(snapshot: &Snapshot, plan: &Plan) -> anyhow::Result<Vec<Object>> {
-    let tenant = Tenant {
-        status: plan.status.clone(),
-        ..Tenant::parse(&snapshot.object)?
+    let object = TenantControlPlane {
+        status: Some(plan.status.clone()),
+        ..snapshot.object.clone()
     };
-    let endpoint = endpoint::resolve(&tenant, snapshot.service.as_ref())?;
-    let store = snapshot.store.as_ref().map_err(Clone::clone)?;
-    let ca = plan
-        .ca()
-        .context("the tenant has no usable CA, so its tenant cluster cannot be rendered")?;
-    let facts = TenantClusterFacts {
-        renderer: Renderer::recorded(&tenant).ok(),
-        tenant: &tenant,
-        settings: &snapshot.settings,
-        store,
-        endpoint: &endpoint,
-        ca: &ca,
-    };
-    Ok(tenant_cluster::plan(&facts)?.objects)
+    let snapshot = snapshot::of_tenant_cluster(&object, snapshot, plan)?;
+    let desired = tenant_cluster::plan(&snapshot).desired?;
+    Ok(desired.objects().cloned().collect())
 }

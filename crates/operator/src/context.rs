@@ -8,14 +8,14 @@ use std::{
     },
 };
 
-use k8s_openapi::jiff::Timestamp;
 use kamaji_api::{
     datastore::DataStore,
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{
     data_store::{ResolvedDataStore, status::Health},
-    snapshot::{StoreFault, StoreWait, TenantClusterReport},
+    snapshot::{StoreFault, StoreWait},
+    tenant_cluster::CompletedReconcile,
 };
 use kamaji_shell::{ObjectKey, lock::lock};
 use kube::Client;
@@ -312,18 +312,6 @@ impl StoresState {
 #[derive(Default)]
 pub struct Reports {
     reports: Mutex<HashMap<ObjectKey, CompletedReconcile>>,
-    authorities: Mutex<HashMap<ObjectKey, Vec<u8>>>,
-}
-
-/// One reconcile of a tenant cluster.
-#[derive(Clone, Debug)]
-pub struct CompletedReconcile {
-    /// The report of the reconcile.
-    pub report: TenantClusterReport,
-    /// Hash of the plan; empty if the reconcile ended before there was one.
-    pub content: String,
-    /// Time at which the reconcile ended.
-    pub at: Timestamp,
 }
 
 impl Reports {
@@ -352,16 +340,6 @@ impl Reports {
         hasher.finish()
     }
 
-    /// The CA that the last reconcile read.
-    pub fn ca(&self, key: &ObjectKey) -> Option<Vec<u8>> {
-        lock(&self.authorities).get(key).cloned()
-    }
-
-    /// Keeps the CA that a reconcile read: with it, the next plan needs no request.
-    pub fn remember_ca(&self, key: &ObjectKey, ca: &[u8]) {
-        lock(&self.authorities).insert(key.clone(), ca.to_vec());
-    }
-
     /// Records the end of a reconcile.
     pub fn set(&self, key: &ObjectKey, last_reconcile: CompletedReconcile) {
         self.locked().insert(key.clone(), last_reconcile);
@@ -370,7 +348,6 @@ impl Reports {
     /// Drops everything recorded about a tenant that does not exist any more.
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().remove(key);
-        lock(&self.authorities).remove(key);
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, CompletedReconcile>> {

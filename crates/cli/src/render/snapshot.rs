@@ -1,7 +1,7 @@
-//! Builds the snapshot of a tenant from the documents of the given files, with placeholders for what only a
+//! Builds the snapshots of a tenant and of its cluster from the documents of the given files, with placeholders for what only a
 //! live cluster knows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
@@ -13,9 +13,12 @@ use kamaji_core::{
     data_store::ResolvedDataStore,
     names::Names,
     object::{Kind, ObjectRef},
+    plan::Plan,
     rng::Seed,
+    secret_role::SecretRole,
     settings::Settings,
     snapshot::{DeploymentView, Snapshot, StoreWait},
+    tenant_cluster::{AdminSecret, TenantClusterSnapshot},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -66,6 +69,37 @@ pub fn of(
         tenant_cluster: None,
         now,
         seed: seed(arguments)?,
+    })
+}
+
+/// Builds the snapshot of the cluster of `object`, which has the status of `plan`, as the operator observes it once
+/// `plan` has been applied. Fails if the plan writes no kubeconfigs for administrators.
+pub fn of_tenant_cluster<'a>(
+    object: &'a TenantControlPlane,
+    snapshot: &Snapshot,
+    plan: &Plan,
+) -> anyhow::Result<TenantClusterSnapshot<'a>> {
+    let names = Names::of(object.metadata.name.as_deref().unwrap_or_default());
+    let name = names.secret(SecretRole::AdminKubeconfig);
+    let mut planned = plan.objects();
+    let secret = planned
+        .find(|planned| planned.key.kind == Kind::Secret && planned.key.name == name)
+        .with_context(|| {
+            format!("the plan writes no Secret {name}, whose kubeconfigs lead to the tenant cluster: it can be rendered once the waits above have ended")
+        })?;
+    let secret: Secret = serde_json::from_value(secret.body.clone())
+        .with_context(|| format!("reading the planned Secret {name}"))?;
+    Ok(TenantClusterSnapshot {
+        object,
+        unreadable: false,
+        settings: snapshot.settings.clone(),
+        service: snapshot.service.clone(),
+        store: snapshot.store.clone(),
+        admin_secret: AdminSecret::Read(secret.data.unwrap_or_default()),
+        last: None,
+        // The time of the next reconcile is not printed.
+        resync: Duration::ZERO,
+        now: snapshot.now,
     })
 }
 

@@ -1,15 +1,13 @@
 //! Types that a plan consists of: [`Plan`], [`Step`] and [`Wait`].
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::jiff::Timestamp;
-use kamaji_api::{condition::ConditionType, labels, tenant::TenantControlPlaneStatus};
+use kamaji_api::{condition::ConditionType, tenant::TenantControlPlaneStatus};
 
 use crate::{
     binding::Binding,
     data_store::ResolvedDataStore,
-    object::{Kind, Object, ObjectRef},
+    object::{Object, ObjectRef},
     pki::expiry::Expiry,
-    secret_role::SecretRole,
 };
 
 /// A single action of a plan. The operator runs steps in the order of [`Plan::steps`].
@@ -68,16 +66,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Certificate of the tenant's CA as planned, in PEM; `None` if the plan writes no CA Secret.
-    pub fn ca(&self) -> Option<String> {
-        let secret = self.objects().find(|object| {
-            let component = &object.body["metadata"]["labels"][labels::COMPONENT];
-            object.key.kind == Kind::Secret && component == SecretRole::Ca.component()
-        })?;
-        let encoded = secret.body["data"][SecretRole::Ca.key_pair().0].as_str()?;
-        String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
-    }
-
     /// All objects that the plan writes, in order.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.steps.iter().filter_map(|step| match step {

@@ -89,9 +89,11 @@ fn cluster_info(facts: &TenantClusterFacts) -> String {
 }
 
 /// Checksum of the kubeconfig for anonymous readers.
-pub(super) fn cluster_info_checksum(objects: &[Object]) -> Option<String> {
+pub(super) fn cluster_info_checksum<'a>(
+    objects: impl IntoIterator<Item = &'a Object>,
+) -> Option<String> {
     let info = objects
-        .iter()
+        .into_iter()
         .find(|object| object.key.name == "cluster-info")?;
     let text = info.body["data"]["kubeconfig"].as_str()?;
     Some(checksum::map(

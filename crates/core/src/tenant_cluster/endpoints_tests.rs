@@ -21,7 +21,7 @@ fn endpoint_slice_is_planned_for_every_tenant() {
             renderer,
             ..Fixture::with(json!({}))
         }
-        .plan();
+        .content();
         let body = &find(&plan, SLICE).body;
         assert_eq!(
             body["metadata"]["labels"]["kubernetes.io/service-name"],
@@ -39,7 +39,7 @@ fn endpoint_slice_follows_the_advertised_address() {
         "address": "2001:db8::10", "port": 7443,
         "serviceCidr": null, "serviceCidrs": ["fd00::/112"], "dnsServiceIPs": [],
     }});
-    let plan = fixture(network, Renderer::V2).plan();
+    let plan = fixture(network, Renderer::V2).content();
     let body = &find(&plan, SLICE).body;
     assert_eq!(body["addressType"], "IPv6");
     assert_eq!(body["endpoints"][0]["addresses"], json!(["2001:db8::10"]));
@@ -51,7 +51,7 @@ fn endpoint_slice_follows_the_advertised_address() {
 #[test]
 fn objects_of_the_lease_reconciler_are_planned_only_where_it_is_disabled() {
     let made = |fixture: &Fixture| {
-        let names = names(&fixture.plan());
+        let names = names(&fixture.content());
         [
             "EndpointSlice default/kubernetes",
             "Endpoints default/kubernetes",

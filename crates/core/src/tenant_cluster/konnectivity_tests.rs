@@ -2,7 +2,11 @@ use serde_json::{Value, json};
 
 use crate::{
     render::Renderer,
-    tenant_cluster::fixture::{Fixture, find, planned, pruned},
+    tenant_cluster::{
+        content,
+        fixture::{Fixture, find, planned, pruned},
+        types::TenantClusterFacts,
+    },
 };
 
 const DAEMON_SET: &str = "DaemonSet kube-system/konnectivity-agent";
@@ -80,11 +84,11 @@ fn newest_renderer_rolls_agents_with_the_ca() {
             renderer: Some(renderer),
             ..Fixture::with(json!({}))
         };
-        let facts = crate::tenant_cluster::TenantClusterFacts {
+        let facts = TenantClusterFacts {
             ca,
             ..fixture.facts()
         };
-        let plan = crate::tenant_cluster::plan(&facts).unwrap();
+        let plan = content::render(&facts).unwrap();
         find(&plan, DAEMON_SET).body["spec"]["template"].clone()
     };
     assert_ne!(

@@ -67,7 +67,7 @@ fn newest_renderer_sets_the_pod_ranges() {
             renderer: Some(renderer),
             ..Fixture::with(json!({"spec": {"networkProfile": network}}))
         };
-        let plan = fixture.plan();
+        let plan = fixture.content();
         let data = &find(&plan, "ConfigMap kube-system/kube-proxy").body["data"];
         let config: Value = serde_saphyr::from_str(data["config.conf"].as_str().unwrap()).unwrap();
         config["clusterCIDR"].as_str().unwrap().to_owned()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::tenant_cluster::fixture::{Fixture, find};
 
 fn configuration(fixture: &Fixture) -> Value {
-    let plan = fixture.plan();
+    let plan = fixture.content();
     let data = &find(&plan, "ConfigMap kube-system/kubeadm-config").body["data"];
     serde_saphyr::from_str(data["ClusterConfiguration"].as_str().unwrap()).unwrap()
 }

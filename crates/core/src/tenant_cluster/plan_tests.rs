@@ -1,249 +1,172 @@
-use std::collections::BTreeSet;
-
+use kamaji_api::condition::Reason;
 use serde_json::{Value, json};
 
-use super::{
-    content_hash,
-    fixture::{Fixture, bare, find, names, planned, pruned},
-    plan,
-};
+use super::*;
 use crate::{
-    object::{CONTENT_HASH, Kind, Object},
-    render::Renderer,
-    tenant::{NEWEST_MINOR, OLDEST_MINOR},
+    snapshot::StoreWait,
+    tenant_cluster::{
+        fixture::{admin_secret, at, available, object, snapshot},
+        report,
+        schedule::{Cause, RETRY},
+        snapshot::{AdminSecret, CompletedReconcile},
+    },
 };
 
-/// Without the stamp, whose value says nothing to a reader.
-fn bodies(objects: &[Object]) -> Vec<Value> {
-    let strip = |object: &Object| {
-        let mut body = object.body.clone();
-        let metadata = body["metadata"].as_object_mut().unwrap();
-        let annotations = metadata["annotations"].as_object_mut().unwrap();
-        annotations.remove(CONTENT_HASH);
-        if annotations.is_empty() {
-            metadata.remove("annotations");
-        }
-        body
-    };
-    objects.iter().map(strip).collect()
+/// A tenant available since 100 and configured before, changed by a JSON merge.
+fn changed(changes: &Value) -> kamaji_api::tenant::TenantControlPlane {
+    let mut body = serde_json::to_value(object(available(100, true))).unwrap();
+    json_patch::merge(&mut body, changes);
+    serde_json::from_value(body).unwrap()
+}
+
+/// The end, at `seconds`, of a reconcile that carried out the plan of this snapshot.
+fn completed(snapshot: &TenantClusterSnapshot, seconds: u64) -> CompletedReconcile {
+    let desired = plan(snapshot).desired.unwrap();
+    report::succeeded(snapshot, &desired, at(seconds))
 }
 
 #[test]
-fn tenant_with_all_addons_matches_its_snapshot() {
-    let plan = planned(json!({}));
-    insta::assert_yaml_snapshot!("full", bodies(&plan.objects));
-    insta::assert_yaml_snapshot!("full_prunes", pruned(&plan));
+fn available_tenant_cluster_has_stages_credentials_and_an_immediate_reconcile() {
+    let object = object(available(100, false));
+    let plan = plan(&snapshot(&object));
+    assert_eq!(plan.availability, Availability::Since(at(100)));
+    assert_eq!(plan.next, Next::Now(Cause::New));
+    let desired = plan.desired.unwrap();
+    assert!(matches!(desired.stages[1].steps[0], Step::Create(_)));
+    assert_eq!(desired.write_limit, WriteLimit::None);
+    assert_eq!(desired.credentials().unwrap().certificate, b"cert");
 }
 
 #[test]
-fn tenant_of_the_newest_renderer_matches_its_snapshot() {
-    let mut fixture = Fixture::with(json!({}));
-    fixture.renderer = Some(Renderer::NEWEST);
-    insta::assert_yaml_snapshot!("full_newest", bodies(&fixture.plan().objects));
-}
-
-#[test]
-fn addons_of_an_unknown_renderer_are_unchanged() {
-    let addons = ["coredns", "kube-dns", "kube-proxy", "konnectivity"];
-    let of = |plan: &super::TenantClusterPlan| {
-        let mut left = names(plan);
-        left.retain(|name| addons.iter().any(|addon| name.contains(addon)));
-        (left, pruned(plan))
-    };
-    let mut fixture = Fixture::with(json!({}));
-    assert!(!of(&fixture.plan()).0.is_empty());
-    fixture.renderer = None;
-    let (left, pruned) = of(&fixture.plan());
-    assert_eq!(left, [""; 0]);
-    assert!(
-        pruned.iter().all(|name| name.contains("Webhook")),
-        "{pruned:?}"
-    );
-}
-
-#[test]
-fn every_minor_that_tenants_may_run_is_rendered() {
-    for minor in OLDEST_MINOR..=NEWEST_MINOR {
-        let version = format!("v1.{minor}.1");
-        let mut fixture = Fixture::with(json!({"spec": {"kubernetes": {"version": version}}}));
-        for renderer in [Renderer::V1, Renderer::V2] {
-            fixture.renderer = Some(renderer);
-            let plan = fixture.plan();
-            let daemon_set = find(&plan, "DaemonSet kube-system/kube-proxy")
-                .body
-                .to_string();
-            assert!(daemon_set.contains(&format!("kube-proxy:{version}")));
-        }
-    }
-}
-
-#[test]
-fn tenant_without_addons_matches_its_snapshot() {
-    let plan = planned(bare());
-    insta::assert_yaml_snapshot!("bare", names(&plan));
-    insta::assert_yaml_snapshot!("bare_prunes", pruned(&plan));
-}
-
-#[test]
-fn no_object_is_desired_twice_or_also_pruned() {
-    let cases = [
-        json!({}),
-        bare(),
-        json!({"spec": {"addons": {"coreDNS": null}}}),
-        json!({"spec": {"addons": {"konnectivity": {"agent": {"mode": "Deployment", "replicas": 3}}}}}),
-        json!({"spec": {"writePermissions": {"blockUpdate": true}}}),
-    ];
-    for changes in cases {
-        let plan = planned(changes);
-        let wanted: BTreeSet<_> = plan.objects.iter().map(|object| &object.key).collect();
-        assert_eq!(wanted.len(), plan.objects.len());
-        assert!(plan.prunes.iter().all(|prune| !wanted.contains(prune)));
-    }
-}
-
-#[test]
-fn objects_of_an_addon_are_pruned_with_it() {
-    let full = planned(json!({}));
-    for addon in ["coreDNS", "kubeProxy", "konnectivity"] {
-        let without = planned(json!({"spec": {"addons": {addon: null}}}));
-        let left: BTreeSet<_> = names(&without).into_iter().collect();
-        let gone: BTreeSet<_> = names(&full)
-            .into_iter()
-            .filter(|name| !left.contains(name))
-            .collect();
-        let pruned: BTreeSet<_> = pruned(&without).into_iter().collect();
-        assert!(!gone.is_empty());
-        assert!(gone.is_subset(&pruned), "{addon}: {gone:?} in {pruned:?}");
-    }
-}
-
-#[test]
-fn only_objects_with_our_label_are_pruned() {
-    let full = planned(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
-    let bare = planned(bare());
-    for object in full.objects {
-        let ours = object.body["metadata"]["labels"]["kamaji.clastix.io/project"] == "kamaji";
-        let prunable = bare.prunes.contains(&object.key) || object.key.name.starts_with("kamaji-");
-        assert_eq!(ours, prunable, "{}", object.key);
-    }
-}
-
-#[test]
-fn fields_of_other_managers_are_not_applied() {
-    for object in planned(json!({})).objects {
-        let metadata = object.body["metadata"].as_object().unwrap();
-        for field in [
-            "ownerReferences",
-            "uid",
-            "generation",
-            "resourceVersion",
-            "finalizers",
-        ] {
-            assert!(!metadata.contains_key(field), "{}: {field}", object.key);
-        }
-        assert!(object.body.get("status").is_none(), "{}", object.key);
-    }
-}
-
-#[test]
-fn every_object_has_the_form_of_its_kind() {
-    fn reads<K: serde::de::DeserializeOwned + serde::Serialize>(object: &Object) {
-        let typed: K = serde_json::from_value(object.body.clone()).unwrap();
-        let again = serde_json::to_value(typed).unwrap();
-        assert!(
-            crate::object::holds(&object.body, &again),
-            "{} has fields that its kind does not know",
-            object.key
-        );
-    }
-    use k8s_openapi::api::{
-        admissionregistration::v1::ValidatingWebhookConfiguration,
-        apps::v1::{DaemonSet, Deployment},
-        core::v1::{ConfigMap, Endpoints, Service, ServiceAccount},
-        discovery::v1::EndpointSlice,
-        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
-    };
-    let everything = [
-        json!({"spec": {"writePermissions": {"blockUpdate": true, "blockCreation": true}}}),
-        json!({"spec": {"addons": {"konnectivity": {"agent": {"mode": "Deployment", "hostNetwork": true}}}}}),
-    ];
-    for object in everything.into_iter().flat_map(|changes| {
-        let mut fixture = Fixture::with(changes);
-        fixture.renderer = Some(Renderer::NEWEST);
-        fixture.plan().objects
-    }) {
-        match object.key.kind {
-            Kind::ConfigMap => reads::<ConfigMap>(&object),
-            Kind::Service => reads::<Service>(&object),
-            Kind::ServiceAccount => reads::<ServiceAccount>(&object),
-            Kind::Endpoints => reads::<Endpoints>(&object),
-            Kind::EndpointSlice => reads::<EndpointSlice>(&object),
-            Kind::Deployment => reads::<Deployment>(&object),
-            Kind::DaemonSet => reads::<DaemonSet>(&object),
-            Kind::ClusterRole => reads::<ClusterRole>(&object),
-            Kind::ClusterRoleBinding => reads::<ClusterRoleBinding>(&object),
-            Kind::Role => reads::<Role>(&object),
-            Kind::RoleBinding => reads::<RoleBinding>(&object),
-            Kind::ValidatingWebhookConfiguration => {
-                reads::<ValidatingWebhookConfiguration>(&object);
-            }
-            kind => panic!("{kind:?} does not belong into a tenant"),
-        }
-    }
-}
-
-#[test]
-fn order_is_rbac_and_configuration_then_workloads_then_webhooks() {
-    let plan = planned(json!({"spec": {"writePermissions": {"blockDeletion": true}}}));
-    let position = |name: &str| names(&plan).iter().position(|n| n == name).unwrap();
-    assert!(
-        position("ConfigMap kube-public/cluster-info") < position("Deployment kube-system/coredns")
-    );
-    for (before, after) in [
-        (
-            "ServiceAccount kube-system/coredns",
-            "Deployment kube-system/coredns",
-        ),
-        (
-            "ConfigMap kube-system/kube-proxy",
-            "DaemonSet kube-system/kube-proxy",
-        ),
-        (
-            "ServiceAccount kube-system/konnectivity-agent",
-            "DaemonSet kube-system/konnectivity-agent",
-        ),
-    ] {
-        assert!(position(before) < position(after), "{before}");
-    }
+fn objects_are_listed_in_the_order_of_their_writes() {
+    let object = changed(&json!({"spec": {"writePermissions": {"blockDeletion": true}}}));
+    let desired = plan(&snapshot(&object)).desired.unwrap();
+    let names: Vec<_> = desired.objects().map(|o| o.key.to_string()).collect();
     assert_eq!(
-        names(&plan).last().unwrap(),
+        names.last().unwrap(),
         "ValidatingWebhookConfiguration kamaji-write-permissions"
     );
+    assert!(matches!(desired.stages[0].steps[0], Step::Ensure(_)));
+    assert_eq!(desired.write_limit, WriteLimit::Planned);
 }
 
 #[test]
-fn hash_follows_desired_and_pruned_objects() {
-    let hash = |changes: Value| content_hash(&planned(changes));
-    let first = hash(json!({}));
-    assert_eq!(first, hash(json!({})));
-    assert_eq!(first, hash(json!({"metadata": {"labels": {"a": "b"}}})));
-    for changes in [
-        json!({"spec": {"kubernetes": {"version": "v1.36.4"}}}),
-        json!({"spec": {"addons": {"coreDNS": null}}}),
-        json!({"spec": {"networkProfile": {"address": "172.30.0.61"}}}),
+fn same_snapshot_gives_the_same_plan() {
+    let object = changed(&json!({}));
+    let (first, second) = (plan(&snapshot(&object)), plan(&snapshot(&object)));
+    assert_eq!(first.next, second.next);
+    let (first, second) = (first.desired.unwrap(), second.desired.unwrap());
+    assert_eq!(first.stages, second.stages);
+    assert_eq!(first.hash, second.hash);
+}
+
+#[test]
+fn unavailable_tenant_cluster_is_planned_and_left_alone() {
+    for (changes, availability) in [
+        (json!({"status": null}), Availability::Unavailable),
+        (
+            json!({"metadata": {"annotations": {"kamaji.clastix.io/paused": "true"}}}),
+            Availability::Unavailable,
+        ),
+        (
+            json!({"metadata": {"deletionTimestamp": at(120).to_string()}}),
+            Availability::Deleting,
+        ),
     ] {
-        assert_ne!(first, hash(changes));
+        let object = changed(&changes);
+        let plan = plan(&snapshot(&object));
+        assert_eq!(plan.availability, availability);
+        let expected = match availability {
+            Availability::Deleting => Next::Never,
+            _ => Next::After(plan.drift),
+        };
+        assert_eq!(plan.next, expected);
+        assert!(plan.desired.is_ok());
     }
 }
 
 #[test]
-fn failing_kubelet_patch_fails_the_plan() {
-    let fixture = Fixture::with(json!({"spec": {"kubernetes": {"kubelet": {
+fn unreadable_object_makes_an_available_tenant_cluster_unavailable() {
+    let object = changed(&json!({}));
+    let mut snapshot = snapshot(&object);
+    snapshot.unreadable = true;
+    assert_eq!(plan(&snapshot).availability, Availability::Unavailable);
+}
+
+#[test]
+fn every_missing_part_has_its_reason() {
+    let with = |changes: &Value, change: &dyn Fn(&mut TenantClusterSnapshot)| {
+        let object = changed(changes);
+        let mut snapshot = snapshot(&object);
+        change(&mut snapshot);
+        plan(&snapshot).desired.unwrap_err().reason()
+    };
+    let none = json!({});
+    let version = json!({"spec": {"kubernetes": {"version": "newest"}}});
+    assert_eq!(with(&version, &|_| ()), Reason::SpecInvalid);
+    let secret =
+        |secret: AdminSecret| with(&none, &|snapshot| snapshot.admin_secret = secret.clone());
+    assert_eq!(secret(AdminSecret::NotRead), Reason::NotReconciledYet);
+    assert_eq!(secret(admin_secret(&[])), Reason::KubeconfigMissing);
+    let address = json!({"spec": {"networkProfile": {"address": null}}});
+    assert_eq!(with(&address, &|_| ()), Reason::ServicePending);
+    let store = with(&none, &|snapshot| {
+        snapshot.store = Err(StoreWait::Missing("gone".to_owned()));
+    });
+    assert_eq!(store, Reason::DataStoreMissing);
+    let patch = json!({"spec": {"kubernetes": {"kubelet": {
         "configurationJSONPatches": [{"op": "remove", "path": "/nothing"}],
-    }}}}));
-    let error = plan(&fixture.facts()).unwrap_err().to_string();
-    assert!(
-        error.contains("configurationJSONPatches[0] (remove /nothing)"),
-        "{error}"
-    );
+    }}}});
+    assert_eq!(with(&patch, &|_| ()), Reason::TenantClusterInvalid);
+}
+
+#[test]
+fn unread_secret_is_no_obstacle_to_a_plan_once_the_ca_is_known() {
+    let object = changed(&json!({}));
+    let mut snapshot = snapshot(&object);
+    let read = plan(&snapshot).desired.unwrap();
+    snapshot.last = Some(completed(&snapshot, 150));
+    snapshot.admin_secret = AdminSecret::NotRead;
+    let unread = plan(&snapshot);
+    let desired = unread.desired.unwrap();
+    assert_eq!(desired.hash, read.hash);
+    assert_eq!(desired.stages, read.stages);
+    assert!(matches!(
+        desired.credentials(),
+        Err(TenantClusterError::NotRead(_))
+    ));
+    let rest = unread.drift.saturating_sub(Duration::from_secs(10));
+    assert_eq!(unread.next, Next::After(rest));
+}
+
+#[test]
+fn changed_content_is_reconciled_at_once_and_a_failure_after_a_delay() {
+    let before = changed(&json!({}));
+    let last = completed(&snapshot(&before), 150);
+    let after = changed(&json!({"spec": {"addons": {"coreDNS": null}}}));
+    let mut snapshot = TenantClusterSnapshot {
+        admin_secret: AdminSecret::NotRead,
+        last: Some(last),
+        ..snapshot(&after)
+    };
+    assert_eq!(plan(&snapshot).next, Next::Now(Cause::Changed));
+    let error = TenantClusterError::ApiUnreachable("no route".to_owned());
+    let desired = plan(&snapshot).desired.unwrap();
+    let failed = report::failed(&snapshot, Some(&desired), &error, at(155));
+    snapshot.last = Some(failed);
+    assert_eq!(plan(&snapshot).next, Next::After(RETRY));
+}
+
+#[test]
+fn drift_is_reconciled_within_one_and_a_half_periods_and_sooner_with_a_write_limit() {
+    let object = changed(&json!({}));
+    let mut snapshot = snapshot(&object);
+    let drift = plan(&snapshot).drift;
+    assert!((snapshot.resync..=snapshot.resync * 3 / 2).contains(&drift));
+    snapshot.last = Some(completed(&snapshot, 160));
+    snapshot.now = at(160) + drift;
+    assert_eq!(plan(&snapshot).next, Next::Now(Cause::Overdue));
+    let limited = changed(&json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
+    snapshot.object = &limited;
+    assert!(plan(&snapshot).drift <= Duration::from_mins(1));
 }

@@ -9,7 +9,7 @@ use crate::object::{Kind, Object};
 ///
 /// A tenant taken over from upstream can have `kube-dns` at another address than its
 /// `dnsServiceIPs` say.
-pub fn must_be_recreated(planned: &Object, live: &Value) -> bool {
+pub(super) fn must_be_recreated(planned: &Object, live: &Value) -> bool {
     let pointers: &[&str] = match planned.key.kind {
         Kind::Service => &["/spec/clusterIP", "/spec/clusterIPs/0"],
         Kind::RoleBinding | Kind::ClusterRoleBinding => &["/roleRef"],

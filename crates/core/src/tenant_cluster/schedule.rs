@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::availability::Availability;
 use crate::spread;
 
 /// Longest wait after a failure while the control plane is available.
@@ -22,8 +23,8 @@ pub struct Schedule<'a> {
     pub period: Duration,
     /// True if writes of the tenant are limited.
     pub limited: bool,
-    /// Since when the control plane is available; `None` while it is not, or must be left alone.
-    pub available: Option<Timestamp>,
+    /// Availability of the tenant cluster for a reconcile.
+    pub availability: Availability,
     /// True if the published status says that an earlier reconcile succeeded.
     pub published: bool,
     /// The last reconcile of this process.
@@ -52,6 +53,8 @@ pub enum Next {
     Now(Cause),
     /// After that at the latest.
     After(Duration),
+    /// Not at all: the tenant is being deleted.
+    Never,
 }
 
 /// Cause of an immediate reconcile of a tenant cluster.
@@ -68,11 +71,14 @@ pub enum Cause {
 }
 
 impl Schedule<'_> {
-    /// The next reconcile. There is always one: a tenant cluster that cannot be reconciled now is scheduled again.
+    /// The next reconcile. There is always one unless the tenant is being deleted: a tenant cluster that cannot be
+    /// reconciled now is scheduled again.
     pub fn next(&self) -> Next {
         let period = self.drift();
-        let Some(since) = self.available else {
-            return Next::After(period);
+        let since = match self.availability {
+            Availability::Deleting => return Next::Never,
+            Availability::Unavailable => return Next::After(period),
+            Availability::Since(since) => since,
         };
         let Some(last) = self.last else {
             // After a restart of the operator: some time within the period.

@@ -24,7 +24,7 @@ fn quiet() -> Schedule<'static> {
         uid: "11111111-2222-3333-4444-555555555555",
         period: PERIOD,
         limited: false,
-        available: Some(at(0)),
+        availability: Availability::Since(at(0)),
         published: true,
         last: Some(last(100, true, "a")),
         desired: Some("a"),
@@ -34,7 +34,11 @@ fn quiet() -> Schedule<'static> {
 
 #[test]
 fn every_combination_is_scheduled_and_failures_on_available_ones_soon() {
-    let available = [None, Some(at(0)), Some(at(130))];
+    let availabilities = [
+        Availability::Unavailable,
+        Availability::Since(at(0)),
+        Availability::Since(at(130)),
+    ];
     let lasts = [
         None,
         Some(last(100, true, "a")),
@@ -43,7 +47,7 @@ fn every_combination_is_scheduled_and_failures_on_available_ones_soon() {
         Some(last(100, false, "b")),
         Some(last(100, false, "")),
     ];
-    for available in available {
+    for availability in availabilities {
         for last in lasts {
             for desired in [None, Some("a")] {
                 for (limited, published) in
@@ -52,7 +56,7 @@ fn every_combination_is_scheduled_and_failures_on_available_ones_soon() {
                     for now in [at(160), at(100_000)] {
                         let schedule = Schedule {
                             limited,
-                            available,
+                            availability,
                             published,
                             last,
                             desired,
@@ -61,9 +65,11 @@ fn every_combination_is_scheduled_and_failures_on_available_ones_soon() {
                         };
                         let limit = if limited { 2 * LIMITED } else { PERIOD * 3 / 2 };
                         let failed = last.is_some_and(|last| !last.ready);
+                        let available = availability != Availability::Unavailable;
                         match schedule.next() {
-                            Next::Now(_) => assert!(available.is_some(), "{schedule:?}"),
-                            Next::After(wait) if failed && available.is_some() => {
+                            Next::Never => panic!("{schedule:?}"),
+                            Next::Now(_) => assert!(available, "{schedule:?}"),
+                            Next::After(wait) if failed && available => {
                                 assert!(wait <= RETRY, "{schedule:?}");
                             }
                             Next::After(wait) => assert!(wait <= limit, "{schedule:?}"),
@@ -79,7 +85,7 @@ fn every_combination_is_scheduled_and_failures_on_available_ones_soon() {
 fn unavailable_or_paused_control_plane_keeps_its_drift_timer() {
     for last in [None, Some(last(100, true, "a")), Some(last(100, false, ""))] {
         let down = Schedule {
-            available: None,
+            availability: Availability::Unavailable,
             last,
             ..quiet()
         };
@@ -90,7 +96,7 @@ fn unavailable_or_paused_control_plane_keeps_its_drift_timer() {
 #[test]
 fn failed_control_plane_is_reconciled_once_it_becomes_available() {
     let back = Schedule {
-        available: Some(at(130)),
+        availability: Availability::Since(at(130)),
         last: Some(last(100, false, "")),
         ..quiet()
     };
@@ -166,4 +172,14 @@ fn limited_writes_are_reconciled_within_a_minute() {
         ..limited
     };
     assert!(shorter.drift() < Duration::from_secs(2));
+}
+
+#[test]
+fn tenant_cluster_of_a_tenant_that_is_being_deleted_is_not_scheduled() {
+    let deleting = Schedule {
+        availability: Availability::Deleting,
+        last: None,
+        ..quiet()
+    };
+    assert_eq!(deleting.next(), Next::Never);
 }

@@ -6,14 +6,14 @@ use kamaji_api::tenant::{
     KubeadmPhaseStatus, ReferenceStatus,
 };
 
-use super::{bootstrap, konnectivity, metadata::SYSTEM, types::TenantClusterPlan};
-use crate::tenant::Tenant;
+use super::{bootstrap, konnectivity, metadata::SYSTEM};
+use crate::{object::Object, tenant::Tenant};
 
-/// The addons' and the bootstrap phase's status. Times are carried over unless something changed;
+/// The addons' and the bootstrap phase's status, once `objects` are in the tenant cluster. Times are carried over unless something changed;
 /// of konnectivity only the objects in the tenant cluster are filled in.
-pub fn status(
+pub(super) fn status<'a>(
     tenant: &Tenant,
-    plan: &TenantClusterPlan,
+    objects: impl IntoIterator<Item = &'a Object>,
     now: Timestamp,
 ) -> (AddonsStatus, KubeadmPhaseStatus) {
     let old = tenant.status.addons.clone().unwrap_or_default();
@@ -30,7 +30,7 @@ pub fn status(
     (
         addons,
         KubeadmPhaseStatus {
-            bootstrap_token: bootstrap_token(tenant, plan, now),
+            bootstrap_token: bootstrap_token(tenant, objects, now),
         },
     )
 }
@@ -77,14 +77,18 @@ fn konnectivity(tenant: &Tenant, old: KonnectivityStatus, now: Timestamp) -> Kon
     }
 }
 
-fn bootstrap_token(tenant: &Tenant, plan: &TenantClusterPlan, now: Timestamp) -> KubeadmPhase {
+fn bootstrap_token<'a>(
+    tenant: &Tenant,
+    objects: impl IntoIterator<Item = &'a Object>,
+    now: Timestamp,
+) -> KubeadmPhase {
     let old = tenant
         .status
         .kubeadm_phase
         .clone()
         .map(|phase| phase.bootstrap_token)
         .unwrap_or_default();
-    let checksum = bootstrap::cluster_info_checksum(&plan.objects);
+    let checksum = bootstrap::cluster_info_checksum(objects);
     if old.checksum == checksum {
         return old;
     }

@@ -27,7 +27,7 @@ fn after(
         fixture.tenant.status.addons = Some(addons);
         fixture.tenant.status.kubeadm_phase = Some(phase);
     }
-    status(&fixture.tenant, &fixture.plan(), now)
+    status(&fixture.tenant, &fixture.content().objects, now)
 }
 
 #[test]

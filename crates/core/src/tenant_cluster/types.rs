@@ -1,9 +1,9 @@
-//! Input and output of the plan of a tenant cluster.
+//! Input and output of the renderers of a tenant cluster.
 
 use crate::{
     data_store::ResolvedDataStore,
     endpoint::Endpoint,
-    object::{Kind, Object, ObjectRef},
+    object::{Object, ObjectRef},
     render::{Change, Renderer},
     settings::Settings,
     tenant::Tenant,
@@ -11,7 +11,7 @@ use crate::{
 
 /// Everything that is known before the content of a tenant cluster is rendered.
 #[derive(Clone, Debug)]
-pub struct TenantClusterFacts<'a> {
+pub(super) struct TenantClusterFacts<'a> {
     /// The renderer of the addons' pods; `None` if it is one that this build does not have: then the
     /// addons are left as they are.
     pub renderer: Option<Renderer>,
@@ -36,7 +36,7 @@ impl TenantClusterFacts<'_> {
 
 /// The objects that a tenant cluster should have, and those it should not.
 #[derive(Clone, Debug, Default)]
-pub struct TenantClusterPlan {
+pub(super) struct Content {
     /// Objects to apply, in this order.
     pub objects: Vec<Object>,
     /// Objects to delete, only where they carry the operator's project label.
@@ -55,14 +55,4 @@ pub enum WriteLimit {
     Planned,
     /// A limit is asked for, and the operator serves no webhooks whose CA it knows.
     Unavailable,
-}
-
-impl TenantClusterPlan {
-    /// Prunes that go before anything is written: while they stand, they refuse writes, the operator's
-    /// own ones as well.
-    pub fn removed_first(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.prunes
-            .iter()
-            .filter(|prune| prune.kind == Kind::ValidatingWebhookConfiguration)
-    }
 }

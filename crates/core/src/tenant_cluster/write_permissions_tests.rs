@@ -1,8 +1,10 @@
 use serde_json::{Value, json};
 
+use super::name;
 use crate::tenant_cluster::{
-    WriteLimit,
+    Step, WriteLimit,
     fixture::{Fixture, find, planned, pruned},
+    stages,
 };
 
 const NAME: &str = "ValidatingWebhookConfiguration kamaji-write-permissions";
@@ -57,12 +59,8 @@ fn webhooks_are_pruned_first_once_no_flag_is_set() {
     ] {
         let plan = planned(json!({"spec": spec}));
         assert!(pruned(&plan).contains(&NAME.to_owned()));
-        assert_eq!(
-            plan.removed_first()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>(),
-            [NAME]
-        );
+        let stages = stages::of(&plan, true);
+        assert_eq!(stages[0].steps, [Step::Remove(name())]);
     }
 }
 
@@ -70,7 +68,7 @@ fn webhooks_are_pruned_first_once_no_flag_is_set() {
 fn limits_are_unchanged_while_the_operators_ca_is_unknown() {
     let mut fixture = Fixture::with(json!({"spec": {"writePermissions": {"blockUpdate": true}}}));
     fixture.settings.webhook_ca.clear();
-    let plan = fixture.plan();
+    let plan = fixture.content();
     assert!(!pruned(&plan).contains(&NAME.to_owned()));
     assert!(
         plan.objects
@@ -97,9 +95,9 @@ fn webhooks_call_the_operator_by_url_and_not_through_the_tunnel() {
 #[test]
 fn unenforceable_limit_is_reported_and_neither_created_nor_removed() {
     let mut fixture = Fixture::with(json!({"spec": {"writePermissions": {"blockCreation": true}}}));
-    assert_eq!(fixture.plan().write_limit, WriteLimit::Planned);
+    assert_eq!(fixture.content().write_limit, WriteLimit::Planned);
     fixture.settings.webhook_ca.clear();
-    let plan = fixture.plan();
+    let plan = fixture.content();
     assert_eq!(plan.write_limit, WriteLimit::Unavailable);
     assert!(!pruned(&plan).contains(&NAME.to_owned()));
     assert!(

@@ -6,16 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::{core::v1::Endpoints, discovery::v1::EndpointSlice};
+use k8s_openapi::{
+    ByteString,
+    api::{core::v1::Endpoints, discovery::v1::EndpointSlice},
+    jiff::Timestamp,
+};
 use kamaji_api::datastore::Driver;
 use kamaji_core::{
     data_store::ResolvedDataStore,
-    endpoint,
     object::{Kind, Object},
+    pki::kubeconfig::{Access, Kubeconfig},
     render::Renderer,
     settings::Settings,
-    tenant::Tenant,
-    tenant_cluster::{self, TenantClusterFacts},
+    tenant_cluster::{self, AdminSecret, TenantClusterSnapshot},
 };
 use kamaji_e2e::{
     envtest::{ApiServer, Options},
@@ -41,8 +44,8 @@ fn planned_objects(renderer: Renderer) -> Vec<Object> {
     let spec = json!({"networkProfile": {"address": ADDRESS}});
     let mut object = tenant("demo", &spec);
     object["metadata"]["uid"] = json!("11111111-2222-3333-4444-555555555555");
-    let tenant = Tenant::parse(&serde_json::from_value(object).unwrap()).unwrap();
-    let endpoint = endpoint::resolve(&tenant, None).unwrap();
+    object["status"] = json!({"renderer": renderer.number()});
+    let object = serde_json::from_value(object).unwrap();
     let store = ResolvedDataStore {
         name: "default".to_owned(),
         driver: Driver::Etcd,
@@ -52,15 +55,26 @@ fn planned_objects(renderer: Renderer) -> Vec<Object> {
         without_access_control: false,
         adopted_clusters: Vec::new(),
     };
-    let facts = TenantClusterFacts {
-        renderer: Some(renderer),
-        tenant: &tenant,
-        settings: &Settings::default(),
-        store: &store,
-        endpoint: &endpoint,
-        ca: "",
+    let access = Access {
+        cluster: "demo".to_owned(),
+        user: "admin".to_owned(),
+        server: format!("https://{ADDRESS}:6443"),
     };
-    let mut objects = tenant_cluster::plan(&facts).unwrap().objects;
+    let kubeconfig = Kubeconfig::new(&access, b"CA", b"certificate", b"key").to_yaml();
+    let kubeconfig = ByteString(kubeconfig.into_bytes());
+    let snapshot = TenantClusterSnapshot {
+        object: &object,
+        unreadable: false,
+        settings: Settings::default(),
+        service: None,
+        store: Ok(store),
+        admin_secret: AdminSecret::Read([("super-admin.conf".to_owned(), kubeconfig)].into()),
+        last: None,
+        resync: Duration::from_mins(10),
+        now: Timestamp::UNIX_EPOCH,
+    };
+    let desired = tenant_cluster::plan(&snapshot).desired.unwrap();
+    let mut objects: Vec<Object> = desired.objects().cloned().collect();
     objects.retain(|object| matches!(object.key.kind, Kind::Endpoints | Kind::EndpointSlice));
     objects
 }

@@ -1,0 +1,89 @@
+//! Stages of a plan: groups of steps in the order in which they are carried out.
+
+use super::types::Content;
+use crate::object::{Kind, Object, ObjectRef};
+
+/// Writes to one tenant at the same time.
+const WRITES: usize = 4;
+
+/// Steps that do not depend on each other. A stage begins once the one before has succeeded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Steps, begun in this order; never empty.
+    pub steps: Vec<Step>,
+    /// Steps that are carried out at the same time, at least 1.
+    pub concurrency: usize,
+}
+
+/// One step of a plan. What it takes beside the first read or write is decided by [`super::write`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Creates an object of a tenant cluster that was never configured, without a read before. Only if it
+    /// exists already, it is read and treated as by [`Step::Ensure`].
+    Create(Object),
+    /// Reads an object, and writes it unless it is as planned.
+    Ensure(Object),
+    /// Deletes an object, only if it carries the operator's project label.
+    Remove(ObjectRef),
+}
+
+impl Step {
+    /// The object that this step writes; `None` if it deletes one.
+    pub fn object(&self) -> Option<&Object> {
+        match self {
+            Self::Create(object) | Self::Ensure(object) => Some(object),
+            Self::Remove(_) => None,
+        }
+    }
+}
+
+/// The stages that make `content` so. In order:
+///
+/// 1. Webhooks that no longer limit writes are removed: while they exist, they refuse the operator's own writes.
+/// 2. All other objects are written, as far as they differ.
+/// 3. Webhooks that limit writes come last of what is written, since they refuse the operator's own writes.
+/// 4. Other objects that are no longer wanted are removed.
+///
+/// In a tenant cluster that was never configured, objects are created without a read before.
+pub(super) fn of(content: &Content, was_configured: bool) -> Vec<Stage> {
+    let put = |object: &Object| {
+        if was_configured {
+            Step::Ensure(object.clone())
+        } else {
+            Step::Create(object.clone())
+        }
+    };
+    let written = |limits: bool| {
+        let objects = content.objects.iter();
+        objects
+            .filter(|object| is_limit(object.key.kind) == limits)
+            .map(put)
+            .collect()
+    };
+    let removed = |limits: bool| {
+        let prunes = content.prunes.iter();
+        prunes
+            .filter(|prune| is_limit(prune.kind) == limits)
+            .cloned()
+            .map(Step::Remove)
+            .collect()
+    };
+    let stage = |steps: Vec<Step>, concurrency| Stage { steps, concurrency };
+    let mut stages = vec![
+        stage(removed(true), 1),
+        stage(written(false), WRITES),
+        stage(written(true), WRITES),
+        stage(removed(false), 1),
+    ];
+    stages.retain(|stage| !stage.steps.is_empty());
+    stages
+}
+
+/// True for the kind of the webhooks that limit writes.
+fn is_limit(kind: Kind) -> bool {
+    kind == Kind::ValidatingWebhookConfiguration
+}
+
+#[cfg(test)]
+#[path = "stages_tests.rs"]
+mod tests;
