@@ -87,9 +87,12 @@ impl Reconcile<'_> {
     }
 
     /// Writes the TenantControlPlane to its cluster, and the published Secrets to the provider's own.
+    ///
+    /// A Secret that comes before the TenantControlPlane is the CA that a user made for it: without it, the operator
+    /// would make another CA, so that the TenantControlPlane waits until the Secret exists.
     async fn write_objects(&mut self, plan: &Plan) -> bool {
         let mut changed = false;
-        for object in &plan.objects {
+        for (index, object) in plan.objects.iter().enumerate() {
             let step = Step::of(object);
             let written = match step {
                 Step::Tenant => self.write_tenant(object, plan.take_over).await,
@@ -105,7 +108,12 @@ impl Reconcile<'_> {
                         let secrets = &self.context.dependents.secrets;
                         secrets.changed(&self.secret(object), None);
                     }
+                    let exists = matches!(error, WriteError::AlreadyExists(_));
                     self.failures.add(step, error);
+                    let mut later = plan.objects[index + 1..].iter();
+                    if !exists && later.any(|object| Step::of(object) == Step::Tenant) {
+                        return changed;
+                    }
                 }
             }
         }

@@ -50,6 +50,38 @@ pub(super) fn authority_source(tenant: &TenantControlPlane) -> Option<String> {
     certificates.ca.as_ref()?.secret_name.clone()
 }
 
+/// Keys of certificate and private key in the Secret that Cluster API documents for a CA of one's own.
+const GIVEN: [&str; 2] = ["tls.crt", "tls.key"];
+
+/// Secret with the CA that a user made for the Cluster, under the name at which the operator takes a CA of the
+/// user. `None` if there is none, if both names are the same, or if the tenant is in another management cluster.
+pub(super) fn given_authority(builder: &PlanBuilder, cluster: &Cluster) -> Option<Object> {
+    let snapshot = builder.snapshot;
+    let name = authority(&snapshot.place.name);
+    let published = authority(&cluster_label(cluster).1);
+    if snapshot.place.kubeconfig.is_some() || name == published {
+        return None;
+    }
+    let given = snapshot.secrets.get(&published);
+    let given = given.filter(|live| is_of_user(live) && live.type_.as_deref() == Some(SECRET_TYPE));
+    let data = given?.data.as_ref()?;
+    let pair = GIVEN.map(|key| data.get(key).map(|bytes| (key.to_owned(), bytes.clone())));
+    let [Some(certificate), Some(key)] = pair else {
+        return None;
+    };
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: snapshot.control_plane.metadata.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        type_: Some(SECRET_TYPE.to_owned()),
+        data: Some(BTreeMap::from([certificate, key])),
+        ..Secret::default()
+    };
+    Some(Object::of(&secret).with(Intent::Create))
+}
+
 /// Plans both Secrets and sets the condition about them.
 pub(super) fn plan(
     builder: &mut PlanBuilder,
@@ -199,6 +231,10 @@ fn plan_secret(
         builder.requeue_within(FOREIGN_RETRY);
         return Err(why);
     }
+    if live.is_some_and(is_of_user) {
+        // It has the content already, and stays its owner's.
+        return Ok(());
+    }
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(name),
@@ -255,14 +291,24 @@ fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'stat
         );
         return Some(("SecretTypeWrong", text));
     }
-    let component = labels.and_then(|labels| labels.get(labels::COMPONENT));
-    let ours = controller.is_some() || component.is_some_and(|component| component == "capi");
-    (!ours && live.data.as_ref() != Some(data)).then(|| {
+    let differs = data
+        .iter()
+        .any(|(key, bytes)| live.data.as_ref().and_then(|live| live.get(key)) != Some(bytes));
+    (is_of_user(live) && differs).then(|| {
         let text = format!(
-            "the Secret {name} is there and was not made for this control plane: its content is not that of the TenantControlPlane, which makes its own CA; keep a copy if you need it and delete it"
+            "the Secret {name} is there and was not made for this control plane: its content is not that of the TenantControlPlane, which has another CA already; keep a copy if you need it and delete it. A CA that is there before the control plane becomes its CA"
         );
         ("SecretForeign", text)
     })
+}
+
+/// True if a user made the Secret: neither a controller nor the provider's or the operator's label says otherwise.
+fn is_of_user(live: &Secret) -> bool {
+    let labels = live.metadata.labels.as_ref();
+    let component = labels.and_then(|labels| labels.get(labels::COMPONENT));
+    ownership::controller(&live.metadata).is_none()
+        && component.is_none_or(|component| component != "capi")
+        && labels.is_none_or(|labels| !labels.contains_key(labels::PROJECT))
 }
 
 #[cfg(test)]

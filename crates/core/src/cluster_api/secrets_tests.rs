@@ -35,6 +35,76 @@ fn a_ca_of_the_user_is_neither_used_nor_replaced() {
     assert!(plan.requeue_at.is_some(), "no watch reports its deletion");
 }
 
+/// A Secret `c-ca` as a user makes it for the Cluster `c`, whose control plane is called `a`.
+fn of_user() -> Secret {
+    let data = [("tls.crt", "ca.crt"), ("tls.key", "ca.key")];
+    let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.into())));
+    Secret {
+        metadata: ObjectMeta {
+            name: Some("c-ca".to_owned()),
+            labels: Some([(CLUSTER_NAME.to_owned(), "c".to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(SECRET_TYPE.to_owned()),
+        data: Some(data.into()),
+        ..Secret::default()
+    }
+}
+
+#[test]
+fn a_ca_that_a_user_made_for_the_cluster_is_given_to_the_tenant_before_it_exists() {
+    let mut snapshot = snapshot(json!({}));
+    snapshot.secrets.insert("c-ca".to_owned(), of_user());
+    let objects = plan(&snapshot).objects;
+    let [given, tenant] = objects.as_slice() else {
+        panic!("the CA and the tenant: {objects:?}");
+    };
+    assert_eq!(
+        (given.key.name.as_str(), tenant.key.name.as_str()),
+        ("a-ca", "a")
+    );
+    assert_eq!(given.intent, Intent::Create);
+    assert_eq!(
+        given.body["data"],
+        serde_json::to_value(of_user()).unwrap()["data"]
+    );
+    assert_eq!(given.body["metadata"]["ownerReferences"], Value::Null);
+
+    // The operator's Secret of the same content; the user's stays as it is.
+    let converged = converge(snapshot, "192.0.2.9:6443");
+    assert_eq!(converged.secrets["c-ca"], of_user());
+    let said = converged.control_plane.status.unwrap().conditions;
+    let said = find(&said, "KubeadmResourcesCreated").unwrap();
+    assert_eq!(said.status, "True", "{}", said.message);
+}
+
+#[test]
+fn a_ca_is_given_to_the_tenant_only_if_a_user_made_it_whole_under_another_name() {
+    let given = |name: &str, change: &dyn Fn(&mut Secret)| {
+        let mut snapshot = snapshot(json!({}));
+        let mut secret = of_user();
+        change(&mut secret);
+        snapshot.secrets.insert(name.to_owned(), secret);
+        plan(&snapshot).objects.len() == 2
+    };
+    assert!(given("c-ca", &|_| ()));
+    assert!(!given("d-ca", &|_| ()));
+    assert!(!given("c-ca", &|secret| secret.type_ = Some("Opaque".to_owned())));
+    assert!(!given("c-ca", &|secret| {
+        secret.data.as_mut().unwrap().remove("tls.key");
+    }));
+    // Published by this provider, as before a restore.
+    assert!(!given("c-ca", &|secret| {
+        let labels = secret.metadata.labels.as_mut().unwrap();
+        labels.insert(labels::COMPONENT.to_owned(), "capi".to_owned());
+    }));
+    // Of another tenant.
+    assert!(!given("c-ca", &|secret| {
+        let labels = secret.metadata.labels.as_mut().unwrap();
+        labels.insert(labels::PROJECT.to_owned(), "kamaji".to_owned());
+    }));
+}
+
 #[test]
 fn the_ca_of_another_tenant_is_reported_without_advice_to_delete_it() {
     let (plan, said) = found("c-ca", |secret| {

@@ -20,7 +20,7 @@ use super::{
     conditions::TENANT_CREATED,
     endpoint,
     ownership::{OWNER, cluster_label, foreign, mark, owner_reference},
-    placement, rollout,
+    placement, rollout, secrets,
     types::Snapshot,
 };
 use crate::{
@@ -54,6 +54,11 @@ pub(super) fn plan<'a>(
     if !live.is_some_and(|live| as_planned(&desired, live)) {
         let observed = live.map(|live| Version::of(&live.metadata));
         let intent = observed.map_or(Intent::Create, Intent::Update);
+        if live.is_none() {
+            // Before the tenant, which would get a CA of its own otherwise.
+            let given = secrets::given_authority(builder, cluster);
+            builder.plan.objects.extend(given);
+        }
         builder.plan.objects.push(desired.with(intent));
         builder.plan.take_over = live.is_some_and(|live| stamped(live).is_none());
     }

@@ -191,17 +191,49 @@ async fn an_unreachable_webhook_is_reported_until_it_is_removed() {
         .await;
 }
 
+/// A CA as Cluster API documents it for the Cluster `c`.
+fn ca_of_user(certificate: &str, key: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "cluster.x-k8s.io/secret",
+        "metadata": {"name": "c-ca", "namespace": NAMESPACE, "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_a_user_made_for_the_cluster_becomes_the_ca_of_a_control_plane_of_another_name() {
+    let environment = Environment::new().await;
+    // The content that the test, as the operator, puts into the tenant's CA.
+    environment.apply(ca_of_user("certificate", "key")).await;
+    let before = environment.secrets().get("c-ca").await.unwrap();
+    let _provider = environment.start_provider();
+    environment.create_cluster("c", "cp", None).await;
+    environment.wait_for_tenant("cp").await;
+    let given = environment.secrets().get("cp-ca").await.unwrap();
+    assert_eq!(given.data, before.data);
+    assert_eq!(
+        given.metadata.owner_references, None,
+        "the operator takes it"
+    );
+    let params = kube::api::DeleteParams::default();
+    // A type cannot be changed, and the test applies another one.
+    environment
+        .secrets()
+        .delete("cp-ca", &params)
+        .await
+        .unwrap();
+    environment.start_tenant("cp").await;
+    environment.wait_until_available("cp").await;
+    assert_eq!(environment.secrets().get("c-ca").await.unwrap(), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_of_the_user_is_not_replaced() {
     let environment = Environment::new().await;
-    let own = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "cluster.x-k8s.io/secret",
-        "metadata": {"name": "c-ca", "namespace": NAMESPACE, "labels": {"cluster.x-k8s.io/cluster-name": "c"}},
-        "stringData": {"tls.crt": "mine", "tls.key": "mine, too"},
-    });
-    environment.apply(own).await;
     let _provider = environment.start_provider();
     environment.create_cluster("c", "cp", None).await;
+    environment.wait_for_tenant("cp").await;
+    environment.apply(ca_of_user("mine", "mine, too")).await;
     environment.start_tenant("cp").await;
     let expected = ("False", "SecretForeign");
     environment
