@@ -20,6 +20,7 @@ pub mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kamaji_core::{object::Kind, salvage, tenant_cluster::schedule};
 use kube::Api;
@@ -50,6 +51,10 @@ const TENANT_CLUSTER_TIME_LIMIT: Duration = Duration::from_secs(20);
 const CHECK_TIME_LIMIT: Duration = Duration::from_mins(1);
 /// Time limit of the request for the management cluster's uid.
 const UID_TIME_LIMIT: Duration = Duration::from_secs(20);
+/// Time limit of the first observation of one DataStore.
+const STORE_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// Longest wait after a failed reconcile of a DataStore, for which all of its tenants wait.
+const STORE_RETRY: Duration = Duration::from_mins(1);
 /// DataStores that are reconciled at the same time.
 const STORES: usize = 4;
 
@@ -140,6 +145,7 @@ async fn context(
             .watched("tenant clusters", &watchdog),
         store_queue: Queue::default()
             .measured(metrics.queue("datastore"))
+            .retried_within(STORE_RETRY)
             .watched("DataStores", &watchdog),
         check_queue: Queue::default()
             .measured(metrics.queue("datastorecheck"))
@@ -268,15 +274,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     context.writer.leading().await;
     let cluster = cluster(&context).await;
     context.cluster.get_or_init(|| cluster);
-    // Resolved before any tenant is reconciled, so that no tenant reports an unobserved DataStore as missing.
-    for (name, object) in context.data_stores.all() {
-        context.watchdog.beat("the first observation of DataStores");
-        if let Err(error) = store::resolve(&context, &name, &object).await {
-            tracing::warn!(store = %name, %error, "its Secrets cannot be read");
-            let why = format!("its Secrets cannot be read: {error}");
-            store::unobserved(&context, &name, &why);
-        }
-    }
+    resolve_stores(&context).await;
     for (name, why) in context.data_stores.all_unreadable() {
         store::unreadable(&context, &name, &why);
     }
@@ -292,6 +290,25 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     );
     tokio::join!(tenants, stores, tenant_clusters, checks(&context));
     Err(RunError::Ended("a queue".to_owned()))
+}
+
+/// Resolves every DataStore, so that no tenant reports an unobserved one as missing. A DataStore whose Secrets cannot
+/// be read in time is not ready until its own reconcile, which is retried, has read them.
+async fn resolve_stores(context: &Context) {
+    let resolving = stream::iter(context.data_stores.all());
+    let resolving = resolving.for_each_concurrent(STORES, |(name, object)| async move {
+        context.watchdog.beat("the first observation of DataStores");
+        let resolved = store::resolve(context, &name, &object);
+        let why = match tokio::time::timeout(STORE_TIME_LIMIT, resolved).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => kamaji_shell::error::chain(&error),
+            Err(_) => format!("no answer within {STORE_TIME_LIMIT:?}"),
+        };
+        let why = format!("its Secrets cannot be read: {why}");
+        tracing::warn!(store = %name, "{why}");
+        store::unobserved(context, &name, &why);
+    });
+    resolving.await;
 }
 
 async fn tenants(context: &Arc<Context>) {
@@ -338,6 +355,7 @@ async fn stores(context: &Arc<Context>) {
     let work = |name| store::reconcile(context.clone(), watches.clone(), name);
     let abort = |name: &String, what: &Abort| {
         tracing::error!(store = %name, "the reconcile failed: {what}");
+        store::unobserved(context, name, &format!("its reconcile failed: {what}"));
     };
     context.store_queue.clone().run(limits, work, abort).await;
 }

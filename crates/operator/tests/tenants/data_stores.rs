@@ -1,14 +1,18 @@
 //! DataStores with mistakes: conditions and events name each mistake, and tenants converge once it is corrected,
 //! without a restart.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::api::core::v1::Event;
 use kamaji_api::{condition, datastore::DataStore};
 use kamaji_e2e::pki::Authority;
-use kube::{Api, api::ListParams};
+use kube::{Api, Client, api::ListParams, client::Body, core::Status};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
+use tokio::sync::watch as channel;
 
 use crate::environment::{Environment, NAMESPACE, wait_until};
 
@@ -190,6 +194,100 @@ async fn an_unusable_datastore_reports_its_cause_and_its_tenant_converges_once_i
         environment.wait_for_objects(name).await;
         assert!(is_valid(&environment, name).await, "{name}");
     }
+}
+
+/// At first, the API server fails to answer for the Secret of one DataStore, and never answers for that of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn datastores_whose_secrets_cannot_be_read_at_start_are_not_ready_and_recover_by_themselves()
+{
+    let environment = Environment::new().await;
+    for name in ["failing", "silent"] {
+        apply_secret(&environment, name, &valid_material(&environment)).await;
+        data_store_with_secret(&environment, name).await;
+        environment.tenant(name, json!({"dataStore": name})).await;
+    }
+    environment.tenant("neighbour", json!({})).await;
+    let (repair, repaired) = channel::channel(false);
+    let wrap = move |request: http::Request<Body>, client: Client| {
+        let mut repaired = repaired.clone();
+        async move {
+            let path = request.uri().path();
+            let failing = path.ends_with("/kamaji-system/secrets/failing") && !*repaired.borrow();
+            if path.ends_with("/kamaji-system/secrets/silent") {
+                let _ = repaired.wait_for(|repaired| *repaired).await;
+            }
+            if failing {
+                let status = Status::failure("etcdserver: request timed out", "InternalError");
+                return Err(kube::Error::Api(Box::new(status.with_code(500))));
+            }
+            client.send(request).await
+        }
+    };
+    let started = Instant::now();
+    let _operator = environment.run_through(Environment::settings(), wrap);
+    environment.wait_for_objects("neighbour").await;
+    let elapsed = started.elapsed();
+    assert!(elapsed < Duration::from_secs(30), "{elapsed:?}");
+    for (name, words) in [
+        ("failing", "request timed out"),
+        ("silent", "no answer within"),
+    ] {
+        let message = environment
+            .wait_for_condition(name, "DataStoreReady", "DataStoreNotReady")
+            .await;
+        assert!(
+            message.contains(name) && message.contains(words),
+            "{message}"
+        );
+        assert!(message.contains("tried again by itself"), "{message}");
+    }
+    repair.send(true).unwrap();
+    for name in ["failing", "silent"] {
+        environment.wait_for_objects(name).await;
+        assert!(is_valid(&environment, name).await, "{name}");
+    }
+}
+
+/// The tenant's Deployment cannot be written, so that no reconcile completes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_condition_of_the_datastore_is_updated_while_another_write_fails() {
+    let environment = Environment::new().await;
+    let client = environment.etcd_client().await;
+    client.auth_client().auth_disable().await.unwrap();
+    environment
+        .apply(json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "down"},
+            "webhooks": [{
+                "name": "down.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "clientConfig": {"url": "https://127.0.0.1:1/"}, "failurePolicy": "Fail",
+                "rules": [{"apiGroups": ["apps"], "apiVersions": ["*"], "operations": ["*"],
+                    "resources": ["deployments"]}],
+            }],
+        }))
+        .await;
+    let _operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    let message = environment
+        .wait_for_condition("t", "DataStoreReady", "AccessControlOff")
+        .await;
+    assert!(message.contains("auth enable"), "{message}");
+    client.auth_client().auth_enable().await.unwrap();
+    environment
+        .wait_for_condition("t", "DataStoreReady", "AsPlanned")
+        .await;
+    let message = environment
+        .wait_for_condition("t", "Ready", "WriteFailed")
+        .await;
+    assert!(message.contains("down.example.com"), "{message}");
+    let conditions = environment.tenants().get("t").await.unwrap();
+    let conditions = conditions.status.unwrap().conditions;
+    let ready = condition::find(&conditions, "DataStoreReady").unwrap();
+    assert_eq!(
+        (ready.status.as_str(), ready.message.as_str()),
+        ("True", "")
+    );
 }
 
 /// Waits until a tenant has an event with `reason`.

@@ -24,6 +24,7 @@ use kamaji_operator::{run_with, settings::Settings};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    client::Body,
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -182,7 +183,25 @@ impl Environment {
 
     /// Starts an operator with these settings.
     pub fn run(&self, settings: Settings) -> Operator {
+        self.run_as(self.account.clone(), settings)
+    }
+
+    /// Starts an operator with these settings whose requests go through `wrap`, which gets each request and
+    /// the client to send it with.
+    pub fn run_through<F>(
+        &self,
+        settings: Settings,
+        wrap: impl Fn(http::Request<Body>, Client) -> F + Clone + Send + 'static,
+    ) -> Operator
+    where
+        F: Future<Output = Result<http::Response<Body>, kube::Error>> + Send + 'static,
+    {
         let client = self.account.clone();
+        let service = tower::service_fn(move |request| wrap(request, client.clone()));
+        self.run_as(Client::new(service, "default"), settings)
+    }
+
+    fn run_as(&self, client: Client, settings: Settings) -> Operator {
         Operator(tokio::spawn(async move {
             let ended = run_with(client, settings, std::future::pending()).await;
             tracing::info!(?ended, "the operator ended");
