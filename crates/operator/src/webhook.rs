@@ -35,7 +35,10 @@ use kamaji_core::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use kamaji_shell::heavy;
+use kamaji_shell::{
+    heavy,
+    json_weight::{self, Weight},
+};
 use review::{Answer, Question, Review, Write};
 
 /// Path of the defaults of a TenantControlPlane.
@@ -97,6 +100,14 @@ fn parsed<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Box<Response>> {
 }
 
 fn response(evaluate: Evaluate, knowledge: &dyn Knowledge, body: &[u8]) -> Response {
+    let weight = Weight::of(body);
+    if weight > json_weight::REVIEW {
+        let text = format!(
+            "the object has so many lists and objects that it takes {weight} bytes to read, of which there may be {}: make it smaller",
+            json_weight::REVIEW
+        );
+        return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+    }
     let question: Question = match parsed(body) {
         Ok(question) => question,
         Err(refused) => return *refused,

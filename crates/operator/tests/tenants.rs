@@ -33,6 +33,8 @@ mod foreign;
 mod killed;
 #[path = "tenants/leadership.rs"]
 mod leadership;
+#[path = "tenants/memory.rs"]
+mod memory;
 #[path = "tenants/orphan.rs"]
 mod orphan;
 #[path = "tenants/ownership.rs"]

@@ -11,7 +11,10 @@ use axum::{
     routing::post,
 };
 use kamaji_core::cluster_api::conversion;
-use kamaji_shell::heavy;
+use kamaji_shell::{
+    heavy,
+    json_weight::{self, Weight},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -55,6 +58,14 @@ async fn convert(body: Bytes) -> Response {
 }
 
 fn converted(body: &[u8]) -> Response {
+    let weight = Weight::of(body);
+    if weight > json_weight::CONVERSION {
+        let text = format!(
+            "the objects take {weight} bytes to read, of which there may be {}: list fewer at once",
+            json_weight::CONVERSION
+        );
+        return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+    }
     match serde_json::from_slice::<Review>(body) {
         Ok(review) => Json(answer(review.request)).into_response(),
         Err(error) => {

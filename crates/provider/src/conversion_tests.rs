@@ -36,3 +36,13 @@ fn a_failed_conversion_is_answered_with_a_message() {
     assert_eq!(result["status"], "Failure");
     assert!(!result["message"].as_str().unwrap().is_empty());
 }
+
+#[test]
+fn a_review_that_grows_when_it_is_parsed_is_refused_before() {
+    let objects = r#"{"":0},"#.repeat(140_000);
+    let body = format!(
+        r#"{{"request":{{"uid":"u","desiredAPIVersion":"g/v1","objects":[{objects}{{}}]}}}}"#
+    );
+    let response = converted(body.as_bytes());
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}

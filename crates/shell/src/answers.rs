@@ -1,7 +1,8 @@
 //! [`Answers`]: limits on the bytes that an API server may answer before a request fails.
 //!
 //! A tenant's API server is whatever runs behind the tenant's Service. Its answers are read into memory
-//! before they are parsed, so that an endless one would end the operator for all tenants.
+//! before they are parsed, so that an endless one would end the operator for all tenants, and so would one
+//! that takes a hundred times its length once it is parsed ([`Weight`]).
 
 use std::{
     pin::Pin,
@@ -18,12 +19,18 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
+use super::json_weight::Weight;
+
 /// Bytes of one answer of a tenant's API server: the largest object of Kubernetes has 1.5 MiB.
 const TENANT: usize = 4 << 20;
 /// Bytes of one answer of another management cluster.
 const EXTERNAL: usize = 16 << 20;
 /// Bytes of one answer of the management cluster.
 const MANAGEMENT: usize = 64 << 20;
+/// Bytes that one answer of a tenant's API server may take once it is parsed.
+const TENANT_PARSED: usize = 64 << 20;
+/// Bytes that one answer of another management cluster may take once it is parsed.
+const EXTERNAL_PARSED: usize = 512 << 20;
 /// Bytes of a tenant's answer that the shared limit does not count: nearly all answers are smaller.
 const FREE: usize = 128 << 10;
 /// KiB of all larger answers of tenants, or of other management clusters, that are being read.
@@ -33,6 +40,8 @@ const LARGE: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub struct Answers {
     most: usize,
+    /// Bytes of one answer once it is parsed; `None` for an API server that is trusted.
+    parsed: Option<usize>,
     budget: Option<Arc<Semaphore>>,
 }
 
@@ -44,24 +53,33 @@ pub enum Refused {
         "the answer has more than {0} bytes, which no answer of an API server needs: is something else listening there?"
     )]
     TooLong(usize),
+    /// One answer would take more than this number of bytes once it is parsed.
+    #[error(
+        "the answer holds more objects and lists than any object of Kubernetes, {0} bytes once they are read: is something else listening there?"
+    )]
+    TooDense(usize),
     /// All large answers together exceed their shared limit.
     #[error("too many large answers are being read at once: it is tried again")]
     TooMany,
 }
 
 impl Answers {
-    /// Limits for tenants: 4 MiB for each answer, and 16 MiB for all large ones together.
+    /// Limits for tenants: 4 MiB for each answer, 64 MiB for what it takes once it is parsed, and 16 MiB for all large
+    /// ones together.
     pub fn of_tenants() -> Self {
         Self {
             most: TENANT,
+            parsed: Some(TENANT_PARSED),
             budget: Some(Arc::new(Semaphore::new(LARGE))),
         }
     }
 
-    /// Limits for other management clusters: 16 MiB for each answer and for all large ones together.
+    /// Limits for other management clusters: 16 MiB for each answer and for all large ones together, and 512 MiB for
+    /// what one takes once it is parsed.
     pub fn of_externals() -> Self {
         Self {
             most: EXTERNAL,
+            parsed: Some(EXTERNAL_PARSED),
             budget: Some(Arc::new(Semaphore::new(LARGE))),
         }
     }
@@ -70,6 +88,7 @@ impl Answers {
     pub fn of_management() -> Self {
         Self {
             most: MANAGEMENT,
+            parsed: None,
             budget: None,
         }
     }
@@ -119,6 +138,7 @@ where
                 watch,
                 answers,
                 read: 0,
+                weight: Weight::default(),
                 paid: Vec::new(),
             }))
         })
@@ -132,6 +152,8 @@ pub struct BoundedBody<B> {
     answers: Answers,
     /// Bytes of the answer, or of the event.
     read: usize,
+    /// Memory that `read` bytes take once they are parsed.
+    weight: Weight,
     paid: Vec<OwnedSemaphorePermit>,
 }
 
@@ -155,7 +177,25 @@ impl<B> BoundedBody<B> {
         if longest > self.answers.most {
             return Err(Refused::TooLong(self.answers.most));
         }
+        self.weigh(data)?;
         self.pay(before)
+    }
+
+    /// Weighs the answer; of a watch, each event, which ends with its line.
+    fn weigh(&mut self, data: &[u8]) -> Result<(), Refused> {
+        let Some(most) = self.answers.parsed else {
+            return Ok(());
+        };
+        for (n, line) in data.split(|byte| *byte == b'\n').enumerate() {
+            if n > 0 && self.watch {
+                self.weight = Weight::default();
+            }
+            self.weight.add(line);
+            if self.weight.bytes() > most {
+                return Err(Refused::TooDense(most));
+            }
+        }
+        Ok(())
     }
 
     fn pay(&mut self, before: usize) -> Result<(), Refused> {

@@ -58,6 +58,7 @@ async fn an_endless_answer_is_read_up_to_the_limit() {
 async fn a_watch_is_limited_by_event_and_not_in_total() {
     let answers = Answers {
         most: 1 << 20,
+        parsed: None,
         budget: None,
     };
     let uri = "/api/v1/pods?allowWatchBookmarks=true&watch=true&timeoutSeconds=240";
@@ -87,4 +88,20 @@ async fn large_answers_of_all_tenants_share_one_limit_and_small_ones_do_not_coun
     held.clear();
     let again = read(&answers, "/", blocks(BLOCK, 64)).await;
     assert_eq!(again, (TENANT, None));
+}
+
+#[tokio::test]
+async fn an_answer_that_grows_when_it_is_parsed_is_refused_and_a_watch_by_its_event() {
+    const DENSE: &[u8] = b"{\"\":0},";
+    const EVENTS: &[u8] = b"{\"a\":[{\"b\":0}]}\n";
+    let answers = Answers::of_tenants();
+    let refused = Some(Refused::TooDense(TENANT_PARSED));
+    let (bytes, why) = read(&answers, "/api/v1/pods", blocks(DENSE, usize::MAX)).await;
+    assert_eq!(why, refused);
+    assert!(bytes < TENANT / 8, "{bytes}");
+    let watch = "/api/v1/pods?watch=true";
+    let many = read(&answers, watch, blocks(EVENTS, 100_000)).await;
+    assert_eq!(many, (100_000 * EVENTS.len(), None));
+    let (_, why) = read(&answers, watch, blocks(DENSE, usize::MAX)).await;
+    assert_eq!(why, refused);
 }

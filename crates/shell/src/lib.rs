@@ -4,7 +4,7 @@
 //! - [`apply`] is the only way to write, [`lease`] decides who may, [`storm`] ends fights for a field;
 //! - [`events`] and [`telemetry`] report;
 //! - [`serve`], [`listen`], [`drain`], [`metrics_access`] and [`webhook_certificate`] serve HTTP;
-//! - [`remote`] connects to tenant clusters, [`answers`] and [`bounded`] limit what they send;
+//! - [`remote`] connects to tenant clusters, [`answers`], [`bounded`] and [`json_weight`] limit what they send;
 //! - [`process`] and [`watchdog`] start, supervise and stop it all.
 //!
 //! Only this crate and its users read clocks and use the network; `kamaji-core` decides.
@@ -18,6 +18,7 @@ pub mod error;
 pub mod events;
 pub mod heavy;
 pub mod index;
+pub mod json_weight;
 pub mod key;
 pub mod lease;
 pub mod listen;

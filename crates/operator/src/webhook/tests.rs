@@ -319,6 +319,19 @@ async fn kubelet_patches_that_grow_the_document_are_refused() {
 }
 
 #[tokio::test]
+async fn review_that_grows_when_it_is_parsed_is_refused_before() {
+    let dense = format!("[{}0]", r#"{"":0},"#.repeat(20_000));
+    let body = format!(
+        r#"{{"request":{{"uid":"u","operation":"CREATE","namespace":"n","name":"x","object":{dense}}}}}"#
+    );
+    for path in [VALIDATE_TENANT, MUTATE_TENANT, VALIDATE_DATA_STORE] {
+        let (status, text) = post(known(), path, body.clone()).await;
+        assert_eq!(status, 413, "{text}");
+        assert!(text.contains("make it smaller"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn refusal_lists_a_bounded_number_of_reasons() {
     let mut object = tenant("v1.35.0");
     let sans: Vec<String> = (0..1000)

@@ -24,6 +24,19 @@ pub async fn start_with_webhooks_and(mut settings: Settings) -> (Environment, Op
     let environment = Environment::new().await;
     let port = free_port().unwrap();
     settings.webhooks = Some(([127, 0, 0, 1], port).into());
+    install_webhooks(&environment, port).await;
+    let operator = environment.run(settings);
+    wait_until("the webhooks to answer", async || {
+        create(&environment, &tenant("dry-run", &json!({})), true)
+            .await
+            .ok()
+    })
+    .await;
+    (environment, operator)
+}
+
+/// Installs the configuration that users install, for webhooks at a port of this machine.
+pub async fn install_webhooks(environment: &Environment, port: u16) {
     // The API server resolves such a Service to this machine, and checks the certificate for the Service's name.
     environment
         .apply(json!({
@@ -41,18 +54,10 @@ pub async fn start_with_webhooks_and(mut settings: Settings) -> (Environment, Op
         }
         environment.apply(configuration).await;
     }
-    let operator = environment.run(settings);
-    wait_until("the webhooks to answer", async || {
-        create(&environment, &tenant("dry-run", &json!({})), true)
-            .await
-            .ok()
-    })
-    .await;
-    (environment, operator)
 }
 
 /// Creates an object. Returns the stored object and the warnings, or the message of the refusal.
-async fn create(
+pub async fn create(
     environment: &Environment,
     object: &Value,
     dry_run: bool,
