@@ -37,7 +37,7 @@ pub fn bind(
     let (user, password) = match (&store.driver, &store.basic_auth) {
         (Driver::Nats, Some((user, password))) => (user.clone(), password.clone()),
         _ => (
-            tenant.data_store_user().to_owned(),
+            tenant.data_store_user(store.driver).into_owned(),
             current.unwrap_or_else(|| seed.for_purpose("datastore-password").uuid_v4()),
         ),
     };
@@ -75,6 +75,7 @@ fn examine(tenant: &Tenant, store: &ResolvedDataStore) -> Result<(), NameRefusal
         filled(setup.and_then(|s| s.schema.as_ref())),
         filled(setup.and_then(|s| s.user.as_ref())),
     ];
+    let user = tenant.data_store_user(store.driver);
     let names = [
         (
             Part::Schema,
@@ -83,7 +84,7 @@ fn examine(tenant: &Tenant, store: &ResolvedDataStore) -> Result<(), NameRefusal
         ),
         (
             Part::User,
-            tenant.data_store_user(),
+            &*user,
             ["spec.dataStoreUsername", "status.storage.setup.user"],
         ),
     ];

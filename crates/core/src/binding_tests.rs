@@ -37,6 +37,24 @@ fn etcd_needs_no_connection_string_and_others_take_the_first_endpoint() {
 }
 
 #[test]
+fn a_mysql_user_is_the_uid_without_hyphens_and_the_recorded_one_wins() {
+    let user = |changes| {
+        let fixture = snapshot(changes);
+        let tenant = Tenant::parse(&fixture.object).unwrap();
+        let store = ResolvedDataStore {
+            driver: Driver::MySql,
+            endpoints: vec!["db:3306".to_owned()],
+            ..store()
+        };
+        bind(&tenant, &store, None, &fixture).unwrap().user
+    };
+    assert_eq!(user(json!({})), "11111111222233334444555555555555");
+    let setup = json!({"schema": "s", "user": "old"});
+    let recorded = json!({"status": {"storage": {"setup": setup}}});
+    assert_eq!(user(recorded), "old");
+}
+
+#[test]
 fn a_binding_does_not_show_its_password() {
     let binding = bound(None);
     assert!(!format!("{binding:?}").contains(&binding.password));

@@ -1,3 +1,4 @@
+use kamaji_api::datastore::Driver;
 use serde_json::{Value, json};
 
 use super::*;
@@ -106,7 +107,7 @@ fn the_recorded_datastore_setup_wins_over_spec_and_uid() {
     set_up["status"] = json!({"storage": {"setup": {"schema": "old", "user": "old-user"}}});
     let tenant = parse(set_up).unwrap();
     assert_eq!(
-        (tenant.schema(), tenant.data_store_user()),
+        (tenant.schema(), &*tenant.data_store_user(Driver::Etcd)),
         ("old", "old-user")
     );
 }

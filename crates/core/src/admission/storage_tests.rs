@@ -3,6 +3,7 @@
     reason = "json! makes values, not references"
 )]
 
+use kamaji_api::datastore::Driver;
 use serde_json::{Value, json};
 
 use crate::admission::{
@@ -129,7 +130,7 @@ fn a_claim_has_the_schema_and_user_of_the_plan() {
         let claim = Claim::of(&object).expect("it is stored");
         assert_eq!(
             (claim.schema.as_str(), claim.user.as_str()),
-            (tenant.schema(), tenant.data_store_user())
+            (tenant.schema(), &*tenant.data_store_user(Driver::Etcd))
         );
     }
     assert_eq!(Claim::of(&tenant(json!({}))), None);

@@ -1,6 +1,8 @@
 //! Schema and user of a tenant: which names it has, and which names a datastore allows. Admission, plans and
 //! drivers use these rules.
 
+use std::borrow::Cow;
+
 use kamaji_api::{
     datastore::Driver,
     owner,
@@ -53,20 +55,40 @@ pub fn schema_and_user<'a>(
     spec: &'a TenantControlPlaneSpec,
     uid: &'a str,
 ) -> DatabaseNames<'a> {
-    let first = |recorded: Option<&'a String>, requested: Option<&'a String>| {
-        let mut given = recorded.into_iter().chain(requested).map(String::as_str);
-        given.find(|text| !text.is_empty()).unwrap_or(uid)
-    };
+    let recorded = setup.and_then(|setup| setup.schema.as_ref());
     DatabaseNames {
-        schema: first(
-            setup.and_then(|setup| setup.schema.as_ref()),
-            spec.data_store_schema.as_ref(),
-        ),
-        user: first(
-            setup.and_then(|setup| setup.user.as_ref()),
-            spec.data_store_username.as_ref(),
-        ),
+        schema: first(recorded, spec.data_store_schema.as_ref()).unwrap_or(uid),
+        user: given_user(setup, spec).unwrap_or(uid),
     }
+}
+
+/// The user that a tenant has or gets at a datastore of `driver`: as [`schema_and_user`] finds it, but MySQL
+/// gets the uid without hyphens, since its users have at most 32 characters.
+pub fn user_at<'a>(
+    setup: Option<&'a StorageSetupStatus>,
+    spec: &'a TenantControlPlaneSpec,
+    uid: &'a str,
+    driver: Driver,
+) -> Cow<'a, str> {
+    match given_user(setup, spec) {
+        Some(given) => Cow::Borrowed(given),
+        None if driver == Driver::MySql => Cow::Owned(uid.replace('-', "")),
+        None => Cow::Borrowed(uid),
+    }
+}
+
+fn given_user<'a>(
+    setup: Option<&'a StorageSetupStatus>,
+    spec: &'a TenantControlPlaneSpec,
+) -> Option<&'a str> {
+    let recorded = setup.and_then(|setup| setup.user.as_ref());
+    first(recorded, spec.data_store_username.as_ref())
+}
+
+/// The first text that is not empty.
+fn first<'a>(recorded: Option<&'a String>, requested: Option<&'a String>) -> Option<&'a str> {
+    let mut given = recorded.into_iter().chain(requested).map(String::as_str);
+    given.find(|text| !text.is_empty())
 }
 
 /// Reason for which a name cannot be a tenant's; its text goes after the name.
@@ -97,6 +119,16 @@ pub enum NameProblem {
         /// Most bytes that the datastore accepts.
         most: usize,
     },
+    /// MySQL keeps a grant's database name as a pattern, in which these characters take two places.
+    #[error(
+        "has {length} characters where _, % and \\ count twice, MySQL takes {most}: choose a shorter name"
+    )]
+    PatternTooLong {
+        /// Characters of the pattern.
+        length: usize,
+        /// Most characters of a pattern.
+        most: usize,
+    },
 }
 
 /// Names that PostgreSQL has for itself.
@@ -112,6 +144,9 @@ const MYSQL: [&str; 7] = [
     "mysql.infoschema",
 ];
 
+/// Length of a uid with its hyphens.
+const UID: usize = 36;
+
 /// Most bytes of a name: PostgreSQL 63, MySQL 64 for a schema and 32 for a user, others 253. Without a
 /// driver the most lenient limit counts.
 pub fn longest(part: Part, driver: Option<Driver>) -> usize {
@@ -126,7 +161,12 @@ pub fn longest(part: Part, driver: Option<Driver>) -> usize {
 /// Checks that a datastore of this driver allows the name. Without a driver, only what every driver
 /// refuses is refused.
 pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), NameProblem> {
-    let most = longest(part, driver);
+    let mysql = driver == Some(Driver::MySql);
+    let most = if mysql && part == Part::User && is_uid(text) {
+        UID
+    } else {
+        longest(part, driver)
+    };
     let of_driver: &[&str] = match driver {
         Some(Driver::PostgreSql) => &POSTGRESQL,
         Some(Driver::MySql) => &MYSQL,
@@ -135,12 +175,12 @@ pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), Nam
     let reserved = ["root", owner::KEYS, owner::DATABASE, owner::AUTH_PROBE_USER];
     if text.is_empty() {
         Err(NameProblem::Empty)
-    } else if reserved.contains(&text) || of_driver.contains(&text) {
-        Err(NameProblem::Reserved)
-    } else if let Some(c) = text
-        .chars()
-        .find(|c| *c == '/' || c.is_control() || c.is_whitespace())
+    } else if reserved.contains(&text)
+        || of_driver.contains(&text)
+        || mysql && of_driver.contains(&text.to_lowercase().as_str())
     {
+        Err(NameProblem::Reserved)
+    } else if let Some(c) = text.chars().find(|c| is_forbidden(*c, mysql)) {
         Err(NameProblem::Character(c))
     } else if text.len() > most {
         Err(NameProblem::TooLong {
@@ -148,9 +188,31 @@ pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), Nam
             driver: driver.map_or("the datastore", Driver::as_str),
             most,
         })
+    } else if mysql && part == Part::Schema && pattern_length(text) > most {
+        Err(NameProblem::PatternTooLong {
+            length: pattern_length(text),
+            most,
+        })
     } else {
         Ok(())
     }
+}
+
+/// True for a uid with its hyphens: upstream gave it to users of MariaDB, which takes 80 characters.
+fn is_uid(text: &str) -> bool {
+    text.len() == UID && uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// True for what no driver takes, and for what MySQL does not take beyond that: identifiers there have no
+/// character above U+FFFF.
+fn is_forbidden(c: char, mysql: bool) -> bool {
+    c == '/' || c.is_control() || c.is_whitespace() || mysql && c > '\u{ffff}'
+}
+
+/// Characters of a database name in a grant, with `_`, `%` and the backslash escaped.
+fn pattern_length(text: &str) -> usize {
+    let escaped = text.chars().filter(|c| matches!(c, '_' | '%' | '\\'));
+    text.chars().count() + escaped.count()
 }
 
 #[cfg(test)]

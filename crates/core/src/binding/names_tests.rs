@@ -30,6 +30,48 @@ fn names_of_a_database_itself_are_reserved_for_that_driver_alone() {
 }
 
 #[test]
+fn mysql_refuses_its_own_names_in_any_case_and_characters_beyond_its_identifiers() {
+    let mysql = |text: &str| examine(Part::Schema, text, Some(Driver::MySql));
+    assert_eq!(mysql("Information_Schema"), Err(NameProblem::Reserved));
+    let beyond = mysql("a\u{1f600}");
+    assert_eq!(beyond, Err(NameProblem::Character('\u{1f600}')));
+    assert_eq!(
+        examine(Part::Schema, "a\u{1f600}", Some(Driver::Etcd)),
+        Ok(())
+    );
+    for (letters, wildcards, fits) in [(63, 0, true), (62, 1, true), (63, 1, false)] {
+        let name = "a".repeat(letters) + &"_".repeat(wildcards);
+        assert_eq!(mysql(&name).is_ok(), fits, "{name}");
+    }
+}
+
+#[test]
+fn a_user_that_nothing_names_is_the_uid_on_mysql_without_its_hyphens() {
+    let uid = "11111111-2222-3333-4444-555555555555";
+    let object = crate::plan::fixture::tenant(serde_json::json!({}));
+    let user = user_at(None, &object.spec, uid, Driver::MySql);
+    assert_eq!(user, "11111111222233334444555555555555");
+    assert_eq!(examine(Part::User, &user, Some(Driver::MySql)), Ok(()));
+    let other = user_at(None, &object.spec, uid, Driver::PostgreSql);
+    assert_eq!(other, uid);
+}
+
+#[test]
+fn a_uid_that_the_status_records_as_user_keeps_its_hyphens_and_is_taken_on_mysql() {
+    let uid = "11111111-2222-3333-4444-555555555555";
+    let object = crate::plan::fixture::tenant(serde_json::json!({}));
+    let setup = StorageSetupStatus {
+        user: Some(uid.to_owned()),
+        ..StorageSetupStatus::default()
+    };
+    let user = user_at(Some(&setup), &object.spec, "other", Driver::MySql);
+    assert_eq!(user, uid);
+    assert_eq!(examine(Part::User, &user, Some(Driver::MySql)), Ok(()));
+    let no_uid = examine(Part::User, &"-".repeat(36), Some(Driver::MySql));
+    assert!(no_uid.is_err());
+}
+
+#[test]
 fn the_record_wins_over_the_spec_and_the_spec_over_the_uid() {
     let setup = StorageSetupStatus {
         schema: Some("recorded".to_owned()),

@@ -4,6 +4,7 @@ mod conditions;
 mod secrets;
 
 use k8s_openapi::api::apps::v1::DeploymentStatus as LiveDeploymentStatus;
+use kamaji_api::datastore::Driver;
 use kamaji_api::tenant::{
     AddonsStatus, ConfigMapStatus, DeploymentStatus, IngressStatus, KonnectivityStatus,
     KubernetesResourcesStatus, RouteReference, RouteStatus, ServiceStatus, StorageConfigStatus,
@@ -14,8 +15,8 @@ use kamaji_api::tenant::{
 use self::secrets::secret_status;
 use super::{builder::PlanBuilder, types::Step};
 use crate::{
-    binding, endpoint::Endpoint, object::Kind, render, secret_role::SecretRole, tenant::Tenant,
-    tenant_cluster,
+    binding, data_store::ResolvedDataStore, endpoint::Endpoint, object::Kind, render,
+    secret_role::SecretRole, tenant::Tenant, tenant_cluster,
 };
 
 /// The next status. What this pass could not settle stays as it was.
@@ -72,7 +73,7 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
                 Some(builder.time())
             },
             schema: Some(tenant.schema().to_owned()),
-            user: Some(bound_user(builder)),
+            user: Some(bound_user(builder, store)),
         })
     } else {
         old.setup
@@ -95,7 +96,7 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     });
 }
 
-/// The overrides that are in force.
+/// The overrides that are in force; each is an etcd.
 fn overrides(builder: &PlanBuilder) -> Vec<StorageOverrideStatus> {
     binding::overrides::effective(&builder.snapshot.object)
         .into_iter()
@@ -103,13 +104,13 @@ fn overrides(builder: &PlanBuilder) -> Vec<StorageOverrideStatus> {
             data_store,
             resource,
             schema: builder.tenant.schema().to_owned(),
-            user: builder.tenant.data_store_user().to_owned(),
+            user: builder.tenant.data_store_user(Driver::Etcd).into_owned(),
         })
         .collect()
 }
 
-/// The user that was bound: NATS has one of its own.
-fn bound_user(builder: &PlanBuilder) -> String {
+/// The user that was bound to `store`: NATS has one of its own.
+fn bound_user(builder: &PlanBuilder, store: &ResolvedDataStore) -> String {
     builder
         .steps
         .iter()
@@ -117,7 +118,7 @@ fn bound_user(builder: &PlanBuilder) -> String {
             Step::Bind(_, binding) => Some(binding.user.clone()),
             Step::Write(_) => None,
         })
-        .unwrap_or_else(|| builder.tenant.data_store_user().to_owned())
+        .unwrap_or_else(|| builder.tenant.data_store_user(store.driver).into_owned())
 }
 
 fn resources(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {

@@ -45,7 +45,7 @@ impl Fixture {
         Self {
             binding: Binding {
                 schema: tenant.schema().to_owned(),
-                user: tenant.data_store_user().to_owned(),
+                user: tenant.data_store_user(Driver::Etcd).into_owned(),
                 password: "do-not-show".to_owned(),
                 connection: String::new(),
                 owner: kamaji_api::owner::Owner::default(),

@@ -1,7 +1,14 @@
 //! The parsed tenant and the values that follow from it.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus};
+use kamaji_api::{
+    datastore::Driver,
+    tenant::{
+        StorageSetupStatus, TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus,
+    },
+};
 
 use super::{
     error::ParseError,
@@ -9,7 +16,7 @@ use super::{
     version::Version,
 };
 use crate::{
-    binding::names::{DatabaseNames, schema_and_user},
+    binding::names::{schema_and_user, user_at},
     dns,
     names::Names,
 };
@@ -92,16 +99,16 @@ impl Tenant {
 
     /// Returns the schema in the datastore: the one that was set up, else the spec's, else the uid.
     pub fn schema(&self) -> &str {
-        self.database_names().schema
+        schema_and_user(self.setup(), &self.spec, &self.uid).schema
     }
 
-    /// Returns the user in the datastore: the one that was set up, else the spec's, else the uid.
-    pub fn data_store_user(&self) -> &str {
-        self.database_names().user
+    /// Returns the user in a datastore of `driver`: the one that was set up, else the spec's, else the uid, on
+    /// MySQL without hyphens.
+    pub fn data_store_user(&self, driver: Driver) -> Cow<'_, str> {
+        user_at(self.setup(), &self.spec, &self.uid, driver)
     }
 
-    fn database_names(&self) -> DatabaseNames<'_> {
-        let setup = self.status.storage.as_ref().and_then(|s| s.setup.as_ref());
-        schema_and_user(setup, &self.spec, &self.uid)
+    fn setup(&self) -> Option<&StorageSetupStatus> {
+        self.status.storage.as_ref()?.setup.as_ref()
     }
 }
