@@ -66,6 +66,17 @@ pub enum Error {
         /// Instruction of the driver on how to make the operator an administrator.
         remedy: &'static str,
     },
+    /// The datastore answers and cannot take tenants until an administrator has changed it: it is
+    /// read-only, too old or full.
+    #[error("{site}: unsuitable: {cause}; {remedy}")]
+    Unsuitable {
+        /// The datastore and the operation.
+        site: Site,
+        /// Message of the datastore, or what the driver found.
+        cause: String,
+        /// Instruction of the driver on how to make it suitable.
+        remedy: &'static str,
+    },
     /// Access control of the datastore is off, so that no tenant may use it.
     #[error(
         "{site}: access control is off, so that every tenant could read every other; {remedy}, or \

@@ -1,6 +1,6 @@
 //! Drivers that give a tenant its share of a datastore and take it away again.
 //!
-//! One trait, [`DataStore`], which every driver implements; etcd is the driver that exists. A
+//! One trait, [`DataStore`], which every driver implements: etcd and MySQL. A
 //! [`Connection`] reaches a datastore as its administrator, a [`Tenancy`] is one tenant's share of
 //! it. Names are parsed before they get here ([`Schema`], [`User`]), so that no call can mean the
 //! whole key space or the administrator. `tests/conformance` checks what every driver promises.
@@ -10,6 +10,7 @@ mod connection;
 mod driver;
 mod error;
 mod etcd;
+mod mysql;
 mod ownership;
 mod tenancy;
 mod tls;
@@ -28,6 +29,7 @@ pub use tenancy::{NameError, Schema, Secret, Tenancy, User};
 pub async fn connect(connection: &Connection) -> Result<Box<dyn DataStore>, Error> {
     match connection.driver {
         Driver::Etcd => Ok(Box::new(etcd::open(connection).await?)),
+        Driver::MySql => Ok(Box::new(mysql::open(connection)?)),
         driver => Err(Error::Unsupported {
             site: Site::new(connection, "connecting"),
             driver,

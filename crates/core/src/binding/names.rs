@@ -133,8 +133,10 @@ pub enum NameProblem {
 
 /// Names that PostgreSQL has for itself.
 const POSTGRESQL: [&str; 3] = ["postgres", "template0", "template1"];
-/// Names that MySQL has for itself.
-const MYSQL: [&str; 7] = [
+/// Names that MySQL and MariaDB have for themselves, `public` for every user.
+const MYSQL: [&str; 9] = [
+    "mariadb.sys",
+    "public",
     "mysql",
     "sys",
     "information_schema",

@@ -32,7 +32,9 @@ fn names_of_a_database_itself_are_reserved_for_that_driver_alone() {
 #[test]
 fn mysql_refuses_its_own_names_in_any_case_and_characters_beyond_its_identifiers() {
     let mysql = |text: &str| examine(Part::Schema, text, Some(Driver::MySql));
-    assert_eq!(mysql("Information_Schema"), Err(NameProblem::Reserved));
+    for own in ["Information_Schema", "PUBLIC"] {
+        assert_eq!(mysql(own), Err(NameProblem::Reserved));
+    }
     let beyond = mysql("a\u{1f600}");
     assert_eq!(beyond, Err(NameProblem::Character('\u{1f600}')));
     assert_eq!(

@@ -11,6 +11,10 @@
 mod checks;
 mod etcd;
 mod harness;
+mod mysql;
+#[path = "../mysql/server.rs"]
+#[expect(dead_code, reason = "tests/mysql needs more of it")]
+mod mysql_server;
 #[path = "../etcd/pki.rs"]
 mod pki;
 #[path = "../etcd/server.rs"]
@@ -67,3 +71,4 @@ macro_rules! conformance {
 }
 
 conformance! { on_etcd: crate::etcd::EtcdHarness, every check }
+conformance! { on_mysql: crate::mysql::MySqlHarness, every check }

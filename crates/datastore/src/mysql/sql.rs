@@ -1,0 +1,239 @@
+//! SQL text of the driver: the only module that quotes identifiers and literals.
+//!
+//! Whatever the driver writes is a [`Statement`], which nothing outside this module makes from text; whatever it
+//! reads is a constant text with bound parameters. Sessions run with [`SQL_MODE`], by which a backslash escapes in
+//! literals and double quotes are no identifiers.
+
+use std::fmt;
+
+use kamaji_api::owner::DATABASE;
+
+use crate::tenancy::{Schema, User};
+
+/// The `sql_mode` that the quoting here relies on; every session sets it first.
+pub(super) const SQL_MODE: &str =
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
+/// Host of a tenant's account, as upstream makes it: any.
+pub(super) const ANY_HOST: &str = "%";
+/// Privileges of a tenant on its own database, as upstream grants them; kine needs no other.
+pub(super) const PRIVILEGES: [&str; 7] = [
+    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX",
+];
+
+/// Name of a database or table; quoted where it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ident<'a>(&'a str);
+
+/// Text value; quoted where it is shown.
+#[derive(Clone, Copy)]
+struct Literal<'a>(&'a str);
+
+/// Account of a user at one host; quoted where it is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Account<'a> {
+    user: &'a str,
+    host: &'a str,
+}
+
+/// Database name in a grant. The server reads it as a pattern, so that `_` and `%` are escaped, unless the server
+/// takes patterns literally.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern(String);
+
+/// One SQL statement that writes, with everything in it quoted.
+pub(super) struct Statement(String);
+
+impl fmt::Display for Ident<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0.replace('`', "``"))
+    }
+}
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", self.0.replace('\\', "\\\\").replace('\'', "''"))
+    }
+}
+
+impl fmt::Display for Account<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", Literal(self.user), Literal(self.host))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ident(&self.0).fmt(f)
+    }
+}
+
+impl<'a> Account<'a> {
+    /// The account that a tenant's user has: at any host.
+    pub(super) fn of(user: &'a User) -> Self {
+        Self {
+            user: user.as_str(),
+            host: ANY_HOST,
+        }
+    }
+
+    /// The grantee as `information_schema` shows it: between quotes, which it does not escape.
+    pub(super) fn grantee(self) -> String {
+        format!("'{}'@'{}'", self.user, self.host)
+    }
+}
+
+impl Pattern {
+    /// The pattern that matches `schema` and no other database. `literal` is true on a server with
+    /// `partial_revokes`, which knows no patterns.
+    pub(super) fn of(schema: &Schema, literal: bool) -> Self {
+        let name = schema.as_str();
+        if literal {
+            return Self(name.to_owned());
+        }
+        let mut pattern = String::with_capacity(name.len());
+        for c in name.chars() {
+            if matches!(c, '_' | '%' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        Self(pattern)
+    }
+
+    /// The pattern as the server's tables hold it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// True if the pattern of a grant covers the database `name`.
+pub(super) fn covers(pattern: &str, name: &str) -> bool {
+    let name: Vec<char> = name.chars().collect();
+    // Element n: the pattern up to here may have matched the first n characters.
+    let mut reached = vec![false; name.len() + 1];
+    reached[0] = true;
+    let mut pattern = pattern.chars();
+    while let Some(c) = pattern.next() {
+        if c == '%' {
+            let first = reached.iter().position(|yes| *yes).unwrap_or(reached.len());
+            reached[first..].fill(true);
+            continue;
+        }
+        let exactly = match c {
+            '_' => None,
+            '\\' => pattern.next().or(Some(c)),
+            other => Some(other),
+        };
+        for n in (0..name.len()).rev() {
+            reached[n + 1] = reached[n] && exactly.is_none_or(|exactly| exactly == name[n]);
+        }
+        reached[0] = false;
+    }
+    reached.last().is_some_and(|yes| *yes)
+}
+
+impl Statement {
+    /// The text of the statement.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Creates the tenant's database; its character set keeps what is written apart by its bytes.
+    pub(super) fn create_database(schema: &Schema) -> Self {
+        let schema = Ident(schema.as_str());
+        Self(format!(
+            "CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        ))
+    }
+
+    /// Deletes the tenant's database with all its tables.
+    pub(super) fn drop_database(schema: &Schema) -> Self {
+        Self(format!(
+            "DROP DATABASE IF EXISTS {}",
+            Ident(schema.as_str())
+        ))
+    }
+
+    /// Creates the tenant's account.
+    pub(super) fn create_user(account: Account<'_>, password: &str) -> Self {
+        let password = Literal(password);
+        Self(format!("CREATE USER {account} IDENTIFIED BY {password}"))
+    }
+
+    /// Sets the password of the tenant's account.
+    pub(super) fn set_password(account: Account<'_>, password: &str) -> Self {
+        let password = Literal(password);
+        Self(format!("ALTER USER {account} IDENTIFIED BY {password}"))
+    }
+
+    /// Deletes the tenant's account and its grants.
+    pub(super) fn drop_user(account: Account<'_>) -> Self {
+        Self(format!("DROP USER IF EXISTS {account}"))
+    }
+
+    /// Grants the tenant its privileges on its own database.
+    pub(super) fn grant(pattern: &Pattern, account: Account<'_>) -> Self {
+        let privileges = PRIVILEGES.join(", ");
+        Self(format!("GRANT {privileges} ON {pattern}.* TO {account}"))
+    }
+
+    /// Revokes every privilege of an account; roles stay.
+    pub(super) fn revoke_everything(account: Account<'_>) -> Self {
+        Self(format!(
+            "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account}"
+        ))
+    }
+
+    /// Revokes a role; `host` is the role's own, empty on MariaDB.
+    pub(super) fn revoke_role(role: &str, host: &str, account: Account<'_>) -> Self {
+        let role = if host.is_empty() {
+            Ident(role).to_string()
+        } else {
+            Account { user: role, host }.to_string()
+        };
+        Self(format!("REVOKE {role} FROM {account}"))
+    }
+
+    /// Ends a connection by its number.
+    pub(super) fn kill(id: u64) -> Self {
+        Self(format!("KILL CONNECTION {id}"))
+    }
+
+    /// Creates the operator's database.
+    pub(super) fn create_records() -> Self {
+        let database = Ident(DATABASE);
+        Self(format!(
+            "CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        ))
+    }
+
+    /// Creates the table of owner records.
+    pub(super) fn create_owners() -> Self {
+        Self(format!(
+            "CREATE TABLE IF NOT EXISTS {}.owners (\
+             kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, \
+             name VARBINARY(256) NOT NULL, record BLOB NOT NULL, \
+             PRIMARY KEY (kind, name)) ENGINE = InnoDB",
+            Ident(DATABASE)
+        ))
+    }
+
+    /// Creates the table that holds the name of the lock, one row.
+    pub(super) fn create_lock() -> Self {
+        Self(format!(
+            "CREATE TABLE IF NOT EXISTS {}.claim_lock (\
+             id TINYINT NOT NULL PRIMARY KEY, name CHAR(64) CHARACTER SET ascii NOT NULL) \
+             ENGINE = InnoDB",
+            Ident(DATABASE)
+        ))
+    }
+}
+
+/// Text of the query that counts the rows of a tenant's table.
+pub(super) fn count_rows(schema: &Schema) -> String {
+    format!("SELECT COUNT(*) FROM {}.kine", Ident(schema.as_str()))
+}
+
+#[cfg(test)]
+#[path = "sql_tests.rs"]
+mod tests;

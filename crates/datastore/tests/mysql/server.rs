@@ -1,0 +1,288 @@
+//! A real MariaDB for one test, which ends with the value.
+
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, Identity, Secret, Tls, connect};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use tempfile::TempDir;
+
+use crate::pki::Pki;
+
+/// The operator's user, with the privileges that the documentation asks for and no other.
+pub const ADMINISTRATOR: &str = "kamaji";
+pub const PASSWORD: &str = "administrator's \\ password";
+
+const SETUP: &str = "\
+CREATE USER kamaji@'%' IDENTIFIED BY 'administrator''s \\\\ password';
+GRANT CREATE USER, PROCESS, CONNECTION ADMIN, SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON *.* TO kamaji@'%' WITH GRANT OPTION;
+";
+
+pub struct Server {
+    process: Child,
+    files: TempDir,
+    pub port: u16,
+    pub pki: Pki,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A process that is already gone is what this is for.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    /// Starts a server that offers TLS and does not demand it.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further options.
+    pub async fn start_with(options: &[&str]) -> Self {
+        for _ in 0..5 {
+            let mut server = Self::launch(options);
+            if server.answers().await {
+                return server;
+            }
+        }
+        panic!("MariaDB did not come up in five attempts");
+    }
+
+    fn launch(options: &[&str]) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let path = |name: &str| files.path().join(name).display().to_string();
+        copy(template(), &files.path().join("data"));
+        let pki = Pki::new();
+        let Identity { cert_pem, key_pem } = pki.server();
+        for (name, content) in [
+            ("ca.crt", pki.ca_pem()),
+            ("server.crt", cert_pem),
+            ("server.key", key_pem),
+            ("setup.sql", SETUP.as_bytes().to_vec()),
+        ] {
+            std::fs::write(path(name), content).unwrap();
+        }
+        let port = free_port();
+        let mut command = Command::new(binary("mariadbd"));
+        command
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", path("data")))
+            .arg(format!("--socket={}", path("socket")))
+            .arg(format!("--pid-file={}", path("pid")))
+            .arg(format!("--init-file={}", path("setup.sql")))
+            .arg(format!("--port={port}"))
+            .arg(format!("--ssl-ca={}", path("ca.crt")))
+            .arg(format!("--ssl-cert={}", path("server.crt")))
+            .arg(format!("--ssl-key={}", path("server.key")))
+            .args(QUICK)
+            .args(options);
+        let process = command
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(path("log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            process,
+            files,
+            port,
+            pki,
+        }
+    }
+
+    /// Waits until the server serves and is set up; false if it has ended, as it does when another process took its
+    /// port.
+    async fn answers(&mut self) -> bool {
+        for _ in 0..600 {
+            if self.process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if self.client(ADMINISTRATOR, PASSWORD).await.is_ok() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    /// A bare connection of a user.
+    pub async fn client(&self, user: &str, password: &str) -> mysql_async::Result<Conn> {
+        let options = OptsBuilder::default()
+            .ip_or_hostname("127.0.0.1")
+            .tcp_port(self.port)
+            .prefer_socket(false)
+            .user(Some(user))
+            .pass(Some(password));
+        Conn::new(options).await
+    }
+
+    /// A bare connection that may do everything.
+    pub async fn root(&self) -> Conn {
+        self.client("root", "").await.unwrap()
+    }
+
+    /// Executes a statement as root.
+    pub async fn execute(&self, statement: &str) {
+        let mut root = self.root().await;
+        root.query_drop(statement).await.unwrap();
+        root.disconnect().await.unwrap();
+    }
+
+    /// First column of a query by root, as text.
+    pub async fn column(&self, query: &str) -> Vec<String> {
+        let mut root = self.root().await;
+        let found = root.query::<String, _>(query).await.unwrap();
+        root.disconnect().await.unwrap();
+        found
+    }
+
+    /// Connection data of the operator, with TLS and without a client certificate.
+    pub fn connection(&self) -> Connection {
+        Connection {
+            driver: Driver::MySql,
+            endpoints: vec![format!("127.0.0.1:{}", self.port).parse().unwrap()],
+            tls: Some(Tls {
+                ca_pem: self.pki.ca_pem(),
+                client: None,
+            }),
+            basic_auth: Some(BasicAuth {
+                user: ADMINISTRATOR.to_owned(),
+                password: Secret::new(PASSWORD),
+            }),
+            without_access_control: false,
+        }
+    }
+
+    /// The same with another user.
+    pub fn connection_as(&self, user: &str, password: &str) -> Connection {
+        let basic_auth = Some(BasicAuth {
+            user: user.to_owned(),
+            password: Secret::new(password),
+        });
+        Connection {
+            basic_auth,
+            ..self.connection()
+        }
+    }
+
+    /// The same through other ports.
+    pub fn connection_through(&self, ports: &[u16]) -> Connection {
+        let endpoint = |port| format!("127.0.0.1:{port}").parse().unwrap();
+        Connection {
+            endpoints: ports.iter().map(endpoint).collect(),
+            ..self.connection()
+        }
+    }
+
+    pub async fn store(&self) -> Box<dyn DataStore> {
+        connect(&self.connection()).await.unwrap()
+    }
+
+    /// Size of the server's files in bytes.
+    pub fn size(&self) -> u64 {
+        size(&self.files.path().join("data"))
+    }
+}
+
+/// What makes a server start at once and use little.
+const QUICK: [&str; 16] = [
+    "--user=root",
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--skip-log-bin",
+    "--performance-schema=off",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--innodb-log-file-size=4M",
+    "--innodb-buffer-pool-size=16M",
+    "--innodb-undo-tablespaces=0",
+    "--innodb-fast-shutdown=2",
+    "--key-buffer-size=1M",
+    "--aria-pagecache-buffer-size=1M",
+    "--max-connections=60",
+    "--character-set-server=latin1",
+    "--lock-wait-timeout=20",
+];
+
+/// A port that is free.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The data of a server that was just installed; made once for all runs.
+fn template() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let template = folder.join("mariadb-template");
+        if !template.is_dir() {
+            let fresh = tempfile::tempdir_in(folder).unwrap();
+            let data = fresh.path().join("data");
+            let made = Command::new(binary("mariadb-install-db"))
+                .arg("--no-defaults")
+                .arg(format!("--datadir={}", data.display()))
+                .args([
+                    "--auth-root-authentication-method=normal",
+                    "--skip-test-db",
+                    "--skip-name-resolve",
+                    "--user=root",
+                    "--innodb-log-file-size=4M",
+                    "--innodb-undo-tablespaces=0",
+                    "--innodb-flush-method=nosync",
+                ])
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "{made:?}");
+            // Another process may have been quicker: its template is as good.
+            if std::fs::rename(&data, &template).is_err() {
+                assert!(template.is_dir());
+            }
+        }
+        template
+    })
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| {
+            let about = entry.as_ref().unwrap().metadata().unwrap();
+            match about.is_dir() {
+                true => size(&entry.unwrap().path()),
+                false => about.size(),
+            }
+        })
+        .sum()
+}
+
+fn binary(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders =
+        std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let mut found = folders
+        .map(|folder| folder.join(name))
+        .filter(|path| path.is_file());
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no {name}: `make deps` installs MariaDB"))
+}
