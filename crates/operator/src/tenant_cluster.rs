@@ -56,7 +56,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         return NEVER;
     };
     let mut snapshot = observe(&context, &key, &object);
-    if let Availability::Since(_) = snapshot.availability() {
+    if snapshot.needs_admin_secret() {
         snapshot.admin_secret = admin_secret(&context, &key).await;
     }
     let plan = plan(&snapshot);

@@ -86,6 +86,15 @@ fn unavailable_tenant_cluster_is_planned_and_left_alone() {
 }
 
 #[test]
+fn admin_secret_is_read_only_for_a_tenant_that_is_available_and_can_be_parsed() {
+    let needs = |changes: Value| snapshot(&changed(&changes)).needs_admin_secret();
+    assert!(needs(json!({})));
+    assert!(!needs(json!({"status": null})));
+    let version = json!({"kubernetes": {"version": "newest"}});
+    assert!(!needs(json!({"spec": version})));
+}
+
+#[test]
 fn unreadable_object_makes_an_available_tenant_cluster_unavailable() {
     let object = changed(&json!({}));
     let mut snapshot = snapshot(&object);

@@ -13,6 +13,7 @@ use crate::{
     data_store::ResolvedDataStore,
     settings::Settings,
     snapshot::{StoreWait, TenantClusterReport},
+    tenant::Tenant,
 };
 
 /// One observation of a tenant cluster. It covers the management cluster only: the tenant's own API server is
@@ -47,6 +48,11 @@ impl TenantClusterSnapshot<'_> {
             Availability::Since(_) if self.unreadable => Availability::Unavailable,
             availability => availability,
         }
+    }
+
+    /// True if a plan needs the admin Secret: the tenant cluster may be reconciled, and its spec can be parsed.
+    pub fn needs_admin_secret(&self) -> bool {
+        matches!(self.availability(), Availability::Since(_)) && Tenant::parse(self.object).is_ok()
     }
 
     /// True if the published status says that an earlier reconcile succeeded.
