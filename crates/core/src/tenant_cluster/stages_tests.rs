@@ -116,9 +116,10 @@ proptest! {
         let first_write = steps.iter().position(|step| step.object().is_some());
         let last_write = steps.iter().rposition(|step| step.object().is_some());
         if let Some(limit) = steps.iter().position(is_limit) {
-            match steps[limit] {
-                Step::Remove(_) => prop_assert!(Some(limit) < first_write),
-                _ => prop_assert_eq!(Some(limit), last_write),
+            if steps[limit].object().is_some() {
+                prop_assert_eq!(Some(limit), last_write);
+            } else {
+                prop_assert!(Some(limit) < first_write);
             }
         }
     }
