@@ -1,6 +1,6 @@
 //! Drivers that give a tenant its share of a datastore and take it away again.
 //!
-//! One trait, [`DataStore`], which every driver implements: etcd and MySQL. A
+//! One trait, [`DataStore`], which every driver implements: etcd, MySQL and PostgreSQL. A
 //! [`Connection`] reaches a datastore as its administrator, a [`Tenancy`] is one tenant's share of
 //! it. Names are parsed before they get here ([`Schema`], [`User`]), so that no call can mean the
 //! whole key space or the administrator. `tests/conformance` checks what every driver promises.
@@ -12,6 +12,7 @@ mod error;
 mod etcd;
 mod mysql;
 mod ownership;
+mod postgres;
 mod tenancy;
 mod tls;
 
@@ -30,6 +31,7 @@ pub async fn connect(connection: &Connection) -> Result<Box<dyn DataStore>, Erro
     match connection.driver {
         Driver::Etcd => Ok(Box::new(etcd::open(connection).await?)),
         Driver::MySql => Ok(Box::new(mysql::open(connection)?)),
+        Driver::PostgreSql => Ok(Box::new(postgres::open(connection)?)),
         driver => Err(Error::Unsupported {
             site: Site::new(connection, "connecting"),
             driver,

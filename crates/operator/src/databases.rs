@@ -379,3 +379,7 @@ fn digest(store: &ResolvedDataStore, binding: Option<&Binding>) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+#[path = "databases_tests.rs"]
+mod tests;

@@ -131,8 +131,10 @@ pub enum NameProblem {
     },
 }
 
-/// Names that PostgreSQL has for itself.
-const POSTGRESQL: [&str; 3] = ["postgres", "template0", "template1"];
+/// Names that PostgreSQL has for itself; `public` and `none` can be no role. Further ones begin with [`PG`].
+const POSTGRESQL: [&str; 5] = ["postgres", "template0", "template1", "public", "none"];
+/// Start of the names of PostgreSQL's own roles.
+const PG: &str = "pg_";
 /// Names that MySQL and MariaDB have for themselves, `public` for every user.
 const MYSQL: [&str; 9] = [
     "mariadb.sys",
@@ -180,6 +182,7 @@ pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), Nam
     } else if reserved.contains(&text)
         || of_driver.contains(&text)
         || mysql && of_driver.contains(&text.to_lowercase().as_str())
+        || (driver == Some(Driver::PostgreSql) && part == Part::User && text.starts_with(PG))
     {
         Err(NameProblem::Reserved)
     } else if let Some(c) = text.chars().find(|c| is_forbidden(*c, mysql)) {

@@ -27,6 +27,9 @@ fn names_of_a_database_itself_are_reserved_for_that_driver_alone() {
         assert_eq!(found, Err(NameProblem::Reserved));
         assert_eq!(examine(Part::Schema, name, Some(Driver::Etcd)), Ok(()));
     }
+    let postgresql = |part| examine(part, "pg_friend", Some(Driver::PostgreSql));
+    assert_eq!(postgresql(Part::User), Err(NameProblem::Reserved));
+    assert_eq!(postgresql(Part::Schema), Ok(()));
 }
 
 #[test]

@@ -17,6 +17,10 @@ mod mysql;
 mod mysql_server;
 #[path = "../etcd/pki.rs"]
 mod pki;
+mod postgres;
+#[path = "../postgres/server.rs"]
+#[expect(dead_code, reason = "tests/postgres needs more of it")]
+mod postgres_server;
 #[path = "../etcd/server.rs"]
 #[expect(dead_code, reason = "tests/etcd needs more of it")]
 mod server;
@@ -72,3 +76,4 @@ macro_rules! conformance {
 
 conformance! { on_etcd: crate::etcd::EtcdHarness, every check }
 conformance! { on_mysql: crate::mysql::MySqlHarness, every check }
+conformance! { on_postgres: crate::postgres::PostgresHarness, every check }

@@ -1,0 +1,91 @@
+//! Checks of the server: whether it asks for passwords, and whether the operator is its administrator.
+
+use std::sync::atomic::Ordering;
+
+use kamaji_api::owner::AUTH_PROBE_USER;
+
+use super::Postgres;
+use super::answer::{CHECK_PASSWORDS, Failure};
+use super::records::MAINTENANCE;
+use super::session::{Login, Session};
+use crate::driver::AccessControl;
+use crate::error::Error;
+
+/// A server whose administrator accepts that it checks no passwords.
+const OPEN: AccessControl = AccessControl::Off {
+    exposure: "whoever reaches this PostgreSQL from the operator's address, each tenant perhaps included, logs in as \
+               any tenant without a password",
+    remedy: "replace trust by scram-sha-256 in pg_hba.conf and reload it",
+};
+/// Powers of the operator's own role, and whether it may use the owner records if they exist.
+const POWERS: &str = "SELECT rolname::text, rolsuper, rolcreaterole, rolcreatedb, rolinherit,
+        coalesce((
+            SELECT bool_and(has_table_privilege(to_regclass('public.owners'), privilege))
+            FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege), true)
+    FROM pg_roles WHERE rolname = current_user";
+
+impl Postgres {
+    /// Refuses a server that would let every tenant log in as every other, unless that is accepted: it lets the log-in
+    /// of a user that does not exist come as far as looking for that user.
+    pub(super) async fn require_passwords(&self) -> Result<AccessControl, Error> {
+        if self.passwords_seen.load(Ordering::Relaxed) {
+            return Ok(AccessControl::On);
+        }
+        let doing = "asking whether passwords are checked";
+        let login = Login {
+            user: AUTH_PROBE_USER,
+            password: "",
+            database: MAINTENANCE,
+            writes: false,
+        };
+        match self.pool.servers.direct(&login).await {
+            Ok(_) | Err(Failure::UnknownUser(_)) if self.accepts_open => Ok(OPEN),
+            Ok(_) | Err(Failure::UnknownUser(_)) => Err(Error::AccessControlOff {
+                site: self.pool.servers.site(doing),
+                remedy: CHECK_PASSWORDS,
+            }),
+            Err(Failure::WrongPassword(_) | Failure::NotAdmitted(_) | Failure::Denied { .. }) => {
+                self.passwords_seen.store(true, Ordering::Relaxed);
+                Ok(AccessControl::On)
+            }
+            Err(failure) => Err(self.pool.servers.error(doing, failure)),
+        }
+    }
+
+    /// Checks that the operator may create roles and databases, and use the owner records.
+    pub(super) async fn require_powers(&self) -> Result<(), Error> {
+        let doing = "reading the operator's own role";
+        let error = |failure| self.pool.servers.error(doing, failure);
+        let answer = match self.pool.lease().await {
+            Ok(lease) => powers(&lease).await,
+            // The operator's database comes with the first tenant.
+            Err(Failure::NoDatabase(_)) => {
+                let login = self.pool.servers.administrator_in(MAINTENANCE);
+                let session = self.pool.servers.direct(&login).await.map_err(error)?;
+                powers(&session).await
+            }
+            Err(failure) => Err(failure),
+        };
+        match answer.map_err(error)? {
+            Some(lack) => Err(self.pool.servers.lacks(doing, lack)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first thing that the operator's role lacks.
+async fn powers(session: &Session) -> Result<Option<&'static str>, Failure> {
+    let rows = session.rows(POWERS, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Err(Failure::Unexpected("the own role is not listed".to_owned()));
+    };
+    let [superuser, roles, databases, inherits, records] = [1, 2, 3, 4, 5].map(|n| row.get(n));
+    Ok(match () {
+        () if superuser => None,
+        () if !roles => Some("lacks CREATEROLE"),
+        () if !databases => Some("lacks CREATEDB"),
+        () if !inherits => Some("has NOINHERIT, so that it cannot act for the tenants' roles"),
+        () if !records => Some("may not change the table of owner records"),
+        () => None,
+    })
+}

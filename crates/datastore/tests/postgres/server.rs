@@ -1,0 +1,327 @@
+//! A real PostgreSQL for one test, which ends with the value.
+
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use kamaji_datastore::{
+    BasicAuth, Connection, DataStore, Driver, HostPort, Identity, Secret, Tls, connect,
+};
+use tempfile::TempDir;
+use tokio_postgres::{Client, Config, Error, NoTls};
+
+use crate::pki::Pki;
+
+/// Superuser of every test server, and its password.
+pub const ADMIN: &str = "postgres";
+pub const PASSWORD: &str = "it's \\ a password";
+/// A folder with an empty database cluster, shared by the servers that live at the same time.
+static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
+
+/// How a server is started.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    /// The rules of `pg_hba.conf`.
+    pub rules: &'static str,
+    /// Settings, `name=value`.
+    pub settings: &'static [&'static str],
+    /// True for a standby without a primary.
+    pub standby: bool,
+}
+
+/// Log-ins by password from anywhere, with or without TLS.
+pub const USUAL: Setup = Setup {
+    rules: "host all all all scram-sha-256\n",
+    settings: &[],
+    standby: false,
+};
+
+pub struct Server {
+    process: Child,
+    files: TempDir,
+    _template: Arc<TempDir>,
+    pub port: u16,
+    pub pki: Pki,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // At once, but so that it gives back its shared memory.
+        let _ = Command::new("kill")
+            .args(["-QUIT", &self.process.id().to_string()])
+            .status();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_with(USUAL).await
+    }
+
+    pub async fn start_with(setup: Setup) -> Self {
+        for _ in 0..5 {
+            let mut server = Self::launch(setup);
+            if server.answers().await {
+                return server;
+            }
+        }
+        panic!("PostgreSQL did not come up in five attempts");
+    }
+
+    fn launch(setup: Setup) -> Self {
+        let template = template();
+        let files = tempfile::tempdir().unwrap();
+        let pki = Pki::new();
+        let data = files.path().join("data");
+        run(Command::new("cp")
+            .arg("-a")
+            .arg(template.path().join("data"))
+            .arg(&data));
+        let Identity { cert_pem, key_pem } = pki.server();
+        let path = |name: &str| files.path().join(name);
+        for (name, content) in [
+            ("ca.crt", pki.ca_pem()),
+            ("server.crt", cert_pem),
+            ("server.key", key_pem),
+            ("data/pg_hba.conf", setup.rules.as_bytes().to_vec()),
+        ] {
+            std::fs::write(path(name), content).unwrap();
+        }
+        if setup.standby {
+            std::fs::write(path("data/standby.signal"), "").unwrap();
+        }
+        run(Command::new("chmod").arg("600").arg(path("server.key")));
+        hand_over(files.path());
+        let port = free_port();
+        let mut command = postgres("postgres");
+        command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+        let setting = |name: &str, file: &str| format!("{name}={}", path(file).display());
+        let own = [
+            "fsync=off",
+            "full_page_writes=off",
+            "listen_addresses=127.0.0.1,::1",
+            "unix_socket_directories=",
+            "shared_buffers=8MB",
+            "max_wal_size=4MB",
+            "ssl=on",
+        ];
+        let files_of_tls = [
+            setting("ssl_ca_file", "ca.crt"),
+            setting("ssl_cert_file", "server.crt"),
+            setting("ssl_key_file", "server.key"),
+        ];
+        let own = own
+            .iter()
+            .chain(setup.settings)
+            .map(|text| (*text).to_owned());
+        for text in own.chain(files_of_tls) {
+            command.args(["-c", &text]);
+        }
+        let process = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            process,
+            files,
+            _template: template,
+            port,
+            pki,
+        }
+    }
+
+    /// Waits until the server answers log-ins; false if it has ended, as it does when another process took its port.
+    async fn answers(&mut self) -> bool {
+        for _ in 0..600 {
+            if self.process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            match self.log_in((ADMIN, "wrong"), "postgres").await {
+                Ok(_) => return true,
+                Err(error)
+                    if error
+                        .code()
+                        .is_some_and(|code| code.code().starts_with("28")) =>
+                {
+                    return true;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        false
+    }
+
+    /// A bare session without TLS.
+    pub async fn log_in(
+        &self,
+        (user, password): (&str, &str),
+        database: &str,
+    ) -> Result<Client, Error> {
+        let mut config = Config::new();
+        config
+            .host("127.0.0.1")
+            .port(self.port)
+            .user(user)
+            .password(password)
+            .dbname(database)
+            .connect_timeout(Duration::from_secs(10));
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A bare session of the superuser.
+    pub async fn admin(&self, database: &str) -> Client {
+        self.log_in((ADMIN, PASSWORD), database).await.unwrap()
+    }
+
+    /// Runs a statement as the superuser.
+    pub async fn sql(&self, database: &str, statement: &str) {
+        let admin = self.admin(database).await;
+        admin.batch_execute(statement).await.unwrap();
+    }
+
+    /// First columns of what a query finds, sorted.
+    pub async fn texts(&self, database: &str, query: &str) -> Vec<String> {
+        let admin = self.admin(database).await;
+        let rows = admin.query(query, &[]).await.unwrap();
+        let mut texts: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        texts.sort();
+        texts
+    }
+
+    /// Connection data of the operator, with TLS and without a client certificate.
+    pub fn connection(&self) -> Connection {
+        Connection {
+            driver: Driver::PostgreSql,
+            endpoints: vec![local(self.port)],
+            tls: Some(Tls {
+                ca_pem: self.pki.ca_pem(),
+                client: None,
+            }),
+            basic_auth: Some(credentials(ADMIN, PASSWORD)),
+            without_access_control: false,
+        }
+    }
+
+    /// The same as another user.
+    pub fn connection_as(&self, user: &str, password: &str) -> Connection {
+        Connection {
+            basic_auth: Some(credentials(user, password)),
+            ..self.connection()
+        }
+    }
+
+    /// The same through other ports.
+    pub fn connection_through(&self, ports: &[u16]) -> Connection {
+        Connection {
+            endpoints: ports.iter().map(|port| local(*port)).collect(),
+            ..self.connection()
+        }
+    }
+
+    pub async fn store(&self) -> Box<dyn DataStore> {
+        connect(&self.connection()).await.unwrap()
+    }
+
+    /// The rules of `pg_hba.conf`, replaced while the server runs.
+    pub async fn set_rules(&self, rules: &str) {
+        std::fs::write(self.files.path().join("data/pg_hba.conf"), rules).unwrap();
+        self.sql("postgres", "SELECT pg_reload_conf()").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+pub fn credentials(user: &str, password: &str) -> BasicAuth {
+    BasicAuth {
+        user: user.to_owned(),
+        password: Secret::new(password),
+    }
+}
+
+pub fn local(port: u16) -> HostPort {
+    format!("127.0.0.1:{port}").parse().unwrap()
+}
+
+/// A port that is free.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The shared empty cluster; made anew after the last server that used it.
+fn template() -> Arc<TempDir> {
+    let mut shared = TEMPLATE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(template) = shared.upgrade() {
+        return template;
+    }
+    let files = tempfile::tempdir().unwrap();
+    let password = files.path().join("password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    hand_over(files.path());
+    let mut initdb = postgres("initdb");
+    initdb.arg("-D").arg(files.path().join("data"));
+    initdb.arg(format!("--username={ADMIN}"));
+    initdb.arg(format!("--pwfile={}", password.display()));
+    initdb.args([
+        "--no-sync",
+        "--no-instructions",
+        "--locale=C",
+        "--wal-segsize=1",
+    ]);
+    initdb.args(["--encoding=UTF8", "--auth=scram-sha-256"]);
+    run(&mut initdb);
+    let files = Arc::new(files);
+    *shared = Arc::downgrade(&files);
+    files
+}
+
+fn run(command: &mut Command) {
+    let done = command.output().unwrap();
+    let words = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?}: {words}");
+}
+
+/// True if this process runs as root, as which PostgreSQL refuses to run.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Makes the user that the server runs as the owner of its files.
+fn hand_over(folder: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg("-R").arg(ADMIN).arg(folder));
+    }
+}
+
+/// A program of the newest PostgreSQL that is installed.
+fn postgres(program: &str) -> Command {
+    let programs = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let newest: Option<PathBuf> = programs
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .max_by_key(|path| {
+            let version = path
+                .file_name()
+                .map(|name| name.to_string_lossy().parse::<u32>());
+            version.and_then(Result::ok)
+        });
+    let folder = newest.expect("no PostgreSQL in /usr/lib/postgresql: `make deps` installs one");
+    let path = folder.join("bin").join(program);
+    if !is_root() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    command.arg(path);
+    command
+}
