@@ -12,6 +12,8 @@ pub enum Step {
     OwnerRemoved,
     /// A thing that was missing was created.
     Created(Item),
+    /// A thing of the tenancy got the settings that it has to have.
+    Corrected(Item),
     /// A thing of the tenancy was deleted.
     Removed(Item),
     /// Access that the tenant needs was granted; the text is the driver's, for example `role cp-a`.
@@ -53,6 +55,7 @@ impl fmt::Display for Step {
             Self::OwnerRecorded => f.write_str("owner recorded"),
             Self::OwnerRemoved => f.write_str("owner record removed"),
             Self::Created(item) => write!(f, "{item} created"),
+            Self::Corrected(item) => write!(f, "{item} corrected"),
             Self::Removed(item) => write!(f, "{item} removed"),
             Self::AccessGranted(access) => write!(f, "{access} granted"),
             Self::AccessRevoked(access) => write!(f, "foreign {access} revoked"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kamaji_api::{datastore::Driver, owner::Owner};
+use kamaji_api::owner::Owner;
 use thiserror::Error;
 
 use crate::connection::Connection;
@@ -67,7 +67,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The datastore answers and cannot take tenants until an administrator has changed it: it is
-    /// read-only, too old or full.
+    /// read-only, too old, full, or another kind of server.
     #[error("{site}: unsuitable: {cause}; {remedy}")]
     Unsuitable {
         /// The datastore and the operation.
@@ -112,9 +112,9 @@ pub enum Error {
     Owned {
         /// The datastore and the operation.
         site: Site,
-        /// Kind of the name, `schema` or `user`.
+        /// Kind of the name: `schema` or `user`; for NATS `account of user`, too.
         what: &'static str,
-        /// The schema or user that is taken.
+        /// The name that is taken.
         name: String,
         /// Owner by the record in the datastore.
         owner: Box<Owner>,
@@ -130,14 +130,6 @@ pub enum Error {
         name: String,
         /// Findings in the datastore, and the remedy.
         reason: String,
-    },
-    /// The release has no driver for this kind of datastore.
-    #[error("{site}: no driver for {} in this release; use an etcd DataStore", driver.as_str())]
-    Unsupported {
-        /// The datastore and the operation.
-        site: Site,
-        /// The driver that the DataStore names.
-        driver: Driver,
     },
     /// The datastore answered in a way that this driver does not know.
     #[error("{site}: unexpected answer: {cause}; see the store's own log")]

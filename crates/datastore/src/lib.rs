@@ -1,6 +1,6 @@
 //! Drivers that give a tenant its share of a datastore and take it away again.
 //!
-//! One trait, [`DataStore`], which every driver implements: etcd, MySQL and PostgreSQL. A
+//! One trait, [`DataStore`], which every driver implements. A
 //! [`Connection`] reaches a datastore as its administrator, a [`Tenancy`] is one tenant's share of
 //! it. Names are parsed before they get here ([`Schema`], [`User`]), so that no call can mean the
 //! whole key space or the administrator. `tests/conformance` checks what every driver promises.
@@ -10,7 +10,9 @@ mod connection;
 mod driver;
 mod error;
 mod etcd;
+mod handshake;
 mod mysql;
+mod nats;
 mod ownership;
 mod postgres;
 mod tenancy;
@@ -32,9 +34,6 @@ pub async fn connect(connection: &Connection) -> Result<Box<dyn DataStore>, Erro
         Driver::Etcd => Ok(Box::new(etcd::open(connection).await?)),
         Driver::MySql => Ok(Box::new(mysql::open(connection)?)),
         Driver::PostgreSql => Ok(Box::new(postgres::open(connection)?)),
-        driver => Err(Error::Unsupported {
-            site: Site::new(connection, "connecting"),
-            driver,
-        }),
+        Driver::Nats => Ok(Box::new(nats::open(connection)?)),
     }
 }

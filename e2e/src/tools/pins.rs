@@ -117,6 +117,17 @@ pub(super) const KINE: Tool = Tool {
     binaries: &[("kine", "github.com/k3s-io/kine", VERSION_FLAG)],
 };
 
+/// Server of the tests of the NATS driver.
+const NATS: Tool = Tool {
+    dir: "nats",
+    module: "github.com/nats-io/nats-server/v2",
+    binaries: &[(
+        "nats-server",
+        "github.com/nats-io/nats-server/v2",
+        VERSION_FLAG,
+    )],
+};
+
 pub(super) const CLUSTER_API: Tool = Tool {
     dir: "cluster-api",
     module: "sigs.k8s.io/cluster-api",
@@ -136,11 +147,12 @@ pub(super) const CLUSTER_API: Tool = Tool {
 };
 
 /// Binaries of a testbed without Cluster API.
-pub(super) const ALL: [&Tool; 6] = [
+pub(super) const ALL: [&Tool; 7] = [
     &ETCD,
     &KUBERNETES,
     &CONTAINERD,
     &KONNECTIVITY,
     &COREDNS,
     &KINE,
+    &NATS,
 ];

@@ -9,26 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kamaji_core::endpoint::HostPort;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::handshake::{Diagnosis, explain};
+
 /// The start of an HTTP/2 conversation: the fixed preface and an empty SETTINGS frame.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
-/// Result of a diagnosis.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Diagnosis {
-    /// The endpoint answers, perhaps again.
-    Answers,
-    /// The endpoint cannot be reached, for this reason.
-    Unreachable(String),
-    /// One side refuses the other's certificate, for this reason.
-    TlsRefused(String),
-}
 
 /// Connects to `endpoint` and reads its first byte of HTTP/2, within `limit`.
 pub(super) async fn diagnose(
@@ -51,38 +42,4 @@ async fn handshake(endpoint: &HostPort, config: Arc<ClientConfig>) -> io::Result
     tls.write_all(GREETING).await?;
     tls.flush().await?;
     tls.read_u8().await.map(drop)
-}
-
-fn explain(endpoint: &HostPort, error: &io::Error) -> Diagnosis {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let cause = match inner {
-        None => return Diagnosis::Unreachable(format!("{endpoint}: {error}")),
-        Some(rustls::Error::AlertReceived(alert)) => {
-            format!("{endpoint} refused our client certificate (its alert: {alert:?})")
-        }
-        Some(rustls::Error::InvalidCertificate(reason)) => distrust(endpoint, reason),
-        Some(rustls::Error::InvalidMessage(_)) => format!("{endpoint} does not speak TLS"),
-        Some(other) => format!("{endpoint}: {other}"),
-    };
-    Diagnosis::TlsRefused(cause)
-}
-
-fn distrust(endpoint: &HostPort, reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            format!("the certificate of {endpoint} is not signed by the certificate authority")
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the certificate of {endpoint} has expired")
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!(
-                "the certificate of {endpoint} is not valid for the name {}",
-                endpoint.host
-            )
-        }
-        other => format!("the certificate of {endpoint} is not accepted: {other}"),
-    }
 }

@@ -13,10 +13,11 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
 use super::answer::{BECOME_ADMINISTRATOR, ENABLE_AUTH, Failure};
-use super::diagnosis::{Diagnosis, diagnose};
+use super::diagnosis::diagnose;
 use super::material::Material;
 use crate::connection::Connection;
 use crate::error::{Error, Site};
+use crate::handshake::Diagnosis;
 
 const CONNECT: Duration = Duration::from_secs(3);
 const CALL: Duration = Duration::from_secs(5);

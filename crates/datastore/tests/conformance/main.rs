@@ -15,6 +15,10 @@ mod mysql;
 #[path = "../mysql/server.rs"]
 #[expect(dead_code, reason = "tests/mysql needs more of it")]
 mod mysql_server;
+mod nats;
+#[path = "../nats/server.rs"]
+#[expect(dead_code, reason = "tests/nats needs more of it")]
+mod nats_server;
 #[path = "../etcd/pki.rs"]
 mod pki;
 mod postgres;
@@ -77,3 +81,28 @@ macro_rules! conformance {
 conformance! { on_etcd: crate::etcd::EtcdHarness, every check }
 conformance! { on_mysql: crate::mysql::MySqlHarness, every check }
 conformance! { on_postgres: crate::postgres::PostgresHarness, every check }
+
+// All users of a NATS account reach all of its buckets, so that an account serves one tenant: the checks with a
+// neighbour in the same datastore, or with credentials of a tenant's own, have no meaning. tests/nats shows that
+// a second tenant is refused and that nothing of the first is touched. `ensure_completes_whatever_part_is_missing`
+// expects data to outlive what is missing, and a bucket is its data; tests/nats completes a call without data.
+conformance! { on_nats: crate::nats::NatsHarness,
+    ensure {
+        a_new_tenant_reads_and_writes_its_own_data,
+        a_second_ensure_changes_nothing,
+    }
+    remove {
+        a_second_remove_and_that_of_an_unknown_tenant_change_nothing,
+    }
+    owners {
+        a_second_tenant_with_the_same_schema_or_user_is_refused,
+        a_namesake_of_another_management_cluster_is_refused,
+        an_unrecorded_tenancy_is_taken_by_the_recorded_tenant_alone,
+        records_pass_to_a_successor_and_the_predecessor_loses_them,
+        one_of_many_concurrent_claims_of_a_schema_succeeds,
+    }
+    crashes {
+        remove_completes_whatever_part_is_missing,
+        a_dropped_call_is_completed_by_the_next,
+    }
+}

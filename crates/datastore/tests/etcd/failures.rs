@@ -94,21 +94,6 @@ async fn a_key_of_another_certificate_is_refused_before_dialling() {
         ),
         "{error}"
     );
-    let other = Connection {
-        driver: Driver::Nats,
-        ..connection
-    };
-    let error = connect(&other).await.err().unwrap();
-    assert!(
-        matches!(
-            error,
-            Error::Unsupported {
-                driver: Driver::Nats,
-                ..
-            }
-        ),
-        "{error}"
-    );
 }
 
 #[tokio::test]

@@ -1,0 +1,52 @@
+//! Explanation of a TLS handshake that failed, for people: the side that refused, and the reason.
+
+use std::io;
+
+use kamaji_core::endpoint::HostPort;
+use rustls::CertificateError;
+
+/// Result of a handshake that was repeated by hand.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Diagnosis {
+    /// The endpoint answers, perhaps again.
+    Answers,
+    /// The endpoint cannot be reached, for this reason.
+    Unreachable(String),
+    /// One side refuses the other's certificate, for this reason.
+    TlsRefused(String),
+}
+
+/// Explains the error of a connection to `endpoint`; what is no refusal of TLS is [`Diagnosis::Unreachable`].
+pub(crate) fn explain(endpoint: &HostPort, error: &io::Error) -> Diagnosis {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let cause = match inner {
+        None => return Diagnosis::Unreachable(format!("{endpoint}: {error}")),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("{endpoint} refused our client certificate (its alert: {alert:?})")
+        }
+        Some(rustls::Error::InvalidCertificate(reason)) => distrust(endpoint, reason),
+        Some(rustls::Error::InvalidMessage(_)) => format!("{endpoint} does not speak TLS"),
+        Some(other) => format!("{endpoint}: {other}"),
+    };
+    Diagnosis::TlsRefused(cause)
+}
+
+fn distrust(endpoint: &HostPort, reason: &CertificateError) -> String {
+    match reason {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            format!("the certificate of {endpoint} is not signed by the certificate authority")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of {endpoint} has expired")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!(
+                "the certificate of {endpoint} is not valid for the name {}",
+                endpoint.host
+            )
+        }
+        other => format!("the certificate of {endpoint} is not accepted: {other}"),
+    }
+}
