@@ -15,9 +15,6 @@ pub const DATA_STORE_AVAILABLE: &str = "kamaji.clastix.io/DataStoreAvailable";
 /// DataStore condition: the datastore enforces access control between tenants.
 pub const ACCESS_CONTROL: &str = "kamaji.clastix.io/AccessControl";
 
-/// Reason of a DataStore condition that is True and warns: a certificate ends soon.
-pub const CERTIFICATE_EXPIRING: &str = "CertificateExpiring";
-
 /// Types that earlier builds of this operator wrote to tenants under names of their own. Nobody updates
 /// them any more.
 const RENAMED: [&str; 1] = ["InsideReady"];

@@ -81,15 +81,6 @@ fn condition_types_are_named_as_their_variants() {
 }
 
 #[test]
-fn reasons_parse_from_their_text() {
-    for &reason in Reason::ALL {
-        assert_eq!(reason.as_str(), format!("{reason:?}"));
-        assert_eq!(Reason::parse(reason.as_str()), Some(reason));
-    }
-    assert_eq!(Reason::parse("Unheard"), None);
-}
-
-#[test]
 fn conditions_of_an_earlier_build_are_removed_and_others_stay() {
     let mut conditions = vec![
         condition("Accepted", "True", 1),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service};
-use kamaji_api::tenant::ServiceType;
+use kamaji_api::{condition::Reason, tenant::ServiceType};
 
 use crate::tenant::Tenant;
 
@@ -79,12 +79,12 @@ pub enum Unassigned {
 
 impl Unassigned {
     /// Reason of the condition that waits for the endpoint.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::NoService(_) | Self::NoClusterIp(_) => "ServicePending",
-            Self::NoLoadBalancer(_) => "LoadBalancerPending",
-            Self::OnlyHostname { .. } => "LoadBalancerHostnameOnly",
-            Self::NodePort(_) => "AddressMissing",
+            Self::NoService(_) | Self::NoClusterIp(_) => Reason::ServicePending,
+            Self::NoLoadBalancer(_) => Reason::LoadBalancerPending,
+            Self::OnlyHostname { .. } => Reason::LoadBalancerHostnameOnly,
+            Self::NodePort(_) => Reason::AddressMissing,
         }
     }
 }

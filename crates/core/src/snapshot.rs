@@ -12,6 +12,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kamaji_api::{
+    condition::Reason,
     foreign::{Gateway, TlsRoute},
     labels,
     tenant::{AddonsStatus, KubeadmPhaseStatus, TenantControlPlane},
@@ -127,8 +128,8 @@ impl DeploymentView {
 /// Fault that a check found in a DataStore.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreFault {
-    /// Reason of the condition, CamelCase.
-    pub reason: &'static str,
+    /// Reason of the condition.
+    pub reason: Reason,
     /// The DataStore, the cause and the next action.
     pub message: String,
 }
@@ -166,13 +167,13 @@ pub enum StoreWait {
 
 impl StoreWait {
     /// Reason for a condition.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Unnamed => "DataStoreUnnamed",
-            Self::Missing(_) => "DataStoreMissing",
-            Self::NotReady { .. } => "DataStoreNotReady",
-            Self::Leaving(_) => "DataStoreLeaving",
-            Self::OverrideDriver(_) => "OverrideDriverNotEtcd",
+            Self::Unnamed => Reason::DataStoreUnnamed,
+            Self::Missing(_) => Reason::DataStoreMissing,
+            Self::NotReady { .. } => Reason::DataStoreNotReady,
+            Self::Leaving(_) => Reason::DataStoreLeaving,
+            Self::OverrideDriver(_) => Reason::OverrideDriverNotEtcd,
         }
     }
 }

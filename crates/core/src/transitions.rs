@@ -6,6 +6,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_api::condition::{self, ConditionType, Reason, Severity};
 
+use crate::cluster_api::conditions;
+
 /// One event to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -55,7 +57,7 @@ fn severity(condition: &Condition) -> Severity {
 /// starts is none, and neither is a condition that is True from the start without a message.
 fn tenant_event(before: Option<&Condition>, now: &Condition) -> Option<Event> {
     let is_true = now.status == "True";
-    let warns = is_true && now.reason != Reason::AsPlanned.as_str() && !now.message.is_empty();
+    let warns = is_true && now.reason != Reason::AsPlanned && !now.message.is_empty();
     // Ready repeats what another condition says.
     if now.type_ == ConditionType::Ready.as_str() && !is_true {
         return None;
@@ -85,12 +87,12 @@ fn tenant_event(before: Option<&Condition>, now: &Condition) -> Option<Event> {
 }
 
 /// Condition types of a KamajiControlPlane whose turn to True is worth an event.
-const MILESTONES: [&str; 2] = ["KamajiControlPlaneIsInitialized", "Available"];
+const MILESTONES: [&str; 2] = [conditions::INITIALIZED, conditions::AVAILABLE];
 /// Condition types of a KamajiControlPlane that have something to say while they are True.
-const ACTIVITIES: [&str; 2] = ["Paused", "Deleting"];
+const ACTIVITIES: [&str; 2] = [conditions::PAUSED, conditions::DELETING];
 /// Condition types of a KamajiControlPlane that repeat a condition of its TenantControlPlane, which warns
 /// there.
-const REPEATED: [&str; 1] = ["CertificatesAvailable"];
+const REPEATED: [&str; 1] = [conditions::CERTIFICATES];
 
 /// The event about a changed condition of a KamajiControlPlane.
 fn control_plane_event(now: &Condition) -> Option<Event> {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use kamaji_api::tenant::{KubernetesSpec, NetworkProfile, TenantControlPlane};
+use kamaji_api::{
+    condition::Reason,
+    tenant::{KubernetesSpec, NetworkProfile, TenantControlPlane},
+};
 use kamaji_core::{plan, snapshot::Snapshot, tenant::Tenant};
 
 use crate::{context::Context, databases::Removal, failure::Failure, observe, report};
@@ -45,7 +48,7 @@ async fn pass(
             tracing::warn!(tenant = %key, "{note}");
             let what = EventRecord {
                 warning: true,
-                reason: "DataStoreLeft".to_owned(),
+                reason: Reason::DataStoreLeft.as_str().to_owned(),
                 note,
             };
             context.events.publish(object.as_ref(), what).await;

@@ -22,7 +22,7 @@ pub struct Failure {
     /// The condition that becomes False, beside Ready.
     pub condition: ConditionType,
     /// The reason of both conditions.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The message of both conditions: object, cause and next action.
     pub message: String,
     /// An object without our labels that exists under a planned name; later reconciles read it by name.
@@ -32,10 +32,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(reason: impl Into<&'static str>, message: impl ToString) -> Self {
+    fn new(reason: Reason, message: impl ToString) -> Self {
         Self {
             condition: ConditionType::Reconciled,
-            reason: reason.into(),
+            reason,
             message: message.to_string(),
             occupied: None,
             silent: false,
@@ -93,9 +93,10 @@ impl Failure {
         secrets: &BTreeMap<String, Secret>,
         key: &ObjectKey,
     ) -> Self {
-        let refused = [Reason::DataStoreShared, Reason::DataStoreForeign]
-            .iter()
-            .any(|reason| reason.as_str() == self.reason);
+        let refused = matches!(
+            self.reason,
+            Reason::DataStoreShared | Reason::DataStoreForeign
+        );
         let name = Names::of(&key.name).secret(SecretRole::DatastoreCertificate);
         if !refused || !secrets.contains_key(&name) {
             return self;

@@ -71,14 +71,14 @@ async fn publish_failure(
         0
     };
     let Some(failure) = to_publish(failure, in_a_row) else {
-        tracing::debug!(tenant = %key, reason = failure.reason, "{}", failure.message);
+        tracing::debug!(tenant = %key, reason = %failure.reason, "{}", failure.message);
         return;
     };
     for type_ in [failure.condition, ConditionType::Ready] {
         let condition = Condition {
             type_: type_.as_str().to_owned(),
             status: "False".to_owned(),
-            reason: failure.reason.to_owned(),
+            reason: failure.reason.as_str().to_owned(),
             message: failure.message.clone(),
             observed_generation: object.metadata.generation,
             last_transition_time: Time(clock::now()),
@@ -91,7 +91,7 @@ async fn publish_failure(
         publish(context, key, object, &status).await.map(drop)
     };
     if let Err(error) = published {
-        tracing::warn!(tenant = %key, reason = failure.reason, "{} (and {})", failure.message, error.message);
+        tracing::warn!(tenant = %key, reason = %failure.reason, "{} (and {})", failure.message, error.message);
     }
 }
 
@@ -104,7 +104,7 @@ fn to_publish(failure: &Failure, in_a_row: u32) -> Option<Failure> {
         return Some(failure.clone());
     }
     // A replica that does not lead publishes nothing.
-    if failure.reason == Reason::NotLeading.as_str() || in_a_row <= SILENT {
+    if failure.reason == Reason::NotLeading || in_a_row <= SILENT {
         return None;
     }
     Some(Failure {

@@ -10,7 +10,7 @@ use std::{
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
 use kamaji_api::{
-    condition,
+    condition::{self, Reason, Severity},
     datastore::{DataStore, DataStoreStatus},
     labels,
     tenant::TenantControlPlane,
@@ -142,7 +142,7 @@ fn requeue_after(context: &Context, name: &str) -> Duration {
 async fn publish_expiry(context: &Context, object: &DataStore, next: &[Condition]) {
     let reason = |all: &[Condition]| {
         let valid = condition::find(all, condition::DATA_STORE_VALID)?;
-        (valid.reason == condition::CERTIFICATE_EXPIRING).then(|| valid.message.clone())
+        (valid.reason == Reason::CertificateExpiring).then(|| valid.message.clone())
     };
     let old = object
         .status
@@ -151,7 +151,7 @@ async fn publish_expiry(context: &Context, object: &DataStore, next: &[Condition
     if let (None, Some(note)) = (reason(old), reason(next)) {
         let event = EventRecord {
             warning: true,
-            reason: condition::CERTIFICATE_EXPIRING.to_owned(),
+            reason: Reason::CertificateExpiring.as_str().to_owned(),
             note,
         };
         tracing::warn!(reason = %event.reason, "{}", event.note);
@@ -271,13 +271,13 @@ async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result
     Ok(())
 }
 
-/// Events for conditions that became False or changed their reason; a deletion that waits is none.
+/// Events for conditions that became False or changed their reason; a deletion that waits for tenants is none.
 fn new_failures(object: &DataStore, next: &DataStoreStatus) -> Vec<EventRecord> {
     let old = object.status.as_ref().map(|status| &status.conditions);
     let was = |type_: &str| old.and_then(|old| condition::find(old, type_));
     next.conditions
         .iter()
-        .filter(|now| now.status == "False" && now.type_ != condition::DATA_STORE_ALLOWED_DELETION)
+        .filter(|now| now.status == "False" && severity(now) == Severity::Warning)
         .filter(|now| was(&now.type_).is_none_or(|was| was.reason != now.reason))
         .map(|now| EventRecord {
             warning: true,
@@ -285,6 +285,11 @@ fn new_failures(object: &DataStore, next: &DataStoreStatus) -> Vec<EventRecord> 
             note: now.message.clone(),
         })
         .collect()
+}
+
+/// The severity of a condition's reason; a warning for one that this build does not know.
+fn severity(condition: &Condition) -> Severity {
+    Reason::parse(&condition.reason).map_or(Severity::Warning, Reason::severity)
 }
 
 #[derive(Debug, thiserror::Error)]

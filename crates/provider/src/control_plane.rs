@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kamaji_api::control_plane::KamajiControlPlane;
+use kamaji_api::{condition::Reason, control_plane::KamajiControlPlane};
 use kamaji_core::cluster_api::{self, Plan, Probe};
 use kamaji_shell::{ObjectKey, clock, queue::Outcome};
 
@@ -39,7 +39,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             tracing::warn!(control_plane = %key, %error, "observation failed");
             let interruption = Interruption {
                 step: Step::Secret,
-                reason: "ReadFailed",
+                reason: Reason::ReadFailed,
                 message: error.to_string(),
             };
             report::interrupted(&context, &object, interruption).await;

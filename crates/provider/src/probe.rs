@@ -9,7 +9,7 @@ use std::{
 
 use http::Request;
 use kamaji_api::{
-    condition,
+    condition::{self, ConditionType},
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{checksum, cluster_api::Probe};
@@ -158,7 +158,10 @@ pub fn may_answer(tenant: &TenantControlPlane) -> bool {
     let Some(status) = &tenant.status else {
         return false;
     };
-    if let Some(available) = condition::find(&status.conditions, "ControlPlaneAvailable") {
+    if let Some(available) = condition::find(
+        &status.conditions,
+        ConditionType::ControlPlaneAvailable.as_str(),
+    ) {
         return available.status == "True";
     }
     // The operator of upstream has no conditions.

@@ -1,9 +1,12 @@
 //! Report of a reconcile: the status, written only if it differs, and an event on each transition.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kamaji_api::{condition, control_plane::KamajiControlPlane};
+use kamaji_api::{
+    condition::{self, Reason},
+    control_plane::KamajiControlPlane,
+};
 use kamaji_core::{
-    cluster_api::Plan,
+    cluster_api::{Plan, conditions},
     object::{Kind, Object},
     transitions::transitions,
 };
@@ -36,10 +39,10 @@ impl Step {
     /// Type of the condition that reports a failure of the step.
     fn condition(self) -> &'static str {
         match self {
-            Self::Own => "ControlPlaneEndpointPatched",
-            Self::Tenant => "TenantControlPlaneCreated",
-            Self::Secret => "KubeadmResourcesCreated",
-            Self::Infrastructure => "InfrastructureClusterPatched",
+            Self::Own => conditions::ENDPOINT_PATCHED,
+            Self::Tenant => conditions::TENANT_CREATED,
+            Self::Secret => conditions::SECRETS_CREATED,
+            Self::Infrastructure => conditions::INFRASTRUCTURE_PATCHED,
         }
     }
 }
@@ -93,7 +96,7 @@ pub async fn status(
         let failure = Condition {
             type_: step.condition().to_owned(),
             status: "False".to_owned(),
-            reason: error.reason().to_owned(),
+            reason: error.reason().as_str().to_owned(),
             message: error.to_string(),
             observed_generation: object.metadata.generation,
             last_transition_time: Time(clock::now()),
@@ -101,9 +104,9 @@ pub async fn status(
         condition::set(&mut next.conditions, failure.clone());
         // A tenant that could not be created is not pending.
         if *step == Step::Tenant {
-            for type_ in ["Available", "KamajiControlPlaneIsReady"] {
+            for type_ in [conditions::AVAILABLE, conditions::READY] {
                 let pending = condition::find(&next.conditions, type_)
-                    .is_some_and(|had| had.reason == "TenantControlPlanePending");
+                    .is_some_and(|had| had.reason == Reason::TenantControlPlanePending);
                 if pending {
                     let type_ = type_.to_owned();
                     condition::set(
@@ -139,13 +142,13 @@ pub async fn status(
 pub async fn abort(context: &Context, object: &KamajiControlPlane, what: &Abort) {
     let (reason, message) = match what {
         Abort::TimeOut(limit) => (
-            "ReconcileTimedOut",
+            Reason::ReconcileTimedOut,
             format!(
                 "a reconcile of this object took longer than {limit:?} and was stopped; it is tried again by itself, and --controller-reconcile-timeout gives it more time"
             ),
         ),
         Abort::Panic(what) => (
-            "InternalError",
+            Reason::InternalError,
             format!(
                 "the provider failed on this object alone: {what}; please report it, with this object's YAML"
             ),
@@ -164,7 +167,7 @@ pub struct Interruption {
     /// Step whose condition reports it.
     pub step: Step,
     /// Reason of the condition.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Message of the condition.
     pub message: String,
 }
@@ -180,7 +183,7 @@ pub async fn interrupted(
     let failure = Condition {
         type_: interruption.step.condition().to_owned(),
         status: "False".to_owned(),
-        reason: interruption.reason.to_owned(),
+        reason: interruption.reason.as_str().to_owned(),
         message: interruption.message,
         observed_generation: object.metadata.generation,
         last_transition_time: Time(clock::now()),

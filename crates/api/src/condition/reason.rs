@@ -1,4 +1,7 @@
-//! Reasons of conditions of TenantControlPlanes and KamajiControlPlanes, with their severity.
+//! Reasons of conditions and events of TenantControlPlanes, KamajiControlPlanes and DataStores, with their
+//! severity. `docs/conditions.md` lists them for users.
+
+use std::fmt;
 
 /// Urgency of a reason; decides the type of the event about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,11 +17,11 @@ pub enum Severity {
 
 /// Declares [`Reason`] as one table: severity, then the reasons that have it.
 macro_rules! reasons {
-    ($($severity:ident: { $($(#[$doc:meta])+ $reason:ident,)+ })+) => {
-        /// Reason of a condition's status. The text in a status is the variant's name.
+    ($($severity:ident: { $($(#[doc = $doc:literal])+ $reason:ident,)+ })+) => {
+        /// Reason of a condition or an event. Its text there is the variant's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
-            $($($(#[$doc])+ $reason,)+)+
+            $($($(#[doc = $doc])+ $reason,)+)+
         }
 
         impl Reason {
@@ -29,6 +32,13 @@ macro_rules! reasons {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $($(Self::$reason => stringify!($reason),)+)+
+                }
+            }
+
+            /// The meaning of this reason, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $($(Self::$reason => concat!($($doc),+).trim_ascii_start(),)+)+
                 }
             }
 
@@ -80,8 +90,16 @@ reasons! {
         NotDeleting,
         /// The deletion waits for the TenantControlPlane to be deleted.
         TenantControlPlaneDeleting,
-        /// The deletion leaves a TenantControlPlane in another cluster behind.
+        /// The deletion waits for the garbage collector, since the TenantControlPlane is to stay.
         TenantControlPlaneOrphaned,
+        /// The references of the DataStore resolve.
+        DataStoreIsValid,
+        /// No tenant uses the DataStore.
+        DataStoreUnused,
+        /// The datastore answered the last check.
+        Answers,
+        /// The datastore enforces access control.
+        Enforced,
     }
     Waiting: {
         /// The control plane's Service has no usable address yet.
@@ -116,6 +134,8 @@ reasons! {
         CertificatesPending,
         /// The API server was not probed yet.
         ProbePending,
+        /// The deletion of the DataStore waits for the tenants that use it.
+        DataStoreStillUsed,
     }
     Warning: {
         /// The Deployment does not exist yet.
@@ -244,6 +264,24 @@ reasons! {
         SecretTypeWrong,
         /// The TenantControlPlane exists and does not belong to the control plane.
         TenantControlPlaneForeign,
+        /// An endpoint of the DataStore is not `host:port`.
+        EndpointsValidationFailed,
+        /// The user or the password of the DataStore is missing or cannot be read.
+        BasicAuthValidationFailed,
+        /// The CA or the client certificate of the DataStore is missing or cannot be used.
+        TLSConfigurationValidationFailed,
+        /// The name of the DataStore is longer than a label's value.
+        NameTooLong,
+        /// A certificate of the DataStore ends soon.
+        CertificateExpiring,
+        /// The last check of the datastore failed.
+        CheckFailed,
+        /// The datastore does not enforce access control, so that tenants wait.
+        Off,
+        /// The datastore does not enforce access control, which an administrator accepts.
+        Accepted,
+        /// An operator of another namespace leads, and this one waits.
+        AnotherOperatorLeads,
     }
 }
 
@@ -270,8 +308,26 @@ impl Reason {
     }
 }
 
-impl From<Reason> for &'static str {
-    fn from(reason: Reason) -> Self {
-        reason.as_str()
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
+
+/// Compares with the reason of a condition.
+impl PartialEq<Reason> for String {
+    fn eq(&self, reason: &Reason) -> bool {
+        self == reason.as_str()
+    }
+}
+
+/// Compares with the public text.
+impl PartialEq<&str> for Reason {
+    fn eq(&self, text: &&str) -> bool {
+        self.as_str() == *text
+    }
+}
+
+#[cfg(test)]
+#[path = "reason_tests.rs"]
+mod tests;

@@ -49,7 +49,7 @@ fn parts(plan: &Plan) -> anyhow::Result<Map<String, Value>> {
         .map(|wait| {
             json!({
                 "condition": wait.condition.as_str(),
-                "reason": wait.reason,
+                "reason": wait.reason.as_str(),
                 "message": wait.message,
             })
         })

@@ -4,7 +4,11 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::SignedDuration,
 };
-use kamaji_api::{condition, control_plane::KamajiControlPlaneStatus, tenant::TenantControlPlane};
+use kamaji_api::{
+    condition::{self, ConditionType, Reason},
+    control_plane::KamajiControlPlaneStatus,
+    tenant::TenantControlPlane,
+};
 use serde_json::json;
 
 use super::{
@@ -26,18 +30,26 @@ pub(super) struct PlanBuilder<'a> {
 /// Reason and message of a condition.
 #[derive(Clone, Copy)]
 pub(super) struct Cause<'a> {
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
+    reason: &'a str,
+    message: &'a str,
 }
 
 impl<'a> Cause<'a> {
     /// A reason that needs no message.
-    pub(super) fn reason(reason: &'a str) -> Self {
-        let message = "";
+    pub(super) fn reason(reason: Reason) -> Self {
+        Self::new(reason, "")
+    }
+
+    pub(super) fn new(reason: Reason, message: &'a str) -> Self {
+        let reason = reason.as_str();
         Self { reason, message }
     }
 
-    pub(super) fn new(reason: &'a str, message: &'a str) -> Self {
+    /// Cause that the TenantControlPlane gives; its operator may be of a release with other reasons.
+    pub(super) fn of(condition: &'a Condition) -> Self {
+        let Condition {
+            reason, message, ..
+        } = condition;
         Self { reason, message }
     }
 }
@@ -53,9 +65,9 @@ impl<'a> PlanBuilder<'a> {
             plan: Plan::default(),
             status,
         };
-        builder.set(PAUSED, "False", Cause::reason("NotPaused"));
+        builder.set(PAUSED, "False", Cause::reason(Reason::NotPaused));
         if snapshot.control_plane.metadata.deletion_timestamp.is_none() {
-            builder.set(DELETING, "False", Cause::reason("NotDeleting"));
+            builder.set(DELETING, "False", Cause::reason(Reason::NotDeleting));
         }
         builder
     }
@@ -70,7 +82,7 @@ impl<'a> PlanBuilder<'a> {
     /// Returns a plan that writes nothing but the condition `Paused`.
     pub(super) fn paused(mut self) -> Plan {
         let text = "the Cluster's spec.paused or the annotation cluster.x-k8s.io/paused is set: nothing is done until it is taken away";
-        self.set(PAUSED, "True", Cause::new("Paused", text));
+        self.set(PAUSED, "True", Cause::new(Reason::Paused, text));
         self.plan.status = Some(self.status);
         self.plan
     }
@@ -83,84 +95,86 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Sets a condition to True.
-    pub(super) fn set_true(&mut self, type_: &str, reason: &str) {
+    pub(super) fn set_true(&mut self, type_: &str, reason: Reason) {
         self.set(type_, "True", Cause::reason(reason));
     }
 
     /// Sets a condition to False.
-    pub(super) fn set_false(&mut self, type_: &str, reason: &str, message: &str) {
+    pub(super) fn set_false(&mut self, type_: &str, reason: Reason, message: &str) {
         self.set(type_, "False", Cause::new(reason, message));
     }
 
     /// Reports that the TenantControlPlane cannot be written until something else changes.
-    pub(super) fn blocked(&mut self, reason: &str, message: &str) {
+    pub(super) fn blocked(&mut self, reason: Reason, message: &str) {
         self.set_false(TENANT_CREATED, reason, message);
-        self.unavailable(reason, message);
+        self.unavailable(Cause::new(reason, message));
     }
 
     /// Reports that the control plane does not serve.
-    pub(super) fn unavailable(&mut self, reason: &str, message: &str) {
+    pub(super) fn unavailable(&mut self, cause: Cause) {
         self.status.ready = false;
-        self.set_false(READY, reason, message);
-        self.set_false(AVAILABLE, reason, message);
+        self.set(READY, "False", cause);
+        self.set(AVAILABLE, "False", cause);
     }
 
     /// Reports that the cluster of the tenant cannot be reached. A tenant that was initialised may serve all the
     /// same, so its availability becomes Unknown.
-    pub(super) fn tenant_unreachable(&mut self, reason: &str, message: &str) {
-        self.set_false(TENANT_CREATED, reason, message);
+    pub(super) fn tenant_unreachable(&mut self, reason: Reason, message: &str) {
+        let cause = Cause::new(reason, message);
+        self.set(TENANT_CREATED, "False", cause);
         if self.status.is_initialized() {
-            self.set(READY, "Unknown", Cause::new(reason, message));
-            self.set(AVAILABLE, "Unknown", Cause::new(reason, message));
+            self.set(READY, "Unknown", cause);
+            self.set(AVAILABLE, "Unknown", cause);
         } else {
-            self.unavailable(reason, message);
+            self.unavailable(cause);
         }
     }
 
     /// Reports that the TenantControlPlane does not exist yet.
     pub(super) fn tenant_missing(&mut self) {
-        let (reason, text) = (
-            "TenantControlPlanePending",
+        let cause = Cause::new(
+            Reason::TenantControlPlanePending,
             "the TenantControlPlane is being created",
         );
         if condition::find(&self.status.conditions, ADDRESS_READY).is_some() {
-            self.set_false(ADDRESS_READY, reason, text);
+            self.set(ADDRESS_READY, "False", cause);
         }
-        self.address_lost(reason, text);
-        self.unavailable(reason, text);
+        self.address_lost(cause);
+        self.unavailable(cause);
     }
 
     /// Reports that the TenantControlPlane has no address, in the words of its own status.
     pub(super) fn address_missing(&mut self, tenant: &TenantControlPlane) {
         let conditions = tenant.status.as_ref().map(|s| s.conditions.as_slice());
-        let assigned = conditions.and_then(|list| condition::find(list, "EndpointAssigned"));
-        let (reason, text) = match assigned.filter(|condition| condition.status != "True") {
-            Some(condition) => (condition.reason.clone(), condition.message.clone()),
-            None => (
-                "AddressPending".to_owned(),
-                "the TenantControlPlane has no address yet".to_owned(),
+        let assigned = conditions
+            .and_then(|list| condition::find(list, ConditionType::EndpointAssigned.as_str()));
+        let cause = match assigned.filter(|condition| condition.status != "True") {
+            Some(condition) => Cause::of(condition),
+            None => Cause::new(
+                Reason::AddressPending,
+                "the TenantControlPlane has no address yet",
             ),
         };
-        self.set_false(ADDRESS_READY, &reason, &text);
-        self.address_lost(&reason, &text);
-        self.unavailable(&reason, &text);
+        self.set(ADDRESS_READY, "False", cause);
+        self.address_lost(cause);
+        self.unavailable(cause);
     }
 
     /// Conditions about an address that no longer exists become Unknown.
-    fn address_lost(&mut self, reason: &str, message: &str) {
+    fn address_lost(&mut self, cause: Cause) {
         for type_ in [ENDPOINT_PATCHED, INFRASTRUCTURE_PATCHED, SECRETS_CREATED] {
             if condition::find(&self.status.conditions, type_).is_some() {
-                self.set(type_, "Unknown", Cause::new(reason, message));
+                self.set(type_, "Unknown", cause);
             }
         }
     }
 
     /// Plans `spec.controlPlaneEndpoint` of the control plane, the only field of its spec that the provider writes.
     pub(super) fn publish_endpoint(&mut self, published: &Published) {
-        self.set_true(ADDRESS_READY, "Succeeded");
+        self.set_true(ADDRESS_READY, Reason::Succeeded);
         match &published.warning {
-            None => self.set_true(ENDPOINT_PATCHED, "Succeeded"),
-            Some((reason, text)) => self.set_false(ENDPOINT_PATCHED, reason, text),
+            None => self.set_true(ENDPOINT_PATCHED, Reason::Succeeded),
+            Some((reason, text)) => self.set_false(ENDPOINT_PATCHED, *reason, text),
         }
         let endpoint = &published.endpoint;
         let spec = &self.snapshot.control_plane.spec;
@@ -171,9 +185,9 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Reports the progress of a deletion.
-    pub(super) fn deleting(&mut self, reason: &str, message: &str) {
+    pub(super) fn deleting(&mut self, reason: Reason, message: &str) {
         self.set(DELETING, "True", Cause::new(reason, message));
-        self.unavailable("Deleting", message);
+        self.unavailable(Cause::new(Reason::Deleting, message));
     }
 
     /// Removes a condition that does not apply any more.

@@ -1,6 +1,6 @@
 //! Deletion of a control plane: its TenantControlPlane is deleted first, then the finalizer is removed.
 
-use kamaji_api::tenant::TenantControlPlane;
+use kamaji_api::{condition::Reason, tenant::TenantControlPlane};
 use serde_json::json;
 
 use super::{
@@ -26,7 +26,7 @@ pub(super) fn plan(mut builder: PlanBuilder) -> Plan {
             "the TenantControlPlane in the other cluster cannot be deleted: {why}; or annotate this control plane with {} to leave it there",
             placement::ABANDON
         );
-        builder.deleting("ExternalClusterUnreachable", &text);
+        builder.deleting(Reason::ExternalClusterUnreachable, &text);
         return builder.finish();
     }
     let mut left = metadata.finalizers.clone().unwrap_or_default();
@@ -36,7 +36,7 @@ pub(super) fn plan(mut builder: PlanBuilder) -> Plan {
             let text = format!(
                 "the TenantControlPlane {name} is to stay (--cascade=orphan): waiting for the garbage collector to take this owner from it"
             );
-            builder.deleting("TenantControlPlaneOrphaned", &text);
+            builder.deleting(Reason::TenantControlPlaneOrphaned, &text);
             return builder.finish();
         }
         if tenant.metadata.deletion_timestamp.is_none() {
@@ -45,7 +45,7 @@ pub(super) fn plan(mut builder: PlanBuilder) -> Plan {
         let text = format!(
             "waiting for the TenantControlPlane {name} to be gone; its own conditions say what it waits for"
         );
-        builder.deleting("TenantControlPlaneDeleting", &text);
+        builder.deleting(Reason::TenantControlPlaneDeleting, &text);
         return builder.finish();
     }
     left.retain(|name| ![FINALIZER, FORMER_FINALIZER, LEGACY_FINALIZER].contains(&name.as_str()));

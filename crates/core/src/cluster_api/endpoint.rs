@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use kamaji_api::{
     cluster::Cluster,
+    condition::Reason,
     control_plane::{ApiEndpoint, KamajiControlPlane, KamajiControlPlaneStatus},
     tenant::TenantControlPlane,
 };
@@ -30,7 +31,7 @@ pub(super) struct Published {
     /// Address of the tenant according to its own status.
     pub(super) reached: ApiEndpoint,
     /// Reason and message if the Cluster's endpoint is another one.
-    pub(super) warning: Option<(&'static str, String)>,
+    pub(super) warning: Option<(Reason, String)>,
 }
 
 /// Address to publish; `None` until the tenant has one.
@@ -56,7 +57,7 @@ pub(super) fn published(
         );
         return Some(published(
             reached.clone(),
-            Some(("EndpointMismatch", message)),
+            Some((Reason::EndpointMismatch, message)),
         ));
     }
     if host_of_user(control_plane, cluster).is_some() {
@@ -67,7 +68,10 @@ pub(super) fn published(
     );
     let present = control_plane.spec.control_plane_endpoint.clone();
     let unchanged = present.unwrap_or_else(|| reached.clone());
-    Some(published(unchanged, Some(("EndpointOutdated", message))))
+    Some(published(
+        unchanged,
+        Some((Reason::EndpointOutdated, message)),
+    ))
 }
 
 /// Address of the tenant: the host of the ingress or gateway, else the advertised address, else the assigned one.

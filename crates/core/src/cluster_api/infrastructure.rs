@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use kamaji_api::cluster::{Cluster, MANAGED_BY};
+use kamaji_api::{
+    cluster::{Cluster, MANAGED_BY},
+    condition::Reason,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -52,11 +55,11 @@ fn is_ours(object: &Value) -> bool {
 pub(super) fn plan(builder: &mut PlanBuilder, cluster: &Cluster, published: &Published) {
     let settings = &builder.snapshot.settings;
     let Some(reference) = cluster.spec.infrastructure_ref.as_ref() else {
-        builder.set_true(INFRASTRUCTURE_PATCHED, "NotNeeded");
+        builder.set_true(INFRASTRUCTURE_PATCHED, Reason::NotNeeded);
         return;
     };
     if settings.skip_infrastructure {
-        builder.set_true(INFRASTRUCTURE_PATCHED, "Skipped");
+        builder.set_true(INFRASTRUCTURE_PATCHED, Reason::Skipped);
         return;
     }
     let name = format!("{} {}", reference.kind, reference.name);
@@ -67,12 +70,16 @@ pub(super) fn plan(builder: &mut PlanBuilder, cluster: &Cluster, published: &Pub
         },
         Infrastructure::Unreadable(why) => {
             let text = format!("{name} cannot be read: {why}");
-            builder.set_false(INFRASTRUCTURE_PATCHED, "InfrastructureUnreadable", &text);
+            builder.set_false(
+                INFRASTRUCTURE_PATCHED,
+                Reason::InfrastructureUnreadable,
+                &text,
+            );
             return;
         }
         Infrastructure::None => {
             let text = format!("{name} does not exist yet");
-            builder.set_false(INFRASTRUCTURE_PATCHED, "InfrastructureMissing", &text);
+            builder.set_false(INFRASTRUCTURE_PATCHED, Reason::InfrastructureMissing, &text);
             return;
         }
     };
@@ -81,7 +88,11 @@ pub(super) fn plan(builder: &mut PlanBuilder, cluster: &Cluster, published: &Pub
             "infrastructure clusters of kind {} are not known here: annotate {name} with {MANAGED_BY}: kamaji, or name the kind in --dynamic-infrastructure-clusters, and let the provider patch it (a ClusterRole labelled kamaji.clastix.io/aggregate-to-provider: \"true\")",
             reference.kind
         );
-        builder.set_false(INFRASTRUCTURE_PATCHED, "InfrastructureUnsupported", &text);
+        builder.set_false(
+            INFRASTRUCTURE_PATCHED,
+            Reason::InfrastructureUnsupported,
+            &text,
+        );
         return;
     };
     match patch(strategy, found, published) {
@@ -89,11 +100,11 @@ pub(super) fn plan(builder: &mut PlanBuilder, cluster: &Cluster, published: &Pub
             if patch != InfrastructurePatch::default() {
                 builder.plan.infrastructure = Some(patch);
             }
-            builder.set_true(INFRASTRUCTURE_PATCHED, "Succeeded");
+            builder.set_true(INFRASTRUCTURE_PATCHED, Reason::Succeeded);
         }
         Err(why) => {
             let text = format!("{name}: {why}");
-            builder.set_false(INFRASTRUCTURE_PATCHED, "EndpointMismatch", &text);
+            builder.set_false(INFRASTRUCTURE_PATCHED, Reason::EndpointMismatch, &text);
         }
     }
 }

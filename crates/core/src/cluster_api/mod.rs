@@ -5,7 +5,7 @@
 //! becomes a condition, and a change of the missing object requeues the control plane.
 
 mod builder;
-mod conditions;
+pub mod conditions;
 pub mod conversion;
 mod deletion;
 mod endpoint;
@@ -30,6 +30,7 @@ pub use types::{
 
 use kamaji_api::{
     cluster::{BLOCK_MOVE, Cluster, GROUP, PAUSED},
+    condition::Reason,
     control_plane::KamajiControlPlane,
     tenant::TenantControlPlane,
 };
@@ -75,11 +76,11 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     let cluster = match &snapshot.owner {
         Owner::Cluster(cluster) => cluster,
         Owner::Nobody => {
-            builder.blocked("OwnerMissing", "no owner reference names a Cluster yet: Cluster API sets it once a Cluster's spec.controlPlaneRef names this object");
+            builder.blocked(Reason::OwnerMissing, "no owner reference names a Cluster yet: Cluster API sets it once a Cluster's spec.controlPlaneRef names this object");
             return builder.finish();
         }
         Owner::Missing(name) => {
-            builder.blocked("ClusterMissing", &format!("the Cluster {name} is not in this namespace: create it, or correct the owner reference"));
+            builder.blocked(Reason::ClusterMissing, &format!("the Cluster {name} is not in this namespace: create it, or correct the owner reference"));
             return builder.finish();
         }
     };
@@ -99,8 +100,8 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
 fn tenant_cluster_usable(builder: &mut PlanBuilder) -> bool {
     let snapshot = builder.snapshot;
     if let Some(why) = placement::lost(&snapshot.control_plane) {
-        builder.set_false(EXTERNAL_CLIENT, "ExternalReferenceInvalid", &why);
-        builder.set_false(TENANT_CREATED, "ExternalReferenceInvalid", &why);
+        builder.set_false(EXTERNAL_CLIENT, Reason::ExternalReferenceInvalid, &why);
+        builder.set_false(TENANT_CREATED, Reason::ExternalReferenceInvalid, &why);
         return false;
     }
     let Some(kubeconfig) = &snapshot.place.kubeconfig else {
@@ -120,16 +121,16 @@ fn tenant_cluster_usable(builder: &mut PlanBuilder) -> bool {
         let text = format!(
             "spec.deployment.externalClusterReference needs the feature gate {gate}: start the provider with --feature-gates={gate}=true"
         );
-        builder.set_false(EXTERNAL_CLIENT, "ExternalReferenceInvalid", &text);
-        builder.blocked("ExternalReferenceInvalid", &text);
+        builder.set_false(EXTERNAL_CLIENT, Reason::ExternalReferenceInvalid, &text);
+        builder.blocked(Reason::ExternalReferenceInvalid, &text);
         return false;
     }
     if let Remote::Unreachable(why) = &snapshot.remote {
-        builder.set_false(EXTERNAL_CLIENT, "ExternalClusterUnreachable", why);
-        builder.tenant_unreachable("ExternalClusterUnreachable", why);
+        builder.set_false(EXTERNAL_CLIENT, Reason::ExternalClusterUnreachable, why);
+        builder.tenant_unreachable(Reason::ExternalClusterUnreachable, why);
         return false;
     }
-    builder.set_true(EXTERNAL_CLIENT, "Succeeded");
+    builder.set_true(EXTERNAL_CLIENT, Reason::Succeeded);
     true
 }
 

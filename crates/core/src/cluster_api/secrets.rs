@@ -9,6 +9,7 @@ use k8s_openapi::{
 };
 use kamaji_api::{
     cluster::{Cluster, SECRET_TYPE},
+    condition::Reason,
     control_plane::ApiEndpoint,
     labels,
     tenant::TenantControlPlane,
@@ -91,7 +92,7 @@ pub(super) fn plan(
 ) {
     let source = Source { tenant, endpoint };
     match published(builder, cluster, source) {
-        Ok(()) => builder.set_true(SECRETS_CREATED, "Succeeded"),
+        Ok(()) => builder.set_true(SECRETS_CREATED, Reason::Succeeded),
         Err((reason, text)) => builder.set_false(SECRETS_CREATED, reason, &text),
     }
 }
@@ -114,7 +115,7 @@ fn published(
     builder: &mut PlanBuilder,
     cluster: &Cluster,
     Source { tenant, endpoint }: Source,
-) -> Result<(), (&'static str, String)> {
+) -> Result<(), (Reason, String)> {
     let key = kubeconfig_key(builder);
     let source = kubeconfig_source(tenant);
     let config = readdressed(entry(builder, source.as_deref(), &key)?, endpoint);
@@ -201,8 +202,8 @@ fn entry(
     builder: &PlanBuilder,
     secret: Option<&str>,
     key: &str,
-) -> Result<ByteString, (&'static str, String)> {
-    let pending = |text: String| ("SecretPending", text);
+) -> Result<ByteString, (Reason, String)> {
+    let pending = |text: String| (Reason::SecretPending, text);
     let name = secret
         .ok_or_else(|| pending("the TenantControlPlane has not told its Secrets yet".to_owned()))?;
     let found = builder.snapshot.sources.get(name);
@@ -213,7 +214,7 @@ fn entry(
             "the Secret {name} has no key {key}: correct the annotation {} of the control plane",
             labels::KUBECONFIG_SECRET_KEY
         );
-        ("SecretKeyMissing", text)
+        (Reason::SecretKeyMissing, text)
     })
 }
 
@@ -221,7 +222,7 @@ fn plan_secret(
     builder: &mut PlanBuilder,
     cluster: &Cluster,
     Desired { name, role, data }: Desired,
-) -> Result<(), (&'static str, String)> {
+) -> Result<(), (Reason, String)> {
     let control_plane = &builder.snapshot.control_plane;
     let tenant = control_plane.metadata.name.clone().unwrap_or_default();
     let (label, cluster_name) = cluster_label(cluster);
@@ -268,7 +269,7 @@ fn plan_secret(
 }
 
 /// Reason and message if the existing Secret must not be written, since another owner's keys are not replaced.
-fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'static str, String)> {
+fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(Reason, String)> {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let labels = live.metadata.labels.as_ref();
     let controller = ownership::controller(&live.metadata);
@@ -282,14 +283,14 @@ fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'stat
         let text = format!(
             "the Secret {name} belongs to {whose} and is left alone: give this Cluster another name"
         );
-        return Some(("SecretForeign", text));
+        return Some((Reason::SecretForeign, text));
     }
     let type_ = live.type_.as_deref().unwrap_or("Opaque");
     if type_ != SECRET_TYPE {
         let text = format!(
             "the Secret {name} is there with type {type_}, and a type cannot change: keep a copy if you need it and delete it, it is made again with type {SECRET_TYPE}"
         );
-        return Some(("SecretTypeWrong", text));
+        return Some((Reason::SecretTypeWrong, text));
     }
     let differs = data
         .iter()
@@ -298,7 +299,7 @@ fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(&'stat
         let text = format!(
             "the Secret {name} is there and was not made for this control plane: its content is not that of the TenantControlPlane, which has another CA already; keep a copy if you need it and delete it. A CA that is there before the control plane becomes its CA"
         );
-        ("SecretForeign", text)
+        (Reason::SecretForeign, text)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Status of the contract: availability, initialisation, replica counters and versions.
 
 use kamaji_api::{
-    condition,
+    condition::{self, ConditionType, Reason},
     control_plane::{Initialization, RunningVersion},
     tenant::{TenantControlPlane, VersionPhase},
 };
@@ -21,16 +21,16 @@ pub(super) fn plan(builder: &mut PlanBuilder, tenant: &TenantControlPlane) {
     match serves(tenant) {
         Ok(()) if initialized => {
             builder.status.ready = true;
-            builder.set_true(READY, "Succeeded");
-            builder.set_true(AVAILABLE, "Available");
+            builder.set_true(READY, Reason::Succeeded);
+            builder.set_true(AVAILABLE, Reason::Available);
         }
         Ok(()) => {
             let text = condition::find(&builder.status.conditions, INITIALIZED)
                 .map(|condition| condition.message.clone())
                 .unwrap_or_default();
-            builder.unavailable("NotAvailable", &text);
+            builder.unavailable(Cause::new(Reason::NotAvailable, &text));
         }
-        Err(text) => builder.unavailable("NotAvailable", &text),
+        Err(text) => builder.unavailable(Cause::new(Reason::NotAvailable, &text)),
     }
 }
 
@@ -44,24 +44,24 @@ fn initialized(builder: &mut PlanBuilder) -> bool {
             builder.status.initialization = Some(Initialization {
                 control_plane_initialized: Some(true),
             });
-            builder.set_true(INITIALIZED, "Succeeded");
+            builder.set_true(INITIALIZED, Reason::Succeeded);
             return true;
         }
         (_, false) => (
-            "SecretsPending",
+            Reason::SecretsPending,
             "the Secrets that Cluster API reads are not there yet".to_owned(),
         ),
         (Probe::Untried, true) => (
-            "ProbePending",
+            Reason::ProbePending,
             "the published kubeconfig has not been tried yet".to_owned(),
         ),
         (Probe::Fails(why), true) => (
-            "ProbeFailed",
+            Reason::ProbeFailed,
             format!("the API server does not answer with the published kubeconfig: {why}"),
         ),
     };
     if was {
-        builder.set_true(INITIALIZED, "Succeeded");
+        builder.set_true(INITIALIZED, Reason::Succeeded);
     } else {
         builder.set_false(INITIALIZED, reason, &text);
     }
@@ -79,7 +79,8 @@ fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
         .and_then(|s| s.kubernetes_resources.as_ref()?.version.as_ref()?.status)
         .unwrap_or(VersionPhase::Provisioning);
     let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
-    let available = match condition::find(conditions, "ControlPlaneAvailable") {
+    let available = match condition::find(conditions, ConditionType::ControlPlaneAvailable.as_str())
+    {
         Some(condition) => condition.status == "True",
         // The operator of upstream has no conditions.
         None => !matches!(
@@ -93,9 +94,9 @@ fn serves(tenant: &TenantControlPlane) -> Result<(), String> {
     if available && phase != VersionPhase::Sleeping {
         return Ok(());
     }
-    let explained = ["ControlPlaneAvailable", "Ready"]
+    let explained = [ConditionType::ControlPlaneAvailable, ConditionType::Ready]
         .iter()
-        .filter_map(|type_| condition::find(conditions, type_))
+        .filter_map(|type_| condition::find(conditions, type_.as_str()))
         .find(|condition| condition.status != "True" && !condition.message.is_empty());
     Err(explained.map_or_else(
         || format!("the TenantControlPlane is {phase:?}"),
@@ -128,19 +129,28 @@ pub(super) fn counters(builder: &mut PlanBuilder, tenant: Option<&TenantControlP
 
     let newest = format!("{updated} of {replicas} pods are of the newest template");
     let scaled = format!("{replicas} pods exist, {wanted} are asked for");
-    for (type_, holds, (no, text)) in [
-        ("RollingOut", updated < replicas, ("NotRollingOut", &newest)),
-        ("ScalingUp", replicas < wanted, ("NotScalingUp", &scaled)),
+    // Each condition is of the type that its reason has while it is True.
+    for (yes, holds, (no, text)) in [
         (
-            "ScalingDown",
+            Reason::RollingOut,
+            updated < replicas,
+            (Reason::NotRollingOut, &newest),
+        ),
+        (
+            Reason::ScalingUp,
+            replicas < wanted,
+            (Reason::NotScalingUp, &scaled),
+        ),
+        (
+            Reason::ScalingDown,
             replicas > wanted,
-            ("NotScalingDown", &scaled),
+            (Reason::NotScalingDown, &scaled),
         ),
     ] {
         if holds {
-            builder.set(type_, "True", Cause::new(type_, text));
+            builder.set(yes.as_str(), "True", Cause::new(yes, text));
         } else {
-            builder.set(type_, "False", Cause::reason(no));
+            builder.set(yes.as_str(), "False", Cause::reason(no));
         }
     }
     certificates(builder, tenant);
@@ -151,17 +161,16 @@ pub(super) fn counters(builder: &mut PlanBuilder, tenant: Option<&TenantControlP
 fn certificates(builder: &mut PlanBuilder, tenant: Option<&TenantControlPlane>) {
     let status = tenant.and_then(|tenant| tenant.status.as_ref());
     let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
-    let valid = condition::find(conditions, "CertificatesValid");
+    let valid = condition::find(conditions, ConditionType::CertificatesValid.as_str());
     let authority = tenant.and_then(secrets::authority_source);
     match (valid, authority) {
         (Some(valid), _) if valid.status != "True" => {
-            let (reason, text) = (valid.reason.clone(), valid.message.clone());
-            builder.set_false(CERTIFICATES, &reason, &text);
+            builder.set(CERTIFICATES, "False", Cause::of(valid));
         }
-        (Some(_), _) | (None, Some(_)) => builder.set_true(CERTIFICATES, "Available"),
+        (Some(_), _) | (None, Some(_)) => builder.set_true(CERTIFICATES, Reason::Available),
         (None, None) => {
             let text = "the TenantControlPlane has not told its authority yet";
-            builder.set_false(CERTIFICATES, "CertificatesPending", text);
+            builder.set_false(CERTIFICATES, Reason::CertificatesPending, text);
         }
     }
 }

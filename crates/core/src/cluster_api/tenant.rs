@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use kamaji_api::{
     cluster::Cluster,
+    condition::Reason,
     control_plane::{ControlPlaneComponent, ControlPlaneFields, ControlPlaneNetwork},
     foreign::ParentReference,
     labels,
@@ -36,18 +37,18 @@ pub(super) fn plan<'a>(
 ) -> Option<&'a TenantControlPlane> {
     let live = builder.snapshot.tenant.as_ref();
     if let Some(why) = live.and_then(|live| foreign(builder, live)) {
-        builder.blocked("TenantControlPlaneForeign", &why);
+        builder.blocked(Reason::TenantControlPlaneForeign, &why);
         return None;
     }
     let control_plane = &builder.snapshot.control_plane;
     if let Some(why) = placement::contradiction(control_plane, &builder.snapshot.place) {
-        builder.blocked("ExternalReferenceInvalid", &why);
+        builder.blocked(Reason::ExternalReferenceInvalid, &why);
         return live;
     }
     let desired = match desired(builder, cluster) {
         Ok(desired) => Object::from_value(desired),
         Err(why) => {
-            builder.blocked("SpecInvalid", &why);
+            builder.blocked(Reason::SpecInvalid, &why);
             return live;
         }
     };
@@ -62,7 +63,7 @@ pub(super) fn plan<'a>(
         builder.plan.objects.push(desired.with(intent));
         builder.plan.take_over = live.is_some_and(|live| stamped(live).is_none());
     }
-    builder.set_true(TENANT_CREATED, "Succeeded");
+    builder.set_true(TENANT_CREATED, Reason::Succeeded);
     if live.is_none() {
         builder.tenant_missing();
     }

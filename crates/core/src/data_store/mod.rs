@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::{
+    condition::Reason,
     datastore::{ContentRef, DataStore, Driver},
     labels,
 };
@@ -149,20 +150,20 @@ pub enum StoreError {
 
 impl StoreError {
     /// Reason of the condition that the DataStore is valid, as in upstream.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         let field = match self {
             Self::SecretMissing { field, .. }
             | Self::KeyMissing { field, .. }
             | Self::Nothing { field }
             | Self::Material { field, .. } => field,
-            Self::Endpoint { .. } => return "EndpointsValidationFailed",
+            Self::Endpoint { .. } => return Reason::EndpointsValidationFailed,
             Self::NoBasicAuth => "spec.basicAuth",
-            Self::Name(_) => return "NameTooLong",
+            Self::Name(_) => return Reason::NameTooLong,
         };
         if field.starts_with("spec.basicAuth") {
-            "BasicAuthValidationFailed"
+            Reason::BasicAuthValidationFailed
         } else {
-            "TLSConfigurationValidationFailed"
+            Reason::TLSConfigurationValidationFailed
         }
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kamaji_api::{
-    condition,
+    condition::{self, Reason},
     datastore::{DataStore, DataStoreStatus},
     labels,
 };
@@ -42,8 +42,8 @@ impl Health {
     pub fn fault(&self, name: &str) -> Option<StoreFault> {
         let (reason, why) = match self {
             Self::Unknown | Self::Sound | Self::Open { .. } => return None,
-            Self::AccessControlOff(why) => ("AccessControlOff", why),
-            Self::Failed(why) => ("DataStoreFailed", why),
+            Self::AccessControlOff(why) => (Reason::AccessControlOff, why),
+            Self::Failed(why) => (Reason::DataStoreFailed, why),
         };
         Some(StoreFault {
             reason,
@@ -81,10 +81,10 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     } = facts;
     let generation = store.metadata.generation.unwrap_or_default();
     let mut status = store.status.clone().unwrap_or_default();
-    let condition = |type_: &str, holds: bool, reason: &str, message: String| Condition {
+    let condition = |type_: &str, holds: bool, reason: Reason, message: String| Condition {
         type_: type_.to_owned(),
         status: if holds { "True" } else { "False" }.to_owned(),
-        reason: reason.to_owned(),
+        reason: reason.as_str().to_owned(),
         message,
         observed_generation: Some(generation),
         last_transition_time: Time(now),
@@ -92,8 +92,8 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     let valid = match resolved {
         Ok(store) => {
             let (reason, message) = match super::expiry::warning(store, now) {
-                Some(warning) => (condition::CERTIFICATE_EXPIRING, warning),
-                None => ("DataStoreIsValid", String::new()),
+                Some(warning) => (Reason::CertificateExpiring, warning),
+                None => (Reason::DataStoreIsValid, String::new()),
             };
             condition(condition::DATA_STORE_VALID, true, reason, message)
         }
@@ -123,9 +123,9 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     if deleting {
         let free = used_by.is_empty();
         let (reason, message) = if free {
-            ("DataStoreUnused", String::new())
+            (Reason::DataStoreUnused, String::new())
         } else {
-            ("DataStoreStillUsed", still_used(used_by))
+            (Reason::DataStoreStillUsed, still_used(used_by))
         };
         let allowed = condition(
             condition::DATA_STORE_ALLOWED_DELETION,
@@ -141,28 +141,28 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     }
 }
 
-type Finding = Option<(bool, &'static str, String)>;
+type Finding = Option<(bool, Reason, String)>;
 
 /// Findings of the last check for the conditions of availability and of access control; `None` leaves a
 /// condition as it is.
 fn checked(health: &Health) -> [Finding; 2] {
-    let answers = || Some((true, "Answers", String::new()));
+    let answers = || Some((true, Reason::Answers, String::new()));
     match health {
         Health::Unknown => [None, None],
-        Health::Sound => [answers(), Some((true, "Enforced", String::new()))],
+        Health::Sound => [answers(), Some((true, Reason::Enforced, String::new()))],
         Health::Open { exposure, remedy } => [
             answers(),
             Some((
                 false,
-                "Accepted",
+                Reason::Accepted,
                 format!(
                     "access control is off, so that {exposure}; the annotation {} accepts that: {remedy} and remove the annotation to end it",
                     labels::WITHOUT_ACCESS_CONTROL
                 ),
             )),
         ],
-        Health::AccessControlOff(why) => [answers(), Some((false, "Off", why.clone()))],
-        Health::Failed(why) => [Some((false, "CheckFailed", why.clone())), None],
+        Health::AccessControlOff(why) => [answers(), Some((false, Reason::Off, why.clone()))],
+        Health::Failed(why) => [Some((false, Reason::CheckFailed, why.clone())), None],
     }
 }
 

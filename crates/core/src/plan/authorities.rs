@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kamaji_api::{
-    condition::ConditionType,
+    condition::{ConditionType, Reason},
     labels::{REPLACE_AUTHORITY, ROTATE},
 };
 
@@ -155,7 +155,7 @@ impl ReplacementRequests {
             Ok(requested) => builder.answered = !requested.is_empty(),
             Err(why) => builder.warn(Wait::new(
                 ConditionType::CertificatesValid,
-                "AnnotationUnreadable",
+                Reason::AnnotationUnreadable,
                 format!("{why}: nothing is lost, so remove it"),
             )),
         }
@@ -183,7 +183,7 @@ impl ReplacementRequests {
         };
         Wait::new(
             ConditionType::CertificatesValid,
-            "AuthorityLost",
+            Reason::AuthorityLost,
             format!(
                 "Secrets that the tenant cluster trusts were deleted or emptied: {names}. Nothing was made in their place, since every worker, kubeconfig or token would be refused: restore them from a backup, or annotate the TenantControlPlane with {REPLACE_AUTHORITY}={} to have them made anew{instead}",
                 replacement::text(&self.lost)
@@ -309,7 +309,7 @@ fn damaged(role: SecretRole, source: &dyn std::fmt::Display, builder: &mut PlanB
     builder.damaged.insert(role);
     builder.wait(Wait::new(
         ConditionType::CertificatesValid,
-        "AuthorityDamaged",
+        Reason::AuthorityDamaged,
         format!(
             "the Secret {}/{} is damaged: {source}. Nothing was replaced, since everything that trusts it would break: restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value",
             tenant.namespace,

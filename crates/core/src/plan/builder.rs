@@ -10,7 +10,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
     jiff::Timestamp,
 };
-use kamaji_api::{condition::ConditionType, labels};
+use kamaji_api::{
+    condition::{ConditionType, Reason},
+    labels,
+};
 
 use super::types::{Step, Wait};
 use crate::{
@@ -143,7 +146,7 @@ impl<'a> PlanBuilder<'a> {
         if expiry.is_near(self.snapshot.now) {
             self.warn(Wait::new(
                 ConditionType::CertificatesValid,
-                "AuthorityExpiring",
+                Reason::AuthorityExpiring,
                 format!(
                     "the authority in the Secret {secret} ends at {}, and every certificate that it signed with it: before that, have a new one made by setting the Secret's annotation {} to an empty value, and give the new one to workers and kubeconfigs",
                     expiry.ends,
@@ -174,7 +177,7 @@ impl<'a> PlanBuilder<'a> {
                         matches!(refusal.key.kind, Kind::Secret | Kind::ConfigMap);
                     self.wait(Wait::new(
                         ConditionType::Reconciled,
-                        "ObjectForeign",
+                        Reason::ObjectForeign,
                         refusal.message,
                     ));
                     self.requeue_at(self.snapshot.now + FOREIGN_RECHECK);

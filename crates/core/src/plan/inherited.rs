@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kamaji_api::condition::ConditionType;
+use kamaji_api::condition::{ConditionType, Reason};
 
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{checksum, secret_role::SecretRole, tenant::Tenant};
@@ -38,7 +38,7 @@ pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
         .collect();
     builder.wait(Wait::new(
         ConditionType::CertificatesValid,
-        "SecretsOfAnotherOwner",
+        Reason::SecretsOfAnotherOwner,
         format!(
             "Secrets in {} belong to another owner: {}. They are not taken over: garbage collection removes what a former TenantControlPlane of this name left, and the tenant goes on by itself then. To keep one (a restore), remove its metadata.ownerReferences; else delete it",
             tenant.namespace,

@@ -1,3 +1,4 @@
+use kamaji_api::condition::Reason;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ fn recreated() -> Snapshot {
     fixture
 }
 
-fn reason(plan: &Plan) -> Option<(&'static str, &str)> {
+fn reason(plan: &Plan) -> Option<(Reason, &str)> {
     let wait = plan.waits.first()?;
     Some((wait.reason, &wait.message))
 }

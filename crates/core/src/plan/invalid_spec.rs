@@ -1,7 +1,7 @@
 //! Plan for a tenant whose spec no longer parses: certificates and kubeconfigs that exist are renewed, and
 //! everything else, its pods above all, stays as it is.
 
-use kamaji_api::condition::ConditionType;
+use kamaji_api::condition::{ConditionType, Reason};
 
 use super::{
     authorities,
@@ -19,7 +19,7 @@ pub(super) fn plan_renewals(mended: &Mended, snapshot: &Snapshot) -> Plan {
     let mut builder = PlanBuilder::new(tenant, snapshot, Renewals::Held);
     builder.wait(Wait::new(
         ConditionType::Reconciled,
-        "SpecInvalid",
+        Reason::SpecInvalid,
         format!(
             "{}. Until then nothing of this tenant is changed but certificates and kubeconfigs that are due and do not depend on that field",
             mended.problem

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] states the order of the stages. Each stage is a module of its own and adds to one builder.
 
-use kamaji_api::condition::ConditionType;
+use kamaji_api::condition::{ConditionType, Reason};
 
 use crate::{
     endpoint::Endpoint,
@@ -84,7 +84,7 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, ParseError> {
     let endpoint = run_stages(refusal, &mut builder);
     let why = Wait::new(
         ConditionType::CertificatesValid,
-        "RenewalWaits",
+        Reason::RenewalWaits,
         format!(
             "new keys were asked for, and nothing is replaced before the whole tenant can be: {}",
             missing.unwrap_or_default()

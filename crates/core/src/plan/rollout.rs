@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kamaji_api::condition::{self, ConditionType};
+use kamaji_api::condition::{self, ConditionType, Reason};
 
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{snapshot::DeploymentView, tenant::Tenant};
@@ -34,7 +34,7 @@ pub(super) fn evaluate(builder: &mut PlanBuilder) {
     }
     let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
     let (reason, why) = cause(tenant, &builder.snapshot.pods).unwrap_or((
-        "ProgressDeadlineExceeded",
+        Reason::ProgressDeadlineExceeded,
         "none of its pods says why; look at their events".to_owned(),
     ));
     let message = format!("the rollout of the Deployment {deployment} does not progress: {why}");
@@ -49,7 +49,7 @@ pub(super) fn evaluate(builder: &mut PlanBuilder) {
 
 /// Recorded message of the same reason: kubelets alternate between messages of one cause, and each change would
 /// be a write.
-fn recorded(tenant: &Tenant, reason: &str) -> Option<String> {
+fn recorded(tenant: &Tenant, reason: Reason) -> Option<String> {
     let type_ = ConditionType::RolloutProgressing.as_str();
     let old = condition::find(&tenant.status.conditions, type_)?;
     let same = old.status == "False"
@@ -59,7 +59,7 @@ fn recorded(tenant: &Tenant, reason: &str) -> Option<String> {
 }
 
 /// Reason and message of the youngest pod that has a cause.
-fn cause(tenant: &Tenant, pods: &[Pod]) -> Option<(&'static str, String)> {
+fn cause(tenant: &Tenant, pods: &[Pod]) -> Option<(Reason, String)> {
     let mut pods: Vec<&Pod> = pods.iter().filter(|pod| is_made_for(tenant, pod)).collect();
     pods.sort_by_key(|pod| {
         let meta = &pod.metadata;
@@ -86,12 +86,12 @@ fn is_made_for(tenant: &Tenant, pod: &Pod) -> bool {
     sets.any(|owner| hashed(&owner.name).is_some())
 }
 
-fn unscheduled(pod: &Pod) -> Option<(&'static str, String)> {
+fn unscheduled(pod: &Pod) -> Option<(Reason, String)> {
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let mut conditions = conditions.filter(|c| c.type_ == "PodScheduled" && c.status == "False");
     let message = conditions.next()?.message.as_deref();
     Some((
-        "Unschedulable",
+        Reason::Unschedulable,
         format!(
             "cannot be scheduled: {}; give the cluster a node that fits, or ask for less in spec.controlPlane.deployment",
             line(
@@ -102,7 +102,7 @@ fn unscheduled(pod: &Pod) -> Option<(&'static str, String)> {
     ))
 }
 
-fn broken(pod: &Pod) -> Option<(&'static str, String)> {
+fn broken(pod: &Pod) -> Option<(Reason, String)> {
     let status = pod.status.as_ref()?;
     let first = status.init_container_statuses.iter().flatten();
     first
@@ -110,7 +110,7 @@ fn broken(pod: &Pod) -> Option<(&'static str, String)> {
         .find_map(container)
 }
 
-fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
+fn container(status: &ContainerStatus) -> Option<(Reason, String)> {
     let (name, image) = (&status.name, &status.image);
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let quoted = line(waiting.message.as_deref().unwrap_or_default(), str::lines);
@@ -121,7 +121,7 @@ fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
         | "ErrImageNeverPull"
         | "RegistryUnavailable"
         | "ImageInspectError" => Some((
-            "ImagePullBackOff",
+            Reason::ImagePullBackOff,
             format!(
                 "the image {image} of its container {name} cannot be pulled: {quoted}; correct spec.kubernetes.version or the image, or set it back"
             ),
@@ -140,14 +140,14 @@ fn container(status: &ContainerStatus) -> Option<(&'static str, String)> {
                 quoted
             };
             Some((
-                "CrashLoopBackOff",
+                Reason::CrashLoopBackOff,
                 format!(
                     "its container {name} ends again and again, the last time with exit code {code}: {quoted}"
                 ),
             ))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some((
-            "ContainerFailed",
+            Reason::ContainerFailed,
             format!("its container {name} cannot be started: {quoted}"),
         )),
         _ => None,

@@ -1,6 +1,6 @@
 //! Plans the control plane's Service and resolves the endpoint from the live one.
 
-use kamaji_api::condition::ConditionType;
+use kamaji_api::condition::{ConditionType, Reason};
 
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{
@@ -33,7 +33,7 @@ pub(super) fn resolve_endpoint(builder: &mut PlanBuilder) -> Option<Endpoint> {
     if let Some(problem) = problem {
         builder.wait(Wait::new(
             ConditionType::EndpointAssigned,
-            "FamiliesDiffer",
+            Reason::FamiliesDiffer,
             format!("{} {}", problem.field, problem.problem),
         ));
     }
@@ -67,7 +67,7 @@ pub(super) fn plan_service(endpoint: Option<&Endpoint>, builder: &mut PlanBuilde
     );
     builder.wait(Wait::new(
         ConditionType::EndpointAssigned,
-        "ServiceForeign",
+        Reason::ServiceForeign,
         message,
     ));
 }

@@ -3,7 +3,10 @@
 //! Names are parsed, then claimed and set up in the datastore ([`Step::Bind`]), and only then is a
 //! client certificate signed: a refused tenant gets neither.
 
-use kamaji_api::{condition::ConditionType, datastore::Driver};
+use kamaji_api::{
+    condition::{ConditionType, Reason},
+    datastore::Driver,
+};
 
 use super::{
     builder::PlanBuilder,
@@ -75,7 +78,7 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
             let message = format!("the DataStore {}: {refusal}", store.name);
             builder.wait(Wait::new(
                 ConditionType::DataStoreReady,
-                "DataStoreNameRefused",
+                Reason::DataStoreNameRefused,
                 message,
             ));
             return None;
@@ -102,7 +105,7 @@ fn overridden(builder: &PlanBuilder) -> Option<Wait> {
     let effective = overrides::changed(&builder.snapshot.object)?;
     Some(Wait::new(
         ConditionType::DataStoreReady,
-        "OverridesChanged",
+        Reason::OverridesChanged,
         format!(
             "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: what was set up stays in force ({effective}); set spec.dataStoreOverrides back to that"
         ),
@@ -124,7 +127,7 @@ fn other_clients(
     })?;
     Some(Wait::new(
         ConditionType::DataStoreReady,
-        "OverrideAuthorityDiffers",
+        Reason::OverrideAuthorityDiffers,
         format!(
             "the DataStore {} for {resource} does not take client certificates of the CA of the DataStore {}, and kube-apiserver has one client certificate for all its etcds: let that etcd trust this CA, too, and add it to the DataStore's certificateAuthority.certificate, or name another DataStore",
             other.name, main.name
@@ -140,7 +143,7 @@ fn moving(store: &ResolvedDataStore, builder: &PlanBuilder) -> Option<Wait> {
     (tenant.spec.data_store.is_some() && requested != store.name).then(|| {
         Wait::new(
             ConditionType::DataStoreReady,
-            "MigrationUnavailable",
+            Reason::MigrationUnavailable,
             format!(
                 "spec.dataStore asks for {requested}, and the data is in {}: this release cannot migrate, the tenant stays where it is; set spec.dataStore back to {}",
                 store.name, store.name
@@ -197,7 +200,7 @@ fn etcd(
         Err(source) => {
             builder.wait(Wait::new(
                 ConditionType::DataStoreReady,
-                "DataStoreCertificateAuthorityUnusable",
+                Reason::DataStoreCertificateAuthorityUnusable,
                 format!(
                     "the CA of the datastore cannot sign the tenant's client certificate: {source}"
                 ),

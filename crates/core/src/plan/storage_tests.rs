@@ -1,4 +1,4 @@
-use kamaji_api::condition;
+use kamaji_api::condition::{self, Reason};
 use serde_json::json;
 
 use crate::{
@@ -198,7 +198,7 @@ fn authorities_of_overrides_are_mounted_beside_the_main_one() {
 fn datastore_fault_is_reported_and_the_tenant_keeps_running() {
     let mut fixture = snapshot(json!({}));
     fixture.store_fault = Some(StoreFault {
-        reason: "AccessControlOff",
+        reason: Reason::AccessControlOff,
         message: "off".to_owned(),
     });
     let plan = plan(&fixture).unwrap();

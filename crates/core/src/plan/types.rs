@@ -1,7 +1,10 @@
 //! Types that a plan consists of: [`Plan`], [`Step`] and [`Wait`].
 
 use k8s_openapi::jiff::Timestamp;
-use kamaji_api::{condition::ConditionType, tenant::TenantControlPlaneStatus};
+use kamaji_api::{
+    condition::{ConditionType, Reason},
+    tenant::TenantControlPlaneStatus,
+};
 
 use crate::{
     binding::Binding,
@@ -24,18 +27,14 @@ pub enum Step {
 pub struct Wait {
     /// Condition that is False while the wait lasts.
     pub condition: ConditionType,
-    /// Reason of the condition, in `CamelCase`.
-    pub reason: &'static str,
+    /// Reason of the condition.
+    pub reason: Reason,
     /// Object, cause and next action, in one sentence or two.
     pub message: String,
 }
 
 impl Wait {
-    pub(super) fn new(
-        condition: ConditionType,
-        reason: &'static str,
-        message: impl ToString,
-    ) -> Self {
+    pub(super) fn new(condition: ConditionType, reason: Reason, message: impl ToString) -> Self {
         Self {
             condition,
             reason,

@@ -1,6 +1,6 @@
 //! Gate of upgrades: patches move freely within a minor, minors one at a time and never back.
 
-use kamaji_api::condition::ConditionType;
+use kamaji_api::condition::{ConditionType, Reason};
 
 use super::types::Wait;
 use crate::tenant::{Tenant, Version};
@@ -34,10 +34,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// Reason for a condition.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Downgrade { .. } => "DowngradeRefused",
-            Self::Skips { .. } => "MinorSkipped",
+            Self::Downgrade { .. } => Reason::DowngradeRefused,
+            Self::Skips { .. } => Reason::MinorSkipped,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Plans the Deployment, what its pods mount beside Secrets, and the Ingress and routes to it.
 
-use kamaji_api::condition::ConditionType;
+use kamaji_api::condition::{ConditionType, Reason};
 
 use super::{builder::PlanBuilder, issuer, storage::Storage, types::Wait};
 use crate::{
@@ -16,7 +16,7 @@ pub(super) fn choose_renderer(builder: &mut PlanBuilder) {
         Ok(renderer) => builder.renderer = Some(renderer),
         Err(unknown) => builder.wait(Wait::new(
             ConditionType::Reconciled,
-            "RendererUnknown",
+            Reason::RendererUnknown,
             unknown,
         )),
     }
@@ -68,7 +68,7 @@ fn plan_routes(builder: &mut PlanBuilder) {
     } else if tenant.spec.control_plane.gateway.is_some() {
         builder.wait(Wait::new(
             ConditionType::Reconciled,
-            "GatewayApiMissing",
+            Reason::GatewayApiMissing,
             "spec.controlPlane.gateway asks for routes, and the API server serves no TLSRoute of gateway.networking.k8s.io/v1: install the Gateway API (the routes follow by themselves), or remove spec.controlPlane.gateway",
         ));
     }

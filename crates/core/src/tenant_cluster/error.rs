@@ -85,12 +85,8 @@ impl TenantClusterError {
             Self::KubeconfigMissing { .. } => Reason::KubeconfigMissing,
             Self::KubeconfigUnreadable(_) => Reason::KubeconfigUnreadable,
             Self::KubeconfigUnusable(_) => Reason::KubeconfigUnusable,
-            Self::EndpointUnassigned(wait) => {
-                Reason::parse(wait.reason()).unwrap_or(Reason::ServicePending)
-            }
-            Self::DataStoreUnusable(wait) => {
-                Reason::parse(wait.reason()).unwrap_or(Reason::DataStoreNotReady)
-            }
+            Self::EndpointUnassigned(wait) => wait.reason(),
+            Self::DataStoreUnusable(wait) => wait.reason(),
             Self::ContentInvalid(_) => Reason::TenantClusterInvalid,
             Self::WriteLimitUnavailable => Reason::WriteLimitUnavailable,
             Self::ApiUnreachable(_) | Self::TimedOut(_) => Reason::TenantApiUnreachable,

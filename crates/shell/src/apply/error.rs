@@ -1,5 +1,6 @@
 //! [`WriteError`]: failed reads and writes by cause, with the reason for a condition.
 
+use kamaji_api::condition::Reason;
 use kamaji_core::object::ObjectRef;
 
 use crate::error::chain;
@@ -87,15 +88,15 @@ impl WriteError {
         }
     }
 
-    /// Reason for a condition, in `CamelCase`.
-    pub fn reason(&self) -> &'static str {
+    /// Reason of the condition that reports the error.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::AlreadyExists(_) | Self::Conflict { .. } | Self::Gone(_) => "WriteConflict",
-            Self::Forbidden { .. } => "WriteForbidden",
-            Self::Invalid { .. } => "WriteRefused",
-            Self::NotLeading(_) => "NotLeading",
-            Self::Storm { .. } => "WriteStorm",
-            Self::Api { .. } => "WriteFailed",
+            Self::AlreadyExists(_) | Self::Conflict { .. } | Self::Gone(_) => Reason::WriteConflict,
+            Self::Forbidden { .. } => Reason::WriteForbidden,
+            Self::Invalid { .. } => Reason::WriteRefused,
+            Self::NotLeading(_) => Reason::NotLeading,
+            Self::Storm { .. } => Reason::WriteStorm,
+            Self::Api { .. } => Reason::WriteFailed,
         }
     }
 }

@@ -10,6 +10,7 @@ use k8s_openapi::{
     api::{coordination::v1::Lease, core::v1::ObjectReference},
     jiff::Timestamp,
 };
+use kamaji_api::condition::Reason;
 use kube::{
     Api, Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
@@ -113,7 +114,7 @@ impl Rivals {
         };
         let event = Event {
             type_: EventType::Warning,
-            reason: "AnotherOperatorLeads".to_owned(),
+            reason: Reason::AnotherOperatorLeads.as_str().to_owned(),
             note: Some(note.chars().take(1000).collect()),
             action: "Elect".to_owned(),
             secondary: None,

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_api::{
-    condition::{self, ConditionType},
+    condition::{self, ConditionType, Reason},
     tenant::TenantControlPlaneStatus,
 };
 
@@ -33,8 +33,13 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, builder: &PlanBu
     next.push(tenant_cluster(&status.conditions, builder));
     let first = next.iter().find(|c| c.status != "True");
     let ready = match first {
-        Some(c) => condition_of(builder, C::Ready, Err((&c.reason, c.message.clone()))),
-        None => condition_of(builder, C::Ready, Ok("AsPlanned")),
+        Some(c) => Condition {
+            type_: C::Ready.as_str().to_owned(),
+            status: "False".to_owned(),
+            last_transition_time: builder.time(),
+            ..c.clone()
+        },
+        None => condition_of(builder, C::Ready, Ok(Reason::AsPlanned)),
     };
     for mut condition in next.into_iter().chain([ready]) {
         condition.observed_generation = Some(builder.tenant.generation);
@@ -51,7 +56,7 @@ fn as_planned(builder: &PlanBuilder, type_: ConditionType) -> Condition {
         .collect();
     let reason = warnings
         .first()
-        .map_or("AsPlanned", |warning| warning.reason);
+        .map_or(Reason::AsPlanned, |warning| warning.reason);
     let messages: Vec<&str> = warnings
         .iter()
         .map(|warning| warning.message.as_str())
@@ -65,7 +70,7 @@ fn as_planned(builder: &PlanBuilder, type_: ConditionType) -> Condition {
 fn condition_of(
     builder: &PlanBuilder,
     type_: ConditionType,
-    result: Result<&str, (&str, String)>,
+    result: Result<Reason, (Reason, String)>,
 ) -> Condition {
     let (status, reason, message) = match result {
         Ok(reason) => ("True", reason, String::new()),
@@ -74,7 +79,7 @@ fn condition_of(
     Condition {
         type_: type_.as_str().to_owned(),
         status: status.to_owned(),
-        reason: reason.to_owned(),
+        reason: reason.as_str().to_owned(),
         message,
         observed_generation: None,
         last_transition_time: builder.time(),
@@ -83,7 +88,7 @@ fn condition_of(
 
 fn available(builder: &PlanBuilder) -> Condition {
     let tenant = builder.tenant;
-    let no = |reason: &str, message: String| {
+    let no = |reason: Reason, message: String| {
         condition_of(
             builder,
             ConditionType::ControlPlaneAvailable,
@@ -93,14 +98,14 @@ fn available(builder: &PlanBuilder) -> Condition {
     let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
     if tenant.replicas() == 0 {
         return no(
-            "Sleeping",
+            Reason::Sleeping,
             "spec.controlPlane.deployment.replicas is 0: set it to 1 or more to wake the control plane"
                 .to_owned(),
         );
     }
     let Some(view) = &builder.snapshot.deployment else {
         return no(
-            "DeploymentPending",
+            Reason::DeploymentPending,
             format!("the Deployment {deployment} does not exist yet"),
         );
     };
@@ -109,7 +114,7 @@ fn available(builder: &PlanBuilder) -> Condition {
         return condition_of(
             builder,
             ConditionType::ControlPlaneAvailable,
-            Ok("ReplicasReady"),
+            Ok(Reason::ReplicasReady),
         );
     }
     let why = view.status.conditions.iter().flatten().find(|c| {
@@ -118,7 +123,7 @@ fn available(builder: &PlanBuilder) -> Condition {
     });
     let why = why.and_then(|c| c.message.clone()).unwrap_or_default();
     no(
-        "NoReplicaReady",
+        Reason::NoReplicaReady,
         format!(
             "none of {} replicas of the Deployment {deployment} is ready: {why} (look at its pods: are they scheduled, do their images come, what do their logs say?)",
             tenant.replicas()
@@ -137,7 +142,7 @@ fn tenant_cluster(old: &[Condition], builder: &PlanBuilder) -> Condition {
                 builder,
                 ConditionType::TenantClusterConfigured,
                 Err((
-                    "NotReconciledYet",
+                    Reason::NotReconciledYet,
                     "the inside is set up once the control plane is available".to_owned(),
                 )),
             )
