@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use kamaji_api::owner::AUTH_PROBE_USER;
 
-use super::Postgres;
 use super::answer::{CHECK_PASSWORDS, Failure};
+use super::client::Postgres;
 use super::records::MAINTENANCE;
 use super::session::{Login, Session};
 use crate::driver::AccessControl;
@@ -79,13 +79,17 @@ async fn powers(session: &Session) -> Result<Option<&'static str>, Failure> {
     let Some(row) = rows.first() else {
         return Err(Failure::Unexpected("the own role is not listed".to_owned()));
     };
-    let [superuser, roles, databases, inherits, records] = [1, 2, 3, 4, 5].map(|n| row.get(n));
-    Ok(match () {
-        () if superuser => None,
-        () if !roles => Some("lacks CREATEROLE"),
-        () if !databases => Some("lacks CREATEDB"),
-        () if !inherits => Some("has NOINHERIT, so that it cannot act for the tenants' roles"),
-        () if !records => Some("may not change the table of owner records"),
-        () => None,
-    })
+    let facts: [bool; 5] = [1, 2, 3, 4, 5].map(|n| row.get(n));
+    let [superuser, roles, databases, inherits, records] = facts;
+    let needs = [
+        (roles, "lacks CREATEROLE"),
+        (databases, "lacks CREATEDB"),
+        (
+            inherits,
+            "has NOINHERIT, so that it cannot act for the tenants' roles",
+        ),
+        (records, "may not change the table of owner records"),
+    ];
+    let lacking = needs.into_iter().find(|(given, _)| !superuser && !given);
+    Ok(lacking.map(|(_, lack)| lack))
 }

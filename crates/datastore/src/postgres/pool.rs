@@ -55,7 +55,7 @@ impl Drop for Lease {
 }
 
 impl Pool {
-    /// Starts without connections.
+    /// Prepares a pool in which no connection is open yet.
     pub(super) fn new(servers: Servers) -> Arc<Self> {
         Arc::new(Self {
             servers,

@@ -29,8 +29,8 @@ const LIVENESS: Duration = Duration::from_secs(1);
 /// Oldest version of the server that has `DROP DATABASE ... WITH (FORCE)`.
 const OLDEST_VERSION: u32 = 13;
 
-/// What a session has before anything else: names mean the server's own things, whatever the owner of the database
-/// or the role has set; no request waits for ever.
+/// First statements of a session, after which names mean the server's own things, whatever the owner of the database
+/// or the role has set, and no request waits for ever.
 const PREPARE: &str = "SET search_path = pg_catalog; SET ROLE NONE; SET statement_timeout = '5s'; \
     SET lock_timeout = '4s'; SET idle_in_transaction_session_timeout = '10s'; \
     SELECT current_setting('server_version_num'), pg_is_in_recovery(), \
@@ -164,7 +164,7 @@ impl Session {
         })
     }
 
-    /// Reads rows.
+    /// Reads all rows of a query, within [`CALL`].
     pub(super) async fn rows(
         &self,
         query: &str,
@@ -184,7 +184,7 @@ impl Session {
             .await
     }
 
-    /// Changes one thing.
+    /// Runs a statement that ends soon, within [`CALL`].
     pub(super) async fn run(&self, statement: &Statement) -> Result<(), Failure> {
         self.bounded(CALL, self.client.batch_execute(statement.as_str()))
             .await

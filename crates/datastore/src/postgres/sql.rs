@@ -180,7 +180,7 @@ impl Statement {
         Self(format!("DROP OWNED BY {role}"))
     }
 
-    /// Deletes a role.
+    /// Deletes a role, which must own nothing any more.
     pub(super) fn drop_role(role: Ident<'_>) -> Self {
         Self(format!("DROP ROLE IF EXISTS {role}"))
     }

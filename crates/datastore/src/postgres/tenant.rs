@@ -4,8 +4,8 @@
 //! hashes. Whatever is read in a tenant's database is read as the tenant: the owner of a table decides which functions
 //! run when it is read, and they must not run as the administrator.
 
-use super::Postgres;
 use super::answer::Failure;
+use super::client::Postgres;
 use super::servers::Servers;
 use super::session::{Login, Session};
 use super::sql::{Ident, Statement};
@@ -16,8 +16,9 @@ use crate::tenancy::{Secret, Tenancy};
 const VIEW: &str = "SELECT
         coalesce(has_schema_privilege(to_regnamespace('public')::oid, 'USAGE')
             AND has_schema_privilege(to_regnamespace('public')::oid, 'CREATE'), false),
-        EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.kine')
-            AND relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user))";
+        EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'public' AND c.relname = 'kine'
+            AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user))";
 const TABLE: &str = "SELECT to_regclass('public.kine') IS NOT NULL";
 const COUNT: &str = "SELECT count(*) FROM public.kine";
 
@@ -161,7 +162,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// What the server stores instead of the tenant's password.
+    /// The SCRAM verifier that the server stores instead of the tenant's password.
     pub(super) fn verifier(&self, tenancy: &Tenancy) -> Result<String, Error> {
         let password = self.tenant(tenancy)?.password;
         Ok(postgres_protocol::password::scram_sha_256(

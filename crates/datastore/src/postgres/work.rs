@@ -2,8 +2,8 @@
 
 use tokio_postgres::types::Type;
 
-use super::Postgres;
 use super::answer::Failure;
+use super::client::Postgres;
 use super::observed::Observed;
 use super::plan::{DatabaseWrite, RoleWrite, Write};
 use super::records;
@@ -75,7 +75,7 @@ impl Postgres {
         Ok(observed)
     }
 
-    /// Does one write; the step is `None` where it is part of another.
+    /// Writes one thing; the step is `None` where it is part of another.
     pub(super) async fn write(
         &self,
         session: &Session,

@@ -33,7 +33,7 @@ async fn a_removal_goes_on_after_each_of_its_own_steps() {
     let before = (databases(&server).await, roles(&server).await);
     let steps = [
         "ALTER ROLE \"user-of-cp-a\" NOLOGIN",
-        "DROP DATABASE \"cp-a\"",
+        "DROP DATABASE \"cp-a\" WITH (FORCE)",
         "DROP ROLE \"user-of-cp-a\"",
     ];
     for done in 1..=steps.len() {
