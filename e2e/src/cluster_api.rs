@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use self::clusterctl::Clusterctl;
+pub use self::clusterctl::{Clusterctl, GeneratedCluster};
 
 use crate::command::output;
 use crate::datastore;
@@ -113,8 +113,8 @@ pub async fn install(testbed: &Testbed) -> Result<Clusterctl> {
     Ok(clusterctl)
 }
 
-async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
-    let base = testbed.bed.layout.dir("clusterctl");
+/// The providers of the repository, rendered.
+async fn providers(tools: &Tools) -> Result<[Provider; 3]> {
     let version = cluster_api_version()?;
     let sources = cluster_api_sources().await?;
     let metadata = fs::read_to_string(sources.join("metadata.yaml")).context("metadata.yaml")?;
@@ -122,7 +122,7 @@ async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
         let rendered = kustomize(tools, &sources.join(folder)).await?;
         Ok(rendered.replace(":main\n", &format!(":{version}\n")))
     };
-    let providers = [
+    Ok([
         Provider {
             name: "cluster-api",
             label: "cluster-api",
@@ -150,10 +150,15 @@ async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
             components: kustomize(tools, &checkout().join("config/capi")).await?,
             metadata: fs::read_to_string(checkout().join("clusterctl-metadata.yaml"))?,
         },
-    ];
+    ])
+}
+
+/// Writes clusterctl's repository and its configuration.
+async fn repository(testbed: &Testbed, tools: &Tools) -> Result<Clusterctl> {
+    let base = testbed.bed.layout.dir("clusterctl");
     let mut config =
         String::from("cert-manager: {externallyProvisioned: true, timeout: 30s}\nproviders:\n");
-    for provider in &providers {
+    for provider in &providers(tools).await? {
         let dir = base.join(provider.label).join(&provider.version);
         fs::create_dir_all(&dir)?;
         let components = dir.join(provider.file);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::cluster_api::{self, Clusterctl};
+use crate::cluster_api::{self, Clusterctl, GeneratedCluster};
 use crate::infrastructure;
 use crate::kubectl::Kubectl;
 use crate::layout::manifest;
@@ -28,10 +28,15 @@ pub async fn up(testbed: &Testbed, binary: &Path) -> Result<()> {
             .apply(&manifest("clusterclass-kubelets.yaml")?)
             .await?;
         let address = testbed.bed.layout.vip(23).to_string();
-        let template = "cluster-template-kubelets.yaml";
+        let blue = GeneratedCluster {
+            key: BLUE,
+            template: "cluster-template-kubelets.yaml",
+            version: &kubernetes_version()?,
+            workers: WORKERS,
+        };
         let blue = clusterctl
             .with("CONTROL_PLANE_ADDRESS", &address)
-            .generate(BLUE, template, (&kubernetes_version()?, WORKERS))
+            .generate(&blue)
             .await?;
         kubectl.apply(&blue).await?;
         kubectl

@@ -69,7 +69,8 @@ pub async fn run(bed: &Bed) -> Result<()> {
     let hollow = Arc::new(Hollow::default());
     let clusters = run_controller(
         controller(&client, "HollowCluster"),
-        (&client, "HollowCluster"),
+        &client,
+        "HollowCluster",
         |client, cluster| async move { cluster::reconcile(&client, &cluster).await },
     );
     tokio::join!(
@@ -83,7 +84,7 @@ pub async fn run(bed: &Bed) -> Result<()> {
 /// Reconciles each machine of a kind.
 async fn machines<M: MachineProvider + Send + 'static>(client: &Client, provider: Arc<M>) {
     let controller = machine::related::<M>(controller(client, M::KIND), client);
-    run_controller(controller, (client, M::KIND), move |client, object| {
+    run_controller(controller, client, M::KIND, move |client, object| {
         let provider = provider.clone();
         async move { machine::reconcile(&client, &*provider, &object).await }
     })
@@ -100,7 +101,8 @@ fn controller(client: &Client, kind: &str) -> Controller<DynamicObject> {
 /// asks for it.
 async fn run_controller<F, W>(
     controller: Controller<DynamicObject>,
-    (client, kind): (&Client, &'static str),
+    client: &Client,
+    kind: &'static str,
     reconcile: F,
 ) where
     F: Fn(Client, Arc<DynamicObject>) -> W + Clone + Send + Sync + 'static,

@@ -83,37 +83,18 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Tools { cluster_api } => {
-            let (mut tools, mut previous) = (Tools::all().await?, Tools::default());
-            if cluster_api {
-                tools = tools.with_cluster_api().await?;
-                previous = Tools::previous().await?;
-            }
-            for (name, path) in tools.iter().chain(previous.iter()) {
-                println!("{name:24} {}", path.display());
-            }
-        }
+        Command::Tools { cluster_api } => print_tools(cluster_api).await?,
         Command::Up {
             workers,
             bare,
             cluster_api,
         } => {
-            let begin = Instant::now();
-            let layout = Layout::from_env()?;
-            let stays = Testbed::is_up(&layout) || Testbed::is_kept();
             let what = match (bare, cluster_api) {
                 (true, _) => What::Nothing,
                 (_, true) => What::Cluster,
                 _ => What::Tenant { workers },
             };
-            if let Err(error) = unless_interrupted(Box::pin(up(&layout, what))).await {
-                Testbed::save_logs(&layout)?;
-                if !stays {
-                    Testbed::down(&layout).await?;
-                }
-                return Err(error);
-            }
-            println!("up after {:.0} s", begin.elapsed().as_secs_f32());
+            up_or_removed(what).await?;
         }
         Command::Join { index, kubeconfig } => {
             let testbed = Testbed::running_or_up(Layout::from_env()?).await?;
@@ -143,6 +124,34 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
     }
+    Ok(())
+}
+
+async fn print_tools(cluster_api: bool) -> Result<()> {
+    let (mut tools, mut previous) = (Tools::all().await?, Tools::default());
+    if cluster_api {
+        tools = tools.with_cluster_api().await?;
+        previous = Tools::previous().await?;
+    }
+    for (name, path) in tools.iter().chain(previous.iter()) {
+        println!("{name:24} {}", path.display());
+    }
+    Ok(())
+}
+
+/// Brings the testbed up; one that fails is removed, unless it was up before or is to be kept.
+async fn up_or_removed(what: What) -> Result<()> {
+    let begin = Instant::now();
+    let layout = Layout::from_env()?;
+    let stays = Testbed::is_up(&layout) || Testbed::is_kept();
+    if let Err(error) = unless_interrupted(Box::pin(up(&layout, what))).await {
+        Testbed::save_logs(&layout)?;
+        if !stays {
+            Testbed::down(&layout).await?;
+        }
+        return Err(error);
+    }
+    println!("up after {:.0} s", begin.elapsed().as_secs_f32());
     Ok(())
 }
 

@@ -81,27 +81,32 @@ pub async fn start(bed: &Bed) -> Result<()> {
     .await?;
     step("kubelet, until its node is Ready", async {
         control_plane.start_kubelet()?;
-        let cidr = until(
-            "the node has addresses for pods",
-            Duration::from_mins(1),
-            || async {
-                let cidr = kubectl
-                    .run("get node mgmt -o jsonpath={.spec.podCIDR}")
-                    .await?;
-                if cidr.is_empty() {
-                    bail!(
-                        "spec.podCIDR is empty: {}",
-                        bed.processes.log_excerpt("kube-controller-manager")
-                    );
-                }
-                Ok(cidr)
-            },
-        )
-        .await
-        .with_context(|| bed.processes.log_excerpt(&node.process("kubelet")))?;
+        let cidr = pod_range(bed, &kubectl).await;
+        let cidr = cidr.with_context(|| bed.processes.log_excerpt(&node.process("kubelet")))?;
         node.write_cni(&cidr)?;
         wait_node_ready(&kubectl, NODE).await
     })
+    .await
+}
+
+/// Waits until the node has a range for pods, and returns it.
+async fn pod_range(bed: &Bed, kubectl: &Kubectl) -> Result<String> {
+    until(
+        "the node has addresses for pods",
+        Duration::from_mins(1),
+        || async {
+            let cidr = kubectl
+                .run("get node mgmt -o jsonpath={.spec.podCIDR}")
+                .await?;
+            if cidr.is_empty() {
+                bail!(
+                    "spec.podCIDR is empty: {}",
+                    bed.processes.log_excerpt("kube-controller-manager")
+                );
+            }
+            Ok(cidr)
+        },
+    )
     .await
 }
 

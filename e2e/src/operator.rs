@@ -24,11 +24,11 @@ use crate::wait::until;
 
 /// Deploys the operator with the DataStore `default` and waits until it is available.
 pub async fn deploy(testbed: &Testbed) -> Result<()> {
-    deploy_into(testbed, (&testbed.kubectl()?, &testbed.node()?)).await
+    deploy_into(testbed, &testbed.kubectl()?, &testbed.node()?).await
 }
 
 /// Deploys the operator into another cluster, whose pods `node` runs.
-pub async fn deploy_into(testbed: &Testbed, (kubectl, node): (&Kubectl, &Node)) -> Result<()> {
+pub async fn deploy_into(testbed: &Testbed, kubectl: &Kubectl, node: &Node) -> Result<()> {
     let binary = step("kamaji binary", binary()).await?;
     let manifests = step("config/default", render(testbed)).await?;
     step("operator, until it is available", async {

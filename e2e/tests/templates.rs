@@ -95,7 +95,8 @@ impl Clusterctl {
     async fn generate(
         &self,
         template: &Path,
-        (flags, values): (&[&str], &BTreeMap<String, String>),
+        flags: &[&str],
+        values: &BTreeMap<String, String>,
     ) -> String {
         let mut command = self.tools.command("clusterctl").unwrap();
         command.args(["generate", "yaml", "--from"]).arg(template);
@@ -114,7 +115,7 @@ impl Clusterctl {
 
     /// Objects that a template renders with these variables.
     async fn objects_of(&self, template: &Path, values: &BTreeMap<String, String>) -> Vec<Value> {
-        let text = self.generate(template, (&[], values)).await;
+        let text = self.generate(template, &[], values).await;
         assert!(!text.contains("${"), "{}: {text}", template.display());
         let parsed = serde_saphyr::from_multiple(&text);
         parsed.unwrap_or_else(|error| panic!("{}: {error}", template.display()))
@@ -167,7 +168,7 @@ async fn templates_and_readme_name_the_same_variables() {
     let mut used = BTreeSet::new();
     for template in templates() {
         let listed = clusterctl
-            .generate(&template, (&["--list-variables"], &examples()))
+            .generate(&template, &["--list-variables"], &examples())
             .await;
         let names = listed
             .lines()

@@ -99,7 +99,7 @@ async fn trust(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
             let patch = missing
                 .map(|(n, _)| json!({"op": "add", "path": path(n), "value": bundle}))
                 .collect();
-            inject(kubectl, (kind, object), patch).await?;
+            inject(kubectl, kind, object, patch).await?;
         }
     }
     let definitions = kubectl.json("get customresourcedefinitions").await?;
@@ -109,16 +109,12 @@ async fn trust(kubectl: &Kubectl, authority: &Authority) -> Result<()> {
         if object.pointer(path).is_none() {
             patch.push(json!({"op": "add", "path": path, "value": bundle}));
         }
-        inject(kubectl, ("customresourcedefinitions", object), patch).await?;
+        inject(kubectl, "customresourcedefinitions", object, patch).await?;
     }
     Ok(())
 }
 
-async fn inject(
-    kubectl: &Kubectl,
-    (kind, object): (&str, &Value),
-    patch: Vec<Value>,
-) -> Result<()> {
+async fn inject(kubectl: &Kubectl, kind: &str, object: &Value, patch: Vec<Value>) -> Result<()> {
     if patch.is_empty() {
         return Ok(());
     }

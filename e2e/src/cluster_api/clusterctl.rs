@@ -20,6 +20,19 @@ pub struct Clusterctl {
     variables: Vec<(String, String)>,
 }
 
+/// A Cluster that clusterctl renders from a template.
+#[derive(Debug, Clone)]
+pub struct GeneratedCluster<'a> {
+    /// Name and namespace of the Cluster.
+    pub key: (&'a str, &'a str),
+    /// File name of the template in `manifests/`.
+    pub template: &'a str,
+    /// Kubernetes version, such as `v1.35.0`.
+    pub version: &'a str,
+    /// Number of worker machines; 0 for none.
+    pub workers: usize,
+}
+
 impl Clusterctl {
     /// The binary of `tools`, which have Cluster API's, with a configuration and a management cluster.
     pub fn new(tools: &Tools, config: PathBuf, kubeconfig: PathBuf) -> Self {
@@ -31,17 +44,15 @@ impl Clusterctl {
         }
     }
 
-    /// Renders a Cluster of a version from a template of `manifests/`.
-    pub async fn generate(
-        &self,
-        (name, namespace): (&str, &str),
-        template: &str,
-        (version, workers): (&str, usize),
-    ) -> Result<String> {
+    /// Renders a Cluster from its template.
+    pub async fn generate(&self, cluster: &GeneratedCluster<'_>) -> Result<String> {
+        let (name, namespace) = cluster.key;
         let line = format!(
-            "generate cluster {name} -n {namespace} --from {} --kubernetes-version {version} \
-             --worker-machine-count {workers}",
-            manifest_path(template).display()
+            "generate cluster {name} -n {namespace} --from {} --kubernetes-version {} \
+             --worker-machine-count {}",
+            manifest_path(cluster.template).display(),
+            cluster.version,
+            cluster.workers,
         );
         self.run(&line).await
     }

@@ -81,7 +81,7 @@ impl Kubelets {
         let config = cloud_config::parse(input.bootstrap, &known(worker, input))?;
         worker.open().await?;
         let file = format!("{PATCHES}/{KUBELET_PATCH}");
-        write(worker, &file, ("0644", &worker.kubelet_patch())).await?;
+        write(worker, &file, "0644", &worker.kubelet_patch()).await?;
         worker.start_kubelet()?;
         run(worker, &config).await
     }
@@ -159,7 +159,7 @@ fn mark(dir: &Path, what: &str) -> Result<()> {
 
 async fn run(worker: &Worker, config: &CloudConfig) -> Result<()> {
     for file in &config.write_files {
-        write(worker, &file.path, (&file.permissions, &file.content)).await?;
+        write(worker, &file.path, &file.permissions, &file.content).await?;
     }
     for line in &config.commands {
         let mut shell = worker.node().command("/bin/sh")?;
@@ -170,7 +170,7 @@ async fn run(worker: &Worker, config: &CloudConfig) -> Result<()> {
     Ok(())
 }
 
-async fn write(worker: &Worker, path: &str, (mode, text): (&str, &str)) -> Result<()> {
+async fn write(worker: &Worker, path: &str, mode: &str, text: &str) -> Result<()> {
     let mut shell = worker.node().command("/bin/sh")?;
     shell.args(["-c", WRITE, "sh", path, mode]);
     feed(shell, text).await?;

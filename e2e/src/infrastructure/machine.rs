@@ -89,13 +89,11 @@ pub async fn reconcile<M: MachineProvider>(
     let api = Objects {
         client,
         namespace: &namespace,
+        kind: M::KIND,
     };
-    let finalizers = machine.finalizers();
     if machine.metadata.deletion_timestamp.is_some() {
         provider.remove(machine).await?;
-        let left: Vec<_> = finalizers.iter().filter(|one| *one != FINALIZER).collect();
-        api.patch(M::KIND, machine, &json!({"metadata": {"finalizers": left}}))
-            .await?;
+        api.remove_finalizer(machine).await?;
         return Ok(Action::await_change());
     }
     let (Some(owner), Some(cluster)) = (owner(machine), machine.labels().get(CLUSTER_LABEL)) else {
@@ -109,15 +107,7 @@ pub async fn reconcile<M: MachineProvider>(
     let (false, Some(data), true) = (paused, data, *provisioned == json!(true)) else {
         return Ok(Action::await_change());
     };
-    if !finalizers.iter().any(|one| one == FINALIZER) {
-        let with: Vec<_> = finalizers
-            .iter()
-            .map(String::as_str)
-            .chain([FINALIZER])
-            .collect();
-        api.patch(M::KIND, machine, &json!({"metadata": {"finalizers": with}}))
-            .await?;
-    }
+    api.add_finalizer(machine).await?;
     let kind = M::KIND.trim_end_matches("Machine").to_lowercase();
     let provider_id = format!("{kind}://{namespace}/{}", machine.name_any());
     let address = provider
@@ -129,7 +119,7 @@ pub async fn reconcile<M: MachineProvider>(
             kubeconfig: &api.value(&format!("{cluster}-kubeconfig")).await?,
         })
         .await?;
-    api.report_provisioned(M::KIND, machine, (&provider_id, &address))
+    api.report_provisioned(machine, &provider_id, &address)
         .await?;
     Ok(provider.next())
 }
@@ -143,9 +133,11 @@ fn owner(machine: &DynamicObject) -> Option<&str> {
     Some(&owner?.name)
 }
 
+/// Objects of one namespace; `kind` is that of the machines.
 struct Objects<'a> {
     client: &'a Client,
     namespace: &'a str,
+    kind: &'static str,
 }
 
 impl Objects<'_> {
@@ -169,9 +161,31 @@ impl Objects<'_> {
         Ok(String::from_utf8(value.0)?)
     }
 
-    async fn patch(&self, kind: &str, machine: &DynamicObject, patch: &Value) -> Result<()> {
-        let client = self.client.clone();
-        let api: Api<DynamicObject> = Api::namespaced_with(client, self.namespace, &resource(kind));
+    /// Adds [`FINALIZER`] to a machine that does not have it.
+    async fn add_finalizer(&self, machine: &DynamicObject) -> Result<()> {
+        let finalizers = machine.finalizers();
+        if finalizers.iter().any(|one| one == FINALIZER) {
+            return Ok(());
+        }
+        let with = finalizers.iter().map(String::as_str).chain([FINALIZER]);
+        let with: Vec<_> = with.collect();
+        self.patch(machine, &json!({"metadata": {"finalizers": with}}))
+            .await
+    }
+
+    async fn remove_finalizer(&self, machine: &DynamicObject) -> Result<()> {
+        let finalizers = machine.finalizers().iter();
+        let left: Vec<_> = finalizers.filter(|one| *one != FINALIZER).collect();
+        self.patch(machine, &json!({"metadata": {"finalizers": left}}))
+            .await
+    }
+
+    fn machines(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), self.namespace, &resource(self.kind))
+    }
+
+    async fn patch(&self, machine: &DynamicObject, patch: &Value) -> Result<()> {
+        let api = self.machines();
         let params = PatchParams::default();
         api.patch(&machine.name_any(), &params, &Patch::Merge(patch))
             .await?;
@@ -181,12 +195,12 @@ impl Objects<'_> {
     /// Writes provider id and address of a machine that runs, and that it is provisioned.
     async fn report_provisioned(
         &self,
-        kind: &str,
         machine: &DynamicObject,
-        (provider_id, address): (&str, &str),
+        provider_id: &str,
+        address: &str,
     ) -> Result<()> {
         if machine.data["spec"]["providerID"] != json!(provider_id) {
-            self.patch(kind, machine, &json!({"spec": {"providerID": provider_id}}))
+            self.patch(machine, &json!({"spec": {"providerID": provider_id}}))
                 .await?;
         }
         let status = json!({
@@ -194,9 +208,7 @@ impl Objects<'_> {
             "addresses": [{"type": "InternalIP", "address": address}],
         });
         if machine.data["status"] != status {
-            let client = self.client.clone();
-            let api: Api<DynamicObject> =
-                Api::namespaced_with(client, self.namespace, &resource(kind));
+            let api = self.machines();
             let (params, status) = (PatchParams::default(), json!({"status": status}));
             api.patch_status(&machine.name_any(), &params, &Patch::Merge(&status))
                 .await?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kamaji_e2e::cluster_api::{self, Clusterctl};
+use kamaji_e2e::cluster_api::{self, Clusterctl, GeneratedCluster};
 use kamaji_e2e::envtest::{ApiServer, Options};
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::kubectl::Kubectl;
@@ -55,10 +55,16 @@ impl Case<'_> {
     /// receives the endpoint.
     async fn is_created(&self) -> Result<()> {
         let address = self.testbed.bed.layout.vip(22).to_string();
+        let hollow = GeneratedCluster {
+            key: HOLLOW,
+            template: "cluster-hollow.yaml",
+            version: &version(),
+            workers: 0,
+        };
         let cluster = self
             .clusterctl
             .with("CONTROL_PLANE_ADDRESS", &address)
-            .generate(HOLLOW, "cluster-hollow.yaml", (&version(), 0))
+            .generate(&hollow)
             .await?;
         self.objects.namespace().await?;
         self.objects.apply(&cluster).await?;

@@ -69,7 +69,7 @@ impl Other {
         let node = worker.node();
         let images = catalogue::management(&testbed.bed.tools)?;
         node.import(&archives(images).await?).await?;
-        operator::deploy_into(testbed, (&kubectl, node)).await?;
+        operator::deploy_into(testbed, &kubectl, node).await?;
         kubectl.apply(AT_HAND).await?;
         kubectl.apply(&accounts().to_string()).await?;
         Ok(Self {

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use kamaji_e2e::cluster_api::{self, Clusterctl};
+use kamaji_e2e::cluster_api::{self, Clusterctl, GeneratedCluster};
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::kubectl::{Kubectl, has_condition};
 use kamaji_e2e::layout::manifest;
@@ -97,11 +97,16 @@ impl Case<'_> {
     /// The Cluster comes from a template by `clusterctl generate cluster`, as a user does it.
     async fn is_generated(&self) -> Result<()> {
         let address = self.testbed.bed.layout.vip(21);
-        let template = "cluster-template-kubelets.yaml";
+        let green = GeneratedCluster {
+            key: GREEN,
+            template: "cluster-template-kubelets.yaml",
+            version: &self.before,
+            workers: 1,
+        };
         let cluster = self
             .clusterctl
             .with("CONTROL_PLANE_ADDRESS", &address.to_string())
-            .generate(GREEN, template, (&self.before, 1))
+            .generate(&green)
             .await?;
         self.objects.apply(&cluster).await
     }

@@ -22,7 +22,8 @@ const PATTERN: &str = "pattern-00000";
 pub async fn measure(
     client: &Client,
     kamaji: &Path,
-    (number, dir): (usize, &Path),
+    number: usize,
+    dir: &Path,
 ) -> Result<Duration> {
     let file = dir.join("pattern.json");
     std::fs::write(&file, tenant(PATTERN)?.to_string())?;

@@ -83,7 +83,7 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
         }
         let layout = Layout::from_env()?;
         let testbed = Testbed::up(layout.clone()).await?;
-        let measured = run(&testbed, (servers, number), figures).await;
+        let measured = run(&testbed, servers, number, figures).await;
         if measured.is_err() {
             println!("{}", testbed.diagnostics().await);
         }
@@ -95,7 +95,8 @@ pub async fn measure(figures: &mut Figures) -> Result<()> {
 
 async fn run(
     testbed: &Testbed,
-    (servers, number): (ApiServers, u16),
+    servers: ApiServers,
+    number: u16,
     figures: &mut Figures,
 ) -> Result<()> {
     cluster_api::install(testbed).await?;
@@ -114,62 +115,105 @@ async fn run(
             None
         }
     };
-    let manifests = json!({"apiVersion": "v1", "kind": "List", "items": clusters.concat()});
-    let manifests = manifests.to_string();
-    let namespace = json!({
-        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
-    });
-    kubectl.apply(&namespace.to_string()).await?;
-    let provider = Usage::of_command(&["kamaji", "provider"])?;
-    let cpu = provider.cpu()?;
-    let empty = provider.memory("VmRSS")?;
-    let (mark, begin) = (testbed.audit().mark()?, Instant::now());
-    // Under this load webhooks of Cluster API may refuse an object once; the apply is repeated.
-    until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
-    let name = |what: &str| servers.figure(number, what);
-    figures.set(name("applied_s"), begin.elapsed().as_secs_f64());
-    let all_available = until("all Clusters are available", LIMIT, || async {
-        // Polling more often would load what is measured.
-        tokio::time::sleep(POLL).await;
-        if let Some(turns) = &turns {
-            turns.next(begin).await?;
-        }
-        let available = available(&kubectl, "clusters").await?;
-        ensure!(available == number, "{available} of {number}");
-        Ok(())
-    });
+    let round = Round {
+        testbed,
+        kubectl: &kubectl,
+        servers,
+        number,
+    };
+    let until_available = round.start(&clusters.concat(), turns.as_ref(), figures);
     tokio::select! {
-        available = all_available => available?,
+        available = until_available => available?,
         ended = beside.join_next() => bail!("what the bench plays has ended: {ended:?}"),
     }
-    figures.set(name("available_s"), begin.elapsed().as_secs_f64());
-    let each = f64::from(number);
-    let asked = by_provider(testbed, mark)?;
-    requests::print(&asked, each);
-    figures.set(name("requests_per_cluster"), count(&asked)? / each);
-    figures.set(name("cpu_s_per_cluster"), (provider.cpu()? - cpu) / each);
-    figures.set(name("rss_empty_mib"), empty);
-    figures.set(name("rss_mib"), provider.memory("VmRSS")?);
-    figures.set(name("rss_peak_mib"), provider.memory("VmHWM")?);
-    let mark = testbed.audit().mark()?;
-    tokio::time::sleep(REST).await;
-    let mut idle = by_provider(testbed, mark)?;
-    // API servers end a watch after some minutes; its restart does not count.
-    idle.retain(|entry| entry.verb != "watch");
-    figures.set(name("idle_requests_10s"), count(&idle)?);
-    idle.retain(Entry::is_write);
-    figures.set(name("idle_writes_10s"), count(&idle)?);
-    let mark = testbed.audit().mark()?;
-    restart(testbed, &kubectl).await?;
-    let asked = by_provider(testbed, mark)?;
-    let writes: Vec<Entry> = asked.iter().filter(|e| e.is_write()).cloned().collect();
-    requests::print(&asked, each);
-    let provider = Usage::of_command(&["kamaji", "provider"])?;
-    figures.set(name("restart_requests_per_cluster"), count(&asked)? / each);
-    figures.set(name("restart_writes"), count(&writes)?);
-    figures.set(name("restart_cpu_s_per_cluster"), provider.cpu()? / each);
-    figures.set(name("restart_rss_mib"), provider.memory("VmRSS")?);
-    Ok(())
+    round.rest(figures).await?;
+    round.restart(figures).await
+}
+
+/// One round of the bench: its testbed, and its Clusters.
+struct Round<'a> {
+    testbed: &'a Testbed,
+    kubectl: &'a Kubectl,
+    servers: ApiServers,
+    number: u16,
+}
+
+impl Round<'_> {
+    /// Applies the Clusters and measures until all are available.
+    async fn start(
+        &self,
+        clusters: &[Value],
+        turns: Option<&Turns<'_>>,
+        figures: &mut Figures,
+    ) -> Result<()> {
+        let (kubectl, number) = (self.kubectl, self.number);
+        let manifests = json!({"apiVersion": "v1", "kind": "List", "items": clusters});
+        let manifests = manifests.to_string();
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
+        });
+        kubectl.apply(&namespace.to_string()).await?;
+        let provider = Usage::of_command(&["kamaji", "provider"])?;
+        let cpu = provider.cpu()?;
+        let empty = provider.memory("VmRSS")?;
+        let (mark, begin) = (self.testbed.audit().mark()?, Instant::now());
+        // Under this load webhooks of Cluster API may refuse an object once; the apply is repeated.
+        until("all is applied", LIMIT, || kubectl.apply(&manifests)).await?;
+        let name = |what: &str| self.servers.figure(number, what);
+        figures.set(name("applied_s"), begin.elapsed().as_secs_f64());
+        until("all Clusters are available", LIMIT, || async {
+            // Polling more often would load what is measured.
+            tokio::time::sleep(POLL).await;
+            if let Some(turns) = turns {
+                turns.next(begin).await?;
+            }
+            let available = available(kubectl, "clusters").await?;
+            ensure!(available == number, "{available} of {number}");
+            Ok(())
+        })
+        .await?;
+        figures.set(name("available_s"), begin.elapsed().as_secs_f64());
+        let each = f64::from(number);
+        let asked = by_provider(self.testbed, mark)?;
+        requests::print(&asked, each);
+        figures.set(name("requests_per_cluster"), count(&asked)? / each);
+        figures.set(name("cpu_s_per_cluster"), (provider.cpu()? - cpu) / each);
+        figures.set(name("rss_empty_mib"), empty);
+        figures.set(name("rss_mib"), provider.memory("VmRSS")?);
+        figures.set(name("rss_peak_mib"), provider.memory("VmHWM")?);
+        Ok(())
+    }
+
+    /// Counts the provider's requests at rest.
+    async fn rest(&self, figures: &mut Figures) -> Result<()> {
+        let name = |what: &str| self.servers.figure(self.number, what);
+        let mark = self.testbed.audit().mark()?;
+        tokio::time::sleep(REST).await;
+        let mut idle = by_provider(self.testbed, mark)?;
+        // API servers end a watch after some minutes; its restart does not count.
+        idle.retain(|entry| entry.verb != "watch");
+        figures.set(name("idle_requests_10s"), count(&idle)?);
+        idle.retain(Entry::is_write);
+        figures.set(name("idle_writes_10s"), count(&idle)?);
+        Ok(())
+    }
+
+    /// Restarts the provider, and measures what it does over Clusters that are all as they should be.
+    async fn restart(&self, figures: &mut Figures) -> Result<()> {
+        let name = |what: &str| self.servers.figure(self.number, what);
+        let each = f64::from(self.number);
+        let mark = self.testbed.audit().mark()?;
+        restart(self.testbed, self.kubectl).await?;
+        let asked = by_provider(self.testbed, mark)?;
+        let writes: Vec<Entry> = asked.iter().filter(|e| e.is_write()).cloned().collect();
+        requests::print(&asked, each);
+        let provider = Usage::of_command(&["kamaji", "provider"])?;
+        figures.set(name("restart_requests_per_cluster"), count(&asked)? / each);
+        figures.set(name("restart_writes"), count(&writes)?);
+        figures.set(name("restart_cpu_s_per_cluster"), provider.cpu()? / each);
+        figures.set(name("restart_rss_mib"), provider.memory("VmRSS")?);
+        Ok(())
+    }
 }
 
 /// Restarts the provider and waits until it sends no more requests.

@@ -53,7 +53,7 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         .into_iter()
         .filter(Entry::is_of_the_operator)
         .collect();
-    count(&seen, (number, begin), figures)?;
+    count(&seen, number, begin, figures)?;
     #[expect(clippy::cast_precision_loss, reason = "a few hundred tenants")]
     let each = number as f64;
     figures.set(
@@ -79,9 +79,14 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         operator
     };
     drop(operator);
-    let baseline = baseline::measure(&user, kamaji, (number, dir))
-        .await?
-        .as_secs_f64();
+    let baseline = baseline::measure(&user, kamaji, number, dir).await?;
+    compare(number, baseline, figures);
+    Ok(())
+}
+
+/// Records the baseline, and how much longer the operator took.
+fn compare(number: usize, baseline: Duration, figures: &mut Figures) {
+    let baseline = baseline.as_secs_f64();
     figures.set(format!("converge_n{number}_baseline_s"), baseline);
     let ours = figures
         .get(&format!("converge_n{number}_s"))
@@ -90,7 +95,6 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         format!("converge_n{number}_baseline_ratio"),
         ours / baseline,
     );
-    Ok(())
 }
 
 /// Restarts the operator over tenants that are all as they should be.
@@ -159,7 +163,7 @@ fn writes(audit: &Audit, mark: u64) -> Result<f64> {
 
 /// Records the figures that the audit log gives.
 #[expect(clippy::cast_precision_loss, reason = "a few thousand requests")]
-fn count(seen: &[Entry], (number, begin): (usize, Timestamp), figures: &mut Figures) -> Result<()> {
+fn count(seen: &[Entry], number: usize, begin: Timestamp, figures: &mut Figures) -> Result<()> {
     let each = number as f64;
     let made: Vec<&Entry> = seen
         .iter()
