@@ -80,11 +80,11 @@ pub async fn run_with(
             .measured(metrics.lease(lease::NAME)),
     };
     let leadership = candidate.leadership.clone();
-    let context = Arc::new(context(clients, settings, (leadership, metrics)).await);
+    let context = Arc::new(context(clients, settings, leadership, metrics).await);
     let (mut tasks, mut listening) = (Tasks::new(), Tasks::new());
     let ready = watches(&context, &mut tasks);
     let drain = context.settings.webhooks.map(|_| Drain::default());
-    listeners(&context, (ready.clone(), drain.as_ref()), &mut listening);
+    listeners(&context, ready.clone(), drain.as_ref(), &mut listening);
     let gateway = context.clone();
     tasks.spawn(async move {
         gateway::follow(gateway).await;
@@ -103,18 +103,16 @@ pub async fn run_with(
         context.tenant_cluster_queue.close();
     };
     let work = lead(context.clone(), ready);
-    process.run((work, close), stop).await
+    process.run(work, close, stop).await
 }
 
 async fn context(
     clients: Clients,
     settings: Settings,
-    (leadership, metrics): (Leadership, Metrics),
+    leadership: Leadership,
+    metrics: Metrics,
 ) -> Context {
-    let Clients {
-        requests: client,
-        watches: watching,
-    } = clients;
+    let client = clients.requests;
     let watchdog = Watchdog::default();
     let gateway_api = gateway::serves_routes(&client)
         .await
@@ -126,7 +124,7 @@ async fn context(
         events: Events::new(client.clone(), &settings.identity, leadership),
         databases: databases::DatastoreClients::new(settings.resync, tenants.clone()),
         client,
-        watching,
+        watching: clients.watches,
         settings,
         index: kamaji_shell::index::Index::default(),
         tenants,
@@ -225,7 +223,7 @@ fn count_unreadable(context: &Context) {
     context.metrics.unreadable(tenants + stores);
 }
 
-fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), tasks: &mut Tasks) {
+fn listeners(context: &Arc<Context>, ready: Ready, drain: Option<&Drain>, tasks: &mut Tasks) {
     let certificates = Certificates::default();
     let (serves, secure) = (context.settings.webhooks, context.settings.metrics_secure);
     if let Some(address) = context.settings.metrics {
@@ -239,9 +237,7 @@ fn listeners(context: &Arc<Context>, (ready, drain): (Ready, Option<&Drain>), ta
             context.clone(),
         ))));
         let served = certificates.clone();
-        tasks.spawn(
-            async move { Ok(serve::tls(address, (router, listen::REVIEWS), served).await?) },
-        );
+        tasks.spawn(async move { Ok(serve::tls(address, router, listen::REVIEWS, served).await?) });
     }
     if serves.is_some() || secure {
         let (context, served) = (context.clone(), certificates.clone());
@@ -321,15 +317,10 @@ async fn tenants(context: &Arc<Context>) {
         async move {
             let started = kamaji_shell::clock::instant();
             let outcome = Box::pin(tenant::reconcile(context.clone(), key)).await;
-            let result = match outcome {
-                kamaji_shell::queue::Outcome::Done { .. } => "success",
-                kamaji_shell::queue::Outcome::Retry => "error",
-                kamaji_shell::queue::Outcome::Requeue(_) => "requeue",
-            };
             let seconds = started.elapsed().as_secs_f64();
             context
                 .metrics
-                .reconciled("tenantcontrolplane", result, seconds);
+                .reconciled("tenantcontrolplane", outcome.result(), seconds);
             context.metrics.depth(context.tenant_queue.depth());
             outcome
         }

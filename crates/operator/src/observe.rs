@@ -156,7 +156,7 @@ async fn list(context: &Context, key: &ObjectKey) -> Result<Option<Vec<Secret>>,
     context.metrics.counters.request("list", "secrets");
     let selector = format!("{}=kamaji,{}={}", labels::PROJECT, labels::NAME, key.name);
     let params = ListParams::default().labels(&selector);
-    let listed = bounded::list(&context.client, (&key.namespace, &params), SECRETS).await;
+    let listed = bounded::list(&context.client, &key.namespace, &params, SECRETS).await;
     listed.map_err(|error| Failure::reading(key, "its Secrets", &error))
 }
 
@@ -297,7 +297,8 @@ fn override_stores(
 pub async fn holds(
     context: &Context,
     key: &ObjectKey,
-    (snapshot, object): (&Snapshot, &Object),
+    snapshot: &Snapshot,
+    object: &Object,
 ) -> Result<bool, Failure> {
     let entry = context.index.entry(&object.key);
     if !entry.is_some_and(|entry| entry.is_stamped(&object.hash)) {

@@ -90,6 +90,16 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             return Outcome::Retry;
         }
     };
+    Box::pin(plan_and_apply(&context, &key, snapshot, fingerprint)).await
+}
+
+/// Plans from `snapshot`, and applies the plan; a spec that is not valid is reported.
+async fn plan_and_apply(
+    context: &Context,
+    key: &ObjectKey,
+    snapshot: Snapshot,
+    fingerprint: Fingerprint,
+) -> Outcome {
     match heavy::run(|| plan::plan(&snapshot)).await {
         Ok(plan) => {
             let reconcile = Reconcile {
@@ -97,15 +107,16 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
                 fingerprint,
                 plan,
             };
-            Box::pin(apply_plan(&context, &key, reconcile)).await
+            Box::pin(apply_plan(context, key, reconcile)).await
         }
         Err(error) => {
             // Only another spec helps, and that enqueues the tenant.
-            report::failed(&context, &key, &object, &Failure::spec_invalid(&error)).await;
-            let requeue_after = Some(resync);
+            let failure = Failure::spec_invalid(&error);
+            report::failed(context, key, &snapshot.object, &failure).await;
+            let requeue_after = Some(context.settings.resync);
             context
                 .tenant_cache
-                .complete(&key, fingerprint, requeue_after);
+                .complete(key, fingerprint, requeue_after);
             Outcome::Done { requeue_after }
         }
     }
@@ -265,9 +276,9 @@ async fn apply(
     }
     for step in &plan.steps {
         match step {
-            Step::Write(object) => write(context, key, (snapshot, object)).await?,
+            Step::Write(object) => write(context, key, snapshot, object).await?,
             Step::Bind(store, binding) => {
-                bind(context, key, (store, binding))
+                bind(context, key, store, binding)
                     .await
                     .map_err(|failure| failure.with_certificate_hint(&snapshot.secrets, key))?;
             }
@@ -289,9 +300,10 @@ async fn apply(
 async fn write(
     context: &Context,
     key: &ObjectKey,
-    (snapshot, object): (&mut Snapshot, &Object),
+    snapshot: &mut Snapshot,
+    object: &Object,
 ) -> Result<(), Failure> {
-    if context.index.as_planned(object) || observe::holds(context, key, (snapshot, object)).await? {
+    if context.index.as_planned(object) || observe::holds(context, key, snapshot, object).await? {
         return Ok(());
     }
     let since = context.index.since();
@@ -331,7 +343,8 @@ fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
 async fn bind(
     context: &Context,
     key: &ObjectKey,
-    (store, binding): (&ResolvedDataStore, &Binding),
+    store: &ResolvedDataStore,
+    binding: &Binding,
 ) -> Result<(), Failure> {
     if let Some(other) = context.databases.claim(key, store, binding) {
         return Err(Failure::shared(&store.name, binding, &other));

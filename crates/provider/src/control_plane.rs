@@ -33,18 +33,9 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             requeue_after: None,
         };
     };
-    let observation = match observe::snapshot(&context, &key, &object).await {
+    let observation = match Box::pin(observe(&context, &key, &object)).await {
         Ok(observation) => observation,
-        Err(error) => {
-            tracing::warn!(control_plane = %key, %error, "observation failed");
-            let interruption = Interruption {
-                step: Step::Secret,
-                reason: Reason::ReadFailed,
-                message: error.to_string(),
-            };
-            report::interrupted(&context, &object, interruption).await;
-            return Outcome::Retry;
-        }
+        Err(outcome) => return outcome,
     };
     context.remote_clusters.sweep();
     let mut reconcile = Reconcile {
@@ -76,6 +67,27 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
     let resync = clock::jitter(resync.mul_f64(0.9), resync);
     Outcome::Done {
         requeue_after: Some(requeue_at.map_or(resync, |at| clock::until(at).min(resync))),
+    }
+}
+
+/// Observes the control plane; a failure is reported, and retried.
+async fn observe(
+    context: &Context,
+    key: &ObjectKey,
+    object: &KamajiControlPlane,
+) -> Result<Observation, Outcome> {
+    match observe::snapshot(context, key, object).await {
+        Ok(observation) => Ok(observation),
+        Err(error) => {
+            tracing::warn!(control_plane = %key, %error, "observation failed");
+            let interruption = Interruption {
+                step: Step::Secret,
+                reason: Reason::ReadFailed,
+                message: error.to_string(),
+            };
+            report::interrupted(context, object, interruption).await;
+            Err(Outcome::Retry)
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use kamaji_shell::{
     listen,
     metrics_access::Access,
     process::{self, Candidate, Process, RunError, Tasks},
-    queue::{Abort, Limits, Outcome, Queue},
+    queue::{Abort, Limits, Queue},
     serve::{self, Certificates},
     telemetry::Metrics,
     watch::Objects,
@@ -87,7 +87,7 @@ pub async fn run_with(
         candidate,
     };
     let work = lead(context.clone());
-    process.run((work, || context.queue.close()), stop).await
+    process.run(work, || context.queue.close(), stop).await
 }
 
 fn context(
@@ -110,7 +110,7 @@ fn context(
     let dependents = Dependents::new(queue.clone());
     let definitions = definitions::Definitions::default();
     Context {
-        events: Events::by(MANAGER, (client, &settings.identity), leadership),
+        events: Events::by(MANAGER, client, &settings.identity, leadership),
         settings,
         queue,
         watchdog,
@@ -146,9 +146,9 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     if let (Some(address), Some(drain)) = (serves, drain) {
         let served = certificates.clone();
         let router = drain.wrap(conversion::router());
-        tasks.spawn(async move {
-            Ok(serve::tls(address, (router, listen::CONVERSIONS), served).await?)
-        });
+        tasks.spawn(
+            async move { Ok(serve::tls(address, router, listen::CONVERSIONS, served).await?) },
+        );
     }
     if serves.is_some() || secure {
         let (context, served) = (context.clone(), certificates.clone());
@@ -187,15 +187,10 @@ async fn lead(context: Arc<Context>) -> Result<(), RunError> {
         async move {
             let started = clock::instant();
             let outcome = Box::pin(control_plane::reconcile(context.clone(), key)).await;
-            let result = match outcome {
-                Outcome::Done { .. } => "success",
-                Outcome::Retry => "error",
-                Outcome::Requeue(_) => "requeue",
-            };
             let seconds = started.elapsed().as_secs_f64();
             context
                 .metrics
-                .reconciled("kamajicontrolplane", result, seconds);
+                .reconciled("kamajicontrolplane", outcome.result(), seconds);
             outcome
         }
     };

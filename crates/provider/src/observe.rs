@@ -48,16 +48,7 @@ pub async fn snapshot(
     let local = context.tenants.get(key);
     let place = placement::place(object, local.as_deref());
     let cluster = cluster_api::cluster_of(object);
-    let mut dependencies = match &place.kubeconfig {
-        Some(kubeconfig) => BTreeSet::from(remote_clusters::dependencies(Target {
-            place: &place,
-            kubeconfig,
-        })),
-        None => BTreeSet::from([Dependency::Tenant(key.clone())]),
-    };
-    if let Some(name) = cluster {
-        dependencies.insert(Dependency::Cluster(ObjectKey::new(&key.namespace, name)));
-    }
+    let mut dependencies = first_dependencies(key, &place, cluster);
     let index = &context.dependents.index;
     index.declare(key, dependencies.clone());
     let owner = owner(context, key, cluster);
@@ -74,12 +65,7 @@ pub async fn snapshot(
         Some(connection) => remote_secrets(context, connection, &place, &names.sources).await?,
         None => secrets.clone(),
     };
-    let infrastructure = match &owner {
-        Owner::Cluster(cluster) if !context.settings.core.skip_infrastructure => {
-            context.infrastructures.read(cluster).await
-        }
-        _ => infrastructure::Reading::default(),
-    };
+    let infrastructure = read_infrastructure(context, &owner).await;
     Ok(Observation {
         tenant: remote_clusters::address(&place),
         snapshot: Snapshot {
@@ -99,6 +85,34 @@ pub async fn snapshot(
         connection: observed.connection,
         retry: observed.retry || infrastructure.retry,
     })
+}
+
+/// Reads the infrastructure cluster, if the control plane has one and the settings concern themselves with it.
+async fn read_infrastructure(context: &Context, owner: &Owner) -> infrastructure::Reading {
+    match owner {
+        Owner::Cluster(cluster) if !context.settings.core.skip_infrastructure => {
+            context.infrastructures.read(cluster).await
+        }
+        _ => infrastructure::Reading::default(),
+    }
+}
+
+/// Dependencies that are known before anything is read: the tenant, or the kubeconfig of its cluster, and the Cluster.
+fn first_dependencies(
+    key: &ObjectKey,
+    place: &Place,
+    cluster: Option<&str>,
+) -> BTreeSet<Dependency> {
+    let mut dependencies = match &place.kubeconfig {
+        Some(kubeconfig) => {
+            BTreeSet::from(remote_clusters::dependencies(Target { place, kubeconfig }))
+        }
+        None => BTreeSet::from([Dependency::Tenant(key.clone())]),
+    };
+    if let Some(name) = cluster {
+        dependencies.insert(Dependency::Cluster(ObjectKey::new(&key.namespace, name)));
+    }
+    dependencies
 }
 
 /// The TenantControlPlane and the reachability of its cluster.

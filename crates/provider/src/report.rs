@@ -101,24 +101,7 @@ pub async fn status(
             observed_generation: object.metadata.generation,
             last_transition_time: Time(clock::now()),
         };
-        condition::set(&mut next.conditions, failure.clone());
-        // A tenant that could not be created is not pending.
-        if *step == Step::Tenant {
-            for type_ in [conditions::AVAILABLE, conditions::READY] {
-                let pending = condition::find(&next.conditions, type_)
-                    .is_some_and(|had| had.reason == Reason::TenantControlPlanePending);
-                if pending {
-                    let type_ = type_.to_owned();
-                    condition::set(
-                        &mut next.conditions,
-                        Condition {
-                            type_,
-                            ..failure.clone()
-                        },
-                    );
-                }
-            }
-        }
+        set_failed(&mut next.conditions, failure, *step);
     }
     let none = Vec::new();
     let had = object.status.as_ref().map_or(&none, |s| &s.conditions);
@@ -136,6 +119,28 @@ pub async fn status(
         context.events.publish(object, event.into()).await;
     }
     Ok(Some(written))
+}
+
+/// Sets the condition of a failed step, and those that would call its result pending.
+fn set_failed(conditions: &mut Vec<Condition>, failure: Condition, step: Step) {
+    // A tenant that could not be created is not pending.
+    let pending: &[&str] = match step {
+        Step::Tenant => &[conditions::AVAILABLE, conditions::READY],
+        _ => &[],
+    };
+    for type_ in pending {
+        let is_pending = condition::find(conditions, type_)
+            .is_some_and(|had| had.reason == Reason::TenantControlPlanePending);
+        if is_pending {
+            let type_ = (*type_).to_owned();
+            let failed = Condition {
+                type_,
+                ..failure.clone()
+            };
+            condition::set(conditions, failed);
+        }
+    }
+    condition::set(conditions, failure);
 }
 
 /// Reports a reconcile that timed out or panicked, so that its plan is lost.

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 /// bytes than that are read.
 pub async fn list<K>(
     client: &Client,
-    (namespace, params): (&str, &ListParams),
+    namespace: &str,
+    params: &ListParams,
     limit: usize,
 ) -> Result<Option<Vec<K>>, kube::Error>
 where

@@ -43,15 +43,11 @@ impl From<kamaji_core::transitions::Event> for EventRecord {
 impl Events {
     /// A publisher of the operator's events, as controller `kamaji`.
     pub fn new(client: Client, identity: &str, leadership: Leadership) -> Self {
-        Self::by("kamaji", (client, identity), leadership)
+        Self::by("kamaji", client, identity, leadership)
     }
 
     /// A publisher of the events of that controller.
-    pub fn by(
-        controller: &str,
-        (client, identity): (Client, &str),
-        leadership: Leadership,
-    ) -> Self {
+    pub fn by(controller: &str, client: Client, identity: &str, leadership: Leadership) -> Self {
         let reporter = Reporter {
             controller: controller.to_owned(),
             instance: Some(identity.to_owned()),

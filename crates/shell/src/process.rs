@@ -140,10 +140,8 @@ impl Process {
     /// Runs `work`, which ends soon after `close` was called, until `stop` completes or a part ends.
     pub async fn run(
         mut self,
-        (work, close): (
-            impl Future<Output = Result<(), RunError>> + Send + 'static,
-            impl FnOnce(),
-        ),
+        work: impl Future<Output = Result<(), RunError>> + Send + 'static,
+        close: impl FnOnce(),
         stop: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
         let Candidate {

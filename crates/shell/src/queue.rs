@@ -34,6 +34,17 @@ pub enum Outcome {
     Requeue(Duration),
 }
 
+impl Outcome {
+    /// Value of the label `result` in metrics, as controller-runtime names it.
+    pub fn result(self) -> &'static str {
+        match self {
+            Self::Done { .. } => "success",
+            Self::Retry => "error",
+            Self::Requeue(_) => "requeue",
+        }
+    }
+}
+
 /// Longest wait after failures.
 const LONGEST: Duration = Duration::from_mins(5);
 

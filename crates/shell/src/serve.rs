@@ -67,7 +67,7 @@ pub async fn metrics(
     match secure {
         Some((access, certificates)) => {
             let router = access.wrap(router);
-            tls(address, (router, listen::SMALL), certificates).await
+            tls(address, router, listen::SMALL, certificates).await
         }
         None => plain(address, router).await,
     }
@@ -169,17 +169,19 @@ impl ResolvesServerCert for Certificates {
 /// Serves `router` over TLS for ever, within `limits`.
 pub async fn tls(
     address: SocketAddr,
-    (router, limits): (Router, Limits),
+    router: Router,
+    limits: Limits,
     certificates: Certificates,
 ) -> Result<(), ServeError> {
     let listener = listen(address).await?;
     certificates.listens.store(true, Ordering::Relaxed);
-    serve_tls(listener, (router, limits), certificates).await
+    serve_tls(listener, router, limits, certificates).await
 }
 
 async fn serve_tls(
     listener: TcpListener,
-    (router, limits): (Router, Limits),
+    router: Router,
+    limits: Limits,
     certificates: Certificates,
 ) -> Result<(), ServeError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

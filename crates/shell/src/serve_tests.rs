@@ -48,8 +48,8 @@ async fn a_certificate_is_exchanged_while_the_server_runs() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/hello", get(|| async { "good day" }));
-    let service = (router, listen::REVIEWS);
-    tokio::spawn(serve_tls(listener, service, certificates.clone()));
+    let served = serve_tls(listener, router, listen::REVIEWS, certificates.clone());
+    tokio::spawn(served);
     assert!(!certificates.is_set());
     assert_eq!(
         get_hello(address, &one).await,
@@ -168,24 +168,16 @@ async fn a_certificate_is_served_once_its_own_listener_accepts_connections() {
     let metrics = certificates.shared();
     assert!(certificates.is_set() && !certificates.is_served());
     let address = free_address().await;
-    tokio::spawn(tls(
-        address,
-        (Router::new(), listen::SMALL),
-        metrics.clone(),
-    ));
+    tokio::spawn(tls(address, Router::new(), listen::SMALL, metrics.clone()));
     wait_until_reachable(address).await;
     assert!(metrics.is_served() && !certificates.is_served());
-    let taken = tls(
-        address,
-        (Router::new(), listen::SMALL),
-        certificates.clone(),
-    )
-    .await;
+    let taken = tls(address, Router::new(), listen::SMALL, certificates.clone()).await;
     assert!(taken.is_err() && !certificates.is_served());
     let address = free_address().await;
     tokio::spawn(tls(
         address,
-        (Router::new(), listen::SMALL),
+        Router::new(),
+        listen::SMALL,
         certificates.clone(),
     ));
     wait_until_reachable(address).await;

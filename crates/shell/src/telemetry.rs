@@ -109,21 +109,26 @@ impl Default for Metrics {
     }
 }
 
+/// The metric of the build that runs: 1, with the version and the commit.
+fn build_info() -> Family<Build, Gauge<i64>> {
+    let build = Family::<Build, Gauge<i64>>::default();
+    build
+        .get_or_create(&Build {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("KAMAJI_COMMIT").unwrap_or(""),
+            dirty: "",
+            repo: "",
+            build_time: "",
+        })
+        .set(1);
+    build
+}
+
 impl Metrics {
     fn register(&self) -> Registry {
         let mut all = Registry::default();
         self.register_objects(&mut all);
-        let build = Family::<Build, Gauge<i64>>::default();
-        build
-            .get_or_create(&Build {
-                version: env!("CARGO_PKG_VERSION"),
-                commit: option_env!("KAMAJI_COMMIT").unwrap_or(""),
-                dirty: "",
-                repo: "",
-                build_time: "",
-            })
-            .set(1);
-        all.register("kamaji_build_info", "The build that runs", build);
+        all.register("kamaji_build_info", "The build that runs", build_info());
         all.register(
             "kamaji_handler_time_seconds",
             "Seconds that each handler took",

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 const WARNING: &str = "controlplane.cluster.x-k8s.io/v1alpha1 is deprecated; write v1alpha2";
 
+/// Members of a version's schema.
+const SCHEMA: &str = "/schema/openAPIV3Schema/properties";
+
 /// Serves v1alpha1 beside the stored version of a definition.
 pub(super) fn serve(definition: &mut Value) {
     let Some(versions) = definition["spec"]["versions"].as_array_mut() else {
@@ -27,26 +30,9 @@ pub(super) fn serve(definition: &mut Value) {
             column["jsonPath"] = json!(".status.initialized");
         }
     }
-    let schema = "/schema/openAPIV3Schema/properties";
-    if let Some(status) = members(&mut old, &format!("{schema}/status/properties")) {
-        let flag = json!({"type": "boolean", "description": "True once the API server could be used; it stays true."});
-        status.insert("initialized".to_owned(), flag);
-        for (key, text) in [
-            (
-                "updatedReplicas",
-                "Number of pods of the newest pod template.",
-            ),
-            (
-                "unavailableReplicas",
-                "Number of pods that are wanted and not available.",
-            ),
-        ] {
-            let number = json!({"type": "integer", "format": "int32", "description": text});
-            status.insert(key.to_owned(), number);
-        }
-    }
+    add_status_fields(&mut old);
     // Upstream wrote empty members where there was no endpoint.
-    let endpoint = format!("{schema}/spec/properties/controlPlaneEndpoint");
+    let endpoint = format!("{SCHEMA}/spec/properties/controlPlaneEndpoint");
     for (member, limit) in [
         ("", "minProperties"),
         ("/properties/host", "minLength"),
@@ -57,6 +43,28 @@ pub(super) fn serve(definition: &mut Value) {
         }
     }
     versions.push(old);
+}
+
+/// Adds the fields of the old contract to the status.
+fn add_status_fields(version: &mut Value) {
+    let Some(status) = members(version, &format!("{SCHEMA}/status/properties")) else {
+        return;
+    };
+    let flag = json!({"type": "boolean", "description": "True once the API server could be used; it stays true."});
+    status.insert("initialized".to_owned(), flag);
+    for (key, text) in [
+        (
+            "updatedReplicas",
+            "Number of pods of the newest pod template.",
+        ),
+        (
+            "unavailableReplicas",
+            "Number of pods that are wanted and not available.",
+        ),
+    ] {
+        let number = json!({"type": "integer", "format": "int32", "description": text});
+        status.insert(key.to_owned(), number);
+    }
 }
 
 fn members<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Map<String, Value>> {

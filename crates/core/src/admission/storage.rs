@@ -198,21 +198,15 @@ pub(super) fn compare(
     let Some(present) = storage.data_store_name.filter(|name| !name.is_empty()) else {
         return;
     };
-    let moved = new.spec.data_store != old.spec.data_store;
-    let requested =
-        data_stores::requested(&new.spec, facts.default_data_store.as_deref()).unwrap_or_default();
-    if moved && requested != present {
-        let driver = facts
-            .data_stores
-            .get(requested)
-            .map(|driver| driver.as_str());
-        let other = driver.filter(|driver| storage.driver.as_deref().is_some_and(|d| d != *driver));
-        let drivers = match other {
-            Some(driver) => format!(
-                " Data does not move from {} to {driver}.",
-                storage.driver.unwrap_or_default()
-            ),
-            None => String::new(),
+    let requested = data_stores::requested(&new.spec, facts.default_data_store.as_deref());
+    let requested = requested.unwrap_or_default();
+    if new.spec.data_store != old.spec.data_store && requested != present {
+        let driver = facts.data_stores.get(requested).map(|d| d.as_str());
+        let drivers = match (storage.driver.as_deref(), driver) {
+            (Some(had), Some(driver)) if had != driver => {
+                format!(" Data does not move from {had} to {driver}.")
+            }
+            _ => String::new(),
         };
         found.warn(format!(
             "spec.dataStore: the data stays in {present}, since this version cannot move it to {requested} yet.{drivers}"

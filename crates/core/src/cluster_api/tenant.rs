@@ -97,22 +97,10 @@ fn as_planned(desired: &Object, live: &TenantControlPlane) -> bool {
 fn desired(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, String> {
     let control_plane = &builder.snapshot.control_plane;
     let fields = &control_plane.spec.fields;
-    let metadata = &control_plane.metadata;
-    let place = &builder.snapshot.place;
-    let (owners, mark) = match place.kubeconfig {
-        None => (vec![owner_reference(builder)], None),
-        Some(_) => (Vec::new(), Some((OWNER.to_owned(), mark(builder)))),
-    };
     let mut desired = json!({
         "apiVersion": "kamaji.clastix.io/v1alpha1",
         "kind": "TenantControlPlane",
-        "metadata": {
-            "name": place.name,
-            "namespace": place.namespace,
-            "labels": passed_on(metadata.labels.as_ref(), Some(cluster_label(cluster))),
-            "annotations": passed_on(metadata.annotations.as_ref(), mark),
-            "ownerReferences": owners,
-        },
+        "metadata": tenant_metadata(builder, cluster),
         "spec": {
             "addons": addons(fields),
             "controlPlane": {
@@ -143,6 +131,29 @@ fn desired(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, String> {
         },
     });
     strip(&mut desired);
+    restore_addons(&mut desired, fields);
+    Ok(desired)
+}
+
+/// Metadata of the TenantControlPlane: owned by the control plane in the same cluster, marked with it in another.
+fn tenant_metadata(builder: &PlanBuilder, cluster: &Cluster) -> Value {
+    let metadata = &builder.snapshot.control_plane.metadata;
+    let place = &builder.snapshot.place;
+    let (owners, mark) = match place.kubeconfig {
+        None => (vec![owner_reference(builder)], None),
+        Some(_) => (Vec::new(), Some((OWNER.to_owned(), mark(builder)))),
+    };
+    json!({
+        "name": place.name,
+        "namespace": place.namespace,
+        "labels": passed_on(metadata.labels.as_ref(), Some(cluster_label(cluster))),
+        "annotations": passed_on(metadata.annotations.as_ref(), mark),
+        "ownerReferences": owners,
+    })
+}
+
+/// Restores empty members of addons that have a meaning, which [`strip`] has dropped.
+fn restore_addons(desired: &mut Value, fields: &ControlPlaneFields) {
     // An addon is asked for by its presence, however empty it is.
     let addons = fields.addons.clone().unwrap_or_default();
     for (name, present) in [
@@ -159,7 +170,6 @@ fn desired(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, String> {
         desired["spec"]["addons"]["konnectivity"]["agent"]["tolerations"] =
             json!(konnectivity.agent.tolerations);
     }
-    Ok(desired)
 }
 
 /// Drops null and empty maps, lists and texts, but for the texts of a user's own maps.

@@ -81,79 +81,97 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
     } = facts;
     let generation = store.metadata.generation.unwrap_or_default();
     let mut status = store.status.clone().unwrap_or_default();
-    let condition = |type_: &str, holds: bool, reason: Reason, message: String| Condition {
-        type_: type_.to_owned(),
-        status: if holds { "True" } else { "False" }.to_owned(),
-        reason: reason.as_str().to_owned(),
-        message,
-        observed_generation: Some(generation),
-        last_transition_time: Time(now),
-    };
-    let valid = match resolved {
-        Ok(store) => {
-            let (reason, message) = match super::expiry::warning(store, now) {
-                Some(warning) => (Reason::CertificateExpiring, warning),
-                None => (Reason::DataStoreIsValid, String::new()),
-            };
-            condition(condition::DATA_STORE_VALID, true, reason, message)
-        }
-        Err(why) => condition(
-            condition::DATA_STORE_VALID,
-            false,
-            why.reason(),
-            why.to_string(),
-        ),
-    };
-    status.ready = resolved.is_ok();
-    condition::set(&mut status.conditions, valid);
+    let deleting = store.metadata.deletion_timestamp.is_some();
     let [available, access] = checked(health);
     for (type_, found) in [
+        (condition::DATA_STORE_VALID, Some(validity(resolved, now))),
         (condition::DATA_STORE_AVAILABLE, available),
         (condition::ACCESS_CONTROL, access),
+        (
+            condition::DATA_STORE_ALLOWED_DELETION,
+            deleting.then(|| deletable(used_by)),
+        ),
     ] {
         // Without a new finding the former condition stays.
-        if let Some((holds, reason, message)) = found {
-            let next = condition(type_, holds, reason, message);
-            condition::set(&mut status.conditions, next);
-        }
+        let Some(finding) = found else { continue };
+        let next = Condition {
+            type_: type_.to_owned(),
+            status: if finding.holds { "True" } else { "False" }.to_owned(),
+            reason: finding.reason.as_str().to_owned(),
+            message: finding.message,
+            observed_generation: Some(generation),
+            last_transition_time: Time(now),
+        };
+        condition::set(&mut status.conditions, next);
     }
+    status.ready = resolved.is_ok();
     status.used_by = used_by.iter().cloned().collect();
     status.observed_generation = Some(generation);
-    let deleting = store.metadata.deletion_timestamp.is_some();
-    if deleting {
-        let free = used_by.is_empty();
-        let (reason, message) = if free {
-            (Reason::DataStoreUnused, String::new())
-        } else {
-            (Reason::DataStoreStillUsed, still_used(used_by))
-        };
-        let allowed = condition(
-            condition::DATA_STORE_ALLOWED_DELETION,
-            free,
-            reason,
-            message,
-        );
-        condition::set(&mut status.conditions, allowed);
-    }
     StorePlan {
         finalizers: finalizers(store, deleting && used_by.is_empty()),
         status,
     }
 }
 
-type Finding = Option<(bool, Reason, String)>;
+/// Content of one condition: status, reason and message.
+struct Finding {
+    holds: bool,
+    reason: Reason,
+    message: String,
+}
+
+impl Finding {
+    /// True, with nothing to add.
+    fn holds(reason: Reason) -> Self {
+        Self {
+            holds: true,
+            reason,
+            message: String::new(),
+        }
+    }
+
+    fn fails(reason: Reason, message: String) -> Self {
+        Self {
+            holds: false,
+            reason,
+            message,
+        }
+    }
+}
+
+/// Finding on the references of the DataStore, and on the end of its certificates.
+fn validity(resolved: &Result<ResolvedDataStore, StoreError>, now: Timestamp) -> Finding {
+    match resolved {
+        Ok(store) => match super::expiry::warning(store, now) {
+            Some(message) => Finding {
+                message,
+                ..Finding::holds(Reason::CertificateExpiring)
+            },
+            None => Finding::holds(Reason::DataStoreIsValid),
+        },
+        Err(why) => Finding::fails(why.reason(), why.to_string()),
+    }
+}
+
+/// Finding on the deletion of the DataStore: allowed once no tenant uses it.
+fn deletable(used_by: &BTreeSet<String>) -> Finding {
+    if used_by.is_empty() {
+        Finding::holds(Reason::DataStoreUnused)
+    } else {
+        Finding::fails(Reason::DataStoreStillUsed, still_used(used_by))
+    }
+}
 
 /// Findings of the last check for the conditions of availability and of access control; `None` leaves a
 /// condition as it is.
-fn checked(health: &Health) -> [Finding; 2] {
-    let answers = || Some((true, Reason::Answers, String::new()));
+fn checked(health: &Health) -> [Option<Finding>; 2] {
+    let answers = || Some(Finding::holds(Reason::Answers));
     match health {
         Health::Unknown => [None, None],
-        Health::Sound => [answers(), Some((true, Reason::Enforced, String::new()))],
+        Health::Sound => [answers(), Some(Finding::holds(Reason::Enforced))],
         Health::Open { exposure, remedy } => [
             answers(),
-            Some((
-                false,
+            Some(Finding::fails(
                 Reason::Accepted,
                 format!(
                     "access control is off, so that {exposure}; the annotation {} accepts that: {remedy} and remove the annotation to end it",
@@ -161,8 +179,10 @@ fn checked(health: &Health) -> [Finding; 2] {
                 ),
             )),
         ],
-        Health::AccessControlOff(why) => [answers(), Some((false, Reason::Off, why.clone()))],
-        Health::Failed(why) => [Some((false, Reason::CheckFailed, why.clone())), None],
+        Health::AccessControlOff(why) => {
+            [answers(), Some(Finding::fails(Reason::Off, why.clone()))]
+        }
+        Health::Failed(why) => [Some(Finding::fails(Reason::CheckFailed, why.clone())), None],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kamaji_api::tenant::TenantControlPlaneSpec;
+use kamaji_api::tenant::{NetworkProfile, TenantControlPlaneSpec};
 
 use super::error::ParseError;
 use crate::dns;
@@ -62,21 +62,7 @@ const MOST_RANGES: usize = 16;
 /// Parses and checks `spec.networkProfile`; the first mistake is returned.
 pub(super) fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseError> {
     let profile = &spec.network_profile;
-    let lists = [
-        ("spec.networkProfile.serviceCidrs", &profile.service_cidrs),
-        ("spec.networkProfile.podCidrs", &profile.pod_cidrs),
-        (
-            "spec.networkProfile.dnsServiceIPs",
-            &profile.dns_service_ips,
-        ),
-    ];
-    if let Some((field, list)) = lists.into_iter().find(|(_, l)| l.len() > MOST_RANGES) {
-        return Err(ParseError::TooMany {
-            field,
-            count: list.len(),
-            most: MOST_RANGES,
-        });
-    }
+    refuse_long_lists(profile)?;
     let port = u16::try_from(profile.port)
         .ok()
         .filter(|port| *port > 0)
@@ -112,6 +98,25 @@ pub(super) fn network(spec: &TenantControlPlaneSpec) -> Result<Network, ParseErr
         )?,
         cert_sans: profile.cert_sans.clone(),
     })
+}
+
+fn refuse_long_lists(profile: &NetworkProfile) -> Result<(), ParseError> {
+    let lists = [
+        ("spec.networkProfile.serviceCidrs", &profile.service_cidrs),
+        ("spec.networkProfile.podCidrs", &profile.pod_cidrs),
+        (
+            "spec.networkProfile.dnsServiceIPs",
+            &profile.dns_service_ips,
+        ),
+    ];
+    match lists.into_iter().find(|(_, l)| l.len() > MOST_RANGES) {
+        Some((field, list)) => Err(ParseError::TooMany {
+            field,
+            count: list.len(),
+            most: MOST_RANGES,
+        }),
+        None => Ok(()),
+    }
 }
 
 fn address(text: Option<&str>, field: &'static str) -> Result<Option<IpAddr>, ParseError> {

@@ -41,20 +41,23 @@ pub(super) fn webhooks(facts: &TenantClusterFacts, operations: &[&str]) -> Objec
         .copied()
         .filter(|operation| *operation != "UPDATE")
         .collect();
-    let mut webhooks = vec![webhook(
-        facts,
-        "catchall.write-permissions.kamaji.clastix.io",
-        (operations, "*"),
-        json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "kube-node-lease"]}),
-    )];
-    if !leases.is_empty() {
-        webhooks.push(webhook(
-            facts,
-            "leases.write-permissions.kamaji.clastix.io",
-            (&leases, "Namespaced"),
-            json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["kube-node-lease"]}),
-        ));
-    }
+    let catchall = Webhook {
+        name: "catchall.write-permissions.kamaji.clastix.io",
+        operations,
+        scope: "*",
+        namespaces: json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "kube-node-lease"]}),
+    };
+    let leases = Webhook {
+        name: "leases.write-permissions.kamaji.clastix.io",
+        operations: &leases,
+        scope: "Namespaced",
+        namespaces: json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["kube-node-lease"]}),
+    };
+    let webhooks = [catchall, leases].into_iter();
+    let webhooks: Vec<Value> = webhooks
+        .filter(|webhook| !webhook.operations.is_empty())
+        .map(|webhook| webhook.render(facts))
+        .collect();
     Object::from_value(json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
@@ -63,32 +66,41 @@ pub(super) fn webhooks(facts: &TenantClusterFacts, operations: &[&str]) -> Objec
     }))
 }
 
-/// By URL, so that the API server dials the operator directly and not through the tenant's tunnel.
-fn webhook(
-    facts: &TenantClusterFacts,
-    name: &str,
-    (operations, scope): (&[&str], &str),
+/// One webhook of the configuration: which operations it refuses, and where.
+struct Webhook<'a> {
+    name: &'static str,
+    /// Operations that the webhook refuses.
+    operations: &'a [&'a str],
+    /// Scope of the refused resources: `*` or `Namespaced`.
+    scope: &'static str,
+    /// Match expression for the namespaces of the refused resources.
     namespaces: Value,
-) -> Value {
-    json!({
-        "admissionReviewVersions": ["v1"],
-        "clientConfig": {
-            "caBundle": STANDARD.encode(&facts.settings.webhook_ca),
-            "url": format!("{}/write-permission", facts.settings.webhook_url),
-        },
-        "failurePolicy": "Fail",
-        "matchPolicy": "Equivalent",
-        "name": name,
-        "namespaceSelector": {"matchExpressions": [namespaces]},
-        "rules": [{
-            "apiGroups": ["*"],
-            "apiVersions": ["*"],
-            "operations": operations,
-            "resources": ["*"],
-            "scope": scope,
-        }],
-        "sideEffects": "NoneOnDryRun",
-    })
+}
+
+impl Webhook<'_> {
+    /// Renders the entry, by URL, so that the API server dials the operator directly and not through the tenant's
+    /// tunnel.
+    fn render(&self, facts: &TenantClusterFacts) -> Value {
+        json!({
+            "admissionReviewVersions": ["v1"],
+            "clientConfig": {
+                "caBundle": STANDARD.encode(&facts.settings.webhook_ca),
+                "url": format!("{}/write-permission", facts.settings.webhook_url),
+            },
+            "failurePolicy": "Fail",
+            "matchPolicy": "Equivalent",
+            "name": self.name,
+            "namespaceSelector": {"matchExpressions": [self.namespaces]},
+            "rules": [{
+                "apiGroups": ["*"],
+                "apiVersions": ["*"],
+                "operations": self.operations,
+                "resources": ["*"],
+                "scope": self.scope,
+            }],
+            "sideEffects": "NoneOnDryRun",
+        })
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub async fn keep(context: Arc<Context>, certificates: Certificates) {
         tasks.spawn(async move { watch::object(api, name, move || changed.notify_one()).await });
     }
     loop {
-        let wait = match refresh(&context, &certificates, (&service, mounted.as_deref())).await {
+        let wait = match refresh(&context, &certificates, &service, mounted.as_deref()).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!("the webhooks' certificate: {error}");
@@ -96,7 +96,8 @@ fn configurations() -> [(ApiResource, &'static str); 2] {
 async fn refresh(
     context: &Context,
     certificates: &Certificates,
-    (service, mounted): (&WebhookService, Option<&Path>),
+    service: &WebhookService,
+    mounted: Option<&Path>,
 ) -> Result<Duration, String> {
     let (material, wait) = match mounted {
         Some(folder) => (

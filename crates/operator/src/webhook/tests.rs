@@ -51,15 +51,12 @@ async fn post(known: impl Knowledge, path: &str, body: String) -> (u16, String) 
 }
 
 async fn ask(path: &str, operation: &str, object: Value, old: Value) -> Value {
-    ask_knowing(known(), path, (operation, object, old)).await
+    ask_knowing(known(), path, review(operation, object, old)).await
 }
 
-async fn ask_knowing(
-    known: impl Knowledge,
-    path: &str,
-    (operation, object, old): (&str, Value, Value),
-) -> Value {
-    let review = json!({
+/// An AdmissionReview as an API server sends it.
+fn review(operation: &str, object: Value, old: Value) -> Value {
+    json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
         "request": {
@@ -73,7 +70,10 @@ async fn ask_knowing(
             "oldObject": old,
             "dryRun": false,
         },
-    });
+    })
+}
+
+async fn ask_knowing(known: impl Knowledge, path: &str, review: Value) -> Value {
     let (status, body) = post(known, path, review.to_string()).await;
     assert_eq!(status, 200, "{body}");
     let mut answer: Value = serde_json::from_str(&body).unwrap();
@@ -204,13 +204,13 @@ async fn reviews_are_refused_until_the_caches_are_complete() {
         facts: Err("the DataStores are not listed yet".to_owned()),
         ..known()
     };
-    let create = ("CREATE", tenant("v1.35.0"), Value::Null);
+    let create = review("CREATE", tenant("v1.35.0"), Value::Null);
     let answer = ask_knowing(unknown(), VALIDATE_TENANT, create).await;
     assert_eq!(
         (&answer["allowed"], &answer["status"]["code"]),
         (&json!(false), &json!(503))
     );
-    let same = ("UPDATE", tenant("v1.35.0"), tenant("v1.35.0"));
+    let same = review("UPDATE", tenant("v1.35.0"), tenant("v1.35.0"));
     assert_eq!(
         ask_knowing(unknown(), VALIDATE_TENANT, same).await["allowed"],
         true
@@ -228,7 +228,7 @@ async fn panic_is_answered_with_an_error() {
             &self.0
         }
     }
-    let create = ("CREATE", tenant("v1.35.0"), Value::Null);
+    let create = review("CREATE", tenant("v1.35.0"), Value::Null);
     let answer = ask_knowing(Mistaken(Settings::default()), VALIDATE_TENANT, create).await;
     assert_eq!(
         (&answer["allowed"], &answer["status"]["code"]),
@@ -366,7 +366,8 @@ async fn answer_names_no_object_that_the_review_does_not_name() {
     object["spec"]["dataStore"] = json!("none");
     object["spec"]["dataStoreSchema"] = json!("taken");
     object["spec"]["dataStoreUsername"] = json!("taken");
-    let answer = ask_knowing(known, VALIDATE_TENANT, ("CREATE", object, Value::Null)).await;
+    let create = review("CREATE", object, Value::Null);
+    let answer = ask_knowing(known, VALIDATE_TENANT, create).await;
     assert_eq!(answer["allowed"], false);
     let text = answer.to_string();
     assert!(text.contains("none") && text.contains("taken"), "{text}");

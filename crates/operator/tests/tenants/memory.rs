@@ -159,7 +159,7 @@ async fn hostile_api_server(
     };
     let router = Router::new().fallback(answer);
     let address = SocketAddr::new(address, port);
-    tokio::spawn(serve::tls(address, (router, listen::REVIEWS), certificates));
+    tokio::spawn(serve::tls(address, router, listen::REVIEWS, certificates));
     requests
 }
 
@@ -260,7 +260,7 @@ async fn hostile_input_under_a_memory_limit_neither_ends_the_operator_nor_delays
         format!("--webhook-bind-address=127.0.0.1:{port}"),
     ];
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let operator = Process::start_limited(&environment, LIMIT, (&kubeconfig, &flags)).await;
+    let operator = Process::start_limited(&environment, LIMIT, &kubeconfig, &flags).await;
 
     let requests = hostile_api_servers(&environment).await;
     let message = environment

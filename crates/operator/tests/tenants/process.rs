@@ -46,37 +46,41 @@ impl Process {
     /// Starts the checkout's binary with a kubeconfig and further flags.
     pub async fn start(environment: &Environment, kubeconfig: &Path, flags: &[&str]) -> Self {
         Self::prepare().await;
-        Self::start_of(KAMAJI.get().unwrap(), environment, (kubeconfig, flags)).await
+        Self::start_of(KAMAJI.get().unwrap(), environment, kubeconfig, flags).await
     }
 
     /// As [`Process::start`], with at most `bytes` of private memory: an allocation beyond them ends the process.
     pub async fn start_limited(
         environment: &Environment,
         bytes: u64,
-        launch: (&Path, &[&str]),
+        kubeconfig: &Path,
+        flags: &[&str],
     ) -> Self {
         Self::prepare().await;
         let kib = (bytes / 1024).to_string();
         let limit = ["sh", "-c", LIMIT_MEMORY, &kib].map(str::to_owned);
         let binary = KAMAJI.get().unwrap().display().to_string();
         let words: Vec<_> = limit.into_iter().chain([binary]).collect();
-        Self::spawn(environment, &words, launch).await
+        Self::spawn(environment, &words, kubeconfig, flags).await
     }
 
     /// Starts `binary` with a kubeconfig and further flags.
     pub async fn start_of(
         binary: &Path,
         environment: &Environment,
-        launch: (&Path, &[&str]),
+        kubeconfig: &Path,
+        flags: &[&str],
     ) -> Self {
-        Self::spawn(environment, &[binary.display().to_string()], launch).await
+        let words = [binary.display().to_string()];
+        Self::spawn(environment, &words, kubeconfig, flags).await
     }
 
     /// Starts the command `words` with a kubeconfig and further flags, which replace defaults of the same name.
     async fn spawn(
         environment: &Environment,
         words: &[String],
-        (kubeconfig, flags): (&Path, &[&str]),
+        kubeconfig: &Path,
+        flags: &[&str],
     ) -> Self {
         let dir = tempfile::tempdir_in(environment.dir.path()).unwrap().keep();
         let pid_file = dir.join("pid");

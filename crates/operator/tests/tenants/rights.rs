@@ -141,7 +141,8 @@ async fn patch_spec(environment: &Environment, tenant: &str, spec: Value) {
 async fn wait_for_count(
     environment: &Environment,
     tenant: &str,
-    (resource, number): (&ApiResource, usize),
+    resource: &ApiResource,
+    number: usize,
 ) {
     let what = format!("{number} {} of {tenant}", resource.plural);
     wait_until(&what, async || {
@@ -171,14 +172,14 @@ async fn exercise_features(environment: &Environment) {
     let ingress = json!({"hostname": "plain.example.com", "ingressClassName": "nginx"});
     let spec = json!({"addons": konnectivity, "controlPlane": {"ingress": ingress}});
     environment.tenant("plain", spec).await;
-    wait_for_count(environment, "plain", (&ingresses, 1)).await;
+    wait_for_count(environment, "plain", &ingresses, 1).await;
     // The operator starts to use the Gateway API once it is installed.
     gateway_api(environment).await;
     let gateway = json!({"hostname": "routed.example.com", "parentRefs": [{"name": "edge"}]});
     environment
         .tenant("routed", json!({"controlPlane": {"gateway": gateway}}))
         .await;
-    wait_for_count(environment, "routed", (&routes, 1)).await;
+    wait_for_count(environment, "routed", &routes, 1).await;
     for tenant in ["plain", "routed"] {
         environment.wait_for_objects(tenant).await;
     }
@@ -188,10 +189,10 @@ async fn exercise_features(environment: &Environment) {
         json!({"controlPlane": {"gateway": null}}),
     )
     .await;
-    wait_for_count(environment, "routed", (&routes, 0)).await;
+    wait_for_count(environment, "routed", &routes, 0).await;
     let disabled = json!({"addons": {"konnectivity": null}, "controlPlane": {"ingress": null}});
     patch_spec(environment, "plain", disabled).await;
-    wait_for_count(environment, "plain", (&ingresses, 0)).await;
+    wait_for_count(environment, "plain", &ingresses, 0).await;
     for tenant in ["plain", "routed"] {
         let params = DeleteParams::default();
         environment.tenants().delete(tenant, &params).await.unwrap();

@@ -93,7 +93,7 @@ async fn a_new_build_leaves_the_pod_templates_of_an_older_build_unchanged() {
     for (name, spec) in tenants() {
         environment.tenant(name, spec).await;
     }
-    let older_operator = Process::start_of(&older, &environment, (&kubeconfig, &FLAGS)).await;
+    let older_operator = Process::start_of(&older, &environment, &kubeconfig, &FLAGS).await;
     for (name, _) in tenants() {
         let reason = if name == "asleep" {
             "Sleeping"

@@ -121,7 +121,8 @@ async fn run(
         servers,
         number,
     };
-    let until_available = round.start(&clusters.concat(), turns.as_ref(), figures);
+    let clusters = clusters.concat();
+    let until_available = round.start(&clusters, turns.as_ref(), figures);
     tokio::select! {
         available = until_available => available?,
         ended = beside.join_next() => bail!("what the bench plays has ended: {ended:?}"),
