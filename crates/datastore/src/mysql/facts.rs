@@ -34,13 +34,13 @@ impl Facts {
         endpoint: &HostPort,
         limit: Duration,
     ) -> Result<Self, Failure> {
-        let rows = match timeout(limit, conn.query::<(String, String), _>(VARIABLES)).await {
-            Ok(rows) => rows.map_err(|error| Failure::of(endpoint, &error))?,
-            Err(_) => {
-                let words = format!("{endpoint} gave no answer within {} s", limit.as_secs());
-                return Err(Failure::Unreachable(words));
-            }
+        let late = |_| {
+            let words = format!("{endpoint} gave no answer within {} s", limit.as_secs());
+            Failure::Unreachable(words)
         };
+        let answer = timeout(limit, conn.query::<(String, String), _>(VARIABLES)).await;
+        let rows = answer.map_err(late)?;
+        let rows = rows.map_err(|error| Failure::of(endpoint, &error))?;
         let facts = Self::parse(&rows);
         match facts.flaw() {
             Some((what, remedy)) => Err(Failure::Unsuitable {

@@ -7,7 +7,7 @@ use mysql_async::Conn;
 use tokio::time::Instant;
 
 /// Time after which an idle connection is closed.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A connection that nobody uses.
 struct Idle {

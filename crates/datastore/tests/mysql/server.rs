@@ -267,9 +267,10 @@ fn size(folder: &Path) -> u64 {
     entries
         .map(|entry| {
             let about = entry.as_ref().unwrap().metadata().unwrap();
-            match about.is_dir() {
-                true => size(&entry.unwrap().path()),
-                false => about.size(),
+            if about.is_dir() {
+                size(&entry.unwrap().path())
+            } else {
+                about.size()
             }
         })
         .sum()
