@@ -8,6 +8,8 @@ use kamaji_api::{
     tenant::{SecretStatus, TenantControlPlaneSpec, TenantControlPlaneStatus},
 };
 
+use crate::kubeconfig_files;
+
 /// Role of a Secret of a tenant. The order is that in which messages list Secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecretRole {
@@ -129,23 +131,23 @@ impl SecretRole {
                 "admin-kubeconfig",
                 Kubeconfig,
                 &[
-                    "admin.conf",
-                    "admin.svc",
-                    "super-admin.conf",
-                    "super-admin.svc",
+                    kubeconfig_files::ADMIN,
+                    kubeconfig_files::ADMIN_SERVICE,
+                    kubeconfig_files::SUPER_ADMIN,
+                    kubeconfig_files::SUPER_ADMIN_SERVICE,
                 ],
                 None,
             ),
             Self::ControllerManagerKubeconfig => (
                 "controller-manager-kubeconfig",
                 Kubeconfig,
-                &["controller-manager.conf"],
+                &[kubeconfig_files::CONTROLLER_MANAGER],
                 Some(Label("controller-manager-kubeconfig")),
             ),
             Self::SchedulerKubeconfig => (
                 "scheduler-kubeconfig",
                 Kubeconfig,
-                &["scheduler.conf"],
+                &[kubeconfig_files::SCHEDULER],
                 Some(Label("scheduler-kubeconfig")),
             ),
             Self::DatastoreConfig => (
@@ -169,7 +171,7 @@ impl SecretRole {
             Self::KonnectivityKubeconfig => (
                 "konnectivity-kubeconfig",
                 Kubeconfig,
-                &["konnectivity-server.conf"],
+                &[kubeconfig_files::KONNECTIVITY],
                 Some(Label("konnectivity-kubeconfig")),
             ),
         };

@@ -297,7 +297,7 @@ async fn resolve_stores(context: &Context) {
         let resolved = store::resolve(context, &name, &object);
         let why = match tokio::time::timeout(STORE_TIME_LIMIT, resolved).await {
             Ok(Ok(_)) => return,
-            Ok(Err(error)) => kamaji_shell::error::chain(&error),
+            Ok(Err(error)) => kamaji_core::error_chain::chain(&error),
             Err(_) => format!("no answer within {STORE_TIME_LIMIT:?}"),
         };
         let why = format!("its Secrets cannot be read: {why}");

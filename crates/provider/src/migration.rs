@@ -91,7 +91,7 @@ async fn rewrite(
         cluster.counters.request("list", &resource.plural);
         let list = api.list(&params).await.map_err(|error| WriteError::Api {
             object: resource.plural.clone(),
-            problem: kamaji_shell::error::chain(&error),
+            problem: kamaji_core::error_chain::chain(&error),
         })?;
         for object in &list.items {
             let address = Address::from((object, resource.clone()));

@@ -242,6 +242,6 @@ async fn read_secret(
     let namespace = api.namespace().unwrap_or_default();
     api.get_opt(name).await.map_err(|error| WriteError::Api {
         object: format!("Secret {namespace}/{name}"),
-        problem: kamaji_shell::error::chain(&error),
+        problem: kamaji_core::error_chain::chain(&error),
     })
 }

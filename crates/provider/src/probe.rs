@@ -12,8 +12,8 @@ use kamaji_api::{
     condition::{self, ConditionType},
     tenant::{TenantControlPlane, VersionPhase},
 };
-use kamaji_core::{checksum, cluster_api::Probe};
-use kamaji_shell::{ObjectKey, answers::Answers, error::chain, lock::lock};
+use kamaji_core::{checksum, cluster_api::Probe, error_chain::chain};
+use kamaji_shell::{ObjectKey, answers::Answers, lock::lock};
 use kube::{
     Client, Config,
     client::ClientBuilder,

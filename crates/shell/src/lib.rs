@@ -14,7 +14,6 @@ pub mod apply;
 pub mod bounded;
 pub mod clock;
 pub mod drain;
-pub mod error;
 pub mod events;
 pub mod heavy;
 pub mod index;

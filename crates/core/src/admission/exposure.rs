@@ -109,7 +109,14 @@ fn listeners(object: &TenantControlPlane, found: &mut Findings) {
         taken.push((api, "kube-apiserver"));
         refuse_taken(AGENT_PORT, port, &taken, found);
     }
-    if object.spec.control_plane.service.service_type == ServiceType::NodePort {
+    let service_type = object.spec.control_plane.service.service_type;
+    let external_ip = object.spec.network_profile.allow_address_as_external_ip;
+    if service_type == ServiceType::LoadBalancer && external_ip == Some(true) {
+        found.warn(
+            "spec.networkProfile.allowAddressAsExternalIP does nothing for a Service of type LoadBalancer, whose address is the load balancer's: remove it, or choose the type ClusterIP or NodePort",
+        );
+    }
+    if service_type == ServiceType::NodePort {
         for (field, port) in [(API_PORT, Some(api)), (AGENT_PORT, agents)] {
             if let Some(port) = port.filter(|port| is_port(*port) && !NODE_PORTS.contains(port)) {
                 found.warn(format!(

@@ -134,3 +134,21 @@ fn hosts_and_ports_that_may_not_be_reachable_give_a_warning() {
     ]);
     all_pass([node_port(30_000), node_port(32_767)]);
 }
+
+#[test]
+fn external_ip_of_a_load_balancer_gives_a_warning() {
+    let external_ip = |type_: &str, allowed: bool| {
+        json!({
+            "controlPlane": {"service": {"serviceType": type_}},
+            "networkProfile": {"address": "192.0.2.10", "allowAddressAsExternalIP": allowed},
+        })
+    };
+    all_warned([(
+        external_ip("LoadBalancer", true),
+        "allowAddressAsExternalIP does nothing",
+    )]);
+    all_pass([
+        external_ip("LoadBalancer", false),
+        external_ip("ClusterIP", true),
+    ]);
+}

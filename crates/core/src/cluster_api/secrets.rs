@@ -24,7 +24,10 @@ use super::{
     ownership::{self, cluster_label, owner_reference},
     types::Remote,
 };
-use crate::object::{Intent, Object, Version, holds};
+use crate::{
+    kubeconfig_files,
+    object::{Intent, Object, Version, holds},
+};
 
 /// Seconds until a Secret of another owner is read again, since no watch reports its changes.
 const FOREIGN_RETRY: i64 = 60;
@@ -165,8 +168,10 @@ fn kubeconfig_key(builder: &PlanBuilder) -> String {
         .is_some_and(|address| !address.is_empty());
     match named.filter(|name| !name.is_empty()) {
         Some(name) => name.clone(),
-        None if advertises && builder.snapshot.remote == Remote::Local => "admin.svc".to_owned(),
-        None => "admin.conf".to_owned(),
+        None if advertises && builder.snapshot.remote == Remote::Local => {
+            kubeconfig_files::ADMIN_SERVICE.to_owned()
+        }
+        None => kubeconfig_files::ADMIN.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     binding::Data,
     checksum,
     endpoint::Endpoint,
+    kubeconfig_files,
     pki::{
         kubeconfig::{self, Access, Expected, Kubeconfig, Verdict},
         leaves, renew,
@@ -56,20 +57,25 @@ fn desired(endpoint: &Endpoint, builder: &PlanBuilder) -> [Kubeconfigs; 3] {
             role: SecretRole::AdminKubeconfig,
             local_address: endpoint.assigned.to_string(),
             files: vec![
-                file("admin.conf", admin, admins, &public),
-                file("admin.svc", admin, admins, &service),
-                file("super-admin.conf", super_admin, masters, &public),
-                file("super-admin.svc", super_admin, masters, &service),
+                file(kubeconfig_files::ADMIN, admin, admins, &public),
+                file(kubeconfig_files::ADMIN_SERVICE, admin, admins, &service),
+                file(kubeconfig_files::SUPER_ADMIN, super_admin, masters, &public),
+                file(
+                    kubeconfig_files::SUPER_ADMIN_SERVICE,
+                    super_admin,
+                    masters,
+                    &service,
+                ),
             ],
         },
         component(
             SecretRole::ControllerManagerKubeconfig,
-            "controller-manager.conf",
+            kubeconfig_files::CONTROLLER_MANAGER,
             "system:kube-controller-manager",
         ),
         component(
             SecretRole::SchedulerKubeconfig,
-            "scheduler.conf",
+            kubeconfig_files::SCHEDULER,
             "system:kube-scheduler",
         ),
     ]
@@ -175,7 +181,7 @@ fn plan_konnectivity(authorities: &Authorities, endpoint: &Endpoint, builder: &m
     let config = Kubeconfig::new(&access, ca, &file("tls.crt"), &file("tls.key"));
     // Rebuilt from its parts by every plan, so that it is never stale.
     let data = Data::from([(
-        "konnectivity-server.conf".to_owned(),
+        kubeconfig_files::KONNECTIVITY.to_owned(),
         config.to_yaml().into_bytes(),
     )]);
     let rotated = builder.rotation_requested(role);

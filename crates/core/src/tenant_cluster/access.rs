@@ -7,13 +7,14 @@ use super::{
     snapshot::{AdminSecret, TenantClusterSnapshot},
 };
 use crate::{
+    kubeconfig_files,
     pki::kubeconfig::{self, Credentials},
     secret_role::SecretRole,
     tenant::Tenant,
 };
 
 /// Key of the operator's kubeconfig in the admin Secret, unless the tenant's annotation names another.
-const KUBECONFIG: &str = "super-admin.conf";
+const KUBECONFIG: &str = kubeconfig_files::SUPER_ADMIN;
 
 /// Means of a plan to reach the tenant's API server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! [`unless`] turns it into a value, so that every write may be repeated.
 
 use etcd_client::Error;
+use kamaji_core::error_chain::chain;
 
 pub(super) const ROLE_EXISTS: &str = "role name already exists";
 pub(super) const ROLE_MISSING: &str = "role name not found";
@@ -86,18 +87,4 @@ pub(super) fn unless<T>(harmless: &str, result: Result<T, Error>) -> Result<Opti
 /// Succeeds if access control is on, by the answer to a log-in that cannot succeed.
 pub(super) fn auth_is_on<T>(result: Result<T, Error>) -> Result<(), Error> {
     unless(AUTH_FAILED, result).map(drop)
-}
-
-/// Text of an error and its sources, without repeated parts.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        let words = next.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = next.source();
-    }
-    text
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use kamaji_core::error_chain::chain;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -173,18 +174,4 @@ pub(super) fn refusal(error: &rustls::Error) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// Text of an error and its sources, without repeated parts.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        let words = next.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = next.source();
-    }
-    text
 }

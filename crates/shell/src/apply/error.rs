@@ -1,9 +1,7 @@
 //! [`WriteError`]: failed reads and writes by cause, with the reason for a condition.
 
 use kamaji_api::condition::Reason;
-use kamaji_core::object::ObjectRef;
-
-use crate::error::chain;
+use kamaji_core::{error_chain::chain, object::ObjectRef};
 
 /// Error of a read or write of one object; the text names the object, the cause and the remedy.
 #[derive(Debug, thiserror::Error)]

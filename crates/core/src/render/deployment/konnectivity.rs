@@ -10,7 +10,7 @@ use super::{
     args::{flag, merged},
     volumes::{mount, read_only},
 };
-use crate::{tenant::Tenant, tenant_cluster::images};
+use crate::{kubeconfig_files, tenant::Tenant, tenant_cluster::images};
 
 /// Name of the container.
 pub const NAME: &str = "konnectivity-server";
@@ -38,7 +38,7 @@ pub fn container(tenant: &Tenant) -> Option<Container> {
         volume_mounts: Some(vec![
             read_only("etc-kubernetes-pki", "/etc/kubernetes/pki"),
             VolumeMount {
-                sub_path: Some("konnectivity-server.conf".to_owned()),
+                sub_path: Some(kubeconfig_files::KONNECTIVITY.to_owned()),
                 ..read_only(
                     "konnectivity-server-kubeconfig",
                     "/etc/kubernetes/konnectivity-server.conf",

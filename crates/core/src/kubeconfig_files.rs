@@ -1,0 +1,16 @@
+//! Names of kubeconfigs: keys of the Secrets that hold them, and files where pods mount them.
+
+/// Administrators of the tenant cluster, at its public address.
+pub const ADMIN: &str = "admin.conf";
+/// Administrators of the tenant cluster, at its Service in the management cluster.
+pub const ADMIN_SERVICE: &str = "admin.svc";
+/// The group `system:masters`, at the public address.
+pub const SUPER_ADMIN: &str = "super-admin.conf";
+/// The group `system:masters`, at the Service in the management cluster.
+pub const SUPER_ADMIN_SERVICE: &str = "super-admin.svc";
+/// The tenant's kube-controller-manager.
+pub const CONTROLLER_MANAGER: &str = "controller-manager.conf";
+/// The tenant's kube-scheduler.
+pub const SCHEDULER: &str = "scheduler.conf";
+/// The konnectivity server beside the tenant's API server.
+pub const KONNECTIVITY: &str = "konnectivity-server.conf";
