@@ -86,26 +86,33 @@ fn a_control_plane_that_stops_serving_is_unavailable_but_stays_initialised() {
 }
 
 #[test]
-fn a_rollout_reports_both_versions_the_old_one_first() {
-    let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
-    let tenant = converged.tenant.as_mut().unwrap();
-    tenant.spec.kubernetes.version = "v1.37.0".to_owned();
-    let resources = tenant
-        .status
-        .as_mut()
-        .unwrap()
-        .kubernetes_resources
-        .as_mut()
-        .unwrap();
-    resources.deployment.as_mut().unwrap().updated_replicas = Some(1);
-    let said = status(&converged);
-    let told: Vec<_> = said
-        .versions
-        .iter()
-        .map(|v| (v.version.as_str(), v.replicas))
-        .collect();
-    assert_eq!(told, [("v1.36.3", Some(1)), ("v1.37.0", Some(1))]);
-    assert!(is_true(&said.conditions, "RollingOut"));
+fn a_rollout_reports_both_versions_the_lower_one_first() {
+    // A patch release may be rolled back.
+    for (next, lower, higher) in [
+        ("v1.37.0", "v1.36.3", "v1.37.0"),
+        ("v1.36.2", "v1.36.2", "v1.36.3"),
+    ] {
+        let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
+        let tenant = converged.tenant.as_mut().unwrap();
+        next.clone_into(&mut tenant.spec.kubernetes.version);
+        let status_of_tenant = tenant.status.as_mut().unwrap();
+        let resources = status_of_tenant.kubernetes_resources.as_mut().unwrap();
+        resources.deployment.as_mut().unwrap().updated_replicas = Some(1);
+        let said = status(&converged);
+        let told: Vec<_> = said
+            .versions
+            .iter()
+            .map(|v| (v.version.as_str(), v.replicas))
+            .collect();
+        assert_eq!(told, [(lower, Some(1)), (higher, Some(1))]);
+        let rolling = find(&said.conditions, "RollingOut").unwrap();
+        assert_eq!(rolling.status, "True");
+        assert!(
+            rolling.message.starts_with("1 of 2 pods"),
+            "{}",
+            rolling.message
+        );
+    }
 }
 
 #[test]
@@ -318,7 +325,11 @@ fn scaling_is_reported_until_it_is_complete() {
     for (replicas, type_) in [(3, "ScalingUp"), (1, "ScalingDown")] {
         let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
         converged.control_plane.spec.replicas = Some(replicas);
-        assert!(is_true(&status(&converged).conditions, type_), "{type_}");
+        let said = status(&converged).conditions;
+        let scaling = find(&said, type_).unwrap();
+        assert_eq!(scaling.status, "True", "{type_}");
+        let message = format!("2 pods exist, {replicas} are asked for");
+        assert_eq!(scaling.message, message);
         converged.control_plane.spec.replicas = Some(2);
         assert!(!is_true(&status(&converged).conditions, type_), "{type_}");
     }

@@ -70,3 +70,11 @@ fn running_tenant_keeps_its_issuer_under_every_renderer() {
         assert!(!pods || issuer(&planned) == "cluster.local");
     }
 }
+
+#[test]
+fn tenant_with_a_recorded_renderer_keeps_its_issuer_though_pods_and_keys_are_lost() {
+    let mut seen = snapshot(domain());
+    let status = seen.object.status.get_or_insert_default();
+    status.renderer = Some("1".to_owned());
+    assert_eq!(issuer(&run(&mut seen)), "cluster.local");
+}

@@ -79,6 +79,20 @@ fn invalid_tenant_without_secrets_gets_no_objects() {
 }
 
 #[test]
+fn invalid_tenant_gets_no_secret_that_it_lacks() {
+    let mut fixture = refused();
+    let lost = "full-front-proxy-client-certificate";
+    fixture.secrets.remove(lost).unwrap();
+    let planned = plan(&fixture).unwrap();
+    let names: Vec<_> = planned
+        .objects()
+        .map(|object| object.key.name.as_str())
+        .collect();
+    assert!(!names.contains(&lost), "{names:?}");
+    assert!(names.contains(&"full-datastore-certificate"), "{names:?}");
+}
+
+#[test]
 fn api_server_certificate_is_not_renewed_while_the_address_is_invalid() {
     let mut fixture = settled(json!({}));
     fixture.object.spec.network_profile.address = Some("no address".to_owned());

@@ -1,6 +1,6 @@
 //! Owner records in etcd: what carries none belongs to another application or to an older build.
 
-use etcd_client::{Permission, UserAddOptions};
+use etcd_client::{Permission, Txn, TxnOp, UserAddOptions};
 use kamaji_datastore::{Driver, Error, Step};
 
 use super::*;
@@ -137,4 +137,25 @@ async fn keys_stay_once_their_record_names_another_owner() {
     admin.put(key, owner("thief").record(), None).await.unwrap();
     assert!(store.remove(&tenancy).await.unwrap_err().is_refusal());
     assert_eq!(admin.get("/cp-a/x", None).await.unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn keys_stay_if_their_record_changes_during_the_removal() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    for batch in 0..200 {
+        let puts: Vec<_> = (0..100)
+            .map(|n| TxnOp::put(format!("/cp-a/{batch:03}/{n:03}"), "x", None))
+            .collect();
+        admin.txn(Txn::new().and_then(puts)).await.unwrap();
+    }
+    let takeover = async {
+        while store.usage(&tenancy).await.unwrap() == 20_000 {}
+        let key = "/kamaji.clastix.io/owners/schema/cp-a";
+        admin.put(key, owner("thief").record(), None).await.unwrap();
+    };
+    let (removed, ()) = tokio::join!(store.remove(&tenancy), takeover);
+    let error = removed.unwrap_err().to_string();
+    assert!(error.contains("was changed meanwhile"), "{error}");
+    assert!(store.usage(&tenancy).await.unwrap() > 0);
 }

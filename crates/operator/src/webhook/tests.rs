@@ -376,10 +376,12 @@ async fn answer_names_no_object_that_the_review_does_not_name() {
 
 #[tokio::test]
 async fn tenant_writes_are_reviewed_without_parsing_the_object() {
-    // The body has no object: only the operation and the user count.
-    let body =
-        r#"{"request":{"uid":"u","operation":"CREATE","object":[1,{"a":"b"}],"oldObject":7}}"#;
-    let (status, answer) = post(known(), WRITE_PERMISSION, body.to_owned()).await;
+    // Nested deeper than any object that can be parsed: only the operation and the user count.
+    let nested = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    let body = format!(
+        r#"{{"request":{{"uid":"u","operation":"CREATE","object":{nested},"oldObject":7}}}}"#
+    );
+    let (status, answer) = post(known(), WRITE_PERMISSION, body).await;
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(

@@ -183,7 +183,7 @@ impl Environment {
 
     /// Starts an operator with these settings.
     pub fn run(&self, settings: Settings) -> Operator {
-        self.run_as(self.account.clone(), settings)
+        spawn_operator(self.account.clone(), settings)
     }
 
     /// Starts an operator with these settings whose requests go through `wrap`, which gets each request and
@@ -198,14 +198,7 @@ impl Environment {
     {
         let client = self.account.clone();
         let service = tower::service_fn(move |request| wrap(request, client.clone()));
-        self.run_as(Client::new(service, "default"), settings)
-    }
-
-    fn run_as(&self, client: Client, settings: Settings) -> Operator {
-        Operator(tokio::spawn(async move {
-            let ended = run_with(client, settings, std::future::pending()).await;
-            tracing::info!(?ended, "the operator ended");
-        }))
+        spawn_operator(Client::new(service, "default"), settings)
     }
 
     /// Creates a ServiceAccount in `kamaji-system` with the rights of the package and returns the path of its
@@ -454,6 +447,13 @@ impl Environment {
     pub async fn secret(&self, name: &str) -> Option<Secret> {
         self.secrets().get_opt(name).await.unwrap()
     }
+}
+
+fn spawn_operator(client: Client, settings: Settings) -> Operator {
+    Operator(tokio::spawn(async move {
+        let ended = run_with(client, settings, std::future::pending()).await;
+        tracing::info!(?ended, "the operator ended");
+    }))
 }
 
 /// Polls `ask` until it returns a value. Fails after a minute, with `what` in the message.

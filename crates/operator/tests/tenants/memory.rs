@@ -47,6 +47,8 @@ const POSTS: usize = 12;
 /// Connections to the webhooks that send nothing.
 const IDLE: usize = 2000;
 
+/// A part of a body without end.
+static BLOCK: [u8; 64 << 10] = [b' '; 64 << 10];
 /// A body of a hundred MB.
 static LONG: [u8; 100_000_000] = [0; 100_000_000];
 
@@ -165,7 +167,7 @@ async fn hostile_api_server(
 
 /// Blocks of 64 KiB without end.
 fn endless() -> impl futures::Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    stream::repeat(Bytes::from_static(&[b' '; 64 << 10])).map(Ok)
+    stream::repeat(Bytes::from_static(&BLOCK)).map(Ok)
 }
 
 /// Starts the API servers of [`ENDLESS`] and [`DENSE`], and reports their control planes as available.

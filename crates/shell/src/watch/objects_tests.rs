@@ -94,6 +94,9 @@ fn an_unreadable_object_replaces_its_former_version() {
     maps.complete(listed(&key, map("u", "2")));
     assert_eq!(maps.unreadable(&key), None);
     assert_eq!(version(&maps, &key).as_deref(), Some("2"));
+    // The same in an event.
+    assert!(maps.observed(&key, None, Some("unknown variant".to_owned())));
+    assert!(maps.get(&key).is_none());
 }
 
 #[test]
