@@ -190,3 +190,21 @@ async fn databases_users_and_roles_of_others_are_refused_and_left() {
     }
     store.check().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_claim_waits_for_the_one_that_holds_the_lock_and_an_ensured_tenant_does_not() {
+    let (server, store, ensured) = with_tenant("cp-a").await;
+    let name = server
+        .column("SELECT name FROM kamaji_clastix_io.claim_lock")
+        .await;
+    let mut holder = server.root().await;
+    let take = format!("SELECT GET_LOCK('{}', 0)", name[0]);
+    assert_eq!(holder.query_first(take).await.unwrap(), Some(1));
+    let half = std::time::Duration::from_millis(500);
+    let (new, limited) = (tenancy("cp-b"), |doing| tokio::time::timeout(half, doing));
+    limited(store.ensure(&new)).await.unwrap_err();
+    limited(store.remove(&ensured)).await.unwrap_err();
+    assert!(store.ensure(&ensured).await.unwrap().is_empty());
+    holder.disconnect().await.unwrap();
+    assert_eq!(store.ensure(&new).await.unwrap().steps, created("cp-b"));
+}
