@@ -1,7 +1,7 @@
 # Calls, no logic: each line can be typed by hand. `make help` lists the targets.
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
-	containernetworking-plugins iproute2 curl procps python3 mariadb-server postgresql
+	containernetworking-plugins iproute2 curl procps python3 postgresql mariadb-server
 SCENARIOS := cargo test -p kamaji-e2e --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
@@ -54,9 +54,9 @@ check: ## Format, lints, docs, circles of imports and the dependency policy.
 crds: ## Write the CustomResourceDefinitions to config/crd.
 	cargo run -q -p kamaji-api --example crds -- config/crd
 
-soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build.
+soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, tenants in other databases.
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
-	KAMAJI_SOAK=1 $(SCENARIOS) quiet
+	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in'
 
 release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
 	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac

@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod cluster_api;
 pub mod command;
 pub mod control_plane;
+pub mod databases;
 pub mod datastore;
 pub mod demo;
 pub mod demo_cluster;

@@ -5,6 +5,7 @@
 mod scenarios {
     pub mod autoscaler;
     pub mod cluster_api;
+    pub mod databases;
     pub mod deletion;
     pub mod drift_in_tenant;
     pub mod exposure;
@@ -27,13 +28,13 @@ use std::process::ExitCode;
 
 use kamaji_e2e::scenario::{Scenario, main as run};
 use scenarios::{
-    autoscaler, cluster_api, deletion, drift_in_tenant, exposure, external, management_dns,
-    management_logs_and_exec, management_pod,
+    autoscaler, cluster_api, databases, deletion, drift_in_tenant, exposure, external,
+    management_dns, management_logs_and_exec, management_pod,
 };
 use scenarios::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
-    run(vec![
+    let mut scenarios = vec![
         Scenario::of_testbed("the management cluster runs a pod", management_pod::run),
         Scenario::of_testbed(
             "kubectl logs and exec reach a pod",
@@ -92,5 +93,22 @@ fn main() -> ExitCode {
             "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",
             autoscaler::run,
         ),
-    ])
+    ];
+    if databases::is_soak() {
+        let last = scenarios.len() - 1;
+        scenarios.splice(last..last, of_databases());
+    }
+    run(scenarios)
+}
+
+/// Scenarios of `make soak`.
+fn of_databases() -> [Scenario; 3] {
+    [
+        Scenario::of_tenants(
+            "a tenant keeps its data in PostgreSQL",
+            databases::in_postgresql,
+        ),
+        Scenario::of_tenants("a tenant keeps its data in MariaDB", databases::in_mariadb),
+        Scenario::of_tenants("a tenant keeps its data in NATS", databases::in_nats),
+    ]
 }

@@ -91,12 +91,16 @@ fn names(store: &ResolvedDataStore, schema: &str, user: &str) -> Vec<Name> {
     let mut endpoints = store.endpoints.clone();
     endpoints.sort();
     let identity = format!("{} {}", store.driver.as_str(), endpoints.join(","));
-    let mut names = vec![(identity.clone(), "schema", schema.to_owned())];
-    // NATS has one user for all.
-    if store.driver != Driver::Nats {
-        names.push((identity, "user", user.to_owned()));
-    }
-    names
+    // NATS has one user for all, whatever the tenant's name for it: it takes one tenant.
+    let user = if store.driver == Driver::Nats {
+        ""
+    } else {
+        user
+    };
+    vec![
+        (identity.clone(), "schema", schema.to_owned()),
+        (identity, "user", user.to_owned()),
+    ]
 }
 
 #[cfg(test)]

@@ -78,3 +78,21 @@ fn recorded_name_wins_over_an_unrecorded_one() {
         Some(one)
     );
 }
+
+#[test]
+fn nats_takes_one_tenant_whatever_the_names_and_the_data_store() {
+    let claims = Claims::default();
+    let (one, two) = (ObjectKey::new("ns", "one"), ObjectKey::new("ns", "two"));
+    let nats = |name| ResolvedDataStore {
+        driver: Driver::Nats,
+        ..store(name, &["n:4222"])
+    };
+    assert_eq!(
+        claims.claim(&one, &nats("a"), &binding("s", "u", false)),
+        None
+    );
+    let other = binding("t", "v", false);
+    assert_eq!(claims.claim(&two, &nats("b"), &other), Some(one.clone()));
+    claims.forget(&one);
+    assert_eq!(claims.claim(&two, &nats("b"), &other), None);
+}

@@ -50,6 +50,8 @@ pub fn facts() -> Facts {
         ("events", Driver::Etcd),
         ("pg", Driver::PostgreSql),
         ("my", Driver::MySql),
+        ("nats", Driver::Nats),
+        ("nats-free", Driver::Nats),
     ];
     Facts {
         data_stores: stores
@@ -62,6 +64,7 @@ pub fn facts() -> Facts {
             name: "neighbour".to_owned(),
             schema: "theirs".to_owned(),
             user: "them".to_owned(),
+            data_store: Some("nats".to_owned()),
         }],
     }
 }

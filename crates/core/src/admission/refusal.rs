@@ -43,6 +43,11 @@ pub enum Refusal {
         /// The name as it was written.
         name: String,
     },
+    /// Another tenant has the DataStore, whose driver takes one; the message does not name it: any pod can ask.
+    #[error(
+        "spec.dataStore names the DataStore {0:?}, which another TenantControlPlane uses: NATS has one set of credentials for all, so that such a DataStore takes one tenant; create another DataStore for this one"
+    )]
+    DataStoreTaken(String),
     /// An override names a DataStore that is not etcd; kube-apiserver connects to overrides directly.
     #[error(
         "{field} names the DataStore {name:?}, whose driver is {driver}: only etcd can hold single resources, choose such a DataStore"
@@ -55,6 +60,11 @@ pub enum Refusal {
         /// Driver of the named DataStore.
         driver: &'static str,
     },
+    /// Overrides beside a DataStore that kube-apiserver reaches through kine; name and driver.
+    #[error(
+        "spec.dataStoreOverrides needs a DataStore of etcd in spec.dataStore, since kube-apiserver has one setting of TLS for all, and {0:?} of the driver {1} is reached through kine, without TLS: remove the overrides, or name another DataStore"
+    )]
+    OverridesBesideKine(String, &'static str),
     /// An override does not name a resource.
     #[error(
         "{field} {text:?} is not a resource: write it as /events, or as group/resource such as coordination.k8s.io/leases"

@@ -20,7 +20,11 @@ use crate::binding::{
 pub(super) fn examine(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
     let default = facts.default_data_store.as_deref();
     match data_stores::requested(&object.spec, default) {
-        Some(name) => require_store("spec.dataStore", name, facts, found),
+        Some(name) => {
+            require_store("spec.dataStore", name, facts, found);
+            require_vacancy(name, object, facts, found);
+            require_etcd_beside_overrides(name, object, facts, found);
+        }
         None => found.warn(
             "spec.dataStore is not set and the operator has no default (--datastore): the tenant waits until one is named",
         ),
@@ -59,6 +63,42 @@ fn require_store(field: &str, name: &str, facts: &Facts, found: &mut Findings) {
         field: field.to_owned(),
         name: name.to_owned(),
     });
+}
+
+/// Refuses a DataStore of NATS that another tenant has: all its clients have the same credentials.
+fn require_vacancy(name: &str, object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
+    let mut others = facts
+        .claims
+        .iter()
+        .filter(|claim| is_of_another(claim, object));
+    if facts.data_stores.get(name) == Some(&Driver::Nats)
+        && others.any(|claim| claim.data_store.as_deref() == Some(name))
+    {
+        found.refuse(Refusal::DataStoreTaken(name.to_owned()));
+    }
+}
+
+/// Refuses overrides of a tenant whose own DataStore is not etcd.
+fn require_etcd_beside_overrides(
+    name: &str,
+    object: &TenantControlPlane,
+    facts: &Facts,
+    found: &mut Findings,
+) {
+    let driver = facts.data_stores.get(name).copied();
+    let other = driver.filter(|driver| *driver != Driver::Etcd);
+    if let Some(driver) = other.filter(|_| !object.spec.data_store_overrides.is_empty()) {
+        found.refuse(Refusal::OverridesBesideKine(
+            name.to_owned(),
+            driver.as_str(),
+        ));
+    }
+}
+
+/// True unless the claim is that of the tenant itself.
+fn is_of_another(claim: &Claim, object: &TenantControlPlane) -> bool {
+    let meta = &object.metadata;
+    Some(&claim.namespace) != meta.namespace.as_ref() || Some(&claim.name) != meta.name.as_ref()
 }
 
 fn override_items(object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
@@ -129,16 +169,15 @@ impl DataName<'_> {
 
     /// Refuses a name of another tenant: two tenants with one schema or user would read each other's data.
     fn check_claims(&self, object: &TenantControlPlane, facts: &Facts, found: &mut Findings) {
-        let meta = &object.metadata;
-        let other = |claim: &&Claim| {
-            Some(&claim.namespace) != meta.namespace.as_ref()
-                || Some(&claim.name) != meta.name.as_ref()
-        };
-        let has = |claim: &&Claim| match self.part {
+        let has = |claim: &Claim| match self.part {
             Part::Schema => claim.schema == self.text,
             Part::User => claim.user == self.text,
         };
-        if facts.claims.iter().filter(other).any(|claim| has(&claim)) {
+        let mut others = facts
+            .claims
+            .iter()
+            .filter(|claim| is_of_another(claim, object));
+        if others.any(has) {
             found.refuse(Refusal::Claimed {
                 field: self.field,
                 text: self.text.to_owned(),

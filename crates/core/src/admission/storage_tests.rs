@@ -56,6 +56,10 @@ fn data_stores_and_names_that_cannot_work_are_refused() {
             "dataStoreOverrides[0].resource",
         ),
         (
+            json!({"dataStore": "pg", "dataStoreOverrides": [{"resource": "/events", "dataStore": "events"}]}),
+            "needs a DataStore of etcd in spec.dataStore",
+        ),
+        (
             overrides(json!([{"resource": "a#b", "dataStore": "events"}])),
             "\"a#b\" is not a resource",
         ),
@@ -127,13 +131,13 @@ fn a_claim_has_the_schema_and_user_of_the_plan() {
         let mut object = running(changes, status);
         object.metadata.uid = Some("uid".to_owned());
         let tenant = Tenant::parse(&object).expect("a tenant");
-        let claim = Claim::of(&object).expect("it is stored");
+        let claim = Claim::of(&object, None).expect("it is stored");
         assert_eq!(
             (claim.schema.as_str(), claim.user.as_str()),
             (tenant.schema(), &*tenant.data_store_user(Driver::Etcd))
         );
     }
-    assert_eq!(Claim::of(&tenant(json!({}))), None);
+    assert_eq!(Claim::of(&tenant(json!({})), None), None);
 }
 
 #[test]
@@ -213,4 +217,31 @@ fn overrides_may_change_until_they_are_set_up_and_never_after() {
         change(status, &events, &slash).expect("the same in other words");
     }
     change(&current, &leases, &events).expect("set back to what is recorded");
+}
+
+#[test]
+fn a_data_store_of_nats_takes_one_tenant_and_that_one_stays_editable() {
+    all_refused([(
+        json!({"dataStore": "nats"}),
+        "names the DataStore \"nats\", which another TenantControlPlane uses",
+    )]);
+    all_pass([json!({"dataStore": "nats-free"})]);
+    let mut its_own = tenant(json!({"dataStore": "nats"}));
+    its_own.metadata.name = Some("neighbour".to_owned());
+    assert_eq!(evaluate(&its_own, None), Ok(Vec::new()));
+}
+
+#[test]
+fn a_claim_is_on_the_data_store_in_force_or_on_the_default() {
+    let claimed = |changes: Value, status: Value| {
+        let mut object = running(changes, status);
+        object.metadata.uid = Some("uid".to_owned());
+        Claim::of(&object, Some("default")).unwrap().data_store
+    };
+    let set_up =
+        json!({"storage": {"dataStoreName": "nats", "setup": {"schema": "s", "user": "u"}}});
+    let of = |name: &str| Some(name.to_owned());
+    assert_eq!(claimed(json!({}), json!({})), of("default"));
+    assert_eq!(claimed(json!({"dataStore": "pg"}), json!({})), of("pg"));
+    assert_eq!(claimed(json!({"dataStore": "pg"}), set_up), of("nats"));
 }

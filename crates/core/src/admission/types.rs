@@ -31,12 +31,14 @@ pub struct Claim {
     pub schema: String,
     /// Role or user that the tenant logs in with.
     pub user: String,
+    /// Name of the DataStore that holds its data, or will; `None` if neither spec nor operator names one.
+    pub data_store: Option<String>,
 }
 
 impl Claim {
-    /// Returns the claim of a stored tenant; `None` for one that the API server has not stored yet. Cheap, since it
-    /// is computed for every tenant.
-    pub fn of(object: &TenantControlPlane) -> Option<Self> {
+    /// Returns the claim of a stored tenant, with the operator's `default` DataStore; `None` for one that the API
+    /// server has not stored yet. Cheap, since it is computed for every tenant.
+    pub fn of(object: &TenantControlPlane, default: Option<&str>) -> Option<Self> {
         let meta = &object.metadata;
         let names = data_stores::claimed(object)?;
         Some(Self {
@@ -44,6 +46,7 @@ impl Claim {
             name: meta.name.clone()?,
             schema: names.schema.to_owned(),
             user: names.user.to_owned(),
+            data_store: data_stores::effective(object, default).map(str::to_owned),
         })
     }
 }

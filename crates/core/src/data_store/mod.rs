@@ -210,26 +210,12 @@ pub fn resolve(
             return Err(StoreError::Endpoint { text: text.clone() });
         }
     }
-    let basic_auth = match &spec.basic_auth {
-        Some(auth) => Some((
-            text(&content(&auth.username, USERNAME, secrets)?, USERNAME)?,
-            text(&content(&auth.password, PASSWORD, secrets)?, PASSWORD)?,
-        )),
-        None if spec.driver == Driver::Nats => return Err(StoreError::NoBasicAuth),
-        None => None,
-    };
-    for (field, text) in basic_auth
-        .iter()
-        .flat_map(|(user, password)| [(USERNAME, user), (PASSWORD, password)])
-    {
-        carried_by_kine(spec.driver, text, field)?;
-    }
     Ok(ResolvedDataStore {
         name,
         driver: spec.driver,
         endpoints: spec.endpoints.clone(),
         tls: tls(store, secrets, now)?,
-        basic_auth,
+        basic_auth: basic_auth(store, secrets)?,
         without_access_control: annotation(store, labels::WITHOUT_ACCESS_CONTROL) == Some("true"),
         adopted_clusters: annotation(store, labels::ADOPT_CLUSTERS)
             .into_iter()
@@ -245,8 +231,36 @@ fn annotation<'a>(store: &'a DataStore, key: &str) -> Option<&'a str> {
     annotations.get(key).map(String::as_str)
 }
 
-const USERNAME: &str = "spec.basicAuth.username";
-const PASSWORD: &str = "spec.basicAuth.password";
+/// User and password of the operator; those of NATS are the tenants' as well, so that kine must be able to pass
+/// them on.
+fn basic_auth(
+    store: &DataStore,
+    secrets: &Secrets,
+) -> Result<Option<(String, String)>, StoreError> {
+    let driver = store.spec.driver;
+    let Some(auth) = &store.spec.basic_auth else {
+        return match driver {
+            Driver::Nats => Err(StoreError::NoBasicAuth),
+            _ => Ok(None),
+        };
+    };
+    let resolve = |reference, field| {
+        let text = text(&content(reference, field, secrets)?, field)?;
+        if kine::carries(driver, &text) {
+            return Ok(text);
+        }
+        Err(StoreError::Material {
+            field,
+            problem: "has a character that kine cannot pass to NATS: use letters, digits, - and _"
+                .to_owned(),
+        })
+    };
+    Ok(Some((
+        resolve(&auth.username, "spec.basicAuth.username")?,
+        resolve(&auth.password, "spec.basicAuth.password")?,
+    )))
+}
+
 const CA: &str = "spec.tlsConfig.certificateAuthority.certificate";
 const CA_KEY: &str = "spec.tlsConfig.certificateAuthority.privateKey";
 const CLIENT: &str = "spec.tlsConfig.clientCertificate.certificate";
@@ -338,18 +352,6 @@ fn text(bytes: &[u8], field: &'static str) -> Result<String, StoreError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| StoreError::Material {
         field,
         problem: "is not UTF-8 text: write it as text".to_owned(),
-    })
-}
-
-/// Refuses credentials that tenants log in with and that kine cannot pass on.
-fn carried_by_kine(driver: Driver, text: &str, field: &'static str) -> Result<(), StoreError> {
-    if kine::carries(driver, text) {
-        return Ok(());
-    }
-    Err(StoreError::Material {
-        field,
-        problem: "has a character that kine cannot pass to NATS: use letters, digits, - and _"
-            .to_owned(),
     })
 }
 

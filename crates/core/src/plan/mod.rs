@@ -29,6 +29,8 @@ mod inherited_tests;
 pub mod interrupted;
 mod invalid_spec;
 mod issuer;
+#[cfg(test)]
+mod kine_tests;
 mod kubeconfigs;
 #[cfg(test)]
 mod lifecycle_properties;

@@ -112,15 +112,23 @@ fn overridden(builder: &PlanBuilder) -> Option<Wait> {
     ))
 }
 
-/// Wait for an override that does not accept the tenant's client certificate: kube-apiserver has one for all its
-/// etcds.
+/// Wait for an override that does not accept the tenant's client certificate, or that stands beside kine:
+/// kube-apiserver has one setting of TLS for all its etcds.
 fn other_clients(
     main: &ResolvedDataStore,
     overrides: &[(String, ResolvedDataStore)],
 ) -> Option<Wait> {
-    let (Driver::Etcd, Some(tls)) = (main.driver, &main.tls) else {
-        return None;
-    };
+    if main.driver != Driver::Etcd && !overrides.is_empty() {
+        let (name, driver) = (&main.name, main.driver.as_str());
+        return Some(Wait::new(
+            ConditionType::DataStoreReady,
+            Reason::OverrideDriverNotEtcd,
+            format!(
+                "the DataStore {name} has the driver {driver}, and kube-apiserver reaches it through kine, without TLS: it could not use TLS for the etcds of spec.dataStoreOverrides then; remove those, or name a DataStore of etcd in spec.dataStore"
+            ),
+        ));
+    }
+    let tls = main.tls.as_ref()?;
     let (resource, other) = overrides.iter().find(|(_, store)| {
         let other = store.tls.as_ref();
         other.is_none_or(|other| !overrides::accepts_clients_of(other, tls))

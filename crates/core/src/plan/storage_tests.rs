@@ -1,4 +1,7 @@
-use kamaji_api::condition::{self, Reason};
+use kamaji_api::{
+    condition::{self, Reason},
+    datastore::Driver,
+};
 use serde_json::json;
 
 use crate::{
@@ -168,6 +171,20 @@ fn override_whose_etcd_refuses_the_tenants_client_is_refused() {
         why == "OverrideAuthorityDiffers" && message.contains("events"),
         "{message}"
     );
+}
+
+#[test]
+fn override_beside_a_database_behind_kine_is_refused_before_anything_is_bound() {
+    let mut fixture = overridden(another("events"));
+    fixture.store = Ok(ResolvedDataStore {
+        driver: Driver::PostgreSql,
+        ..store()
+    });
+    let plan = plan(&fixture).unwrap();
+    assert!(bound(&plan).is_empty());
+    let (reason, message) = reason(&plan);
+    assert_eq!(reason, "OverrideDriverNotEtcd");
+    assert!(message.contains("has the driver PostgreSQL"), "{message}");
 }
 
 #[test]

@@ -20,6 +20,8 @@ impl Knowledge for WatchedKnowledge {
         if !context.tenants.is_ready() || !context.data_stores.is_ready() {
             return Err("the operator has not read the management cluster yet".to_owned());
         }
+        let default = context.settings.core.default_data_store.as_deref();
+        let claim = |(_, tenant): &(_, Arc<TenantControlPlane>)| Claim::of(tenant, default);
         Ok(Facts {
             data_stores: context
                 .data_stores
@@ -27,14 +29,9 @@ impl Knowledge for WatchedKnowledge {
                 .into_iter()
                 .map(|(name, store)| (name, store.spec.driver))
                 .collect(),
-            default_data_store: context.settings.core.default_data_store.clone(),
+            default_data_store: default.map(str::to_owned),
             tls_routes: context.gateway_api(),
-            claims: context
-                .tenants
-                .all()
-                .iter()
-                .filter_map(|(_, tenant): &(_, Arc<TenantControlPlane>)| Claim::of(tenant))
-                .collect(),
+            claims: context.tenants.all().iter().filter_map(claim).collect(),
         })
     }
 

@@ -358,6 +358,7 @@ async fn answer_names_no_object_that_the_review_does_not_name() {
         name: "secret-tenant".to_owned(),
         schema: "taken".to_owned(),
         user: "taken".to_owned(),
+        data_store: None,
     });
     facts
         .data_stores
