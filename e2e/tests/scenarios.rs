@@ -34,7 +34,7 @@ use scenarios::{
 use scenarios::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
-    let mut scenarios = vec![
+    run(vec![
         Scenario::of_testbed("the management cluster runs a pod", management_pod::run),
         Scenario::of_testbed(
             "kubectl logs and exec reach a pod",
@@ -73,6 +73,12 @@ fn main() -> ExitCode {
             deletion::with_dead_api_server,
         ),
         Scenario::of_tenants(
+            "a tenant keeps its data in PostgreSQL",
+            databases::in_postgresql,
+        ),
+        Scenario::of_tenants("a tenant keeps its data in MariaDB", databases::in_mariadb),
+        Scenario::of_tenants("a tenant keeps its data in NATS", databases::in_nats),
+        Scenario::of_tenants(
             "a tenant cluster is restored after drift",
             drift_in_tenant::run,
         ),
@@ -93,22 +99,5 @@ fn main() -> ExitCode {
             "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",
             autoscaler::run,
         ),
-    ];
-    if databases::is_soak() {
-        let last = scenarios.len() - 1;
-        scenarios.splice(last..last, of_databases());
-    }
-    run(scenarios)
-}
-
-/// Scenarios of `make soak`.
-fn of_databases() -> [Scenario; 3] {
-    [
-        Scenario::of_tenants(
-            "a tenant keeps its data in PostgreSQL",
-            databases::in_postgresql,
-        ),
-        Scenario::of_tenants("a tenant keeps its data in MariaDB", databases::in_mariadb),
-        Scenario::of_tenants("a tenant keeps its data in NATS", databases::in_nats),
-    ]
+    ])
 }

@@ -165,8 +165,7 @@ fn network(testbed: &Testbed) -> Value {
     network
 }
 
-/// True in `make soak`, whose scenarios may take long.
-pub fn is_soak() -> bool {
+fn is_soak() -> bool {
     std::env::var_os("KAMAJI_SOAK").is_some()
 }
 
