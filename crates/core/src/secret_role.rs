@@ -10,6 +10,10 @@ use kamaji_api::{
 
 use crate::kubeconfig_files;
 
+/// Keys of certificate and private key in a TLS Secret. Cluster API reads CAs under them, and users provide CAs so;
+/// the operator's CA Secret has the pair of the CA that signs under them.
+pub const TLS_PAIR: (&str, &str) = ("tls.crt", "tls.key");
+
 /// Role of a Secret of a tenant. The order is that in which messages list Secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecretRole {

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     kubeconfig_files,
     object::{Intent, Object, Version, holds},
+    secret_role::TLS_PAIR,
 };
 
 /// Seconds until a Secret of another owner is read again, since no watch reports its changes.
@@ -54,9 +55,6 @@ pub(super) fn authority_source(tenant: &TenantControlPlane) -> Option<String> {
     certificates.ca.as_ref()?.secret_name.clone()
 }
 
-/// Keys of certificate and private key in the Secret that Cluster API documents for a CA of one's own.
-const GIVEN: [&str; 2] = ["tls.crt", "tls.key"];
-
 /// Secret with the CA that a user made for the Cluster, under the name at which the operator takes a CA of the
 /// user. `None` if there is none, if both names are the same, or if the tenant is in another management cluster.
 pub(super) fn given_authority(builder: &PlanBuilder, cluster: &Cluster) -> Option<Object> {
@@ -69,7 +67,8 @@ pub(super) fn given_authority(builder: &PlanBuilder, cluster: &Cluster) -> Optio
     let given = snapshot.secrets.get(&published);
     let given = given.filter(|live| is_of_user(live) && live.type_.as_deref() == Some(SECRET_TYPE));
     let data = given?.data.as_ref()?;
-    let pair = GIVEN.map(|key| data.get(key).map(|bytes| (key.to_owned(), bytes.clone())));
+    let pair = <[&str; 2]>::from(TLS_PAIR)
+        .map(|key| data.get(key).map(|bytes| (key.to_owned(), bytes.clone())));
     let [Some(certificate), Some(key)] = pair else {
         return None;
     };
@@ -139,10 +138,7 @@ fn published(
         return Ok(());
     }
     let data = BTreeMap::from([
-        (
-            "tls.crt".to_owned(),
-            entry(builder, source.as_deref(), "ca.crt")?,
-        ),
+        ("tls.crt".to_owned(), signer(builder, source.as_deref())?),
         (
             "tls.key".to_owned(),
             entry(builder, source.as_deref(), "ca.key")?,
@@ -221,6 +217,11 @@ fn entry(
         );
         (Reason::SecretKeyMissing, text)
     })
+}
+
+/// Certificate of the CA that signs: `ca.crt` may have further ones beside it, and not first.
+fn signer(builder: &PlanBuilder, secret: Option<&str>) -> Result<ByteString, (Reason, String)> {
+    entry(builder, secret, TLS_PAIR.0).or_else(|_| entry(builder, secret, "ca.crt"))
 }
 
 fn plan_secret(

@@ -7,9 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    authority::Authority,
     leaf::LeafRequest,
     renew::{self, Subject},
+    tenant_authority::TenantAuthority,
 };
 
 /// A kubeconfig. The operator writes ones of one cluster, user and context; others are read, too.
@@ -210,25 +210,14 @@ pub struct Expected<'a> {
     pub access: &'a Access,
     /// Content of the client certificate.
     pub request: &'a LeafRequest,
-    /// Authority that signs the client certificate.
-    pub authority: &'a Authority,
-    /// PEM of the CAs that the kubeconfig trusts: the authority's own, and former ones during a rotation.
-    pub trust: &'a [u8],
+    /// Authority that signs the client certificate, and the CAs that the kubeconfig trusts.
+    pub authority: &'a TenantAuthority,
     /// True if a person requested a new kubeconfig.
     pub rotate: bool,
 }
 
 /// The decision about a kubeconfig: kept or written again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The kubeconfig conforms to every rule until `due`.
-    Keep {
-        /// Time at which the kubeconfig is evaluated again.
-        due: Timestamp,
-    },
-    /// The kubeconfig is written again, for this reason.
-    Renew(Reason),
-}
+pub type Verdict = renew::Verdict<Reason>;
 
 /// The rule that a kubeconfig violates, as the reason to write it again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -258,10 +247,7 @@ pub fn evaluate(
     now: Timestamp,
     threshold: Duration,
 ) -> Verdict {
-    match examine(text, expected, now, threshold) {
-        Ok(due) => Verdict::Keep { due },
-        Err(reason) => Verdict::Renew(reason),
-    }
+    examine(text, expected, now, threshold).into()
 }
 
 fn examine(
@@ -277,7 +263,7 @@ fn examine(
         .filter(|text| !text.is_empty())
         .ok_or(Reason::Missing)?;
     let have = credentials(text)?;
-    if have.ca != expected.trust {
+    if have.ca != expected.authority.trust_pem() {
         return Err(Reason::AuthorityDiffers);
     }
     if have.server != expected.access.server {
@@ -286,7 +272,7 @@ fn examine(
     let subject = Subject {
         purpose: "kubeconfig",
         request: expected.request,
-        authority: expected.authority,
+        authority: expected.authority.signer(),
         certificate: Some(&have.certificate),
         key: Some(&have.key),
         rotate: false,

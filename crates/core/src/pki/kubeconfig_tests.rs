@@ -1,6 +1,6 @@
 use super::*;
 use crate::pki::{
-    authority,
+    authority::{self, Authority},
     fixture::{DAY, Foreign, authority, entropy, now},
     key::KeyAlgorithm,
     leaves,
@@ -145,7 +145,8 @@ fn errors_and_debug_output_have_no_keys_in_them() {
 
 #[test]
 fn each_violated_rule_gives_its_reason() {
-    let (ca, other) = (authority(), Foreign::new().load());
+    let ca = TenantAuthority::from(authority());
+    let other = TenantAuthority::from(Foreign::new().load());
     let text = file(&access());
     let moved = Access {
         server: "https://elsewhere:6443".into(),
@@ -157,7 +158,6 @@ fn each_violated_rule_gives_its_reason() {
         access: &here,
         request: &request,
         authority: &ca,
-        trust: ca.certificate_pem(),
         rotate: false,
     };
     let due = now() + 364 * DAY;
@@ -174,7 +174,6 @@ fn each_violated_rule_gives_its_reason() {
     };
     let of_another = Expected {
         authority: &other,
-        trust: other.certificate_pem(),
         ..good
     };
     let moved = Expected {
@@ -224,12 +223,12 @@ fn a_kubeconfig_that_trusts_former_authorities_is_kept_while_they_are_expected()
     let trust = [ca.certificate_pem(), first, zeroth].concat();
     let (certificate, key) = (pair.certificate_pem.as_bytes(), pair.key_pem.as_bytes());
     let text = Kubeconfig::new(&access, &trust, certificate, key).to_yaml();
-    let expected = |trust| {
+    let expected = |trust: &[u8]| {
+        let authority = TenantAuthority::load(trust, ca.key_pem(), now()).unwrap();
         let expected = Expected {
             access: &access,
             request: &request,
-            authority: &ca,
-            trust,
+            authority: &authority,
             rotate: false,
         };
         evaluate(Some(text.as_bytes()), &expected, now(), DAY)

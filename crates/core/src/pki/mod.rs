@@ -6,6 +6,7 @@
 //! * `key`, `certificate`, `authority`, `leaf`: private keys, parsed certificates, CAs that can sign, requests.
 //! * `leaves`: the leaf certificates of a control plane; `kubeconfig`, `service_account`: the other credentials.
 //! * `renew`: the rules by which a leaf is kept or issued again; `expiry`: ends that people hear of.
+//! * `tenant_authority`: a tenant's CA that signs, with the CAs that are trusted in its place.
 //! * `trust`, `rotation`: bundles of trusted CAs, and the phases in which one CA follows another.
 //! * `webhook_certificate`: the serving certificate of the operator's own webhooks, which is built on `rotation`.
 //! * `summary`: Secrets shown without their keys.
@@ -24,6 +25,7 @@ pub mod renew;
 pub mod rotation;
 pub mod service_account;
 pub mod summary;
+pub mod tenant_authority;
 pub mod trust;
 mod validity;
 mod verification_cache;

@@ -39,16 +39,26 @@ impl Subject<'_> {
     }
 }
 
-/// The decision about a leaf: kept or issued again.
+/// The decision about a leaf, or about a file that has one in it: kept or issued again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The leaf conforms to every rule until `due`.
+pub enum Verdict<R = Reason> {
+    /// Every rule is met until `due`.
     Keep {
-        /// Time at which the leaf is evaluated again.
+        /// Time of the next evaluation.
         due: Timestamp,
     },
-    /// The leaf is issued again, for this reason.
-    Renew(Reason),
+    /// A new one is issued, for this reason.
+    Renew(R),
+}
+
+impl<R> From<Result<Timestamp, R>> for Verdict<R> {
+    /// The verdict of rules that return when a leaf is due, or the first violation.
+    fn from(examined: Result<Timestamp, R>) -> Self {
+        match examined {
+            Ok(due) => Self::Keep { due },
+            Err(reason) => Self::Renew(reason),
+        }
+    }
 }
 
 /// The rule that a leaf violates, as the reason to issue it again.
@@ -89,10 +99,7 @@ pub enum Reason {
 /// Evaluates a leaf at `now`. A leaf that ends within `threshold` is renewed; a threshold longer than half of the
 /// leaf's life counts as half of it.
 pub fn evaluate(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
-    match examine(subject, now, threshold) {
-        Ok(due) => Verdict::Keep { due },
-        Err(reason) => Verdict::Renew(reason),
-    }
+    examine(subject, now, threshold).into()
 }
 
 /// Returns the time at which a leaf that ends at `not_after` is evaluated again: `threshold` before.

@@ -84,7 +84,7 @@ impl TrustBundle {
 }
 
 /// Splits a PEM file into its certificates, each with the comments before it.
-fn blocks(pem: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn blocks(pem: &[u8]) -> Vec<Vec<u8>> {
     const END: &str = "-----END CERTIFICATE-----";
     let text = String::from_utf8_lossy(pem);
     let mut parts: Vec<&str> = text.split(END).collect();

@@ -17,18 +17,30 @@ use super::{
 use crate::{
     binding::Data,
     pki::{
-        authority::{self, Authority},
+        authority,
         expiry::{Expiry, Purpose},
         service_account,
+        tenant_authority::TenantAuthority,
     },
-    secret_role::SecretRole,
+    secret_role::{SecretRole, TLS_PAIR},
     tenant::Tenant,
 };
 
-/// The two authorities of a tenant.
+/// The two authorities of a tenant: each a CA that signs, with the CAs that are trusted in its place.
 pub(super) struct Authorities {
-    pub ca: Authority,
-    pub front_proxy: Authority,
+    pub ca: TenantAuthority,
+    pub front_proxy: TenantAuthority,
+}
+
+impl Authorities {
+    /// True if others are trusted beside the CA that signs, and the planned Secret has its certificate apart: a Secret
+    /// that a user has paused may not have it.
+    pub(super) fn signer_is_apart(&self, builder: &PlanBuilder) -> bool {
+        let secret = builder.secrets.get(&SecretRole::Ca);
+        let file = secret.and_then(|secret| secret.data.get(TLS_PAIR.0));
+        let signer = self.ca.signer().certificate_pem();
+        self.ca.trusts_others() && file.is_some_and(|pem| pem == signer)
+    }
 }
 
 /// Plans the authorities and the service-account keys. `None` if any of them is lost or damaged: then
@@ -52,8 +64,6 @@ const LOST_RECHECK: Duration = Duration::from_mins(1);
 /// Common names of the issued authorities.
 const CA_NAME: &str = "kubernetes";
 const FRONT_PROXY_NAME: &str = "front-proxy-ca";
-/// Keys of a TLS Secret, under which Cluster API and CAs that users provide for it store certificate and key.
-const TLS: (&str, &str) = ("tls.crt", "tls.key");
 
 /// Origin of an authority in this plan.
 enum Origin {
@@ -196,57 +206,79 @@ fn plan_authority(
     trusted: Trusted,
     requests: &mut ReplacementRequests,
     builder: &mut PlanBuilder,
-) -> Option<Authority> {
+) -> Option<TenantAuthority> {
     let tenant = builder.tenant;
     let role = trusted.role();
-    let (common_name, purpose) = match trusted {
-        Trusted::FrontProxy => (FRONT_PROXY_NAME, Purpose::FrontProxyCa),
-        Trusted::Ca | Trusted::ServiceAccount => (CA_NAME, Purpose::Ca),
+    let purpose = match trusted {
+        Trusted::FrontProxy => Purpose::FrontProxyCa,
+        Trusted::Ca | Trusted::ServiceAccount => Purpose::Ca,
     };
     let origin = Origin::of(trusted, requests, builder)?;
     let rotated = origin.is_rotated();
-    let authority = match origin {
-        Origin::Live(data) => {
-            let (certificate, key) = files(&data, role);
-            match Authority::load(certificate, key, builder.snapshot.now) {
-                Ok(authority) => authority,
-                Err(source) => {
-                    damaged(role, &source, builder);
-                    return None;
-                }
-            }
-        }
-        Origin::New | Origin::Renewed => authority::issue(
-            common_name,
-            builder.snapshot.settings.key_algorithm,
-            builder.snapshot.now,
-            &mut builder.snapshot.seed.for_purpose(role.component()),
-        ),
-    };
+    let authority = load_or_issue(trusted, origin, builder)?;
     let secret = format!("{}/{}", tenant.namespace, tenant.names.secret(role));
-    builder.authority_expiry(Expiry::of(purpose, authority.certificate()), &secret);
+    let expiry = Expiry::of(purpose, authority.signer().certificate());
+    builder.authority_expiry(expiry, &secret);
     builder.ca_rotating |= rotated && role == SecretRole::Ca;
-    let (certificate, key) = (authority.certificate_pem(), authority.key_pem());
-    let mut pairs = vec![role.key_pair()];
-    if role == SecretRole::Ca {
-        // Cluster API reads the CA under the keys of a TLS Secret.
-        pairs.push(TLS);
-    }
-    let data = pairs.into_iter().flat_map(|names| {
-        [
-            (names.0.to_owned(), certificate.to_vec()),
-            (names.1.to_owned(), key.to_vec()),
-        ]
-    });
     let desired = DesiredSecret {
         rotated,
-        ..DesiredSecret::new(role, data.collect())
+        ..DesiredSecret::new(role, content(role, &authority))
     };
     plan_secret(desired, builder);
     Some(authority)
 }
 
-/// Certificate and key: under the keys of the role, or under those of a TLS Secret.
+/// Loads the live authority, or issues one. `None`, with a wait, if the live one cannot sign.
+fn load_or_issue(
+    trusted: Trusted,
+    origin: Origin,
+    builder: &mut PlanBuilder,
+) -> Option<TenantAuthority> {
+    let role = trusted.role();
+    let common_name = match trusted {
+        Trusted::FrontProxy => FRONT_PROXY_NAME,
+        Trusted::Ca | Trusted::ServiceAccount => CA_NAME,
+    };
+    match origin {
+        Origin::Live(data) => {
+            let (certificates, key) = files(&data, role);
+            match TenantAuthority::load(certificates, key, builder.snapshot.now) {
+                Ok(authority) => Some(authority),
+                Err(source) => {
+                    damaged(role, &source, builder);
+                    None
+                }
+            }
+        }
+        Origin::New | Origin::Renewed => {
+            let issued = authority::issue(
+                common_name,
+                builder.snapshot.settings.key_algorithm,
+                builder.snapshot.now,
+                &mut builder.snapshot.seed.for_purpose(role.component()),
+            );
+            Some(issued.into())
+        }
+    }
+}
+
+/// Content of an authority's Secret: the trusted certificates with the key of the one that signs.
+fn content(role: SecretRole, authority: &TenantAuthority) -> Data {
+    let signer = authority.signer();
+    let (certificates, key) = role.key_pair();
+    let mut data = Data::from([
+        (certificates.to_owned(), authority.trust_pem().to_vec()),
+        (key.to_owned(), signer.key_pem().to_vec()),
+    ]);
+    if role == SecretRole::Ca {
+        let (certificate, key) = TLS_PAIR;
+        data.insert(certificate.to_owned(), signer.certificate_pem().to_vec());
+        data.insert(key.to_owned(), signer.key_pem().to_vec());
+    }
+    data
+}
+
+/// Certificates and key: under the keys of the role, or under those of a TLS Secret.
 fn files(data: &Data, role: SecretRole) -> (&[u8], &[u8]) {
     let pair = |(certificate, key)| {
         let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -254,7 +286,7 @@ fn files(data: &Data, role: SecretRole) -> (&[u8], &[u8]) {
     };
     let own = pair(role.key_pair());
     if is_blank(own.0) && is_blank(own.1) {
-        pair(TLS)
+        pair(TLS_PAIR)
     } else {
         own
     }

@@ -51,6 +51,21 @@ pub(super) struct WrittenSecret {
     pub data: Data,
 }
 
+/// The content of a live Secret, from which a stage keeps what is valid and not due.
+pub(super) struct LiveContent {
+    /// Content by key; empty if the Secret does not exist.
+    pub data: Data,
+    /// True if a user requested new content.
+    pub rotation_requested: bool,
+}
+
+impl LiveContent {
+    /// Value of `key`; `None` if the Secret does not have it.
+    pub(super) fn file(&self, key: &str) -> Option<&[u8]> {
+        self.data.get(key).map(Vec::as_slice)
+    }
+}
+
 /// A plan under construction. Stages read the snapshot and the tenant, and add steps and waits.
 pub(super) struct PlanBuilder<'a> {
     /// The parsed tenant, with the version that is in effect.
@@ -233,6 +248,14 @@ impl<'a> PlanBuilder<'a> {
     /// Data of the live Secret of a role; `None` if it does not exist.
     pub(super) fn live_data(&self, role: SecretRole) -> Option<Data> {
         self.live_secret(role).map(secret_data)
+    }
+
+    /// Live content of the Secret of a role, and whether a user requested another.
+    pub(super) fn live_content(&self, role: SecretRole) -> LiveContent {
+        LiveContent {
+            data: self.live_data(role).unwrap_or_default(),
+            rotation_requested: self.rotation_requested(role),
+        }
     }
 
     /// Annotation `key` of the live Secret of a role.

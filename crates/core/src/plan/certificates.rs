@@ -35,14 +35,19 @@ pub(super) fn plan_api_server(
 ) {
     let algorithm = builder.snapshot.settings.key_algorithm;
     let request = leaves::api_server(&api_server_names(endpoint, builder), algorithm);
-    plan_leaf(SecretRole::ApiServer, &authorities.ca, &request, builder);
+    plan_leaf(
+        SecretRole::ApiServer,
+        authorities.ca.signer(),
+        &request,
+        builder,
+    );
 }
 
 /// Plans the leaf certificates that name no address: the API server's as a client of kubelets and of extension API
 /// servers, and, with konnectivity, that of its server.
 pub(super) fn plan_other_leaves(authorities: &Authorities, builder: &mut PlanBuilder) {
     let algorithm = builder.snapshot.settings.key_algorithm;
-    let (ca, front_proxy) = (&authorities.ca, &authorities.front_proxy);
+    let (ca, front_proxy) = (authorities.ca.signer(), authorities.front_proxy.signer());
     let list = [
         (
             SecretRole::KubeletClient,
@@ -78,15 +83,14 @@ fn plan_leaf(
         return plan_secret(DesiredSecret::new(role, data), builder);
     }
     let (certificate, key) = role.key_pair();
-    let live = builder.live_data(role).unwrap_or_default();
-    let rotated = builder.rotation_requested(role);
+    let live = builder.live_content(role);
     let subject = renew::Subject {
         purpose: role.component(),
         request,
         authority,
-        certificate: live.get(certificate).map(Vec::as_slice),
-        key: live.get(key).map(Vec::as_slice),
-        rotate: rotated,
+        certificate: live.file(certificate),
+        key: live.file(key),
+        rotate: live.rotation_requested,
     };
     let leaf = keep_or_issue(&subject, builder);
     let data = Data::from([
@@ -94,7 +98,7 @@ fn plan_leaf(
         (key.to_owned(), leaf.key),
     ]);
     let desired = DesiredSecret {
-        rotated,
+        rotated: live.rotation_requested,
         ..DesiredSecret::new(role, data)
     };
     plan_secret(desired, builder);

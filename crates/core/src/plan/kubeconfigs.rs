@@ -2,7 +2,7 @@
 
 use super::{
     authorities::Authorities,
-    builder::PlanBuilder,
+    builder::{LiveContent, PlanBuilder},
     certificates::keep_or_issue,
     secret::{DesiredSecret, plan_secret},
 };
@@ -93,22 +93,21 @@ pub(super) fn plan_kubeconfigs(
             local_address,
             files,
         } = kubeconfigs;
-        let requested = builder.rotation_requested(role);
-        let live = builder.live_data(role).unwrap_or_default();
+        let live = builder.live_content(role);
         let data = match builder.paused_data(role) {
             Some(data) => data,
             None => files
                 .into_iter()
                 .map(|file| {
-                    let text = plan_file(authorities, (&file, &live, requested), builder);
+                    let text = plan_file(authorities, &file, &live, builder);
                     (file.name.to_owned(), text)
                 })
                 .collect(),
         };
-        let sum = kubeconfig_checksum(authorities, &data, (&local_address, endpoint.port));
+        let sum = kubeconfig_checksum(authorities, &data, &local_address, endpoint.port);
         let desired = DesiredSecret {
             checksum: Some(sum),
-            rotated: requested,
+            rotated: live.rotation_requested,
             ..DesiredSecret::new(role, data)
         };
         plan_secret(desired, builder);
@@ -121,7 +120,8 @@ pub(super) fn plan_kubeconfigs(
 /// Keeps the kubeconfig if it is valid and not due, else makes it, with a new certificate where that is due.
 fn plan_file(
     authorities: &Authorities,
-    (file, live, rotate): (&File, &Data, bool),
+    file: &File,
+    live: &LiveContent,
     builder: &mut PlanBuilder,
 ) -> Vec<u8> {
     let request = leaves::user(
@@ -138,28 +138,27 @@ fn plan_file(
         access: &access,
         request: &request,
         authority: &authorities.ca,
-        trust: authorities.ca.certificate_pem(),
-        rotate,
+        rotate: live.rotation_requested,
     };
-    let text = live.get(file.name);
+    let text = live.file(file.name);
     let (now, threshold) = (builder.snapshot.now, builder.renewal_threshold());
-    let verdict = kubeconfig::evaluate(text.map(Vec::as_slice), &expected, now, threshold);
+    let verdict = kubeconfig::evaluate(text, &expected, now, threshold);
     if let (Verdict::Keep { due }, Some(text)) = (verdict, text) {
         builder.requeue_at(due);
-        return text.clone();
+        return text.to_vec();
     }
     // A kubeconfig of which only the server changed keeps its certificate.
     let have = text.and_then(|text| kubeconfig::credentials(text).ok());
     let subject = renew::Subject {
         purpose: file.name,
         request: &request,
-        authority: &authorities.ca,
+        authority: authorities.ca.signer(),
         certificate: have.as_ref().map(|c| c.certificate.as_slice()),
         key: have.as_ref().map(|c| c.key.as_slice()),
-        rotate,
+        rotate: live.rotation_requested,
     };
     let leaf = keep_or_issue(&subject, builder);
-    let ca = authorities.ca.certificate_pem();
+    let ca = authorities.ca.trust_pem();
     Kubeconfig::new(&access, ca, &leaf.certificate, &leaf.key)
         .to_yaml()
         .into_bytes()
@@ -177,7 +176,7 @@ fn plan_konnectivity(authorities: &Authorities, endpoint: &Endpoint, builder: &m
         user: "system:konnectivity-server".to_owned(),
         server: format!("https://localhost:{}", endpoint.port),
     };
-    let ca = authorities.ca.certificate_pem();
+    let ca = authorities.ca.trust_pem();
     let config = Kubeconfig::new(&access, ca, &file("tls.crt"), &file("tls.key"));
     // Rebuilt from its parts by every plan, so that it is never stale.
     let data = Data::from([(
@@ -193,11 +192,7 @@ fn plan_konnectivity(authorities: &Authorities, endpoint: &Endpoint, builder: &m
 }
 
 /// Checksum as upstream computes it, byte for byte: CA, configuration of kubeadm and content of the files.
-fn kubeconfig_checksum(
-    authorities: &Authorities,
-    data: &Data,
-    (address, port): (&str, u16),
-) -> String {
+fn kubeconfig_checksum(authorities: &Authorities, data: &Data, address: &str, port: u16) -> String {
     let init = INIT_CONFIGURATION
         .replace("{address}", address)
         .replace("{port}", &port.to_string());
@@ -207,8 +202,8 @@ fn kubeconfig_checksum(
         PARAMETERS.as_bytes(),
     ]);
     checksum::pieces(&[
-        authorities.ca.certificate_pem(),
-        authorities.ca.key_pem(),
+        authorities.ca.trust_pem(),
+        authorities.ca.signer().key_pem(),
         configuration.as_bytes(),
         checksum::map(data).as_bytes(),
     ])

@@ -42,6 +42,8 @@ mod secret;
 mod service;
 mod status;
 mod storage;
+#[cfg(test)]
+mod trust_tests;
 mod types;
 pub mod upgrade;
 mod workload;
@@ -114,8 +116,9 @@ fn run_stages(refusal: Option<Wait>, builder: &mut PlanBuilder) -> Option<Endpoi
     }
     // A datastore that is down or refuses the tenant blocks none of the stages above.
     let storage = storage::plan_storage(builder);
-    if let (Some(_), Some(endpoint), Some(storage)) = (&authorities, &endpoint, &storage) {
-        workload::plan_workload(storage, endpoint, builder);
+    if let (Some(authorities), Some(endpoint), Some(storage)) = (&authorities, &endpoint, &storage)
+    {
+        workload::plan_workload(authorities, storage, endpoint, builder);
     }
     endpoint
 }

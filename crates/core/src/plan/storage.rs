@@ -9,8 +9,8 @@ use kamaji_api::{
 };
 
 use super::{
-    builder::PlanBuilder,
-    certificates::keep_or_issue,
+    builder::{LiveContent, PlanBuilder},
+    certificates::{Leaf, keep_or_issue},
     secret::{DesiredSecret, plan_secret},
     types::{Step, Wait},
 };
@@ -30,7 +30,33 @@ pub(super) struct Storage {
 
 /// Plans the datastore-config Secret, the bindings and the datastore certificate, in this order.
 pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
-    let tenant = builder.tenant;
+    let (store, overrides) = resolved(builder)?;
+    let Bindings {
+        main: binding,
+        others,
+    } = bind(&store, &overrides, builder)?;
+    let role = SecretRole::DatastoreConfig;
+    plan_secret(DesiredSecret::new(role, binding.data()), builder);
+    builder
+        .steps
+        .push(Step::Bind(Box::new(store.clone()), binding.clone()));
+    for (store, binding) in others {
+        builder.steps.push(Step::Bind(Box::new(store), binding));
+    }
+    let storage = Storage {
+        store,
+        overrides,
+        binding,
+    };
+    plan_certificate(&storage, builder)?;
+    Some(storage)
+}
+
+/// The tenant's DataStore and those of single resources. `None`, with a wait, if one of them is not resolved or
+/// cannot serve the tenant; waits that only report something do not stop the plan.
+fn resolved(
+    builder: &mut PlanBuilder,
+) -> Option<(ResolvedDataStore, Vec<(String, ResolvedDataStore)>)> {
     let (store, overrides) = match (&builder.snapshot.store, &builder.snapshot.overrides) {
         (Ok(store), Ok(overrides)) => (store.clone(), overrides.clone()),
         (Err(wait), _) | (_, Err(wait)) => {
@@ -53,27 +79,37 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
         builder.wait(wait);
         return None;
     }
+    Some((store, overrides))
+}
+
+/// Bindings of a tenant: in its DataStore, and in those of single resources.
+struct Bindings {
+    main: Binding,
+    others: Vec<(ResolvedDataStore, Binding)>,
+}
+
+/// Parses the names of the tenant in each datastore. `None`, with a wait, if one of them is refused.
+fn bind(
+    store: &ResolvedDataStore,
+    overrides: &[(String, ResolvedDataStore)],
+    builder: &mut PlanBuilder,
+) -> Option<Bindings> {
+    let (tenant, snapshot) = (builder.tenant, builder.snapshot);
     let role = SecretRole::DatastoreConfig;
     let live = builder.live_data(role);
-    let stamped = builder
-        .annotation(role, kamaji_api::labels::CHECKSUM)
-        .map(str::to_owned);
-    let recorded = live.as_ref().zip(stamped.as_deref());
+    let stamped = builder.annotation(role, kamaji_api::labels::CHECKSUM);
+    let recorded = live.as_ref().zip(stamped);
     let recorded = recorded.map(|(data, checksum)| LiveSecret { data, checksum });
-    let bound = binding::bind(tenant, &store, recorded, builder.snapshot).and_then(|main| {
+    let in_store = |store: &ResolvedDataStore| binding::bind(tenant, store, recorded, snapshot);
+    let bound = in_store(store).and_then(|main| {
         let others = overrides
             .iter()
-            .map(|(_, store)| {
-                Ok((
-                    store.clone(),
-                    binding::bind(tenant, store, recorded, builder.snapshot)?,
-                ))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok((main, others))
+            .map(|(_, store)| in_store(store).map(|binding| (store.clone(), binding)));
+        let others = others.collect::<Result<_, _>>()?;
+        Ok(Bindings { main, others })
     });
-    let (binding, others) = match bound {
-        Ok(bound) => bound,
+    match bound {
+        Ok(bindings) => Some(bindings),
         Err(refusal) => {
             let message = format!("the DataStore {}: {refusal}", store.name);
             builder.wait(Wait::new(
@@ -81,23 +117,9 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
                 Reason::DataStoreNameRefused,
                 message,
             ));
-            return None;
+            None
         }
-    };
-    plan_secret(DesiredSecret::new(role, binding.data()), builder);
-    builder
-        .steps
-        .push(Step::Bind(Box::new(store.clone()), binding.clone()));
-    for (store, binding) in others {
-        builder.steps.push(Step::Bind(Box::new(store), binding));
     }
-    let storage = Storage {
-        store,
-        overrides,
-        binding,
-    };
-    plan_certificate(&storage, builder)?;
-    Some(storage)
 }
 
 /// Wait for overrides that differ from those that were set up, which stay in effect: the data is in them.
@@ -163,17 +185,20 @@ fn moving(store: &ResolvedDataStore, builder: &PlanBuilder) -> Option<Wait> {
 fn plan_certificate(storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {
     let (store, binding) = (&storage.store, &storage.binding);
     let role = SecretRole::DatastoreCertificate;
-    let mut rotated = builder.rotation_requested(role);
+    let live = builder.live_content(role);
+    let mut rotated = live.rotation_requested;
     let data = match &store.tls {
         None => Data::new(),
         Some(tls) if store.driver == Driver::Etcd => {
-            let live = builder.live_data(role).unwrap_or_default();
-            let (mut data, issued) = etcd(tls, binding, (&live, rotated), builder)?;
-            rotated &= issued;
+            let leaf = etcd(tls, binding, &live, builder)?;
+            rotated &= leaf.fresh;
             let others = storage.overrides.iter();
             let others = others.filter_map(|(_, store)| Some(store.tls.as_ref()?.ca.as_slice()));
-            data.insert("ca.crt".to_owned(), overrides::bundle(&tls.ca, others));
-            data
+            Data::from([
+                ("ca.crt".to_owned(), overrides::bundle(&tls.ca, others)),
+                ("server.crt".to_owned(), leaf.certificate),
+                ("server.key".to_owned(), leaf.key),
+            ])
         }
         Some(tls) => copied(tls),
     };
@@ -199,9 +224,9 @@ fn copied(tls: &StoreTls) -> Data {
 fn etcd(
     tls: &StoreTls,
     binding: &Binding,
-    (live, rotate): (&Data, bool),
+    live: &LiveContent,
     builder: &mut PlanBuilder,
-) -> Option<(Data, bool)> {
+) -> Option<Leaf> {
     let key = tls.ca_key.as_deref().unwrap_or_default();
     let authority = match Authority::load(&tls.ca, key, builder.snapshot.now) {
         Ok(authority) => authority,
@@ -221,17 +246,11 @@ fn etcd(
         purpose: "datastore-client",
         request: &request,
         authority: &authority,
-        certificate: live.get("server.crt").map(Vec::as_slice),
-        key: live.get("server.key").map(Vec::as_slice),
-        rotate,
+        certificate: live.file("server.crt"),
+        key: live.file("server.key"),
+        rotate: live.rotation_requested,
     };
-    let issued = keep_or_issue(&subject, builder);
-    let data = Data::from([
-        ("ca.crt".to_owned(), tls.ca.clone()),
-        ("server.crt".to_owned(), issued.certificate),
-        ("server.key".to_owned(), issued.key),
-    ]);
-    Some((data, issued.fresh))
+    Some(keep_or_issue(&subject, builder))
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use kamaji_api::condition::{ConditionType, Reason};
 
-use super::{builder::PlanBuilder, issuer, storage::Storage, types::Wait};
+use super::{
+    authorities::Authorities, builder::PlanBuilder, issuer, storage::Storage, types::Wait,
+};
 use crate::{
     endpoint::Endpoint,
     object::Object,
@@ -23,7 +25,12 @@ pub(super) fn choose_renderer(builder: &mut PlanBuilder) {
 }
 
 /// Plans the workload. Requires that every Secret that the pods mount is planned already.
-pub(super) fn plan_workload(storage: &Storage, endpoint: &Endpoint, builder: &mut PlanBuilder) {
+pub(super) fn plan_workload(
+    authorities: &Authorities,
+    storage: &Storage,
+    endpoint: &Endpoint,
+    builder: &mut PlanBuilder,
+) {
     let (tenant, renderer) = (builder.tenant, builder.renderer);
     let issuer = issuer::effective(builder);
     let live = builder.snapshot.deployment.as_ref();
@@ -38,6 +45,7 @@ pub(super) fn plan_workload(storage: &Storage, endpoint: &Endpoint, builder: &mu
         overrides: &storage.overrides,
         binding: &storage.binding,
         endpoint,
+        signer_apart: authorities.signer_is_apart(builder),
         kine_image: kine_image.filter(|_| !upgrades),
     };
     builder.write_config_map(&render::kubeadm_config::config_map(&facts));

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kamaji_api::labels;
 
-use super::metadata::metadata;
-use crate::{checksum, tenant::Tenant};
+use super::metadata::{metadata, with_checksum};
+use crate::tenant::Tenant;
 
 const SELECTOR: &str = "\
 apiVersion: apiserver.k8s.io/v1beta1
@@ -27,16 +26,8 @@ pub fn config_map(tenant: &Tenant) -> ConfigMap {
         SELECTOR.to_owned(),
     )]);
     let component = "konnectivity-egress-selector-configuration";
-    let mut metadata = metadata(tenant, tenant.names.konnectivity_egress(), component);
-    metadata.annotations = Some(BTreeMap::from([(
-        labels::CHECKSUM.to_owned(),
-        checksum::map(&data),
-    )]));
-    ConfigMap {
-        metadata,
-        data: Some(data),
-        ..ConfigMap::default()
-    }
+    let metadata = metadata(tenant, tenant.names.konnectivity_egress(), component);
+    with_checksum(metadata, data)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use kamaji_api::labels;
 use serde_json::json;
 
 use super::*;

@@ -26,6 +26,9 @@ pub struct Facts<'a> {
     pub binding: &'a Binding,
     /// Address and port of the API server.
     pub endpoint: &'a Endpoint,
+    /// True if `ca.crt` of the CA's Secret has further CAs beside the one that signs, whose certificate is in
+    /// [`TLS_PAIR`](crate::secret_role::TLS_PAIR).
+    pub signer_apart: bool,
     /// Issuer of the tenant's service-account tokens, a URL.
     pub issuer: &'a str,
     /// Image of the kine container that runs and stays, so that a new operator restarts no pod. `None` for a new

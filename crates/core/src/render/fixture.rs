@@ -85,6 +85,7 @@ impl Fixture {
             overrides: &self.overrides,
             binding: &self.binding,
             endpoint: &self.endpoint,
+            signer_apart: false,
             issuer: &self.issuer,
             kine_image: self.kine_image.as_deref(),
         }

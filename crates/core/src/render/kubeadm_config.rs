@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kamaji_api::{datastore::Driver, labels};
+use kamaji_api::datastore::Driver;
 use serde::Serialize;
 
-use super::{facts::Facts, metadata::metadata};
-use crate::{checksum, endpoint::Endpoint, tenant::Tenant};
+use super::{
+    facts::Facts,
+    metadata::{metadata, with_checksum},
+};
+use crate::{endpoint::Endpoint, tenant::Tenant};
 
 /// Renders the `ConfigMap` with `InitConfiguration` and `ClusterConfiguration`, each one line of JSON.
 pub fn config_map(facts: &Facts) -> ConfigMap {
@@ -24,16 +27,8 @@ pub fn config_map(facts: &Facts) -> ConfigMap {
             cluster_configuration(facts),
         ),
     ]);
-    let mut metadata = metadata(tenant, tenant.names.kubeadm_config(), "kubeadmconfig");
-    metadata.annotations = Some(BTreeMap::from([(
-        labels::CHECKSUM.to_owned(),
-        checksum::map(&data),
-    )]));
-    ConfigMap {
-        metadata,
-        data: Some(data),
-        ..ConfigMap::default()
-    }
+    let metadata = metadata(tenant, tenant.names.kubeadm_config(), "kubeadmconfig");
+    with_checksum(metadata, data)
 }
 
 /// Names and addresses of the API server's certificate, in upstream's order.

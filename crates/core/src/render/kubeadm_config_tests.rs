@@ -1,7 +1,9 @@
+use kamaji_api::labels;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    checksum,
     endpoint::HostPort,
     pki::key::KeyAlgorithm,
     render::fixture::{Fixture, store},

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kamaji_api::labels;
 
-use crate::tenant::Tenant;
+use crate::{checksum, tenant::Tenant};
 
 /// Labels that every object of a tenant carries; `component` names the part of the control plane that the
 /// object belongs to.
@@ -28,5 +28,18 @@ pub fn metadata(tenant: &Tenant, name: String, component: &str) -> ObjectMeta {
         labels: Some(labels(&tenant.name, component)),
         owner_references: Some(vec![tenant.owner()]),
         ..ObjectMeta::default()
+    }
+}
+
+/// A `ConfigMap` of `data`, with the checksum of the data in its annotation.
+pub fn with_checksum(metadata: ObjectMeta, data: BTreeMap<String, String>) -> ConfigMap {
+    let annotation = (labels::CHECKSUM.to_owned(), checksum::map(&data));
+    ConfigMap {
+        metadata: ObjectMeta {
+            annotations: Some(BTreeMap::from([annotation])),
+            ..metadata
+        },
+        data: Some(data),
+        ..ConfigMap::default()
     }
 }

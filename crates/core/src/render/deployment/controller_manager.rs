@@ -43,6 +43,12 @@ fn defaults(facts: &Facts) -> Vec<String> {
     let tenant = facts.tenant;
     let both_families = facts.renderer.has(Change::DualStack);
     let pods = tenant.network.pod_subnet();
+    // One certificate and no more: with a bundle the controller manager would not start.
+    let signer = if facts.signer_apart {
+        volumes::SIGNER_FILE
+    } else {
+        "ca.crt"
+    };
     let mut args = vec![
         // Without a range there is nothing to allocate from, and the controller would not start.
         flag("--allocate-node-cidrs", !pods.is_empty()),
@@ -54,7 +60,7 @@ fn defaults(facts: &Facts) -> Vec<String> {
         ),
         "--client-ca-file=/etc/kubernetes/pki/ca.crt".to_owned(),
         flag("--cluster-name", &tenant.name),
-        "--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt".to_owned(),
+        format!("--cluster-signing-cert-file=/etc/kubernetes/pki/{signer}"),
         "--cluster-signing-key-file=/etc/kubernetes/pki/ca.key".to_owned(),
         "--controllers=*,bootstrapsigner,tokencleaner".to_owned(),
         "--kubeconfig=/etc/kubernetes/controller-manager.conf".to_owned(),

@@ -10,7 +10,11 @@ use k8s_openapi::api::core::v1::{
 use kamaji_api::datastore::Driver;
 
 use super::component::Component;
-use crate::{render::facts::Facts, secret_role::SecretRole, tenant::Tenant};
+use crate::{
+    render::facts::Facts,
+    secret_role::{SecretRole, TLS_PAIR},
+    tenant::Tenant,
+};
 
 /// Permissions of mounted files: 0644.
 const MODE: i32 = 420;
@@ -26,6 +30,9 @@ const KUBECONFIG: &str = "/etc/kubernetes";
 const KONNECTIVITY_SOCKET: &str = "/run/konnectivity";
 const EGRESS_SELECTOR: &str = "/etc/kubernetes/konnectivity/configurations";
 const KINE_SOCKET: &str = "/uds";
+
+/// File below `/etc/kubernetes/pki` with the certificate of the CA that signs, mounted where `ca.crt` has others, too.
+pub const SIGNER_FILE: &str = "ca-signer.crt";
 
 /// A mount that the container may write to.
 pub fn mount(name: &str, path: &str) -> VolumeMount {
@@ -185,8 +192,14 @@ const PKI_SECRETS: [SecretRole; 6] = [
 fn pki(facts: &Facts) -> Volume {
     let names = &facts.tenant.names;
     let secret = |role: SecretRole, directory| {
-        let files = role.files().iter().map(|file| (*file, directory));
-        projection(names.secret(role), &files.collect::<Vec<_>>())
+        let files = role.files().iter();
+        let mut items: Vec<_> = files
+            .map(|file| item(file, format!("{directory}{file}")))
+            .collect();
+        if role == SecretRole::Ca && facts.signer_apart {
+            items.push(item(TLS_PAIR.0, SIGNER_FILE.to_owned()));
+        }
+        projection(names.secret(role), items)
     };
     let mut sources: Vec<_> = PKI_SECRETS
         .into_iter()
@@ -205,16 +218,16 @@ fn pki(facts: &Facts) -> Volume {
     }
 }
 
-/// Files of a Secret, as (key, directory).
-fn projection(secret: String, files: &[(&str, &str)]) -> VolumeProjection {
-    let items = files
-        .iter()
-        .map(|(key, directory)| KeyToPath {
-            key: (*key).to_owned(),
-            path: format!("{directory}{key}"),
-            ..KeyToPath::default()
-        })
-        .collect();
+/// File at `path` with the content of `key`.
+fn item(key: &str, path: String) -> KeyToPath {
+    KeyToPath {
+        key: key.to_owned(),
+        path,
+        ..KeyToPath::default()
+    }
+}
+
+fn projection(secret: String, items: Vec<KeyToPath>) -> VolumeProjection {
     VolumeProjection {
         secret: Some(SecretProjection {
             name: secret,
