@@ -29,7 +29,7 @@ pub const ADMINISTRATOR: &str = "kamaji";
 /// Kind of the connections that a server accepts; it refuses others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
-    /// Connections without encryption.
+    /// TCP without encryption; the servers demand a password.
     Plain,
     /// TLS, without a certificate of the client.
     Tls,

@@ -8,9 +8,9 @@ pub const ADMIN_SERVICE: &str = "admin.svc";
 pub const SUPER_ADMIN: &str = "super-admin.conf";
 /// The group `system:masters`, at the Service in the management cluster.
 pub const SUPER_ADMIN_SERVICE: &str = "super-admin.svc";
-/// The tenant's kube-controller-manager.
+/// User `system:kube-controller-manager` of the tenant's control plane.
 pub const CONTROLLER_MANAGER: &str = "controller-manager.conf";
-/// The tenant's kube-scheduler.
+/// User `system:kube-scheduler` of the tenant's control plane.
 pub const SCHEDULER: &str = "scheduler.conf";
 /// The konnectivity server beside the tenant's API server.
 pub const KONNECTIVITY: &str = "konnectivity-server.conf";

@@ -59,7 +59,7 @@ impl Weight {
         }
     }
 
-    /// Bytes so far.
+    /// Estimate in bytes for the text that was weighed so far.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

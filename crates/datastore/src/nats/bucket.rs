@@ -49,7 +49,7 @@ pub(super) fn key_values(bucket: &str, description: &str, history: i64) -> Confi
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         num_replicas: 1,
-        duplicate_window: Duration::from_secs(120),
+        duplicate_window: Duration::from_mins(2),
         allow_rollup: true,
         deny_delete: true,
         ..Config::default()

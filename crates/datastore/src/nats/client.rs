@@ -8,7 +8,7 @@ use async_nats::client::Request;
 use async_nats::jetstream::ErrorCode;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Mutex;
 use x509_parser::time::ASN1Time;
 
@@ -29,6 +29,39 @@ const EXPOSURE: &str =
 /// Instruction for a NATS without access control.
 const ENABLE_ACCESS_CONTROL: &str = "give the server accounts with users and passwords (accounts, or authorization \
      for a server of its own), or let it verify client certificates (tls with verify: true)";
+
+/// A request to JetStream's API.
+pub(super) struct Call<'a> {
+    /// Subject below `$JS.API.`, for example `STREAM.INFO.KV_a`.
+    verb: &'a str,
+    /// JSON of the request, or the reason why there is none; `None` sends no body.
+    body: Option<serde_json::Result<Vec<u8>>>,
+}
+
+impl<'a> Call<'a> {
+    /// A request without a body.
+    pub(super) fn new(verb: &'a str) -> Self {
+        Self { verb, body: None }
+    }
+
+    /// A request with a body.
+    pub(super) fn with(verb: &'a str, body: &impl Serialize) -> Self {
+        Self {
+            verb,
+            body: Some(serde_json::to_vec(body)),
+        }
+    }
+}
+
+/// A message for a bucket.
+pub(super) struct Message<'a> {
+    /// Subject of the key.
+    pub(super) subject: String,
+    /// Headers with the expected revision.
+    pub(super) headers: &'a HeaderMap,
+    /// Value of the key.
+    pub(super) payload: &'a [u8],
+}
 
 /// The endpoints of one NATS, and the connection to one of them.
 pub(super) struct Nats {
@@ -99,7 +132,7 @@ impl Nats {
     /// Fails if JetStream is off in the server or for the account.
     pub(super) async fn require_jetstream(&self) -> Result<(), Error> {
         let doing = "reading the limits of JetStream";
-        self.api::<IgnoredAny>(doing, "INFO", None::<Value>, &[])
+        self.api::<IgnoredAny>(doing, Call::new("INFO"), &[])
             .await
             .map(drop)
     }
@@ -115,7 +148,7 @@ impl Nats {
         for (verb, code) in refused {
             let doing = format!("finding out whether it may {} streams", verb.to_lowercase());
             let verb = format!("STREAM.{verb}.{NO_STREAM}");
-            self.api::<IgnoredAny>(doing, verb, Some(&other), &[code])
+            self.api::<IgnoredAny>(doing, Call::with(&verb, &other), &[code])
                 .await?;
         }
         Ok(())
@@ -125,19 +158,15 @@ impl Nats {
     pub(super) async fn api<T: DeserializeOwned>(
         &self,
         doing: impl Into<String>,
-        verb: impl AsRef<str>,
-        body: Option<impl Serialize>,
+        call: Call<'_>,
         harmless: &[ErrorCode],
     ) -> Result<Option<T>, Error> {
         let site = self.site(doing);
-        let payload = body
-            .map(|body| serde_json::to_vec(&body))
-            .transpose()
-            .map_err(|error| Error::Protocol {
-                site: site.clone(),
-                cause: error.to_string(),
-            })?;
-        let subject = format!("$JS.API.{}", verb.as_ref());
+        let payload = call.body.transpose().map_err(|error| Error::Protocol {
+            site: site.clone(),
+            cause: error.to_string(),
+        })?;
+        let subject = format!("$JS.API.{}", call.verb);
         let request = || Request::new().payload(payload.clone().unwrap_or_default().into());
         match self.exchange(&site, &subject, request).await? {
             Some(answer) => answer::parse(site, &answer, harmless),
@@ -153,16 +182,14 @@ impl Nats {
     pub(super) async fn publish(
         &self,
         site: &Site,
-        subject: &str,
-        headers: &HeaderMap,
-        payload: &[u8],
+        message: Message<'_>,
     ) -> Result<Option<Vec<u8>>, Error> {
         let request = || {
             Request::new()
-                .headers(headers.clone())
-                .payload(payload.to_vec().into())
+                .headers(message.headers.clone())
+                .payload(message.payload.to_vec().into())
         };
-        self.exchange(site, subject, request).await
+        self.exchange(site, &message.subject, request).await
     }
 
     /// Sends a request, again with a new connection if the first has no answer; `None` if nobody serves the subject.
@@ -174,7 +201,7 @@ impl Nats {
     ) -> Result<Option<Vec<u8>>, Error> {
         let mut cause = String::new();
         for _ in 0..ATTEMPTS {
-            let session = self.session(site).await?;
+            let session = Box::pin(self.session(site)).await?;
             match session.request(subject, request()).await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(Unanswered::NoResponders) => return Ok(None),

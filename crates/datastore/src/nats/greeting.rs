@@ -18,8 +18,8 @@ const LONGEST: usize = 64 * 1024;
 /// Oldest server that this driver and kine are made for.
 const OLDEST: Version = Version::new(2, 10, 0);
 
-/// What a server says about itself.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// The INFO line by which a server describes itself before a client logs in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Greeting {
     /// Version of the server, as it writes it.
@@ -34,22 +34,10 @@ pub(super) struct Greeting {
     tls_verify: bool,
 }
 
-impl Default for Greeting {
-    fn default() -> Self {
-        Self {
-            version: String::new(),
-            auth_required: false,
-            tls_required: false,
-            tls_available: false,
-            tls_verify: false,
-        }
-    }
-}
-
 /// Reason for which an endpoint did not greet as NATS does.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ungreeted {
-    /// Nothing answers there.
+    /// No server answers at the endpoint.
     Silent(String),
     /// Another kind of server answers there.
     Foreign(String),
@@ -106,9 +94,8 @@ pub(super) async fn open(endpoint: &HostPort) -> Result<(Greeting, TcpStream), U
         match reader.read_u8().await {
             Ok(b'\n') => break,
             Ok(byte) if line.len() < LONGEST => line.push(byte),
-            Ok(_) => break,
             Err(error) if line.is_empty() => return Err(silent(error)),
-            Err(_) => break,
+            Ok(_) | Err(_) => break,
         }
         let expected = b"INFO ";
         let seen = line.len().min(expected.len());

@@ -2,10 +2,9 @@
 
 use async_nats::jetstream::{ErrorCode, stream::Info};
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::bucket;
-use super::client::Nats;
+use super::client::{Call, Nats};
 use super::records::{ACCOUNT, Stored, schema_key};
 use crate::change::{Item, Step};
 use crate::error::Error;
@@ -77,7 +76,7 @@ impl Nats {
         let doing = format!("reading bucket {schema}");
         let verb = format!("STREAM.INFO.{}", bucket::stream(schema.as_str()));
         let absent = [ErrorCode::STREAM_NOT_FOUND];
-        self.api(doing, verb, None::<Value>, &absent).await
+        self.api(doing, Call::new(&verb), &absent).await
     }
 
     /// Creates the tenant's bucket.
@@ -98,7 +97,7 @@ impl Nats {
         let config = bucket::of_tenant(&tenancy.schema);
         let doing = format!("{doing} bucket {}", tenancy.schema);
         let verb = format!("STREAM.{verb}.{}", config.name);
-        self.api::<IgnoredAny>(doing, verb, Some(config), &[])
+        self.api::<IgnoredAny>(doing, Call::with(&verb, &config), &[])
             .await
             .map(drop)
     }
@@ -108,7 +107,7 @@ impl Nats {
         let doing = format!("deleting bucket {schema}");
         let verb = format!("STREAM.DELETE.{}", bucket::stream(schema.as_str()));
         let absent = [ErrorCode::STREAM_NOT_FOUND];
-        self.api::<IgnoredAny>(doing, verb, None::<Value>, &absent)
+        self.api::<IgnoredAny>(doing, Call::new(&verb), &absent)
             .await
             .map(drop)
     }

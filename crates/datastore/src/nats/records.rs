@@ -6,6 +6,8 @@
 //! | [`ACCOUNT`] | the JetStream account, which serves one tenant |
 //! | `schema.HEX` | the bucket of that name |
 
+use std::fmt::Write as _;
+
 use async_nats::jetstream::{ErrorCode, stream::RawMessage};
 use async_nats::{HeaderMap, header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -16,7 +18,7 @@ use serde_json::json;
 
 use super::answer;
 use super::bucket;
-use super::client::Nats;
+use super::client::{Call, Message, Nats};
 use crate::error::Error;
 use crate::tenancy::Schema;
 
@@ -46,12 +48,11 @@ impl Stored {
 
 /// Key of the record of a schema.
 pub(super) fn schema_key(schema: &Schema) -> String {
-    let hex: String = schema
-        .as_str()
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("schema.{hex}")
+    let mut key = "schema.".to_owned();
+    for byte in schema.as_str().bytes() {
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
 }
 
 impl Nats {
@@ -65,7 +66,7 @@ impl Nats {
         let verb = format!("STREAM.MSG.GET.{}", bucket::stream(DATABASE));
         let subject = json!({"last_by_subj": bucket::subject(DATABASE, key)});
         let found: Option<Found> = self
-            .api(doing.as_str(), verb, Some(subject), &ABSENT)
+            .api(doing.as_str(), Call::with(&verb, &subject), &ABSENT)
             .await?;
         let Some(Found { message }) = found else {
             return Ok(None);
@@ -99,8 +100,7 @@ impl Nats {
         let exists = [ErrorCode::STREAM_NAME_EXIST];
         self.api::<IgnoredAny>(
             "creating the bucket of owner records",
-            verb,
-            Some(config),
+            Call::with(&verb, &config),
             &exists,
         )
         .await?;
@@ -140,7 +140,7 @@ impl Nats {
             "filter": bucket::subject(DATABASE, key),
             "seq": mark.sequence + 1,
         });
-        self.api::<IgnoredAny>(doing, verb, Some(body), &ABSENT)
+        self.api::<IgnoredAny>(doing, Call::with(&verb, &body), &ABSENT)
             .await
             .map(drop)
     }
@@ -153,8 +153,12 @@ impl Nats {
         payload: &[u8],
     ) -> Result<Option<bool>, Error> {
         let site = self.site(format!("writing the owner record {key}"));
-        let subject = bucket::subject(DATABASE, key);
-        let Some(answer) = self.publish(&site, &subject, headers, payload).await? else {
+        let message = Message {
+            subject: bucket::subject(DATABASE, key),
+            headers,
+            payload,
+        };
+        let Some(answer) = self.publish(&site, message).await? else {
             return Ok(None);
         };
         let stored = answer::parse::<IgnoredAny>(site, &answer, &OVERTAKEN)?;

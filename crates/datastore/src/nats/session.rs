@@ -31,18 +31,18 @@ pub(super) const CALL: Duration = Duration::from_secs(5);
 /// Interval at which the client library asks whether the server is still there.
 const PING: Duration = Duration::from_secs(20);
 
-/// What a connection needs beside the endpoint.
+/// TLS and log-in of a connection.
 pub(super) struct Credentials {
     /// Configuration of TLS; `None` connects in the clear.
     pub(super) tls: Option<Arc<ClientConfig>>,
-    /// User and password.
+    /// User and password of the operator; `None` logs in without.
     pub(super) basic_auth: Option<BasicAuth>,
 }
 
 /// Reason for which an endpoint cannot be used, the most informative last.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unusable {
-    /// Nothing answers there.
+    /// No server answers at the endpoint.
     Unreachable(String),
     /// Another kind of server answers there.
     Foreign(String),
@@ -77,7 +77,7 @@ enum Trouble {
 pub(super) struct Session {
     client: Client,
     troubles: broadcast::Sender<Trouble>,
-    /// What the server said about itself.
+    /// The server's INFO line, as of the connection's start.
     pub(super) greeting: Greeting,
 }
 
@@ -134,7 +134,7 @@ impl Session {
                     RequestErrorKind::TimedOut => {
                         Unanswered::Lost(format!("no answer within {} s", CALL.as_secs()))
                     }
-                    _ => Unanswered::Lost(error.to_string()),
+                    RequestErrorKind::Other => Unanswered::Lost(error.to_string()),
                 }),
             reason = trouble(troubles, subject) => Err(reason),
         }

@@ -24,7 +24,7 @@ async fn purge(admin: &Context, key: &str) {
 
 fn schema_key(tenancy: &Tenancy) -> String {
     let bytes = tenancy.schema.as_str().bytes();
-    let hex: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+    let hex = bytes.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     format!("schema.{hex}")
 }
 
