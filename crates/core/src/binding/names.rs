@@ -176,10 +176,11 @@ pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), Nam
         Some(Driver::MySql) => &MYSQL,
         _ => &[],
     };
+    // The user of NATS is a credential of the DataStore, which no tenant chooses.
     let reserved = ["root", owner::KEYS, owner::DATABASE, owner::AUTH_PROBE_USER];
     if text.is_empty() {
         Err(NameProblem::Empty)
-    } else if reserved.contains(&text)
+    } else if (part, driver) != (Part::User, Some(Driver::Nats)) && reserved.contains(&text)
         || of_driver.contains(&text)
         || mysql && of_driver.contains(&text.to_lowercase().as_str())
         || (driver == Some(Driver::PostgreSql) && part == Part::User && text.starts_with(PG))

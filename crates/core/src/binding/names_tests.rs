@@ -92,3 +92,16 @@ fn the_record_wins_over_the_spec_and_the_spec_over_the_uid() {
     let names = schema_and_user(None, &object.spec, "uid");
     assert_eq!((names.schema, names.user), ("uid", "uid"));
 }
+
+#[test]
+fn nats_takes_the_users_of_its_data_stores_and_refuses_reserved_buckets() {
+    let nats = Some(Driver::Nats);
+    assert_eq!(examine(Part::User, "root", nats), Ok(()));
+    assert_eq!(examine(Part::User, "", nats), Err(NameProblem::Empty));
+    for bucket in ["root", owner::DATABASE] {
+        assert_eq!(
+            examine(Part::Schema, bucket, nats),
+            Err(NameProblem::Reserved)
+        );
+    }
+}

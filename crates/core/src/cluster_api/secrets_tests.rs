@@ -125,3 +125,20 @@ fn a_remote_tenant_publishes_the_kubeconfig_with_its_address() {
     let config = &plan(&converged).probe;
     assert_eq!(config.as_deref(), Some(&b"admin.conf"[..]));
 }
+
+#[test]
+fn the_published_certificate_is_that_of_the_ca_that_signs() {
+    let mut converged = converge(snapshot(json!({})), "192.0.2.9:6443");
+    let source = converged.sources.get_mut("a-ca").unwrap();
+    let data = source.data.as_mut().unwrap();
+    data.insert("tls.crt".to_owned(), ByteString(b"the signer".to_vec()));
+    let objects = plan(&converged).objects;
+    let [published] = objects.as_slice() else {
+        panic!("the CA alone: {objects:?}");
+    };
+    assert_eq!(published.key.name, "c-ca");
+    assert_eq!(
+        published.body["data"],
+        json!({"tls.crt": ByteString(b"the signer".to_vec()), "tls.key": ByteString(b"ca.key".to_vec())})
+    );
+}

@@ -1,7 +1,13 @@
 //! A JetStream account serves one tenant, and the records in it decide which.
 
+use std::sync::Arc;
+
 use async_nats::jetstream::kv;
 use kamaji_datastore::{Connection, DataStore, Error, Tenancy, connect};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::server::{JETSTREAM, Server, listing, login};
 use crate::{owner, tenancy};
@@ -98,6 +104,63 @@ async fn one_of_many_concurrent_claims_of_an_account_succeeds_whatever_the_schem
     assert_eq!(buckets.len(), 1, "{lines:?}");
     assert!(buckets[0].starts_with(&format!("bucket KV_{}:", winners[0].schema)));
     assert_eq!(lines.len(), 3, "the bucket and two records: {lines:?}");
+}
+
+/// Passes one connection after the other on to `port`; a write of the account's record waits for `release`.
+async fn holds_claims_back(
+    port: u16,
+    release: Arc<Notify>,
+    held: Arc<Notify>,
+) -> (u16, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut pipes = JoinSet::new();
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            let (release, held) = (Arc::clone(&release), Arc::clone(&held));
+            pipes.spawn(async move { drop(copy(&mut from_server, &mut to_client).await) });
+            pipes.spawn(async move {
+                let mut bytes = [0; 16384];
+                while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+                    let write = b"HPUB $KV.kamaji_clastix_io.account";
+                    if bytes[..count]
+                        .windows(write.len())
+                        .any(|part| part == write)
+                    {
+                        held.notify_one();
+                        release.notified().await;
+                    }
+                    if to_server.write_all(&bytes[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (own, tasks)
+}
+
+#[tokio::test]
+async fn a_claim_that_arrives_after_another_is_refused_although_it_saw_the_account_free() {
+    let server = Server::start().await;
+    let (release, held) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (port, _tasks) =
+        holds_claims_back(server.port, Arc::clone(&release), Arc::clone(&held)).await;
+    let late = connect(&server.connection_through(&[port])).await.unwrap();
+    let late = tokio::spawn(async move { late.ensure(&tenancy("late")).await });
+    held.notified().await;
+    let store = server.store().await;
+    store.ensure(&tenancy("first")).await.unwrap();
+    let before = server.listing().await;
+    release.notify_one();
+    let error = late.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Owned { .. }), "{error}");
+    assert_eq!(server.listing().await, before);
+    assert!(store.ensure(&tenancy("first")).await.unwrap().is_empty());
 }
 
 #[tokio::test]
