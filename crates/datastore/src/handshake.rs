@@ -21,16 +21,22 @@ pub(crate) fn explain(endpoint: &HostPort, error: &io::Error) -> Diagnosis {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let cause = match inner {
-        None => return Diagnosis::Unreachable(format!("{endpoint}: {error}")),
-        Some(rustls::Error::AlertReceived(alert)) => {
+    match inner {
+        None => Diagnosis::Unreachable(format!("{endpoint}: {error}")),
+        Some(refused) => Diagnosis::TlsRefused(refusal(endpoint, refused)),
+    }
+}
+
+/// The refusal of TLS at `endpoint` in words.
+pub(crate) fn refusal(endpoint: &HostPort, error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::AlertReceived(alert) => {
             format!("{endpoint} refused our client certificate (its alert: {alert:?})")
         }
-        Some(rustls::Error::InvalidCertificate(reason)) => distrust(endpoint, reason),
-        Some(rustls::Error::InvalidMessage(_)) => format!("{endpoint} does not speak TLS"),
-        Some(other) => format!("{endpoint}: {other}"),
-    };
-    Diagnosis::TlsRefused(cause)
+        rustls::Error::InvalidCertificate(reason) => distrust(endpoint, reason),
+        rustls::Error::InvalidMessage(_) => format!("{endpoint} does not speak TLS"),
+        other => format!("{endpoint}: {other}"),
+    }
 }
 
 fn distrust(endpoint: &HostPort, reason: &CertificateError) -> String {

@@ -18,6 +18,39 @@ pub(crate) enum Standing {
     Inherited,
 }
 
+/// Ownership of both names of a tenancy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standings {
+    /// Ownership of the schema.
+    pub(crate) schema: Standing,
+    /// Ownership of the user.
+    pub(crate) user: Standing,
+}
+
+impl Standings {
+    /// Both decisions, or the error of the first name that is denied; `site` makes the site of an operation.
+    pub(crate) fn of(
+        tenancy: &Tenancy,
+        schema: Result<Standing, Denial>,
+        user: Result<Standing, Denial>,
+        site: impl Fn(String) -> Site,
+    ) -> Result<Self, Error> {
+        let granted = |what, name: &str, decided: Result<Standing, Denial>| {
+            let site = || site(format!("claiming {what} {name}"));
+            decided.map_err(|denial| denial.into_error(site(), what, name))
+        };
+        Ok(Self {
+            schema: granted("schema", tenancy.schema.as_str(), schema)?,
+            user: granted("user", tenancy.user.as_str(), user)?,
+        })
+    }
+
+    /// True if both names are recorded as the tenant's.
+    pub(crate) fn are_own(self) -> bool {
+        self.schema == Standing::Own && self.user == Standing::Own
+    }
+}
+
 /// Reason for which a tenant may not have a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Denial {
@@ -47,6 +80,18 @@ pub(crate) fn recorded(
         Ok(Some(Standing::Inherited))
     } else {
         Err(Denial::Owned(Box::new(owner)))
+    }
+}
+
+/// Error of an operation at `site` whose owner records another writer changed meanwhile.
+pub(crate) fn overtaken(site: Site, tenancy: &Tenancy) -> Error {
+    Error::Protocol {
+        site,
+        cause: format!(
+            "the owner record of schema {} or user {} was changed meanwhile by somebody else; it \
+             is tried again by itself",
+            tenancy.schema, tenancy.user
+        ),
     }
 }
 

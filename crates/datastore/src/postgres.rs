@@ -80,6 +80,7 @@ impl DataStore for Postgres {
         if !forgotten.map_err(|failure| self.pool.servers.error(doing(), failure))? {
             return Err(self.overtaken(doing(), tenancy));
         }
+        self.forget_password(tenancy);
         change.steps.push(Step::OwnerRemoved);
         self.unlock(&session).await?;
         Ok(change)

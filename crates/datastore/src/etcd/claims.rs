@@ -9,18 +9,11 @@ use super::observed::{Observed, Range};
 use super::owners::key;
 use crate::change::Step;
 use crate::error::Error;
-use crate::ownership::{Denial, Standing};
+use crate::ownership::{Standing, Standings};
 use crate::tenancy::Tenancy;
 
 /// Most attempts of a claim, each after another writer came first.
 const ATTEMPTS: usize = 3;
-
-/// Ownership of both names of a tenancy.
-#[derive(Debug, Clone, Copy)]
-struct Standings {
-    schema: Standing,
-    user: Standing,
-}
 
 impl Etcd {
     /// Observes a tenancy and claims its names; returns the observation and the writes.
@@ -36,17 +29,11 @@ impl Etcd {
         mut observed: Observed,
     ) -> Result<(Observed, Vec<Step>), Error> {
         for _ in 0..ATTEMPTS {
-            let deny = |what, name| move |denial| self.denied(what, name, denial);
-            let schema = observed
-                .schema(tenancy)
-                .map_err(deny("schema", tenancy.schema.as_str()))?;
-            let user = observed
-                .login(tenancy)
-                .map_err(deny("user", tenancy.user.as_str()))?;
-            if schema == Standing::Own && user == Standing::Own {
+            let (schema, user) = (observed.schema(tenancy), observed.login(tenancy));
+            let standings = Standings::of(tenancy, schema, user, |doing| self.members.site(doing))?;
+            if standings.are_own() {
                 return Ok((observed, Vec::new()));
             }
-            let standings = Standings { schema, user };
             if self.record(tenancy, &observed, standings).await? {
                 return Ok((observed, vec![Step::OwnerRecorded]));
             }
@@ -116,11 +103,6 @@ impl Etcd {
         } else {
             Err(self.overtaken(doing, tenancy))
         }
-    }
-
-    fn denied(&self, what: &'static str, name: &str, denial: Denial) -> Error {
-        let site = self.members.site(format!("claiming {what} {name}"));
-        denial.into_error(site, what, name)
     }
 }
 

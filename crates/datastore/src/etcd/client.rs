@@ -20,6 +20,7 @@ use crate::change::{Item, Step};
 use crate::connection::Connection;
 use crate::driver::AccessControl;
 use crate::error::Error;
+use crate::ownership::overtaken;
 use crate::tenancy::{Schema, Tenancy, User};
 
 /// Keys deleted at once: one delete of a big tenant would hold up its neighbours.
@@ -326,14 +327,7 @@ impl Etcd {
 
     /// Error of an operation whose records another writer changed meanwhile.
     pub(super) fn overtaken(&self, doing: String, tenancy: &Tenancy) -> Error {
-        Error::Protocol {
-            site: self.members.site(doing),
-            cause: format!(
-                "the owner record of schema {} or user {} was changed meanwhile by somebody else; \
-                 it is tried again by itself",
-                tenancy.schema, tenancy.user
-            ),
-        }
+        overtaken(self.members.site(doing), tenancy)
     }
 }
 

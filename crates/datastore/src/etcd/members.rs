@@ -48,15 +48,7 @@ enum Unserved {
 impl Members {
     /// Prepares a client per endpoint; nothing is dialled yet.
     pub(super) async fn prepare(connection: &Connection) -> Result<Self, Error> {
-        let site = || Site::new(connection, "connecting");
-        if connection.endpoints.is_empty() {
-            let reason = "is empty".to_owned();
-            return Err(Error::InvalidMaterial {
-                site: site(),
-                what: "list of endpoints",
-                reason,
-            });
-        }
+        connection.require_endpoints()?;
         let material = Material::parse(connection)?;
         let mut members = Vec::with_capacity(connection.endpoints.len());
         for endpoint in &connection.endpoints {
@@ -72,7 +64,7 @@ impl Members {
             let client = Client::connect([format!("https://{endpoint}")], Some(options))
                 .await
                 .map_err(|error| Error::Protocol {
-                    site: site(),
+                    site: Site::new(connection, "connecting"),
                     cause: error.to_string(),
                 })?;
             members.push(Member {

@@ -2,9 +2,9 @@
 
 use kamaji_core::endpoint::HostPort;
 use mysql_async::{DriverError, Error as ClientError, IoError, ServerError, TlsError};
-use rustls::CertificateError;
 
 use crate::error::{Error, Site};
+use crate::handshake::refusal;
 
 /// Instruction for an operator whose user is no administrator.
 pub(super) const BECOME_ADMINISTRATOR: &str = "give the user in spec.basicAuth CREATE USER, PROCESS, CONNECTION ADMIN \
@@ -180,33 +180,6 @@ impl Failure {
             Self::TlsRefused(cause) => Some(cause),
             _ => None,
         }
-    }
-}
-
-fn refusal(endpoint: &HostPort, error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::AlertReceived(alert) => {
-            format!("{endpoint} refused our client certificate (its alert: {alert:?})")
-        }
-        rustls::Error::InvalidCertificate(reason) => distrust(endpoint, reason),
-        rustls::Error::InvalidMessage(_) => format!("{endpoint} does not speak TLS"),
-        other => format!("{endpoint}: {other}"),
-    }
-}
-
-fn distrust(endpoint: &HostPort, reason: &CertificateError) -> String {
-    let of = format!("the certificate of {endpoint}");
-    match reason {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            format!("{of} is not signed by the certificate authority")
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("{of} has expired")
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("{of} is not valid for the name {}", endpoint.host)
-        }
-        other => format!("{of} is not accepted: {other}"),
     }
 }
 

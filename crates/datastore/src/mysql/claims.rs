@@ -9,12 +9,11 @@ use rand_core::{OsRng, RngCore};
 
 use super::answer::code::{DUPLICATE, NO_DATABASE, NO_TABLE};
 use super::observed::Observed;
-use super::owners::Standings;
 use super::session::Session;
 use super::sql::Statement;
 use crate::change::Step;
 use crate::error::Error;
-use crate::ownership::Standing;
+use crate::ownership::{Standing, Standings, overtaken};
 use crate::tenancy::Tenancy;
 
 /// Time that one request waits for the lock, in seconds; shorter than a request may take.
@@ -169,13 +168,6 @@ impl Session<'_> {
 
     /// Error of an operation whose records another writer changed meanwhile.
     fn overtaken(&self, doing: String, tenancy: &Tenancy) -> Error {
-        Error::Protocol {
-            site: self.site(doing),
-            cause: format!(
-                "the owner record of schema {} or user {} was changed meanwhile by somebody else; \
-                 it is tried again by itself",
-                tenancy.schema, tenancy.user
-            ),
-        }
+        overtaken(self.site(doing), tenancy)
     }
 }

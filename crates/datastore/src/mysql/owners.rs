@@ -5,20 +5,6 @@ use super::sql::{Pattern, covers};
 use crate::ownership::{Denial, Standing, recorded};
 use crate::tenancy::Tenancy;
 
-/// Ownership of both names of a tenancy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standings {
-    pub(super) schema: Standing,
-    pub(super) user: Standing,
-}
-
-impl Standings {
-    /// True if both names are recorded as the tenant's.
-    pub(super) fn are_own(self) -> bool {
-        self.schema == Standing::Own && self.user == Standing::Own
-    }
-}
-
 impl Observed {
     /// Decides the ownership of the schema.
     pub(super) fn schema(&self, tenancy: &Tenancy) -> Result<Standing, Denial> {

@@ -39,13 +39,7 @@ pub(super) struct Servers {
 impl Servers {
     /// Checks the connection data and prepares the options; nothing is dialled yet.
     pub(super) fn prepare(connection: &Connection) -> Result<Self, Error> {
-        if connection.endpoints.is_empty() {
-            return Err(Error::InvalidMaterial {
-                site: Site::new(connection, "connecting"),
-                what: "list of endpoints",
-                reason: "is empty".to_owned(),
-            });
-        }
+        connection.require_endpoints()?;
         let options = options(connection)?;
         let servers = connection.endpoints.iter().map(|endpoint| Server {
             endpoint: endpoint.clone(),

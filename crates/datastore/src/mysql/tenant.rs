@@ -2,13 +2,13 @@
 
 use super::answer::code::{NO_ROLE, NO_THREAD};
 use super::observed::Observed;
-use super::owners::Standings;
 use super::passwords::Passwords;
 use super::plan::Write;
 use super::session::Session;
 use super::sql::{Account, PRIVILEGES, Pattern, Statement};
 use crate::change::{Change, Item, Step};
 use crate::error::Error;
+use crate::ownership::Standings;
 use crate::tenancy::{Secret, Tenancy, User};
 
 const SESSIONS: &str = "SELECT ID, USER, DB FROM information_schema.PROCESSLIST WHERE USER = ?";
@@ -154,16 +154,8 @@ impl Session<'_> {
         own: &Pattern,
     ) -> Result<Standings, Error> {
         self.examine_names(tenancy)?;
-        let site = |what, name| self.site(format!("claiming {what} {name}"));
-        let (schema, user) = (tenancy.schema.as_str(), tenancy.user.as_str());
-        Ok(Standings {
-            schema: observed
-                .schema(tenancy)
-                .map_err(|denial| denial.into_error(site("schema", schema), "schema", schema))?,
-            user: observed
-                .login(tenancy, own)
-                .map_err(|denial| denial.into_error(site("user", user), "user", user))?,
-        })
+        let (schema, user) = (observed.schema(tenancy), observed.login(tenancy, own));
+        Standings::of(tenancy, schema, user, |doing| self.site(doing))
     }
 
     async fn knows(

@@ -75,13 +75,7 @@ pub(super) struct Nats {
 impl Nats {
     /// Checks the material of the connection; nothing is dialled yet.
     pub(super) fn open(connection: &Connection) -> Result<Self, Error> {
-        if connection.endpoints.is_empty() {
-            return Err(Error::InvalidMaterial {
-                site: Site::new(connection, "connecting"),
-                what: "list of endpoints",
-                reason: "is empty".to_owned(),
-            });
-        }
+        connection.require_endpoints()?;
         let tls = connection
             .tls
             .as_ref()

@@ -40,10 +40,8 @@ pub(super) struct Servers {
 impl Servers {
     /// Checks endpoints, credentials and TLS material; nothing is dialled yet.
     pub(super) fn prepare(connection: &Connection) -> Result<Self, Error> {
+        connection.require_endpoints()?;
         let flaw = |what, reason: &str| Flaw::new(what, reason).into_error(connection);
-        if connection.endpoints.is_empty() {
-            return Err(flaw("list of endpoints", "is empty"));
-        }
         let Some(administrator) = connection.basic_auth.clone() else {
             return Err(flaw(
                 "user and password",

@@ -178,6 +178,11 @@ impl Postgres {
         }
     }
 
+    /// Drops what is remembered of a tenant that was removed.
+    pub(super) fn forget_password(&self, tenancy: &Tenancy) {
+        self.passwords().remove(tenancy.user.as_str());
+    }
+
     fn has_set_password(&self, tenancy: &Tenancy) -> bool {
         let set: Option<Secret> = self.passwords().get(tenancy.user.as_str()).cloned();
         set.is_some() && set == tenancy.password

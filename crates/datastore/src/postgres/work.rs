@@ -11,7 +11,7 @@ use super::session::Session;
 use super::sql::{Ident, Statement};
 use crate::change::{Change, Item, Step};
 use crate::error::Error;
-use crate::ownership::Standing;
+use crate::ownership::{Standings, overtaken};
 use crate::tenancy::Tenancy;
 
 const END_SESSIONS: &str =
@@ -26,7 +26,7 @@ impl Postgres {
     /// Decides ownership; nothing may be written without it. True if the records have to be written.
     pub(super) fn decide(&self, observed: &Observed, tenancy: &Tenancy) -> Result<bool, Error> {
         let servers = &self.pool.servers;
-        let (schema, user) = (tenancy.schema.as_str(), tenancy.user.as_str());
+        let user = tenancy.user.as_str();
         observed.refuse_administrator().map_err(|_| Error::Refused {
             site: servers.site(format!("reading user {user}")),
             reason: format!(
@@ -42,17 +42,9 @@ impl Postgres {
                 ),
             });
         }
-        let of_schema = observed.schema(tenancy).map_err(|denial| {
-            denial.into_error(
-                servers.site(format!("claiming schema {schema}")),
-                "schema",
-                schema,
-            )
-        })?;
-        let of_user = observed.login(tenancy).map_err(|denial| {
-            denial.into_error(servers.site(format!("claiming user {user}")), "user", user)
-        })?;
-        Ok(of_schema != Standing::Own || of_user != Standing::Own)
+        let (schema, user) = (observed.schema(tenancy), observed.login(tenancy));
+        let standings = Standings::of(tenancy, schema, user, |doing| servers.site(doing))?;
+        Ok(!standings.are_own())
     }
 
     /// Observes a tenancy under its locks and claims its names.
@@ -186,14 +178,7 @@ impl Postgres {
 
     /// Error of an operation whose records another writer changed meanwhile.
     pub(super) fn overtaken(&self, doing: String, tenancy: &Tenancy) -> Error {
-        Error::Protocol {
-            site: self.pool.servers.site(doing),
-            cause: format!(
-                "the owner record of schema {} or user {} was changed meanwhile by somebody else; it is tried again \
-                 by itself",
-                tenancy.schema, tenancy.user
-            ),
-        }
+        overtaken(self.pool.servers.site(doing), tenancy)
     }
 }
 

@@ -19,7 +19,7 @@ mod nats;
 #[path = "../nats/server.rs"]
 #[expect(dead_code, reason = "tests/nats needs more of it")]
 mod nats_server;
-#[path = "../etcd/pki.rs"]
+#[path = "../kit/pki.rs"]
 mod pki;
 mod postgres;
 #[path = "../postgres/server.rs"]

@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
 use kamaji_datastore::{Connection, Driver, Error, Identity, Tls, connect};
-use tokio::io::{AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::pki::Pki;
+use crate::relay::{pass_on, relay};
 use crate::server::free_ports;
 
 /// The error of a check, which has to come quickly.
@@ -195,21 +196,6 @@ async fn a_call_succeeds_if_one_endpoint_of_three_can_serve_it() {
     }
 }
 
-/// Passes connections on to `port` until it is dropped.
-async fn relay(port: u16) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((mut from, _)) = listener.accept().await {
-            let mut to = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            connections.spawn(async move { drop(copy_bidirectional(&mut from, &mut to).await) });
-        }
-    });
-    (own, tasks)
-}
-
 #[tokio::test]
 async fn an_endpoint_that_dies_between_two_calls_is_replaced_by_another() {
     let server = Server::start().await;
@@ -244,13 +230,6 @@ async fn a_store_that_comes_back_is_served_again() {
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     };
-    let mut tasks = JoinSet::new();
-    let to = server.port;
-    tasks.spawn(async move {
-        while let Ok((mut from, _)) = listener.accept().await {
-            let mut to = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
-            tokio::spawn(async move { drop(copy_bidirectional(&mut from, &mut to).await) });
-        }
-    });
+    let _tasks = pass_on(listener, server.port);
     store.check().await.unwrap();
 }

@@ -9,7 +9,10 @@ mod ensure;
 mod failures;
 mod isolation;
 mod owners;
+#[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/relay.rs"]
+mod relay;
 mod remove;
 mod server;
 

@@ -63,14 +63,7 @@ impl Server {
         let files = tempfile::tempdir().unwrap();
         let pki = Pki::new();
         let path = |name: &str| files.path().join(name).display().to_string();
-        let Identity { cert_pem, key_pem } = pki.server();
-        for (name, content) in [
-            ("ca.crt", pki.ca_pem()),
-            ("server.crt", cert_pem),
-            ("server.key", key_pem),
-        ] {
-            std::fs::write(path(name), content).unwrap();
-        }
+        pki.write_server(files.path());
         let (port, peer_port) = free_ports();
         let (clients, peers) = (
             format!("https://127.0.0.1:{port}"),

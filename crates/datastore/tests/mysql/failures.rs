@@ -1,12 +1,11 @@
 use std::time::{Duration, Instant};
 
 use kamaji_datastore::{Connection, Error, connect};
-use tokio::io::{AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use super::*;
+use crate::relay::relay;
 use crate::server::free_port;
+use crate::stranger::stranger;
 
 /// The error of a check, which has to come in time and to name every endpoint.
 async fn error_of(connection: &Connection) -> Error {
@@ -104,21 +103,6 @@ async fn a_dead_endpoint_is_unreachable_at_once_and_one_that_lives_serves() {
     assert!(matches!(error, Error::InvalidMaterial { .. }), "{error}");
 }
 
-/// Answers every connection with these bytes, and keeps it open.
-async fn answering(bytes: &'static [u8]) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(bytes).await;
-            kept.push(stream);
-        }
-    });
-    (port, tasks)
-}
-
 #[tokio::test]
 async fn what_does_not_speak_mysql_is_told_within_seconds() {
     let server = Server::start().await;
@@ -128,31 +112,16 @@ async fn what_does_not_speak_mysql_is_told_within_seconds() {
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
     ];
     for banner in banners {
-        let (port, _tasks) = answering(banner).await;
+        let (port, _tasks) = stranger(banner).await;
         let error = error_of(&server.connection_through(&[port])).await;
         assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     }
-    let (port, _tasks) = answering(b"").await;
+    let (port, _tasks) = stranger(b"").await;
     let error = error_of(&server.connection_through(&[port])).await;
     assert!(
         error.to_string().contains("does not answer as MySQL does"),
         "{error}"
     );
-}
-
-/// Passes connections on to `port` until it is dropped.
-async fn relay(port: u16) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((mut from, _)) = listener.accept().await {
-            let mut to = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            connections.spawn(async move { drop(copy_bidirectional(&mut from, &mut to).await) });
-        }
-    });
-    (own, tasks)
 }
 
 #[tokio::test]

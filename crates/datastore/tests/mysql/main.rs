@@ -9,10 +9,14 @@ mod cycles;
 mod ensure;
 mod failures;
 mod names;
-#[path = "../etcd/pki.rs"]
+#[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/relay.rs"]
+mod relay;
 mod remove;
 mod server;
+#[path = "../kit/stranger.rs"]
+mod stranger;
 mod tls;
 
 use kamaji_datastore::{DataStore, Driver, Item, Owner, Secret, Step, Tenancy};

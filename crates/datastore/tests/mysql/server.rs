@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, Identity, Secret, Tls, connect};
+use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, Secret, Tls, connect};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tempfile::TempDir;
@@ -60,15 +60,8 @@ impl Server {
         let path = |name: &str| files.path().join(name).display().to_string();
         copy(template(), &files.path().join("data"));
         let pki = Pki::new();
-        let Identity { cert_pem, key_pem } = pki.server();
-        for (name, content) in [
-            ("ca.crt", pki.ca_pem()),
-            ("server.crt", cert_pem),
-            ("server.key", key_pem),
-            ("setup.sql", SETUP.as_bytes().to_vec()),
-        ] {
-            std::fs::write(path(name), content).unwrap();
-        }
+        pki.write_server(files.path());
+        std::fs::write(path("setup.sql"), SETUP).unwrap();
         let port = free_port();
         let mut command = Command::new(binary("mariadbd"));
         command

@@ -9,9 +9,11 @@ mod access;
 mod bucket;
 mod failures;
 mod owners;
-#[path = "../etcd/pki.rs"]
+#[path = "../kit/pki.rs"]
 mod pki;
 mod reconnection;
+#[path = "../kit/relay.rs"]
+mod relay;
 mod server;
 
 use kamaji_datastore::{Driver, Owner, Tenancy};

@@ -3,28 +3,11 @@
 use std::time::{Duration, Instant};
 
 use kamaji_datastore::{Connection, Error, connect};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 
+use crate::relay::relay;
 use crate::server::Server;
 use crate::tenancy;
-
-/// Passes connections on to `port` until it is dropped.
-async fn relay(port: u16) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((mut from, _)) = listener.accept().await {
-            let mut to = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            connections.spawn(async move { drop(copy_bidirectional(&mut from, &mut to).await) });
-        }
-    });
-    (own, tasks)
-}
 
 /// Waits until no more than `expected` tasks are alive.
 async fn assert_tasks_end(expected: usize) {

@@ -42,14 +42,7 @@ impl Server {
         let files = tempfile::tempdir().unwrap();
         let pki = Pki::new();
         let path = |name: &str| files.path().join(name);
-        let Identity { cert_pem, key_pem } = pki.server();
-        for (name, content) in [
-            ("ca.crt", pki.ca_pem()),
-            ("server.crt", cert_pem),
-            ("server.key", key_pem),
-        ] {
-            std::fs::write(path(name), content).unwrap();
-        }
+        pki.write_server(files.path());
         let quoted = |path: &Path| format!("{:?}", path.display().to_string());
         let text = settings
             .join("\n")

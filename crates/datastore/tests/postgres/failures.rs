@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::pki::Pki;
 use crate::server::{ADMIN, PASSWORD, Setup, USUAL, credentials, free_port, local};
+use crate::stranger::stranger;
 
 /// The error of a check, which has to come quickly.
 async fn error_of(connection: &Connection) -> Error {
@@ -42,21 +43,6 @@ fn without_tls(connection: Connection) -> Connection {
         tls: None,
         ..connection
     }
-}
-
-/// A port on which every connection is greeted with `words`.
-async fn stranger(words: &'static [u8]) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(words).await;
-            kept.push(stream);
-        }
-    });
-    (port, tasks)
 }
 
 #[tokio::test]

@@ -9,12 +9,14 @@ mod cycles;
 mod ensure;
 mod failures;
 mod managed;
-#[path = "../etcd/pki.rs"]
+#[path = "../kit/pki.rs"]
 mod pki;
 mod quoting;
 mod remove;
 mod server;
 mod servers;
+#[path = "../kit/stranger.rs"]
+mod stranger;
 mod tls;
 
 use kamaji_datastore::{DataStore, Driver, Item, Owner, Secret, Step, Tenancy};

@@ -7,9 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use kamaji_datastore::{
-    BasicAuth, Connection, DataStore, Driver, HostPort, Identity, Secret, Tls, connect,
-};
+use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, HostPort, Secret, Tls, connect};
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
@@ -81,16 +79,9 @@ impl Server {
             .arg("-a")
             .arg(template.path().join("data"))
             .arg(&data));
-        let Identity { cert_pem, key_pem } = pki.server();
         let path = |name: &str| files.path().join(name);
-        for (name, content) in [
-            ("ca.crt", pki.ca_pem()),
-            ("server.crt", cert_pem),
-            ("server.key", key_pem),
-            ("data/pg_hba.conf", setup.rules.as_bytes().to_vec()),
-        ] {
-            std::fs::write(path(name), content).unwrap();
-        }
+        pki.write_server(files.path());
+        std::fs::write(path("data/pg_hba.conf"), setup.rules).unwrap();
         if setup.standby {
             std::fs::write(path("data/standby.signal"), "").unwrap();
         }

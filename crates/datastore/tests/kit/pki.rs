@@ -1,5 +1,7 @@
 //! An authority for one test, and the certificates it signs.
 
+use std::path::Path;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair,
@@ -32,6 +34,18 @@ impl Pki {
     pub fn server(&self) -> Identity {
         let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         self.sign(params, "etcd", ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// Writes `ca.crt`, `server.crt` and `server.key` of a server into `folder`.
+    pub fn write_server(&self, folder: &Path) {
+        let Identity { cert_pem, key_pem } = self.server();
+        for (name, content) in [
+            ("ca.crt", self.ca_pem()),
+            ("server.crt", cert_pem),
+            ("server.key", key_pem),
+        ] {
+            std::fs::write(folder.join(name), content).unwrap();
+        }
     }
 
     pub fn client(&self, name: &str) -> Identity {
