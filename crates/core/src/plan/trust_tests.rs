@@ -61,7 +61,7 @@ fn running() -> (Snapshot, Authority, Authority) {
     (fixture, old, new)
 }
 
-/// The same tenant once its CA Secret trusts these certificates, and has the key of one of them.
+/// Snapshot of a tenant whose CA Secret trusts these certificates, and has the key of one of them.
 fn trusting(fixture: &Snapshot, trust: &[u8], signer: &Authority) -> Snapshot {
     let mut fixture = fixture.clone();
     corrupt(&mut fixture, "full-ca", "ca.crt", trust);

@@ -58,7 +58,7 @@ fn addons(facts: &TenantClusterFacts, content: &mut Content) {
     }
 }
 
-/// One hash over all objects and prunes.
+/// Hash over all objects and prunes.
 pub(super) fn hash(content: &Content) -> String {
     let objects: Vec<_> = content
         .objects

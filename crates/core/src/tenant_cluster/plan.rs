@@ -102,9 +102,9 @@ fn desired(snapshot: &TenantClusterSnapshot) -> Result<Desired, TenantClusterErr
         ca: &String::from_utf8_lossy(access.ca()),
     })?;
     Ok(Desired {
-        stages: stages::of(&content, snapshot.was_configured()),
         write_limit: content.write_limit,
         hash: content::hash(&content),
+        stages: stages::of(content, snapshot.was_configured()),
         tenant,
         access,
     })

@@ -16,7 +16,7 @@ use crate::{
     tenant::Tenant,
 };
 
-/// One observation of a tenant cluster. It covers the management cluster only: the tenant's own API server is
+/// Observation of a tenant cluster, which covers the management cluster only: the tenant's own API server is
 /// asked while the plan is carried out.
 #[derive(Clone, Debug)]
 pub struct TenantClusterSnapshot<'a> {
@@ -85,7 +85,7 @@ impl std::fmt::Debug for AdminSecret {
     }
 }
 
-/// One reconcile of a tenant cluster that has ended, by success or by failure.
+/// Record of a reconcile of a tenant cluster that has ended, by success or by failure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompletedReconcile {
     /// The part of it that the tenant's status publishes.

@@ -15,7 +15,7 @@ pub struct Stage {
     pub concurrency: usize,
 }
 
-/// One step of a plan. What it takes beside the first read or write is decided by [`super::write`].
+/// Step of a plan. What it takes beside the first read or write is decided by [`super::write`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Creates an object of a tenant cluster that was never configured, without a read before. Only if it
@@ -45,35 +45,30 @@ impl Step {
 /// 4. Other objects that are no longer wanted are removed.
 ///
 /// In a tenant cluster that was never configured, objects are created without a read before.
-pub(super) fn of(content: &Content, was_configured: bool) -> Vec<Stage> {
-    let put = |object: &Object| {
-        if was_configured {
-            Step::Ensure(object.clone())
+pub(super) fn of(content: Content, was_configured: bool) -> Vec<Stage> {
+    let put = |objects: Vec<Object>| {
+        let step = if was_configured {
+            Step::Ensure
         } else {
-            Step::Create(object.clone())
-        }
+            Step::Create
+        };
+        objects.into_iter().map(step).collect()
     };
-    let written = |limits: bool| {
-        let objects = content.objects.iter();
-        objects
-            .filter(|object| is_limit(object.key.kind) == limits)
-            .map(put)
-            .collect()
-    };
-    let removed = |limits: bool| {
-        let prunes = content.prunes.iter();
-        prunes
-            .filter(|prune| is_limit(prune.kind) == limits)
-            .cloned()
-            .map(Step::Remove)
-            .collect()
-    };
+    let remove = |prunes: Vec<ObjectRef>| prunes.into_iter().map(Step::Remove).collect();
+    let (limits, others) = content
+        .objects
+        .into_iter()
+        .partition(|object| is_limit(object.key.kind));
+    let (former_limits, former_others) = content
+        .prunes
+        .into_iter()
+        .partition(|prune| is_limit(prune.kind));
     let stage = |steps: Vec<Step>, concurrency| Stage { steps, concurrency };
     let mut stages = vec![
-        stage(removed(true), 1),
-        stage(written(false), WRITES),
-        stage(written(true), WRITES),
-        stage(removed(false), 1),
+        stage(remove(former_limits), 1),
+        stage(put(others), WRITES),
+        stage(put(limits), WRITES),
+        stage(remove(former_others), 1),
     ];
     stages.retain(|stage| !stage.steps.is_empty());
     stages

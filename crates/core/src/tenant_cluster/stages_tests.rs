@@ -25,7 +25,7 @@ fn limited() -> Value {
 
 #[test]
 fn former_limit_is_removed_first_and_other_prunes_last() {
-    let stages = names(&of(&planned(json!({})), true));
+    let stages = names(&of(planned(json!({})), true));
     assert_eq!(stages.len(), 3, "{stages:#?}");
     assert_eq!(stages[0], [format!("remove {LIMIT}")]);
     assert!(stages[1].iter().all(|step| step.starts_with("ensure ")));
@@ -37,7 +37,7 @@ fn former_limit_is_removed_first_and_other_prunes_last() {
 
 #[test]
 fn limit_is_written_after_everything_else() {
-    let stages = names(&of(&planned(limited()), true));
+    let stages = names(&of(planned(limited()), true));
     assert_eq!(stages.len(), 3, "{stages:#?}");
     assert!(stages[0].iter().all(|step| step.starts_with("ensure ")));
     assert_eq!(stages[1], [format!("ensure {LIMIT}")]);
@@ -47,7 +47,7 @@ fn limit_is_written_after_everything_else() {
 #[test]
 fn tenant_cluster_that_was_never_configured_is_created_without_reads() {
     for changes in [json!({}), limited()] {
-        let steps = |was_configured| names(&of(&planned(changes.clone()), was_configured)).concat();
+        let steps = |was_configured| names(&of(planned(changes.clone()), was_configured)).concat();
         let (fresh, configured) = (steps(false), steps(true));
         assert!(fresh.iter().all(|step| !step.starts_with("ensure ")));
         assert!(configured.iter().all(|step| !step.starts_with("create ")));
@@ -61,7 +61,7 @@ fn tenant_cluster_that_was_never_configured_is_created_without_reads() {
 
 #[test]
 fn writes_run_four_at_a_time_and_removals_one_by_one() {
-    for stage in of(&planned(json!({})), true) {
+    for stage in of(planned(json!({})), true) {
         let removes = matches!(stage.steps[0], Step::Remove(_));
         assert_eq!(stage.concurrency, if removes { 1 } else { 4 });
     }
@@ -102,7 +102,7 @@ proptest! {
             fixture.settings.webhook_ca.clear();
         }
         let content = fixture.content();
-        let stages = of(&content, was_configured);
+        let stages = of(content.clone(), was_configured);
         prop_assert!(stages.iter().all(|stage| !stage.steps.is_empty() && stage.concurrency > 0));
         let steps: Vec<&Step> = stages.iter().flat_map(|stage| &stage.steps).collect();
         prop_assert_eq!(steps.len(), content.objects.len() + content.prunes.len());

@@ -22,9 +22,9 @@ pub struct Observed<'a> {
 /// The change that makes one object as planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: the object is as planned.
+    /// No change: the object is as planned.
     None,
-    /// One write with this precondition.
+    /// Write with this precondition.
     Write(Intent),
     /// The deletion of this version, and then a create: the objects differ in a field that never changes.
     Recreate(Version),

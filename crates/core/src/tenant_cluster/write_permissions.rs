@@ -66,7 +66,7 @@ pub(super) fn webhooks(facts: &TenantClusterFacts, operations: &[&str]) -> Objec
     }))
 }
 
-/// One webhook of the configuration: which operations it refuses, and where.
+/// Webhook of the configuration: the operations that it refuses, and its scope.
 struct Webhook<'a> {
     name: &'static str,
     /// Operations that the webhook refuses.
