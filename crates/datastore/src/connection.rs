@@ -5,7 +5,6 @@ use std::fmt;
 use kamaji_api::datastore::Driver;
 use kamaji_core::endpoint::HostPort;
 
-use crate::error::{Error, Site};
 use crate::tenancy::Secret;
 
 /// A certificate with its private key, PEM. The key is left out of debug output.
@@ -55,20 +54,6 @@ pub struct Connection {
     pub basic_auth: Option<BasicAuth>,
     /// True if an administrator accepts a datastore without access control.
     pub without_access_control: bool,
-}
-
-impl Connection {
-    /// Fails with [`Error::InvalidMaterial`] unless there is an endpoint.
-    pub(crate) fn require_endpoints(&self) -> Result<(), Error> {
-        if self.endpoints.is_empty() {
-            return Err(Error::InvalidMaterial {
-                site: Site::new(self, "connecting"),
-                what: "list of endpoints",
-                reason: "is empty".to_owned(),
-            });
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Display for Connection {

@@ -141,6 +141,18 @@ pub enum Error {
     },
 }
 
+/// Fails with [`Error::InvalidMaterial`] unless `connection` has an endpoint.
+pub(crate) fn require_endpoints(connection: &Connection) -> Result<(), Error> {
+    if connection.endpoints.is_empty() {
+        return Err(Error::InvalidMaterial {
+            site: Site::new(connection, "connecting"),
+            what: "list of endpoints",
+            reason: "is empty".to_owned(),
+        });
+    }
+    Ok(())
+}
+
 impl Error {
     /// True if the datastore has nothing of the tenant, because the names in its spec belong to another
     /// owner or may not be used.

@@ -16,7 +16,7 @@ use super::answer::{BECOME_ADMINISTRATOR, ENABLE_AUTH, Failure};
 use super::diagnosis::diagnose;
 use super::material::Material;
 use crate::connection::Connection;
-use crate::error::{Error, Site};
+use crate::error::{Error, Site, require_endpoints};
 use crate::handshake::Diagnosis;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -48,7 +48,7 @@ enum Unserved {
 impl Members {
     /// Prepares a client per endpoint; nothing is dialled yet.
     pub(super) async fn prepare(connection: &Connection) -> Result<Self, Error> {
-        connection.require_endpoints()?;
+        require_endpoints(connection)?;
         let material = Material::parse(connection)?;
         let mut members = Vec::with_capacity(connection.endpoints.len());
         for endpoint in &connection.endpoints {

@@ -15,7 +15,7 @@ use super::facts::Facts;
 use super::idle::IdleConnections;
 use super::session::{CALL, Origin, Session};
 use crate::connection::Connection;
-use crate::error::{Error, Site};
+use crate::error::{Error, Site, require_endpoints};
 
 /// Most connections at once.
 const AT_ONCE: usize = 4;
@@ -39,7 +39,7 @@ pub(super) struct Servers {
 impl Servers {
     /// Checks the connection data and prepares the options; nothing is dialled yet.
     pub(super) fn prepare(connection: &Connection) -> Result<Self, Error> {
-        connection.require_endpoints()?;
+        require_endpoints(connection)?;
         let options = options(connection)?;
         let servers = connection.endpoints.iter().map(|endpoint| Server {
             endpoint: endpoint.clone(),

@@ -16,7 +16,7 @@ use super::answer::{self, ENABLE_JETSTREAM, GIVE_RIGHTS};
 use super::session::{Credentials, Session, Unanswered, Unusable};
 use crate::connection::Connection;
 use crate::driver::AccessControl;
-use crate::error::{Error, Site};
+use crate::error::{Error, Site, require_endpoints};
 use crate::tls;
 
 /// Most attempts of a request, each with a new connection.
@@ -75,7 +75,7 @@ pub(super) struct Nats {
 impl Nats {
     /// Checks the material of the connection; nothing is dialled yet.
     pub(super) fn open(connection: &Connection) -> Result<Self, Error> {
-        connection.require_endpoints()?;
+        require_endpoints(connection)?;
         let tls = connection
             .tls
             .as_ref()

@@ -16,7 +16,7 @@ use super::answer::{BECOME_ADMINISTRATOR, Failure, LOG_IN};
 use super::probe::probe;
 use super::session::{Login, Session};
 use crate::connection::{BasicAuth, Connection};
-use crate::error::{Error, Site};
+use crate::error::{Error, Site, require_endpoints};
 use crate::tls::{Flaw, client_config};
 
 /// Time limit of opening a connection, TLS and log-in included.
@@ -40,7 +40,7 @@ pub(super) struct Servers {
 impl Servers {
     /// Checks endpoints, credentials and TLS material; nothing is dialled yet.
     pub(super) fn prepare(connection: &Connection) -> Result<Self, Error> {
-        connection.require_endpoints()?;
+        require_endpoints(connection)?;
         let flaw = |what, reason: &str| Flaw::new(what, reason).into_error(connection);
         let Some(administrator) = connection.basic_auth.clone() else {
             return Err(flaw(
