@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | etcd | keys under [`KEYS`] | `/kamaji.clastix.io/owners/schema/NAME`, `.../user/NAME` |
 //! | PostgreSQL, MySQL | table `owners (kind, name, record)` in the database [`DATABASE`], primary key (kind, name) | `schema` or `user`, NAME |
-//! | NATS | key-value bucket [`DATABASE`] | `schema.HEX`, `user.HEX`: the name in hexadecimal |
+//! | NATS | key-value bucket [`DATABASE`] | `account`, since a JetStream account serves one tenant, and `schema.HEX`: the name in hexadecimal |
 //!
 //! The value is the JSON of [`Owner`] everywhere.
 
