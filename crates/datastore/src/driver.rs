@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::change::Change;
 use crate::error::Error;
 use crate::tenancy::Tenancy;
+use crate::transfer::{Reader, Writer};
 
 /// Operations of a driver at one datastore, each for one tenant.
 ///
@@ -30,6 +31,20 @@ pub trait DataStore: Send + Sync {
     /// Number of the tenant's keys or rows. A connection with a tenant's own credentials may call
     /// it for that tenant and for no other, which proves isolation.
     async fn usage(&self, tenancy: &Tenancy) -> Result<u64, Error>;
+
+    /// Takes the tenant's right to write, for open connections, too, and waits for writes that are under way.
+    /// The result is the revision of the last write: none comes after it. The tenancy demands
+    /// [`Access::ReadOnly`](crate::Access), which [`ensure`](Self::ensure) maintains from then on and
+    /// [`Access::ReadWrite`](crate::Access) ends. `None` where the driver cannot take the right: the caller stops
+    /// every API server of the tenant instead.
+    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error>;
+
+    /// Reads the tenant's data, after its owner record was checked. The tenant has been ensured.
+    async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error>;
+
+    /// Writes the tenant's data, after its owner record was checked. The tenant has been ensured with
+    /// [`Access::ReadWrite`](crate::Access), and none of its API servers uses this datastore.
+    async fn writer(&self, tenancy: &Tenancy) -> Result<Box<dyn Writer>, Error>;
 
     /// Question to an administrator whose datastore did not finish an operation in time.
     fn slow_hint(&self) -> &'static str {

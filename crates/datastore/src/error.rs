@@ -131,6 +131,14 @@ pub enum Error {
         /// Findings in the datastore, and the remedy.
         reason: String,
     },
+    /// The driver cannot transfer a tenant's data.
+    #[error("{site}: not supported: {cause}")]
+    Unsupported {
+        /// The datastore and the operation.
+        site: Site,
+        /// Operation that the driver lacks, and what to use instead.
+        cause: String,
+    },
     /// The datastore answered in a way that this driver does not know.
     #[error("{site}: unexpected answer: {cause}; see the store's own log")]
     Protocol {
@@ -154,6 +162,16 @@ pub(crate) fn require_endpoints(connection: &Connection) -> Result<(), Error> {
 }
 
 impl Error {
+    /// Error of a driver that cannot transfer a tenant's data.
+    pub(crate) fn no_transfer(site: Site) -> Self {
+        Self::Unsupported {
+            site,
+            cause:
+                "this driver cannot transfer a tenant's data yet; use a DataStore of another driver"
+                    .to_owned(),
+        }
+    }
+
     /// True if the datastore has nothing of the tenant, because the names in its spec belong to another
     /// owner or may not be used.
     pub fn is_refusal(&self) -> bool {

@@ -24,6 +24,7 @@ use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
 use crate::tenancy::Tenancy;
+use crate::transfer::{Reader, Writer};
 
 use client::Etcd;
 use observed::Range;
@@ -98,6 +99,24 @@ impl DataStore for Etcd {
             })
             .await?;
         Ok(counted.count().unsigned_abs())
+    }
+
+    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
+        Err(Error::no_transfer(
+            self.members.site("taking the right to write"),
+        ))
+    }
+
+    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        Err(Error::no_transfer(
+            self.members.site("reading a tenant's data"),
+        ))
+    }
+
+    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        Err(Error::no_transfer(
+            self.members.site("writing a tenant's data"),
+        ))
     }
 
     fn slow_hint(&self) -> &'static str {

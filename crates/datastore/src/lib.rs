@@ -17,6 +17,7 @@ mod ownership;
 mod postgres;
 mod tenancy;
 mod tls;
+pub mod transfer;
 
 pub use change::{Change, Item, Step};
 pub use connection::{BasicAuth, Connection, Identity, Tls};
@@ -25,7 +26,7 @@ pub use error::{Error, Site};
 pub use kamaji_api::datastore::Driver;
 pub use kamaji_api::owner::Owner;
 pub use kamaji_core::endpoint::{HostPort, HostPortError};
-pub use tenancy::{NameError, Schema, Secret, Tenancy, User};
+pub use tenancy::{Access, NameError, Schema, Secret, Tenancy, User};
 
 /// Opens the datastore behind `connection`. TLS material is checked here, with
 /// [`Error::InvalidMaterial`]; the network is first used by the first operation.

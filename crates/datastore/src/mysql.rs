@@ -27,6 +27,7 @@ use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
 use crate::tenancy::Tenancy;
+use crate::transfer::{Reader, Writer};
 
 use answer::code::{NO_DATABASE, NO_TABLE};
 use passwords::Passwords;
@@ -95,6 +96,24 @@ impl DataStore for MySql {
         session.finish();
         let counted = counted.and_then(|rows| rows.into_iter().next());
         Ok(counted.unwrap_or_default())
+    }
+
+    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
+        Err(Error::no_transfer(
+            self.servers.site("taking the right to write"),
+        ))
+    }
+
+    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        Err(Error::no_transfer(
+            self.servers.site("reading a tenant's data"),
+        ))
+    }
+
+    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        Err(Error::no_transfer(
+            self.servers.site("writing a tenant's data"),
+        ))
     }
 
     fn slow_hint(&self) -> &'static str {

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
 use crate::tenancy::Tenancy;
+use crate::transfer::{Reader, Writer};
 
 use client::Nats;
 
@@ -80,6 +81,18 @@ impl DataStore for Nats {
     async fn usage(&self, tenancy: &Tenancy) -> Result<u64, Error> {
         let found = self.read_bucket(&tenancy.schema).await?;
         Ok(found.map_or(0, |info| info.state.subjects_count))
+    }
+
+    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
+        Err(Error::no_transfer(self.site("taking the right to write")))
+    }
+
+    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        Err(Error::no_transfer(self.site("reading a tenant's data")))
+    }
+
+    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        Err(Error::no_transfer(self.site("writing a tenant's data")))
     }
 
     fn slow_hint(&self) -> &'static str {

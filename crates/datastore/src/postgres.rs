@@ -27,6 +27,7 @@ use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
 use crate::tenancy::Tenancy;
+use crate::transfer::{Reader, Writer};
 
 use client::Postgres;
 
@@ -103,6 +104,24 @@ impl DataStore for Postgres {
             self.tenant(tenancy)?
         };
         tenant::count(servers, &login).await.map_err(error)
+    }
+
+    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
+        Err(Error::no_transfer(
+            self.pool.servers.site("taking the right to write"),
+        ))
+    }
+
+    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        Err(Error::no_transfer(
+            self.pool.servers.site("reading a tenant's data"),
+        ))
+    }
+
+    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        Err(Error::no_transfer(
+            self.pool.servers.site("writing a tenant's data"),
+        ))
     }
 
     fn slow_hint(&self) -> &'static str {

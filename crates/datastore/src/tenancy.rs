@@ -98,6 +98,16 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Rights of a tenant's user on its own data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Access {
+    /// The tenant reads and writes.
+    #[default]
+    ReadWrite,
+    /// The tenant reads, and every write is refused: its data is about to be, or was, moved elsewhere.
+    ReadOnly,
+}
+
 /// One tenant's share of a datastore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenancy {
@@ -114,6 +124,8 @@ pub struct Tenancy {
     pub recorded: bool,
     /// Former owner whose records pass to the tenant; `None` without a former owner.
     pub succeeds: Option<Owner>,
+    /// Rights of the user on the schema.
+    pub access: Access,
 }
 
 impl Tenancy {
@@ -132,6 +144,7 @@ impl Tenancy {
             owner,
             recorded: false,
             succeeds: None,
+            access: Access::ReadWrite,
         })
     }
 

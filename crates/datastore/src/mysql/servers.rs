@@ -37,6 +37,11 @@ pub(super) struct Servers {
 }
 
 impl Servers {
+    /// The site of an operation, for errors.
+    pub(super) fn site(&self, doing: impl Into<String>) -> Site {
+        Site::new(&self.connection, doing)
+    }
+
     /// Checks the connection data and prepares the options; nothing is dialled yet.
     pub(super) fn prepare(connection: &Connection) -> Result<Self, Error> {
         require_endpoints(connection)?;
@@ -60,7 +65,7 @@ impl Servers {
 
     /// A session at an endpoint that takes writes. Waits for its turn if [`AT_ONCE`] others are in use.
     pub(super) async fn session(&self, doing: &str) -> Result<Session<'_>, Error> {
-        let site = || Site::new(&self.connection, doing);
+        let site = || self.site(doing);
         let permit = self.permits.acquire().await.map_err(|_| Error::Protocol {
             site: site(),
             cause: "the connections were closed".to_owned(),
