@@ -16,6 +16,7 @@ mod servers;
 mod session;
 mod sql;
 mod tenant;
+mod transfer;
 mod work;
 
 use std::sync::atomic::Ordering;
@@ -26,10 +27,11 @@ use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
 use client::Postgres;
+use transfer::{Link, TableReader, TableWriter};
 
 /// Checks the connection data of a PostgreSQL; nothing is dialled yet.
 pub(crate) fn open(connection: &Connection) -> Result<impl DataStore + use<>, Error> {
@@ -46,9 +48,9 @@ impl DataStore for Postgres {
 
     async fn ensure(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         self.require_passwords().await?;
-        self.tenant(tenancy)?;
+        self.pool.servers.tenant(tenancy)?;
         let (session, observed) = self.observe(tenancy).await?;
-        let unclaimed = self.decide(&observed, tenancy)?;
+        let unclaimed = self.pool.servers.decide(&observed, tenancy)?;
         let mut change = Change::default();
         if !unclaimed && observed.repairs(tenancy).is_empty() && self.is_served(tenancy).await? {
             return Ok(change);
@@ -101,27 +103,37 @@ impl DataStore for Postgres {
         } else {
             // Only an administrator gets as far as the operator's database.
             self.pool.lease().await.map_err(error)?;
-            self.tenant(tenancy)?
+            servers.tenant(tenancy)?
         };
         tenant::count(servers, &login).await.map_err(error)
     }
 
-    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
-        Err(Error::no_transfer(
-            self.pool.servers.site("taking the right to write"),
-        ))
+    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
+        if tenancy.access != Access::ReadOnly {
+            let site = self
+                .pool
+                .servers
+                .site(format!("fencing schema {}", tenancy.schema));
+            let reason = "the tenancy demands writes, so the next pass would permit them again; demand reads only first";
+            return Err(Error::Refused {
+                site,
+                reason: reason.to_owned(),
+            });
+        }
+        let mut link = Link::open(&self.pool, tenancy).await?;
+        transfer::drain(&mut link).await?;
+        self.ensure(tenancy).await?;
+        transfer::last_write(&mut link).await.map(Some)
     }
 
-    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
-        Err(Error::no_transfer(
-            self.pool.servers.site("reading a tenant's data"),
-        ))
+    async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        let link = Link::open(&self.pool, tenancy).await?;
+        Ok(Box::new(TableReader::new(link)))
     }
 
-    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
-        Err(Error::no_transfer(
-            self.pool.servers.site("writing a tenant's data"),
-        ))
+    async fn writer(&self, tenancy: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        let link = Link::open(&self.pool, tenancy).await?;
+        Ok(Box::new(TableWriter::open(link).await?))
     }
 
     fn slow_hint(&self) -> &'static str {

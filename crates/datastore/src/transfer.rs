@@ -4,7 +4,6 @@
 //! byte for byte, its revisions and its remaining time to live. A [`Reader`] pages through the keys and follows the
 //! changes, a [`Writer`] applies them at the target. The root is `/<schema>/` in etcd and `/registry/` behind kine.
 
-#[allow(dead_code, reason = "the drivers behind kine are to come")]
 pub(crate) mod kine;
 mod record;
 

@@ -88,7 +88,7 @@ impl Postgres {
         let found = self.try_observe(tenancy).await.map_err(error)?;
         let observed = if let Some((session, observed)) = found {
             if !observed.is_empty() {
-                self.decide(&observed, tenancy)?;
+                self.pool.servers.decide(&observed, tenancy)?;
                 return Ok(Some(session));
             }
             observed
@@ -102,7 +102,7 @@ impl Postgres {
         if observed.is_empty() {
             return Ok(None);
         }
-        self.decide(&observed, tenancy)?;
+        self.pool.servers.decide(&observed, tenancy)?;
         self.observe(tenancy)
             .await
             .map(|(session, _)| Some(session))

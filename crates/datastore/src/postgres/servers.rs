@@ -17,6 +17,7 @@ use super::probe::probe;
 use super::session::{Login, Session};
 use crate::connection::{BasicAuth, Connection};
 use crate::error::{Error, Site, require_endpoints};
+use crate::tenancy::Tenancy;
 use crate::tls::{Flaw, client_config};
 
 /// Time limit of opening a connection, TLS and log-in included.
@@ -70,6 +71,23 @@ impl Servers {
             database,
             writes: true,
         }
+    }
+
+    /// Log-in of a tenant in its database.
+    pub(super) fn tenant<'a>(&self, tenancy: &'a Tenancy) -> Result<Login<'a>, Error> {
+        let Some(password) = &tenancy.password else {
+            return Err(Error::InvalidMaterial {
+                site: self.site(format!("logging in as {}", tenancy.user)),
+                what: "password of the tenant",
+                reason: "is missing".to_owned(),
+            });
+        };
+        Ok(Login {
+            user: tenancy.user.as_str(),
+            password: password.expose(),
+            database: tenancy.schema.as_str(),
+            writes: false,
+        })
     }
 
     /// Opens a session that no pool counts; it waits for its turn.

@@ -24,6 +24,8 @@ use super::sql::Statement;
 const CALL: Duration = Duration::from_secs(5);
 /// Time limit of a request that creates or deletes a database: the server writes a checkpoint meanwhile.
 const SLOW_CALL: Duration = Duration::from_secs(15);
+/// Time limit of a request that reads or writes many rows.
+const LONG_CALL: Duration = Duration::from_secs(30);
 /// Time limit of the request that tells whether an idle connection still works.
 const LIVENESS: Duration = Duration::from_secs(1);
 /// Oldest version of the server that has `DROP DATABASE ... WITH (FORCE)`.
@@ -57,6 +59,8 @@ pub(super) struct Session {
     busy: AtomicBool,
     /// True while the session holds locks on the server.
     pub(super) locked: AtomicBool,
+    /// Time limit of each request.
+    limit: Duration,
     /// Turn of a session that no pool counts.
     pub(super) turn: Option<OwnedSemaphorePermit>,
 }
@@ -105,6 +109,7 @@ impl Session {
             version: 0,
             busy: AtomicBool::new(false),
             locked: AtomicBool::new(false),
+            limit: CALL,
             turn: None,
         };
         session.prepare(login.writes).await
@@ -145,6 +150,16 @@ impl Session {
         Ok(self)
     }
 
+    /// Prepares for requests that read or write many rows: each may take [`LONG_CALL`], and reads ranges of an index in
+    /// its order, also of a table that was never analysed.
+    pub(super) async fn allow_long_calls(&mut self) -> Result<(), Failure> {
+        let settings = "SET statement_timeout = '30s'; SET enable_sort = off; SET enable_seqscan = off; SET jit = off";
+        self.bounded(CALL, self.client.batch_execute(settings))
+            .await?;
+        self.limit = LONG_CALL;
+        Ok(())
+    }
+
     /// True if the session can be used for another operation.
     pub(super) fn is_reusable(&self) -> bool {
         !self.busy.load(Ordering::Relaxed)
@@ -164,13 +179,13 @@ impl Session {
         })
     }
 
-    /// Reads all rows of a query, within [`CALL`].
+    /// Reads all rows of a query, within the session's time limit.
     pub(super) async fn rows(
         &self,
         query: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, Failure> {
-        self.bounded(CALL, self.client.query_typed(query, parameters))
+        self.bounded(self.limit, self.client.query_typed(query, parameters))
             .await
     }
 
@@ -180,13 +195,13 @@ impl Session {
         statement: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<u64, Failure> {
-        self.bounded(CALL, self.client.execute_typed(statement, parameters))
+        self.bounded(self.limit, self.client.execute_typed(statement, parameters))
             .await
     }
 
-    /// Runs a statement that ends soon, within [`CALL`].
+    /// Runs a statement within the session's time limit.
     pub(super) async fn run(&self, statement: &Statement) -> Result<(), Failure> {
-        self.bounded(CALL, self.client.batch_execute(statement.as_str()))
+        self.bounded(self.limit, self.client.batch_execute(statement.as_str()))
             .await
     }
 

@@ -12,6 +12,24 @@ use crate::tenancy::{Schema, User};
 /// First version in which a member of a role neither inherits nor may assume it unless the grant says so.
 const GRANT_OPTIONS: u32 = 16;
 
+/// Definition of kine's table and its indexes.
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS public.kine (
+        id BIGSERIAL PRIMARY KEY,
+        name text COLLATE \"C\",
+        created INTEGER,
+        deleted INTEGER,
+        create_revision BIGINT,
+        prev_revision BIGINT,
+        lease INTEGER,
+        value bytea,
+        old_value bytea);
+    CREATE INDEX IF NOT EXISTS kine_name_index ON public.kine (name);
+    CREATE INDEX IF NOT EXISTS kine_name_id_index ON public.kine (name, id);
+    CREATE INDEX IF NOT EXISTS kine_id_deleted_index ON public.kine (id, deleted);
+    CREATE INDEX IF NOT EXISTS kine_prev_revision_index ON public.kine (prev_revision);
+    CREATE UNIQUE INDEX IF NOT EXISTS kine_name_prev_revision_uindex ON public.kine (name, prev_revision);
+    CREATE INDEX IF NOT EXISTS kine_list_query_index ON public.kine (name, id DESC, deleted)";
+
 /// Name of a database or role; quoted where it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ident<'a>(&'a str);
@@ -168,6 +186,42 @@ impl Statement {
     /// Makes `role` the owner of kine's table in the database that the session is connected to.
     pub(super) fn give_table(role: Ident<'_>) -> Self {
         Self(format!("ALTER TABLE public.kine OWNER TO {role}"))
+    }
+
+    /// Creates kine's table and its indexes where they are missing, as kine 0.17.5 does.
+    pub(super) fn create_table() -> Self {
+        Self(CREATE_TABLE.to_owned())
+    }
+
+    /// Lets `role` write kine's table.
+    pub(super) fn allow_writes(role: Ident<'_>) -> Self {
+        Self(format!(
+            "ALTER TABLE public.kine DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; \
+             DROP POLICY IF EXISTS kamaji_fence ON public.kine; GRANT ALL ON TABLE public.kine TO {role}"
+        ))
+    }
+
+    /// Lets `role`, although it owns kine's table, only read it. What kine does at its start goes on to work: it needs
+    /// the owner for that, but no right to write.
+    ///
+    /// kine 0.17.5 reports a creation as done if its insert failed and the key cannot be found afterwards. So the policy
+    /// has that one search fail, too, by a setting that does not exist; its name is what the client is told. The policy
+    /// hides no row from anything else. It waits for every statement on the table.
+    pub(super) fn forbid_writes(role: Ident<'_>) -> Self {
+        Self(format!(
+            "ALTER TABLE public.kine ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
+             DROP POLICY IF EXISTS kamaji_fence ON public.kine; \
+             CREATE POLICY kamaji_fence ON public.kine FOR SELECT USING ((SELECT CASE \
+             WHEN pg_catalog.current_query() LIKE '%, lease FROM kine WHERE id = %' \
+             THEN pg_catalog.current_setting('kamaji.datastore_is_read_only')::pg_catalog.bool ELSE true END)); \
+             REVOKE ALL ON TABLE public.kine FROM PUBLIC; REVOKE ALL ON TABLE public.kine FROM {role}; \
+             GRANT SELECT ON TABLE public.kine TO {role}"
+        ))
+    }
+
+    /// Deletes every row of kine's table.
+    pub(super) fn empty_table() -> Self {
+        Self("TRUNCATE TABLE public.kine".to_owned())
     }
 
     /// Deletes a database with all its data and ends every session in it.

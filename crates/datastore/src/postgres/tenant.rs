@@ -4,63 +4,92 @@
 //! hashes. Whatever is read in a tenant's database is read as the tenant: the owner of a table decides which functions
 //! run when it is read, and they must not run as the administrator.
 
+use tokio_postgres::Row;
+
 use super::answer::Failure;
 use super::client::Postgres;
 use super::servers::Servers;
 use super::session::{Login, Session};
 use super::sql::{Ident, Statement};
-use crate::change::{Change, Step};
+use super::transfer::prepare;
+use crate::change::{Change, Item, Step};
 use crate::error::Error;
-use crate::tenancy::{Secret, Tenancy};
+use crate::tenancy::{Access, Secret, Tenancy};
 
 const VIEW: &str = "SELECT
         coalesce(has_schema_privilege(to_regnamespace('public')::oid, 'USAGE')
             AND has_schema_privilege(to_regnamespace('public')::oid, 'CREATE'), false),
-        EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE n.nspname = 'public' AND c.relname = 'kine'
-            AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user))";
+        c.oid IS NOT NULL,
+        c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user),
+        has_table_privilege(c.oid, 'SELECT'),
+        has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+            AND has_table_privilege(c.oid, 'DELETE'),
+        has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+            OR has_any_column_privilege(c.oid, 'INSERT, UPDATE'),
+        c.relrowsecurity AND c.relforcerowsecurity
+            AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'kamaji_fence'),
+        c.relrowsecurity
+    FROM (SELECT) AS one LEFT JOIN (SELECT c.* FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relname = 'kine') AS c ON true";
 const TABLE: &str = "SELECT to_regclass('public.kine') IS NOT NULL";
 const COUNT: &str = "SELECT count(*) FROM public.kine";
 
 /// Result of a tenant's log-in.
 #[derive(Debug, PartialEq, Eq)]
 enum View {
-    /// The tenant is in, with these lacks.
-    Seen { public: bool, foreign_table: bool },
+    /// The tenant is in, and it lacks this.
+    Seen(Vec<Lack>),
     /// The password is not the tenant's.
     WrongPassword,
     /// The server lets tenants not in from the operator's address, so that nothing can be said.
     Unseen(String),
 }
 
-impl Postgres {
-    /// Log-in of a tenant in its database.
-    pub(super) fn tenant<'a>(&self, tenancy: &'a Tenancy) -> Result<Login<'a>, Error> {
-        let Some(password) = &tenancy.password else {
-            return Err(Error::InvalidMaterial {
-                site: self
-                    .pool
-                    .servers
-                    .site(format!("logging in as {}", tenancy.user)),
-                what: "password of the tenant",
-                reason: "is missing".to_owned(),
-            });
-        };
-        Ok(Login {
-            user: tenancy.user.as_str(),
-            password: password.expose(),
-            database: tenancy.schema.as_str(),
-            writes: false,
-        })
+/// Flaw of a tenant's database that an administrator has to mend, in the order of mending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// The tenant may not use the schema `public`.
+    Public,
+    /// Another role owns kine's table.
+    Owner,
+    /// The tenant may only read, and a table that kine creates would be its own to write.
+    Table,
+    /// The tenant may write, and must not.
+    ReadOnly,
+    /// The tenant may not write, or not read.
+    ReadWrite,
+}
+
+impl Lack {
+    /// Statement that mends it; `None` for the table, which the tenant itself creates.
+    fn statement(self, user: Ident<'_>) -> Option<Statement> {
+        match self {
+            Self::Public => Some(Statement::grant_public(user)),
+            Self::Owner => Some(Statement::give_table(user)),
+            Self::Table => None,
+            Self::ReadOnly => Some(Statement::forbid_writes(user)),
+            Self::ReadWrite => Some(Statement::allow_writes(user)),
+        }
     }
 
+    fn step(self) -> Step {
+        let granted = |access: &str| Step::AccessGranted(access.to_owned());
+        match self {
+            Self::Public => granted("schema public"),
+            Self::Owner => granted("table kine"),
+            Self::Table => Step::Created(Item::new("table", "kine")),
+            Self::ReadOnly => Step::Corrected(Item::new("table", "kine")),
+            Self::ReadWrite => granted("writes to table kine"),
+        }
+    }
+}
+
+impl Postgres {
     /// True if the tenant has all that it needs in its database.
     pub(super) async fn is_served(&self, tenancy: &Tenancy) -> Result<bool, Error> {
         Ok(match self.view(tenancy).await? {
-            View::Seen {
-                public,
-                foreign_table,
-            } => public && !foreign_table,
+            View::Seen(lacks) => lacks.is_empty(),
             View::WrongPassword => false,
             View::Unseen(cause) => {
                 let known = self.has_set_password(tenancy);
@@ -93,10 +122,7 @@ impl Postgres {
                     "the tenant's new password is refused; does the server look passwords up elsewhere?".to_owned(),
                 ),
             )),
-            View::Seen {
-                public,
-                foreign_table,
-            } => self.mend(tenancy, (public, foreign_table), change).await,
+            View::Seen(lacks) => self.mend(tenancy, &lacks, change).await,
         }
     }
 
@@ -104,20 +130,13 @@ impl Postgres {
     async fn mend(
         &self,
         tenancy: &Tenancy,
-        (public, foreign_table): (bool, bool),
+        lacks: &[Lack],
         change: &mut Change,
     ) -> Result<(), Error> {
-        let (servers, user) = (&self.pool.servers, Ident::from(&tenancy.user));
-        let mut mends = Vec::new();
-        if !public {
-            mends.push((Statement::grant_public(user), "schema public"));
-        }
-        if foreign_table {
-            mends.push((Statement::give_table(user), "table kine"));
-        }
-        if mends.is_empty() {
+        if lacks.is_empty() {
             return Ok(());
         }
+        let (servers, user) = (&self.pool.servers, Ident::from(&tenancy.user));
         let doing = format!(
             "giving {} what is in database {}",
             tenancy.user, tenancy.schema
@@ -125,16 +144,28 @@ impl Postgres {
         let error = |failure| servers.error(doing.as_str(), failure);
         let login = servers.administrator_in(tenancy.schema.as_str());
         let session = servers.direct(&login).await.map_err(error)?;
-        for (statement, access) in mends {
-            session.run(&statement).await.map_err(error)?;
-            change.steps.push(Step::AccessGranted(access.to_owned()));
+        for lack in lacks {
+            match lack.statement(user) {
+                Some(statement) => session.run(&statement).await.map_err(error)?,
+                None => self.create_table(tenancy).await?,
+            }
+            change.steps.push(lack.step());
         }
         Ok(())
     }
 
+    async fn create_table(&self, tenancy: &Tenancy) -> Result<(), Error> {
+        let servers = &self.pool.servers;
+        let doing = || format!("creating kine's table in database {}", tenancy.schema);
+        let error = |failure| servers.error(doing(), failure);
+        let login = servers.tenant(tenancy)?;
+        let session = servers.session(&login).await.map_err(error)?;
+        prepare(&session).await.map_err(error)
+    }
+
     async fn view(&self, tenancy: &Tenancy) -> Result<View, Error> {
         let doing = || format!("logging in as {}", tenancy.user);
-        let login = self.tenant(tenancy)?;
+        let login = self.pool.servers.tenant(tenancy)?;
         let answer = match self.pool.servers.direct(&login).await {
             Ok(session) => session.rows(VIEW, &[]).await,
             Err(Failure::WrongPassword(_)) => return Ok(View::WrongPassword),
@@ -142,13 +173,8 @@ impl Postgres {
             Err(failure) => Err(failure),
         };
         let rows = answer.map_err(|failure| self.pool.servers.error(doing(), failure))?;
-        let [public, foreign_table] = rows
-            .first()
-            .map_or([false, false], |row| [row.get(0), row.get(1)]);
-        Ok(View::Seen {
-            public,
-            foreign_table,
-        })
+        let lacks = rows.first().map(|row| lacks(row, tenancy.access));
+        Ok(View::Seen(lacks.unwrap_or_default()))
     }
 
     /// Sets the tenant's password. The server gets only what it stores, so that no log of its shows the password.
@@ -164,7 +190,7 @@ impl Postgres {
 
     /// The SCRAM verifier that the server stores instead of the tenant's password.
     pub(super) fn verifier(&self, tenancy: &Tenancy) -> Result<String, Error> {
-        let password = self.tenant(tenancy)?.password;
+        let password = self.pool.servers.tenant(tenancy)?.password;
         Ok(postgres_protocol::password::scram_sha_256(
             password.as_bytes(),
         ))
@@ -187,6 +213,35 @@ impl Postgres {
         let set: Option<Secret> = self.passwords().get(tenancy.user.as_str()).cloned();
         set.is_some() && set == tenancy.password
     }
+}
+
+/// Lacks of a tenant that demands `access`, by a row of [`VIEW`].
+fn lacks(row: &Row, access: Access) -> Vec<Lack> {
+    let [public, table]: [bool; 2] = [0, 1].map(|column| row.get(column));
+    // Null without a table.
+    let [foreign, reads, writes_all, writes_any, fenced, filtered] =
+        [2, 3, 4, 5, 6, 7].map(|column| {
+            let answer: Option<bool> = row.get(column);
+            answer.unwrap_or_default()
+        });
+    let rights = match access {
+        Access::ReadOnly => {
+            (!table || foreign || !reads || writes_any || !fenced).then_some(Lack::ReadOnly)
+        }
+        // A new owner has all rights.
+        Access::ReadWrite => {
+            (filtered || table && !foreign && !(reads && writes_all)).then_some(Lack::ReadWrite)
+        }
+    };
+    [
+        (!public).then_some(Lack::Public),
+        foreign.then_some(Lack::Owner),
+        (!table && access == Access::ReadOnly).then_some(Lack::Table),
+        rights,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Number of rows of kine's table, counted by the user of `login`.

@@ -7,6 +7,7 @@ use super::client::Postgres;
 use super::observed::Observed;
 use super::plan::{DatabaseWrite, RoleWrite, Write};
 use super::records;
+use super::servers::Servers;
 use super::session::Session;
 use super::sql::{Ident, Statement};
 use crate::change::{Change, Item, Step};
@@ -22,31 +23,32 @@ const DEPENDENT: &str = "SELECT DISTINCT d.datname::text
     WHERE s.refclassid = 'pg_authid'::regclass
     AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND d.datallowconn";
 
-impl Postgres {
+impl Servers {
     /// Decides ownership; nothing may be written without it. True if the records have to be written.
     pub(super) fn decide(&self, observed: &Observed, tenancy: &Tenancy) -> Result<bool, Error> {
-        let servers = &self.pool.servers;
         let user = tenancy.user.as_str();
         observed.refuse_administrator().map_err(|_| Error::Refused {
-            site: servers.site(format!("reading user {user}")),
+            site: self.site(format!("reading user {user}")),
             reason: format!(
                 "user {user} is a superuser and so is an administrator of the store; give the tenant another \
                  datastore user, or take SUPERUSER from this one"
             ),
         })?;
-        if user == servers.administrator.user {
+        if user == self.administrator.user {
             return Err(Error::Refused {
-                site: servers.site(format!("reading user {user}")),
+                site: self.site(format!("reading user {user}")),
                 reason: format!(
                     "user {user} is the operator's own; give the tenant another datastore user"
                 ),
             });
         }
         let (schema, user) = (observed.schema(tenancy), observed.login(tenancy));
-        let standings = Standings::of(tenancy, schema, user, |doing| servers.site(doing))?;
+        let standings = Standings::of(tenancy, schema, user, |doing| self.site(doing))?;
         Ok(!standings.are_own())
     }
+}
 
+impl Postgres {
     /// Observes a tenancy under its locks and claims its names.
     pub(super) async fn claim(
         &self,
@@ -57,7 +59,7 @@ impl Postgres {
         let doing = || format!("recording the owner of schema {}", tenancy.schema);
         let error = |failure| self.pool.servers.error(doing(), failure);
         let observed = Observed::read(session, tenancy).await.map_err(error)?;
-        if self.decide(&observed, tenancy)? {
+        if self.pool.servers.decide(&observed, tenancy)? {
             let claimed = records::claim(session, tenancy, &observed).await;
             if !claimed.map_err(error)? {
                 return Err(self.overtaken(doing(), tenancy));

@@ -8,6 +8,8 @@
 mod cycles;
 mod ensure;
 mod failures;
+mod fence;
+mod kine;
 mod managed;
 #[path = "../kit/pki.rs"]
 mod pki;
@@ -18,6 +20,7 @@ mod servers;
 #[path = "../kit/stranger.rs"]
 mod stranger;
 mod tls;
+mod transfer;
 
 use kamaji_datastore::{DataStore, Driver, Item, Owner, Secret, Step, Tenancy};
 use tokio_postgres::{Client, Error};
