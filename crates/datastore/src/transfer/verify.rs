@@ -1,0 +1,128 @@
+//! Comparison of a copy with its source, and the keys that remain to be compared. Pure code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cursor::Cursor;
+use super::digest::Digests;
+use super::ends::Page;
+use super::error::Difference;
+use super::record::Record;
+
+/// State of one verification.
+#[derive(Debug, Default)]
+pub(super) struct Verification {
+    /// Keys that were compared.
+    pub(super) cursor: Cursor,
+    /// Keys that changed since the verification began and were not compared since.
+    pub(super) changed: Changed,
+    /// Records that were found equal and have not changed since.
+    pub(super) digests: Digests,
+}
+
+impl Verification {
+    /// True if the digests hold the record of `key`, if there is one.
+    pub(super) fn counts(&self, key: &[u8]) -> bool {
+        self.cursor.covers(key) && !self.changed.contains(key)
+    }
+}
+
+/// Keys that changed, each with the revision of its last change, bounded in number and bytes.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    keys: BTreeMap<Vec<u8>, i64>,
+    bytes: usize,
+    /// Key after which the next batch begins.
+    turn: Vec<u8>,
+}
+
+/// Most bytes of the keys that are remembered.
+const BYTES: usize = 16 << 20;
+
+impl Changed {
+    pub(super) fn insert(&mut self, key: &[u8], revision: i64) {
+        if let Some(known) = self.keys.get_mut(key) {
+            *known = revision;
+        } else {
+            self.bytes += key.len();
+            self.keys.insert(key.to_vec(), revision);
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &[u8]) {
+        if self.keys.remove(key).is_some() {
+            self.bytes -= key.len();
+        }
+    }
+
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// Revision of the last change of `key`.
+    pub(super) fn revision(&self, key: &[u8]) -> Option<i64> {
+        self.keys.get(key).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// True if there are more than `most` keys, or more bytes of keys than the bound.
+    pub(super) fn exceeds(&self, most: usize) -> bool {
+        self.keys.len() > most || self.bytes > BYTES
+    }
+
+    /// Up to `most` keys with their revisions, others at the next call, so that keys which change all the time
+    /// hold up no other.
+    pub(super) fn batch(&mut self, most: usize) -> Vec<(Vec<u8>, i64)> {
+        let turn = std::mem::take(&mut self.turn);
+        let behind = self.keys.range(turn.clone()..);
+        let before = self.keys.range(..turn);
+        let batch: Vec<(Vec<u8>, i64)> = behind
+            .chain(before)
+            .take(most)
+            .map(|(key, revision)| (key.clone(), *revision))
+            .collect();
+        if let Some((last, _)) = batch.last() {
+            self.turn = [last.as_slice(), b"\0"].concat();
+        }
+        batch
+    }
+}
+
+/// Difference of one record between source and target, `None` if they are equal.
+pub(super) fn difference(source: Option<&Record>, target: Option<&Record>) -> Option<Difference> {
+    match (source, target) {
+        (None, None) => None,
+        (Some(_), None) => Some(Difference::Missing),
+        (None, Some(_)) => Some(Difference::Surplus),
+        (Some(source), Some(target)) if source.value != target.value => Some(Difference::Value),
+        (Some(source), Some(target)) => {
+            (source.ttl.is_some() != target.ttl.is_some()).then_some(Difference::Expiry)
+        }
+    }
+}
+
+/// Compares two pages up to `end`; returns each key that differs.
+pub(super) fn differences(
+    source: &Page,
+    target: &Page,
+    end: &Cursor,
+) -> Vec<(Vec<u8>, Difference)> {
+    let (source, target) = (index(source, end), index(target, end));
+    let keys: BTreeSet<&[u8]> = source.keys().chain(target.keys()).copied().collect();
+    keys.into_iter()
+        .filter_map(|key| {
+            let found = difference(source.get(key).copied(), target.get(key).copied())?;
+            Some((key.to_vec(), found))
+        })
+        .collect()
+}
+
+/// Records of a page up to `end`, by key.
+fn index<'a>(page: &'a Page, end: &Cursor) -> BTreeMap<&'a [u8], &'a Record> {
+    let covered = page.records.iter().filter(|record| end.covers(&record.key));
+    covered
+        .map(|record| (record.key.as_slice(), record))
+        .collect()
+}
