@@ -18,6 +18,7 @@ mod servers;
 mod session;
 mod sql;
 mod tenant;
+mod transfer;
 mod version;
 
 use async_trait::async_trait;
@@ -26,7 +27,7 @@ use crate::change::Change;
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
 use answer::code::{NO_DATABASE, NO_TABLE};
@@ -98,22 +99,39 @@ impl DataStore for MySql {
         Ok(counted.unwrap_or_default())
     }
 
-    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
-        Err(Error::no_transfer(
-            self.servers.site("taking the right to write"),
-        ))
+    /// Takes the right to write, ends the connections that were open, and waits for their transactions.
+    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
+        let doing = format!("taking the right to write schema {}", tenancy.schema);
+        if tenancy.access != Access::ReadOnly {
+            return Err(Error::Refused {
+                site: self.servers.site(doing),
+                reason: "the tenant is to keep its right to write, so that the next pass would \
+                         give it back; demand read-only access"
+                    .to_owned(),
+            });
+        }
+        let mut session = self.servers.session(&doing).await?;
+        session.ensure(tenancy, &self.passwords).await?;
+        session.end_all_sessions(tenancy).await?;
+        let last = transfer::last_revision(&mut session, tenancy).await?;
+        session.finish();
+        Ok(Some(last))
     }
 
-    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
-        Err(Error::no_transfer(
-            self.servers.site("reading a tenant's data"),
-        ))
+    async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        let doing = format!("reading schema {}", tenancy.schema);
+        let mut session = self.servers.session(&doing).await?;
+        let reader = transfer::reader(&mut session, tenancy).await?;
+        session.finish();
+        Ok(Box::new(reader))
     }
 
-    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
-        Err(Error::no_transfer(
-            self.servers.site("writing a tenant's data"),
-        ))
+    async fn writer(&self, tenancy: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        let doing = format!("writing schema {}", tenancy.schema);
+        let mut session = self.servers.session(&doing).await?;
+        let writer = transfer::writer(&mut session, tenancy).await?;
+        session.finish();
+        Ok(Box::new(writer))
     }
 
     fn slow_hint(&self) -> &'static str {

@@ -28,6 +28,7 @@ pub(super) mod code {
     pub(in super::super) const NO_VIEW: u16 = 1109;
     pub(in super::super) const NO_THREAD: u16 = 1094;
     pub(in super::super) const DUPLICATE: u16 = 1062;
+    pub(in super::super) const LOCK_WAIT: u16 = 1205;
     /// A role that the operator does not administer, or that the account does not have.
     pub(in super::super) const NO_ROLE: [u16; 4] = [1045, 1227, 1698, 1962];
     pub(in super::super) const LOGIN_REFUSED: [u16; 2] = [1045, 1698];

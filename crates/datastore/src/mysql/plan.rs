@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::observed::{Extent, Observed, Privilege};
-use super::sql::{PRIVILEGES, Pattern};
+use super::sql::{Pattern, privileges};
+use crate::tenancy::Access;
 
 /// One write to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +16,19 @@ pub(super) enum Write {
     RevokeEverything(Vec<String>),
     /// Revokes a role, with the role's host.
     RevokeRole(String, String),
+    /// Revokes the right to write, which the tenant is not to have for now.
+    RevokeWrites,
     Grant,
 }
 
 impl Write {
-    /// True if sessions that are open already would keep what the write takes away.
+    /// True if sessions that are open already would go on as before: the server reads the grants on a session's
+    /// database once.
     pub(super) fn ends_sessions(&self) -> bool {
-        matches!(self, Self::RevokeEverything(_) | Self::RevokeRole(..))
+        matches!(
+            self,
+            Self::RevokeEverything(_) | Self::RevokeRole(..) | Self::RevokeWrites | Self::Grant
+        )
     }
 }
 
@@ -43,7 +50,12 @@ impl fmt::Display for Privilege {
 
 impl Observed {
     /// Missing writes, in order. `password_right` tells whether the account has the tenant's password.
-    pub(super) fn repairs(&self, own: &Pattern, password_right: bool) -> Vec<Write> {
+    pub(super) fn repairs(
+        &self,
+        own: &Pattern,
+        password_right: bool,
+        access: Access,
+    ) -> Vec<Write> {
         let mut writes = Vec::new();
         if !self.database {
             writes.push(Write::CreateDatabase);
@@ -54,17 +66,23 @@ impl Observed {
             writes.push(Write::SetPassword);
         }
         let of_own = |privilege: &&Privilege| matches!(&privilege.extent, Extent::Schema(pattern) if pattern == own.as_str());
-        let needed = |privilege: &Privilege| PRIVILEGES.contains(&privilege.name.as_str());
+        let of_tenants = |name: &str| privileges(Access::ReadWrite).contains(&name);
+        let needed = |privilege: &Privilege| privileges(access).contains(&privilege.name.as_str());
         let foreign: Vec<String> = self
             .privileges
             .iter()
-            .filter(|privilege| !(of_own(privilege) && needed(privilege) && !privilege.grantable))
+            .filter(|privilege| {
+                !(of_own(privilege) && of_tenants(&privilege.name) && !privilege.grantable)
+            })
             .map(Privilege::to_string)
             .collect();
-        let has = self.privileges.iter().filter(of_own);
-        let complete = has.filter(|privilege| needed(privilege)).count() == PRIVILEGES.len();
+        let own: Vec<&Privilege> = self.privileges.iter().filter(of_own).collect();
+        let complete = own.iter().filter(|own| needed(own)).count() == privileges(access).len();
+        let too_much = own.iter().any(|own| !needed(own));
         if !foreign.is_empty() {
             writes.push(Write::RevokeEverything(foreign.clone()));
+        } else if too_much {
+            writes.push(Write::RevokeWrites);
         }
         let roles = self.roles.iter();
         writes.extend(roles.map(|(role, host)| Write::RevokeRole(role.clone(), host.clone())));

@@ -1,7 +1,8 @@
 use kamaji_api::datastore::Driver;
 
+use super::super::sql::PRIVILEGES;
 use super::*;
-use crate::tenancy::Schema;
+use crate::tenancy::{Access, Schema};
 
 fn own() -> Pattern {
     Pattern::of(&Schema::parse(Driver::MySql, "cp_a").unwrap(), false)
@@ -27,9 +28,12 @@ fn complete() -> Observed {
 
 #[test]
 fn a_complete_tenant_needs_no_write_and_a_new_one_every() {
-    assert_eq!(complete().repairs(&own(), true), []);
-    assert_eq!(complete().repairs(&own(), false), [Write::SetPassword]);
-    let new = Observed::default().repairs(&own(), false);
+    assert_eq!(complete().repairs(&own(), true, Access::ReadWrite), []);
+    assert_eq!(
+        complete().repairs(&own(), false, Access::ReadWrite),
+        [Write::SetPassword]
+    );
+    let new = Observed::default().repairs(&own(), false, Access::ReadWrite);
     assert_eq!(
         new,
         [Write::CreateDatabase, Write::CreateUser, Write::Grant]
@@ -40,7 +44,10 @@ fn a_complete_tenant_needs_no_write_and_a_new_one_every() {
 fn a_missing_privilege_is_granted_without_revoking_any() {
     let mut observed = complete();
     observed.privileges.pop();
-    assert_eq!(observed.repairs(&own(), true), [Write::Grant]);
+    assert_eq!(
+        observed.repairs(&own(), true, Access::ReadWrite),
+        [Write::Grant]
+    );
 }
 
 #[test]
@@ -60,14 +67,14 @@ fn every_privilege_beyond_the_tenants_own_is_revoked_before_its_own_are_granted_
     ] {
         let mut observed = complete();
         observed.privileges.push(foreign);
-        let writes = observed.repairs(&own(), true);
+        let writes = observed.repairs(&own(), true, Access::ReadWrite);
         let revoke = Write::RevokeEverything(vec![words.to_owned()]);
-        assert!(revoke.ends_sessions() && !Write::Grant.ends_sessions());
+        assert!(revoke.ends_sessions() && Write::Grant.ends_sessions());
         assert_eq!(writes, [revoke, Write::Grant]);
     }
     let mut observed = complete();
     observed.privileges[0].grantable = true;
-    let writes = observed.repairs(&own(), true);
+    let writes = observed.repairs(&own(), true, Access::ReadWrite);
     assert_eq!(
         writes[0],
         Write::RevokeEverything(vec![r"SELECT on cp\_a.* with grant option".to_owned()])
@@ -80,5 +87,18 @@ fn a_role_is_revoked_and_nothing_else() {
     observed.roles.push(("wide".to_owned(), String::new()));
     let revoke = Write::RevokeRole("wide".to_owned(), String::new());
     assert!(revoke.ends_sessions());
-    assert_eq!(observed.repairs(&own(), true), [revoke]);
+    assert_eq!(observed.repairs(&own(), true, Access::ReadWrite), [revoke]);
+}
+
+#[test]
+fn a_fenced_tenant_keeps_the_right_to_read_and_the_fence_is_lifted_by_a_grant() {
+    let repairs = |observed: &Observed, access| observed.repairs(&own(), true, access);
+    let mut observed = complete();
+    assert_eq!(repairs(&observed, Access::ReadOnly), [Write::RevokeWrites]);
+    assert!(Write::RevokeWrites.ends_sessions());
+    observed.privileges.retain(|own| own.name == "SELECT");
+    assert_eq!(repairs(&observed, Access::ReadOnly), []);
+    assert_eq!(repairs(&observed, Access::ReadWrite), [Write::Grant]);
+    observed.privileges.clear();
+    assert_eq!(repairs(&observed, Access::ReadOnly), [Write::Grant]);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kamaji_core::endpoint::HostPort;
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Error as ClientError, OptsBuilder, Params};
+use mysql_async::{Conn, Error as ClientError, Opts, OptsBuilder, Params};
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
@@ -74,6 +74,11 @@ impl<'a> Session<'a> {
     /// The site of an operation, for errors.
     pub(super) fn site(&self, doing: impl Into<String>) -> Site {
         Site::new(self.origin.connection, doing)
+    }
+
+    /// Endpoint of the session, and the options of its connection.
+    pub(super) fn origin(&self) -> (&HostPort, Opts) {
+        (self.origin.endpoint, self.conn.opts().clone())
     }
 
     /// Keeps the connection for the next session.

@@ -8,17 +8,30 @@ use std::fmt;
 
 use kamaji_api::owner::DATABASE;
 
-use crate::tenancy::{Schema, User};
+use crate::tenancy::{Access, Schema, User};
 
 /// The `sql_mode` that the quoting here relies on; every session sets it first.
 pub(super) const SQL_MODE: &str =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
 /// Host of a tenant's account, as upstream makes it: any.
 pub(super) const ANY_HOST: &str = "%";
+/// Most bytes of a name in kine's table.
+pub(super) const NAME_BYTES: usize = 630;
 /// Privileges of a tenant on its own database, as upstream grants them; kine needs no other.
 pub(super) const PRIVILEGES: [&str; 7] = [
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX",
 ];
+
+/// Privileges of a tenant that may not write.
+const READING: [&str; 1] = ["SELECT"];
+
+/// Privileges that a tenant with `access` has on its own database.
+pub(super) fn privileges(access: Access) -> &'static [&'static str] {
+    match access {
+        Access::ReadWrite => &PRIVILEGES,
+        Access::ReadOnly => &READING,
+    }
+}
 
 /// Name of a database or table; quoted where it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +53,10 @@ pub(super) struct Account<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern(String);
 
+/// Name of kine's table in a tenant's database; quoted where it is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a>(Ident<'a>);
+
 /// One SQL statement that writes, with everything in it quoted.
 pub(super) struct Statement(String);
 
@@ -58,6 +75,19 @@ impl fmt::Display for Literal<'_> {
 impl fmt::Display for Account<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", Literal(self.user), Literal(self.host))
+    }
+}
+
+impl<'a> Table<'a> {
+    /// The table of the tenant with this schema.
+    pub(super) fn of(schema: &'a Schema) -> Self {
+        Self(Ident(schema.as_str()))
+    }
+}
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.kine", self.0)
     }
 }
 
@@ -172,9 +202,17 @@ impl Statement {
     }
 
     /// Grants the tenant its privileges on its own database.
-    pub(super) fn grant(pattern: &Pattern, account: Account<'_>) -> Self {
-        let privileges = PRIVILEGES.join(", ");
+    pub(super) fn grant(pattern: &Pattern, account: Account<'_>, access: Access) -> Self {
+        let privileges = privileges(access).join(", ");
         Self(format!("GRANT {privileges} ON {pattern}.* TO {account}"))
+    }
+
+    /// Revokes every privilege of the tenant on its own database but that to read.
+    pub(super) fn revoke_writes(pattern: &Pattern, account: Account<'_>) -> Self {
+        let mut writes = PRIVILEGES.to_vec();
+        writes.retain(|name| !READING.contains(name));
+        let writes = writes.join(", ");
+        Self(format!("REVOKE {writes} ON {pattern}.* FROM {account}"))
     }
 
     /// Revokes every privilege of an account; roles stay.
@@ -197,6 +235,49 @@ impl Statement {
     /// Ends a connection by its number.
     pub(super) fn kill(id: u64) -> Self {
         Self(format!("KILL CONNECTION {id}"))
+    }
+
+    /// Creates kine's table with the columns and indexes of kine v0.17.5, except that names are bytes, as etcd's keys
+    /// are. All in one statement, since kine adds no index to a table that exists.
+    pub(super) fn create_kine(table: Table<'_>) -> Self {
+        Self(format!(
+            "CREATE TABLE IF NOT EXISTS {table} (\
+             id BIGINT UNSIGNED AUTO_INCREMENT, name VARBINARY({NAME_BYTES}), created INTEGER, \
+             deleted INTEGER, create_revision BIGINT UNSIGNED, prev_revision BIGINT UNSIGNED, \
+             lease INTEGER, value MEDIUMBLOB, old_value MEDIUMBLOB, PRIMARY KEY (id), \
+             INDEX kine_name_index (name), INDEX kine_name_id_index (name, id), \
+             INDEX kine_id_deleted_index (id, deleted), \
+             INDEX kine_prev_revision_index (prev_revision), \
+             UNIQUE INDEX kine_name_prev_revision_uindex (name, prev_revision)) ENGINE = InnoDB"
+        ))
+    }
+
+    /// Makes the names in kine's table bytes.
+    pub(super) fn compare_bytes(table: Table<'_>) -> Self {
+        Self(format!(
+            "ALTER TABLE {table} MODIFY COLUMN name VARBINARY({NAME_BYTES})"
+        ))
+    }
+
+    /// Sets the id of the next row of kine's table.
+    pub(super) fn set_next_id(table: Table<'_>, id: i64) -> Self {
+        Self(format!("ALTER TABLE {table} AUTO_INCREMENT = {id}"))
+    }
+
+    /// Begins a transaction; one that is open is committed.
+    pub(super) fn begin() -> Self {
+        Self("START TRANSACTION".to_owned())
+    }
+
+    /// Commits the transaction that is open.
+    pub(super) fn commit() -> Self {
+        Self("COMMIT".to_owned())
+    }
+
+    /// Waits until every transaction that has used kine's table has ended, and changes nothing: tables of `InnoDB`
+    /// have no keys that could be enabled.
+    pub(super) fn wait_for_transactions(table: Table<'_>) -> Self {
+        Self(format!("ALTER TABLE {table} ENABLE KEYS"))
     }
 
     /// Creates the operator's database.
@@ -231,7 +312,7 @@ impl Statement {
 
 /// Text of the query that counts the rows of a tenant's table.
 pub(super) fn count_rows(schema: &Schema) -> String {
-    format!("SELECT COUNT(*) FROM {}.kine", Ident(schema.as_str()))
+    format!("SELECT COUNT(*) FROM {}", Table::of(schema))
 }
 
 #[cfg(test)]

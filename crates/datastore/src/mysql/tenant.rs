@@ -1,17 +1,28 @@
 //! Making and removing one tenant within a session.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
 use super::answer::code::{NO_ROLE, NO_THREAD};
 use super::observed::Observed;
 use super::passwords::Passwords;
 use super::plan::Write;
 use super::session::Session;
-use super::sql::{Account, PRIVILEGES, Pattern, Statement};
+use super::sql::{Account, Pattern, Statement, privileges};
 use crate::change::{Change, Item, Step};
 use crate::error::Error;
 use crate::ownership::Standings;
 use crate::tenancy::{Secret, Tenancy, User};
 
+/// Time within which connections that were ended have to be gone.
+const SESSIONS_END: Duration = Duration::from_secs(10);
+/// Time between two readings of connections that were ended.
+const SESSIONS_POLL: Duration = Duration::from_millis(20);
 const SESSIONS: &str = "SELECT ID, USER, DB FROM information_schema.PROCESSLIST WHERE USER = ?";
+
+/// A connection of a user: its number, the user, and the database that it uses.
+type Opened = (u64, String, Option<String>);
 
 impl Session<'_> {
     /// Claims the names of a tenancy and makes database, account and grants as desired. Without anything to write,
@@ -27,7 +38,7 @@ impl Session<'_> {
         let right = self
             .knows(&observed, tenancy, (password, passwords))
             .await?;
-        if standings.are_own() && observed.repairs(&own, right).is_empty() {
+        if standings.are_own() && observed.repairs(&own, right, tenancy.access).is_empty() {
             return Ok(Change::default());
         }
         self.lock().await?;
@@ -38,7 +49,7 @@ impl Session<'_> {
         let mut change = Change::default();
         let recorded = self.record(tenancy, &observed, standings).await?;
         change.steps.extend(recorded);
-        let writes = observed.repairs(&own, right);
+        let writes = observed.repairs(&own, right, tenancy.access);
         for write in &writes {
             let steps = self.apply(write, tenancy, (password, &own)).await?;
             change.steps.extend(steps);
@@ -98,7 +109,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn password<'t>(&self, tenancy: &'t Tenancy) -> Result<&'t Secret, Error> {
+    /// Password of the tenant, which every user of MySQL needs.
+    pub(super) fn password<'t>(&self, tenancy: &'t Tenancy) -> Result<&'t Secret, Error> {
         tenancy.password.as_ref().ok_or_else(|| Error::Refused {
             site: self.site(format!("claiming user {}", tenancy.user)),
             reason: "a user of MySQL needs a password, and the tenant has none; restore the \
@@ -205,32 +217,44 @@ impl Session<'_> {
                 let doing = format!("revoking role {role} from user {user}");
                 let statement = Statement::revoke_role(role, host, account);
                 if !self.write_unless(&NO_ROLE, &doing, &statement).await? {
-                    self.recreate(user, (password, own)).await?;
+                    self.recreate(tenancy, (password, own)).await?;
                 }
                 Ok(vec![Step::AccessRevoked(format!("role {role}"))])
             }
-            Write::Grant => {
-                let doing = format!("granting {own} to user {user}");
-                self.write(&doing, &Statement::grant(own, account)).await?;
-                let privileges = PRIVILEGES.join(", ");
-                Ok(vec![Step::AccessGranted(format!(
-                    "{privileges} on {own}.*"
-                ))])
+            Write::RevokeWrites => {
+                let doing = format!("taking the right to write from user {user}");
+                self.write(&doing, &Statement::revoke_writes(own, account))
+                    .await?;
+                let item = Item::new("access of user", user.as_str());
+                Ok(vec![Step::Corrected(item)])
             }
+            Write::Grant => self.grant(tenancy, own).await,
         }
+    }
+
+    async fn grant(&mut self, tenancy: &Tenancy, own: &Pattern) -> Result<Vec<Step>, Error> {
+        let Tenancy { user, access, .. } = tenancy;
+        let doing = format!("granting {own} to user {user}");
+        let statement = Statement::grant(own, Account::of(user), *access);
+        self.write(&doing, &statement).await?;
+        let privileges = privileges(*access).join(", ");
+        Ok(vec![Step::AccessGranted(format!(
+            "{privileges} on {own}.*"
+        ))])
     }
 
     /// Makes the account anew, and with it without roles: only who administers a role may revoke it.
     async fn recreate(
         &mut self,
-        user: &User,
+        tenancy: &Tenancy,
         (password, own): (&Secret, &Pattern),
     ) -> Result<(), Error> {
+        let (user, access) = (&tenancy.user, tenancy.access);
         let (doing, account) = (format!("creating user {user} anew"), Account::of(user));
         for statement in [
             Statement::drop_user(account),
             Statement::create_user(account, password.expose()),
-            Statement::grant(own, account),
+            Statement::grant(own, account, access),
         ] {
             self.write(&doing, &statement).await?;
         }
@@ -249,19 +273,72 @@ impl Session<'_> {
         Ok(steps.collect())
     }
 
-    /// Ends the connections of the tenant's user. Where the server has users of this name for other hosts, only those
-    /// that use the tenant's database: the others may be another application's.
-    async fn end_sessions(&mut self, tenancy: &Tenancy, observed: &Observed) -> Result<(), Error> {
+    /// Refuses a transfer unless schema and user are recorded as the tenant's.
+    pub(super) async fn require_own(&mut self, tenancy: &Tenancy) -> Result<(), Error> {
+        let own = Pattern::of(&tenancy.schema, self.facts.literal_patterns);
+        let (_, standings) = self.observe(tenancy, &own).await?;
+        if standings.are_own() {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            site: self.site(format!("transferring schema {}", tenancy.schema)),
+            reason: "no record says that schema and user are this tenant's; it is set up first"
+                .to_owned(),
+        })
+    }
+
+    /// Ends the connections of the tenant's user that are open now, and waits until they are gone.
+    pub(super) async fn end_all_sessions(&mut self, tenancy: &Tenancy) -> Result<(), Error> {
+        let observed = Observed::read(self, tenancy).await?;
+        let ended = self.end_sessions(tenancy, &observed).await?;
+        let doing = format!("ending connections of user {}", tenancy.user);
+        let until = Instant::now() + SESSIONS_END;
+        loop {
+            let open = self.sessions(tenancy).await?;
+            if !open.iter().any(|(id, ..)| ended.contains(id)) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Error::Unreachable {
+                    site: self.site(doing),
+                    cause: format!(
+                        "they did not end within {} s, as a large transaction that is undone does not",
+                        SESSIONS_END.as_secs()
+                    ),
+                });
+            }
+            sleep(SESSIONS_POLL).await;
+        }
+    }
+
+    async fn sessions(&mut self, tenancy: &Tenancy) -> Result<Vec<Opened>, Error> {
+        let user = tenancy.user.as_str();
+        let doing = format!("reading connections of user {user}");
+        let all: Vec<Opened> = self.rows(&doing, SESSIONS, (user,)).await?;
+        Ok(all
+            .into_iter()
+            .filter(|(_, name, _)| name == user)
+            .collect())
+    }
+
+    /// Ends the connections of the tenant's user, and returns their numbers. Where the server has users of this name
+    /// for other hosts, only those that use the tenant's database: the others may be another application's.
+    async fn end_sessions(
+        &mut self,
+        tenancy: &Tenancy,
+        observed: &Observed,
+    ) -> Result<Vec<u64>, Error> {
         let (schema, user) = (tenancy.schema.as_str(), tenancy.user.as_str());
         let doing = format!("ending connections of user {user}");
-        let all: Vec<(u64, String, Option<String>)> = self.rows(&doing, SESSIONS, (user,)).await?;
-        let own = all.into_iter().filter(|(_, name, database)| {
-            name == user && (observed.other_hosts.is_empty() || database.as_deref() == Some(schema))
+        let all = self.sessions(tenancy).await?;
+        let own = all.into_iter().filter(|(_, _, database)| {
+            observed.other_hosts.is_empty() || database.as_deref() == Some(schema)
         });
-        for (id, ..) in own {
-            self.write_unless(&[NO_THREAD], &doing, &Statement::kill(id))
+        let own: Vec<u64> = own.map(|(id, ..)| id).collect();
+        for id in &own {
+            self.write_unless(&[NO_THREAD], &doing, &Statement::kill(*id))
                 .await?;
         }
-        Ok(())
+        Ok(own)
     }
 }

@@ -18,6 +18,7 @@ mod server;
 #[path = "../kit/stranger.rs"]
 mod stranger;
 mod tls;
+mod transfer;
 
 use kamaji_datastore::{DataStore, Driver, Item, Owner, Secret, Step, Tenancy};
 

@@ -1,0 +1,247 @@
+//! Connection of a transfer as one user, opened by the first request and again after it broke.
+
+use std::time::Duration;
+
+use kamaji_core::endpoint::HostPort;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error as ClientError, Opts, OptsBuilder, Params, Row};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use super::super::answer::Failure;
+use super::super::dial::dial;
+use super::super::sql::Statement;
+use crate::error::{Error, Site};
+
+/// Time limit of a request that reads or writes one batch.
+const CALL: Duration = Duration::from_secs(30);
+/// Time limit of a request that reads or changes the whole table.
+const SCAN: Duration = Duration::from_mins(2);
+/// Largest packet in bytes that a transfer takes or sends: a value of kine's table always fits.
+const PACKET: usize = 32 << 20;
+/// Numbers of errors after which the connection is gone: it was ended, or the server is about to stop.
+const ENDED: [u16; 3] = [1053, 1317, 1927];
+
+/// A connection of one user to one endpoint.
+pub(super) struct Link {
+    endpoint: HostPort,
+    options: Opts,
+    store: String,
+    conn: Option<Conn>,
+}
+
+/// A request that failed.
+struct Failed {
+    failure: Failure,
+    /// Number of the server's error, or 0.
+    number: u16,
+    /// True if the connection is gone and the request was not what ended it.
+    broken: bool,
+}
+
+impl Link {
+    /// Prepares a connection; nothing is dialled yet. The store is that of `site`.
+    pub(super) fn new(endpoint: &HostPort, options: OptsBuilder, site: Site) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            options: options.max_allowed_packet(Some(PACKET)).into(),
+            store: site.store,
+            conn: None,
+        }
+    }
+
+    /// The site of an operation, for errors.
+    pub(super) fn site(&self, doing: impl Into<String>) -> Site {
+        Site {
+            store: self.store.clone(),
+            doing: doing.into(),
+        }
+    }
+
+    /// Error of an answer that cannot be used.
+    pub(super) fn unexpected(&self, doing: &str, cause: impl Into<String>) -> Error {
+        Error::Protocol {
+            site: self.site(doing),
+            cause: cause.into(),
+        }
+    }
+
+    /// Rows of a query, or nothing where the server answers with one of the errors `harmless`. Asked again once if the
+    /// connection had been ended.
+    pub(super) async fn rows_unless(
+        &mut self,
+        harmless: &[u16],
+        (doing, query): (&str, &str),
+        parameters: impl Into<Params> + Send,
+    ) -> Result<Option<Vec<Row>>, Error> {
+        let parameters = parameters.into();
+        let mut answer = self.rows_once(query, &parameters).await;
+        if answer.as_ref().is_err_and(|failed| failed.broken) {
+            answer = self.rows_once(query, &parameters).await;
+        }
+        self.unless(harmless, doing, answer)
+    }
+
+    /// Rows of a query.
+    pub(super) async fn rows(
+        &mut self,
+        request: (&str, &str),
+        parameters: impl Into<Params> + Send,
+    ) -> Result<Vec<Row>, Error> {
+        let rows = self.rows_unless(&[], request, parameters).await?;
+        Ok(rows.unwrap_or_default())
+    }
+
+    /// Rows of a query in a transaction, which a new connection would be without.
+    pub(super) async fn rows_in_transaction(
+        &mut self,
+        (doing, query): (&str, &str),
+        parameters: impl Into<Params> + Send,
+    ) -> Result<Vec<Row>, Error> {
+        let answer = self.rows_once(query, &parameters.into()).await;
+        let rows = self.unless(&[], doing, answer)?;
+        Ok(rows.unwrap_or_default())
+    }
+
+    /// Opens the connection anew if it was ended while nobody used it.
+    pub(super) async fn awake(&mut self) -> Result<(), Error> {
+        self.rows(("connecting", "SELECT 1"), ()).await.map(drop)
+    }
+
+    /// Folds the rows of a query over the whole table one by one; nothing where the server answers with one of the
+    /// errors `harmless`.
+    pub(super) async fn fold_unless<T: Send>(
+        &mut self,
+        harmless: &[u16],
+        (doing, query): (&str, &str),
+        (init, fold): (T, impl FnMut(T, Row) -> T + Send),
+    ) -> Result<Option<T>, Error> {
+        self.awake().await?;
+        let answer = match self.take().await {
+            Ok(mut conn) => {
+                let request = timeout(SCAN, conn.exec_fold(query, (), init, fold)).await;
+                self.keep(conn, request, SCAN)
+            }
+            Err(failed) => Err(failed),
+        };
+        self.unless(harmless, doing, answer)
+    }
+
+    /// Changes rows, and returns their number.
+    pub(super) async fn change(
+        &mut self,
+        (doing, query): (&str, &str),
+        parameters: impl Into<Params> + Send,
+    ) -> Result<u64, Error> {
+        let answer = match self.take().await {
+            Ok(mut conn) => {
+                let request = timeout(CALL, conn.exec_drop(query, parameters.into())).await;
+                let changed = conn.affected_rows();
+                let answer = self.keep(conn, request, CALL);
+                answer.map(|()| changed)
+            }
+            Err(failed) => Err(failed),
+        };
+        let changed = self.unless(&[], doing, answer)?;
+        Ok(changed.unwrap_or_default())
+    }
+
+    /// Executes a statement; false where the server answers with one of the errors `harmless`.
+    pub(super) async fn run_unless(
+        &mut self,
+        harmless: &[u16],
+        doing: &str,
+        statement: &Statement,
+    ) -> Result<bool, Error> {
+        let answer = match self.take().await {
+            Ok(mut conn) => {
+                let request = timeout(SCAN, conn.query_drop(statement.as_str())).await;
+                self.keep(conn, request, SCAN)
+            }
+            Err(failed) => Err(failed),
+        };
+        let done = self.unless(harmless, doing, answer)?;
+        Ok(done.is_some())
+    }
+
+    /// Executes a statement within the time limit of a whole table.
+    pub(super) async fn run(&mut self, doing: &str, statement: &Statement) -> Result<(), Error> {
+        self.run_unless(&[], doing, statement).await.map(drop)
+    }
+
+    /// Ends the connection, and with it an open transaction.
+    pub(super) fn close(&mut self) {
+        self.conn = None;
+    }
+
+    async fn rows_once(&mut self, query: &str, parameters: &Params) -> Result<Vec<Row>, Failed> {
+        let mut conn = self.take().await?;
+        let request = timeout(CALL, conn.exec(query, parameters.clone())).await;
+        self.keep(conn, request, CALL)
+    }
+
+    async fn take(&mut self) -> Result<Conn, Failed> {
+        if let Some(conn) = self.conn.take() {
+            return Ok(conn);
+        }
+        let dialled = dial(&self.endpoint, self.options.clone()).await;
+        dialled.map_err(|(failure, number)| Failed {
+            failure,
+            number,
+            broken: false,
+        })
+    }
+
+    /// Keeps the connection after an answer of the server, and closes it after anything else: what the server still
+    /// does for it ends with it.
+    fn keep<T>(
+        &mut self,
+        conn: Conn,
+        request: Result<Result<T, ClientError>, Elapsed>,
+        limit: Duration,
+    ) -> Result<T, Failed> {
+        let endpoint = &self.endpoint;
+        let error = match request {
+            Ok(Ok(value)) => {
+                self.conn = Some(conn);
+                return Ok(value);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let words = format!("{endpoint} gave no answer within {} s", limit.as_secs());
+                return Err(Failed {
+                    failure: Failure::Unreachable(words),
+                    number: 0,
+                    broken: false,
+                });
+            }
+        };
+        let failure = Failure::of(endpoint, &error);
+        let (number, broken) = match &error {
+            ClientError::Server(answer) => (answer.code, ENDED.contains(&answer.code)),
+            ClientError::Io(_) => (0, true),
+            _ => (0, false),
+        };
+        if number != 0 && !broken {
+            self.conn = Some(conn);
+        }
+        Err(Failed {
+            failure,
+            number,
+            broken,
+        })
+    }
+
+    fn unless<T>(
+        &self,
+        harmless: &[u16],
+        doing: &str,
+        answer: Result<T, Failed>,
+    ) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(value) => Ok(Some(value)),
+            Err(failed) if harmless.contains(&failed.number) => Ok(None),
+            Err(failed) => Err(failed.failure.into_error(self.site(doing))),
+        }
+    }
+}
