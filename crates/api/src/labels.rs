@@ -55,6 +55,12 @@ pub const API_SERVER_ARGS: &str = "kube-apiserver.kamaji.clastix.io/args";
 pub const STORAGE_CONFIG: &str = "storage.kamaji.clastix.io/config";
 /// Annotation of the pod template with the checksum of the datastore certificate.
 pub const STORAGE_CERTIFICATE: &str = "storage.kamaji.clastix.io/certificate";
+/// Annotation of a tenant whose data `kamaji snapshot restore` writes: no pod of its control plane runs. The
+/// value identifies the snapshot.
+pub const RESTORING: &str = "kamaji.clastix.io/restoring";
+/// Annotation of a clone until it is released: its API server runs without admission webhooks, scheduler and
+/// controller manager, whatever the value.
+pub const FENCED: &str = "kamaji.clastix.io/fenced";
 
 /// Annotation with the number of the pod template renderer: of a tenant, the one to use; of a
 /// Deployment, the one that wrote it.

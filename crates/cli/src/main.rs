@@ -7,6 +7,7 @@ mod manager;
 mod process;
 mod provider;
 mod render;
+mod snapshot;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +32,8 @@ enum Command {
     Crds,
     /// Print the objects that the operator plans for the given TenantControlPlanes, without a cluster.
     Render(render::Arguments),
+    /// Save, verify, list and restore snapshots of single tenants.
+    Snapshot(snapshot::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,5 +42,6 @@ fn main() -> anyhow::Result<()> {
         Command::Provider(arguments) => provider::run(*arguments),
         Command::Crds => crds::print(),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(arguments),
     }
 }

@@ -3,12 +3,14 @@
 //! Every mistake in a tenant's own text is found by [`Tenant::parse`], so that rendering cannot fail afterwards.
 
 mod error;
+mod hold;
 mod mended;
 mod network;
 mod parsed;
 mod version;
 
 pub use error::ParseError;
+pub use hold::Hold;
 pub use kamaji_api::NEWEST_MINOR;
 pub use mended::Mended;
 pub use network::{Network, default_dns, first_address};

@@ -331,7 +331,8 @@ fn tenancy(store: &ResolvedDataStore, binding: &Binding) -> Result<Tenancy, Data
     })
 }
 
-fn connection(store: &ResolvedDataStore) -> Result<Connection, DatabaseError> {
+/// Connection to a DataStore as its administrator.
+pub fn connection(store: &ResolvedDataStore) -> Result<Connection, DatabaseError> {
     let endpoints = store
         .endpoints
         .iter()

@@ -2,7 +2,7 @@
 
 mod claims;
 pub mod context;
-mod databases;
+pub mod databases;
 mod deletion;
 mod expiry_metrics;
 mod failure;

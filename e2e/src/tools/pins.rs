@@ -128,6 +128,17 @@ const NATS: Tool = Tool {
     )],
 };
 
+/// S3-compatible server of the tests of snapshots.
+const VERSITYGW: Tool = Tool {
+    dir: "versitygw",
+    module: "github.com/versity/versitygw",
+    binaries: &[(
+        "versitygw",
+        "github.com/versity/versitygw/cmd/versitygw",
+        None,
+    )],
+};
+
 pub(super) const CLUSTER_API: Tool = Tool {
     dir: "cluster-api",
     module: "sigs.k8s.io/cluster-api",
@@ -147,7 +158,7 @@ pub(super) const CLUSTER_API: Tool = Tool {
 };
 
 /// Binaries of a testbed without Cluster API.
-pub(super) const ALL: [&Tool; 7] = [
+pub(super) const ALL: [&Tool; 8] = [
     &ETCD,
     &KUBERNETES,
     &CONTAINERD,
@@ -155,4 +166,5 @@ pub(super) const ALL: [&Tool; 7] = [
     &COREDNS,
     &KINE,
     &NATS,
+    &VERSITYGW,
 ];

@@ -60,6 +60,8 @@ reasons! {
         ReplicasReady,
         /// The tenant asks for no replicas.
         Sleeping,
+        /// The tenant's data is being restored from a snapshot.
+        Restoring,
         /// The control plane or its certificates can be used.
         Available,
         /// Pods of an older template are being replaced.
@@ -304,6 +306,7 @@ impl Reason {
                 | Self::NotReconciledYet
                 | Self::NoReplicaReady
                 | Self::Sleeping
+                | Self::Restoring
         )
     }
 }

@@ -45,6 +45,23 @@ fn write_limited_phase_is_reported_only_while_the_limit_exists_in_the_tenant_clu
 }
 
 #[test]
+fn a_tenant_whose_data_is_being_restored_says_so_and_a_fenced_one_is_available() {
+    let marked = |annotation: &str| {
+        let mut fixture = settled(json!({}));
+        let annotations = fixture.object.metadata.annotations.get_or_insert_default();
+        annotations.insert(annotation.to_owned(), "x".to_owned());
+        let made = plan(&fixture).unwrap();
+        fixture.deployment = pods(&made, |replicas| replicas);
+        plan(&fixture).unwrap()
+    };
+    let restoring = marked(kamaji_api::labels::RESTORING);
+    let available = condition_of(&restoring, "ControlPlaneAvailable");
+    assert_eq!((available.0, available.1), ("False", "Restoring"));
+    let fenced = marked(kamaji_api::labels::FENCED);
+    assert_eq!(condition_of(&fenced, "ControlPlaneAvailable").0, "True");
+}
+
+#[test]
 fn refused_upgrade_keeps_the_installed_version_and_plans_the_rest() {
     let mut fixture = settled(json!({"spec": {"kubernetes": {"version": "v1.34.0"}}}));
     let resources = fixture

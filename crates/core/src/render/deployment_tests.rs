@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     object::{CONTENT_HASH, Object},
     render::fixture::{Fixture, checksums, store},
+    tenant::Hold,
 };
 
 fn rendered(fixture: &Fixture) -> Deployment {
@@ -223,6 +224,36 @@ fn a_sleeping_tenant_has_no_replicas() {
     assert_eq!(
         rendered(&fixture).spec.and_then(|spec| spec.replicas),
         Some(0)
+    );
+}
+
+#[test]
+fn a_tenant_whose_data_is_being_restored_has_no_replicas() {
+    let mut fixture = Fixture::with(json!({"controlPlane": {"deployment": {"replicas": 3}}}));
+    fixture.tenant.hold = Hold::Restoring;
+    let replicas = rendered(&fixture).spec.and_then(|spec| spec.replicas);
+    assert_eq!(replicas, Some(0));
+}
+
+#[test]
+fn a_fenced_tenant_runs_its_api_server_alone_and_without_webhooks() {
+    let plugins = ["NodeRestriction", "ValidatingAdmissionWebhook"];
+    let mut fixture = Fixture::with(json!({"kubernetes": {"admissionControllers": plugins}}));
+    let free = containers(&fixture);
+    assert!(free.contains(&"kube-scheduler".to_owned()), "{free:?}");
+    fixture.tenant.hold = Hold::Fenced;
+    assert_eq!(containers(&fixture), ["kube-apiserver"]);
+    let args = pod(&fixture).containers.remove(0).args.unwrap_or_default();
+    let of_plugins: Vec<_> = args
+        .iter()
+        .filter(|arg| arg.contains("admission-plugins"))
+        .collect();
+    assert_eq!(
+        of_plugins,
+        [
+            "--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
+            "--enable-admission-plugins=NodeRestriction",
+        ]
     );
 }
 

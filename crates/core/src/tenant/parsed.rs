@@ -12,6 +12,7 @@ use kamaji_api::{
 
 use super::{
     error::ParseError,
+    hold::Hold,
     network::{Network, network},
     version::Version,
 };
@@ -32,6 +33,8 @@ pub struct Tenant {
     pub uid: String,
     /// The object's `metadata.generation`; 0 if it has none.
     pub generation: i64,
+    /// Parts of the control plane that may run.
+    pub hold: Hold,
     /// Names of the tenant's objects in the management cluster.
     pub names: Names,
     /// Kubernetes version of the control plane.
@@ -63,6 +66,7 @@ impl Tenant {
                 .ok_or(ParseError::Metadata("namespace"))?,
             uid: meta.uid.clone().ok_or(ParseError::Metadata("uid"))?,
             generation: meta.generation.unwrap_or_default(),
+            hold: Hold::of(meta),
             version: Version::parse(&object.spec.kubernetes.version)?,
             network: network(&object.spec)?,
             spec: object.spec.clone(),
@@ -87,8 +91,12 @@ impl Tenant {
         Version::installed(&self.status)
     }
 
-    /// Returns the desired replicas, 2 by default; 0 means that the control plane sleeps.
+    /// Returns the desired replicas, 2 by default; 0 means that the control plane sleeps, or that its data is being
+    /// restored.
     pub fn replicas(&self) -> i32 {
+        if self.hold == Hold::Restoring {
+            return 0;
+        }
         self.spec.control_plane.deployment.replicas.unwrap_or(2)
     }
 

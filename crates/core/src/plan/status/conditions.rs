@@ -3,10 +3,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kamaji_api::{
     condition::{self, ConditionType, Reason},
+    labels,
     tenant::TenantControlPlaneStatus,
 };
 
-use crate::plan::builder::PlanBuilder;
+use crate::{plan::builder::PlanBuilder, tenant::Hold};
 
 pub(super) fn conditions(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     use ConditionType as C;
@@ -96,6 +97,15 @@ fn available(builder: &PlanBuilder) -> Condition {
         )
     };
     let deployment = format!("{}/{}", tenant.namespace, tenant.names.control_plane());
+    if tenant.hold == Hold::Restoring {
+        return no(
+            Reason::Restoring,
+            format!(
+                "its data is being restored from a snapshot: wait for `kamaji snapshot restore` to end; if it was interrupted, run it again. The annotation {} must not be removed before the data is whole",
+                labels::RESTORING
+            ),
+        );
+    }
     if tenant.replicas() == 0 {
         return no(
             Reason::Sleeping,

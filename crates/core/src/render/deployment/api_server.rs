@@ -15,7 +15,7 @@ use super::{
 use crate::{
     data_store::ResolvedDataStore,
     render::{facts::Facts, renderer::Change},
-    tenant::Tenant,
+    tenant::{Hold, Tenant},
 };
 
 /// Flag of the egress selector, which the operator sets while the addon konnectivity is on.
@@ -77,6 +77,9 @@ const SAFE_DEFAULTS: [&str; 6] = [
     "--requestheader-username-headers=X-Remote-User",
 ];
 
+/// Admission plugins that call webhooks; a clone has none of them until it is released.
+const WEBHOOKS: [&str; 2] = ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"];
+
 const AUTHORIZATION_MODE: &str = "--authorization-mode=Node,RBAC";
 
 const EGRESS: &str = "--egress-selector-config-file=/etc/kubernetes/konnectivity/configurations/egress-selector-configuration.yaml";
@@ -121,6 +124,10 @@ pub fn args(facts: &Facts) -> Vec<String> {
         .chain(reconciler)
         .filter(|arg| !given.contains(&name(arg)));
     ours.extend(defaults);
+    // Beside a user's flag of the same name: kube-apiserver takes the plugins of both.
+    if facts.tenant.hold == Hold::Fenced {
+        ours.push(flag("--disable-admission-plugins", WEBHOOKS.join(",")));
+    }
     ours.sort();
     ours.extend(
         user.iter()
@@ -152,10 +159,12 @@ fn managed(facts: &Facts) -> Vec<String> {
         "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt".to_owned(),
         "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key".to_owned(),
     ];
+    let fenced = tenant.hold == Hold::Fenced;
     let plugins = kubernetes
         .admission_controllers
         .iter()
-        .map(|plugin| plugin.as_str());
+        .map(|plugin| plugin.as_str())
+        .filter(|plugin| !(fenced && WEBHOOKS.contains(plugin)));
     args.extend(listed("--enable-admission-plugins", plugins));
     let types = kubernetes
         .kubelet

@@ -16,7 +16,7 @@ use crate::{
         user,
     },
     secret_role::{PodChecksum, SecretRole},
-    tenant::Tenant,
+    tenant::{Hold, Tenant},
 };
 
 /// Renders the pod template. A changed checksum rolls the pods.
@@ -109,11 +109,13 @@ fn containers(facts: &Facts) -> Vec<Container> {
     // A container named `kine` sets the image of kine and is no container of its own.
     let user = user.iter().filter(|container| container.name != kine::NAME);
     let mut containers: Vec<Container> = user.cloned().map(complete).collect();
-    containers.extend([
-        api_server::container(facts),
-        scheduler::container(facts),
-        controller_manager::container(facts),
-    ]);
+    containers.push(api_server::container(facts));
+    if facts.tenant.hold != Hold::Fenced {
+        containers.extend([
+            scheduler::container(facts),
+            controller_manager::container(facts),
+        ]);
+    }
     containers.extend(kine::container(facts));
     containers.extend(konnectivity::container(facts.tenant));
     containers

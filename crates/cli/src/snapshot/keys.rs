@@ -1,0 +1,72 @@
+//! Flags with the keys of snapshots. A passphrase is read from the environment, since arguments are shown to every
+//! process of a machine.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use kamaji_snapshot::{Keys, Seal, limits};
+
+/// Variable with the passphrase of a snapshot.
+const PASSPHRASE: &str = "KAMAJI_SNAPSHOT_PASSPHRASE";
+
+fn passphrase() -> Option<String> {
+    std::env::var(PASSPHRASE)
+        .ok()
+        .filter(|text| !text.is_empty())
+}
+
+/// Encryption of a snapshot that is written.
+#[derive(clap::Args)]
+pub struct SealFlags {
+    /// Public key (age1...) that the snapshot is encrypted for; may be given several times. Without one, the
+    /// passphrase in KAMAJI_SNAPSHOT_PASSPHRASE encrypts it
+    #[arg(long)]
+    recipient: Vec<String>,
+    /// Write the snapshot without encryption: whoever reads it has the keys of the tenant's authorities
+    #[arg(long, conflicts_with = "recipient")]
+    plain: bool,
+}
+
+impl SealFlags {
+    /// The encryption that the flags ask for.
+    pub fn seal(&self) -> anyhow::Result<Seal> {
+        if self.plain {
+            return Ok(Seal::Plain);
+        }
+        if !self.recipient.is_empty() {
+            return Ok(Seal::recipients(self.recipient.iter().map(String::as_str))?);
+        }
+        match passphrase() {
+            Some(text) => Ok(Seal::passphrase(text)),
+            None => bail!(
+                "a snapshot holds the keys of the tenant's authorities and is encrypted: give --recipient age1..., or a passphrase in {PASSPHRASE}, or --plain"
+            ),
+        }
+    }
+}
+
+/// Keys and bounds of a snapshot that is read.
+#[derive(clap::Args)]
+pub struct KeyFlags {
+    /// File of age-keygen with a key that opens the snapshot; may be given several times. A passphrase is read
+    /// from KAMAJI_SNAPSHOT_PASSPHRASE
+    #[arg(long)]
+    identity: Vec<PathBuf>,
+    /// Most bytes of the snapshot after decompression
+    #[arg(long, default_value_t = limits::DATA)]
+    pub max_data: u64,
+}
+
+impl KeyFlags {
+    /// The keys that were given.
+    pub fn keys(&self) -> anyhow::Result<Keys> {
+        let mut keys = Keys::default();
+        for path in &self.identity {
+            keys.add_file(path)?;
+        }
+        if let Some(text) = passphrase() {
+            keys.add_passphrase(text);
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,321 @@
+//! `kamaji snapshot restore`: writes a snapshot into a datastore, as the same tenant or as a clone.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kamaji_api::{datastore::Driver, labels, tenant::TenantControlPlane};
+use kamaji_core::names::Names;
+use kamaji_snapshot::{Checked, Keys, SnapshotFile, is_dropped, restore as transfer, root};
+
+use crate::duration::seconds;
+
+use super::{
+    cluster::{Cluster, ClusterFlags, Key, require_reconciled},
+    keys::KeyFlags,
+    location::Location,
+    objects::{self, Desired},
+    sleep::asleep,
+    tenant::{Located, locate},
+    verify::describe,
+};
+
+/// Arguments of `kamaji snapshot restore`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// File, or object in an object store (s3://BUCKET/NAME)
+    location: String,
+    /// Restore as a clone of this NAMESPACE/NAME, with keys of its own
+    #[arg(long = "as")]
+    clone: Option<Key>,
+    /// DataStore of a tenant that is created; by default the one that the snapshot names
+    #[arg(long)]
+    data_store: Option<String>,
+    /// Replace the data of the tenant that exists and that the snapshot is of
+    #[arg(long, conflicts_with_all = ["clone", "data_store"])]
+    replace: bool,
+    /// Longest wait for the operator
+    #[arg(long, default_value = "5m", value_parser = seconds)]
+    timeout: Duration,
+    #[command(flatten)]
+    keys: KeyFlags,
+    #[command(flatten)]
+    cluster: ClusterFlags,
+}
+
+/// Restores a snapshot that is whole. Nothing is written before all of it was read and checked.
+pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (keys, most) = (arguments.keys.keys()?, arguments.keys.max_data);
+    let file = Location::parse(&arguments.location)?.open(most).await?;
+    let keep = keep(arguments.clone.is_some());
+    let checked = file.check(&keys, most, &keep);
+    let checked = checked.with_context(|| arguments.location.clone())?;
+    describe(&checked);
+    let cluster = Cluster::connect(&arguments.cluster).await?;
+    let target = Target::choose(arguments, &checked, &cluster).await?;
+    Box::pin(target.prepare(&checked, &cluster)).await?;
+    let object = asleep(&cluster, &target.key, arguments.timeout).await?;
+    require_mark(&object, &target)?;
+    let located = locate(&cluster, &object).await?;
+    let floor = target.floor(&checked, &located).await?;
+    let source = Source {
+        file: &file,
+        keys: &keys,
+        most,
+    };
+    Box::pin(write(source, checked, located, (&keep, floor))).await?;
+    // The object may have changed meanwhile, in its status for example.
+    let object = cluster.tenant(&target.key).await?;
+    require_mark(&object, &target)?;
+    cluster
+        .annotate(&object, &[(labels::RESTORING, None)])
+        .await?;
+    target.report();
+    Ok(())
+}
+
+/// Choice of the keys that are restored.
+type Keep<'a> = &'a dyn Fn(&[u8]) -> bool;
+
+/// Keys that are restored: all, or those that a clone gets.
+fn keep(clone: bool) -> impl Fn(&[u8]) -> bool {
+    move |key| !(clone && is_dropped(key))
+}
+
+/// File of a restore.
+struct Source<'a> {
+    file: &'a SnapshotFile,
+    keys: &'a Keys,
+    most: u64,
+}
+
+async fn write(
+    source: Source<'_>,
+    checked: Checked,
+    located: Located,
+    (keep, floor): (Keep<'_>, i64),
+) -> anyhow::Result<()> {
+    let to = root(located.store.driver, located.tenancy.schema.as_str());
+    transfer::require_readable(&checked, &to)?;
+    let target = transfer::Target {
+        writer: located.database.writer(&located.tenancy).await?,
+        reader: located.database.reader(&located.tenancy).await?,
+        floor,
+    };
+    let source = transfer::Source {
+        file: source.file,
+        keys: source.keys,
+        data: source.most,
+        checked,
+        keep,
+    };
+    let state = transfer::restore(source, target).await?;
+    println!(
+        "restored   {} keys into {}, equal by count and hash: {}",
+        state.keys(),
+        located.store.name,
+        state.digest()
+    );
+    Ok(())
+}
+
+/// Way in which a snapshot becomes a tenant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The tenant exists; its data is replaced.
+    Replace,
+    /// The tenant is created again, with its own keys.
+    Again,
+    /// Another tenant is created, with keys of its own.
+    Clone,
+}
+
+/// Tenant that a snapshot is restored as.
+struct Target {
+    key: Key,
+    way: Way,
+    data_store: Option<String>,
+    /// Value of the annotation that marks this restore: the beginning of the snapshot's hash.
+    mark: String,
+    /// The tenant, if it exists: to be replaced, or left by a restore of the same snapshot that was interrupted.
+    existing: Option<TenantControlPlane>,
+}
+
+impl Target {
+    async fn choose(
+        arguments: &Arguments,
+        checked: &Checked,
+        cluster: &Cluster,
+    ) -> anyhow::Result<Self> {
+        let tenant = &checked.header.tenant;
+        let original = Key {
+            namespace: tenant.namespace.clone(),
+            name: tenant.name.clone(),
+        };
+        let mark = checked.footer.digest.chars().take(16).collect::<String>();
+        let key = arguments.clone.clone().unwrap_or(original);
+        let existing = cluster.find(&key).await?;
+        let way = way(arguments, &tenant.tenant, existing.as_ref(), &mark)
+            .with_context(|| format!("restoring {key}"))?;
+        Ok(Self {
+            key,
+            way,
+            data_store: arguments.data_store.clone(),
+            mark,
+            existing,
+        })
+    }
+
+    /// Marks the tenant that exists, or creates it; its control plane does not run from then on.
+    async fn prepare(&self, checked: &Checked, cluster: &Cluster) -> anyhow::Result<()> {
+        if let Some(existing) = &self.existing {
+            require_reconciled(existing, &self.key)?;
+            // A tenant that was created by an earlier run may not be set up yet.
+            if self.way == Way::Replace {
+                let located = locate(cluster, existing).await?;
+                let to = root(located.store.driver, located.tenancy.schema.as_str());
+                transfer::require_readable(checked, &to)?;
+            }
+            let mark = [(labels::RESTORING, Some(self.mark.as_str()))];
+            cluster.annotate(existing, &mark).await?;
+            return Ok(());
+        }
+        let saved = objects::tenant(&checked.objects)?;
+        let desired = objects::desired(
+            &saved,
+            &Desired {
+                key: &self.key,
+                data_store: self.data_store.as_deref(),
+                clone: self.way == Way::Clone,
+                restoring: &self.mark,
+            },
+        );
+        self.require_place(checked, &desired, cluster).await?;
+        cluster.create(&desired, true).await?;
+        if self.way == Way::Again {
+            for secret in objects::authorities(&checked.objects, &self.key)? {
+                cluster.create_secret(&secret).await?;
+            }
+        } else {
+            self.require_no_authorities(cluster).await?;
+        }
+        cluster.create(&desired, false).await
+    }
+
+    /// Refuses a clone that the operator would give authorities which exist already.
+    async fn require_no_authorities(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        let namespace = &self.key.namespace;
+        for name in Names::of(&self.key.name).authorities() {
+            if cluster.secret(namespace, &name).await?.is_some() {
+                bail!(
+                    "the Secret {namespace}/{name} exists, and the clone would get its keys: delete it, or give another name by --as"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a DataStore that cannot take the snapshot, before anything is created.
+    async fn require_place(
+        &self,
+        checked: &Checked,
+        desired: &TenantControlPlane,
+        cluster: &Cluster,
+    ) -> anyhow::Result<()> {
+        let name = desired.spec.data_store.as_deref().unwrap_or_default();
+        let store = cluster
+            .store(name)
+            .await
+            .context("give another one by --data-store")?;
+        if store.driver == Driver::Nats {
+            bail!(
+                "the DataStore {name} has the driver NATS, whose data cannot be restored: give one of another driver by --data-store"
+            );
+        }
+        // Without a schema in the spec it is the uid, which no other tenant has.
+        let schema = desired.spec.data_store_schema.as_deref().unwrap_or("UID");
+        transfer::require_readable(checked, &root(store.driver, schema))?;
+        Ok(())
+    }
+
+    /// Revision that the tenant's next write has to exceed, so that no client is shown an older state as a newer one.
+    async fn floor(&self, checked: &Checked, located: &Located) -> anyhow::Result<i64> {
+        let saved = checked.footer.revision;
+        Ok(match (self.way, located.store.driver) {
+            // Nobody has seen a revision of a clone, and the keys of an etcd get new ones.
+            (Way::Clone, Driver::Etcd) => 0,
+            (Way::Replace, _) => {
+                let mut reader = located.database.reader(&located.tenancy).await?;
+                saved.max(reader.revision().await?)
+            }
+            (Way::Clone | Way::Again, _) => saved,
+        })
+    }
+
+    fn report(&self) {
+        let key = &self.key;
+        match self.way {
+            Way::Clone => println!(
+                "{key} starts fenced: its API server runs without admission webhooks, scheduler and controller manager do not \
+                 run. Look at it, then let it go by `kamaji snapshot release {key}`"
+            ),
+            Way::Replace | Way::Again => println!("{key} starts"),
+        }
+    }
+}
+
+/// Decides how a snapshot of the tenant with the uid `uid` is restored.
+fn way(
+    arguments: &Arguments,
+    uid: &str,
+    existing: Option<&TenantControlPlane>,
+    mark: &str,
+) -> anyhow::Result<Way> {
+    let created = if arguments.clone.is_some() {
+        Way::Clone
+    } else {
+        Way::Again
+    };
+    let Some(existing) = existing else {
+        if arguments.replace {
+            bail!(
+                "--replace is given, and there is no such TenantControlPlane: leave it out to create it"
+            );
+        }
+        return Ok(created);
+    };
+    let is_original = existing.metadata.uid.as_deref() == Some(uid);
+    let annotations = existing.metadata.annotations.as_ref();
+    let marked = annotations.and_then(|all| all.get(labels::RESTORING));
+    if !is_original && marked.map(String::as_str) == Some(mark) {
+        return Ok(created);
+    }
+    if !is_original || arguments.clone.is_some() {
+        bail!(
+            "a TenantControlPlane of this name exists, and it is not the one of the snapshot (uid {uid}): give another name by --as"
+        );
+    }
+    if !arguments.replace {
+        bail!(
+            "the tenant exists: --replace replaces all of its data by that of the snapshot; --as NAMESPACE/NAME makes a clone"
+        );
+    }
+    Ok(Way::Replace)
+}
+
+/// Refuses to write unless the tenant is marked as restored from this snapshot, so that no pod of it runs.
+fn require_mark(object: &TenantControlPlane, target: &Target) -> anyhow::Result<()> {
+    let annotations = object.metadata.annotations.as_ref();
+    let marked = annotations.and_then(|all| all.get(labels::RESTORING));
+    if marked == Some(&target.mark) {
+        return Ok(());
+    }
+    bail!(
+        "the annotation {} of {} was changed while it was restored: its data is not to be used; run the command again",
+        labels::RESTORING,
+        target.key
+    )
+}
+
+#[cfg(test)]
+#[path = "restore_tests.rs"]
+mod tests;

@@ -1,0 +1,237 @@
+//! Snapshots in an S3-compatible server that runs here.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests, their helpers included"
+)]
+
+use std::{
+    io::Write,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use kamaji_api::{datastore::Driver, owner::Owner};
+use kamaji_datastore::transfer::{Op, Record};
+use kamaji_snapshot::{Bucket, Encoder, Error, Header, Keys, NewFile, Seal};
+use tempfile::TempDir;
+
+/// An S3-compatible server with one bucket `backups`, which ends with the value.
+struct Server {
+    process: Child,
+    files: TempDir,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let files = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(files.path().join("data/backups")).unwrap();
+        std::fs::create_dir_all(files.path().join("metadata")).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let process = Command::new(find("versitygw"))
+            .args(["--port", &format!("127.0.0.1:{port}"), "--quiet"])
+            .arg("posix")
+            .arg("--sidecar")
+            .arg(files.path().join("metadata"))
+            .arg(files.path().join("data"))
+            .env("ROOT_ACCESS_KEY_ID", "access")
+            .env("ROOT_SECRET_ACCESS_KEY", "secret")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            process,
+            files,
+            port,
+        };
+        for _ in 0..100 {
+            if server.bucket("backups/", "secret").list().await.is_ok() {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("versitygw did not come up within 10 s");
+    }
+
+    fn bucket(&self, path: &str, secret: &str) -> Bucket {
+        let options = [
+            ("AWS_ACCESS_KEY_ID", "access"),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT", &format!("http://127.0.0.1:{}", self.port)),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("HOME", "ignored"),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Bucket::open(&format!("s3://{path}"), options).unwrap()
+    }
+}
+
+fn find(binary: &str) -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("kamaji-e2e"));
+    let built = cache
+        .and_then(|cache| std::fs::read_dir(cache).ok())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(binary))
+        .map(|entry| entry.path().join("bin"));
+    let found = variable("KAMAJI_E2E_BIN")
+        .into_iter()
+        .chain(built)
+        .map(|folder| folder.join(binary))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!("no {binary} in KAMAJI_E2E_BIN or the cache: `make tools` builds one")
+    })
+}
+
+/// A snapshot of `keys` keys whose values do not compress, 100,000 bytes each.
+fn snapshot(keys: u32) -> NewFile {
+    let header = Header {
+        tenant: Owner {
+            namespace: "ns".to_owned(),
+            name: "demo".to_owned(),
+            ..Owner::default()
+        },
+        driver: Driver::Etcd,
+        data_store: "default".to_owned(),
+        schema: "demo".to_owned(),
+        root: "/demo/".to_owned(),
+        begun: 1,
+        kubernetes: "v1.36.3".to_owned(),
+        taken: "2026-01-01T00:00:00Z".to_owned(),
+        left_out: Vec::new(),
+        encrypted: false,
+    };
+    let file = NewFile::within(&std::env::temp_dir()).unwrap();
+    let mut encoder = Encoder::create(file.writer().unwrap(), &header, &Seal::Plain).unwrap();
+    let mut state = 1u64;
+    for number in 1..=keys {
+        let noise = |_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state.to_le_bytes()[7]
+        };
+        let record = Record {
+            key: format!("configmaps/a/{number:06}").into_bytes(),
+            value: (0..100_000).map(noise).collect(),
+            created: 1,
+            modified: i64::from(number),
+            ttl: None,
+        };
+        encoder.op(&Op::Put(record)).unwrap();
+    }
+    encoder.finish(i64::from(keys)).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn a_snapshot_of_several_parts_comes_back_as_it_was_and_is_listed() {
+    let server = Server::start().await;
+    let file = snapshot(400);
+    let bytes = std::fs::read(file.path()).unwrap();
+    assert!(
+        bytes.len() > 33 << 20,
+        "{} bytes are one or two parts",
+        bytes.len()
+    );
+    let bucket = server.bucket("backups/daily/demo.snap", "secret");
+    bucket.upload(file.path()).await.unwrap();
+
+    let found = bucket.download(1 << 30).await.unwrap();
+    assert_eq!(found.length(), bytes.len() as u64);
+    let checked = found.check(&Keys::default(), 1 << 30, &|_| true).unwrap();
+    assert_eq!((checked.footer.ops, checked.footer.revision), (400, 400));
+
+    let listed = server
+        .bucket("backups/daily", "secret")
+        .list()
+        .await
+        .unwrap();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.bytes))
+        .collect();
+    assert_eq!(names, [("daily/demo.snap", bytes.len() as u64)]);
+    assert_eq!(listed[0].header.as_ref().unwrap().tenant.name, "demo");
+}
+
+#[tokio::test]
+async fn an_object_that_exists_is_not_replaced() {
+    let server = Server::start().await;
+    let bucket = server.bucket("backups/demo.snap", "secret");
+    bucket.upload(snapshot(1).path()).await.unwrap();
+    let refused = bucket.upload(snapshot(2).path()).await;
+    assert!(
+        matches!(refused, Err(Error::Location { .. })),
+        "{refused:?}"
+    );
+    let kept = bucket.download(1 << 20).await.unwrap();
+    assert_eq!(
+        kept.check(&Keys::default(), 1 << 20, &|_| true)
+            .unwrap()
+            .footer
+            .ops,
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_was_cut_or_is_too_large_or_absent_is_refused() {
+    let server = Server::start().await;
+    let bucket = server.bucket("backups/demo.snap", "secret");
+    assert!(matches!(
+        bucket.download(1 << 20).await,
+        Err(Error::Bucket { .. })
+    ));
+    let whole = std::fs::read(snapshot(1).path()).unwrap();
+    let mut cut = tempfile::NamedTempFile::new().unwrap();
+    cut.write_all(&whole[..whole.len() - 1]).unwrap();
+    bucket.upload(cut.path()).await.unwrap();
+    let found = bucket.download(1 << 20).await.unwrap();
+    assert!(found.check(&Keys::default(), 1 << 20, &|_| true).is_err());
+    assert!(matches!(
+        bucket.download(1000).await,
+        Err(Error::TooLarge { .. })
+    ));
+    // What is no snapshot is not listed as one.
+    std::fs::write(
+        server.files.path().join("data/backups/other"),
+        b"something else",
+    )
+    .unwrap();
+    let listed = server.bucket("backups/", "secret").list().await.unwrap();
+    assert_eq!(listed.len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_refused_without_showing_it() {
+    let server = Server::start().await;
+    let bucket = server.bucket("backups/demo.snap", "mistaken-secret");
+    let refused = bucket
+        .upload(snapshot(1).path())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("s3://backups/demo.snap"), "{refused}");
+    assert!(!refused.contains("mistaken-secret"), "{refused}");
+}
