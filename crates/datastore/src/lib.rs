@@ -1,9 +1,8 @@
 //! Drivers that give a tenant its share of a datastore and take it away again.
 //!
-//! One trait, [`DataStore`], which every driver implements. A
-//! [`Connection`] reaches a datastore as its administrator, a [`Tenancy`] is one tenant's share of
-//! it. Names are parsed before they get here ([`Schema`], [`User`]), so that no call can mean the
-//! whole key space or the administrator. `tests/conformance` checks what every driver promises.
+//! Every driver implements [`DataStore`]. A [`Connection`] reaches a datastore as its administrator,
+//! a [`Tenancy`] is one tenant's share of it. Names are parsed first ([`Schema`], [`User`]), so that
+//! no call can address the whole key space or the administrator. `tests/conformance` checks what every driver promises.
 
 mod change;
 mod connection;
@@ -11,6 +10,7 @@ mod driver;
 mod error;
 mod etcd;
 mod handshake;
+mod lock;
 mod mysql;
 mod nats;
 mod ownership;

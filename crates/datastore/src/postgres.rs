@@ -76,8 +76,8 @@ impl DataStore for Postgres {
         };
         self.lock(&session, tenancy).await?;
         let observed = self.claim(&session, tenancy, &mut change).await?;
-        self.destroy(&session, (&observed, tenancy), &mut change)
-            .await?;
+        let removed = self.destroy(&session, &observed, tenancy).await?;
+        change.steps.extend(removed);
         let doing = || format!("deleting the owner record of schema {}", tenancy.schema);
         let forgotten = records::forget(&session, tenancy).await;
         if !forgotten.map_err(|failure| self.pool.servers.error(doing(), failure))? {

@@ -1,10 +1,12 @@
 //! Connections that nobody uses, kept for a while.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use mysql_async::Conn;
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Time after which an idle connection is closed.
 const IDLE: Duration = Duration::from_mins(1);
@@ -23,7 +25,7 @@ pub(super) struct IdleConnections(Arc<Mutex<Vec<Idle>>>);
 impl IdleConnections {
     /// Keeps a connection for the next use.
     pub(super) fn keep(&self, conn: Conn, server: usize) {
-        let mut idle = locked(&self.0);
+        let mut idle = lock(&self.0);
         let first = idle.is_empty();
         idle.push(Idle {
             conn,
@@ -38,7 +40,7 @@ impl IdleConnections {
 
     /// Takes the connection that was used last.
     pub(super) fn take(&self) -> Option<(Conn, usize)> {
-        let idle = locked(&self.0).pop()?;
+        let idle = lock(&self.0).pop()?;
         Some((idle.conn, idle.server))
     }
 }
@@ -48,14 +50,10 @@ async fn close(list: Weak<Mutex<Vec<Idle>>>) {
     loop {
         tokio::time::sleep(IDLE).await;
         let Some(list) = list.upgrade() else { return };
-        let mut idle = locked(&list);
+        let mut idle = lock(&list);
         idle.retain(|idle| idle.since.elapsed() < IDLE);
         if idle.is_empty() {
             return;
         }
     }
-}
-
-fn locked(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! Greeting of a NATS server: the INFO line that it sends before anybody has logged in.
 //!
-//! The driver reads it by hand before it lets the client library connect: the line says what a failed connection
-//! cannot, and bounds what a server that is none may send.
+//! The driver reads the line by hand before it lets the client library connect: the line has the cause of most failed
+//! connections, and its limit stops a server of another kind that sends without end.
 
 use std::io;
 use std::time::Duration;

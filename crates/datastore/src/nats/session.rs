@@ -1,8 +1,7 @@
 //! One connection to one NATS server, which ends with its value.
 //!
-//! The client library repeats a lost connection once, in the background; what was asked meanwhile fails here at
-//! once instead of waiting for its time limit, and so does what the server forbids, since NATS answers such
-//! requests by a message that belongs to none.
+//! The client library reconnects once, in the background. Requests under way fail at once then, instead of at their
+//! time limit, and so do requests that the server forbids: NATS reports those by a message that names no request.
 
 use std::error::Error as _;
 use std::io;
@@ -67,16 +66,19 @@ pub(super) enum Unanswered {
     Invalid(String),
 }
 
+/// Event of a connection that may end a request.
 #[derive(Debug, Clone)]
-enum Trouble {
+enum Interruption {
+    /// The connection is lost.
     Lost,
+    /// The server refuses something, in its words.
     Refused(String),
 }
 
 /// A connection to one server.
 pub(super) struct Session {
     client: Client,
-    troubles: broadcast::Sender<Trouble>,
+    interruptions: broadcast::Sender<Interruption>,
     /// The server's INFO line, as of the connection's start.
     pub(super) greeting: Greeting,
 }
@@ -92,14 +94,14 @@ impl Session {
             return Err(Unusable::TooOld(format!("{endpoint}: {reason}")));
         }
         require_same_tls(endpoint, credentials, &greeting)?;
-        let (troubles, _) = broadcast::channel(16);
-        let options = options(credentials, troubles.clone());
+        let (interruptions, _) = broadcast::channel(16);
+        let options = options(credentials, interruptions.clone());
         // A name may have several addresses, each with the time limit of the library.
         let connected = timeout(CONNECT, options.connect(format!("nats://{endpoint}"))).await;
         match connected {
             Ok(Ok(client)) => Ok(Self {
                 client,
-                troubles,
+                interruptions,
                 greeting,
             }),
             Ok(Err(error)) => Err(refusal(endpoint, credentials, &error).await),
@@ -116,7 +118,7 @@ impl Session {
         subject: &str,
         request: Request,
     ) -> Result<Vec<u8>, Unanswered> {
-        let troubles = self.troubles.subscribe();
+        let interruptions = self.interruptions.subscribe();
         if self.client.connection_state() != State::Connected {
             return Err(Unanswered::Lost("the connection is lost".to_owned()));
         }
@@ -136,27 +138,35 @@ impl Session {
                     }
                     RequestErrorKind::Other => Unanswered::Lost(error.to_string()),
                 }),
-            reason = trouble(troubles, subject) => Err(reason),
+            reason = interruption(interruptions, subject) => Err(reason),
         }
     }
 }
 
-/// Waits for a trouble that concerns a request to `subject`.
-async fn trouble(mut troubles: broadcast::Receiver<Trouble>, subject: &str) -> Unanswered {
+/// Waits for an interruption that concerns a request to `subject`.
+async fn interruption(
+    mut interruptions: broadcast::Receiver<Interruption>,
+    subject: &str,
+) -> Unanswered {
     loop {
-        match troubles.recv().await {
-            Ok(Trouble::Refused(text)) if text.contains(subject) || text.contains("_INBOX") => {
+        match interruptions.recv().await {
+            Ok(Interruption::Refused(text))
+                if text.contains(subject) || text.contains("_INBOX") =>
+            {
                 return Unanswered::Denied(text);
             }
-            Ok(Trouble::Refused(_)) | Err(RecvError::Lagged(_)) => {}
-            Ok(Trouble::Lost) | Err(RecvError::Closed) => {
+            Ok(Interruption::Refused(_)) | Err(RecvError::Lagged(_)) => {}
+            Ok(Interruption::Lost) | Err(RecvError::Closed) => {
                 return Unanswered::Lost("the connection was lost".to_owned());
             }
         }
     }
 }
 
-fn options(credentials: &Credentials, troubles: broadcast::Sender<Trouble>) -> ConnectOptions {
+fn options(
+    credentials: &Credentials,
+    interruptions: broadcast::Sender<Interruption>,
+) -> ConnectOptions {
     let mut options = ConnectOptions::new()
         .name("kamaji")
         .connection_timeout(CONNECT)
@@ -165,13 +175,13 @@ fn options(credentials: &Credentials, troubles: broadcast::Sender<Trouble>) -> C
         .max_reconnects(1)
         .ignore_discovered_servers()
         .event_callback(move |event| {
-            let trouble = match event {
-                Event::Disconnected | Event::Closed => Some(Trouble::Lost),
-                Event::ServerError(ServerError::Other(text)) => Some(Trouble::Refused(text)),
+            let interruption = match event {
+                Event::Disconnected | Event::Closed => Some(Interruption::Lost),
+                Event::ServerError(ServerError::Other(text)) => Some(Interruption::Refused(text)),
                 _ => None,
             };
             // Without a request under way nobody listens.
-            let _ = trouble.map(|trouble| troubles.send(trouble));
+            let _ = interruption.map(|interruption| interruptions.send(interruption));
             std::future::ready(())
         });
     if let Some(config) = &credentials.tls {

@@ -3,9 +3,12 @@
 use std::error::Error as StdError;
 use std::io;
 
+use kamaji_core::endpoint::HostPort;
 use kamaji_core::error_chain::chain;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
+
+use crate::handshake::refusal;
 
 /// Instruction for an operator whose role is no administrator.
 pub(super) const BECOME_ADMINISTRATOR: &str =
@@ -23,7 +26,7 @@ const AFTER_AUTHENTICATION: &str = "InitializeSessionUserId";
 pub(super) enum Failure {
     /// The server gave no answer at all, or the connection was lost: diagnose the endpoint.
     Transport(String),
-    /// One side refuses the other's certificate.
+    /// One side refuses the other's certificate; the cause names the endpoint.
     TlsRefused(String),
     /// The server cannot serve for now: try another.
     Unavailable(String),
@@ -50,11 +53,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Classifies an error of the client.
-    pub(super) fn of(error: &Error) -> Self {
+    /// Classifies an error of the client of `endpoint`.
+    pub(super) fn of(endpoint: &HostPort, error: &Error) -> Self {
         match (error.as_db_error(), tls_error(error)) {
             (Some(answer), _) => Self::answered(answer),
-            (None, Some(cause)) => Self::TlsRefused(refusal(cause)),
+            (None, Some(cause)) => Self::TlsRefused(refusal(endpoint, cause)),
             (None, None) => Self::Transport(chain(error)),
         }
     }
@@ -151,27 +154,4 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
         };
     }
     None
-}
-
-/// The refusal in words, to be put after the endpoint.
-pub(super) fn refusal(error: &rustls::Error) -> String {
-    use rustls::CertificateError as Flaw;
-    match error {
-        rustls::Error::AlertReceived(alert) => {
-            format!("refused our client certificate (its alert: {alert:?})")
-        }
-        rustls::Error::InvalidCertificate(Flaw::UnknownIssuer | Flaw::BadSignature) => {
-            "has a certificate that is not signed by the certificate authority".to_owned()
-        }
-        rustls::Error::InvalidCertificate(Flaw::Expired | Flaw::ExpiredContext { .. }) => {
-            "has a certificate that has expired".to_owned()
-        }
-        rustls::Error::InvalidCertificate(
-            Flaw::NotValidForName | Flaw::NotValidForNameContext { .. },
-        ) => "has a certificate that is not valid for its name".to_owned(),
-        rustls::Error::InvalidCertificate(other) => {
-            format!("has a certificate that is not accepted: {other}")
-        }
-        other => other.to_string(),
-    }
 }

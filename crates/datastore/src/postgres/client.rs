@@ -1,8 +1,8 @@
-//! A PostgreSQL as the operator uses it: sessions, locks, and what is read of a tenant.
+//! Client of one PostgreSQL: its sessions and locks, and the state of a tenant in it.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::answer::Failure;
 use super::observed::Observed;
@@ -11,6 +11,7 @@ use super::records::{self, MAINTENANCE};
 use super::servers::Servers;
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::lock::lock;
 use crate::tenancy::{Secret, Tenancy};
 
 /// A PostgreSQL, reached as its administrator.
@@ -125,8 +126,6 @@ impl Postgres {
     }
 
     pub(super) fn passwords(&self) -> MutexGuard<'_, HashMap<String, Secret>> {
-        self.passwords
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.passwords)
     }
 }

@@ -1,6 +1,6 @@
 //! A few connections of the administrator to the operator's database, kept for a while between operations.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use kamaji_api::owner::DATABASE;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::answer::Failure;
 use super::servers::Servers;
 use super::session::Session;
+use crate::lock::lock;
 
 /// Most connections of the pool, idle ones included.
 const MOST: usize = 4;
@@ -20,12 +21,12 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Sessions of the administrator in the operator's database.
 pub(super) struct Pool {
     pub(super) servers: Servers,
-    kept: Mutex<Kept>,
+    state: Mutex<State>,
     turns: Arc<Semaphore>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct State {
     idle: Vec<(Arc<Session>, Instant)>,
     /// True while a task closes what has been idle for long.
     closing: bool,
@@ -59,7 +60,7 @@ impl Pool {
     pub(super) fn new(servers: Servers) -> Arc<Self> {
         Arc::new(Self {
             servers,
-            kept: Mutex::default(),
+            state: Mutex::default(),
             turns: Arc::new(Semaphore::new(MOST)),
         })
     }
@@ -82,7 +83,7 @@ impl Pool {
     }
 
     fn pop(&self) -> Option<(Arc<Session>, Instant)> {
-        self.kept().idle.pop()
+        self.locked().idle.pop()
     }
 
     fn keep(self: &Arc<Self>, session: Arc<Session>) {
@@ -90,16 +91,16 @@ impl Pool {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let mut kept = self.kept();
-        kept.idle.push((session, Instant::now()));
-        if !kept.closing {
-            kept.closing = true;
+        let mut state = self.locked();
+        state.idle.push((session, Instant::now()));
+        if !state.closing {
+            state.closing = true;
             runtime.spawn(close_idle(Arc::downgrade(self)));
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
@@ -110,10 +111,10 @@ async fn close_idle(pool: Weak<Pool>) {
         let Some(pool) = pool.upgrade() else {
             return;
         };
-        let mut kept = pool.kept();
-        kept.idle.retain(|(_, since)| since.elapsed() < IDLE);
-        if kept.idle.is_empty() {
-            kept.closing = false;
+        let mut state = pool.locked();
+        state.idle.retain(|(_, since)| since.elapsed() < IDLE);
+        if state.idle.is_empty() {
+            state.closing = false;
             return;
         }
     }

@@ -1,7 +1,7 @@
-//! Diagnosis of an endpoint that gave no PostgreSQL answer: the start of a conversation, by hand.
+//! Diagnosis of an endpoint that gave no PostgreSQL answer, by the first messages of the protocol.
 //!
-//! A server refuses a client certificate only after the client believes the handshake to be over, and another kind of
-//! server answers in a language of its own. The client library has lost both.
+//! A server refuses a client certificate only after the client believes the handshake to be over, and a server of
+//! another kind answers in its own protocol. The client library reports the cause of neither.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::answer::{Failure, refusal};
+use super::answer::Failure;
+use crate::handshake::{Diagnosis, explain};
 
 /// Request for TLS: length, and a number that no version of the protocol has.
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -34,9 +35,9 @@ pub(super) async fn probe(endpoint: &HostPort, tls: Option<&Arc<ClientConfig>>) 
     }
     match (tcp.read_u8().await, tls) {
         (Ok(b'S'), Some(tls)) => handshake(endpoint, tcp, Arc::clone(tls)).await,
-        (Ok(b'N'), Some(_)) => Some(Failure::TlsRefused(
-            "does not offer TLS (its setting ssl is off)".to_owned(),
-        )),
+        (Ok(b'N'), Some(_)) => Some(Failure::TlsRefused(format!(
+            "{endpoint} does not offer TLS (its setting ssl is off)"
+        ))),
         (Ok(b'S' | b'N' | b'E'), _) => None,
         (Ok(_), _) => Some(Failure::Unsuitable {
             cause: "it does not speak PostgreSQL".to_owned(),
@@ -56,15 +57,18 @@ async fn handshake(
     let name = ServerName::try_from(endpoint.host.clone()).ok()?;
     let mut tls = match TlsConnector::from(config).connect(name, tcp).await {
         Ok(tls) => tls,
-        Err(error) => return explain(&error),
+        Err(error) => return refused(endpoint, &error),
     };
     match timeout(ALERT, tls.read_u8()).await {
-        Ok(Err(error)) => explain(&error),
+        Ok(Err(error)) => refused(endpoint, &error),
         _ => None,
     }
 }
 
-fn explain(error: &io::Error) -> Option<Failure> {
-    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(Failure::TlsRefused(refusal(inner)))
+/// The refusal that ended a handshake; `None` if the error is none.
+fn refused(endpoint: &HostPort, error: &io::Error) -> Option<Failure> {
+    match explain(endpoint, error) {
+        Diagnosis::TlsRefused(cause) => Some(Failure::TlsRefused(cause)),
+        Diagnosis::Answers | Diagnosis::Unreachable(_) => None,
+    }
 }

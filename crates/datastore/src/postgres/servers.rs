@@ -202,7 +202,7 @@ impl Passed {
             Failure::Unsuitable { cause, remedy } => {
                 Ok(Self::Unsuitable(remedy, format!("{endpoint}: {cause}")))
             }
-            Failure::TlsRefused(cause) => Ok(Self::TlsRefused(format!("{endpoint} {cause}"))),
+            Failure::TlsRefused(cause) => Ok(Self::TlsRefused(cause)),
             other => Err(other),
         }
     }
@@ -254,7 +254,7 @@ mod tests {
             };
             passed("b", failure)
         };
-        let refused = || passed("c", Failure::TlsRefused("refused".to_owned()));
+        let refused = || passed("c", Failure::TlsRefused("c:1 refused".to_owned()));
         assert_eq!(
             combined(vec![standby(), dead()]),
             Failure::Unsuitable {

@@ -94,12 +94,12 @@ impl Session {
             let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, &endpoint.host)
                 .map_err(|error| Failure::Transport(error.to_string()))?;
             let opened = config.connect_raw(tcp, tls).await;
-            let (client, connection) = opened.map_err(|error| Failure::of(&error))?;
+            let (client, connection) = opened.map_err(|error| Failure::of(endpoint, &error))?;
             (client, drive(connection))
         } else {
             config.ssl_mode(SslMode::Disable);
             let opened = config.connect_raw(tcp, NoTls).await;
-            let (client, connection) = opened.map_err(|error| Failure::of(&error))?;
+            let (client, connection) = opened.map_err(|error| Failure::of(endpoint, &error))?;
             (client, drive(connection))
         };
         let session = Self {
@@ -234,7 +234,7 @@ impl Session {
                 self.busy.store(false, Ordering::Relaxed);
                 return Ok(value);
             }
-            Err(error) => Failure::of(&error),
+            Err(error) => Failure::of(&self.endpoint, &error),
         };
         if let Failure::Transport(cause) = failure {
             return Err(Failure::Transport(format!("{}: {cause}", self.endpoint)));

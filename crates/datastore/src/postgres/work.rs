@@ -114,10 +114,11 @@ impl Postgres {
     pub(super) async fn destroy(
         &self,
         session: &Session,
-        (observed, tenancy): (&Observed, &Tenancy),
-        change: &mut Change,
-    ) -> Result<(), Error> {
+        observed: &Observed,
+        tenancy: &Tenancy,
+    ) -> Result<Vec<Step>, Error> {
         let role = Ident::from(&tenancy.user);
+        let mut steps = Vec::new();
         if let Some(owned) = observed.role.as_ref().and_then(|role| role.owned.first()) {
             let doing = format!("deleting user {}", tenancy.user);
             let cause = format!("it owns the database {owned}, too: give that one another owner");
@@ -143,14 +144,14 @@ impl Postgres {
             let drop = Statement::drop_database(Ident::from(&tenancy.schema));
             self.perform(session, &drop, tenancy).await?;
             let item = Item::new("database", tenancy.schema.as_str());
-            change.steps.push(Step::Removed(item));
+            steps.push(Step::Removed(item));
         }
         if observed.role.is_some() {
             self.drop_role(session, tenancy).await?;
             let item = Item::new("role", tenancy.user.as_str());
-            change.steps.push(Step::Removed(item));
+            steps.push(Step::Removed(item));
         }
-        Ok(())
+        Ok(steps)
     }
 
     /// Deletes the role, and before it what it left in other databases, such as large objects.
