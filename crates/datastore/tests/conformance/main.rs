@@ -19,15 +19,23 @@ mod nats;
 #[path = "../nats/server.rs"]
 #[expect(dead_code, reason = "tests/nats needs more of it")]
 mod nats_server;
+#[path = "../kit/owner.rs"]
+mod owner;
 #[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/ports.rs"]
+mod ports;
 mod postgres;
 #[path = "../postgres/server.rs"]
 #[expect(dead_code, reason = "tests/postgres needs more of it")]
 mod postgres_server;
+#[path = "../kit/process.rs"]
+mod process;
 #[path = "../etcd/server.rs"]
 #[expect(dead_code, reason = "tests/etcd needs more of it")]
 mod server;
+#[path = "../kit/tools.rs"]
+mod tools;
 
 /// Makes one test per check of a driver, named `DRIVER::GROUP::CHECK`. A driver runs `every check`, or lists the
 /// groups and checks that it runs, with the reason for which the others are not among them.

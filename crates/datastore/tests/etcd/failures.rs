@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::pki::Pki;
+use crate::ports::free_ports;
 use crate::relay::{pass_on, relay};
-use crate::server::free_ports;
 
 /// The error of a check, which has to come quickly.
 async fn error_of(connection: &Connection) -> Error {
@@ -128,8 +128,8 @@ async fn a_store_without_access_control_takes_no_tenant() {
 #[tokio::test]
 async fn a_dead_endpoint_is_unreachable_at_once() {
     let server = Server::start().await;
-    let dead = free_ports();
-    let error = error_of(&server.connection_through(&[dead.0, dead.1])).await;
+    let dead: [u16; 2] = free_ports();
+    let error = error_of(&server.connection_through(&dead)).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 }
@@ -179,7 +179,7 @@ async fn a_silent_endpoint_costs_a_call_seconds_and_no_more() {
 #[tokio::test]
 async fn a_call_succeeds_if_one_endpoint_of_three_can_serve_it() {
     let server = Server::start().await;
-    let (one, other) = free_ports();
+    let [one, other] = free_ports();
     for ports in [
         [one, server.port, other],
         [server.port, one, other],

@@ -8,17 +8,26 @@
 mod ensure;
 mod failures;
 mod isolation;
+#[path = "../kit/owner.rs"]
+mod owner;
 mod owners;
 #[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/ports.rs"]
+mod ports;
+#[path = "../kit/process.rs"]
+mod process;
 #[path = "../kit/relay.rs"]
 mod relay;
 mod remove;
 mod server;
+#[path = "../kit/tools.rs"]
+mod tools;
 
 use etcd_client::{Client, GetOptions};
-use kamaji_datastore::{DataStore, Driver, Item, Owner, Step, Tenancy};
+use kamaji_datastore::{DataStore, Driver, Item, Step, Tenancy};
 
+use owner::owner;
 use server::Server;
 
 fn tenancy(schema: &str) -> Tenancy {
@@ -29,16 +38,6 @@ fn tenancy(schema: &str) -> Tenancy {
         owner(schema),
     )
     .unwrap()
-}
-
-/// A tenant of one management cluster.
-fn owner(tenant: &str) -> Owner {
-    Owner {
-        cluster: "cluster".to_owned(),
-        tenant: format!("uid-of-{tenant}"),
-        namespace: "tenants".to_owned(),
-        name: tenant.to_owned(),
-    }
 }
 
 /// A server with one tenant in it, and the store as the operator sees it.

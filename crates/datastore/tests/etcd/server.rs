@@ -1,8 +1,7 @@
 //! A real etcd for one test, which ends with the value.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use etcd_client::{
@@ -12,19 +11,26 @@ use kamaji_datastore::{Connection, DataStore, Driver, HostPort, Identity, Tls, c
 use tempfile::TempDir;
 
 use crate::pki::Pki;
+use crate::ports::free_ports;
+use crate::process::{Launched, Process, start};
+use crate::tools::find;
 
 pub struct Server {
-    process: Child,
+    process: Process,
     _files: TempDir,
     pub port: u16,
     pub pki: Pki,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A process that is already gone is what this is for.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Launched for Server {
+    const NAME: &'static str = "etcd";
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    async fn serves(&mut self) -> bool {
+        self.client("root").await.get("/", None).await.is_ok()
     }
 }
 
@@ -46,17 +52,8 @@ impl Server {
 
     /// Without access control, as etcd comes: any client certificate may do everything.
     pub async fn start_open() -> Self {
-        let binary = find_etcd();
-        for _ in 0..5 {
-            let mut server = Self::launch(&binary);
-            if server.answers().await {
-                return server;
-            }
-        }
-        panic!(
-            "etcd did not come up in five attempts: {}",
-            binary.display()
-        );
+        let binary = find("etcd", "etcd-");
+        start(|| Self::launch(&binary)).await
     }
 
     fn launch(binary: &Path) -> Self {
@@ -64,12 +61,13 @@ impl Server {
         let pki = Pki::new();
         let path = |name: &str| files.path().join(name).display().to_string();
         pki.write_server(files.path());
-        let (port, peer_port) = free_ports();
+        let [port, peer_port] = free_ports();
         let (clients, peers) = (
             format!("https://127.0.0.1:{port}"),
             format!("http://127.0.0.1:{peer_port}"),
         );
-        let process = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .args([
                 "--name=test",
                 "--unsafe-no-fsync",
@@ -85,30 +83,13 @@ impl Server {
             .arg(format!("--trusted-ca-file={}", path("ca.crt")))
             .arg(format!("--cert-file={}", path("server.crt")))
             .arg(format!("--key-file={}", path("server.key")))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
         Self {
-            process,
+            process: Process::spawn(&mut command, "KILL"),
             _files: files,
             port,
             pki,
         }
-    }
-
-    /// Waits until the etcd serves; false if it has ended, as it does when another process took its port.
-    async fn answers(&mut self) -> bool {
-        for _ in 0..600 {
-            if self.process.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if self.client("root").await.get("/", None).await.is_ok() {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        false
     }
 
     /// A bare client with a certificate of this name.
@@ -167,39 +148,4 @@ impl Server {
 
 fn local(port: u16) -> HostPort {
     format!("127.0.0.1:{port}").parse().unwrap()
-}
-
-/// Two ports that are free.
-pub fn free_ports() -> (u16, u16) {
-    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let (one, other) = (bind(), bind());
-    (
-        one.local_addr().unwrap().port(),
-        other.local_addr().unwrap().port(),
-    )
-}
-
-fn find_etcd() -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let named = ["KAMAJI_E2E_BIN", "KUBEBUILDER_ASSETS"]
-        .into_iter()
-        .filter_map(variable);
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("kamaji-e2e"));
-    let built = cache
-        .and_then(|cache| std::fs::read_dir(cache).ok())
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("etcd-"))
-        .map(|entry| entry.path().join("bin"))
-        .max_by_key(|folder| folder.metadata().and_then(|about| about.modified()).ok());
-    let found = named
-        .chain(built)
-        .map(|folder| folder.join("etcd"))
-        .find(|path| path.is_file());
-    found.expect(
-        "no etcd in KAMAJI_E2E_BIN, KUBEBUILDER_ASSETS or the cache: `make tools` builds one",
-    )
 }

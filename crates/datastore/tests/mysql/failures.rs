@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use kamaji_datastore::{Connection, Error, connect};
 
 use super::*;
+use crate::ports::free_ports;
 use crate::relay::relay;
-use crate::server::free_port;
 use crate::stranger::stranger;
 
 /// The error of a check, which has to come in time and to name every endpoint.
@@ -91,7 +91,7 @@ async fn privileges_of_everybody_are_access_control_that_is_off() {
 #[tokio::test]
 async fn a_dead_endpoint_is_unreachable_at_once_and_one_that_lives_serves() {
     let server = Server::start().await;
-    let dead = free_port();
+    let [dead] = free_ports();
     let error = error_of(&server.connection_through(&[dead])).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     for ports in [[dead, server.port], [server.port, dead]] {

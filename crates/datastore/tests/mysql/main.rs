@@ -9,8 +9,14 @@ mod cycles;
 mod ensure;
 mod failures;
 mod names;
+#[path = "../kit/owner.rs"]
+mod owner;
 #[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/ports.rs"]
+mod ports;
+#[path = "../kit/process.rs"]
+mod process;
 #[path = "../kit/relay.rs"]
 mod relay;
 mod remove;
@@ -20,19 +26,10 @@ mod stranger;
 mod tls;
 mod transfer;
 
-use kamaji_datastore::{DataStore, Driver, Item, Owner, Secret, Step, Tenancy};
+use kamaji_datastore::{DataStore, Driver, Item, Secret, Step, Tenancy};
 
+use owner::owner;
 use server::Server;
-
-/// A tenant of one management cluster.
-fn owner(tenant: &str) -> Owner {
-    Owner {
-        cluster: "cluster".to_owned(),
-        tenant: format!("uid-of-{tenant}"),
-        namespace: "tenants".to_owned(),
-        name: tenant.to_owned(),
-    }
-}
 
 /// The tenancy of a tenant whose schema and user are `name`.
 fn tenancy(name: &str) -> Tenancy {

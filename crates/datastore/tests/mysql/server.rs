@@ -1,11 +1,9 @@
 //! A real MariaDB for one test, which ends with the value.
 
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, Secret, Tls, connect};
 use mysql_async::prelude::Queryable;
@@ -13,6 +11,8 @@ use mysql_async::{Conn, OptsBuilder};
 use tempfile::TempDir;
 
 use crate::pki::Pki;
+use crate::ports::free_ports;
+use crate::process::{Launched, Process, start};
 
 /// The operator's user, with the privileges that the documentation asks for and no other.
 pub const ADMINISTRATOR: &str = "kamaji";
@@ -24,17 +24,22 @@ GRANT CREATE USER, PROCESS, CONNECTION ADMIN, SELECT, INSERT, UPDATE, DELETE, CR
 ";
 
 pub struct Server {
-    process: Child,
+    process: Process,
     files: TempDir,
     pub port: u16,
     pub pki: Pki,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A process that is already gone is what this is for.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Launched for Server {
+    const NAME: &'static str = "MariaDB";
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// True once the server is set up, too.
+    async fn serves(&mut self) -> bool {
+        self.client(ADMINISTRATOR, PASSWORD).await.is_ok()
     }
 }
 
@@ -46,13 +51,7 @@ impl Server {
 
     /// The same with further options.
     pub async fn start_with(options: &[&str]) -> Self {
-        for _ in 0..5 {
-            let mut server = Self::launch(options);
-            if server.answers().await {
-                return server;
-            }
-        }
-        panic!("MariaDB did not come up in five attempts");
+        start(|| Self::launch(options)).await
     }
 
     fn launch(options: &[&str]) -> Self {
@@ -62,7 +61,7 @@ impl Server {
         let pki = Pki::new();
         pki.write_server(files.path());
         std::fs::write(path("setup.sql"), SETUP).unwrap();
-        let port = free_port();
+        let [port] = free_ports();
         let mut command = Command::new(binary("mariadbd"));
         command
             .arg("--no-defaults")
@@ -75,33 +74,14 @@ impl Server {
             .arg(format!("--ssl-cert={}", path("server.crt")))
             .arg(format!("--ssl-key={}", path("server.key")))
             .args(QUICK)
-            .args(options);
-        let process = command
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(path("log")).unwrap())
-            .spawn()
-            .unwrap();
+            .args(options)
+            .stderr(std::fs::File::create(path("log")).unwrap());
         Self {
-            process,
+            process: Process::spawn(&mut command, "KILL"),
             files,
             port,
             pki,
         }
-    }
-
-    /// Waits until the server serves and is set up; false if it has ended, as it does when another process took its
-    /// port.
-    async fn answers(&mut self) -> bool {
-        for _ in 0..600 {
-            if self.process.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if self.client(ADMINISTRATOR, PASSWORD).await.is_ok() {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        false
     }
 
     /// A bare connection of a user.
@@ -202,12 +182,6 @@ const QUICK: [&str; 16] = [
     "--character-set-server=latin1",
     "--lock-wait-timeout=20",
 ];
-
-/// A port that is free.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// The data of a server that was just installed; made once for all runs.
 fn template() -> &'static Path {

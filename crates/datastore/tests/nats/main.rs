@@ -8,27 +8,25 @@
 mod access;
 mod bucket;
 mod failures;
+#[path = "../kit/owner.rs"]
+mod owner;
 mod owners;
 #[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/process.rs"]
+mod process;
 mod reconnection;
 #[path = "../kit/relay.rs"]
 mod relay;
 mod server;
+#[path = "../kit/tools.rs"]
+mod tools;
 
-use kamaji_datastore::{Driver, Owner, Tenancy};
+use kamaji_datastore::{Driver, Tenancy};
+
+use owner::owner;
 
 /// The tenancy of a tenant whose schema is `name`.
 fn tenancy(name: &str) -> Tenancy {
-    Tenancy::parse(Driver::Nats, name, "kamaji", owner("cluster", name)).unwrap()
-}
-
-/// A tenant of a management cluster.
-fn owner(cluster: &str, tenant: &str) -> Owner {
-    Owner {
-        cluster: cluster.to_owned(),
-        tenant: format!("uid-of-{tenant}"),
-        namespace: "tenants".to_owned(),
-        name: tenant.to_owned(),
-    }
+    Tenancy::parse(Driver::Nats, name, "kamaji", owner(name)).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_nats::jetstream::kv;
-use kamaji_datastore::{Connection, DataStore, Error, Tenancy, connect};
+use kamaji_datastore::{Connection, DataStore, Error, Owner, Tenancy, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -11,6 +11,14 @@ use tokio::task::JoinSet;
 
 use crate::server::{JETSTREAM, Server, listing, login};
 use crate::{owner, tenancy};
+
+/// A tenant of another management cluster.
+fn of_cluster(cluster: &str, tenant: &str) -> Owner {
+    Owner {
+        cluster: cluster.to_owned(),
+        ..owner(tenant)
+    }
+}
 
 /// Asserts that neither ensure nor remove of `tenancy` is done and that nothing changes.
 async fn assert_refused(server: &Server, tenancy: &Tenancy) -> [Error; 2] {
@@ -63,7 +71,7 @@ async fn a_second_tenant_is_refused_whatever_its_schema_and_the_first_is_not_tou
 async fn a_tenant_of_another_management_cluster_is_refused() {
     let (server, _, first) = with_tenant_and_data().await;
     let foreign = Tenancy {
-        owner: owner("another management cluster", "cp-a"),
+        owner: of_cluster("another management cluster", "cp-a"),
         recorded: true,
         ..first
     };
@@ -79,7 +87,7 @@ async fn one_of_many_concurrent_claims_of_an_account_succeeds_whatever_the_schem
         store.check().await.unwrap();
         let name = format!("cp-{n}");
         let tenancy = Tenancy {
-            owner: owner(&format!("cluster-{}", n % 2), &name),
+            owner: of_cluster(&format!("cluster-{}", n % 2), &name),
             ..tenancy(&name)
         };
         tasks.push(tokio::spawn(async move {
@@ -225,7 +233,7 @@ async fn two_accounts_of_one_server_serve_two_tenants_apart() {
     let server = Server::with(&[accounts, JETSTREAM]).await;
     let same = tenancy("cp-a");
     let other = Tenancy {
-        owner: owner("cluster", "cp-b"),
+        owner: owner("cp-b"),
         ..same.clone()
     };
     let connection = |user| Connection {

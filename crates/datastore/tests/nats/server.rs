@@ -1,8 +1,7 @@
 //! A real nats-server for one test, which ends with the value.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use async_nats::jetstream::{self, Context};
 use futures::TryStreamExt;
@@ -10,6 +9,8 @@ use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, Identity, Secre
 use tempfile::TempDir;
 
 use crate::pki::Pki;
+use crate::process::{Launched, Process, start};
+use crate::tools::find;
 
 /// Access control of a server of its own, with one user for all.
 pub const LOGIN: &str = "authorization { user: kamaji, password: secret }";
@@ -17,17 +18,29 @@ pub const LOGIN: &str = "authorization { user: kamaji, password: secret }";
 pub const JETSTREAM: &str = "jetstream { store_dir: STORE }";
 
 pub struct Server {
-    process: Child,
+    process: Process,
     files: TempDir,
     pub port: u16,
     pub pki: Pki,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A process that is already gone is what this is for.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Launched for Server {
+    const NAME: &'static str = "nats-server";
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// True once the server has written its ports down, which it does when it serves.
+    async fn serves(&mut self) -> bool {
+        let file = format!("nats-server_{}.ports", self.process.id());
+        let text = std::fs::read_to_string(self.files.path().join(file)).unwrap_or_default();
+        let ports: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let Some(url) = ports["nats"][0].as_str() else {
+            return false;
+        };
+        self.port = url.rsplit(':').next().unwrap().parse().unwrap();
+        true
     }
 }
 
@@ -39,6 +52,10 @@ impl Server {
 
     /// Starts a server with these settings; `PKI` and `STORE` stand for folders.
     pub async fn with(settings: &[&str]) -> Self {
+        start(|| Self::prepare(settings)).await
+    }
+
+    fn prepare(settings: &[&str]) -> Self {
         let files = tempfile::tempdir().unwrap();
         let pki = Pki::new();
         let path = |name: &str| files.path().join(name);
@@ -49,41 +66,37 @@ impl Server {
             .replace("PKI/", &format!("{}/", files.path().display()))
             .replace("STORE", &quoted(&path("store")));
         std::fs::write(path("nats.conf"), text).unwrap();
-        let process = Self::launch(files.path(), -1);
-        let port = port(process.id(), files.path()).await;
         Self {
-            process,
+            process: Self::launch(files.path(), -1),
             files,
-            port,
+            // The server chooses one.
+            port: 0,
             pki,
         }
     }
 
     /// Ends the server and starts it again at the same port, with its files.
     pub async fn restart(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.end();
         self.process = Self::launch(self.files.path(), i32::from(self.port));
-        port(self.process.id(), self.files.path()).await;
+        assert!(self.wait().await, "it did not come up again");
     }
 
     /// Ends the server.
     pub fn stop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.end();
     }
 
-    fn launch(files: &Path, port: i32) -> Child {
-        Command::new(find_nats_server())
+    fn launch(files: &Path, port: i32) -> Process {
+        let mut command = Command::new(find("nats-server", "nats-"));
+        command
             .arg("--config")
             .arg(files.join("nats.conf"))
             .arg("--ports_file_dir")
             .arg(files)
             .args(["--addr", "::", "--port", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
+            .stderr(Stdio::null());
+        Process::spawn(&mut command, "KILL")
     }
 
     /// Connection data of the operator for this server.
@@ -172,39 +185,4 @@ pub fn login(user: &str, password: &str) -> BasicAuth {
 
 fn local(port: u16) -> kamaji_datastore::HostPort {
     format!("127.0.0.1:{port}").parse().unwrap()
-}
-
-/// Waits until the server has written its ports down, which it does once it serves.
-async fn port(process: u32, folder: &Path) -> u16 {
-    let file = folder.join(format!("nats-server_{process}.ports"));
-    for _ in 0..600 {
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let ports: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        if let Some(url) = ports["nats"][0].as_str() {
-            return url.rsplit(':').next().unwrap().parse().unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("nats-server did not come up within 12 s");
-}
-
-fn find_nats_server() -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("kamaji-e2e"));
-    let built = cache
-        .and_then(|cache| std::fs::read_dir(cache).ok())
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("nats-"))
-        .map(|entry| entry.path().join("bin"))
-        .max_by_key(|folder| folder.metadata().and_then(|about| about.modified()).ok());
-    let found = variable("KAMAJI_E2E_BIN")
-        .into_iter()
-        .chain(built)
-        .map(|folder| folder.join("nats-server"))
-        .find(|path| path.is_file());
-    found.expect("no nats-server in KAMAJI_E2E_BIN or the cache: `make tools` builds one")
 }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::pki::Pki;
-use crate::server::{ADMIN, PASSWORD, Setup, USUAL, credentials, free_port, local};
+use crate::ports::free_ports;
+use crate::server::{ADMIN, PASSWORD, Setup, USUAL, credentials, local};
 use crate::stranger::stranger;
 
 /// The error of a check, which has to come quickly.
@@ -87,7 +88,7 @@ async fn a_wrong_authority_and_a_wrong_name_are_named() {
         ..server.connection()
     };
     let error = error_of(&other_name).await;
-    assert_tls_refused(&error, "is not valid for its name");
+    assert_tls_refused(&error, "is not valid for the name localhost");
 }
 
 #[tokio::test]
@@ -178,7 +179,8 @@ async fn a_version_that_is_too_old_is_named() {
 #[tokio::test]
 async fn a_dead_endpoint_is_unreachable_at_once_and_a_silent_one_after_seconds() {
     let server = Server::start().await;
-    let error = error_of(&server.connection_through(&[free_port(), free_port()])).await;
+    let dead: [u16; 2] = free_ports();
+    let error = error_of(&server.connection_through(&dead)).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 

@@ -11,8 +11,14 @@ mod failures;
 mod fence;
 mod kine;
 mod managed;
+#[path = "../kit/owner.rs"]
+mod owner;
 #[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/ports.rs"]
+mod ports;
+#[path = "../kit/process.rs"]
+mod process;
 mod quoting;
 mod remove;
 mod server;
@@ -22,20 +28,11 @@ mod stranger;
 mod tls;
 mod transfer;
 
-use kamaji_datastore::{DataStore, Driver, Item, Owner, Secret, Step, Tenancy};
+use kamaji_datastore::{DataStore, Driver, Item, Secret, Step, Tenancy};
 use tokio_postgres::{Client, Error};
 
+use owner::owner;
 use server::Server;
-
-/// A tenant of one management cluster.
-fn owner(tenant: &str) -> Owner {
-    Owner {
-        cluster: "cluster".to_owned(),
-        tenant: format!("uid-of-{tenant}"),
-        namespace: "tenants".to_owned(),
-        name: tenant.to_owned(),
-    }
-}
 
 fn tenancy(schema: &str) -> Tenancy {
     let user = format!("user-of-{schema}");

@@ -108,3 +108,21 @@ async fn a_tenant_of_upstream_is_removed_from_a_server_that_was_never_prepared()
     assert!(!databases(&server).await.contains(&"cp-a".to_owned()));
     assert!(!roles(&server).await.contains(&"user-of-cp-a".to_owned()));
 }
+
+/// From the operator's address tenants cannot log in, so that the driver relies on the passwords that it has set.
+#[tokio::test]
+async fn the_password_of_a_removed_tenant_is_forgotten() {
+    let server = Server::start().await;
+    let rules = "host all postgres,kamaji-asks-whether-auth-is-on all scram-sha-256\n";
+    server.set_rules(rules).await;
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    store.ensure(&tenancy).await.unwrap();
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+    store.remove(&tenancy).await.unwrap();
+    // Another process creates the tenant again with another password.
+    let renewed = tenancy.clone().with_password(Secret::new("another"));
+    server.store().await.ensure(&renewed).await.unwrap();
+    let change = store.ensure(&tenancy).await.unwrap();
+    let access = "the password of user user-of-cp-a".to_owned();
+    assert_eq!(change.steps, [Step::AccessGranted(access)]);
+}

@@ -1,9 +1,8 @@
 //! A real PostgreSQL for one test, which ends with the value.
 
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -12,6 +11,8 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 use crate::pki::Pki;
+use crate::ports::free_ports;
+use crate::process::{Launched, Process, start};
 
 /// Superuser of every test server, and its password.
 pub const ADMIN: &str = "postgres";
@@ -38,20 +39,28 @@ pub const USUAL: Setup = Setup {
 };
 
 pub struct Server {
-    process: Child,
+    process: Process,
     files: TempDir,
     _template: Arc<TempDir>,
     pub port: u16,
     pub pki: Pki,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // At once, but so that it gives back its shared memory.
-        let _ = Command::new("kill")
-            .args(["-QUIT", &self.process.id().to_string()])
-            .status();
-        let _ = self.process.wait();
+impl Launched for Server {
+    const NAME: &'static str = "PostgreSQL";
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// True once the server answers log-ins, if only with a refusal.
+    async fn serves(&mut self) -> bool {
+        match self.log_in((ADMIN, "wrong"), "postgres").await {
+            Ok(_) => true,
+            Err(error) => error
+                .code()
+                .is_some_and(|code| code.code().starts_with("28")),
+        }
     }
 }
 
@@ -61,13 +70,7 @@ impl Server {
     }
 
     pub async fn start_with(setup: Setup) -> Self {
-        for _ in 0..5 {
-            let mut server = Self::launch(setup);
-            if server.answers().await {
-                return server;
-            }
-        }
-        panic!("PostgreSQL did not come up in five attempts");
+        start(|| Self::launch(setup)).await
     }
 
     fn launch(setup: Setup) -> Self {
@@ -87,7 +90,7 @@ impl Server {
         }
         run(Command::new("chmod").arg("600").arg(path("server.key")));
         hand_over(files.path());
-        let port = free_port();
+        let [port] = free_ports();
         let mut command = postgres("postgres");
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         let setting = |name: &str, file: &str| format!("{name}={}", path(file).display());
@@ -112,39 +115,15 @@ impl Server {
         for text in own.chain(files_of_tls) {
             command.args(["-c", &text]);
         }
-        let process = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.stderr(Stdio::null());
         Self {
-            process,
+            // At once, but so that it gives back its shared memory.
+            process: Process::spawn(&mut command, "QUIT"),
             files,
             _template: template,
             port,
             pki,
         }
-    }
-
-    /// Waits until the server answers log-ins; false if it has ended, as it does when another process took its port.
-    async fn answers(&mut self) -> bool {
-        for _ in 0..600 {
-            if self.process.try_wait().unwrap().is_some() {
-                return false;
-            }
-            match self.log_in((ADMIN, "wrong"), "postgres").await {
-                Ok(_) => return true,
-                Err(error)
-                    if error
-                        .code()
-                        .is_some_and(|code| code.code().starts_with("28")) =>
-                {
-                    return true;
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-        false
     }
 
     /// A bare session without TLS.
@@ -237,12 +216,6 @@ pub fn credentials(user: &str, password: &str) -> BasicAuth {
 
 pub fn local(port: u16) -> HostPort {
     format!("127.0.0.1:{port}").parse().unwrap()
-}
-
-/// A port that is free.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// The shared empty cluster; made anew after the last server that used it.

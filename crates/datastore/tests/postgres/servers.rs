@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use kamaji_datastore::{Connection, connect};
 
 use super::*;
-use crate::server::free_port;
+use crate::ports::free_ports;
 
 const SESSIONS: &str = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'kamaji'";
 
 #[tokio::test]
 async fn a_call_succeeds_if_one_endpoint_of_three_can_serve_it() {
     let server = Server::start().await;
-    let (one, other, port) = (free_port(), free_port(), server.port);
+    let ([one, other], port) = (free_ports(), server.port);
     for ports in [[one, port, other], [port, one, other], [one, other, port]] {
         let store = connect(&server.connection_through(&ports)).await.unwrap();
         let tenancy = tenancy("cp-a");

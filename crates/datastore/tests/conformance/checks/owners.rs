@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kamaji_datastore::{DataStore, Error, Owner, Step, Tenancy};
 
-use super::tenancies::{assert_own_access, assert_refused, named, owner, with_tenant};
-use crate::harness::Harness;
+use super::tenancies::{assert_own_access, assert_refused, named, with_tenant};
+use crate::{harness::Harness, owner::owner};
 
 pub async fn a_second_tenant_with_the_same_schema_or_user_is_refused<H: Harness>() {
     let (server, _, first) = with_tenant::<H>().await;

@@ -1,21 +1,11 @@
 //! Tenancies and assertions that several checks use.
 
-use kamaji_datastore::{DataStore, Error, Owner, Tenancy};
+use kamaji_datastore::{DataStore, Error, Tenancy};
 
-use crate::harness::Harness;
+use crate::{harness::Harness, owner::owner};
 
 /// A key that checks write.
 pub const KEY: &str = "registry/pods/x";
-
-/// A tenant of the management cluster `cluster`.
-pub fn owner(tenant: &str) -> Owner {
-    Owner {
-        cluster: "cluster".to_owned(),
-        tenant: format!("uid-of-{tenant}"),
-        namespace: "tenants".to_owned(),
-        name: tenant.to_owned(),
-    }
-}
 
 /// The tenancy of `tenant` under these names.
 pub fn named<H: Harness>(tenant: &str, schema: &str, user: &str) -> Tenancy {
