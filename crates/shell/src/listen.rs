@@ -1,7 +1,7 @@
 //! [`serve`]: an HTTP listener with limits on connections, bytes and time.
 //!
 //! Every pod in the cluster reaches these ports. Connections are counted, and the one that has been idle the
-//! longest makes room for the next; a request has seconds; the bytes of all requests that are being read
+//! longest makes room for the next; a request has seconds; the bytes of all large requests that are being read
 //! share one limit. Connections without a request so far are closed first, so that an API server is served
 //! while a thousand others only hold their sockets.
 
@@ -56,6 +56,9 @@ const TIMES: Times = Times {
 };
 /// Bytes of the head of a request.
 const HEAD: usize = 64 << 10;
+/// Bytes of a body that take nothing of the shared limit, so that few senders of large bodies, however slow, do not hold
+/// up the usual ones. The number of connections limits how many of them there are.
+const UNSHARED: usize = 64 << 10;
 
 /// Resource limits of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +67,7 @@ pub struct Limits {
     pub connections: usize,
     /// Bytes of one request.
     pub body: usize,
-    /// Bytes of all requests that are being read or answered.
+    /// Bytes of all requests that are being read or answered, without those of [`UNSHARED`] or fewer.
     pub in_flight: usize,
     /// Time limits of a connection and its requests.
     pub times: Times,
@@ -333,7 +336,7 @@ where
     }
 }
 
-/// KiB that a request takes of the shared limit; `None` if its Content-Length is too large.
+/// KiB that a request takes of the shared limit, 0 for a small one; `None` if its Content-Length is too large.
 fn size<B: http_body::Body>(request: &Request<B>, limits: Limits) -> Option<u32> {
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -343,8 +346,10 @@ fn size<B: http_body::Body>(request: &Request<B>, limits: Limits) -> Option<u32>
     } else {
         limits.body
     });
-    let small = (bytes <= limits.body).then(|| kib(bytes))?;
-    u32::try_from(small).ok()
+    if bytes > limits.body {
+        return None;
+    }
+    u32::try_from(if bytes <= UNSHARED { 0 } else { kib(bytes) }).ok()
 }
 
 fn kib(bytes: usize) -> usize {

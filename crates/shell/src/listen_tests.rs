@@ -162,11 +162,14 @@ async fn requests_in_flight_share_one_limit_of_bytes() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(READING.load(Ordering::SeqCst), 4);
-    drop(held);
+    // A small request does not wait for the senders of large ones.
     let one = post_head(3) + "abc";
-    assert!(
-        read_to_close(&mut dial(address, &one).await)
-            .await
-            .ends_with('3')
-    );
+    let answer = tokio::time::timeout(Duration::from_secs(3), async {
+        read_to_close(&mut dial(address, &one).await).await
+    });
+    assert!(answer.await.unwrap().ends_with('3'));
+    drop(held);
+    let large = post_head(1_000_000) + &"x".repeat(1_000_000);
+    let answer = read_to_close(&mut dial(address, &large).await).await;
+    assert!(answer.ends_with("1000000"), "{answer}");
 }
