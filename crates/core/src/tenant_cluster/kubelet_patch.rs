@@ -1,9 +1,9 @@
 //! Applies a tenant's JSON patches to its kubelet configuration, at a cost that does not depend on
 //! what they ask for.
 //!
-//! `copy` doubles a document at each use and `move` deepens it: count, depth, what is copied and what
-//! comes out are bounded before they are made. Admission, `kamaji render` and the reconcile of the
-//! tenant cluster all come through here.
+//! `copy` doubles a document at each use and `move` deepens it. Limits hold the number of patches, the
+//! depth, and the bytes of copies, of given values and of the result. Admission, `kamaji render` and
+//! the reconcile of the tenant cluster share this module.
 
 use kamaji_api::tenant::{JsonPatch, JsonPatchOperation};
 use serde_json::{Value, json};
@@ -12,7 +12,8 @@ use crate::excerpt::excerpt;
 
 /// Patches of one tenant; the definition takes 64, objects that were stored before it may have more.
 pub const MOST: usize = 256;
-/// Bytes that all copies of one tenant may add up to, as kube-apiserver's own limit of that name.
+/// Bytes that all copies of one tenant may add up to, as kube-apiserver's own limit of that name, and all values that
+/// its patches bring, too: a few bytes of JSON may take hundreds of times their size in memory.
 pub const ACCUMULATED_COPY: usize = 1 << 20;
 /// Bytes of what comes out, as YAML: an object of Kubernetes holds 1 MiB, and this is one key of it.
 pub const LARGEST: usize = 512 << 10;
@@ -44,7 +45,7 @@ impl PatchError {
 
 /// Applies `patches` in order. What comes out is an object within the limits.
 pub(super) fn apply(value: &mut Value, patches: &[JsonPatch]) -> Result<(), PatchError> {
-    let mut copied = 0;
+    let mut brought = Brought::default();
     for (index, patch) in patches.iter().enumerate() {
         let wrong = |problem| PatchError::new(index, patch, problem);
         if index >= MOST {
@@ -53,8 +54,8 @@ pub(super) fn apply(value: &mut Value, patches: &[JsonPatch]) -> Result<(), Patc
                 patches.len()
             )));
         }
-        bounded(value, patch, &mut copied).map_err(wrong)?;
-        one(value, patch).map_err(wrong)?;
+        bounded(value, patch, &mut brought).map_err(wrong)?;
+        apply_one(value, patch).map_err(wrong)?;
     }
     let size = Extent::of(value).bytes;
     match patches.last() {
@@ -67,36 +68,46 @@ pub(super) fn apply(value: &mut Value, patches: &[JsonPatch]) -> Result<(), Patc
     }
 }
 
+/// Bytes of the values that patches have brought so far.
+#[derive(Default)]
+struct Brought {
+    copied: usize,
+    given: usize,
+}
+
 /// Checks the value that a patch brings to its path against the limits.
-fn bounded(value: &Value, patch: &JsonPatch, copied: &mut usize) -> Result<(), String> {
+fn bounded(value: &Value, patch: &JsonPatch, brought: &mut Brought) -> Result<(), String> {
     use JsonPatchOperation::{Add, Copy, Move, Replace};
-    let brought = match patch.op {
+    let found = match patch.op {
         Copy | Move => patch.from.as_deref().and_then(|from| value.pointer(from)),
         Add | Replace => patch.value.as_ref(),
         _ => None,
     };
-    let Some(brought) = brought else {
+    let Some(found) = found else {
         return Ok(());
     };
-    let extent = Extent::of(brought);
+    let extent = Extent::of(found);
     let depth = patch.path.matches('/').count() + extent.depth;
     if depth > DEEPEST {
         return Err(format!(
             "it makes objects within objects {depth} deep, of which there may be {DEEPEST}"
         ));
     }
-    if patch.op == Copy {
-        *copied += extent.bytes;
-        if *copied > ACCUMULATED_COPY {
-            return Err(format!(
-                "the copies add up to {copied} bytes, of which there may be {ACCUMULATED_COPY}"
-            ));
-        }
+    let (what, sum) = match patch.op {
+        Copy => ("copies", &mut brought.copied),
+        Add | Replace => ("values", &mut brought.given),
+        _ => return Ok(()),
+    };
+    *sum += extent.bytes;
+    if *sum > ACCUMULATED_COPY {
+        return Err(format!(
+            "the {what} add up to {sum} bytes, of which there may be {ACCUMULATED_COPY}"
+        ));
     }
     Ok(())
 }
 
-fn one(value: &mut Value, patch: &JsonPatch) -> Result<(), String> {
+fn apply_one(value: &mut Value, patch: &JsonPatch) -> Result<(), String> {
     let mut operation = json!({"op": patch.op.as_str(), "path": patch.path});
     if let Some(from) = &patch.from {
         operation["from"] = json!(from);

@@ -35,6 +35,18 @@ fn sizes_of_copies_add_up() {
 }
 
 #[test]
+fn sizes_of_given_values_add_up_before_they_are_copied() {
+    // Each empty object is three bytes of JSON, and a map in memory.
+    let dense = json!(vec![json!({}); 40_000]);
+    for op in ["add", "replace"] {
+        let one = json!({"op": op, "path": "/to", "value": dense});
+        let error = patched(&json!({"to": []}), &json!([one, one, one])).unwrap_err();
+        assert!(error.contains("configurationJSONPatches[2]"), "{error}");
+        assert!(error.contains("the values add up to"), "{error}");
+    }
+}
+
+#[test]
 fn result_beyond_the_size_of_an_object_is_refused() {
     let large = json!("x".repeat(LARGEST));
     let add = json!([{"op": "add", "path": "/text", "value": large}]);
