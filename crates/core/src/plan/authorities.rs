@@ -20,7 +20,7 @@ use crate::{
         authority,
         expiry::{Expiry, Purpose},
         service_account,
-        tenant_authority::TenantAuthority,
+        tenant_authority::{TenantAuthority, TenantAuthorityError},
     },
     secret_role::{SecretRole, TLS_PAIR},
     tenant::Tenant,
@@ -244,8 +244,13 @@ fn load_or_issue(
             let (certificates, key) = files(&data, role);
             match TenantAuthority::load(certificates, key, builder.snapshot.now) {
                 Ok(authority) => Some(authority),
-                Err(source) => {
-                    damaged(role, &source, builder);
+                Err(error @ TenantAuthorityError::TooMany(_)) => {
+                    // Its text has the next action.
+                    damaged(role, &error, builder);
+                    None
+                }
+                Err(error) => {
+                    damaged(role, &format!("{error}. {}", restoration()), builder);
                     None
                 }
             }
@@ -311,7 +316,7 @@ fn plan_service_account(
         Origin::Live(data) => {
             let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
             if let Err(source) = service_account::load(file(private), file(public)) {
-                damaged(role, &source, builder);
+                damaged(role, &format!("{source}. {}", restoration()), builder);
                 return None;
             }
             data
@@ -335,7 +340,14 @@ fn plan_service_account(
     Some(())
 }
 
-/// Waits for a user to repair or replace an authority that cannot be parsed.
+/// Next actions for an authority that cannot be read, or cannot sign.
+fn restoration() -> String {
+    format!(
+        "Restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value"
+    )
+}
+
+/// Waits for a user to repair or replace an authority, for a reason that ends with the next action.
 fn damaged(role: SecretRole, source: &dyn std::fmt::Display, builder: &mut PlanBuilder) {
     let tenant = builder.tenant;
     builder.damaged.insert(role);
@@ -343,7 +355,7 @@ fn damaged(role: SecretRole, source: &dyn std::fmt::Display, builder: &mut PlanB
         ConditionType::CertificatesValid,
         Reason::AuthorityDamaged,
         format!(
-            "the Secret {}/{} is damaged: {source}. Nothing was replaced, since everything that trusts it would break: restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value",
+            "the Secret {}/{} cannot be used, and nothing was replaced, since everything that trusts it would break: {source}",
             tenant.namespace,
             tenant.names.secret(role)
         ),

@@ -345,3 +345,24 @@ fn former_authorities_behind_the_ca_are_trusted_by_kubeconfigs() {
     let again = after(fixture.clone(), &plan(&fixture).unwrap());
     assert_eq!(again.secrets, fixture.secrets);
 }
+
+#[test]
+fn bundle_over_the_limit_is_reported_with_its_own_remedy() {
+    let mut fixture = settled(json!({}));
+    let data = fixture.secrets.get_mut("full-ca").unwrap();
+    let certificate = data.data.as_mut().unwrap().get_mut("ca.crt").unwrap();
+    certificate.0 = certificate.0.repeat(17);
+    let plan = plan(&fixture).unwrap();
+    assert!(planned(&plan, "full-ca").is_none() && !deployed(&plan));
+    let (status, reason, message) = valid(&plan);
+    assert_eq!((status, reason), ("False", "AuthorityDamaged"));
+    assert!(message.contains("full-ca cannot be used"), "{message}");
+    assert!(
+        message.contains("17 certificates, and at most 16"),
+        "{message}"
+    );
+    assert!(
+        message.contains("remove those") && !message.contains("backup"),
+        "{message}"
+    );
+}
