@@ -1,6 +1,7 @@
 //! The operator's controllers: tenants, tenant clusters and DataStores. See `docs/architecture.md`.
 
 mod claims;
+mod cluster_uid;
 pub mod context;
 pub mod databases;
 mod deletion;
@@ -21,9 +22,7 @@ pub mod webhook;
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Namespace;
 use kamaji_core::{object::Kind, salvage, tenant_cluster::schedule};
-use kube::Api;
 use tokio::sync::watch as channel;
 
 use context::Context;
@@ -49,8 +48,6 @@ use store::SecretWatches;
 const TENANT_CLUSTER_TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Time limit of one probe of a DataStore.
 const CHECK_TIME_LIMIT: Duration = Duration::from_mins(1);
-/// Time limit of the request for the management cluster's uid.
-const UID_TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Time limit of the first observation of one DataStore.
 const STORE_TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait after a failed reconcile of a DataStore, for which all of its tenants wait.
@@ -268,7 +265,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     context.tenants.ready().await;
     context.data_stores.ready().await;
     context.writer.leading().await;
-    let cluster = cluster(&context).await;
+    let cluster = cluster_uid::read(&context).await;
     context.cluster.get_or_init(|| cluster);
     resolve_stores(&context).await;
     for (name, why) in context.data_stores.all_unreadable() {
@@ -349,29 +346,6 @@ async fn stores(context: &Arc<Context>) {
         store::unobserved(context, name, &format!("its reconcile failed: {what}"));
     };
     context.store_queue.clone().run(limits, work, abort).await;
-}
-
-/// Uid of the management cluster: that of its namespace kube-system. Nothing can be claimed without it.
-async fn cluster(context: &Context) -> String {
-    let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    loop {
-        context.metrics.counters.request("get", "namespaces");
-        let response =
-            tokio::time::timeout(UID_TIME_LIMIT, namespaces.get_metadata("kube-system")).await;
-        let problem = match response {
-            Ok(Ok(found)) => match found.metadata.uid {
-                Some(uid) => return uid,
-                None => "it has no uid".to_owned(),
-            },
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer".to_owned(),
-        };
-        tracing::warn!(
-            problem,
-            "the uid of the namespace kube-system, by which datastores know this management cluster, cannot be read: trying again"
-        );
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
 }
 
 async fn checks(context: &Arc<Context>) {

@@ -7,6 +7,8 @@
     reason = "tests and their helpers fail by panics"
 )]
 
+#[path = "tenants/access_control.rs"]
+mod access_control;
 #[path = "tenants/admission.rs"]
 mod admission;
 #[path = "tenants/authorities.rs"]
@@ -17,6 +19,8 @@ mod bad_input;
 mod control_plane;
 #[path = "tenants/convergence.rs"]
 mod convergence;
+#[path = "tenants/data_store_deletion.rs"]
+mod data_store_deletion;
 #[path = "tenants/data_stores.rs"]
 mod data_stores;
 #[path = "tenants/deletion.rs"]
@@ -37,6 +41,8 @@ mod leadership;
 mod memory;
 #[path = "tenants/orphan.rs"]
 mod orphan;
+#[path = "tenants/overrides.rs"]
+mod overrides;
 #[path = "tenants/ownership.rs"]
 mod ownership;
 #[path = "tenants/process.rs"]

@@ -134,7 +134,7 @@ fn versions_and_ranges() -> Mistakes {
             [
                 "10.97.0.10",
                 "spec.networkProfile.dnsServiceIPs",
-                "choose an address inside",
+                "choose an address within them",
             ],
         ),
         (

@@ -1,7 +1,14 @@
 //! Secrets whose TenantControlPlane was deleted by force: the operator removes their finalizers.
 
-use kube::api::{DeleteParams, Patch, PatchParams};
+use std::time::Duration;
+
+use kube::{
+    Client,
+    api::{DeleteParams, Patch, PatchParams},
+    client::Body,
+};
 use serde_json::json;
+use tokio::{sync::watch as channel, time::timeout};
 
 use crate::environment::{Environment, wait_until};
 
@@ -56,7 +63,7 @@ async fn a_secret_of_a_live_tenant_is_not_released_and_its_predecessors_is() {
         .delete(SECRET, &DeleteParams::default())
         .await
         .unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(
         environment.secret(SECRET).await.is_some(),
         "its tenant exists"
@@ -84,4 +91,53 @@ async fn a_secret_of_a_live_tenant_is_not_released_and_its_predecessors_is() {
             .then_some(())
     })
     .await;
+}
+
+/// The list of tenants that the operator gets is empty and no event follows, as from a watch that lags.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_kept_while_the_watch_lacks_its_live_tenant() {
+    let environment = Environment::new().await;
+    let operator = environment.operator();
+    environment.tenant("t", json!({})).await;
+    environment.wait_for_objects("t").await;
+    drop(operator);
+    environment
+        .secrets()
+        .delete(SECRET, &DeleteParams::default())
+        .await
+        .unwrap();
+    let (read, mut was_read) = channel::channel(false);
+    let wrap = move |request: http::Request<Body>, client: Client| {
+        let read = read.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            if path.ends_with("/tenantcontrolplanes") {
+                let query = request.uri().query().unwrap_or_default();
+                if query.contains("watch=") {
+                    return std::future::pending().await;
+                }
+                let none = json!({
+                    "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlaneList",
+                    "metadata": {"resourceVersion": "1"}, "items": [],
+                });
+                return Ok(http::Response::new(Body::from(
+                    none.to_string().into_bytes(),
+                )));
+            }
+            let answer = client.send(request).await;
+            if path.ends_with("/tenantcontrolplanes/t") {
+                read.send_replace(true);
+            }
+            answer
+        }
+    };
+    let _operator = environment.run_through(Environment::settings(), wrap);
+    let limit = Duration::from_mins(1);
+    let asked = timeout(limit, was_read.wait_for(|read| *read)).await;
+    assert!(asked.is_ok(), "the operator did not read the tenant");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(
+        environment.secret(SECRET).await.is_some(),
+        "its tenant exists"
+    );
 }
