@@ -32,7 +32,7 @@ down: ## Remove everything that `make up` made.
 
 test: deps tools ## Every test, the scenarios of the testbed included.
 	cargo test --workspace --exclude kamaji-e2e
-	cargo test -p kamaji-e2e --lib --bins --test envtest --test templates
+	cargo test -p kamaji-e2e --lib --bins --test envtest --test package --test templates
 	$(SCENARIOS)
 
 scenarios: tools ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.

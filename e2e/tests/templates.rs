@@ -10,6 +10,8 @@
 mod classes;
 #[path = "templates/definitions.rs"]
 mod definitions;
+#[path = "templates/fields.rs"]
+mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -326,52 +328,6 @@ async fn infrastructure_objects_have_the_stored_version() {
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn templates_have_fields_that_no_definition_requires() {
-    let clusterctl = Clusterctl::new().await;
-    let file = |name: &str| folder().join(name);
-    let of = |objects: &[Value], kind: &str| {
-        let found = objects.iter().find(|object| object["kind"] == kind);
-        found.unwrap_or_else(|| panic!("no {kind}")).clone()
-    };
-    // Its controller reads the reference on deletion without asking whether there is one.
-    let metal = clusterctl
-        .objects(&file("metal-stack/cluster-template.yaml"))
-        .await;
-    let firewall = &of(&metal, "MetalStackCluster")["spec"]["firewallDeploymentRef"]["name"];
-    let deployment = of(&metal, "MetalStackFirewallDeployment");
-    assert_eq!(*firewall, deployment["metadata"]["name"]);
-    let template = &deployment["spec"]["firewallTemplateRef"]["name"];
-    assert_eq!(
-        *template,
-        of(&metal, "MetalStackFirewallTemplate")["metadata"]["name"]
-    );
-    // A Node that does not exist yet must offer what the machine will have.
-    let file = file("proxmox/cluster-template-autoscaler.yaml");
-    let proxmox = clusterctl.objects(&file).await;
-    let machine = &of(&proxmox, "ProxmoxMachineTemplate")["spec"]["template"]["spec"];
-    let cpus = machine["numSockets"].as_i64().unwrap() * machine["numCores"].as_i64().unwrap();
-    let capacity = "capacity.cluster-autoscaler.kubernetes.io/cpu";
-    let workers = of(&proxmox, "MachineDeployment");
-    assert_eq!(
-        workers["metadata"]["annotations"][capacity],
-        cpus.to_string()
-    );
-}
-
-#[test]
-fn a_bootstrap_format_behind_a_gate_is_documented() {
-    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
-    let gated = templates().into_iter().any(|template| {
-        let text = fs::read_to_string(template).unwrap();
-        text.contains("format: ignition")
-    });
-    assert_eq!(
-        gated,
-        readme.contains("EXP_KUBEADM_BOOTSTRAP_FORMAT_IGNITION=true")
-    );
 }
 
 /// Values in `value` that have a group, a version and a kind.

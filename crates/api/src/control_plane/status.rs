@@ -76,6 +76,7 @@ pub struct RunningVersion {
 
 /// Progress of the first start, by Cluster API's contract.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("minProperties" = 1))]
 #[serde(rename_all = "camelCase")]
 pub struct Initialization {
     /// True once the API server could be used; it stays true.

@@ -205,3 +205,37 @@ fn cluster_api_finds_the_version_that_keeps_its_contract() {
         }
     }
 }
+
+#[test]
+fn control_planes_have_the_limits_of_the_contract() {
+    let name = "kamajicontrolplanes.controlplane.cluster.x-k8s.io";
+    let (_, definition) = definitions().iter().find(|(n, _)| n == name).unwrap();
+    for version in definition["spec"]["versions"].as_array().unwrap() {
+        for (field, limit, value) in [
+            ("spec/properties/rollout", "minProperties", 1),
+            ("status/properties/initialization", "minProperties", 1),
+            ("status/properties/versions", "minItems", 1),
+            ("status/properties/versions", "maxItems", 100),
+        ] {
+            let pointer = format!("/schema/openAPIV3Schema/properties/{field}/{limit}");
+            assert_eq!(version.pointer(&pointer), Some(&json!(value)), "{pointer}");
+        }
+    }
+}
+
+#[test]
+fn message_about_a_missing_spec_is_of_the_kind() {
+    for (name, words) in [
+        ("kamajicontrolplanes.", "version of Kubernetes"),
+        ("kamajicontrolplanetemplates.", "spec.template.spec"),
+    ] {
+        let (_, definition) = definitions()
+            .iter()
+            .find(|(n, _)| n.starts_with(name))
+            .unwrap();
+        let rule = &schema(definition)["x-kubernetes-validations"][0];
+        assert_eq!(rule["rule"], "has(self.spec)");
+        let message = rule["message"].as_str().unwrap();
+        assert!(message.contains(words), "{message}");
+    }
+}

@@ -3,9 +3,17 @@ use kamaji_api::condition::find;
 use serde_json::json;
 
 use super::super::{
+    FINALIZER,
     fixture::{converge, observe_again, remote, snapshot},
     plan,
 };
+
+/// The API server warns of any other form at each write.
+#[test]
+fn finalizer_is_qualified_by_a_domain() {
+    let (domain, name) = FINALIZER.split_once('/').unwrap();
+    assert!(domain.contains('.') && !name.is_empty() && !name.contains('/'));
+}
 
 #[test]
 fn the_tenant_is_deleted_before_the_finalizer_is_removed() {
