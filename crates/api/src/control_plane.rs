@@ -59,7 +59,10 @@ pub struct KamajiControlPlaneSpec {
     pub control_plane_endpoint: Option<ApiEndpoint>,
     /// Number of control plane pods, at least 0; 0 puts the control plane to sleep and keeps its
     /// data. The scale subresource sets it. Default: 2.
-    #[serde(default = "two", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default = "crate::tenant::default_replicas",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub replicas: Option<i32>,
     /// Rollouts without a change of the pods. Empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,11 +74,6 @@ pub struct KamajiControlPlaneSpec {
     /// Fields that control planes share with their templates.
     #[serde(flatten)]
     pub fields: ControlPlaneFields,
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
-fn two() -> Option<i32> {
-    Some(2)
 }
 
 /// Rollouts without a change of the pods.

@@ -7,6 +7,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Key of the kubeconfig in a tenant's admin kubeconfig Secret that reaches the tenant cluster at its
+/// Service in the management cluster.
+pub const ADMIN_SERVICE: &str = "admin.svc";
+
 /// Tenants that are selected, and the user of their kubeconfigs. No controller of this release acts
 /// on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -44,7 +48,7 @@ pub struct KubeconfigGeneratorSpec {
 }
 
 fn template() -> String {
-    "admin.svc".to_owned()
+    ADMIN_SERVICE.to_owned()
 }
 
 /// Text given in place or taken from the TenantControlPlane; exactly one of the two is required.

@@ -2,8 +2,7 @@
 
 /// Administrators of the tenant cluster, at its public address.
 pub const ADMIN: &str = "admin.conf";
-/// Administrators of the tenant cluster, at its Service in the management cluster.
-pub const ADMIN_SERVICE: &str = "admin.svc";
+pub use kamaji_api::kubeconfig::ADMIN_SERVICE;
 /// The group `system:masters`, at the public address.
 pub const SUPER_ADMIN: &str = "super-admin.conf";
 /// The group `system:masters`, at the Service in the management cluster.

@@ -40,7 +40,7 @@ fn each_mistake_is_refused_with_its_field_and_a_remedy() {
         (
             json!({"dnsServiceIPs": ["10.1.2.3"]}),
             "10.1.2.3",
-            "choose an address inside",
+            "choose an address within them",
         ),
         (json!({"serviceCidr": "10.112.0.0/30"}), "too small", "/28"),
         (json!({"port": 70000}), "70000", "65535"),

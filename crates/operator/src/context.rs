@@ -96,8 +96,7 @@ impl Context {
         self.stores.forget(key);
         self.databases.forget(key);
         self.tenant_cluster.forget(key);
-        self.metrics
-            .forget_certificates((&key.namespace, &key.name));
+        self.metrics.forget_certificates(key);
         self.metrics.expiries.forget(&key.to_string());
         if let Some((info, status)) = self.locked_labels().remove(key) {
             self.metrics.tenant_info.remove(&info);

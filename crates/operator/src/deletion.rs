@@ -1,4 +1,4 @@
-//! One pass over a tenant that is being deleted.
+//! Reconciles a tenant that is being deleted: removes its data from the datastores, and its finalizers last.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub async fn reconcile(
     key: &ObjectKey,
     object: &Arc<TenantControlPlane>,
 ) -> Outcome {
-    match Box::pin(pass(context, key, object)).await {
+    match Box::pin(apply_deletion(context, key, object)).await {
         Ok(()) => Outcome::Done {
             requeue_after: None,
         },
@@ -28,7 +28,7 @@ pub async fn reconcile(
     }
 }
 
-async fn pass(
+async fn apply_deletion(
     context: &Context,
     key: &ObjectKey,
     object: &Arc<TenantControlPlane>,

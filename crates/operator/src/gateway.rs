@@ -1,7 +1,7 @@
 //! Discovery of the Gateway API in the management cluster, while the operator runs.
 //!
-//! It may be installed long after the operator has started, and removed: tenants that ask for routes
-//! hear of both.
+//! It may be installed long after the operator has started, and removed: both enqueue the tenants that
+//! ask for routes.
 
 use std::{
     sync::{Arc, atomic::Ordering},

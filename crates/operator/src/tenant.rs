@@ -196,10 +196,9 @@ fn measure_expiries(context: &Context, key: &ObjectKey, reconcile: &Reconcile) {
     let Reconcile { snapshot, plan, .. } = reconcile;
     let deadline = snapshot.now + context.settings.core.expiration_deadline;
     let expiring = expiry_metrics::count(&snapshot.secrets, snapshot.now, deadline);
-    let name = (key.namespace.as_str(), key.name.as_str());
     context
         .metrics
-        .certificates(name, expiring.certificates, expiring.kubeconfigs);
+        .certificates(key, expiring.certificates, expiring.kubeconfigs);
     context
         .metrics
         .expiries

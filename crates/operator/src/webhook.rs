@@ -1,8 +1,8 @@
 //! Admission webhooks of TenantControlPlanes, DataStores, and writes in tenant clusters.
 //!
-//! Every replica answers, whether it leads or not. What is right is decided by
-//! [`kamaji_core::admission`]; here it is only read and written. Any pod can ask: an answer says nothing
-//! that is not in the question but whether a name is free, and takes little ([`kamaji_shell::listen`]).
+//! Every replica answers, whether it leads or not. [`kamaji_core::admission`] decides; this module parses
+//! reviews and writes answers. Any pod can send a review: an answer tells nothing beyond the review but
+//! whether a name is free, and its cost is limited ([`kamaji_shell::listen`]).
 
 pub mod certificate;
 pub mod directory;

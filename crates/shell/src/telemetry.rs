@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{clock, lease::Gauges};
+use crate::{ObjectKey, clock, lease::Gauges};
 
 mod expiry;
 mod histogram;
@@ -257,19 +257,14 @@ impl Metrics {
     }
 
     /// Sets the numbers of a tenant's certificates: those of TLS Secrets, and those in kubeconfigs.
-    pub fn certificates(
-        &self,
-        (namespace, name): (&str, &str),
-        x509: Certificates,
-        kubeconfig: Certificates,
-    ) {
-        for (labels, number) in certificates((namespace, name), x509, kubeconfig) {
+    pub fn certificates(&self, tenant: &ObjectKey, x509: Certificates, kubeconfig: Certificates) {
+        for (labels, number) in certificates(tenant, x509, kubeconfig) {
             self.certificates.get_or_create(&labels).set(number);
         }
     }
 
     /// Removes the numbers of a deleted tenant's certificates.
-    pub fn forget_certificates(&self, tenant: (&str, &str)) {
+    pub fn forget_certificates(&self, tenant: &ObjectKey) {
         let none = Certificates::default();
         for (labels, _) in certificates(tenant, none, none) {
             self.certificates.remove(&labels);
@@ -321,13 +316,13 @@ impl Metrics {
 }
 
 fn certificates(
-    (namespace, name): (&str, &str),
+    tenant: &ObjectKey,
     x509: Certificates,
     kubeconfig: Certificates,
 ) -> impl Iterator<Item = (CertificateLabels, i64)> {
     let labels = move |strategy, status| CertificateLabels {
-        tcp_namespace: namespace.to_owned(),
-        tcp_name: name.to_owned(),
+        tcp_namespace: tenant.namespace.clone(),
+        tcp_name: tenant.name.clone(),
         status,
         strategy,
     };

@@ -64,13 +64,14 @@ fn a_tenant_has_six_numbers_of_certificates_until_it_is_deleted() {
         expiring: 1,
         invalid: 0,
     };
-    metrics.certificates(("a", "t"), x509, Certificates::default());
+    let tenant = ObjectKey::new("a", "t");
+    metrics.certificates(&tenant, x509, Certificates::default());
     let lines = || {
         let text = metrics.text();
         text.matches("\nkamaji_certificates_current{").count()
     };
     assert_eq!(lines(), 6);
-    metrics.forget_certificates(("a", "t"));
+    metrics.forget_certificates(&tenant);
     assert_eq!(lines(), 0);
 }
 

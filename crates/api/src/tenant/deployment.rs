@@ -72,7 +72,7 @@ pub struct DeploymentSpec {
     /// Number of control plane pods, at least 0; 0 puts the control plane to sleep and keeps its
     /// data. The scale subresource sets it. With konnectivity a change replaces the pods, since
     /// they carry the number. Default: 2.
-    #[serde(default = "two", skip_serializing_if = "Option::is_none")]
+    #[serde(default = "default_replicas", skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// Requests and limits of the components' containers. Empty: none. Changes replace the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,9 +99,12 @@ pub struct DeploymentSpec {
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 }
 
+/// Replicas of a control plane that asks for no number.
+pub const DEFAULT_REPLICAS: i32 = 2;
+
 #[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
-fn two() -> Option<i32> {
-    Some(2)
+pub(crate) fn default_replicas() -> Option<i32> {
+    Some(DEFAULT_REPLICAS)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]

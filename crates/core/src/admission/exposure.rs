@@ -120,7 +120,7 @@ fn listeners(object: &TenantControlPlane, found: &mut Findings) {
         for (field, port) in [(API_PORT, Some(api)), (AGENT_PORT, agents)] {
             if let Some(port) = port.filter(|port| is_port(*port) && !NODE_PORTS.contains(port)) {
                 found.warn(format!(
-                    "{field} {port} is the node port too, and outside of 30000-32767: choose one inside, unless the management cluster has another range"
+                    "{field} {port} is the node port too, and outside of 30000-32767: choose one within it, unless the management cluster has another range"
                 ));
             }
         }

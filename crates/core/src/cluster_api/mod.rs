@@ -5,6 +5,7 @@
 //! becomes a condition, and a change of the missing object requeues the control plane.
 
 mod builder;
+mod cert_sans;
 pub mod conditions;
 pub mod conversion;
 mod deletion;

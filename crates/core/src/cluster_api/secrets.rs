@@ -205,8 +205,9 @@ fn entry(
     key: &str,
 ) -> Result<ByteString, (Reason, String)> {
     let pending = |text: String| (Reason::SecretPending, text);
-    let name = secret
-        .ok_or_else(|| pending("the TenantControlPlane has not told its Secrets yet".to_owned()))?;
+    let name = secret.ok_or_else(|| {
+        pending("the TenantControlPlane has not reported its Secrets yet".to_owned())
+    })?;
     let found = builder.snapshot.sources.get(name);
     let found = found.ok_or_else(|| pending(format!("the Secret {name} is not there yet")))?;
     let data = found.data.as_ref().and_then(|data| data.get(key)).cloned();

@@ -3,7 +3,7 @@
 use kamaji_api::{
     condition::{self, ConditionType, Reason},
     control_plane::{Initialization, RunningVersion},
-    tenant::{TenantControlPlane, VersionPhase},
+    tenant::{DEFAULT_REPLICAS, TenantControlPlane, VersionPhase},
 };
 
 use super::{
@@ -113,7 +113,8 @@ pub(super) fn counters(builder: &mut PlanBuilder, tenant: Option<&TenantControlP
     let deployment = resources.deployment.unwrap_or_default();
     let replicas = deployment.replicas.unwrap_or(0);
     let updated = deployment.updated_replicas.unwrap_or(0);
-    let wanted = builder.snapshot.control_plane.spec.replicas.unwrap_or(2);
+    let wanted = builder.snapshot.control_plane.spec.replicas;
+    let wanted = wanted.unwrap_or(DEFAULT_REPLICAS);
     let status = &mut builder.status;
     status.replicas = Some(replicas);
     status.ready_replicas = Some(deployment.ready_replicas.unwrap_or(0));
@@ -169,7 +170,7 @@ fn certificates(builder: &mut PlanBuilder, tenant: Option<&TenantControlPlane>) 
         }
         (Some(_), _) | (None, Some(_)) => builder.set_true(CERTIFICATES, Reason::Available),
         (None, None) => {
-            let text = "the TenantControlPlane has not told its authority yet";
+            let text = "the TenantControlPlane has not reported its authority yet";
             builder.set_false(CERTIFICATES, Reason::CertificatesPending, text);
         }
     }

@@ -3,7 +3,7 @@
 //! Exactly the fields that the control plane sets are applied: a field that a user removes is removed downstream,
 //! and fields that others set beside them stay.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::collections::BTreeMap;
 
 use kamaji_api::{
     cluster::Cluster,
@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     builder::PlanBuilder,
+    cert_sans,
     conditions::TENANT_CREATED,
     endpoint,
     ownership::{OWNER, cluster_label, foreign, mark, owner_reference},
@@ -366,37 +367,8 @@ fn network_profile(builder: &PlanBuilder, cluster: &Cluster) -> Result<Value, St
         "podCidrs": ranges(asked.pods),
         "clusterDomain": asked.service_domain,
         "dnsServiceIPs": dns,
-        "certSANs": cert_sans(builder, cluster)?,
+        "certSANs": cert_sans::desired(builder, cluster)?,
         "loadBalancerClass": balancer.load_balancer_class,
         "loadBalancerSourceRanges": balancer.load_balancer_source_ranges,
     }))
-}
-
-/// Subject alternative names of the API server's certificate: the user's, the host of the ingress or gateway, and the
-/// host that a user gave the Cluster.
-fn cert_sans(builder: &PlanBuilder, cluster: &Cluster) -> Result<Vec<String>, String> {
-    let control_plane = &builder.snapshot.control_plane;
-    let network = &control_plane.spec.fields.network;
-    let mut names = Vec::new();
-    for name in &network.cert_sans {
-        let host = HostPort::parse(name, 443).host;
-        let ported = name.parse::<SocketAddr>().is_ok()
-            || (name.matches(':').count() == 1 && !name.starts_with('['));
-        if ported {
-            return Err(format!(
-                "spec.network.certSANs has {name}: a certificate names hosts without ports, write {host}"
-            ));
-        }
-        names.push(name.clone());
-    }
-    let gateway = network.gateway.as_ref().map(|gateway| &gateway.hostname);
-    let ingress = network.ingress.as_ref().map(|ingress| &ingress.hostname);
-    for name in gateway.into_iter().chain(ingress) {
-        names.push(HostPort::parse(name, 443).host);
-    }
-    let asked = endpoint::host_of_user(control_plane, cluster);
-    names.extend(asked.or_else(|| endpoint::recorded(control_plane).cloned()));
-    let mut seen = std::collections::BTreeSet::new();
-    names.retain(|name| seen.insert(name.clone()));
-    Ok(names)
 }

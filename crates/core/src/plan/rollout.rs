@@ -15,13 +15,33 @@ const RECHECK: Duration = Duration::from_mins(5);
 /// Maximum length of a foreign message that is quoted, in characters.
 const TEXT: usize = 300;
 
+/// Reason of the Deployment controller for a rollout beyond its deadline.
+const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
+/// Reasons of kubelets for an image that they do not get.
+const IMAGE: [&str; 6] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "RegistryUnavailable",
+    "ImageInspectError",
+];
+/// Reason of kubelets for a container that ends again and again.
+const CRASH_LOOP: &str = "CrashLoopBackOff";
+/// Reasons of kubelets for a container that cannot be started.
+const START: [&str; 3] = [
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
 /// True if the Deployment controller reports that the rollout has exceeded its deadline.
 pub fn is_late(view: &DeploymentView) -> bool {
     view.status.observed_generation == Some(view.generation)
         && view.status.conditions.iter().flatten().any(|condition| {
             condition.type_ == "Progressing"
                 && condition.status == "False"
-                && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+                && condition.reason.as_deref() == Some(DEADLINE_EXCEEDED)
         })
 }
 
@@ -115,18 +135,13 @@ fn container(status: &ContainerStatus) -> Option<(Reason, String)> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let quoted = line(waiting.message.as_deref().unwrap_or_default(), str::lines);
     match waiting.reason.as_deref()? {
-        "ErrImagePull"
-        | "ImagePullBackOff"
-        | "InvalidImageName"
-        | "ErrImageNeverPull"
-        | "RegistryUnavailable"
-        | "ImageInspectError" => Some((
+        reason if IMAGE.contains(&reason) => Some((
             Reason::ImagePullBackOff,
             format!(
                 "the image {image} of its container {name} cannot be pulled: {quoted}; correct spec.kubernetes.version or the image, or set it back"
             ),
         )),
-        "CrashLoopBackOff" => {
+        CRASH_LOOP => {
             let last = status.last_state.as_ref();
             let ended = last.and_then(|last| last.terminated.as_ref());
             let code = ended.map_or(0, |ended| ended.exit_code);
@@ -146,7 +161,7 @@ fn container(status: &ContainerStatus) -> Option<(Reason, String)> {
                 ),
             ))
         }
-        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some((
+        reason if START.contains(&reason) => Some((
             Reason::ContainerFailed,
             format!("its container {name} cannot be started: {quoted}"),
         )),

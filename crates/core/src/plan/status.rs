@@ -19,7 +19,7 @@ use crate::{
     secret_role::SecretRole, tenant::Tenant, tenant_cluster,
 };
 
-/// The next status. What this pass could not settle stays as it was.
+/// The next status. What this reconcile could not determine stays as it was.
 pub(super) fn next(endpoint: Option<&Endpoint>, builder: &PlanBuilder) -> TenantControlPlaneStatus {
     let tenant = builder.tenant;
     let mut status = tenant.status.clone();

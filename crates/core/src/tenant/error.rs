@@ -55,7 +55,7 @@ pub enum ParseError {
     },
     /// A DNS address lies outside of every service range, so that its Service would be refused.
     #[error(
-        "spec.networkProfile.dnsServiceIPs has {address}, which is in none of the service ranges {ranges}: choose an address inside"
+        "spec.networkProfile.dnsServiceIPs has {address}, which is in none of the service ranges {ranges}: choose an address within them"
     )]
     DnsOutside {
         /// The address as it was written.

@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kamaji_api::{
     datastore::Driver,
     tenant::{
-        StorageSetupStatus, TenantControlPlane, TenantControlPlaneSpec, TenantControlPlaneStatus,
+        DEFAULT_REPLICAS, StorageSetupStatus, TenantControlPlane, TenantControlPlaneSpec,
+        TenantControlPlaneStatus,
     },
 };
 
@@ -97,7 +98,8 @@ impl Tenant {
         if self.hold == Hold::Restoring {
             return 0;
         }
-        self.spec.control_plane.deployment.replicas.unwrap_or(2)
+        let replicas = self.spec.control_plane.deployment.replicas;
+        replicas.unwrap_or(DEFAULT_REPLICAS)
     }
 
     /// Returns `name.namespace.svc`, the host of the tenant's Service within the management cluster.

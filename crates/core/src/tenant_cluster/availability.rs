@@ -1,4 +1,4 @@
-//! Availability of a tenant cluster for a reconcile.
+//! Decides whether a tenant cluster can be reconciled now, and names the reason if it cannot.
 
 use k8s_openapi::jiff::Timestamp;
 use kamaji_api::{

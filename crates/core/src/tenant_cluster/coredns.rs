@@ -1,7 +1,7 @@
 //! The CoreDNS addon: the objects by which a tenant's pods resolve names.
 //!
-//! Corefile and replicas are the operator's: edits of the tenant's owner are put back, as in the
-//! reference.
+//! Corefile and replicas are the operator's: edits of the tenant's owner are reverted, as upstream
+//! does.
 
 use std::net::IpAddr;
 

@@ -60,7 +60,7 @@ pub enum TenantClusterError {
     WriteLimitUnavailable,
     /// A request to the tenant's API server failed; with its message.
     #[error(
-        "inside the tenant: {0}. It is tried again by itself; if it stays so, look at the control plane's pods and Service"
+        "in the tenant cluster: {0}. It is tried again by itself; if it stays so, look at the control plane's pods and Service"
     )]
     ApiUnreachable(String),
     /// The reconcile exceeded this time limit.

@@ -1,5 +1,5 @@
-//! The next reconcile of a tenant cluster, decided from what the last one brought and from what the
-//! control plane says.
+//! Time of the next reconcile of a tenant cluster, from the outcome of the last one and the state of
+//! the control plane.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The question of an API server and our answer. (AdmissionReview of admission.k8s.io/v1)
+//! Reviews of API servers and the answers to them: AdmissionReview of admission.k8s.io/v1.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use json_patch::Patch;

@@ -153,7 +153,8 @@ fn tenant_cluster(old: &[Condition], builder: &PlanBuilder) -> Condition {
                 ConditionType::TenantClusterConfigured,
                 Err((
                     Reason::NotReconciledYet,
-                    "the inside is set up once the control plane is available".to_owned(),
+                    "the tenant cluster is configured once the control plane is available"
+                        .to_owned(),
                 )),
             )
         })
