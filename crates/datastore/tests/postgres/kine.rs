@@ -13,7 +13,7 @@ use kamaji_datastore::Access;
 use kamaji_datastore::transfer::{Followed, Op, Reader, Writer};
 
 use super::*;
-use crate::server::free_port;
+use crate::ports::free_ports;
 use crate::transfer::pages;
 
 /// Clients that write at once.
@@ -39,7 +39,7 @@ impl Kine {
             "postgres://{}:{password}@127.0.0.1:{}/{}?sslmode=disable",
             tenancy.user, server.port, tenancy.schema
         );
-        let port = free_port();
+        let [port] = free_ports();
         let process = Command::new(find_kine())
             .args(["--endpoint", &endpoint, "--metrics-bind-address", "0"])
             .args(["--listen-address", &format!("127.0.0.1:{port}")])
