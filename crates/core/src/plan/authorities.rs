@@ -250,7 +250,7 @@ fn load_or_issue(
                     None
                 }
                 Err(error) => {
-                    damaged(role, &format!("{error}. {}", restoration()), builder);
+                    damaged(role, &format!("{error}: {}", restoration()), builder);
                     None
                 }
             }
@@ -316,7 +316,7 @@ fn plan_service_account(
         Origin::Live(data) => {
             let file = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
             if let Err(source) = service_account::load(file(private), file(public)) {
-                damaged(role, &format!("{source}. {}", restoration()), builder);
+                damaged(role, &format!("{source}: {}", restoration()), builder);
                 return None;
             }
             data
@@ -343,7 +343,7 @@ fn plan_service_account(
 /// Next actions for an authority that cannot be read, or cannot sign.
 fn restoration() -> String {
     format!(
-        "Restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value"
+        "restore the Secret from a backup, or ask for new keys by setting its annotation {ROTATE} to an empty value"
     )
 }
 
