@@ -8,8 +8,8 @@ use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp, TxnOpRespo
 use kamaji_datastore::Tenancy;
 use tempfile::TempDir;
 
-use super::super::server::free_port;
 use super::super::{Server, password};
+use crate::ports::free_ports;
 
 /// Begin of the error of a write whose key has another revision.
 pub const CONFLICT: &str = "another revision";
@@ -35,7 +35,8 @@ impl Kine {
     /// Starts kine on the tenant's database and waits until it serves.
     pub async fn start(server: &Server, tenancy: &Tenancy) -> Self {
         let files = tempfile::tempdir().unwrap();
-        let address = format!("127.0.0.1:{}", free_port());
+        let [port] = free_ports();
+        let address = format!("127.0.0.1:{port}");
         let endpoint = format!(
             "mysql://{}:{}@tcp(127.0.0.1:{})/{}",
             tenancy.user,
