@@ -128,12 +128,14 @@ async fn run(command: Command) -> Result<()> {
 }
 
 async fn print_tools(cluster_api: bool) -> Result<()> {
-    let (mut tools, mut previous) = (Tools::all().await?, Tools::default());
+    let (mut tools, mut previous, mut helm) =
+        (Tools::all().await?, Tools::default(), Tools::default());
     if cluster_api {
         tools = tools.with_cluster_api().await?;
         previous = Tools::previous().await?;
+        helm = Tools::helm().await?;
     }
-    for (name, path) in tools.iter().chain(previous.iter()) {
+    for (name, path) in tools.iter().chain(previous.iter()).chain(helm.iter()) {
         println!("{name:24} {}", path.display());
     }
     Ok(())

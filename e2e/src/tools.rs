@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
-    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, KINE, KONNECTIVITY, KUBERNETES, PREVIOUS,
-    Tool,
+    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, HELM, KINE, KONNECTIVITY, KUBERNETES,
+    PREVIOUS, Tool,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -41,6 +41,11 @@ impl Tools {
     /// provider.
     pub async fn with_cluster_api(self) -> Result<Self> {
         self.with(&CLUSTER_API).await
+    }
+
+    /// Helm, and nothing else.
+    pub async fn helm() -> Result<Self> {
+        Self::default().with(&HELM).await
     }
 
     /// Control plane, kubelet and kubeadm of the previous minor version, and nothing else.
@@ -250,6 +255,7 @@ impl Tool {
                 format!("-X {package}.gitVersion={version}")
             }
             "containerd" => format!("-X {}/version.Version={version}", self.module),
+            "helm" => format!("-X {}/internal/version.version={version}", self.module),
             "kine" => format!("-X {}/pkg/version.Version={version}", self.module),
             _ => String::new(),
         };

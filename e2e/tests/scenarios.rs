@@ -4,6 +4,7 @@
 
 mod scenarios {
     pub mod autoscaler;
+    pub mod charts;
     pub mod cluster_api;
     pub mod databases;
     pub mod deletion;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use kamaji_e2e::scenario::{Scenario, main as run};
 use scenarios::{
-    autoscaler, cluster_api, databases, deletion, drift_in_tenant, exposure, external,
+    autoscaler, charts, cluster_api, databases, deletion, drift_in_tenant, exposure, external,
     management_dns, management_logs_and_exec, management_pod,
 };
 use scenarios::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
@@ -44,6 +45,11 @@ fn main() -> ExitCode {
         Scenario::of_testbed(
             "a worker joins a kubeadm cluster",
             worker_joins_kubeadm::run,
+        ),
+        // The last scenario without the operator: it installs one, and removes it.
+        Scenario::of_testbed(
+            "charts install, upgrade and leave tenants running",
+            charts::run,
         ),
         Scenario::of_tenants(
             "a tenant with two workers runs pods",

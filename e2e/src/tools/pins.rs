@@ -157,6 +157,13 @@ pub(super) const CLUSTER_API: Tool = Tool {
     ],
 };
 
+/// Installs the charts.
+pub(super) const HELM: Tool = Tool {
+    dir: "helm",
+    module: "helm.sh/helm/v3",
+    binaries: &[("helm", "helm.sh/helm/v3/cmd/helm", Some("version --short"))],
+};
+
 /// Binaries of a testbed without Cluster API.
 pub(super) const ALL: [&Tool; 8] = [
     &ETCD,
