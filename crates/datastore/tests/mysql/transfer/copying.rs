@@ -63,11 +63,14 @@ async fn writes(client: etcd_client::Client, number: usize, stop: Arc<AtomicBool
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let key = format!("/registry/configmaps/w{number}/{}", n % 37);
+        // Each round of keys that are deleted once has names of its own.
+        let key = format!("/registry/configmaps/w{number}/{}/{}", n / 370, n % 37);
         let value: Vec<u8> = (0..=255_u8)
             .map(|byte| byte ^ u8::try_from(n % 256).unwrap())
             .collect();
         if left.contains(&key) {
+            // The stop is read again, and other tasks get their turn.
+            tokio::task::yield_now().await;
             continue;
         }
         let last = done.remove(&key).flatten();
