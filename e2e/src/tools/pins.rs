@@ -157,7 +157,7 @@ pub(super) const CLUSTER_API: Tool = Tool {
     ],
 };
 
-/// Installs the charts.
+/// Package manager that installs the charts of `config/charts`.
 pub(super) const HELM: Tool = Tool {
     dir: "helm",
     module: "helm.sh/helm/v3",
