@@ -57,6 +57,23 @@ impl Listing {
         }
     }
 
+    /// Brings the listing to `revision` by the rows after `since`, all of which `rows` gives; false if rows between the
+    /// listing and `since` are unknown.
+    pub(super) fn advance<'a>(
+        &mut self,
+        (since, revision): (i64, i64),
+        rows: impl IntoIterator<Item = (&'a [u8], i64)>,
+    ) -> bool {
+        if since > self.revision {
+            return false;
+        }
+        self.revision = self.revision.max(revision);
+        for (name, id) in rows {
+            self.add(name.to_vec(), id);
+        }
+        true
+    }
+
     /// True if the listing tells which names follow `cursor`.
     pub(super) fn covers(&self, cursor: &[u8]) -> bool {
         let end = self.last.last_key_value();
@@ -108,6 +125,18 @@ mod tests {
         let behind = listing(b"_", &rows);
         assert_eq!(behind.after(b"_", 9), names[2..]);
         assert!(!behind.covers(b"B") && behind.covers(b"_"));
+    }
+
+    #[test]
+    fn a_listing_follows_changes_and_refuses_those_that_leave_a_gap() {
+        let mut listing = listing(b"a", &[("b", 1), ("c", 2)]);
+        let rows: [(&[u8], i64); 3] = [(b"a", 101), (b"c", 102), (b"d", 103)];
+        assert!(listing.advance((100, 103), rows));
+        assert_eq!(listing.revision, 103);
+        let names: Vec<(&[u8], i64)> = vec![(b"b", 1), (b"c", 102), (b"d", 103)];
+        assert_eq!(listing.after(b"a", 9), names);
+        assert!(listing.advance((50, 60), []) && listing.revision == 103);
+        assert!(!listing.advance((104, 105), []) && listing.revision == 103);
     }
 
     #[test]

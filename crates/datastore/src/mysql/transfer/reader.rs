@@ -1,7 +1,8 @@
 //! Reader of a tenant's table.
 //!
 //! Pages come from a [`Listing`] of the names and the ids of their last rows at one revision. Whether an id is missing
-//! for good or a transaction under way will still show it is decided by the [`barrier`] where ids have gaps.
+//! for good or a transaction under way will still show it is decided by the [`barrier`] where ids have gaps. Changes
+//! that are read go into the listing, so that no page is older than they are.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::listing::Listing;
 use super::table::{TenantTable, fitting};
 use crate::error::Error;
 use crate::tenancy::Schema;
-use crate::transfer::kine::{Row, certain, name_of};
+use crate::transfer::kine::{ROOT, Row, certain, name_of};
 use crate::transfer::{BATCH_RECORDS, Changes, Followed, Page, Reader, Record};
 
 /// Most readings of ids with a gap before the transactions under way are waited for, and the pause between two: most
@@ -99,6 +100,17 @@ impl TableReader {
             }
         }
         Err(self.outrun())
+    }
+
+    /// Brings the listing to the revision of changes that were read: whoever follows them leaves out the keys that
+    /// later pages hold, so that no later page may be older.
+    fn advance<'a>(&mut self, range: (i64, i64), rows: impl Iterator<Item = &'a Row>) {
+        let rows = rows.filter(|row| row.name.starts_with(ROOT.as_bytes()));
+        let rows = rows.map(|row| (row.name.as_slice(), row.id));
+        let listing = self.listing.as_mut();
+        if !listing.is_some_and(|listing| listing.advance(range, rows)) {
+            self.listing = None;
+        }
     }
 
     /// Live records of `names`, as they were at the revision of their listing, and how many of the names they are of;
@@ -207,10 +219,12 @@ impl Reader for TableReader {
                 if rows.len() < ids.len() && self.table.compacted().await? > after {
                     return Ok(Followed::Compacted);
                 }
+                let revision = ids.last().copied().unwrap_or(after);
+                self.advance((after, revision), rows.values());
                 let rows = ids.iter().filter_map(|id| rows.remove(id));
                 return Ok(Followed::Changes(Changes {
                     ops: rows.filter_map(Row::into_op).collect(),
-                    revision: ids.last().copied().unwrap_or(after),
+                    revision,
                 }));
             }
             if ids.is_empty() {

@@ -114,6 +114,38 @@ async fn a_page_is_bounded_by_its_bytes_and_holds_a_larger_record_alone() {
 }
 
 #[tokio::test]
+async fn a_page_holds_the_changes_that_were_read_before_it() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let mut client = with_table(&server, &tenancy).await;
+    client.query_drop("START TRANSACTION").await.unwrap();
+    for n in 0..1500_i64 {
+        let name = format!("/registry/{n:04}");
+        insert(&mut client, &created(n + 1, &name, b"old")).await;
+    }
+    client.query_drop("COMMIT").await.unwrap();
+    let mut reader = store.reader(&tenancy).await.unwrap();
+    let first = reader.page(None).await.unwrap();
+    assert_eq!((first.records.len(), first.revision), (1000, 1500));
+    let again = Row {
+        previous: 1500,
+        ..created(1501, "/registry/1499", b"new")
+    };
+    insert(&mut client, &again).await;
+    insert(&mut client, &created(1502, "/registry/zzzz", b"new")).await;
+    assert_eq!(changes(reader.as_mut(), 1500).await.revision, 1502);
+    let last = first.records.last().map(|record| record.key.clone());
+    let second = reader.page(last.as_deref()).await.unwrap();
+    let ends: Vec<i64> = second
+        .records
+        .iter()
+        .rev()
+        .take(2)
+        .map(|r| r.modified)
+        .collect();
+    assert_eq!((ends, second.revision), (vec![1502, 1501], 1502));
+}
+
+#[tokio::test]
 async fn a_change_that_is_committed_late_comes_before_those_that_were_committed_earlier() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let mut client = with_table(&server, &tenancy).await;
