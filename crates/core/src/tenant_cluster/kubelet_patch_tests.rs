@@ -36,8 +36,8 @@ fn sizes_of_copies_add_up() {
 
 #[test]
 fn sizes_of_given_values_add_up_before_they_are_copied() {
-    // Each empty object is three bytes of JSON, and a map in memory.
-    let dense = json!(vec![json!({}); 40_000]);
+    // Each empty object counts for six bytes, and is a map in memory.
+    let dense = json!(vec![json!({}); 60_000]);
     for op in ["add", "replace"] {
         let one = json!({"op": op, "path": "/to", "value": dense});
         let error = patched(&json!({"to": []}), &json!([one, one, one])).unwrap_err();
