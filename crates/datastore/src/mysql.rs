@@ -99,7 +99,9 @@ impl DataStore for MySql {
         Ok(counted.unwrap_or_default())
     }
 
-    /// Takes the right to write, ends the connections that were open, and waits for their transactions.
+    /// Takes the right to write, ends the connections that were open, and waits for their transactions. kine 0.17.5
+    /// acknowledges a creation that was refused here if it does not find the key afterwards: what it acknowledges after
+    /// the fence is not kept.
     async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
         let doing = format!("taking the right to write schema {}", tenancy.schema);
         if tenancy.access != Access::ReadOnly {

@@ -60,12 +60,15 @@ impl Server {
         copy(template(), &files.path().join("data"));
         let pki = Pki::new();
         pki.write_server(files.path());
+        std::fs::create_dir(path("tmp")).unwrap();
         std::fs::write(path("setup.sql"), SETUP).unwrap();
         let [port] = free_ports();
         let mut command = Command::new(binary("mariadbd"));
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", path("data")))
+            // A server that starts deletes the temporary tables of every other one in the same folder.
+            .arg(format!("--tmpdir={}", path("tmp")))
             .arg(format!("--socket={}", path("socket")))
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--init-file={}", path("setup.sql")))
