@@ -53,6 +53,7 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         "charted",
         json!({"networkProfile": manifest::at_address(&testbed, 6)}),
     );
+    kubectl.run("create namespace charts").await?;
     until("tenants are accepted", Duration::from_mins(1), || {
         kubectl.dry_run(&text)
     })
