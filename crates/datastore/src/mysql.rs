@@ -8,6 +8,7 @@ mod answer;
 mod claims;
 mod dial;
 mod facts;
+mod failed;
 mod idle;
 mod observed;
 mod owners;

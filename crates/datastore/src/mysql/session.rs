@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use kamaji_core::endpoint::HostPort;
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Error as ClientError, Opts, OptsBuilder, Params};
+use mysql_async::{Conn, Opts, OptsBuilder, Params};
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
-use super::answer::{Failure, code};
+use super::answer::code;
 use super::dial::dial;
 use super::facts::Facts;
+use super::failed::{Failed, unless};
 use super::idle::IdleConnections;
 use super::sql::Statement;
 use crate::connection::Connection;
@@ -40,13 +41,6 @@ pub(super) struct Session<'a> {
     /// State of the server when the session began.
     pub(super) facts: Facts,
     _permit: SemaphorePermit<'a>,
-}
-
-/// A request that failed.
-struct Failed {
-    failure: Failure,
-    /// Number of the server's error, or 0.
-    number: u16,
 }
 
 impl<'a> Session<'a> {
@@ -128,7 +122,7 @@ impl<'a> Session<'a> {
         parameters: impl Into<Params> + Send,
     ) -> Result<Option<Vec<R>>, Error> {
         let request = timeout(CALL, self.conn.exec(query, parameters.into())).await;
-        let answer = self.failed(CALL, request);
+        let answer = Failed::of_request(self.origin.endpoint, request, CALL);
         self.unless(harmless, doing, answer)
     }
 
@@ -144,7 +138,7 @@ impl<'a> Session<'a> {
         statement: &Statement,
     ) -> Result<(), Error> {
         let request = timeout(DELETION, self.conn.query_drop(statement.as_str())).await;
-        let answer = self.failed(DELETION, request);
+        let answer = Failed::of_request(self.origin.endpoint, request, DELETION);
         self.unless(&[], doing, answer).map(drop)
     }
 
@@ -156,7 +150,7 @@ impl<'a> Session<'a> {
         statement: &Statement,
     ) -> Result<bool, Error> {
         let request = timeout(CALL, self.conn.query_drop(statement.as_str())).await;
-        let answer = self.failed(CALL, request);
+        let answer = Failed::of_request(self.origin.endpoint, request, CALL);
         let done = self.unless(harmless, doing, answer)?;
         Ok(done.is_some())
     }
@@ -170,34 +164,9 @@ impl<'a> Session<'a> {
         parameters: impl Into<Params> + Send,
     ) -> Result<u64, Error> {
         let request = timeout(CALL, self.conn.exec_drop(query, parameters.into())).await;
-        let answer = self.failed(CALL, request);
+        let answer = Failed::of_request(self.origin.endpoint, request, CALL);
         let done = self.unless(harmless, doing, answer)?;
         Ok(done.map_or(0, |()| self.conn.affected_rows()))
-    }
-
-    fn failed<T>(
-        &self,
-        limit: Duration,
-        answer: Result<Result<T, ClientError>, tokio::time::error::Elapsed>,
-    ) -> Result<T, Failed> {
-        let endpoint = self.origin.endpoint;
-        match answer {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Failed {
-                failure: Failure::of(endpoint, &error),
-                number: match &error {
-                    ClientError::Server(answer) => answer.code,
-                    _ => 0,
-                },
-            }),
-            Err(_) => {
-                let words = format!("{endpoint} gave no answer within {} s", limit.as_secs());
-                Err(Failed {
-                    failure: Failure::Unreachable(words),
-                    number: 0,
-                })
-            }
-        }
     }
 
     fn unless<T>(
@@ -206,10 +175,6 @@ impl<'a> Session<'a> {
         doing: &str,
         answer: Result<T, Failed>,
     ) -> Result<Option<T>, Error> {
-        match answer {
-            Ok(value) => Ok(Some(value)),
-            Err(failed) if harmless.contains(&failed.number) => Ok(None),
-            Err(failed) => Err(failed.failure.into_error(self.site(doing))),
-        }
+        unless(harmless, answer, || self.site(doing))
     }
 }

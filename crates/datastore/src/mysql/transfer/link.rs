@@ -8,8 +8,8 @@ use mysql_async::{Conn, Error as ClientError, Opts, OptsBuilder, Params, Row};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::super::answer::Failure;
 use super::super::dial::dial;
+use super::super::failed::{Failed, unless};
 use super::super::sql::Statement;
 use crate::error::{Error, Site};
 
@@ -19,24 +19,12 @@ const CALL: Duration = Duration::from_secs(30);
 const SCAN: Duration = Duration::from_mins(2);
 /// Largest packet in bytes that a transfer takes or sends: a value of kine's table always fits.
 const PACKET: usize = 32 << 20;
-/// Numbers of errors after which the connection is gone: it was ended, or the server is about to stop.
-const ENDED: [u16; 3] = [1053, 1317, 1927];
-
 /// A connection of one user to one endpoint.
 pub(super) struct Link {
     endpoint: HostPort,
     options: Opts,
     store: String,
     conn: Option<Conn>,
-}
-
-/// A request that failed.
-struct Failed {
-    failure: Failure,
-    /// Number of the server's error, or 0.
-    number: u16,
-    /// True if the connection is gone and the request was not what ended it.
-    broken: bool,
 }
 
 impl Link {
@@ -185,11 +173,7 @@ impl Link {
             return Ok(conn);
         }
         let dialled = dial(&self.endpoint, self.options.clone()).await;
-        dialled.map_err(|(failure, number)| Failed {
-            failure,
-            number,
-            broken: false,
-        })
+        dialled.map_err(|(failure, number)| Failed::new(failure, number))
     }
 
     /// Keeps the connection after an answer of the server, and closes it after anything else: what the server still
@@ -200,36 +184,11 @@ impl Link {
         request: Result<Result<T, ClientError>, Elapsed>,
         limit: Duration,
     ) -> Result<T, Failed> {
-        let endpoint = &self.endpoint;
-        let error = match request {
-            Ok(Ok(value)) => {
-                self.conn = Some(conn);
-                return Ok(value);
-            }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                let words = format!("{endpoint} gave no answer within {} s", limit.as_secs());
-                return Err(Failed {
-                    failure: Failure::Unreachable(words),
-                    number: 0,
-                    broken: false,
-                });
-            }
-        };
-        let failure = Failure::of(endpoint, &error);
-        let (number, broken) = match &error {
-            ClientError::Server(answer) => (answer.code, ENDED.contains(&answer.code)),
-            ClientError::Io(_) => (0, true),
-            _ => (0, false),
-        };
-        if number != 0 && !broken {
+        let answer = Failed::of_request(&self.endpoint, request, limit);
+        if answer.as_ref().err().is_none_or(Failed::is_answer) {
             self.conn = Some(conn);
         }
-        Err(Failed {
-            failure,
-            number,
-            broken,
-        })
+        answer
     }
 
     fn unless<T>(
@@ -238,10 +197,6 @@ impl Link {
         doing: &str,
         answer: Result<T, Failed>,
     ) -> Result<Option<T>, Error> {
-        match answer {
-            Ok(value) => Ok(Some(value)),
-            Err(failed) if harmless.contains(&failed.number) => Ok(None),
-            Err(failed) => Err(failed.failure.into_error(self.site(doing))),
-        }
+        unless(harmless, answer, || self.site(doing))
     }
 }

@@ -186,7 +186,7 @@ impl TenantTable {
         value(row, 0).ok_or_else(|| self.malformed())
     }
 
-    /// One number that a query gives.
+    /// Number that a query gives in its first column.
     pub(super) async fn number(&mut self, doing: &str, query: &str) -> Result<i64, Error> {
         let rows = self.ask(doing, query, ()).await?;
         let mut row = rows.and_then(|mut rows| rows.pop());
