@@ -21,6 +21,7 @@ mod cursor;
 mod digest;
 mod ends;
 mod error;
+mod follow;
 pub(crate) mod kine;
 mod record;
 mod settle;
@@ -28,9 +29,11 @@ mod state;
 mod verify;
 
 pub use copy::{Copy, copy_all};
+pub use cursor::Cursor;
 pub use digest::{Digest, Digests};
 pub use ends::{BATCH_BYTES, BATCH_RECORDS, Changes, Followed, Page, Reader, Writer};
 pub use error::{CopyError, Difference};
+pub use follow::changes_until;
 pub use record::{Op, Record};
 pub use state::{Ends, Phase, Progress, Report, Roots};
 

@@ -1,11 +1,11 @@
 //! Saves a tenant that goes on writing: a scan of the latest state, followed by the changes of the keys that were
 //! scanned. No revision of the store is held, and memory is bounded by a page and a batch of changes.
 
-use std::{fs::File, io::BufWriter, path::PathBuf, time::Duration};
+use std::{fs::File, io::BufWriter, path::PathBuf};
 
 use kamaji_datastore::{
     self as datastore,
-    transfer::{Followed, Op, Reader},
+    transfer::{CopyError, Cursor, Followed, Op, Reader, changes_until},
 };
 use serde_json::Value;
 
@@ -20,10 +20,6 @@ use crate::{
 
 /// Most scans that start again because the store compacted changes.
 const RESTARTS: u32 = 5;
-/// Pause while the store does not give the changes up to a revision that it named.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Most pauses, one after the other.
-const PAUSES: u32 = 100;
 
 /// Content of a snapshot beside the tenant's data, and the folder that it is written in.
 #[derive(Clone)]
@@ -64,6 +60,19 @@ pub enum SaveError {
         /// Revision that the store named.
         goal: i64,
     },
+    /// The store gives pages that cannot be right.
+    #[error(transparent)]
+    Scan(CopyError),
+}
+
+impl From<CopyError> for SaveError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Store(error) => Self::Store(error),
+            CopyError::Stalled { followed, goal } => Self::Stalled { followed, goal },
+            error => Self::Scan(error),
+        }
+    }
 }
 
 /// Saves what `source` reads; the file is whole, and has no name of its own yet.
@@ -85,21 +94,6 @@ enum End {
     Reached,
     /// Changes were compacted, so that the scan has to start again.
     Compacted,
-}
-
-/// Keys that were scanned.
-enum Cursor {
-    At(Vec<u8>),
-    End,
-}
-
-impl Cursor {
-    fn covers(&self, key: &[u8]) -> bool {
-        match self {
-            Self::At(last) => key <= last.as_slice(),
-            Self::End => true,
-        }
-    }
 }
 
 /// One scan of all keys into one file.
@@ -128,25 +122,18 @@ impl Scan {
     }
 
     async fn run(&mut self, source: &mut dyn Reader) -> Result<End, SaveError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = source.page(after.as_deref()).await?;
-            let last = page.records.last().map(|record| record.key.clone());
+        let mut cursor = Cursor::Start;
+        while cursor != Cursor::End {
+            let page = source.page(cursor.after()).await?;
+            cursor = cursor.behind(&page, "source")?;
             for record in page.records {
                 self.encoder.op(&Op::Put(record))?;
             }
-            let cursor = match last.clone() {
-                Some(last) if page.more => Cursor::At(last),
-                _ => Cursor::End,
-            };
             if self.follow(source, &cursor, page.revision).await? == End::Compacted {
                 return Ok(End::Compacted);
             }
-            if matches!(cursor, Cursor::End) {
-                return Ok(End::Reached);
-            }
-            after = last;
         }
+        Ok(End::Reached)
     }
 
     /// Writes the changes up to `goal`, at least, of the keys that were scanned.
@@ -156,21 +143,11 @@ impl Scan {
         cursor: &Cursor,
         goal: i64,
     ) -> Result<End, SaveError> {
-        let mut pauses = 0;
         while self.followed < goal {
-            let followed = self.followed;
-            let Followed::Changes(changes) = source.changes(followed).await? else {
+            let further = changes_until(source, self.followed, goal).await?;
+            let Followed::Changes(changes) = further else {
                 return Ok(End::Compacted);
             };
-            if changes.revision <= followed {
-                pauses += 1;
-                if pauses > PAUSES {
-                    return Err(SaveError::Stalled { followed, goal });
-                }
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            pauses = 0;
             for op in changes.ops.iter().filter(|op| cursor.covers(op.key())) {
                 self.encoder.op(op)?;
                 self.changes += 1;

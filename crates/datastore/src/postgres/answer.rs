@@ -26,7 +26,7 @@ const AFTER_AUTHENTICATION: &str = "InitializeSessionUserId";
 pub(super) enum Failure {
     /// The server gave no answer at all, or the connection was lost: diagnose the endpoint.
     Transport(String),
-    /// One side refuses the other's certificate; the cause names the endpoint.
+    /// Refusal of the other side's certificate, by either side; the cause names the endpoint.
     TlsRefused(String),
     /// The server cannot serve for now: try another.
     Unavailable(String),

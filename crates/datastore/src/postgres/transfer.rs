@@ -1,6 +1,6 @@
 //! Transfer of a tenant's data from and to kine's table, and the fence before the last part of it.
 //!
-//! Everything here is done as the tenant: what a tenant has planted in its database must not run as the administrator.
+//! Sessions are the tenant's own: what a tenant has planted in its database must not run as the administrator.
 
 mod fence;
 mod inserts;

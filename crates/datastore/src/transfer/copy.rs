@@ -5,11 +5,10 @@
 //! later. When the scan ends, the target has every change that was followed. No revision of the source is held, and
 //! memory is bounded by a few pages and by the keys that change during the verification.
 
-use std::time::Duration;
-
 use super::cursor::Cursor;
 use super::ends::Followed;
 use super::error::{CopyError, shown};
+use super::follow::changes_until;
 use super::record::{Op, Record};
 use super::state::{Ends, Phase, Progress, Report, Roots};
 use super::verify::Verification;
@@ -17,10 +16,6 @@ use crate::error::Error;
 
 /// Most missing changes of revision with which the verification begins.
 const FEW_REVISIONS: u64 = 1000;
-/// Pauses while the source does not give the changes up to a revision that it named.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Most pauses, one after the other.
-const PAUSES: u32 = 100;
 /// Prefixes of values that an API server has bound to their full keys.
 const BOUND: [&str; 2] = ["k8s:enc:aesgcm:", "k8s:enc:kms:"];
 
@@ -235,22 +230,12 @@ impl Copy {
 
     /// Applies the changes up to `goal` at least.
     pub(super) async fn follow_to(&mut self, goal: i64) -> Result<(), Stop> {
-        let mut pauses = 0;
         while self.progress.followed < goal {
             let followed = self.progress.followed;
-            let changes = match self.ends.source.changes(followed).await? {
-                Followed::Changes(changes) => changes,
-                Followed::Compacted => return Err(Stop::Compacted),
+            let source = self.ends.source.as_mut();
+            let Followed::Changes(changes) = changes_until(source, followed, goal).await? else {
+                return Err(Stop::Compacted);
             };
-            if changes.revision <= followed {
-                pauses += 1;
-                if pauses > PAUSES {
-                    return Err(Stop::Failed(CopyError::Stalled { followed, goal }));
-                }
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            pauses = 0;
             self.apply(changes.ops).await?;
             self.progress.followed = changes.revision;
             self.progress.latest = self.progress.latest.max(changes.revision);

@@ -5,7 +5,7 @@ use super::error::{CopyError, shown};
 
 /// Keys that a pass has dealt with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Cursor {
+pub enum Cursor {
     /// None of the keys.
     #[default]
     Start,
@@ -17,7 +17,7 @@ pub(super) enum Cursor {
 
 impl Cursor {
     /// Key after which the next page begins.
-    pub(super) fn after(&self) -> Option<&[u8]> {
+    pub fn after(&self) -> Option<&[u8]> {
         match self {
             Self::At(key) => Some(key),
             Self::Start | Self::End => None,
@@ -25,7 +25,7 @@ impl Cursor {
     }
 
     /// True if the pass has dealt with `key`, or would have if it existed.
-    pub(super) fn covers(&self, key: &[u8]) -> bool {
+    pub fn covers(&self, key: &[u8]) -> bool {
         match self {
             Self::Start => false,
             Self::At(last) => key <= last.as_slice(),
@@ -34,7 +34,7 @@ impl Cursor {
     }
 
     /// Position behind `page`, whose keys have to follow this position in their order.
-    pub(super) fn behind(&self, page: &Page, end: &'static str) -> Result<Self, CopyError> {
+    pub fn behind(&self, page: &Page, end: &'static str) -> Result<Self, CopyError> {
         let mut last = self.after();
         for record in &page.records {
             if last.is_some_and(|last| record.key.as_slice() <= last) {

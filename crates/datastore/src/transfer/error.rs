@@ -38,7 +38,7 @@ impl fmt::Display for Difference {
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
 pub enum CopyError {
-    /// One of the two datastores failed. The copy may go on with the same step.
+    /// Failure of one of the two datastores. The copy may go on with the same step.
     #[error(transparent)]
     Store(#[from] Error),
     /// The target is not equal to the source.

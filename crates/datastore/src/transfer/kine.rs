@@ -18,7 +18,7 @@ pub(crate) const COMPACTION: &str = "compact_rev_key";
 /// Largest value in bytes that is read; an API server stores none above a few MiB.
 pub(crate) const VALUE_BYTES: usize = 16 << 20;
 
-/// One row of the table, as far as a transfer needs it.
+/// Row of the table, as far as a transfer needs it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     /// Revision of the version.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One key of a tenant's API server with its value.
+/// Key of a tenant's API server with its value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Key below the root, for example `pods/default/web`; it does not begin with `/`.
@@ -17,7 +17,7 @@ pub struct Record {
     pub ttl: Option<u32>,
 }
 
-/// One step of a transfer.
+/// Step of a transfer: a key is written or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// The key has this value from now on.

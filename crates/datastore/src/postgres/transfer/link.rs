@@ -1,4 +1,4 @@
-//! One tenant's session for a transfer: opened when it is used, and again after it was lost.
+//! Session of a tenant for a transfer: opened when it is used, and again after it was lost.
 
 use std::sync::Arc;
 
