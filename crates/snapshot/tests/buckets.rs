@@ -5,12 +5,16 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "../../datastore/tests/kit/ports.rs"]
+mod ports;
+#[path = "../../datastore/tests/kit/process.rs"]
+mod process;
+#[path = "../../datastore/tests/kit/tools.rs"]
+mod tools;
+
 use std::{
     io::Write,
-    net::TcpListener,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
+    process::{Command, Stdio},
 };
 
 use kamaji_api::{datastore::Driver, owner::Owner};
@@ -18,30 +22,42 @@ use kamaji_datastore::transfer::{Op, Record};
 use kamaji_snapshot::{Bucket, Encoder, Error, Header, Keys, NewFile, Seal};
 use tempfile::TempDir;
 
+use ports::free_ports;
+use process::{Launched, Process, start};
+use tools::find;
+
 /// An S3-compatible server with one bucket `backups`, which ends with the value.
 struct Server {
-    process: Child,
+    process: Process,
     files: TempDir,
     port: u16,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Launched for Server {
+    const NAME: &'static str = "versitygw";
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    async fn serves(&mut self) -> bool {
+        self.bucket("backups/", "secret").list().await.is_ok()
     }
 }
 
 impl Server {
     async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
+        start(Self::launch).await
+    }
+
+    fn launch() -> Self {
         let files = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(files.path().join("data/backups")).unwrap();
         std::fs::create_dir_all(files.path().join("metadata")).unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let process = Command::new(find("versitygw"))
+        let [port] = free_ports();
+        let mut command = Command::new(find("versitygw", "versitygw"));
+        command
             .args(["--port", &format!("127.0.0.1:{port}"), "--quiet"])
             .arg("posix")
             .arg("--sidecar")
@@ -49,22 +65,12 @@ impl Server {
             .arg(files.path().join("data"))
             .env("ROOT_ACCESS_KEY_ID", "access")
             .env("ROOT_SECRET_ACCESS_KEY", "secret")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self {
-            process,
+            .stderr(Stdio::null());
+        Self {
+            process: Process::spawn(&mut command, "KILL"),
             files,
             port,
-        };
-        for _ in 0..100 {
-            if server.bucket("backups/", "secret").list().await.is_ok() {
-                return server;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("versitygw did not come up within 10 s");
     }
 
     fn bucket(&self, path: &str, secret: &str) -> Bucket {
@@ -79,28 +85,6 @@ impl Server {
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Bucket::open(&format!("s3://{path}"), options).unwrap()
     }
-}
-
-fn find(binary: &str) -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("kamaji-e2e"));
-    let built = cache
-        .and_then(|cache| std::fs::read_dir(cache).ok())
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(binary))
-        .map(|entry| entry.path().join("bin"));
-    let found = variable("KAMAJI_E2E_BIN")
-        .into_iter()
-        .chain(built)
-        .map(|folder| folder.join(binary))
-        .find(|path| path.is_file());
-    found.unwrap_or_else(|| {
-        panic!("no {binary} in KAMAJI_E2E_BIN or the cache: `make tools` builds one")
-    })
 }
 
 /// A snapshot of `keys` keys whose values do not compress, 100,000 bytes each.

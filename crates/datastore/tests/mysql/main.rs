@@ -8,6 +8,8 @@
 mod cycles;
 mod ensure;
 mod failures;
+#[path = "../kit/kine.rs"]
+mod kit_kine;
 mod names;
 #[path = "../kit/owner.rs"]
 mod owner;
@@ -24,6 +26,8 @@ mod server;
 #[path = "../kit/stranger.rs"]
 mod stranger;
 mod tls;
+#[path = "../kit/tools.rs"]
+mod tools;
 mod transfer;
 
 use kamaji_datastore::{DataStore, Driver, Item, Secret, Step, Tenancy};

@@ -2,7 +2,6 @@
 
 mod copying;
 mod fence;
-mod kine;
 mod reading;
 mod writing;
 
@@ -13,7 +12,8 @@ use kamaji_datastore::{Access, DataStore, Tenancy};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use super::{Server, client_of};
+use super::{Server, client_of, password};
+use crate::kit_kine::Kine;
 
 /// kine's table as kine v0.17.5 makes it, whose names ignore case.
 const TABLE: &str = "\
@@ -48,6 +48,18 @@ async fn with_table(server: &Server, tenancy: &Tenancy) -> Conn {
     let mut client = client_of(server, tenancy).await.unwrap();
     client.query_drop(TABLE).await.unwrap();
     client
+}
+
+/// Starts a kine at the tenant's database.
+async fn kine_of(server: &Server, tenancy: &Tenancy) -> Kine {
+    let endpoint = format!(
+        "mysql://{}:{}@tcp(127.0.0.1:{})/{}",
+        tenancy.user,
+        password(tenancy),
+        server.port,
+        tenancy.schema
+    );
+    Kine::start(&endpoint, &[]).await
 }
 
 async fn insert(client: &mut Conn, row: &Row<'_>) {

@@ -1,141 +1,39 @@
 //! Transfers between databases at which a real kine runs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client as Etcd, Compare, CompareOp, GetOptions, Txn, TxnOp};
+use etcd_client::{Client as Etcd, GetOptions};
 use futures::future::join_all;
 use kamaji_datastore::Access;
 use kamaji_datastore::transfer::{Followed, Op, Reader, Writer};
 
 use super::*;
-use crate::ports::free_ports;
+use crate::kit_kine::{Kine, delete, listing, write};
 use crate::transfer::pages;
 
 /// Clients that write at once.
 const WRITERS: usize = 20;
 
-/// A kine at the database of one tenant, which ends with the value.
-struct Kine {
-    process: Child,
-    port: u16,
-}
-
-impl Drop for Kine {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Kine {
-    async fn start(server: &Server, tenancy: &Tenancy) -> Self {
-        let password = tenancy.password.as_ref().unwrap().expose();
-        let endpoint = format!(
-            "postgres://{}:{password}@127.0.0.1:{}/{}?sslmode=disable",
-            tenancy.user, server.port, tenancy.schema
-        );
-        let [port] = free_ports();
-        let process = Command::new(find_kine())
-            .args(["--endpoint", &endpoint, "--metrics-bind-address", "0"])
-            .args(["--listen-address", &format!("127.0.0.1:{port}")])
-            .args(["--compact-min-retain", "100"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let kine = Self { process, port };
-        for _ in 0..200 {
-            if let Ok(mut client) = kine.try_client().await
-                && client.get("/registry/health", None).await.is_ok()
-            {
-                return kine;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("kine did not come up");
-    }
-
-    async fn try_client(&self) -> Result<Etcd, etcd_client::Error> {
-        Etcd::connect([format!("http://127.0.0.1:{}", self.port)], None).await
-    }
-
-    async fn client(&self) -> Etcd {
-        self.try_client().await.unwrap()
-    }
-
-    /// Keys with value and revision, and the revision of the list.
-    async fn list(&self) -> (BTreeMap<Vec<u8>, (Vec<u8>, i64, i64)>, i64) {
-        let all = Some(GetOptions::new().with_prefix());
-        let answer = self.client().await.get("/registry/", all).await.unwrap();
-        let revision = answer.header().unwrap().revision();
-        let pairs = answer.kvs().iter().map(|pair| {
-            let version = (
-                pair.value().to_vec(),
-                pair.create_revision(),
-                pair.mod_revision(),
-            );
-            (pair.key().to_vec(), version)
-        });
-        (pairs.collect(), revision)
-    }
-}
-
-fn find_kine() -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("kamaji-e2e"));
-    let built = cache
-        .and_then(|cache| std::fs::read_dir(cache).ok())
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("kine-"))
-        .map(|entry| entry.path().join("bin"))
-        .max_by_key(|folder| folder.metadata().and_then(|about| about.modified()).ok());
-    let found = variable("KAMAJI_E2E_BIN")
-        .into_iter()
-        .chain(built)
-        .map(|folder| folder.join("kine"))
-        .find(|path| path.is_file());
-    found.expect("no kine in KAMAJI_E2E_BIN or the cache: `make tools` builds one")
-}
-
-/// Writes `key` at `revision`, 0 for a new one, as an API server does; the new revision, or `None` if it was refused.
-async fn write(client: &mut Etcd, (key, revision): (&str, i64), value: &[u8]) -> Option<i64> {
-    let put = TxnOp::put(key, value, None);
-    let when = Compare::mod_revision(key, CompareOp::Equal, revision);
-    let mut txn = Txn::new().when([when]).and_then([put]);
-    if revision > 0 {
-        txn = txn.or_else([TxnOp::get(key, None)]);
-    }
-    let answer = client.txn(txn).await.ok()?;
-    answer
-        .succeeded()
-        .then(|| answer.header().unwrap().revision())
-}
-
-async fn delete(client: &mut Etcd, key: &str, revision: i64) -> bool {
-    let when = Compare::mod_revision(key, CompareOp::Equal, revision);
-    let txn = Txn::new()
-        .when([when])
-        .and_then([TxnOp::delete(key, None)])
-        .or_else([TxnOp::get(key, None)]);
-    client.txn(txn).await.is_ok_and(|answer| answer.succeeded())
+/// Starts a kine at the database of one tenant.
+async fn kine_of(server: &Server, tenancy: &Tenancy) -> Kine {
+    let password = tenancy.password.as_ref().unwrap().expose();
+    let endpoint = format!(
+        "postgres://{}:{password}@127.0.0.1:{}/{}?sslmode=disable",
+        tenancy.user, server.port, tenancy.schema
+    );
+    Kine::start(&endpoint, &["--compact-min-retain", "100"]).await
 }
 
 /// Writes, rewrites and deletes keys until it is refused or told to stop; the keys as acknowledged, `None` for deleted
 /// ones.
 async fn keep_writing(
-    kine: Arc<Kine>,
-    (number, stop): (usize, Arc<AtomicBool>),
+    client: Etcd,
+    number: usize,
+    stop: Arc<AtomicBool>,
 ) -> BTreeMap<String, Option<Vec<u8>>> {
-    let mut client = kine.client().await;
     let mut acknowledged = BTreeMap::new();
     for n in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -143,16 +41,16 @@ async fn keep_writing(
         }
         let key = format!("/registry/configmaps/kube-system/{number}-{n}");
         let value: Vec<u8> = (0..=255).cycle().skip(n).take(600).collect();
-        let Some(revision) = write(&mut client, (&key, 0), b"first").await else {
+        let Ok(revision) = write(&client, &key, 0, b"first").await else {
             break;
         };
         acknowledged.insert(key.clone(), Some(b"first".to_vec()));
-        let Some(revision) = write(&mut client, (&key, revision), &value).await else {
+        let Ok(revision) = write(&client, &key, revision, &value).await else {
             break;
         };
         acknowledged.insert(key.clone(), Some(value));
         if n % 3 == 0 {
-            if !delete(&mut client, &key, revision).await {
+            if delete(&client, &key, revision).await.is_err() {
                 break;
             }
             acknowledged.insert(key, None);
@@ -196,16 +94,17 @@ async fn own_rows(server: &Server, tenancy: &Tenancy) -> Vec<String> {
 /// Ten thousand writes, each of which has to succeed, at revisions above `floor`: one, after which kine has seen no gap,
 /// and the others by many clients, whose inserts may be slow enough for a gap.
 async fn write_ten_thousand((server, tenancy): (&Server, &Tenancy), kine: &Kine, floor: i64) {
-    let first = write(&mut kine.client().await, ("/registry/first", 0), b"value").await;
-    assert!(first.is_some_and(|revision| revision > floor));
+    let first = write(&kine.client(), "/registry/first", 0, b"value").await;
+    assert!(first.is_ok_and(|revision| revision > floor));
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(own_rows(server, tenancy).await, ["compact_rev_key"]);
+    assert!(!kine.log().contains("GAP"), "{}", kine.log());
     let writers = (0..WRITERS).map(|number| async move {
-        let mut client = kine.client().await;
+        let client = kine.client();
         for n in 0..10_000 / WRITERS {
             let key = format!("/registry/after/{number}-{n}");
-            let revision = write(&mut client, (&key, 0), b"value").await;
-            assert!(revision.is_some_and(|revision| revision > floor), "{key}");
+            let revision = write(&client, &key, 0, b"value").await;
+            assert!(revision.is_ok_and(|revision| revision > floor), "{key}");
         }
     });
     join_all(writers).await;
@@ -216,13 +115,10 @@ async fn every_write_that_a_kine_acknowledged_until_the_fence_is_served_by_the_n
     let (server, store, source) = with_tenant("cp-a").await;
     let target = tenancy("cp-b");
     store.ensure(&target).await.unwrap();
-    let kine = Arc::new(Kine::start(&server, &source).await);
+    let kine = kine_of(&server, &source).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..WRITERS)
-        .map(|number| {
-            let state = (number, Arc::clone(&stop));
-            tokio::spawn(keep_writing(Arc::clone(&kine), state))
-        })
+        .map(|number| tokio::spawn(keep_writing(kine.client(), number, Arc::clone(&stop))))
         .collect();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut reader = store.reader(&source).await.unwrap();
@@ -247,29 +143,30 @@ async fn every_write_that_a_kine_acknowledged_until_the_fence_is_served_by_the_n
         .count();
     assert!(deleted > WRITERS && acknowledged.len() > 3 * deleted / 2);
     // A kine that starts at the fenced source reads on.
-    let before = Kine::start(&server, &source).await.list().await;
+    let before = listing(&kine_of(&server, &source).await.client()).await;
     assert_eq!(before.1, floor);
     writer.finish(floor).await.unwrap();
     drop((reader, writer));
-    let next = Kine::start(&server, &target).await;
-    let after = next.list().await;
+    let next = kine_of(&server, &target).await;
+    let after = listing(&next.client()).await;
     assert!(before.0 == after.0, "the lists differ");
     assert!(after.1 > floor);
+    let values: BTreeMap<_, _> = after
+        .0
+        .iter()
+        .map(|(key, value, ..)| (key, value))
+        .collect();
     for (key, value) in acknowledged {
-        let found = after.0.get(key.as_bytes()).map(|version| &version.0);
+        let found = values.get(&key.clone().into_bytes()).copied();
         assert!(found == value.as_ref(), "{key} is not as acknowledged");
     }
     write_ten_thousand((&server, &target), &next, floor).await;
-    let (key, (_, _, revision)) = before.0.iter().next().unwrap();
-    let key = (std::str::from_utf8(key).unwrap(), *revision);
-    let mut client = kine.client().await;
-    assert!(write(&mut client, key, b"late").await.is_none());
+    let (key, _, _, revision) = &before.0[0];
+    let key = std::str::from_utf8(key).unwrap();
+    let client = kine.client();
+    assert!(write(&client, key, *revision, b"late").await.is_err());
     // kine would acknowledge this without having written it.
-    assert!(
-        write(&mut client, ("/registry/late", 0), b"late")
-            .await
-            .is_none()
-    );
+    assert!(write(&client, "/registry/late", 0, b"late").await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -277,47 +174,41 @@ async fn a_source_of_many_revisions_that_was_compacted_arrives_and_goes_on() {
     let (server, store, source) = with_tenant("cp-a").await;
     let target = tenancy("cp-b");
     store.ensure(&target).await.unwrap();
-    let kine = Kine::start(&server, &source).await;
-    let mut client = kine.client().await;
+    let kine = kine_of(&server, &source).await;
+    let client = kine.client();
     let mut reader = store.reader(&source).await.unwrap();
     let mut revisions = [0; 10];
     for n in 0..3000 {
         let key = format!("/registry/leases/{}", n % 10);
         let value = n.to_string();
-        let revision = write(&mut client, (&key, revisions[n % 10]), value.as_bytes()).await;
+        let revision = write(&client, &key, revisions[n % 10], value.as_bytes()).await;
         revisions[n % 10] = revision.unwrap();
     }
-    assert!(delete(&mut client, "/registry/leases/0", revisions[0]).await);
+    let deleted = delete(&client, "/registry/leases/0", revisions[0]).await;
+    assert!(deleted.is_ok(), "{deleted:?}");
     assert!(matches!(reader.changes(5).await, Ok(Followed::Changes(_))));
-    let compacted = client.compact(2800, None).await;
+    let compacted = client.clone().compact(2800, None).await;
     compacted.unwrap();
     assert_eq!(reader.changes(5).await, Ok(Followed::Compacted));
     let mut writer = store.writer(&target).await.unwrap();
     let start = copy(&mut reader, &mut writer).await;
     let floor = follow(&mut reader, &mut writer, start).await;
     writer.finish(floor).await.unwrap();
-    let before = kine.list().await;
-    let next = Kine::start(&server, &target).await;
-    let after = next.list().await;
+    let before = listing(&client).await;
+    let next = kine_of(&server, &target).await;
+    let after = listing(&next.client()).await;
     assert!(
         before.0 == after.0 && after.0.len() == 10,
         "the lists differ"
     );
     // A watch from before is told to list again, one from the end goes on.
-    let client = &mut next.client().await;
+    let mut client = next.client();
     let at = |revision| Some(GetOptions::new().with_prefix().with_revision(revision));
     assert!(client.get("/registry/", at(floor - 1)).await.is_err());
     assert!(client.get("/registry/", at(floor)).await.is_ok());
-    let key = ("/registry/leases/1", revisions[1]);
-    assert!(
-        write(client, key, b"new")
-            .await
-            .is_some_and(|revision| revision > floor)
-    );
-    assert!(
-        write(client, ("/registry/leases/0", 0), b"again")
-            .await
-            .is_some()
-    );
+    let written = write(&client, "/registry/leases/1", revisions[1], b"new").await;
+    assert!(written.is_ok_and(|revision| revision > floor));
+    let again = write(&client, "/registry/leases/0", 0, b"again").await;
+    assert!(again.is_ok(), "{again:?}");
     write_ten_thousand((&server, &target), &next, floor).await;
 }

@@ -10,6 +10,8 @@ mod ensure;
 mod failures;
 mod fence;
 mod kine;
+#[path = "../kit/kine.rs"]
+mod kit_kine;
 mod managed;
 #[path = "../kit/owner.rs"]
 mod owner;
@@ -26,6 +28,8 @@ mod servers;
 #[path = "../kit/stranger.rs"]
 mod stranger;
 mod tls;
+#[path = "../kit/tools.rs"]
+mod tools;
 mod transfer;
 
 use kamaji_datastore::{DataStore, Driver, Item, Secret, Step, Tenancy};

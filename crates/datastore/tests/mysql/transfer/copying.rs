@@ -9,8 +9,29 @@ use kamaji_datastore::transfer::Writer;
 use tokio::task::JoinSet;
 
 use super::super::with_tenant;
-use super::kine::{CONFLICT, Kine, delete, listing, write};
 use super::*;
+use crate::kit_kine::{CONFLICT, delete, listing, write};
+
+/// Copies what `source` has until its fence to `target`; returns the revision of the fence.
+async fn copy_until_fence(
+    source: &dyn DataStore,
+    target: &dyn DataStore,
+    tenancy: &Tenancy,
+) -> i64 {
+    let mut reader = source.reader(tenancy).await.unwrap();
+    let mut writer = target.writer(tenancy).await.unwrap();
+    let mut copy = Copy {
+        reader: reader.as_mut(),
+        writer: writer.as_mut(),
+        followed: 0,
+    };
+    copy.scan().await;
+    let floor = source.fence(&fenced(tenancy)).await.unwrap().unwrap();
+    copy.follow(floor, None).await;
+    assert_eq!(reader.revision().await.unwrap(), floor);
+    writer.finish(floor).await.unwrap();
+    floor
+}
 
 /// A copy under way.
 struct Copy<'a> {
@@ -100,32 +121,18 @@ async fn writes(client: etcd_client::Client, number: usize, stop: Arc<AtomicBool
 async fn a_copy_under_twenty_writers_equals_its_source_and_kine_goes_on_from_it_without_a_gap() {
     let (source, source_store, tenancy) = with_tenant("cp-a").await;
     let (target, target_store, _) = with_tenant("cp-a").await;
-    let kine = Kine::start(&source, &tenancy).await;
+    let kine = kine_of(&source, &tenancy).await;
+    let client = kine.client();
     let stop = Arc::new(AtomicBool::new(false));
     let mut writers = JoinSet::new();
     for number in 0..20 {
-        writers.spawn(writes(kine.client.clone(), number, stop.clone()));
+        writers.spawn(writes(client.clone(), number, stop.clone()));
     }
     for n in 0..1500 {
-        kine.create(&format!("/registry/secrets/default/s{n}"), b"secret")
-            .await;
+        let key = format!("/registry/secrets/default/s{n}");
+        write(&client, &key, 0, b"secret").await.unwrap();
     }
-    let mut reader = source_store.reader(&tenancy).await.unwrap();
-    let mut writer = target_store.writer(&tenancy).await.unwrap();
-    let mut copy = Copy {
-        reader: reader.as_mut(),
-        writer: writer.as_mut(),
-        followed: 0,
-    };
-    copy.scan().await;
-    let floor = source_store
-        .fence(&fenced(&tenancy))
-        .await
-        .unwrap()
-        .unwrap();
-    copy.follow(floor, None).await;
-    assert_eq!(copy.reader.revision().await.unwrap(), floor);
-    writer.finish(floor).await.unwrap();
+    let floor = copy_until_fence(source_store.as_ref(), target_store.as_ref(), &tenancy).await;
     stop.store(true, Ordering::Relaxed);
     let written = writers
         .join_all()
@@ -139,7 +146,7 @@ async fn a_copy_under_twenty_writers_equals_its_source_and_kine_goes_on_from_it_
     let kept = content(source_store.as_ref(), &fenced(&tenancy)).await;
     assert!(copied == kept, "{} keys of {}", copied.len(), kept.len());
     assert!(written > 400, "{written}");
-    goes_on(&target, &tenancy, (floor, &copied)).await;
+    Box::pin(goes_on(&target, &tenancy, (floor, &copied))).await;
 }
 
 /// Starts kine on a copy, which has to show the same, and writes ten thousand times.
@@ -148,7 +155,7 @@ async fn goes_on(
     tenancy: &Tenancy,
     (floor, copied): (i64, &BTreeMap<Vec<u8>, Record>),
 ) {
-    let kine = Kine::start(target, tenancy).await;
+    let kine = kine_of(target, tenancy).await;
     let expected: Vec<_> = copied
         .values()
         .map(|record| {
@@ -156,21 +163,17 @@ async fn goes_on(
             (key, record.value.clone(), record.created, record.modified)
         })
         .collect();
-    assert!(listing(&kine.client).await == expected);
+    let client = kine.client();
+    assert!(listing(&client).await.0 == expected);
     let last = copied.values().last().unwrap();
     let key = String::from_utf8(last.key.clone()).unwrap();
-    let updated = write(
-        &kine.client,
-        &format!("/registry/{key}"),
-        last.modified,
-        b"new",
-    )
-    .await;
+    let key = format!("/registry/{key}");
+    let updated = write(&client, &key, last.modified, b"new").await;
     assert!(updated.unwrap() > floor);
 
     let mut tasks = JoinSet::new();
     for task in 0..10 {
-        let client = kine.client.clone();
+        let client = kine.client();
         tasks.spawn(async move {
             let mut last = floor;
             for n in 0..1000 {
@@ -193,10 +196,10 @@ async fn goes_on(
 async fn a_source_of_three_thousand_revisions_that_was_compacted_is_copied_with_its_revision() {
     let (source, source_store, tenancy) = with_tenant("cp-a").await;
     let (target, target_store, _) = with_tenant("cp-a").await;
-    let kine = Kine::start(&source, &tenancy).await;
+    let kine = kine_of(&source, &tenancy).await;
     let mut tasks = JoinSet::new();
     for task in 0..20 {
-        let client = kine.client.clone();
+        let client = kine.client();
         tasks.spawn(async move {
             for key in 0..5 {
                 let (key, mut revision) = (format!("/registry/configmaps/{task}/{key}"), 0);
@@ -209,40 +212,28 @@ async fn a_source_of_three_thousand_revisions_that_was_compacted_is_copied_with_
         });
     }
     tasks.join_all().await;
-    kine.client.clone().compact(2500, None).await.unwrap();
+    kine.client().compact(2500, None).await.unwrap();
     let compacted = "SELECT prev_revision FROM `cp-a`.kine WHERE name = 'compact_rev_key'";
     assert!(number(&source, compacted).await > 1000);
     drop(kine);
 
     let mut reader = source_store.reader(&tenancy).await.unwrap();
     assert_eq!(reader.changes(500).await.unwrap(), Followed::Compacted);
-    let mut writer = target_store.writer(&tenancy).await.unwrap();
-    let mut copy = Copy {
-        reader: reader.as_mut(),
-        writer: writer.as_mut(),
-        followed: 0,
-    };
-    copy.scan().await;
-    let floor = source_store
-        .fence(&fenced(&tenancy))
-        .await
-        .unwrap()
-        .unwrap();
-    copy.follow(floor, None).await;
-    writer.finish(floor).await.unwrap();
+    let floor = copy_until_fence(source_store.as_ref(), target_store.as_ref(), &tenancy).await;
     assert!(floor >= 3000, "{floor}");
 
-    let kine = Kine::start(&target, &tenancy).await;
-    let found = listing(&kine.client).await;
+    let kine = kine_of(&target, &tenancy).await;
+    let client = kine.client();
+    let (found, _) = listing(&client).await;
     assert_eq!(
         found.iter().filter(|(_, value, ..)| value == b"29").count(),
         100
     );
-    assert!(kine.create("/registry/configmaps/default/new", b"x").await > floor);
+    let new = write(&client, "/registry/configmaps/default/new", 0, b"x").await;
+    assert!(new.unwrap() > floor);
     let old = etcd_client::GetOptions::new().with_revision(floor - 1);
     let error = kine
-        .client
-        .clone()
+        .client()
         .get("/registry/health", Some(old))
         .await
         .unwrap_err();
