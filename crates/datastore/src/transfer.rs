@@ -23,6 +23,7 @@ mod ends;
 mod error;
 mod follow;
 pub(crate) mod kine;
+mod pace;
 mod record;
 mod settle;
 mod state;

@@ -9,12 +9,13 @@ use super::cursor::Cursor;
 use super::ends::Followed;
 use super::error::{CopyError, shown};
 use super::follow::changes_until;
+use super::pace::Raising;
 use super::record::{Op, Record};
 use super::state::{Ends, Phase, Progress, Report, Roots};
 use super::verify::Verification;
 use crate::error::Error;
 
-/// Most missing changes of revision with which the verification begins.
+/// Most missing changes of revision with which the verification begins, and with which a copy is ready.
 const FEW_REVISIONS: u64 = 1000;
 /// Prefixes of values that an API server has bound to their full keys.
 const BOUND: [&str; 2] = ["k8s:enc:aesgcm:", "k8s:enc:kms:"];
@@ -51,6 +52,8 @@ pub struct Copy {
     pub(super) check: Verification,
     /// Number of verifications that started again.
     pub(super) rechecks: u32,
+    /// Attempts to raise the target's revision, while more than a few revisions are missing.
+    raising: Option<Raising>,
     /// Revision of the fence, if there is one.
     fenced: Option<i64>,
     pub(super) progress: Progress,
@@ -85,6 +88,7 @@ impl Copy {
             scanned: None,
             check: Verification::default(),
             rechecks: 0,
+            raising: None,
             fenced: None,
             progress: Progress::default(),
         }
@@ -165,6 +169,7 @@ impl Copy {
         };
         self.scanned = None;
         self.check = Verification::default();
+        self.raising = None;
         self.phase = Phase::Scan;
         Ok(self.phase)
     }
@@ -211,14 +216,29 @@ impl Copy {
     }
 
     async fn raise(&mut self) -> Result<(), Stop> {
-        self.progress.revisions_missing = self.ends.target.raise(self.progress.latest).await?;
+        let raised = self.raise_target().await?;
         self.catch_up().await?;
-        if self.progress.revisions_missing <= FEW_REVISIONS {
+        if raised {
             self.check = Verification::default();
             self.progress.verified = 0;
             self.phase = Phase::Verify;
         }
         Ok(())
+    }
+
+    /// Raises the target's revision towards the latest of the source; returns false if more than a few revisions
+    /// are missing still. An error if the source advances faster.
+    pub(super) async fn raise_target(&mut self) -> Result<bool, Stop> {
+        let latest = self.progress.latest;
+        let missing = self.ends.target.raise(latest).await?;
+        self.progress.revisions_missing = missing;
+        if missing <= FEW_REVISIONS {
+            self.raising = None;
+            return Ok(true);
+        }
+        let raising = self.raising.get_or_insert_with(|| Raising::from(latest));
+        raising.count(missing, latest)?;
+        Ok(false)
     }
 
     /// Applies all changes up to now.

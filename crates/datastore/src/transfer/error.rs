@@ -83,6 +83,34 @@ pub enum CopyError {
         /// Number of verifications that had to start again.
         times: u32,
     },
+    /// Keys change faster than they are compared, so that too many would be left to compare under the fence.
+    #[error(
+        "{keys} keys that the tenant changed are left to compare, at {per_second} keys a second, and their number did \
+         not fall in {rounds} rounds: under the fence they would take too long; copy while the tenant writes less, or \
+         nearer to both datastores"
+    )]
+    Hot {
+        /// Number of keys that are left.
+        keys: usize,
+        /// Keys that are compared in a second.
+        per_second: u64,
+        /// Number of rounds in vain.
+        rounds: u32,
+    },
+    /// The revision of the source advances faster than that of the target is raised.
+    #[error(
+        "the target misses {missing} revisions, and their number did not fall in {attempts} attempts to raise it, \
+         while the source advanced by {per_second} revisions a second; copy while the source is written less, or to \
+         a datastore that takes more writes a second"
+    )]
+    Outrun {
+        /// Number of revisions that are missing.
+        missing: u64,
+        /// Revisions of the source in a second.
+        per_second: u64,
+        /// Number of attempts in vain.
+        attempts: u32,
+    },
     /// The source does not say which changes there are up to a revision that it named itself.
     #[error(
         "the source has named revision {goal} and gives its changes up to {followed} only; look for a long \

@@ -1,18 +1,21 @@
 //! Verification of a copy: pages of both ends first, then the keys that changed meanwhile.
 
+use tokio::time::Instant;
+
 use super::copy::{Copy, Stop};
 use super::cursor::Cursor;
 use super::error::{CopyError, Difference, shown};
+use super::pace::Rounds;
 use super::record::{Op, Record};
 use super::state::Phase;
-use super::verify::{Verification, difference, differences};
+use super::verify::{Change, Verification, difference, differences};
 
-/// Most keys that are compared by one request. Values may be large.
-const SETTLED_AT_ONCE: usize = 64;
-/// Most keys left to compare with which a copy is ready for the fence.
-const FEW: usize = 256;
+/// Most records of the target that are read by one request before they are replaced. Values may be large.
+const REPLACED_AT_ONCE: usize = 64;
 /// Revision of a key that expired at the target too early and was written again.
 const RENEWED: i64 = -1;
+/// Revision of a key whose change is being applied.
+const APPLYING: i64 = 0;
 
 impl Copy {
     /// Compares one page of both ends. A difference is an error unless the key has changed meanwhile.
@@ -21,7 +24,7 @@ impl Copy {
             return self.verify_again();
         }
         if self.check.changed.len() > self.bounds.changed / 2 {
-            return self.settle_batch().await;
+            self.settle_batch().await?;
         }
         let after = self.check.cursor.after();
         let source = self.ends.source.page(after).await?;
@@ -70,38 +73,44 @@ impl Copy {
             return self.verify_again();
         }
         self.catch_up().await?;
-        let latest = self.progress.latest;
-        self.progress.revisions_missing = self.ends.target.raise(latest).await?;
-        self.settle_batch().await?;
-        let few = self.check.changed.len() <= FEW;
-        self.phase = if few { Phase::Ready } else { Phase::Settle };
+        let raised = self.raise_target().await?;
+        let compared = self.settle_batch().await?;
+        let (left, pace) = (self.check.changed.len(), self.check.pace);
+        if !pace.allows(left) {
+            self.phase = Phase::Settle;
+            return Ok(self.check.rounds.count(compared, left, pace)?);
+        }
+        self.check.rounds = Rounds::default();
+        self.phase = if raised { Phase::Ready } else { Phase::Settle };
         Ok(())
     }
 
-    /// Compares some of the keys that changed at both ends, as they are now.
-    pub(super) async fn settle_batch(&mut self) -> Result<(), Stop> {
-        let batch = self.check.changed.batch(SETTLED_AT_ONCE);
+    /// Compares some of the keys that changed at both ends, as they are now; returns their number.
+    pub(super) async fn settle_batch(&mut self) -> Result<usize, Stop> {
+        let batch = self.check.changed.batch();
         if batch.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let began = Instant::now();
         let keys: Vec<Vec<u8>> = batch.iter().map(|(key, _)| key.clone()).collect();
         let source = self.ends.source.get(&keys).await?;
         let target = self.ends.copied.get(&keys).await?;
+        self.check.pace.measure(keys.len(), began.elapsed());
         // A key that differs because it has just changed gets a new revision here.
         self.catch_up().await?;
-        for ((key, revision), (source, target)) in batch.iter().zip(source.iter().zip(&target)) {
-            if self.check.changed.revision(key) != Some(*revision) {
+        for ((key, change), (source, target)) in batch.iter().zip(source.iter().zip(&target)) {
+            if self.check.changed.last(key) != Some(*change) {
                 continue;
             }
             match difference(source.as_ref(), target.as_ref()) {
                 None => self.settled(key, source.as_ref()),
-                Some(Difference::Missing) if *revision == RENEWED => {
+                Some(Difference::Missing) if change.revision == RENEWED => {
                     return Err(refused(key, Difference::Missing));
                 }
                 Some(found) => self.renew_or_refuse(key, found, source.as_ref()).await?,
             }
         }
-        Ok(())
+        Ok(batch.len())
     }
 
     fn settled(&mut self, key: &[u8], record: Option<&Record>) {
@@ -122,7 +131,11 @@ impl Copy {
     ) -> Result<(), Stop> {
         match source {
             Some(record) if difference == Difference::Missing && record.ttl.is_some() => {
-                self.check.changed.insert(key, RENEWED);
+                let change = Change {
+                    revision: RENEWED,
+                    bytes: record.value.len(),
+                };
+                self.check.changed.insert(key, change);
                 self.ends.target.apply(&[Op::Put(record.clone())]).await?;
                 Ok(())
             }
@@ -136,17 +149,18 @@ impl Copy {
         let mut counted: Vec<Vec<u8>> = counted.map(|op| op.key().to_vec()).collect();
         counted.sort_unstable();
         counted.dedup();
-        for keys in counted.chunks(SETTLED_AT_ONCE) {
+        for keys in counted.chunks(REPLACED_AT_ONCE) {
             let records = self.ends.copied.get(keys).await?;
             for (key, record) in keys.iter().zip(records) {
                 if let Some(record) = record {
                     self.check.digests.subtract(&record);
                 }
-                self.check.changed.insert(key, 0);
+                let (revision, bytes) = (APPLYING, 0);
+                self.check.changed.insert(key, Change { revision, bytes });
             }
         }
         for op in ops {
-            self.check.changed.insert(op.key(), op.revision());
+            self.check.changed.insert(op.key(), Change::of(op));
         }
         Ok(())
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cursor::Cursor;
 use super::digest::Digests;
-use super::ends::Page;
+use super::ends::{BATCH_BYTES, BATCH_RECORDS, Page};
 use super::error::Difference;
-use super::record::Record;
+use super::pace::{Pace, Rounds};
+use super::record::{Op, Record};
 
 /// State of one verification.
 #[derive(Debug, Default)]
@@ -17,6 +18,10 @@ pub(super) struct Verification {
     pub(super) changed: Changed,
     /// Records that were found equal and have not changed since.
     pub(super) digests: Digests,
+    /// Measured time of comparisons of single keys.
+    pub(super) pace: Pace,
+    /// Rounds of comparisons, each of as many keys as were left when it began.
+    pub(super) rounds: Rounds,
 }
 
 impl Verification {
@@ -26,10 +31,31 @@ impl Verification {
     }
 }
 
-/// Keys that changed, each with the revision of its last change, bounded in number and bytes.
+/// Last change of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Revision of the change.
+    pub(super) revision: i64,
+    /// Bytes of the value that it wrote, 0 for a deletion.
+    pub(super) bytes: usize,
+}
+
+impl Change {
+    /// The change that an operation makes.
+    pub(super) fn of(op: &Op) -> Self {
+        let bytes = match op {
+            Op::Put(record) => record.value.len(),
+            Op::Delete { .. } => 0,
+        };
+        let revision = op.revision();
+        Self { revision, bytes }
+    }
+}
+
+/// Keys that changed, each with its last change, bounded in number and bytes.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
-    keys: BTreeMap<Vec<u8>, i64>,
+    keys: BTreeMap<Vec<u8>, Change>,
     bytes: usize,
     /// Key after which the next batch begins.
     turn: Vec<u8>,
@@ -39,12 +65,12 @@ pub(super) struct Changed {
 const BYTES: usize = 16 << 20;
 
 impl Changed {
-    pub(super) fn insert(&mut self, key: &[u8], revision: i64) {
+    pub(super) fn insert(&mut self, key: &[u8], change: Change) {
         if let Some(known) = self.keys.get_mut(key) {
-            *known = revision;
+            *known = change;
         } else {
             self.bytes += key.len();
-            self.keys.insert(key.to_vec(), revision);
+            self.keys.insert(key.to_vec(), change);
         }
     }
 
@@ -58,8 +84,8 @@ impl Changed {
         self.keys.contains_key(key)
     }
 
-    /// Revision of the last change of `key`.
-    pub(super) fn revision(&self, key: &[u8]) -> Option<i64> {
+    /// Last change of `key`.
+    pub(super) fn last(&self, key: &[u8]) -> Option<Change> {
         self.keys.get(key).copied()
     }
 
@@ -72,16 +98,22 @@ impl Changed {
         self.keys.len() > most || self.bytes > BYTES
     }
 
-    /// Up to `most` keys with their revisions, others at the next call, so that keys which change all the time
-    /// hold up no other.
-    pub(super) fn batch(&mut self, most: usize) -> Vec<(Vec<u8>, i64)> {
+    /// Keys with their last changes, at most [`BATCH_RECORDS`] and, unless it is one key, [`BATCH_BYTES`] of values;
+    /// others at the next call, so that keys which change all the time hold up no other.
+    pub(super) fn batch(&mut self) -> Vec<(Vec<u8>, Change)> {
         let turn = std::mem::take(&mut self.turn);
         let behind = self.keys.range(turn.clone()..);
         let before = self.keys.range(..turn);
-        let batch: Vec<(Vec<u8>, i64)> = behind
+        let mut total = 0;
+        let batch: Vec<(Vec<u8>, Change)> = behind
             .chain(before)
-            .take(most)
-            .map(|(key, revision)| (key.clone(), *revision))
+            .take(BATCH_RECORDS)
+            .take_while(|(key, change)| {
+                let first = total == 0;
+                total += key.len() + change.bytes;
+                first || total <= BATCH_BYTES
+            })
+            .map(|(key, change)| (key.clone(), *change))
             .collect();
         if let Some((last, _)) = batch.last() {
             self.turn = [last.as_slice(), b"\0"].concat();

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::error::{Error, Site};
-use crate::transfer::{Changes, Ends, Followed, Op, Page, Reader, Record, Writer};
+use crate::transfer::{BATCH_RECORDS, Changes, Ends, Followed, Op, Page, Reader, Record, Writer};
 
 /// Something that happens at the source before a request is served.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,17 @@ pub(super) enum Fault {
     ResurrectsADeletedKey(usize),
 }
 
+/// What goes on at a busy store before each request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    /// Number of keys that are written over and over.
+    pub(super) hot: u64,
+    /// Writes of these keys before each request.
+    pub(super) writes: u64,
+    /// Revisions that others make before each request.
+    pub(super) revisions: i64,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) live: BTreeMap<Vec<u8>, Record>,
@@ -46,6 +58,13 @@ pub(super) struct State {
     pub(super) fail_at: Option<usize>,
     /// Key whose writes are dropped.
     pub(super) refuse_key: Option<Vec<u8>>,
+    pub(super) load: Load,
+    /// Number of writes of hot keys so far.
+    written: u64,
+    /// Time that a request for single keys takes for each of them.
+    pub(super) time_per_key: Duration,
+    /// Most revisions that are made by one call; without it, none are missing.
+    pub(super) raised_at_once: Option<u64>,
 }
 
 /// A store that its readers and writers share.
@@ -85,6 +104,16 @@ impl State {
                 key,
                 revision: self.revision,
             });
+        }
+    }
+
+    /// Writes the next of the hot keys, each in its turn.
+    pub(super) fn write_hot(&mut self, writes: u64) {
+        for _ in 0..writes {
+            let key = format!("leases/{:05}", self.written % self.load.hot);
+            self.written += 1;
+            let value = self.written.to_be_bytes().to_vec();
+            self.put(key.into_bytes(), value, None);
         }
     }
 
@@ -131,6 +160,7 @@ impl Store {
     pub(super) fn fence(&self) -> i64 {
         let mut state = self.state();
         state.events.clear();
+        state.load = Load::default();
         state.revision
     }
 
@@ -164,6 +194,15 @@ pub(super) fn ends(source: &Store, target: &Store, fault: Option<Fault>) -> Ends
     }
 }
 
+/// Ends of a copy from one store to the other, with answers of the size that real ones have.
+pub(super) fn ends_of_full_size(source: &Store, target: &Store) -> Ends {
+    Ends {
+        source: Box::new(source.reader(BATCH_RECORDS)),
+        copied: Box::new(target.reader(BATCH_RECORDS)),
+        ..ends(source, target, None)
+    }
+}
+
 pub(super) struct MemoryReader {
     store: Store,
     limit: usize,
@@ -189,6 +228,9 @@ impl MemoryReader {
         if let Some(event) = state.events.pop_front() {
             state.happen(event);
         }
+        let load = state.load;
+        state.write_hot(load.writes);
+        state.revision += load.revisions;
         Ok(state)
     }
 }
@@ -226,8 +268,8 @@ impl Reader for MemoryReader {
             return Ok(Followed::Compacted);
         }
         let ops: Vec<Op> = {
-            let found = state.log.iter().filter(|op| op.revision() > after);
-            found.take(self.limit).cloned().collect()
+            let read = state.log.partition_point(|op| op.revision() <= after);
+            state.log[read..].iter().take(self.limit).cloned().collect()
         };
         let full = ops.len() == self.limit;
         let last = ops.last().map(Op::revision);
@@ -237,12 +279,15 @@ impl Reader for MemoryReader {
     }
 
     async fn get(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
-        let mut state = self.request()?;
-        state.others += 1;
-        Ok(keys
-            .iter()
-            .map(|key| state.live.get(key).cloned())
-            .collect())
+        let (records, time) = {
+            let mut state = self.request()?;
+            state.others += 1;
+            let records = keys.iter().map(|key| state.live.get(key).cloned());
+            (records.collect(), state.time_per_key)
+        };
+        let count = u32::try_from(keys.len()).unwrap();
+        tokio::time::sleep(time * count).await;
+        Ok(records)
     }
 }
 
@@ -303,6 +348,17 @@ impl Writer for MemoryWriter {
 
     async fn revisions_missing(&mut self, floor: i64) -> Result<u64, Error> {
         Ok(floor.abs_diff(self.store.state().revision.min(floor)))
+    }
+
+    async fn raise(&mut self, floor: i64) -> Result<u64, Error> {
+        let missing = self.revisions_missing(floor).await?;
+        let mut state = self.store.state();
+        let Some(most) = state.raised_at_once else {
+            return Ok(0);
+        };
+        let made = missing.min(most);
+        state.revision += i64::try_from(made).unwrap();
+        Ok(missing - made)
     }
 
     async fn apply(&mut self, ops: &[Op]) -> Result<(), Error> {

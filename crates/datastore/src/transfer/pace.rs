@@ -1,0 +1,180 @@
+//! Pace of a copy: the measured time of comparisons, and attempts that bring the copy no nearer to its end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::CopyError;
+
+/// Longest time that the comparison under the fence may take, by what was measured before.
+pub(super) const UNDER_FENCE: Duration = Duration::from_secs(1);
+/// Most keys that are compared under the fence, however fast comparisons are.
+const KEYS_UNDER_FENCE: usize = 50_000;
+/// Most attempts in sequence of which none brings what is left below its least number so far.
+const ATTEMPTS: u32 = 20;
+
+/// Measured time of comparisons. Older measurements weigh less than newer ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    keys: u64,
+    nanoseconds: u64,
+}
+
+impl Pace {
+    /// Adds a comparison of so many keys.
+    pub(super) fn measure(&mut self, keys: usize, took: Duration) {
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.keys = (self.keys / 2).saturating_add(keys as u64);
+        self.nanoseconds = (self.nanoseconds / 2).saturating_add(nanoseconds);
+    }
+
+    /// Keys that are compared in a second; 0 before the first measurement.
+    pub(super) fn keys_per_second(&self) -> u64 {
+        self.keys.saturating_mul(1_000_000_000) / self.nanoseconds.max(1)
+    }
+
+    /// True if so many keys can be compared under the fence: in [`UNDER_FENCE`], and with bounded memory. A single
+    /// key always can, however slowly.
+    pub(super) fn allows(&self, keys: usize) -> bool {
+        let fitting = self.keys_per_second().saturating_mul(UNDER_FENCE.as_secs());
+        keys <= 1 || (keys <= KEYS_UNDER_FENCE && keys as u64 <= fitting)
+    }
+}
+
+/// Attempts to bring a number down while something else raises it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempts {
+    least: u64,
+    vain: u32,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            least: u64::MAX,
+            vain: 0,
+        }
+    }
+}
+
+impl Attempts {
+    /// Counts an attempt after which `left` is left. Returns the number of attempts in vain once they are too many.
+    pub(super) fn count(&mut self, left: u64) -> Option<u32> {
+        if left < self.least {
+            (self.least, self.vain) = (left, 0);
+        } else {
+            self.vain += 1;
+        }
+        (self.vain >= ATTEMPTS).then_some(self.vain)
+    }
+}
+
+/// Rounds of comparisons, each of as many keys as were left when it began.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    /// Keys that the current round has not compared yet.
+    open: usize,
+    attempts: Attempts,
+}
+
+impl Rounds {
+    /// Counts the comparison of so many keys, after which `left` are left, by the pace that was measured.
+    pub(super) fn count(
+        &mut self,
+        compared: usize,
+        left: usize,
+        pace: Pace,
+    ) -> Result<(), CopyError> {
+        self.open = self.open.saturating_sub(compared);
+        if self.open > 0 {
+            return Ok(());
+        }
+        self.open = left;
+        match self.attempts.count(left as u64) {
+            None => Ok(()),
+            Some(rounds) => Err(CopyError::Hot {
+                keys: left,
+                per_second: pace.keys_per_second(),
+                rounds,
+            }),
+        }
+    }
+}
+
+/// Attempts to raise the revision of the target to that of a source that advances.
+#[derive(Debug)]
+pub(super) struct Raising {
+    /// Revision of the source at the first attempt.
+    from: i64,
+    since: Instant,
+    attempts: Attempts,
+}
+
+impl Raising {
+    /// No attempt yet; the source is at the revision `latest`.
+    pub(super) fn from(latest: i64) -> Self {
+        Self {
+            from: latest,
+            since: Instant::now(),
+            attempts: Attempts::default(),
+        }
+    }
+
+    /// Counts an attempt after which `missing` revisions are missing; the source is at `latest`.
+    pub(super) fn count(&mut self, missing: u64, latest: i64) -> Result<(), CopyError> {
+        let Some(attempts) = self.attempts.count(missing) else {
+            return Ok(());
+        };
+        let milliseconds = self.since.elapsed().as_millis().max(1);
+        let advanced = u128::from(latest.abs_diff(self.from));
+        let per_second = advanced.saturating_mul(1000) / milliseconds;
+        Err(CopyError::Outrun {
+            missing,
+            per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
+            attempts,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_that_was_not_measured_allows_a_single_key() {
+        assert!(Pace::default().allows(1));
+        assert!(!Pace::default().allows(2));
+    }
+
+    #[test]
+    fn a_pace_allows_the_keys_of_one_second_and_never_more_than_the_bound() {
+        let mut pace = Pace::default();
+        pace.measure(1000, Duration::from_millis(500));
+        assert_eq!(pace.keys_per_second(), 2000);
+        assert!(pace.allows(2000) && !pace.allows(2001));
+        pace.measure(1_000_000, Duration::from_millis(1));
+        assert!(pace.allows(KEYS_UNDER_FENCE) && !pace.allows(KEYS_UNDER_FENCE + 1));
+    }
+
+    #[test]
+    fn a_pace_follows_the_newer_measurements() {
+        let mut pace = Pace::default();
+        pace.measure(1000, Duration::from_secs(1));
+        for _ in 0..20 {
+            pace.measure(100, Duration::from_secs(1));
+        }
+        assert!((100..110).contains(&pace.keys_per_second()), "{pace:?}");
+    }
+
+    #[test]
+    fn attempts_end_when_the_least_number_stays_and_go_on_while_it_falls() {
+        let mut attempts = Attempts::default();
+        for left in (0..1000).rev() {
+            assert_eq!(attempts.count(left), None);
+        }
+        for _ in 1..ATTEMPTS {
+            assert_eq!(attempts.count(7), None);
+        }
+        assert_eq!(attempts.count(7), Some(ATTEMPTS));
+    }
+}
