@@ -1,6 +1,6 @@
 //! Certificate authorities that can sign: issuing a new one, loading one that exists, signing leaves with it.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -9,6 +9,7 @@ use super::{
     key::{Key, KeyAlgorithm, KeyError},
     leaf::{self, LeafRequest, Pair},
     validity::{BACKDATE, after, before},
+    verification_cache::{self, Check},
     x509::{self, Body, Extension},
 };
 use crate::rng::Entropy;
@@ -21,7 +22,8 @@ pub const VALIDITY: Duration = Duration::from_hours(87_600);
 pub struct Authority {
     certificate: Certificate,
     certificate_pem: Vec<u8>,
-    key: Key,
+    /// Read when it is needed: most authorities are loaded and sign nothing.
+    key: OnceLock<Key>,
     key_pem: Vec<u8>,
 }
 
@@ -79,26 +81,34 @@ pub fn issue(
     let certificate =
         Certificate::from_der(&der).expect("a certificate that was just made can be read");
     let key_pem = key.to_pem().into_bytes();
+    let certificate_pem = x509::pem(der).into_bytes();
+    verification_cache::record(Check::Pair, &[&certificate_pem, &key_pem]);
     Authority {
         certificate,
-        certificate_pem: x509::pem(der).into_bytes(),
-        key,
+        certificate_pem,
+        key: key.into(),
         key_pem,
     }
 }
 
 impl Authority {
-    /// Loads a CA from PEM and checks that it can sign at `now`. Both texts are kept byte for byte.
+    /// Loads a CA from PEM and checks that it can sign at `now`. Both texts are kept byte for byte. A good pair of
+    /// certificate and key is cached.
     pub fn load(
         certificate_pem: &[u8],
         key_pem: &[u8],
         now: Timestamp,
     ) -> Result<Self, AuthorityError> {
         let certificate = Certificate::from_pem(certificate_pem)?;
-        let key = Key::from_pem(key_pem)?;
-        if !key.matches(&certificate) {
-            return Err(AuthorityError::Mismatch);
-        }
+        let key = OnceLock::new();
+        verification_cache::once(Check::Pair, &[certificate_pem, key_pem], || {
+            let read = Key::from_pem(key_pem)?;
+            if !read.matches(&certificate) {
+                return Err(AuthorityError::Mismatch);
+            }
+            key.get_or_init(|| read);
+            Ok(())
+        })?;
         if !certificate.is_ca {
             return Err(AuthorityError::NotCa(certificate.common_name));
         }
@@ -129,7 +139,8 @@ impl Authority {
         &self.key_pem
     }
 
-    /// Issues a leaf with a new key. The leaf never outlives this authority, nor begins before it.
+    /// Issues a leaf with a new key. The leaf never outlives this authority, nor begins before it. Checks of the leaf
+    /// against its key and this authority are recorded as successful.
     pub fn sign(&self, request: &LeafRequest, now: Timestamp, entropy: &mut Entropy) -> Pair {
         let key = Key::generate(request.algorithm, entropy);
         let signer = &self.certificate;
@@ -153,12 +164,26 @@ impl Authority {
             key: &key,
             extensions,
         };
-        let der = x509::sign(body, &self.key, entropy);
+        let der = x509::sign(body, self.key(), entropy);
+        verification_cache::record(Check::Signature, &[&der, &signer.der]);
+        let (certificate_pem, key_pem) = (x509::pem(der), key.to_pem());
+        let pair: [&[u8]; 2] = [certificate_pem.as_bytes(), key_pem.as_bytes()];
+        verification_cache::record(Check::Pair, &pair);
         Pair {
-            certificate_pem: x509::pem(der),
-            key_pem: key.to_pem(),
+            certificate_pem,
+            key_pem,
             not_after,
         }
+    }
+
+    /// Returns the private key.
+    ///
+    /// # Panics
+    ///
+    /// Never: the key was read when the authority was loaded, or when equal bytes were.
+    fn key(&self) -> &Key {
+        let read = || Key::from_pem(&self.key_pem).expect("a key that was read before");
+        self.key.get_or_init(read)
     }
 
     /// Returns the identifier by which leaves name the key that signed them: the certificate's own, else the
@@ -167,7 +192,7 @@ impl Authority {
         self.certificate
             .key_identifier
             .clone()
-            .unwrap_or_else(|| self.key.identifier())
+            .unwrap_or_else(|| self.key().identifier())
     }
 }
 

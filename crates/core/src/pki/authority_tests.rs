@@ -14,7 +14,7 @@ fn a_new_authority_has_the_content_of_one_from_kubeadm() {
         assert_eq!(certificate.common_name, "front-proxy-ca");
         assert!(certificate.organizations.is_empty());
         assert_eq!(certificate.dns_names, ["front-proxy-ca"]);
-        assert!(certificate.is_ca && certificate.is_signed_by(certificate));
+        assert!(certificate.is_ca && certificate.verifies(certificate));
         assert_eq!(certificate.not_before, now() - Duration::from_mins(5));
         assert_eq!(certificate.not_after, now() + 3650 * DAY);
     }

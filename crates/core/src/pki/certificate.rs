@@ -11,7 +11,10 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::verification_cache;
+use super::{
+    tally::{self, Work},
+    verification_cache::{self, Check},
+};
 
 /// A parsed certificate: the fields that decisions are made by.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +86,7 @@ impl Certificate {
 
     /// Reads the DER of one certificate. Bytes that follow it are an error.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        tally::count(Work::CertificateRead);
         let wrong = |text: String| CertificateError::NotX509(text);
         let (rest, x509) = X509Certificate::from_der(der).map_err(|e| wrong(e.to_string()))?;
         if !rest.is_empty() {
@@ -141,10 +145,12 @@ impl Certificate {
     /// checked. Good answers are cached.
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
         let check = || self.verifies(issuer).then_some(()).ok_or(());
-        verification_cache::once("signed by", &[&self.der, &issuer.der], check).is_ok()
+        verification_cache::once(Check::Signature, &[&self.der, &issuer.der], check).is_ok()
     }
 
-    fn verifies(&self, issuer: &Certificate) -> bool {
+    /// As [`Certificate::is_signed_by`], without the cache.
+    pub(crate) fn verifies(&self, issuer: &Certificate) -> bool {
+        tally::count(Work::Verification);
         let (Ok((_, mine)), Ok((_, theirs))) = (
             X509Certificate::from_der(&self.der),
             X509Certificate::from_der(&issuer.der),

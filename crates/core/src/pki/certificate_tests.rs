@@ -63,8 +63,8 @@ fn text_that_is_not_a_certificate_is_refused_with_the_reason() {
 fn a_signature_is_accepted_only_from_the_authority_that_made_it() {
     let ours = authority();
     let signed = Certificate::from_pem(leaf().as_bytes()).unwrap();
-    assert!(signed.is_signed_by(ours.certificate()));
-    assert!(ours.certificate().is_signed_by(ours.certificate()));
+    assert!(signed.verifies(ours.certificate()));
+    assert!(ours.certificate().verifies(ours.certificate()));
     // Same name, another key; then the same key, another name.
     let other = authority::issue(
         "kubernetes",
@@ -72,9 +72,9 @@ fn a_signature_is_accepted_only_from_the_authority_that_made_it() {
         now(),
         &mut entropy("x"),
     );
-    assert!(!signed.is_signed_by(other.certificate()));
+    assert!(!signed.verifies(other.certificate()));
     let renamed = authority::issue("k", KeyAlgorithm::EcdsaP256, now(), &mut entropy("ca"));
-    assert!(!signed.is_signed_by(renamed.certificate()));
+    assert!(!signed.verifies(renamed.certificate()));
 }
 
 #[test]
@@ -85,14 +85,14 @@ fn a_certificate_changed_after_signing_is_not_accepted() {
     der[name..name + 5].copy_from_slice(b"admin");
     let forged = Certificate::from_der(&der).unwrap();
     assert_eq!(forged.organizations, ["admin"]);
-    assert!(!forged.is_signed_by(ours.certificate()));
+    assert!(!forged.verifies(ours.certificate()));
 }
 
 #[test]
 fn ecdsa_signatures_with_another_hash_than_the_curves_are_accepted() {
     let read = Certificate::from_pem(P384_WITH_SHA256.as_bytes()).unwrap();
     assert!(read.is_ca);
-    assert!(read.is_signed_by(&read));
+    assert!(read.verifies(&read));
 }
 
 #[test]

@@ -22,7 +22,11 @@ use rsa::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{certificate::Certificate, der};
+use super::{
+    certificate::Certificate,
+    der,
+    tally::{self, Work},
+};
 use crate::{excerpt::excerpt, rng::Entropy};
 
 /// Algorithm and size of new keys.
@@ -90,6 +94,7 @@ impl Key {
     ///
     /// Never: the sizes of keys are fixed, and allowed.
     pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> Self {
+        tally::count(Work::KeyGenerated);
         match algorithm {
             KeyAlgorithm::EcdsaP256 => Self::new(Inner::P256(Box::new(p256_key(entropy)))),
             KeyAlgorithm::Rsa2048 => {
@@ -132,6 +137,7 @@ impl Key {
 
     /// Reads DER of any supported kind. RSA numbers must have been checked before.
     fn from_der(der: &[u8]) -> Option<Self> {
+        tally::count(Work::KeyRead);
         let rsa = rsa::RsaPrivateKey::from_pkcs1_der(der)
             .or_else(|_| rsa::RsaPrivateKey::from_pkcs8_der(der))
             .map(|key| Inner::Rsa(Box::new(key)));
@@ -259,6 +265,7 @@ impl Key {
     /// Never: RSA keys of two distinct primes and at least 2048 bits sign everything, and no other is read
     /// or made.
     pub(super) fn sign(&self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {
+        tally::count(Work::Signature);
         match &self.inner {
             Inner::P256(key) => {
                 let signature: p256::ecdsa::DerSignature = key.sign(message);

@@ -46,7 +46,7 @@ fn a_leaf_has_the_requested_content() {
         assert_eq!(leaf.not_before, now() - BACKDATE);
         assert_eq!(leaf.not_after, now() + request.validity);
         assert_eq!(leaf.not_after, pair.not_after);
-        assert!(!leaf.is_ca && leaf.is_signed_by(ca.certificate()));
+        assert!(!leaf.is_ca && leaf.verifies(ca.certificate()));
         assert!(
             Key::from_pem(pair.key_pem.as_bytes())
                 .unwrap()
@@ -84,7 +84,7 @@ fn the_issuer_is_named_byte_for_byte() {
         ..Foreign::new()
     }
     .load();
-    assert!(read(&ca.sign(&request(), now(), &mut entropy("leaf"))).is_signed_by(ca.certificate()));
+    assert!(read(&ca.sign(&request(), now(), &mut entropy("leaf"))).verifies(ca.certificate()));
 }
 
 #[test]
@@ -160,7 +160,7 @@ proptest! {
         prop_assert_eq!(&pair, &made.sign(&request, now, &mut seed.for_purpose("leaf")));
         prop_assert!(pair != ca.sign(&request, now, &mut seed.for_purpose("other")));
         let leaf = read(&pair);
-        prop_assert!(leaf.is_signed_by(ca.certificate()));
+        prop_assert!(leaf.verifies(ca.certificate()));
         prop_assert_eq!(&leaf.common_name, &request.common_name);
         prop_assert_eq!(&leaf.organizations, &request.organizations);
         let subject = Subject {

@@ -10,6 +10,7 @@
 //! * `trust`, `rotation`: bundles of trusted CAs, and the phases in which one CA follows another.
 //! * `webhook_certificate`: the serving certificate of the operator's own webhooks, which is built on `rotation`.
 //! * `summary`: Secrets shown without their keys.
+//! * `verification_cache`: checks that succeeded before; `tally`: the number of costly operations, for tests.
 
 pub mod authority;
 pub mod certificate;
@@ -25,6 +26,7 @@ pub mod renew;
 pub mod rotation;
 pub mod service_account;
 pub mod summary;
+pub(crate) mod tally;
 pub mod tenant_authority;
 pub mod trust;
 mod validity;

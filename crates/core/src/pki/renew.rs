@@ -10,7 +10,7 @@ use super::{
     key::{Key, KeyError},
     leaf::LeafRequest,
     validity::before,
-    verification_cache,
+    verification_cache::{self, Check},
 };
 use crate::checksum;
 
@@ -120,7 +120,7 @@ fn examine(subject: &Subject, now: Timestamp, threshold: Duration) -> Result<Tim
         Err(CertificateError::Missing) => return Err(Reason::Missing),
         read => read.map_err(|e| unreadable(&e))?,
     };
-    verification_cache::once("pair", &[pem, key], || match Key::from_pem(key) {
+    verification_cache::once(Check::Pair, &[pem, key], || match Key::from_pem(key) {
         Err(KeyError::Missing) => Err(Reason::Missing),
         Err(error) => Err(unreadable(&error)),
         Ok(key) if key.matches(&certificate) => Ok(()),

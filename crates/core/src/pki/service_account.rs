@@ -2,7 +2,7 @@
 
 use super::{
     key::{Key, KeyAlgorithm, KeyError},
-    verification_cache,
+    verification_cache::{self, Check},
 };
 use crate::rng::Entropy;
 
@@ -35,16 +35,19 @@ pub enum ServiceAccountError {
 /// Generates a pair. The same `entropy` gives the same pair.
 pub fn generate(algorithm: KeyAlgorithm, entropy: &mut Entropy) -> ServiceAccountKeys {
     let key = Key::generate(algorithm, entropy);
+    let (public_pem, key_pem) = (key.public_pem(), key.to_pem());
+    let parts: [&[u8]; 2] = [key_pem.as_bytes(), public_pem.as_bytes()];
+    verification_cache::record(Check::ServiceAccount, &parts);
     ServiceAccountKeys {
-        public_pem: key.public_pem(),
-        key_pem: key.to_pem(),
+        public_pem,
+        key_pem,
     }
 }
 
 /// Checks a stored pair: `key` of `sa.key`, `public` of `sa.pub`. `sa.pub` may hold more keys: tokens signed by
 /// former ones stay valid.
 pub fn load(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
-    verification_cache::once("service account", &[key, public], || check(key, public))
+    verification_cache::once(Check::ServiceAccount, &[key, public], || check(key, public))
 }
 
 fn check(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {

@@ -80,7 +80,7 @@ fn the_first_secret_is_created_and_then_kept() {
     let (secret, due) = apply(None, start());
     let (leaf, authorities) = (leaf(&secret), authorities(&secret));
     assert_eq!(authorities.len(), 1);
-    assert!(leaf.is_signed_by(&authorities[0]));
+    assert!(leaf.verifies(&authorities[0]));
     assert_eq!(leaf.usages, [Usage::Server]);
     assert!(
         leaf.dns_names
@@ -123,13 +123,13 @@ fn every_client_trusts_every_leaf_for_25_years() {
         let (leaf, bundle) = (leaf(&next), authorities(&next));
         assert!(leaf.not_after > now + HOUR, "it ends at {now}");
         assert!(
-            authorities(&secret).iter().any(|ca| leaf.is_signed_by(ca)),
+            authorities(&secret).iter().any(|ca| leaf.verifies(ca)),
             "clients with the last bundle are cut off at {now}"
         );
-        assert!(bundle.iter().any(|ca| leaf.is_signed_by(ca)));
+        assert!(bundle.iter().any(|ca| leaf.verifies(ca)));
         let served = super::tests::leaf(&secret);
         assert!(
-            bundle.iter().any(|ca| served.is_signed_by(ca)),
+            bundle.iter().any(|ca| served.verifies(ca)),
             "clients with the new bundle do not trust replicas that are late at {now}"
         );
         if bundle[0] != signers[signers.len() - 1] {
@@ -172,7 +172,7 @@ fn a_damaged_leaf_is_replaced() {
     let (secret, _) = apply(None, start());
     for key in [LEAF, LEAF_KEY] {
         let (next, _) = apply(Some(without(&secret, key)), start() + DAY);
-        assert!(leaf(&next).is_signed_by(&authorities(&secret)[0]), "{key}");
+        assert!(leaf(&next).verifies(&authorities(&secret)[0]), "{key}");
     }
 }
 

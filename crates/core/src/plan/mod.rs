@@ -6,6 +6,7 @@ use kamaji_api::condition::{ConditionType, Reason};
 
 use crate::{
     endpoint::Endpoint,
+    object::{Intent, Object},
     snapshot::Snapshot,
     tenant::{Mended, ParseError, Tenant},
 };
@@ -46,6 +47,8 @@ mod storage;
 mod trust_tests;
 mod types;
 pub mod upgrade;
+#[cfg(test)]
+mod work_tests;
 mod workload;
 
 pub use deletion::{Deletion, deletion};
@@ -121,6 +124,26 @@ fn run_stages(refusal: Option<Wait>, builder: &mut PlanBuilder) -> Option<Endpoi
         workload::plan_workload(authorities, storage, endpoint, builder);
     }
     endpoint
+}
+
+/// Plans the Service of a tenant that has none, and nothing else. Its address is part of certificates and
+/// kubeconfigs, so a tenant whose Service is created first is planned once. [`plan`] has the same write.
+///
+/// `None` if an object of the Service's name exists, or the spec does not parse.
+pub fn service_to_create(snapshot: &Snapshot) -> Option<Object> {
+    if snapshot.service.is_some() {
+        return None;
+    }
+    let mut tenant = Tenant::parse(&snapshot.object).ok()?;
+    upgrade::hold_refused(&mut tenant);
+    let mut builder = PlanBuilder::new(&tenant, snapshot, Renewals::Held);
+    workload::choose_renderer(&mut builder);
+    let endpoint = service::resolve_endpoint(&mut builder);
+    service::plan_service(endpoint.as_ref(), &mut builder);
+    builder.steps.into_iter().find_map(|step| match step {
+        Step::Write(object) if object.intent == Intent::Create => Some(object),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

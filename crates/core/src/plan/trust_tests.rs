@@ -81,7 +81,7 @@ fn kubeconfig(plan: &Plan, (secret, key): (&str, &str)) -> Credentials {
 
 fn is_signed_by(pem: &[u8], signer: &Authority) -> bool {
     let certificate = Certificate::from_pem(pem).unwrap();
-    certificate.is_signed_by(signer.certificate())
+    certificate.verifies(signer.certificate())
 }
 
 /// Flags of the container, and the files of the CA Secret that pods mount.

@@ -8,7 +8,7 @@ use rsa::pkcs1;
 use rsa::pkcs8::PrivateKeyInfo;
 
 use super::error::{KeyError, LARGEST, RSA_BITS};
-use crate::pki::verification_cache;
+use crate::pki::verification_cache::{self, Check};
 
 /// Refuses the DER of an RSA key that cannot sign, or not within milliseconds. DER of other kinds passes.
 ///
@@ -33,7 +33,7 @@ pub(super) fn check(der: &[u8]) -> Result<(), KeyError> {
         return Err(KeyError::Unsound);
     }
     verification_cache::once(
-        "primes",
+        Check::Primes,
         &[key.prime1.as_bytes(), key.prime2.as_bytes()],
         || {
             let prime = |number: pkcs1::UintRef| {
