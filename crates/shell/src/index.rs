@@ -42,7 +42,11 @@ use kamaji_core::{
 };
 use kube::api::DynamicObject;
 
-use crate::{key::ObjectKey, live::Live, lock};
+use crate::{
+    key::ObjectKey,
+    live::{Live, fingerprint, into_json},
+    lock,
+};
 
 mod entry;
 mod state;
@@ -117,7 +121,8 @@ impl Index {
     /// deleted or replaced meanwhile is dropped.
     pub fn remember(&self, tenant: &ObjectKey, object: &Object, answer: Answer<'_>) {
         let live = answer.live;
-        let entry = Entry::of(object.key.kind, &tenant.name, &live.body);
+        let kind = object.key.kind;
+        let entry = Entry::of(kind, &tenant.name, &live.body, live.fingerprint);
         let written = Written {
             planned: digest(&object.hash),
             fingerprint: live.fingerprint,
@@ -137,7 +142,7 @@ impl Index {
 
     /// Records an object that a watch delivered. Returns the tenants to enqueue: the one that it belongs to, and
     /// the one that it belonged to if that changed.
-    pub fn observed(&self, kind: Kind, object: &DynamicObject) -> Vec<ObjectKey> {
+    pub fn observed(&self, kind: Kind, object: DynamicObject) -> Vec<ObjectKey> {
         let Some((tenant, key)) = owner(kind, &object.metadata) else {
             // The label with the tenant's name was removed, or never set.
             let lost = object_ref(kind, &object.metadata);
@@ -146,10 +151,8 @@ impl Index {
                 .into_iter()
                 .collect();
         };
-        let Ok(body) = serde_json::to_value(object) else {
-            return Vec::new();
-        };
-        let entry = Entry::of(kind, &tenant.name, &body);
+        let body = into_json(object);
+        let entry = Entry::of(kind, &tenant.name, &body, fingerprint(&body));
         let mut state = lock::write(&self.state);
         let former = state
             .children

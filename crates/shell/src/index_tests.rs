@@ -21,7 +21,7 @@ fn dynamic(body: &Value) -> DynamicObject {
 }
 
 fn live(body: Value) -> Live {
-    Live::of(&dynamic(&body))
+    Live::of(dynamic(&body))
 }
 
 fn remember(index: &Index, object: &Object, live: &Live) {
@@ -66,12 +66,12 @@ fn a_child_is_as_planned_until_the_plan_or_the_child_changes() {
     remember(&index, &object, &live(answer.clone()));
     assert!(index.as_planned(&object));
     assert!(!index.as_planned(&planned("2")), "the plan changed");
-    index.observed(Kind::ConfigMap, &dynamic(&answer));
+    index.observed(Kind::ConfigMap, dynamic(&answer));
     assert!(index.as_planned(&object), "the event of the last write");
     let mut changed = answer;
     changed["metadata"]["resourceVersion"] = "6".into();
     changed["data"]["k"] = "rival".into();
-    index.observed(Kind::ConfigMap, &dynamic(&changed));
+    index.observed(Kind::ConfigMap, dynamic(&changed));
     assert!(!index.as_planned(&object), "the child changed");
 }
 
@@ -79,9 +79,9 @@ fn a_child_is_as_planned_until_the_plan_or_the_child_changes() {
 fn an_event_older_than_the_last_write_leaves_a_child_as_planned() {
     let index = Index::default();
     let object = planned("1");
-    index.observed(Kind::ConfigMap, &dynamic(&body("ConfigMap", "u", "3")));
+    index.observed(Kind::ConfigMap, dynamic(&body("ConfigMap", "u", "3")));
     remember(&index, &object, &live(stored(&object, "u", "5")));
-    index.observed(Kind::ConfigMap, &dynamic(&body("ConfigMap", "u", "4")));
+    index.observed(Kind::ConfigMap, dynamic(&body("ConfigMap", "u", "4")));
     assert!(index.as_planned(&object));
 }
 
@@ -89,7 +89,7 @@ fn an_event_older_than_the_last_write_leaves_a_child_as_planned() {
 fn a_late_deletion_of_an_older_object_keeps_its_successor() {
     let index = Index::default();
     let object = planned("1");
-    index.observed(Kind::ConfigMap, &dynamic(&body("ConfigMap", "old", "3")));
+    index.observed(Kind::ConfigMap, dynamic(&body("ConfigMap", "old", "3")));
     remember(&index, &object, &live(stored(&object, "new", "5")));
     assert_eq!(index.deleted(&key(), &version("old", 9)), None);
     assert!(index.as_planned(&object));
@@ -106,10 +106,10 @@ fn a_late_deletion_of_an_older_object_keeps_its_successor() {
 #[test]
 fn a_complete_list_removes_unlisted_children_of_its_kind_only() {
     let index = Index::default();
-    index.observed(Kind::ConfigMap, &dynamic(&body("ConfigMap", "u", "1")));
+    index.observed(Kind::ConfigMap, dynamic(&body("ConfigMap", "u", "1")));
     let mut secret = body("Secret", "v", "1");
     secret["metadata"]["name"] = "t-ca".into();
-    index.observed(Kind::Secret, &dynamic(&secret));
+    index.observed(Kind::Secret, dynamic(&secret));
     assert_eq!(index.children(&tenant()).len(), 2);
     assert!(
         index
@@ -127,26 +127,23 @@ fn a_complete_list_removes_unlisted_children_of_its_kind_only() {
 fn a_relabelled_child_enqueues_its_former_tenant_too() {
     let index = Index::default();
     assert_eq!(
-        index.observed(Kind::ConfigMap, &dynamic(&body("ConfigMap", "u", "1"))),
+        index.observed(Kind::ConfigMap, dynamic(&body("ConfigMap", "u", "1"))),
         [tenant()]
     );
     let mut moved = body("ConfigMap", "u", "2");
     moved["metadata"]["labels"][labels::NAME] = "other".into();
-    assert_eq!(
-        index.observed(Kind::ConfigMap, &dynamic(&moved)),
-        [tenant()]
-    );
+    assert_eq!(index.observed(Kind::ConfigMap, dynamic(&moved)), [tenant()]);
     assert!(index.children(&tenant()).is_empty());
     assert!(
         index.entry(&key()).is_none(),
         "its name is not of the other"
     );
     let back = dynamic(&body("ConfigMap", "u", "3"));
-    assert_eq!(index.observed(Kind::ConfigMap, &back), [tenant()]);
+    assert_eq!(index.observed(Kind::ConfigMap, back), [tenant()]);
     let mut unlabelled = body("ConfigMap", "u", "4");
     unlabelled["metadata"]["labels"] = json!({labels::PROJECT: "kamaji"});
     assert_eq!(
-        index.observed(Kind::ConfigMap, &dynamic(&unlabelled)),
+        index.observed(Kind::ConfigMap, dynamic(&unlabelled)),
         [tenant()]
     );
     assert!(index.entry(&key()).is_none());
@@ -154,7 +151,7 @@ fn a_relabelled_child_enqueues_its_former_tenant_too() {
 
 #[test]
 fn an_entry_keeps_only_the_fields_that_plans_read() {
-    let entry = |kind, body: &Value| Entry::of(kind, "t", body);
+    let entry = |kind, body: &Value| Entry::of(kind, "t", body, fingerprint(body));
     assert!(matches!(
         entry(Kind::Secret, &body("Secret", "u", "1")).facts,
         Facts::None
@@ -185,9 +182,9 @@ fn an_entry_keeps_only_the_fields_that_plans_read() {
 fn a_status_changes_the_facts_digest_and_not_the_content_digest() {
     let mut deployment = body("Deployment", "u", "1");
     deployment["status"] = json!({"readyReplicas": 1});
-    let before = Entry::of(Kind::Deployment, "t", &deployment);
+    let before = Entry::of(Kind::Deployment, "t", &deployment, 0);
     deployment["status"] = json!({"readyReplicas": 2});
-    let after = Entry::of(Kind::Deployment, "t", &deployment);
+    let after = Entry::of(Kind::Deployment, "t", &deployment, 0);
     assert_eq!(before.content_digest(), after.content_digest());
     assert_ne!(before.facts_digest(), after.facts_digest());
 }
@@ -210,7 +207,7 @@ fn replay(index: &Index, events: &[Event]) {
     for event in events {
         match event {
             Event::Observed(uid, version) => {
-                index.observed(Kind::ConfigMap, &dynamic(&stored(&object, uid, version)));
+                index.observed(Kind::ConfigMap, dynamic(&stored(&object, uid, version)));
             }
             Event::Deleted(uid) => drop(index.deleted(&key(), &version(uid, 8))),
             Event::Answered(uid, version) => {
@@ -244,7 +241,7 @@ fn a_late_answer_does_not_bring_back_a_deleted_object() {
         assert!(index.entry(&key()).is_none(), "{events:?}");
         assert!(!index.as_planned(&planned("x")), "{events:?}");
         assert!(index.children(&tenant()).is_empty(), "{events:?}");
-        index.observed(Kind::ConfigMap, &dynamic(&stored(&planned("x"), "v", "9")));
+        index.observed(Kind::ConfigMap, dynamic(&stored(&planned("x"), "v", "9")));
         assert!(
             index.entry(&key()).is_some(),
             "another object is a child: {events:?}"
@@ -286,7 +283,7 @@ fn a_copy_under_another_name_is_not_a_child_of_the_tenant() {
     let mut copy = body("Service", "u", "1");
     for (name, count) in [("t-internal", 0), ("tt", 0), ("t", 1)] {
         copy["metadata"]["name"] = name.into();
-        let enqueued = index.observed(Kind::Service, &dynamic(&copy));
+        let enqueued = index.observed(Kind::Service, dynamic(&copy));
         assert_eq!(enqueued.len(), count, "{name}");
         assert_eq!(index.children(&tenant()).len(), count, "{name}");
     }

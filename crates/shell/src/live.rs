@@ -1,10 +1,13 @@
 //! [`Live`]: an object as the API server returned it, and the [`fingerprint`] by which two versions are compared.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+};
 
 use kamaji_core::object::Version;
 use kube::api::DynamicObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An object as the API server returned it from a read or a write.
 #[derive(Clone, Debug)]
@@ -19,14 +22,29 @@ pub struct Live {
 
 impl Live {
     /// Converts a response of the API server.
-    pub fn of(object: &DynamicObject) -> Self {
-        let body = serde_json::to_value(object).unwrap_or_default();
+    pub fn of(object: DynamicObject) -> Self {
+        let version = Version::of(&object.metadata);
+        let body = into_json(object);
         Self {
-            version: Version::of(&object.metadata),
+            version,
             fingerprint: fingerprint(&body),
             body,
         }
     }
+}
+
+/// The whole object as JSON. Its content, most of it, is moved and not copied.
+pub(crate) fn into_json(object: DynamicObject) -> Value {
+    let mut body = match object.data {
+        content @ Value::Object(_) => content,
+        _ => json!({}),
+    };
+    body["metadata"] = serde_json::to_value(object.metadata).unwrap_or_default();
+    if let Some(types) = object.types {
+        body["apiVersion"] = types.api_version.into();
+        body["kind"] = types.kind.into();
+    }
+    body
 }
 
 /// Parts of the metadata that belong to the content.
@@ -37,6 +55,8 @@ const METADATA: [&str; 5] = [
     "finalizers",
     "deletionTimestamp",
 ];
+/// Annotation in which the controller of Deployments counts rollouts.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Hash of the content of an object: labels, annotations, owners, finalizers, deletion timestamp, and every
 /// field beside metadata and status. Changes of status, `managedFields` and resource version leave it as it is.
@@ -54,19 +74,47 @@ pub fn fingerprint(body: &Value) -> u64 {
         return hasher.finish();
     }
     for key in METADATA {
-        let mut part = metadata[key].clone();
-        if let Some(map) = part.as_object_mut() {
-            // The controller of Deployments counts rollouts in this annotation.
-            map.remove("deployment.kubernetes.io/revision");
+        match metadata[key].as_object() {
+            Some(map) => {
+                let entries = map.iter().filter(|(key, _)| *key != REVISION);
+                for (key, value) in entries {
+                    key.hash(&mut hasher);
+                    hash(value, &mut hasher);
+                }
+            }
+            None => hash(&metadata[key], &mut hasher),
         }
-        part.to_string().hash(&mut hasher);
+        // The end of this part.
+        hasher.write_u8(0xff);
     }
     for (key, value) in body.as_object().into_iter().flatten() {
         if !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind") {
-            (key, value.to_string()).hash(&mut hasher);
+            key.hash(&mut hasher);
+            hash(value, &mut hasher);
         }
     }
     hasher.finish()
+}
+
+/// Hashes the text of a value without a copy of it.
+fn hash(value: &Value, hasher: &mut DefaultHasher) {
+    // The hasher takes everything.
+    let _ = serde_json::to_writer(Text(hasher), value);
+    hasher.write_u8(0xff);
+}
+
+/// A hasher that is written to.
+struct Text<'a>(&'a mut DefaultHasher);
+
+impl io::Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// True for a whole Secret, and for the metadata that the API server sends in its place.

@@ -38,7 +38,7 @@ impl Writer {
         let (api, params) = (self.at(address), PatchParams::apply(self.manager).force());
         let patch = Patch::Apply(body);
         let request = api.patch(&address.name, &params, &patch);
-        Ok(Live::of(&self.sent(&name, request).await?))
+        Ok(Live::of(self.sent(&name, request).await?))
     }
 
     /// Sends a merge patch: to the subresource `status` if `status`, else to the object.

@@ -41,7 +41,7 @@ impl Writer {
         }
         self.guard.wrote(&key, &object.body);
         match self.fenced(&name, self.send(object)).await? {
-            Ok(live) => Ok(Live::of(&live)),
+            Ok(live) => Ok(Live::of(live)),
             Err(kube::Error::Api(status))
                 if status.code == 409 && object.intent == Intent::Create =>
             {
@@ -129,7 +129,7 @@ impl Writer {
     pub async fn read(&self, key: &ObjectRef) -> Result<Option<Live>, WriteError> {
         self.counters.request("get", key.kind.names().3);
         match self.api_at(key).get_opt(&key.name).await {
-            Ok(found) => Ok(found.as_ref().map(Live::of)),
+            Ok(found) => Ok(found.map(Live::of)),
             Err(error) => Err(WriteError::of(key.to_string(), &error)),
         }
     }

@@ -14,14 +14,12 @@ use kamaji_core::{
 };
 use serde_json::Value;
 
-use crate::live::fingerprint;
-
 /// A child of a tenant, folded into a few bytes.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Uid, resource version and owner of the object.
     pub child: Child,
-    /// Fingerprint of the content, see [`fingerprint`].
+    /// Fingerprint of the content, see [`crate::live::fingerprint`].
     pub fingerprint: u64,
     /// Digest of the content-hash annotation; `None` without that annotation.
     pub stamped: Option<u64>,
@@ -46,12 +44,12 @@ pub enum Facts {
 }
 
 impl Entry {
-    /// Folds the object `body` of `kind`, a child of the tenant of that name.
-    pub(super) fn of(kind: Kind, tenant: &str, body: &Value) -> Self {
+    /// Folds the object `body` of `kind`, a child of the tenant of that name. `fingerprint` is that of the body.
+    pub(super) fn of(kind: Kind, tenant: &str, body: &Value, fingerprint: u64) -> Self {
         let stamped = body["metadata"]["annotations"][CONTENT_HASH].as_str();
         Self {
             child: Child::of(body, kind, tenant),
-            fingerprint: fingerprint(body),
+            fingerprint,
             stamped: stamped.map(digest),
             facts: facts(kind, body),
         }

@@ -61,7 +61,7 @@ async fn follow<K>(
             Event::InitApply(object) => {
                 let object = dynamic(object);
                 listed.insert(key(kind, &object));
-                index.observed(kind, &object).into_iter().for_each(&enqueue);
+                index.observed(kind, object).into_iter().for_each(&enqueue);
             }
             Event::InitDone => {
                 let tenants = index.retain_listed(kind, &listed);
@@ -69,7 +69,7 @@ async fn follow<K>(
                 ready.send_replace(true);
             }
             Event::Apply(object) => {
-                let tenants = index.observed(kind, &dynamic(object));
+                let tenants = index.observed(kind, dynamic(object));
                 tenants.into_iter().for_each(&enqueue);
             }
             Event::Delete(object) => {

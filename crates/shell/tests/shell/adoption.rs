@@ -44,12 +44,8 @@ async fn post(client: &Client, manager: &str, object: &Object) -> Live {
         ..PostParams::default()
     };
     let body: DynamicObject = serde_json::from_value(object.body.clone()).unwrap();
-    Live::of(
-        &api(client, &object.key)
-            .create(&params, &body)
-            .await
-            .unwrap(),
-    )
+    let created = api(client, &object.key).create(&params, &body).await;
+    Live::of(created.unwrap())
 }
 
 async fn adopt(writer: &Writer, object: Object, live: &Live) -> Live {
