@@ -20,7 +20,10 @@ use kamaji_core::{
 use kamaji_shell::{ObjectKey, lock::lock};
 use kube::Client;
 
-use crate::{databases::DatastoreClients, settings::Settings, tenant_cache::TenantCache};
+use crate::{
+    databases::DatastoreClients, expiry_metrics::Measured, handover::known::Handover,
+    settings::Settings, tenant_cache::TenantCache,
+};
 use kamaji_shell::{
     apply::Writer,
     events::Events,
@@ -60,6 +63,8 @@ pub struct Context {
     pub tenant_cluster: Reports,
     /// Memory of the tenant controller, by tenant.
     pub tenant_cache: TenantCache,
+    /// Handover of the former process: the tenants that it had found as planned.
+    pub handover: Handover,
     /// Publisher of events, while this replica leads.
     pub events: Events,
     /// Metrics of this process.
@@ -154,6 +159,14 @@ impl Context {
         self.metrics.tenant_info.get_or_create(&next.0).set(1);
         self.metrics.tenant_status.get_or_create(&next.1).set(1);
         self.count();
+    }
+
+    /// Puts the metrics of a tenant's certificates right.
+    pub fn measure_expiries(&self, key: &ObjectKey, measured: Measured) {
+        let (metrics, counts) = (&self.metrics, measured.counts);
+        metrics.certificates(key, counts.certificates, counts.kubeconfigs);
+        metrics.expiries.set(&key.to_string(), &measured.expiries);
+        self.tenant_cache.record_measured(key, measured);
     }
 
     /// Settings for plans of tenant clusters: with the CA that tenants' API servers need to trust the

@@ -4,12 +4,21 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::labels;
-use kamaji_core::pki::{certificate::Certificate, kubeconfig};
+use kamaji_core::pki::{certificate::Certificate, expiry::Expiry, kubeconfig};
 
 use kamaji_shell::telemetry::Certificates;
 
+/// Metrics of one tenant's certificates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Numbers of certificates by their remaining lifetime.
+    pub counts: Counts,
+    /// Ends of the authorities.
+    pub expiries: Vec<Expiry>,
+}
+
 /// Counts of one tenant's certificates by where they are stored.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
     /// Certificates in Secrets of lifecycle `x509`.
     pub certificates: Certificates,

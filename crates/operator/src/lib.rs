@@ -9,6 +9,7 @@ mod expiry_metrics;
 mod failure;
 mod fingerprint;
 mod gateway;
+mod handover;
 mod observe;
 mod orphan;
 mod report;
@@ -131,6 +132,7 @@ async fn context(
         remote: kamaji_shell::remote::Remote::default(),
         tenant_cluster: context::Reports::default(),
         tenant_cache: tenant_cache::TenantCache::default(),
+        handover: handover::known::Handover::default(),
         tenant_queue: Queue::default()
             .measured(metrics.queue("tenantcontrolplane"))
             .watched("TenantControlPlanes", &watchdog),
@@ -268,6 +270,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     let cluster = cluster_uid::read(&context).await;
     context.cluster.get_or_init(|| cluster);
     resolve_stores(&context).await;
+    handover::read(&context).await;
     for (name, why) in context.data_stores.all_unreadable() {
         store::unreadable(&context, &name, &why);
     }
@@ -282,6 +285,8 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
         tenant_clusters(&context),
     );
     tokio::join!(tenants, stores, tenant_clusters, checks(&context));
+    // The queues are closed, and the lease is held a moment longer.
+    handover::leave(&context).await;
     Err(RunError::Ended("a queue".to_owned()))
 }
 

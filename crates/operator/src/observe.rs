@@ -1,6 +1,10 @@
 //! Observation of one tenant: gathers the snapshot that its plan is made from.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hasher},
+    sync::Arc,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
@@ -353,4 +357,15 @@ pub fn admin_secret(key: &ObjectKey) -> ObjectRef {
         &key.namespace,
         &Names::of(&key.name).secret(SecretRole::AdminKubeconfig),
     )
+}
+
+/// The hash of what a plan reads beside the tenant and its objects.
+pub fn environment(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for store in store_names(context, object) {
+        hasher.write_u64(context.stores.digest(&store));
+    }
+    hasher.write_u64(context.tenant_cluster.digest(key));
+    hasher.write_u8(context.gateway_api().into());
+    hasher.finish()
 }

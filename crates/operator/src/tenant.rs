@@ -2,11 +2,7 @@
 //!
 //! Decisions are made in `kamaji_core::plan`; this module carries them out.
 
-use std::{
-    hash::{DefaultHasher, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
@@ -20,10 +16,10 @@ use kamaji_core::{
 
 use crate::{
     context::Context,
-    expiry_metrics,
+    expiry_metrics::{self, Measured},
     failure::Failure,
     fingerprint::{self, Fingerprint},
-    observe, orphan,
+    handover, observe, orphan,
     report::{self, Target},
     store, tenant_cluster,
 };
@@ -43,9 +39,10 @@ struct Reconcile {
 ///
 /// 1. Dereference: a tenant that is gone is forgotten; one that is paused is left alone; one that is
 ///    being deleted goes to [`crate::deletion`].
-/// 2. Observe: compare the fingerprint with that of the last complete reconcile, and return if it is the
-///    same; else gather the snapshot.
-/// 3. Plan: compute the desired state from the snapshot (`kamaji_core::plan`).
+/// 2. Observe: compare the fingerprint with that of the last complete reconcile, of this process or of the former one
+///    ([`crate::handover`]), and return if it is the same; else gather the snapshot.
+/// 3. Plan: compute the desired state from the snapshot (`kamaji_core::plan`). A Service that does not exist is
+///    created before.
 /// 4. Apply: write what differs. If other controllers responded to the writes at once, plan and apply
 ///    again, at most [`ROUNDS`] times.
 /// 5. Report: patch the status, publish events, and schedule the next reconcile.
@@ -75,10 +72,17 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         &context.index,
         &key,
         &object,
-        environment(&context, &key, &object),
+        observe::environment(&context, &key, &object),
     );
     let resync = context.settings.resync;
     if let Some(left) = context.tenant_cache.unchanged(&key, fingerprint, resync) {
+        return Outcome::Done {
+            requeue_after: Some(left),
+        };
+    }
+    if let Some(left) = handover::accept(&context, &key, &object, fingerprint) {
+        tenant_cluster::schedule(&context, &key, &object);
+        enqueue_stores(&context, &object);
         return Outcome::Done {
             requeue_after: Some(left),
         };
@@ -97,9 +101,13 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
 async fn plan_and_apply(
     context: &Context,
     key: &ObjectKey,
-    snapshot: Snapshot,
-    fingerprint: Fingerprint,
+    mut snapshot: Snapshot,
+    mut fingerprint: Fingerprint,
 ) -> Outcome {
+    if create_service(context, key, &mut snapshot).await {
+        fingerprint.children.facts = fingerprint::facts(&context.index, key);
+        observe::children(context, key, &mut snapshot);
+    }
     match heavy::run(|| plan::plan(&snapshot)).await {
         Ok(plan) => {
             let reconcile = Reconcile {
@@ -118,6 +126,21 @@ async fn plan_and_apply(
                 .tenant_cache
                 .complete(key, fingerprint, requeue_after);
             Outcome::Done { requeue_after }
+        }
+    }
+}
+
+/// Creates the Service of a tenant that has none, so that the plan knows its address. True if it was created; a
+/// failure is that of the plan, which has the same write.
+async fn create_service(context: &Context, key: &ObjectKey, snapshot: &mut Snapshot) -> bool {
+    let Some(service) = heavy::run(|| plan::service_to_create(snapshot)).await else {
+        return false;
+    };
+    match write(context, key, snapshot, &service).await {
+        Ok(()) => true,
+        Err(failure) => {
+            tracing::debug!(tenant = %key, "the Service is not created: {}", failure.message);
+            false
         }
     }
 }
@@ -195,14 +218,11 @@ async fn apply_rounds(
 fn measure_expiries(context: &Context, key: &ObjectKey, reconcile: &Reconcile) {
     let Reconcile { snapshot, plan, .. } = reconcile;
     let deadline = snapshot.now + context.settings.core.expiration_deadline;
-    let expiring = expiry_metrics::count(&snapshot.secrets, snapshot.now, deadline);
-    context
-        .metrics
-        .certificates(key, expiring.certificates, expiring.kubeconfigs);
-    context
-        .metrics
-        .expiries
-        .set(&key.to_string(), &plan.expiries);
+    let measured = Measured {
+        counts: expiry_metrics::count(&snapshot.secrets, snapshot.now, deadline),
+        expiries: plan.expiries.clone(),
+    };
+    context.measure_expiries(key, measured);
 }
 
 /// Ends a reconcile whose status is published: records it, and schedules the next one. Something that
@@ -239,7 +259,7 @@ fn is_outdated(
     reconcile: &Reconcile,
     object: &TenantControlPlane,
 ) -> bool {
-    let environment = environment(context, key, object);
+    let environment = observe::environment(context, key, object);
     !same_desired_state(&reconcile.snapshot.object, object)
         || environment != reconcile.fingerprint.environment
         || reconcile
@@ -349,15 +369,4 @@ async fn bind(
         return Err(Failure::shared(&store.name, binding, &other));
     }
     Ok(context.databases.ensure(key, store, binding).await?)
-}
-
-/// The hash of what a plan reads beside the tenant and its objects.
-fn environment(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for store in observe::store_names(context, object) {
-        hasher.write_u64(context.stores.digest(&store));
-    }
-    hasher.write_u64(context.tenant_cluster.digest(key));
-    hasher.write_u8(context.gateway_api().into());
-    hasher.finish()
 }

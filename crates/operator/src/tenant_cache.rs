@@ -14,7 +14,7 @@ use kamaji_core::{
 };
 use kamaji_shell::{ObjectKey, clock, lock::lock};
 
-use crate::fingerprint::Fingerprint;
+use crate::{expiry_metrics::Measured, fingerprint::Fingerprint};
 
 /// The end of a reconcile that applied all of its plan.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,7 @@ pub struct TenantCache {
     completed: Mutex<HashMap<ObjectKey, Completed>>,
     read_by_name: Mutex<HashMap<ObjectKey, ReadByName>>,
     crowded: Mutex<HashSet<ObjectKey>>,
+    measured: Mutex<HashMap<ObjectKey, Measured>>,
     silent_failures: Mutex<HashMap<ObjectKey, u32>>,
 }
 
@@ -74,6 +75,16 @@ impl TenantCache {
         };
         lock(&self.silent_failures).remove(key);
         lock(&self.completed).insert(key.clone(), completed);
+    }
+
+    /// Records what the metrics show of the certificates of `key`.
+    pub fn record_measured(&self, key: &ObjectKey, measured: Measured) {
+        lock(&self.measured).insert(key.clone(), measured);
+    }
+
+    /// Metrics of the certificates of `key`, as recorded last; `None` until that is known.
+    pub fn measured(&self, key: &ObjectKey) -> Option<Measured> {
+        lock(&self.measured).get(key).cloned()
     }
 
     /// Has `object` of `key` read by name from now on. With one authority come all three: a person
@@ -128,6 +139,7 @@ impl TenantCache {
         lock(&self.completed).remove(key);
         lock(&self.read_by_name).remove(key);
         lock(&self.crowded).remove(key);
+        lock(&self.measured).remove(key);
         lock(&self.silent_failures).remove(key);
     }
 }

@@ -33,6 +33,8 @@ mod endpoints;
 mod environment;
 #[path = "tenants/foreign.rs"]
 mod foreign;
+#[path = "tenants/handover.rs"]
+mod handover;
 #[path = "tenants/killed.rs"]
 mod killed;
 #[path = "tenants/leadership.rs"]

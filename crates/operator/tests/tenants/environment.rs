@@ -61,6 +61,21 @@ impl Drop for Operator {
     }
 }
 
+/// An operator that can be asked to stop.
+pub struct Stoppable {
+    stop: tokio::sync::oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Stoppable {
+    /// Stops the operator as SIGTERM does, and waits until it has ended.
+    pub async fn stop(self) {
+        self.stop.send(()).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.task).await;
+        ended.expect("the operator ends").unwrap();
+    }
+}
+
 impl Environment {
     /// Starts the environment without a DataStore.
     pub async fn without_data_store() -> Self {
@@ -179,6 +194,20 @@ impl Environment {
             tenant_cluster_resync: Duration::from_mins(10),
             dial_cluster_ip: true,
         }
+    }
+
+    /// Starts an operator without leader election that can be asked to stop.
+    pub fn stoppable(&self) -> Stoppable {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let client = self.account.clone();
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            let ended = run_with(client, Self::settings(), stopped).await;
+            tracing::info!(?ended, "the operator ended");
+        });
+        Stoppable { stop, task }
     }
 
     /// Starts an operator with these settings.

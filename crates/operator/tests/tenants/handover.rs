@@ -1,0 +1,86 @@
+//! Operators that follow one that was stopped: no request about a tenant that is as planned, and whatever was changed
+//! meanwhile is repaired.
+
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use kamaji_operator::settings::Settings;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::environment::{Environment, wait_until};
+
+/// A Secret of the tenant `changed` that the test damages, and its key.
+const DAMAGED: (&str, &str) = ("changed-api-server-certificate", "apiserver.crt");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_operator_asks_only_for_tenants_that_changed_meanwhile() {
+    let environment = Environment::new().await;
+    let operator = environment.stoppable();
+    for name in ["kept", "changed"] {
+        let spec = json!({"addons": {"konnectivity": {"server": {"port": 8132}}}});
+        environment.tenant(name, spec).await;
+        environment.wait_for_objects(name).await;
+    }
+    environment.assert_quiescent(3).await;
+    operator.stop().await;
+    damage(&environment).await;
+    let mark = environment.api.audit().mark().unwrap();
+    let restarted = environment.operator();
+    wait_repaired(&environment).await;
+    environment.assert_quiescent(3).await;
+    assert_eq!(
+        requests_about(&environment, mark, "kept"),
+        Vec::<String>::new()
+    );
+    assert!(!requests_about(&environment, mark, "changed").is_empty());
+    drop(restarted);
+    // What another operator would render is another plan.
+    let mark = environment.api.audit().mark().unwrap();
+    let other = kamaji_core::settings::Settings {
+        expiration_deadline: Duration::from_hours(25),
+        ..Environment::settings().core
+    };
+    let _other = environment.run(Settings {
+        core: other,
+        ..Environment::settings()
+    });
+    wait_until("kept to be planned", async || {
+        let requests = requests_about(&environment, mark, "kept");
+        (!requests.is_empty()).then_some(())
+    })
+    .await;
+}
+
+/// Replaces a certificate, and leaves every annotation of its Secret as it is.
+async fn damage(environment: &Environment) {
+    let (name, key) = DAMAGED;
+    let patch = json!({"data": {key: ByteString(b"damaged".to_vec())}});
+    let patch = Patch::Merge(patch);
+    let params = PatchParams::default();
+    environment
+        .secrets()
+        .patch(name, &params, &patch)
+        .await
+        .unwrap();
+}
+
+async fn wait_repaired(environment: &Environment) {
+    let (name, key) = DAMAGED;
+    wait_until("the certificate to be issued again", async || {
+        let data = environment.secret(name).await?.data?;
+        (data.get(key)?.0 != b"damaged").then_some(())
+    })
+    .await;
+}
+
+/// Requests of operators since `mark` that name the tenant.
+fn requests_about(environment: &Environment, mark: u64, tenant: &str) -> Vec<String> {
+    let entries = environment.api.audit().since(mark).unwrap();
+    entries
+        .into_iter()
+        .filter(|entry| entry.user.username.starts_with("system:serviceaccount:"))
+        .filter(|entry| entry.uri.contains(tenant))
+        .map(|entry| format!("{} {}", entry.verb, entry.uri))
+        .collect()
+}
