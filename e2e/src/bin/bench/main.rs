@@ -10,6 +10,7 @@ mod clusters;
 mod environment;
 mod figures;
 mod operator_process;
+mod profile;
 mod ready;
 mod requests;
 mod round;

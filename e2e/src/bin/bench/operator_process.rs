@@ -1,10 +1,10 @@
 //! The operator as a process beside the lone API server of a bench.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use kamaji_e2e::command::command;
+use anyhow::{Result, ensure};
+use kamaji_e2e::command::{command, output};
 use kamaji_e2e::envtest::free_port;
 use kamaji_e2e::process_guard::Guarded;
 
@@ -16,6 +16,7 @@ const PRINT_PID: &str = "echo $$ > \"$0\"; exec \"$@\"";
 /// A running operator process.
 pub struct Operator {
     _guard: Guarded,
+    pid: String,
     usage: Usage,
 }
 
@@ -46,10 +47,30 @@ impl Operator {
             tokio::net::TcpStream::connect(&health).await?;
             Ok(pid)
         });
+        let pid = pid.await?;
         Ok(Self {
             _guard: guard,
-            usage: Usage::of(&pid.await?),
+            usage: Usage::of(&pid),
+            pid,
         })
+    }
+
+    /// Stops the operator as a node stops a pod, and waits until it has ended.
+    pub async fn stop(self) -> Result<()> {
+        output(command("kill", ["-TERM", &self.pid])).await?;
+        let line = PathBuf::from(format!("/proc/{}/cmdline", self.pid));
+        kamaji_e2e::wait::until("the operator ends", STOP, || async {
+            // That of a process that has ended is empty until its parent has asked for it.
+            let line = fs::read(&line).unwrap_or_default();
+            ensure!(line.is_empty(), "it runs");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Process id of the operator.
+    pub fn pid(&self) -> &str {
+        &self.pid
     }
 
     /// CPU and memory that the operator has used.
@@ -58,5 +79,7 @@ impl Operator {
     }
 }
 
+/// Longest end of the operator.
+const STOP: std::time::Duration = std::time::Duration::from_secs(30);
 /// Longest start of the operator.
 const START: std::time::Duration = std::time::Duration::from_secs(30);

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use crate::environment::Environment;
 use crate::figures::Figures;
 use crate::operator_process::Operator;
+use crate::profile::Profile;
 use crate::{baseline, environment, requests};
 
 /// Time without a write after which the tenants count as converged.
@@ -46,8 +47,10 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
     figures.set("rss_idle_mib", operator.usage().memory("VmRSS")?);
     let (audit, cpu) = (environment.server.audit(), operator.usage().cpu()?);
     let (mark, begin) = (audit.mark()?, Timestamp::now());
+    let profile = Profile::start(operator.pid(), dir);
     baseline::create_tenants(&user, number).await?;
     wait_quiescent(&audit, mark, number).await?;
+    profile.finish(number, figures).await;
     let seen: Vec<Entry> = audit
         .since(mark)?
         .into_iter()
@@ -72,9 +75,22 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         let mark = audit.mark()?;
         sleep(IDLE).await;
         figures.set("idle_writes_60s", writes(&audit, mark)?);
-        drop(operator);
+        operator.stop().await?;
         let operator = Operator::start(kamaji, &account, dir);
-        restart(operator, &environment, number, figures).await?
+        let next = Restart {
+            name: "restart",
+            number,
+        };
+        let operator = next.measure(operator, &environment, figures).await?;
+        // A killed one leaves no handover that is up to date.
+        drop(operator);
+        environment.forget_handover().await?;
+        let operator = Operator::start(kamaji, &account, dir);
+        let next = Restart {
+            name: "restart_killed",
+            number,
+        };
+        next.measure(operator, &environment, figures).await?
     } else {
         operator
     };
@@ -97,33 +113,45 @@ fn compare(number: usize, baseline: Duration, figures: &mut Figures) {
     );
 }
 
-/// Restarts the operator over tenants that are all as they should be.
-async fn restart(
-    operator: impl Future<Output = Result<Operator>>,
-    environment: &Environment,
+/// A start of the operator over tenants that are all as they should be.
+struct Restart {
+    /// First part of the names of its figures.
+    name: &'static str,
+    /// Number of tenants, for the names of figures.
     number: usize,
-    figures: &mut Figures,
-) -> Result<Operator> {
-    let (audit, begin) = (environment.server.audit(), Instant::now());
-    let mark = audit.mark()?;
-    let operator = operator.await?;
-    // A correct restart writes nothing, so only the CPU usage shows its end.
-    let (mut used, mut busy) = (0.0, Instant::now());
-    while busy.elapsed() < QUIET {
-        sleep(Duration::from_millis(250)).await;
-        let now = operator.usage().cpu()?;
-        if now - used > 0.02 {
-            (used, busy) = (now, Instant::now());
+}
+
+impl Restart {
+    /// Starts the operator, and waits until it uses no more CPU.
+    async fn measure(
+        &self,
+        operator: impl Future<Output = Result<Operator>>,
+        environment: &Environment,
+        figures: &mut Figures,
+    ) -> Result<Operator> {
+        let (audit, begin) = (environment.server.audit(), Instant::now());
+        let mark = audit.mark()?;
+        let operator = operator.await?;
+        // A correct restart writes nothing, so only the CPU usage shows its end.
+        let (mut used, mut busy) = (0.0, Instant::now());
+        while busy.elapsed() < QUIET {
+            sleep(Duration::from_millis(250)).await;
+            let now = operator.usage().cpu()?;
+            if now - used > 0.02 {
+                (used, busy) = (now, Instant::now());
+            }
         }
+        let Self { name, number } = self;
+        let mut set = |what: &str, figure: f64| {
+            figures.set(format!("{name}{what}"), figure);
+        };
+        set(&format!("_n{number}_s"), (busy - begin).as_secs_f64());
+        set(&format!("_writes_n{number}"), writes(&audit, mark)?);
+        set(&format!("_cpu_s_n{number}"), operator.usage().cpu()?);
+        let peak = operator.usage().memory("VmHWM")?;
+        set(&format!("_rss_peak_mib_n{number}"), peak);
+        Ok(operator)
     }
-    figures.set(format!("restart_n{number}_s"), (busy - begin).as_secs_f64());
-    figures.set(format!("restart_writes_n{number}"), writes(&audit, mark)?);
-    figures.set(format!("restart_cpu_s_n{number}"), operator.usage().cpu()?);
-    figures.set(
-        format!("restart_rss_peak_mib_n{number}"),
-        operator.usage().memory("VmHWM")?,
-    );
-    Ok(operator)
 }
 
 /// Waits until every tenant has its Deployment and nothing has been written for [`QUIET`].
