@@ -74,15 +74,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         &object,
         observe::environment(&context, &key, &object),
     );
-    let resync = context.settings.resync;
-    if let Some(left) = context.tenant_cache.unchanged(&key, fingerprint, resync) {
-        return Outcome::Done {
-            requeue_after: Some(left),
-        };
-    }
-    if let Some(left) = handover::accept(&context, &key, &object, fingerprint) {
-        tenant_cluster::schedule(&context, &key, &object);
-        enqueue_stores(&context, &object);
+    if let Some(left) = unchanged(&context, &key, &object, fingerprint) {
         return Outcome::Done {
             requeue_after: Some(left),
         };
@@ -95,6 +87,25 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         }
     };
     Box::pin(plan_and_apply(&context, &key, snapshot, fingerprint)).await
+}
+
+/// Time until the next reconcile of a tenant that this process or the former one left as it is now; `None` if it
+/// must be planned.
+fn unchanged(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+    fingerprint: Fingerprint,
+) -> Option<Duration> {
+    let resync = context.settings.resync;
+    let known = context.tenant_cache.unchanged(key, fingerprint, resync);
+    if known.is_some() {
+        return known;
+    }
+    let left = handover::accept(context, key, object, fingerprint)?;
+    tenant_cluster::schedule(context, key, object);
+    enqueue_stores(context, object);
+    Some(left)
 }
 
 /// Plans from `snapshot`, and applies the plan; a spec that is not valid is reported.

@@ -166,3 +166,22 @@ fn tls_route_definition() -> serde_json::Value {
         },
     })
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_tenant_is_planned_after_its_service_was_created() {
+    let environment = Environment::new().await;
+    let mark = environment.api.audit().mark().unwrap();
+    let _operator = environment.operator();
+    environment.tenant("new", json!({})).await;
+    environment.wait_for_objects("new").await;
+    let writes = environment.writes(mark);
+    let position = |name: &str| {
+        let found = writes
+            .iter()
+            .position(|entry| entry.object_ref.name == name);
+        found.unwrap_or_else(|| panic!("no write of {name}: {writes:?}"))
+    };
+    // A plan without an address has the binding and no leaf.
+    let certificate = position("new-api-server-certificate");
+    assert!(certificate < position("new-datastore-config"), "{writes:?}");
+}

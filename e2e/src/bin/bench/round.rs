@@ -76,21 +76,8 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         sleep(IDLE).await;
         figures.set("idle_writes_60s", writes(&audit, mark)?);
         operator.stop().await?;
-        let operator = Operator::start(kamaji, &account, dir);
-        let next = Restart {
-            name: "restart",
-            number,
-        };
-        let operator = next.measure(operator, &environment, figures).await?;
-        // A killed one leaves no handover that is up to date.
-        drop(operator);
-        environment.forget_handover().await?;
-        let operator = Operator::start(kamaji, &account, dir);
-        let next = Restart {
-            name: "restart_killed",
-            number,
-        };
-        next.measure(operator, &environment, figures).await?
+        let start = || Operator::start(kamaji, &account, dir);
+        measure_restarts(number, start, &environment, figures).await?
     } else {
         operator
     };
@@ -111,6 +98,25 @@ fn compare(number: usize, baseline: Duration, figures: &mut Figures) {
         format!("converge_n{number}_baseline_ratio"),
         ours / baseline,
     );
+}
+
+/// Restarts the operator after one that was stopped, then after one that was killed and left no handover.
+async fn measure_restarts<F>(
+    number: usize,
+    start: impl Fn() -> F,
+    environment: &Environment,
+    figures: &mut Figures,
+) -> Result<Operator>
+where
+    F: Future<Output = Result<Operator>>,
+{
+    let name = "restart";
+    let stopped = Restart { name, number };
+    drop(stopped.measure(start(), environment, figures).await?);
+    environment.forget_handover().await?;
+    let name = "restart_killed";
+    let killed = Restart { name, number };
+    killed.measure(start(), environment, figures).await
 }
 
 /// A start of the operator over tenants that are all as they should be.
