@@ -12,7 +12,7 @@ use super::{
     line::{Digest, Line},
 };
 
-/// What is known of the former process.
+/// Handover of the former process, as far as no tenant has taken it.
 #[derive(Default)]
 pub struct Handover {
     lines: Mutex<HashMap<Digest, Line>>,

@@ -24,7 +24,7 @@ pub type Digest = String;
 pub struct Line {
     /// Time of its next reconcile.
     due: Timestamp,
-    /// What its metrics show until then.
+    /// Metrics of its certificates until then.
     pub measured: Measured,
 }
 
