@@ -30,7 +30,7 @@ fn address() -> Option<Service> {
 /// Plans and applies `rounds` times, as one reconcile does: same seed, and the address after the first round.
 fn reconcile(mut observed: Snapshot, rounds: usize) -> Tally {
     let (seed, address) = (observed.seed.clone(), address());
-    let (_, tally) = during(|| {
+    let ((), tally) = during(|| {
         for _ in 0..rounds {
             let made = plan(&observed).unwrap();
             observed = Snapshot {
