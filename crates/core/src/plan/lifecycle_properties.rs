@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use super::{
     Plan,
     fixture::{after, annotate, hashes, pods, requested_replacement, snapshot, store},
-    plan,
+    plan, service_to_create,
 };
 use crate::{
     check::violations,
+    object::Kind,
     rng::Seed,
     snapshot::{Snapshot, StoreWait},
 };
@@ -173,6 +174,14 @@ impl Fixture {
             .unwrap_or_default()
     }
 
+    /// The tenant without its Service.
+    fn without_service(&self) -> Snapshot {
+        let mut seen = self.seen.clone();
+        seen.service = None;
+        seen.children.retain(|child, _| child.kind != Kind::Service);
+        seen
+    }
+
     /// True if a user requested the replacement of lost authorities, and the request is still open.
     fn replacement_requested(&self) -> bool {
         let annotations = self.seen.object.metadata.annotations.as_ref();
@@ -207,6 +216,10 @@ proptest! {
             if matches!(event, Event::StatusLost) {
                 recorded.retain(|name| !fixture.data(name).is_empty());
             }
+            let lost = fixture.without_service();
+            let alone = service_to_create(&lost);
+            let whole = plan(&lost).unwrap();
+            prop_assert_eq!(alone.as_ref(), whole.objects().next(), "the Service after {:?}", event);
             let plan = fixture.reconcile();
             prop_assert_eq!(violations(&plan), Vec::<String>::new());
             prop_assert!(plan.requeue_at.is_none_or(|at| at > fixture.seen.now), "{:?}", plan.requeue_at);
