@@ -7,18 +7,27 @@
 //! time in the line, and sends no request for it.
 //!
 //! The API server sets resource versions, so whoever may write an object cannot keep its version: any change gives
-//! another digest, whatever the object's annotations say, and the tenant is planned as a whole. Whoever may write
-//! Secrets in the operator's namespace has the operator's own rights already. A line that is missing, damaged or of
-//! another digest costs a plan. The periodic reconcile of a tenant stays due when it was.
+//! another digest, whatever the object's annotations say, and the tenant is planned as a whole. Lines hold no content:
+//! at most they put off a plan, never beyond the time at which the periodic reconcile was due anyway, and no further
+//! than the resync period. A line that is missing, damaged or of another digest costs a plan.
+//!
+//! The Secret is known by its type, which nobody can change; one of another type is somebody else's and is left as it
+//! is. It is deleted before its lines are used, so each is used once: a process that is killed leaves none.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kamaji_api::{labels, tenant::TenantControlPlane};
-use kamaji_core::object::{Object, Version};
-use kamaji_shell::{ObjectKey, clock};
+use kamaji_core::{
+    excerpt::excerpt,
+    object::{Intent, Kind, Object, ObjectRef, Version},
+};
+use kamaji_shell::{ObjectKey, apply::WriteError, clock, heavy};
 use kube::Api;
 
 use crate::{context::Context, fingerprint::Fingerprint, observe};
@@ -31,25 +40,41 @@ use line::{Digest, DigestBuilder, Line};
 
 /// Name of the Secret, in the operator's namespace.
 pub const NAME: &str = "kamaji-handover";
+/// Type of the Secret, by which it is known as the operator's own.
+const TYPE: &str = "kamaji.clastix.io/handover";
 /// Key of the Secret's data.
 const LINES: &str = "tenants";
 /// Most bytes of all lines: a Secret may have 1 MiB. Further tenants are planned.
 const MOST: usize = 900 << 10;
-/// Time limit of the request for the Secret, and of its write.
+/// Time limit of the requests for the Secret, and of its write.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// Reads what the former process left. Without it, every tenant is planned.
+/// Reason for which the handover of the former process cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("the Secret {NAME} cannot be read: {0}; every tenant is planned")]
+    Unreadable(#[from] kube::Error),
+    #[error(
+        "the Secret {NAME} has the type {0:?} and not {TYPE}, so it is not the operator's: every tenant is planned at each start; delete it or give it another name"
+    )]
+    Foreign(String),
+    #[error(
+        "the Secret {NAME} cannot be deleted, and is not used before: {0}; every tenant is planned"
+    )]
+    Kept(#[from] WriteError),
+    #[error(
+        "the requests for the Secret {NAME} took more than {TIME_LIMIT:?}: every tenant is planned"
+    )]
+    Late,
+}
+
+/// Takes what the former process left. Without it, every tenant is planned.
 pub async fn read(context: &Context) {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.namespace);
-    context.metrics.counters.request("get", "secrets");
-    let secret = match tokio::time::timeout(TIME_LIMIT, api.get_opt(NAME)).await {
-        Ok(Ok(Some(secret))) => secret,
-        Ok(Ok(None)) => return,
-        Ok(Err(error)) => return tracing::debug!(%error, "the Secret {NAME} cannot be read"),
-        Err(_) => return tracing::debug!("the Secret {NAME} is not answered in time"),
+    let taken = tokio::time::timeout(TIME_LIMIT, take(context)).await;
+    let lines = match taken.unwrap_or(Err(Unusable::Late)) {
+        Ok(lines) => lines,
+        Err(why) => return tracing::warn!("{why}"),
     };
-    let bytes = secret.data.and_then(|mut data| data.remove(LINES));
-    let lines = line::parse(&bytes.unwrap_or_default().0);
     if !lines.is_empty() && identify_build(context).await {
         tracing::debug!(
             tenants = lines.len(),
@@ -59,15 +84,34 @@ pub async fn read(context: &Context) {
     }
 }
 
-/// Takes `key` as reconciled if the former process left a line for exactly this state. Returns the time until its
-/// next reconcile; `None` if it must be planned.
+/// Reads the Secret and deletes it. Returns its lines; none if there is no Secret.
+async fn take(context: &Context) -> Result<HashMap<Digest, Line>, Unusable> {
+    let namespace = &context.settings.namespace;
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
+    context.metrics.counters.request("get", "secrets");
+    let Some(secret) = api.get_opt(NAME).await? else {
+        return Ok(HashMap::new());
+    };
+    let type_ = secret.type_.unwrap_or_default();
+    if type_ != TYPE {
+        return Err(Unusable::Foreign(excerpt(&type_, 60)));
+    }
+    let key = ObjectRef::namespaced(Kind::Secret, namespace, NAME);
+    let version = Version::of(&secret.metadata);
+    context.writer.delete(&key, Some(&version)).await?;
+    let text = secret.data.and_then(|mut data| data.remove(LINES));
+    Ok(line::parse(&text.unwrap_or_default().0, MOST))
+}
+
+/// Takes `key` as reconciled if the former process left a line for exactly this state, and this one has not reconciled
+/// it yet. Returns the time until its next reconcile; `None` if it must be planned.
 pub fn accept(
     context: &Context,
     key: &ObjectKey,
     object: &TenantControlPlane,
     fingerprint: Fingerprint,
 ) -> Option<Duration> {
-    if context.handover.is_empty() {
+    if context.handover.is_empty() || context.tenant_cache.is_completed(key) {
         return None;
     }
     let line = context.handover.take(&digest(context, key, object)?)?;
@@ -86,13 +130,17 @@ pub async fn leave(context: &Context) {
     if !identify_build(context).await {
         return;
     }
-    let secret = secret(&context.settings.namespace, lines(context));
+    let lines = heavy::run(|| lines(context)).await;
+    if lines.is_empty() {
+        return;
+    }
+    let secret = secret(&context.settings.namespace, lines);
     let write = context.writer.write(&secret);
     match tokio::time::timeout(TIME_LIMIT, write).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the next process plans every tenant"),
         Err(_) => tracing::warn!(
-            "the Secret {NAME} is not written in time: the next process plans every tenant"
+            "the Secret {NAME} is not written within {TIME_LIMIT:?}: the next process plans every tenant"
         ),
     }
 }
@@ -158,7 +206,8 @@ fn digest(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Op
     digest.finish()
 }
 
-/// The Secret with as many of the lines as it can hold.
+/// The Secret with as many of the lines as it can hold. It is created only: one that is there was not read by this
+/// process.
 fn secret(namespace: &str, lines: BTreeMap<Digest, Line>) -> Object {
     let data = BTreeMap::from([(LINES.to_owned(), ByteString(line::text(lines, MOST)))]);
     Object::of(&Secret {
@@ -168,6 +217,8 @@ fn secret(namespace: &str, lines: BTreeMap<Digest, Line>) -> Object {
             ..ObjectMeta::default()
         },
         data: Some(data),
+        type_: Some(TYPE.to_owned()),
         ..Secret::default()
     })
+    .with(Intent::Create)
 }

@@ -77,6 +77,11 @@ impl TenantCache {
         lock(&self.completed).insert(key.clone(), completed);
     }
 
+    /// True if this process has completed a reconcile of `key`.
+    pub fn is_completed(&self, key: &ObjectKey) -> bool {
+        lock(&self.completed).contains_key(key)
+    }
+
     /// Records what the metrics show of the certificates of `key`.
     pub fn record_measured(&self, key: &ObjectKey, measured: Measured) {
         lock(&self.measured).insert(key.clone(), measured);

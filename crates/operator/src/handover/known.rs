@@ -27,7 +27,13 @@ impl Handover {
 
     /// Removes and returns the line of a digest: it is good for one reconcile.
     pub fn take(&self, digest: &Digest) -> Option<Line> {
-        lock(&self.lines).remove(digest)
+        let mut lines = lock(&self.lines);
+        let line = lines.remove(digest);
+        if lines.is_empty() {
+            // Its memory is not needed any more.
+            *lines = HashMap::new();
+        }
+        line
     }
 
     /// True if no line is left.

@@ -1,7 +1,7 @@
 //! [`Line`]: one tenant of a handover, its digest, and the text of all lines.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -16,8 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::expiry_metrics::{Counts, Measured};
 
-/// First half of a SHA-256, in hexadecimal digits.
+/// First half of a SHA-256, as [`DIGITS`] hexadecimal digits.
 pub type Digest = String;
+/// Length of a [`Digest`].
+const DIGITS: usize = 32;
 
 /// A tenant that was as planned.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,9 +44,9 @@ impl Line {
 }
 
 /// Numbers of a [`Line`] as JSON: time due, the six counts, and of each authority purpose, end and notice. Times are
-/// Unix seconds; purposes are positions in [`Purpose::ALL`].
+/// Unix seconds; purposes are positions in [`Purpose::ALL`], each of them once at most.
 #[derive(Serialize, Deserialize)]
-struct Numbers(i64, [i64; 6], Vec<(usize, i64, i64)>);
+struct Numbers(i64, [u32; 6], Vec<(usize, i64, i64)>);
 
 impl Numbers {
     fn of(line: &Line) -> Self {
@@ -60,11 +62,17 @@ impl Numbers {
         let counts = [
             c.valid, c.expiring, c.invalid, k.valid, k.expiring, k.invalid,
         ];
+        let counts = counts.map(|count| u32::try_from(count).unwrap_or_default());
         Self(line.due.as_second(), counts, expiries.collect())
     }
 
     fn into_line(self) -> Option<Line> {
-        let Self(due, [cv, ce, ci, kv, ke, ki], expiries) = self;
+        let Self(due, counts, expiries) = self;
+        let purposes: BTreeSet<usize> = expiries.iter().map(|(purpose, ..)| *purpose).collect();
+        if purposes.len() != expiries.len() {
+            return None;
+        }
+        let [cv, ce, ci, kv, ke, ki] = counts.map(i64::from);
         let at = |second| Timestamp::from_second(second).ok();
         let certificates = |valid, expiring, invalid| Certificates {
             valid,
@@ -91,11 +99,17 @@ impl Numbers {
     }
 }
 
-/// Reads lines. One that is damaged is left out.
-pub fn parse(text: &[u8]) -> HashMap<Digest, Line> {
+/// Reads lines. One that is damaged is left out; a text that is longer than `most` bytes has none.
+pub fn parse(text: &[u8], most: usize) -> HashMap<Digest, Line> {
+    if text.len() > most {
+        return HashMap::new();
+    }
     let text = String::from_utf8_lossy(text);
     let lines = text.lines().filter_map(|line| {
         let (digest, numbers) = line.split_once(' ')?;
+        if digest.len() != DIGITS {
+            return None;
+        }
         let numbers: Numbers = serde_json::from_str(numbers).ok()?;
         Some((digest.to_owned(), numbers.into_line()?))
     });
@@ -141,7 +155,7 @@ impl DigestBuilder {
     pub fn finish(self) -> Option<Digest> {
         use std::fmt::Write;
         let mut text = Digest::new();
-        for byte in &self.hasher.finalize()[..16] {
+        for byte in &self.hasher.finalize()[..DIGITS / 2] {
             // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
         }

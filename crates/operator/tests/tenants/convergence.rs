@@ -168,7 +168,7 @@ fn tls_route_definition() -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_tenant_is_planned_after_its_service_was_created() {
+async fn a_new_tenant_is_planned_after_its_service_was_created_and_its_status_patched_once() {
     let environment = Environment::new().await;
     let mark = environment.api.audit().mark().unwrap();
     let _operator = environment.operator();
@@ -184,4 +184,8 @@ async fn a_new_tenant_is_planned_after_its_service_was_created() {
     // A plan without an address has the binding and no leaf.
     let certificate = position("new-api-server-certificate");
     assert!(certificate < position("new-datastore-config"), "{writes:?}");
+    let patches = writes
+        .iter()
+        .filter(|entry| entry.uri.contains("/tenantcontrolplanes/new/status"));
+    assert_eq!(patches.count(), 1, "{writes:?}");
 }

@@ -3,13 +3,18 @@
 
 use std::time::Duration;
 
-use k8s_openapi::ByteString;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kamaji_operator::settings::Settings;
-use kube::api::{Patch, PatchParams};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::json;
 
 use crate::environment::{Environment, wait_until};
 
+/// Name of the Secret that a stopped operator leaves.
+const NAME: &str = "kamaji-handover";
 /// A Secret of the tenant `changed` that the test damages, and its key.
 const DAMAGED: (&str, &str) = ("changed-api-server-certificate", "apiserver.crt");
 
@@ -26,7 +31,7 @@ async fn a_restarted_operator_asks_only_for_tenants_that_changed_meanwhile() {
     operator.stop().await;
     damage(&environment).await;
     let mark = environment.api.audit().mark().unwrap();
-    let restarted = environment.operator();
+    let restarted = environment.stoppable();
     wait_repaired(&environment).await;
     environment.assert_quiescent(3).await;
     assert_eq!(
@@ -34,7 +39,9 @@ async fn a_restarted_operator_asks_only_for_tenants_that_changed_meanwhile() {
         Vec::<String>::new()
     );
     assert!(!requests_about(&environment, mark, "changed").is_empty());
-    drop(restarted);
+    assert!(handover(&environment).await.is_none(), "it is used once");
+    restarted.stop().await;
+    assert!(handover(&environment).await.is_some());
     // What another operator would render is another plan.
     let mark = environment.api.audit().mark().unwrap();
     let other = kamaji_core::settings::Settings {
@@ -50,6 +57,58 @@ async fn a_restarted_operator_asks_only_for_tenants_that_changed_meanwhile() {
         (!requests.is_empty()).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_operator_leaves_no_handover_and_one_of_another_type_is_left_alone() {
+    let environment = Environment::new().await;
+    let foreign = environment
+        .apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": NAME, "namespace": "kamaji-system"},
+            "stringData": {"tenants": "somebody else's"},
+        }))
+        .await;
+    let operator = environment.stoppable();
+    environment.tenant("lonely", json!({})).await;
+    environment.wait_for_objects("lonely").await;
+    environment.assert_quiescent(3).await;
+    operator.stop().await;
+    let left = handover(&environment).await.unwrap();
+    assert_eq!(left.resource_version(), foreign.resource_version());
+    let params = DeleteParams::default();
+    secrets(&environment).delete(NAME, &params).await.unwrap();
+
+    let operator = environment.stoppable();
+    environment.assert_quiescent(3).await;
+    operator.stop().await;
+    assert!(handover(&environment).await.is_some());
+    let mark = environment.api.audit().mark().unwrap();
+    let operator = environment.operator();
+    environment.assert_quiescent(3).await;
+    assert_eq!(
+        requests_about(&environment, mark, "lonely"),
+        Vec::<String>::new()
+    );
+    // It is aborted, as by a kill.
+    drop(operator);
+    let mark = environment.api.audit().mark().unwrap();
+    let _operator = environment.operator();
+    wait_until("the tenant to be planned", async || {
+        let requests = requests_about(&environment, mark, "lonely");
+        (!requests.is_empty()).then_some(())
+    })
+    .await;
+}
+
+/// Secrets of the operator's namespace.
+fn secrets(environment: &Environment) -> Api<Secret> {
+    Api::namespaced(environment.client.clone(), "kamaji-system")
+}
+
+/// The Secret that a stopped operator leaves.
+async fn handover(environment: &Environment) -> Option<Secret> {
+    secrets(environment).get_opt(NAME).await.unwrap()
 }
 
 /// Replaces a certificate, and leaves every annotation of its Secret as it is.

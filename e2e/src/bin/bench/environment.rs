@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kamaji_e2e::audit::OPERATOR_NAMESPACE;
 use kamaji_e2e::command::{command, output};
 use kamaji_e2e::envtest::{ApiServer, Options};
 use kamaji_e2e::kubeconfig::client;
 use kamaji_e2e::tls_etcd::TlsEtcd;
 use kamaji_e2e::tools::Tools;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -77,15 +77,6 @@ impl Environment {
         let path = self.dir.path().join(format!("{namespace}.kubeconfig"));
         std::fs::write(&path, config.to_string())?;
         Ok(path)
-    }
-
-    /// Deletes what a stopped operator has left for the next one.
-    pub async fn forget_handover(&self) -> Result<()> {
-        let client = self.server.client().await?;
-        let api: Api<Secret> = Api::namespaced(client, OPERATOR_NAMESPACE);
-        api.delete("kamaji-handover", &DeleteParams::default())
-            .await?;
-        Ok(())
     }
 
     /// Client of the account that stands for the users.

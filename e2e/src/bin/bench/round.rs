@@ -100,7 +100,7 @@ fn compare(number: usize, baseline: Duration, figures: &mut Figures) {
     );
 }
 
-/// Restarts the operator after one that was stopped, then after one that was killed and left no handover.
+/// Restarts the operator after one that was stopped, then after one that was killed.
 async fn measure_restarts<F>(
     number: usize,
     start: impl Fn() -> F,
@@ -112,8 +112,8 @@ where
 {
     let name = "restart";
     let stopped = Restart { name, number };
+    // Dropped, it is killed: it has used up the handover, and leaves none.
     drop(stopped.measure(start(), environment, figures).await?);
-    environment.forget_handover().await?;
     let name = "restart_killed";
     let killed = Restart { name, number };
     killed.measure(start(), environment, figures).await
@@ -138,7 +138,7 @@ impl Restart {
         let (audit, begin) = (environment.server.audit(), Instant::now());
         let mark = audit.mark()?;
         let operator = operator.await?;
-        // A correct restart writes nothing, so only the CPU usage shows its end.
+        // A correct restart writes nothing but the deletion of the handover, so only the CPU usage shows its end.
         let (mut used, mut busy) = (0.0, Instant::now());
         while busy.elapsed() < QUIET {
             sleep(Duration::from_millis(250)).await;
