@@ -15,6 +15,7 @@ mod owners;
 mod passwords;
 mod plan;
 mod privileges;
+mod query;
 mod servers;
 mod session;
 mod sql;
@@ -33,6 +34,7 @@ use crate::transfer::{Reader, Writer};
 
 use answer::code::{NO_DATABASE, NO_TABLE};
 use passwords::Passwords;
+use query::Query;
 use servers::Servers;
 
 /// Most rows that are counted; of a larger table the server's own estimate is reported.
@@ -93,7 +95,7 @@ impl DataStore for MySql {
         }
         let query = sql::count_rows(&tenancy.schema);
         let counted: Option<Vec<u64>> = session
-            .rows_unless(&[NO_DATABASE, NO_TABLE], (&doing, &query), ())
+            .rows_unless(&[NO_DATABASE, NO_TABLE], Query::new(&doing, &query), ())
             .await?;
         session.finish();
         let counted = counted.and_then(|rows| rows.into_iter().next());

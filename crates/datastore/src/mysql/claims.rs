@@ -9,6 +9,7 @@ use rand_core::{OsRng, RngCore};
 
 use super::answer::code::{DUPLICATE, NO_DATABASE, NO_TABLE};
 use super::observed::Observed;
+use super::query::Query;
 use super::session::Session;
 use super::sql::Statement;
 use crate::change::Step;
@@ -71,7 +72,9 @@ impl Session<'_> {
     async fn lock_name(&mut self) -> Result<String, Error> {
         let doing = format!("reading the database {DATABASE}");
         let none = [NO_DATABASE, NO_TABLE];
-        let found: Option<Vec<String>> = self.rows_unless(&none, (&doing, LOCK_NAME), ()).await?;
+        let found: Option<Vec<String>> = self
+            .rows_unless(&none, Query::new(&doing, LOCK_NAME), ())
+            .await?;
         if let Some(name) = found.and_then(|found| found.into_iter().next()) {
             return Ok(name);
         }
@@ -87,7 +90,7 @@ impl Session<'_> {
             "kamaji-{:032x}",
             u128::from(OsRng.next_u64()) << 64 | u128::from(OsRng.next_u64())
         );
-        self.change_unless(&[], (&doing, DRAW_NAME), (drawn,))
+        self.change_unless(&[], Query::new(&doing, DRAW_NAME), (drawn,))
             .await?;
         let names: Vec<String> = self.rows(&doing, LOCK_NAME, ()).await?;
         names.into_iter().next().ok_or_else(|| Error::Protocol {
@@ -129,12 +132,13 @@ impl Session<'_> {
             let changed = match claim.record {
                 None => {
                     let row = (claim.kind, claim.name, &record);
-                    self.change_unless(&[DUPLICATE], (&doing, INSERT), row)
+                    self.change_unless(&[DUPLICATE], Query::new(&doing, INSERT), row)
                         .await?
                 }
                 Some(old) => {
                     let row = (&record, claim.kind, claim.name, old);
-                    self.change_unless(&[], (&doing, REPLACE), row).await?
+                    self.change_unless(&[], Query::new(&doing, REPLACE), row)
+                        .await?
                 }
             };
             if changed == 0 {
@@ -161,7 +165,8 @@ impl Session<'_> {
         }
         for record in records {
             let row = (record, tenancy.schema.as_str(), tenancy.user.as_str());
-            self.change_unless(&[], (&doing, DELETE), row).await?;
+            self.change_unless(&[], Query::new(&doing, DELETE), row)
+                .await?;
         }
         Ok(Step::OwnerRemoved)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::query::Query;
 use super::session::Session;
 use super::sql::{ANY_HOST, Account};
 use super::{
@@ -122,7 +123,11 @@ async fn records(session: &mut Session<'_>, tenancy: &Tenancy) -> Result<Records
     let names = (tenancy.schema.as_str(), tenancy.user.as_str());
     // Before the first tenant there is no such database.
     let found = session
-        .rows_unless::<(String, Vec<u8>)>(&[NO_DATABASE, NO_TABLE], (&doing, RECORDS), names)
+        .rows_unless::<(String, Vec<u8>)>(
+            &[NO_DATABASE, NO_TABLE],
+            Query::new(&doing, RECORDS),
+            names,
+        )
         .await?;
     let mut records = Records::default();
     for (kind, record) in found.unwrap_or_default() {

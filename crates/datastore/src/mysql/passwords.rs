@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::session::Session;
+use super::session::{Login, Session};
 use crate::error::Error;
 use crate::tenancy::{Secret, User};
 
@@ -26,23 +26,23 @@ impl Passwords {
     pub(super) async fn is_right(
         &self,
         session: &Session<'_>,
-        (user, password): (&User, &Secret),
+        login: Login<'_>,
         verifier: &[u8],
     ) -> Result<bool, Error> {
-        if self.knows(user, password, verifier) {
+        if self.knows(login, verifier) {
             return Ok(true);
         }
-        let right = session.logs_in(user, password).await?;
+        let right = session.logs_in(login).await?;
         if right {
             let known = Known {
-                password: password.clone(),
+                password: login.password.clone(),
                 verifier: verifier.to_owned(),
             };
             self.with(|all| {
                 if all.len() >= MOST {
                     all.clear();
                 }
-                all.insert(user.clone(), known);
+                all.insert(login.user.clone(), known);
             });
         }
         Ok(right)
@@ -53,10 +53,12 @@ impl Passwords {
         self.with(|all| drop(all.remove(user)));
     }
 
-    fn knows(&self, user: &User, password: &Secret, verifier: &[u8]) -> bool {
+    fn knows(&self, login: Login<'_>, verifier: &[u8]) -> bool {
         self.with(|all| {
-            let known = all.get(user);
-            known.is_some_and(|known| known.password == *password && known.verifier == verifier)
+            let known = all.get(login.user);
+            known.is_some_and(|known| {
+                known.password == *login.password && known.verifier == verifier
+            })
         })
     }
 

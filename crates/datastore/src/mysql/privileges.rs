@@ -1,6 +1,7 @@
 //! Privileges of the operator itself, which the check of a datastore asks for.
 
 use super::answer::{BECOME_ADMINISTRATOR, code::NO_VIEW};
+use super::query::Query;
 use super::session::Session;
 use super::sql::PRIVILEGES;
 use crate::error::Error;
@@ -31,7 +32,7 @@ impl Session<'_> {
         let own: Vec<String> = self.rows(doing, OWN, ()).await?;
         // MySQL before 8.0.19 has no such table.
         let roles = self
-            .rows_unless::<String>(&[NO_VIEW], (doing, ROLES), ())
+            .rows_unless::<String>(&[NO_VIEW], Query::new(doing, ROLES), ())
             .await?;
         let roles = roles.unwrap_or_default();
         let granted: Vec<Granted> = self.rows(doing, GRANTED, ()).await?;

@@ -13,6 +13,7 @@ use super::dial::dial;
 use super::facts::Facts;
 use super::failed::{Failed, unless};
 use super::idle::IdleConnections;
+use super::query::Query;
 use super::sql::Statement;
 use crate::connection::Connection;
 use crate::error::{Error, Site};
@@ -31,6 +32,13 @@ pub(super) struct Origin<'a> {
     /// Index of the endpoint.
     pub(super) server: usize,
     pub(super) idle: &'a IdleConnections,
+}
+
+/// A user and the password that it is to have.
+#[derive(Clone, Copy)]
+pub(super) struct Login<'a> {
+    pub(super) user: &'a User,
+    pub(super) password: &'a Secret,
 }
 
 /// A connection in use. [`Session::finish`] keeps it for the next; a session that is dropped closes its connection,
@@ -82,7 +90,8 @@ impl<'a> Session<'a> {
 
     /// True if the user can log in with this password at the same endpoint; false if the password is another or the
     /// account is locked.
-    pub(super) async fn logs_in(&self, user: &User, password: &Secret) -> Result<bool, Error> {
+    pub(super) async fn logs_in(&self, login: Login<'_>) -> Result<bool, Error> {
+        let Login { user, password } = login;
         let options = OptsBuilder::from_opts(self.conn.opts().clone())
             .user(Some(user.as_str()))
             .pass(Some(password.expose()));
@@ -110,7 +119,9 @@ impl<'a> Session<'a> {
         query: &str,
         parameters: impl Into<Params> + Send,
     ) -> Result<Vec<R>, Error> {
-        let found = self.rows_unless(&[], (doing, query), parameters).await?;
+        let found = self
+            .rows_unless(&[], Query::new(doing, query), parameters)
+            .await?;
         Ok(found.unwrap_or_default())
     }
 
@@ -118,12 +129,12 @@ impl<'a> Session<'a> {
     pub(super) async fn rows_unless<R: FromRow + Send + 'static>(
         &mut self,
         harmless: &[u16],
-        (doing, query): (&str, &str),
+        query: Query<'_>,
         parameters: impl Into<Params> + Send,
     ) -> Result<Option<Vec<R>>, Error> {
-        let request = timeout(CALL, self.conn.exec(query, parameters.into())).await;
+        let request = timeout(CALL, self.conn.exec(query.text, parameters.into())).await;
         let answer = Failed::of_request(self.origin.endpoint, request, CALL);
-        self.unless(harmless, doing, answer)
+        self.unless(harmless, query.doing, answer)
     }
 
     /// Executes a statement within [`CALL`].
@@ -160,12 +171,12 @@ impl<'a> Session<'a> {
     pub(super) async fn change_unless(
         &mut self,
         harmless: &[u16],
-        (doing, query): (&str, &str),
+        query: Query<'_>,
         parameters: impl Into<Params> + Send,
     ) -> Result<u64, Error> {
-        let request = timeout(CALL, self.conn.exec_drop(query, parameters.into())).await;
+        let request = timeout(CALL, self.conn.exec_drop(query.text, parameters.into())).await;
         let answer = Failed::of_request(self.origin.endpoint, request, CALL);
-        let done = self.unless(harmless, doing, answer)?;
+        let done = self.unless(harmless, query.doing, answer)?;
         Ok(done.map_or(0, |()| self.conn.affected_rows()))
     }
 

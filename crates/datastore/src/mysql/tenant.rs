@@ -8,7 +8,7 @@ use super::answer::code::{NO_ROLE, NO_THREAD};
 use super::observed::Observed;
 use super::passwords::Passwords;
 use super::plan::Write;
-use super::session::Session;
+use super::session::{Login, Session};
 use super::sql::{Account, Pattern, Statement, privileges};
 use crate::change::{Change, Item, Step};
 use crate::error::Error;
@@ -24,6 +24,23 @@ const SESSIONS: &str = "SELECT ID, USER, DB FROM information_schema.PROCESSLIST 
 /// A connection of a user: its number, the user, and the database that it uses.
 type Opened = (u64, String, Option<String>);
 
+/// What a tenant is to have at a server: its tenancy, the password of its user, and the pattern of its database.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    tenancy: &'a Tenancy,
+    password: &'a Secret,
+    own: &'a Pattern,
+}
+
+impl<'a> Target<'a> {
+    fn login(self) -> Login<'a> {
+        Login {
+            user: &self.tenancy.user,
+            password: self.password,
+        }
+    }
+}
+
 impl Session<'_> {
     /// Claims the names of a tenancy and makes database, account and grants as desired. Without anything to write,
     /// the lock is not taken.
@@ -34,24 +51,25 @@ impl Session<'_> {
     ) -> Result<Change, Error> {
         let password = self.password(tenancy)?;
         let own = Pattern::of(&tenancy.schema, self.facts.literal_patterns);
+        let target = Target {
+            tenancy,
+            password,
+            own: &own,
+        };
         let (observed, standings) = self.observe(tenancy, &own).await?;
-        let right = self
-            .knows(&observed, tenancy, (password, passwords))
-            .await?;
+        let right = self.knows(&observed, target, passwords).await?;
         if standings.are_own() && observed.repairs(&own, right, tenancy.access).is_empty() {
             return Ok(Change::default());
         }
         self.lock().await?;
         let (observed, standings) = self.observe(tenancy, &own).await?;
-        let right = self
-            .knows(&observed, tenancy, (password, passwords))
-            .await?;
+        let right = self.knows(&observed, target, passwords).await?;
         let mut change = Change::default();
         let recorded = self.record(tenancy, &observed, standings).await?;
         change.steps.extend(recorded);
         let writes = observed.repairs(&own, right, tenancy.access);
         for write in &writes {
-            let steps = self.apply(write, tenancy, (password, &own)).await?;
+            let steps = self.apply(write, target).await?;
             change.steps.extend(steps);
         }
         if writes.iter().any(Write::ends_sessions) {
@@ -173,24 +191,17 @@ impl Session<'_> {
     async fn knows(
         &mut self,
         observed: &Observed,
-        tenancy: &Tenancy,
-        (password, passwords): (&Secret, &Passwords),
+        target: Target<'_>,
+        passwords: &Passwords,
     ) -> Result<bool, Error> {
         let Some(verifier) = &observed.verifier else {
             return Ok(false);
         };
-        passwords
-            .is_right(self, (&tenancy.user, password), verifier)
-            .await
+        passwords.is_right(self, target.login(), verifier).await
     }
 
-    async fn apply(
-        &mut self,
-        write: &Write,
-        tenancy: &Tenancy,
-        (password, own): (&Secret, &Pattern),
-    ) -> Result<Vec<Step>, Error> {
-        let Tenancy { schema, user, .. } = tenancy;
+    async fn apply(&mut self, write: &Write, target: Target<'_>) -> Result<Vec<Step>, Error> {
+        let Tenancy { schema, user, .. } = target.tenancy;
         let account = Account::of(user);
         match write {
             Write::CreateDatabase => {
@@ -202,13 +213,13 @@ impl Session<'_> {
             }
             Write::CreateUser => {
                 let doing = format!("creating user {user}");
-                let statement = Statement::create_user(account, password.expose());
+                let statement = Statement::create_user(account, target.password.expose());
                 self.write(&doing, &statement).await?;
                 Ok(vec![Step::Created(Item::new("user", user.as_str()))])
             }
             Write::SetPassword => {
                 let doing = format!("setting the password of user {user}");
-                let statement = Statement::set_password(account, password.expose());
+                let statement = Statement::set_password(account, target.password.expose());
                 self.write(&doing, &statement).await?;
                 Ok(vec![Step::AccessGranted(format!("log-in of user {user}"))])
             }
@@ -217,18 +228,18 @@ impl Session<'_> {
                 let doing = format!("revoking role {role} from user {user}");
                 let statement = Statement::revoke_role(role, host, account);
                 if !self.write_unless(&NO_ROLE, &doing, &statement).await? {
-                    self.recreate(tenancy, (password, own)).await?;
+                    self.recreate(target).await?;
                 }
                 Ok(vec![Step::AccessRevoked(format!("role {role}"))])
             }
             Write::RevokeWrites => {
                 let doing = format!("taking the right to write from user {user}");
-                self.write(&doing, &Statement::revoke_writes(own, account))
+                self.write(&doing, &Statement::revoke_writes(target.own, account))
                     .await?;
                 let item = Item::new("access of user", user.as_str());
                 Ok(vec![Step::Corrected(item)])
             }
-            Write::Grant => self.grant(tenancy, own).await,
+            Write::Grant => self.grant(target.tenancy, target.own).await,
         }
     }
 
@@ -244,17 +255,13 @@ impl Session<'_> {
     }
 
     /// Makes the account anew, and with it without roles: only who administers a role may revoke it.
-    async fn recreate(
-        &mut self,
-        tenancy: &Tenancy,
-        (password, own): (&Secret, &Pattern),
-    ) -> Result<(), Error> {
-        let (user, access) = (&tenancy.user, tenancy.access);
+    async fn recreate(&mut self, target: Target<'_>) -> Result<(), Error> {
+        let (user, access) = (&target.tenancy.user, target.tenancy.access);
         let (doing, account) = (format!("creating user {user} anew"), Account::of(user));
         for statement in [
             Statement::drop_user(account),
-            Statement::create_user(account, password.expose()),
-            Statement::grant(own, account, access),
+            Statement::create_user(account, target.password.expose()),
+            Statement::grant(target.own, account, access),
         ] {
             self.write(&doing, &statement).await?;
         }

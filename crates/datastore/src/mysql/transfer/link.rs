@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::super::dial::dial;
 use super::super::failed::{Failed, unless};
+use super::super::query::Query;
 use super::super::sql::Statement;
 use crate::error::{Error, Site};
 
@@ -59,78 +60,85 @@ impl Link {
     pub(super) async fn rows_unless(
         &mut self,
         harmless: &[u16],
-        (doing, query): (&str, &str),
+        query: Query<'_>,
         parameters: impl Into<Params> + Send,
     ) -> Result<Option<Vec<Row>>, Error> {
         let parameters = parameters.into();
-        let mut answer = self.rows_once(query, &parameters).await;
+        let mut answer = self.rows_once(query.text, &parameters).await;
         if answer.as_ref().is_err_and(|failed| failed.broken) {
-            answer = self.rows_once(query, &parameters).await;
+            answer = self.rows_once(query.text, &parameters).await;
         }
-        self.unless(harmless, doing, answer)
+        self.unless(harmless, query.doing, answer)
     }
 
     /// Rows of a query.
     pub(super) async fn rows(
         &mut self,
-        request: (&str, &str),
+        query: Query<'_>,
         parameters: impl Into<Params> + Send,
     ) -> Result<Vec<Row>, Error> {
-        let rows = self.rows_unless(&[], request, parameters).await?;
+        let rows = self.rows_unless(&[], query, parameters).await?;
         Ok(rows.unwrap_or_default())
     }
 
     /// Rows of a query in a transaction, which a new connection would be without.
     pub(super) async fn rows_in_transaction(
         &mut self,
-        (doing, query): (&str, &str),
+        query: Query<'_>,
         parameters: impl Into<Params> + Send,
     ) -> Result<Vec<Row>, Error> {
-        let answer = self.rows_once(query, &parameters.into()).await;
-        let rows = self.unless(&[], doing, answer)?;
+        let answer = self.rows_once(query.text, &parameters.into()).await;
+        let rows = self.unless(&[], query.doing, answer)?;
         Ok(rows.unwrap_or_default())
     }
 
     /// Opens the connection anew if it was ended while nobody used it.
     pub(super) async fn awake(&mut self) -> Result<(), Error> {
-        self.rows(("connecting", "SELECT 1"), ()).await.map(drop)
+        self.rows(Query::new("connecting", "SELECT 1"), ())
+            .await
+            .map(drop)
     }
 
-    /// Folds the rows of a query over the whole table one by one; nothing where the server answers with one of the
-    /// errors `harmless`.
-    pub(super) async fn fold_unless<T: Send>(
+    /// Gives the rows of a query over the whole table to `row` one by one; false where the server answers with one of
+    /// the errors `harmless`.
+    pub(super) async fn each_unless(
         &mut self,
         harmless: &[u16],
-        (doing, query): (&str, &str),
-        (init, fold): (T, impl FnMut(T, Row) -> T + Send),
-    ) -> Result<Option<T>, Error> {
+        query: Query<'_>,
+        mut row: impl FnMut(Row) + Send,
+    ) -> Result<bool, Error> {
         self.awake().await?;
         let answer = match self.take().await {
             Ok(mut conn) => {
-                let request = timeout(SCAN, conn.exec_fold(query, (), init, fold)).await;
+                let request = timeout(
+                    SCAN,
+                    conn.exec_fold(query.text, (), (), |(), next| row(next)),
+                )
+                .await;
                 self.keep(conn, request, SCAN)
             }
             Err(failed) => Err(failed),
         };
-        self.unless(harmless, doing, answer)
+        let done = self.unless(harmless, query.doing, answer)?;
+        Ok(done.is_some())
     }
 
     /// Changes rows, and returns their number.
     pub(super) async fn change(
         &mut self,
-        (doing, query): (&str, &str),
+        query: Query<'_>,
         parameters: impl Into<Params> + Send,
     ) -> Result<u64, Error> {
         let answer = match self.take().await {
             Ok(mut conn) => {
-                let request = timeout(CALL, conn.exec_drop(query, parameters.into())).await;
+                let request = timeout(CALL, conn.exec_drop(query.text, parameters.into())).await;
                 let changed = conn.affected_rows();
                 let answer = self.keep(conn, request, CALL);
                 answer.map(|()| changed)
             }
             Err(failed) => Err(failed),
         };
-        let changed = self.unless(&[], doing, answer)?;
+        let changed = self.unless(&[], query.doing, answer)?;
         Ok(changed.unwrap_or_default())
     }
 

@@ -8,6 +8,7 @@ use mysql_async::prelude::FromValue;
 use mysql_async::{Params, Row as Answer, Value};
 
 use super::super::answer::code::{NO_DATABASE, NO_TABLE};
+use super::super::query::Query;
 use super::super::sql::Table;
 use super::link::Link;
 use super::listing::Listing;
@@ -81,31 +82,33 @@ impl TenantTable {
     }
 
     /// Adds the names of the API server to a listing.
-    pub(super) async fn list(&mut self, listing: Listing) -> Result<Listing, Error> {
+    pub(super) async fn list(&mut self, mut listing: Listing) -> Result<Listing, Error> {
         let empty = Listing::new(&[], listing.revision);
         let (doing, query) = (
             self.doing("listing names"),
             // Only columns of an index, so that no value is read.
             format!("SELECT name, id FROM {}", self.name()),
         );
-        let add = |(mut listing, sound): (Listing, bool), mut row: Answer| {
+        let mut sound = true;
+        let add = |mut row: Answer| {
             let (name, id) = (value::<Vec<u8>>(&mut row, 0), value(&mut row, 1));
-            let sound = match (name, id) {
+            match (name, id) {
                 (Some(name), Some(id)) => {
                     if name.starts_with(ROOT.as_bytes()) {
                         listing.add(name, id);
                     }
-                    sound
                 }
-                _ => false,
-            };
-            (listing, sound)
+                _ => sound = false,
+            }
         };
-        let init = ((listing, true), add);
-        match self.link.fold_unless(&NONE, (&doing, &query), init).await? {
-            None => Ok(empty),
-            Some((listing, true)) => Ok(listing),
-            Some((_, false)) => Err(self.malformed()),
+        let query = Query::new(&doing, &query);
+        if !self.link.each_unless(&NONE, query, add).await? {
+            return Ok(empty);
+        }
+        if sound {
+            Ok(listing)
+        } else {
+            Err(self.malformed())
         }
     }
 
@@ -212,7 +215,7 @@ impl TenantTable {
         parameters: impl Into<Params> + Send,
     ) -> Result<Option<Vec<Answer>>, Error> {
         let doing = self.doing(doing);
-        let request = (doing.as_str(), query);
+        let request = Query::new(&doing, query);
         self.link.rows_unless(&NONE, request, parameters).await
     }
 

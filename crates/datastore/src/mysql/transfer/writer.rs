@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 use mysql_async::{Params, Value};
 
+use super::super::query::Query;
 use super::super::sql::{NAME_BYTES, Statement};
 use super::link::Link;
 use super::table::{TenantTable, fitting, list, marks};
@@ -77,7 +78,7 @@ impl TableWriter {
         let found = self
             .table
             .link
-            .rows(("reading columns", exact), schema)
+            .rows(Query::new("reading columns", exact), schema)
             .await?;
         let count = found.first().and_then(|row| row.get_opt::<i64, _>(0));
         self.exact = matches!(count, Some(Ok(1)));
@@ -98,7 +99,7 @@ impl TableWriter {
         self.administrator.run(&doing, &Statement::begin()).await?;
         let rows = self
             .administrator
-            .rows_in_transaction((&doing, RECORD), (schema,))
+            .rows_in_transaction(Query::new(&doing, RECORD), (schema,))
             .await?;
         let record: Option<Vec<u8>> = rows.first().and_then(|row| row.get_opt(0)?.ok());
         let refused = match recorded(record.as_deref(), &self.tenancy) {
@@ -277,7 +278,8 @@ impl TableWriter {
         parameters: impl Into<Params> + Send,
     ) -> Result<u64, Error> {
         let doing = format!("{doing} of schema {}", self.tenancy.schema);
-        self.table.link.change((&doing, query), parameters).await
+        let query = Query::new(&doing, query);
+        self.table.link.change(query, parameters).await
     }
 }
 
