@@ -20,6 +20,10 @@ use crate::{
 const STORED: &str = "v1alpha2";
 /// Objects per page of a list.
 const PAGE: u32 = 100;
+/// Time that API servers have to follow a changed definition, each of which goes on with the former one for a moment:
+/// by it, an object would be stored in the old version again. kube-apiserver waits as long for the others before it
+/// serves a new definition.
+const FOLLOWED: Duration = Duration::from_secs(5);
 /// First wait after a failure; it doubles up to [`LONGEST`].
 const RETRY: Duration = Duration::from_secs(2);
 /// Longest wait after a failure.
@@ -56,8 +60,9 @@ async fn migrate(cluster: &ManagementCluster, name: &str) -> Result<(), WriteErr
     if !is_current || *stored == json!([STORED]) {
         return Ok(());
     }
+    tokio::time::sleep(FOLLOWED).await;
     let number = rewrite(cluster, &definition).await?;
-    // Bound to the version that was read: the definition may have changed during the rewrite.
+    // Bound to the version that was read: the definition may have changed since then.
     let patch = json!({
         "metadata": {"resourceVersion": definition.metadata.resource_version},
         "status": {"storedVersions": [STORED]},

@@ -19,10 +19,10 @@ async fn a_missing_cluster_is_reported_and_not_polled_for() {
         .create_control_plane("no-cluster", json!([owner_of("nowhere", "u")]), &json!({}))
         .await;
     environment
-        .wait_for_condition("another-kind", "Available", ("False", "OwnerMissing"))
+        .wait_until_false("another-kind", "Available", "OwnerMissing")
         .await;
     let why = environment
-        .wait_for_condition("no-cluster", "Available", ("False", "ClusterMissing"))
+        .wait_until_false("no-cluster", "Available", "ClusterMissing")
         .await;
     assert!(why.contains("nowhere"), "{why}");
     environment
@@ -71,10 +71,10 @@ async fn a_tenant_of_another_owner_is_left_alone() {
     let _provider = environment.start_provider();
     environment.create_cluster("c", "cp", None).await;
     let why = environment
-        .wait_for_condition(
+        .wait_until_false(
             "cp",
             "TenantControlPlaneCreated",
-            ("False", "TenantControlPlaneForeign"),
+            "TenantControlPlaneForeign",
         )
         .await;
     assert!(why.contains("another name"), "{why}");
@@ -120,11 +120,7 @@ async fn infrastructure_that_refuses_the_address_does_not_block_availability() {
     environment.create_cluster("c", "cp", Some("infra")).await;
     environment.start_tenant("cp").await;
     let why = environment
-        .wait_for_condition(
-            "cp",
-            "InfrastructureClusterPatched",
-            ("False", "WriteRefused"),
-        )
+        .wait_until_false("cp", "InfrastructureClusterPatched", "WriteRefused")
         .await;
     assert!(why.contains("no endpoint here"), "{why}");
     environment.wait_for_event("cp", "WriteRefused").await;
@@ -173,9 +169,9 @@ async fn an_unreachable_webhook_is_reported_until_it_is_removed() {
     let _provider = environment.start_provider();
     environment.create_cluster("c", "cp", Some("infra")).await;
     environment.start_tenant("cp").await;
-    let expected = ("False", "WriteFailed");
+    let expected = "WriteFailed";
     let why = environment
-        .wait_for_condition("cp", "InfrastructureClusterPatched", expected)
+        .wait_until_false("cp", "InfrastructureClusterPatched", expected)
         .await;
     assert!(why.contains("down.example.com"), "{why}");
     environment.wait_for_event("cp", "WriteFailed").await;
@@ -187,7 +183,7 @@ async fn an_unreachable_webhook_is_reported_until_it_is_removed() {
         .await
         .unwrap();
     environment
-        .wait_for_condition("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .wait_until_true("cp", "InfrastructureClusterPatched", "Succeeded")
         .await;
 }
 
@@ -235,9 +231,9 @@ async fn a_ca_of_the_user_is_not_replaced() {
     environment.wait_for_tenant("cp").await;
     environment.apply(ca_of_user("mine", "mine, too")).await;
     environment.start_tenant("cp").await;
-    let expected = ("False", "SecretForeign");
+    let expected = "SecretForeign";
     environment
-        .wait_for_condition("cp", "KubeadmResourcesCreated", expected)
+        .wait_until_false("cp", "KubeadmResourcesCreated", expected)
         .await;
     environment.wait_for_event("cp", "SecretForeign").await;
     let live = environment.secrets().get("c-ca").await.unwrap();
@@ -261,10 +257,10 @@ async fn infrastructure_of_an_unknown_kind_is_reported_and_patched_once_annotate
     environment.create_cluster("c", "cp", Some("infra")).await;
     environment.start_tenant("cp").await;
     let why = environment
-        .wait_for_condition(
+        .wait_until_false(
             "cp",
             "InfrastructureClusterPatched",
-            ("False", "InfrastructureUnsupported"),
+            "InfrastructureUnsupported",
         )
         .await;
     assert!(why.contains("cluster.x-k8s.io/managed-by"), "{why}");
@@ -279,7 +275,7 @@ async fn infrastructure_of_an_unknown_kind_is_reported_and_patched_once_annotate
     managed["metadata"]["annotations"] = json!({"cluster.x-k8s.io/managed-by": "kamaji"});
     environment.apply(managed.clone()).await;
     environment
-        .wait_for_condition("cp", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .wait_until_true("cp", "InfrastructureClusterPatched", "Succeeded")
         .await;
     let live = environment.api_of(&managed).get("infra").await.unwrap();
     assert_eq!(live.data["status"]["initialization"]["provisioned"], true);
@@ -304,9 +300,9 @@ async fn a_tenant_that_is_refused_is_reported_once_and_retried_with_back_off() {
             .unwrap();
     };
     change(&both).await;
-    let expected = ("False", "WriteRefused");
+    let expected = "WriteRefused";
     let why = environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", expected)
+        .wait_until_false("cp", "TenantControlPlaneCreated", expected)
         .await;
     assert!(why.contains("ingress") && why.contains("gateway"), "{why}");
     environment.wait_for_event("cp", "WriteRefused").await;
@@ -316,8 +312,8 @@ async fn a_tenant_that_is_refused_is_reported_once_and_retried_with_back_off() {
 
     // The reconcile succeeds once the conflict is removed.
     change(&json!({"spec": {"network": {"gateway": null}}})).await;
-    let succeeded = ("True", "Succeeded");
+    let succeeded = "Succeeded";
     environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", succeeded)
+        .wait_until_true("cp", "TenantControlPlaneCreated", succeeded)
         .await;
 }

@@ -38,7 +38,7 @@ async fn a_cluster_without_infrastructure_is_initialised_only_after_its_secrets_
     .await;
     environment.report_serving("cp").await;
     environment
-        .wait_for_condition("cp", "KubeadmResourcesCreated", ("False", "SecretPending"))
+        .wait_until_false("cp", "KubeadmResourcesCreated", "SecretPending")
         .await;
     let live = environment.control_planes().get("cp").await.unwrap();
     assert_eq!(live.status.unwrap().initialization, None);
@@ -87,16 +87,12 @@ async fn an_infrastructure_cluster_gets_the_address_once() {
     environment.create_cluster("c", "c", Some("infra")).await;
     environment.start_tenant("c").await;
     environment
-        .wait_for_condition(
-            "c",
-            "InfrastructureClusterPatched",
-            ("False", "InfrastructureMissing"),
-        )
+        .wait_until_false("c", "InfrastructureClusterPatched", "InfrastructureMissing")
         .await;
     let like = fake_cluster("infra", &json!({"region": "here"}));
     environment.apply(like.clone()).await;
     environment
-        .wait_for_condition("c", "InfrastructureClusterPatched", ("True", "Succeeded"))
+        .wait_until_true("c", "InfrastructureClusterPatched", "Succeeded")
         .await;
     let live = environment.api_of(&like).get("infra").await.unwrap();
     let url = environment.api.url();
@@ -174,7 +170,7 @@ async fn published_objects_that_are_changed_or_deleted_are_restored() {
     status["conditions"][0]["message"] = json!("no replica is ready");
     environment.set_tenant_status("cp", &status).await;
     let why = environment
-        .wait_for_condition("cp", "Available", ("False", "NotAvailable"))
+        .wait_until_false("cp", "Available", "NotAvailable")
         .await;
     assert_eq!(why, "no replica is ready");
     let status = environment

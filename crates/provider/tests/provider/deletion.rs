@@ -24,7 +24,7 @@ async fn a_deleted_control_plane_waits_for_the_deletion_of_its_tenant() {
     environment.delete_control_plane("cp").await;
     environment.wait_for_tenant_deletion("cp").await;
     let why = environment
-        .wait_for_condition("cp", "Deleting", ("True", "TenantControlPlaneDeleting"))
+        .wait_until_true("cp", "Deleting", "TenantControlPlaneDeleting")
         .await;
     assert!(why.contains("cp"), "{why}");
     environment.assert_quiescent(5).await;
@@ -57,7 +57,7 @@ async fn a_control_plane_without_its_cluster_can_be_deleted() {
         .await
         .unwrap();
     environment
-        .wait_for_condition("cp", "Available", ("False", "ClusterMissing"))
+        .wait_until_false("cp", "Available", "ClusterMissing")
         .await;
     environment.delete_control_plane("cp").await;
     environment.release_tenant("cp").await;

@@ -18,7 +18,7 @@ use crate::{
 
 const ABANDON: &str = "kamaji.clastix.io/abandon-external";
 /// Status and reason of a condition about a cluster that cannot be reached.
-const UNREACHABLE: (&str, &str) = ("False", "ExternalClusterUnreachable");
+const UNREACHABLE: &str = "ExternalClusterUnreachable";
 
 /// The provider's management cluster and another one, and a provider that may use both.
 struct TwoClusters {
@@ -156,7 +156,7 @@ async fn a_remote_tenant_is_created_once_its_kubeconfig_appears_and_is_published
     two.create_control_plane("default").await;
     let why = two
         .environment
-        .wait_for_condition("cp", "FoundExternalReferenceClient", UNREACHABLE)
+        .wait_until_false("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
     assert!(why.contains("create the Secret"), "{why}");
     two.environment
@@ -180,7 +180,7 @@ async fn a_kubeconfig_that_changes_is_used_unless_it_is_invalid_or_of_another_cl
     two.start_tenant().await;
     two.set_kubeconfig("nonsense").await;
     two.environment
-        .wait_for_condition("cp", "FoundExternalReferenceClient", UNREACHABLE)
+        .wait_until_false("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
     two.set_kubeconfig(&format!("# rotated\n{}", two.kubeconfig()))
         .await;
@@ -194,7 +194,7 @@ async fn a_kubeconfig_that_changes_is_used_unless_it_is_invalid_or_of_another_cl
             .condition("cp", "FoundExternalReferenceClient");
         let found = found.await?;
         let why = found.message.contains("leads to another cluster");
-        ((found.status.as_str(), found.reason.as_str()) == UNREACHABLE && why).then_some(())
+        (found.status == "False" && found.reason == UNREACHABLE && why).then_some(())
     })
     .await;
     let local = two.environment.tenants().list(&ListParams::default()).await;
@@ -236,7 +236,7 @@ async fn a_remote_tenant_that_was_deleted_does_not_block_the_deletion_of_its_con
         .patch_cluster("c", json!({"spec": {"paused": true}}))
         .await;
     two.environment
-        .wait_for_condition("cp", "Paused", ("True", "Paused"))
+        .wait_until_true("cp", "Paused", "Paused")
         .await;
     two.tenants()
         .delete(&name, &DeleteParams::default())
@@ -261,12 +261,12 @@ async fn a_lost_cluster_blocks_the_deletion_until_a_person_abandons_the_tenant()
     let api = two.environment.secrets();
     api.delete("other", &DeleteParams::default()).await.unwrap();
     two.environment
-        .wait_for_condition("cp", "FoundExternalReferenceClient", UNREACHABLE)
+        .wait_until_false("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
     two.environment.delete_control_plane("cp").await;
     let why = two
         .environment
-        .wait_for_condition("cp", "Deleting", ("True", "ExternalClusterUnreachable"))
+        .wait_until_true("cp", "Deleting", "ExternalClusterUnreachable")
         .await;
     assert!(why.contains(ABANDON), "{why}");
     two.environment.assert_quiescent(4).await;
@@ -283,7 +283,7 @@ async fn a_missing_remote_namespace_is_reported() {
     two.create_control_plane("nowhere").await;
     let why = two
         .environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", ("False", "WriteRefused"))
+        .wait_until_false("cp", "TenantControlPlaneCreated", "WriteRefused")
         .await;
     assert!(why.contains("create the namespace"), "{why}");
 }
@@ -303,12 +303,12 @@ async fn a_local_tenant_is_not_moved_to_another_cluster() {
             environment.wait_until_available("cp").await;
         }
         two.ask_for_remote("default").await;
-        let invalid = ("False", "ExternalReferenceInvalid");
+        let invalid = "ExternalReferenceInvalid";
         let created = "TenantControlPlaneCreated";
-        let why = environment.wait_for_condition("cp", created, invalid).await;
+        let why = environment.wait_until_false("cp", created, invalid).await;
         assert!(why.contains("remove the reference"), "{why}");
         environment.assert_quiescent(3).await;
-        environment.wait_for_condition("cp", created, invalid).await;
+        environment.wait_until_false("cp", created, invalid).await;
         if available_first {
             environment.wait_until_available("cp").await;
         }
@@ -317,7 +317,7 @@ async fn a_local_tenant_is_not_moved_to_another_cluster() {
         let none = json!({"spec": {"deployment": {"externalClusterReference": null}}});
         environment.patch_control_plane("cp", none).await;
         environment
-            .wait_for_condition("cp", created, ("True", "Succeeded"))
+            .wait_until_true("cp", created, "Succeeded")
             .await;
         assert_eq!(environment.wait_for_tenant("cp").await.metadata.uid, uid);
     }
@@ -350,7 +350,7 @@ async fn a_kubeconfig_without_rights_on_secrets_is_reported() {
     two.report_serving(&name).await;
     let why = two
         .environment
-        .wait_for_condition("cp", "KubeadmResourcesCreated", ("False", "ReadFailed"))
+        .wait_until_false("cp", "KubeadmResourcesCreated", "ReadFailed")
         .await;
     assert!(why.contains("poor"), "{why}");
 }
@@ -368,10 +368,10 @@ async fn a_remote_tenant_of_another_management_cluster_is_left_alone() {
     let params = PatchParams::default();
     let patch = Patch::Merge(theirs);
     two.tenants().patch(&name, &params, &patch).await.unwrap();
-    let expected = ("False", "TenantControlPlaneForeign");
+    let expected = "TenantControlPlaneForeign";
     let why = two
         .environment
-        .wait_for_condition("cp", "TenantControlPlaneCreated", expected)
+        .wait_until_false("cp", "TenantControlPlaneCreated", expected)
         .await;
     assert!(why.contains(&ours), "{why}");
     two.environment.assert_quiescent(2).await;

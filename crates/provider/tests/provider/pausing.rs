@@ -31,9 +31,7 @@ async fn a_pause_by_cluster_or_annotation_stops_all_writes_until_it_ends() {
             }
         };
         set(true).await;
-        environment
-            .wait_for_condition("cp", "Paused", ("True", "Paused"))
-            .await;
+        environment.wait_until_true("cp", "Paused", "Paused").await;
         let replicas = if by_cluster { 3 } else { 4 };
         environment
             .patch_control_plane("cp", json!({"spec": {"replicas": replicas}}))
@@ -48,7 +46,7 @@ async fn a_pause_by_cluster_or_annotation_stops_all_writes_until_it_ends() {
         let started = Instant::now();
         set(false).await;
         environment
-            .wait_for_condition("cp", "Paused", ("False", "NotPaused"))
+            .wait_until_false("cp", "Paused", "NotPaused")
             .await;
         let tenant = environment.wait_for_tenant("cp").await;
         assert_eq!(

@@ -1,6 +1,8 @@
 //! Both API versions, served by a real API server with the real conversion webhook, and the migration of the storage
 //! version.
 
+use std::time::{Duration, Instant};
+
 use kamaji_e2e::envtest::free_port;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -40,6 +42,25 @@ fn converted(port: u16) -> Value {
     definition
 }
 
+/// Applies a definition without a CA bundle and waits until the API server converts by it. For a moment it goes on with
+/// the former one, by which it asks no webhook; by this one, an object of the version that is `not_stored` fails.
+async fn apply_and_wait(environment: &Environment, definition: Value, not_stored: &str) {
+    environment.apply(definition).await;
+    let mut object = like(not_stored);
+    object["metadata"]["name"] = json!("never-stored");
+    object["spec"] = json!({"version": "1.36.3", "replicas": 3});
+    let mut params = PatchParams::apply("person").force();
+    params.dry_run = true;
+    until("the API server to follow the definition", async || {
+        let patch = Patch::Apply(&object);
+        let api = environment.api_of(&object);
+        let answer = api.patch("never-stored", &params, &patch).await;
+        let error = answer.err()?.to_string();
+        error.contains("conversion webhook for").then_some(())
+    })
+    .await;
+}
+
 /// A provider whose conversion the API server follows a Service to.
 async fn converting(environment: &Environment, port: u16) -> Provider {
     environment
@@ -58,7 +79,7 @@ async fn converting(environment: &Environment, port: u16) -> Provider {
 async fn an_object_of_the_old_version_is_converted_to_the_new_one_and_back() {
     let environment = Environment::new().await;
     let port = free_port().unwrap();
-    environment.apply(converted(port)).await;
+    apply_and_wait(&environment, converted(port), "v1alpha1").await;
     let _provider = converting(&environment, port).await;
     let mut old = like("v1alpha1");
     old["metadata"]["name"] = json!("old");
@@ -79,7 +100,7 @@ async fn an_object_of_the_old_version_is_converted_to_the_new_one_and_back() {
     assert_eq!(new.spec.replicas, Some(3));
     // The provider works on it, and what it says is there in the old words, too.
     environment
-        .wait_for_condition("old", "Available", ("False", "ClusterMissing"))
+        .wait_until_false("old", "Available", "ClusterMissing")
         .await;
     let back = environment
         .api_of(&like("v1alpha1"))
@@ -103,10 +124,10 @@ async fn objects_stored_in_the_old_version_are_migrated() {
     let mut old = like("v1alpha1");
     old["metadata"]["name"] = json!("old");
     old["spec"] = json!({"version": "1.36.3", "replicas": 3});
-    environment.apply(before).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    apply_and_wait(&environment, before, "v1alpha2").await;
     environment.apply(old).await;
     environment.apply(converted(port)).await;
+    let applied = Instant::now();
     let stored = async || {
         let like = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {}});
         let live = environment.api_of(&like).get(NAME).await.unwrap();
@@ -119,6 +140,8 @@ async fn objects_stored_in_the_old_version_are_migrated() {
     })
     .await;
     drop(provider);
+    // Other API servers may have gone on with the former definition, and would have stored the old version again.
+    assert!(applied.elapsed() > Duration::from_secs(5));
 
     // Without the old version it can still be read, which proves how it is stored.
     let mut versions = definition()["spec"]["versions"].clone();

@@ -9,6 +9,13 @@ use kube::{Api, api::ListParams};
 
 use crate::environment::{Environment, NAMESPACE};
 
+/// Status, type and reason of a condition that is waited for.
+struct Expected<'a> {
+    status: &'a str,
+    type_: &'a str,
+    reason: &'a str,
+}
+
 impl Environment {
     /// Waits until the provider has created the TenantControlPlane.
     pub async fn wait_for_tenant(&self, name: &str) -> TenantControlPlane {
@@ -47,13 +54,34 @@ impl Environment {
         condition::find(&object.status?.conditions, type_).cloned()
     }
 
-    /// Waits until a condition has that status and reason; returns its message.
-    pub async fn wait_for_condition(
-        &self,
-        name: &str,
-        type_: &str,
-        (status, reason): (&str, &str),
-    ) -> String {
+    /// Waits until a condition is `True` for that reason; returns its message.
+    pub async fn wait_until_true(&self, name: &str, type_: &str, reason: &str) -> String {
+        let status = "True";
+        let expected = Expected {
+            status,
+            type_,
+            reason,
+        };
+        self.wait_for_condition(name, &expected).await
+    }
+
+    /// Waits until a condition is `False` for that reason; returns its message.
+    pub async fn wait_until_false(&self, name: &str, type_: &str, reason: &str) -> String {
+        let status = "False";
+        let expected = Expected {
+            status,
+            type_,
+            reason,
+        };
+        self.wait_for_condition(name, &expected).await
+    }
+
+    async fn wait_for_condition(&self, name: &str, expected: &Expected<'_>) -> String {
+        let Expected {
+            status,
+            type_,
+            reason,
+        } = *expected;
         let what = format!("{type_} of {name} to be {status} for {reason}");
         let mut last = None;
         let message = poll(async || {
@@ -69,8 +97,7 @@ impl Environment {
 
     /// Waits until a control plane is available.
     pub async fn wait_until_available(&self, name: &str) -> KamajiControlPlane {
-        self.wait_for_condition(name, "Available", ("True", "Available"))
-            .await;
+        self.wait_until_true(name, "Available", "Available").await;
         self.control_planes().get(name).await.unwrap()
     }
 
