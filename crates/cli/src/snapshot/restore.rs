@@ -61,8 +61,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         file: &file,
         keys: &keys,
         most,
+        keep: &keep,
+        floor,
     };
-    Box::pin(write(source, checked, located, (&keep, floor))).await?;
+    Box::pin(write(source, checked, located)).await?;
     // The object may have changed meanwhile, in its status for example.
     let object = cluster.tenant(&target.key).await?;
     require_mark(&object, &target)?;
@@ -81,32 +83,30 @@ fn keep(clone: bool) -> impl Fn(&[u8]) -> bool {
     move |key| !(clone && is_dropped(key))
 }
 
-/// File of a restore.
+/// File of a restore, and what of it is restored.
 struct Source<'a> {
     file: &'a SnapshotFile,
     keys: &'a Keys,
     most: u64,
+    keep: Keep<'a>,
+    /// Revision that the restored tenant begins above.
+    floor: i64,
 }
 
-async fn write(
-    source: Source<'_>,
-    checked: Checked,
-    located: Located,
-    (keep, floor): (Keep<'_>, i64),
-) -> anyhow::Result<()> {
+async fn write(source: Source<'_>, checked: Checked, located: Located) -> anyhow::Result<()> {
     let to = root(located.store.driver, located.tenancy.schema.as_str());
     transfer::require_readable(&checked, &to)?;
     let target = transfer::Target {
         writer: located.database.writer(&located.tenancy).await?,
         reader: located.database.reader(&located.tenancy).await?,
-        floor,
+        floor: source.floor,
     };
     let source = transfer::Source {
         file: source.file,
         keys: source.keys,
         data: source.most,
         checked,
-        keep,
+        keep: source.keep,
     };
     let state = transfer::restore(source, target).await?;
     println!(

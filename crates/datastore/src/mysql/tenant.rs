@@ -24,7 +24,7 @@ const SESSIONS: &str = "SELECT ID, USER, DB FROM information_schema.PROCESSLIST 
 /// A connection of a user: its number, the user, and the database that it uses.
 type Opened = (u64, String, Option<String>);
 
-/// What a tenant is to have at a server: its tenancy, the password of its user, and the pattern of its database.
+/// Desired state of a tenant at a server: its tenancy, the password of its user, and the pattern of its database.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     tenancy: &'a Tenancy,
