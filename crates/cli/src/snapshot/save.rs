@@ -2,7 +2,8 @@
 
 use anyhow::{Context, bail};
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kamaji_core::{binding::overrides, secret_role::SecretRole};
+use kamaji_api::tenant::TenantControlPlane;
+use kamaji_core::{binding::overrides, secret_role::SecretRole, tenant::Tenant};
 use kamaji_snapshot::{Header, Plan, root};
 
 use super::{
@@ -36,18 +37,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = location.require_free().await?;
     let cluster = Cluster::connect(&arguments.cluster).await?;
     let object = cluster.tenant(&arguments.tenant).await?;
-    let left_out: Vec<String> = overrides::effective(&object)
-        .into_iter()
-        .map(|(resource, _)| resource)
-        .collect();
-    if !left_out.is_empty() && !arguments.leave_out_overrides {
-        bail!(
-            "{} keeps {} in datastores of their own, which have revisions of their own: one snapshot cannot be consistent \
-             over several; give --leave-out-overrides to save the rest",
-            arguments.tenant,
-            left_out.join(", ")
-        );
-    }
+    let left_out = left_out(arguments, &object)?;
     let Located {
         tenant,
         store,
@@ -67,13 +57,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         left_out,
         encrypted: seal.encrypts(),
     };
-    let mut secrets = Vec::new();
-    for role in SecretRole::ALL {
-        let secret = cluster
-            .secret(&tenant.namespace, &tenant.names.secret(role))
-            .await?;
-        secrets.extend(secret.filter(|secret| belongs_to(secret, &tenant.uid)));
-    }
+    let secrets = secrets(&cluster, &tenant).await?;
     let plan = Plan {
         header,
         objects: objects::saved(&object, &secrets)?,
@@ -88,6 +72,32 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.tenant, arguments.location, footer.ops, footer.bytes, footer.revision
     );
     Ok(())
+}
+
+/// Resources of the tenant that other datastores hold; an error unless they may be left out.
+fn left_out(arguments: &Arguments, object: &TenantControlPlane) -> anyhow::Result<Vec<String>> {
+    let elsewhere = overrides::effective(object).into_iter();
+    let elsewhere: Vec<String> = elsewhere.map(|(resource, _)| resource).collect();
+    if !elsewhere.is_empty() && !arguments.leave_out_overrides {
+        bail!(
+            "{} keeps {} in datastores of their own, which have revisions of their own: one snapshot cannot be consistent \
+             over several; give --leave-out-overrides to save the rest",
+            arguments.tenant,
+            elsewhere.join(", ")
+        );
+    }
+    Ok(elsewhere)
+}
+
+/// Secrets that the tenant owns, in the order of their roles.
+async fn secrets(cluster: &Cluster, tenant: &Tenant) -> anyhow::Result<Vec<Secret>> {
+    let mut secrets = Vec::new();
+    for role in SecretRole::ALL {
+        let name = tenant.names.secret(role);
+        let secret = cluster.secret(&tenant.namespace, &name).await?;
+        secrets.extend(secret.filter(|secret| belongs_to(secret, &tenant.uid)));
+    }
+    Ok(secrets)
 }
 
 /// True if the tenant of this uid owns the Secret.
