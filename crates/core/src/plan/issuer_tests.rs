@@ -73,8 +73,10 @@ fn running_tenant_keeps_its_issuer_under_every_renderer() {
 
 #[test]
 fn tenant_with_a_recorded_renderer_keeps_its_issuer_though_pods_and_keys_are_lost() {
-    let mut seen = snapshot(domain());
-    let status = seen.object.status.get_or_insert_default();
-    status.renderer = Some("1".to_owned());
-    assert_eq!(issuer(&run(&mut seen)), "cluster.local");
+    for renderer in ["1", "2"] {
+        let mut seen = snapshot(domain());
+        let status = seen.object.status.get_or_insert_default();
+        status.renderer = Some(renderer.to_owned());
+        assert_eq!(issuer(&run(&mut seen)), "cluster.local", "{renderer}");
+    }
 }
