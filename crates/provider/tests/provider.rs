@@ -19,6 +19,8 @@ mod environment;
 mod external;
 #[path = "provider/leading.rs"]
 mod leading;
+#[path = "provider/operator.rs"]
+mod operator;
 #[path = "provider/pausing.rs"]
 mod pausing;
 #[path = "provider/refused.rs"]

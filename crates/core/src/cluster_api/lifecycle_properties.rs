@@ -8,7 +8,7 @@ use kamaji_api::control_plane::KamajiControlPlaneStatus;
 use proptest::prelude::*;
 
 use super::{
-    fixture::{carry_out, external, snapshot},
+    fixture::{carry_out, converge, external, snapshot},
     *,
 };
 use crate::object::Kind;
@@ -201,5 +201,22 @@ proptest! {
         let lost = placement::lost(&fixture.observed.control_plane).is_some();
         prop_assert!(lost || fixture.tenants() == 0, "a tenant was left behind");
         prop_assert!(lost || left.unwrap_or_default().is_empty(), "a finalizer was left behind");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_plan_that_was_carried_out_leaves_nothing_to_plan(
+        replicas in 0i32..5, port in 1u16.., konnectivity: bool, sans in "[a-z]{1,8}",
+    ) {
+        let mut spec = json!({"replicas": replicas, "network": {"certSANs": [sans]}});
+        if konnectivity {
+            spec["addons"] = json!({"konnectivity": {}, "coreDNS": {}});
+        }
+        let converged = converge(snapshot(spec), &format!("192.0.2.9:{port}"));
+        let plan = plan(&converged);
+        prop_assert_eq!(plan.own, None);
+        prop_assert_eq!(plan.objects, vec![]);
+        prop_assert_eq!(plan.status, converged.control_plane.status);
     }
 }

@@ -12,7 +12,8 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    environment::{Environment, NAMESPACE, Provider, apply_to, owner_of, release},
+    environment::{Environment, NAMESPACE, Provider, apply_to, owner_of},
+    operator::release,
     waiting::until,
 };
 
