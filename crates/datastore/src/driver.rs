@@ -32,6 +32,15 @@ pub trait DataStore: Send + Sync {
     /// it for that tenant and for no other, which proves isolation.
     async fn usage(&self, tenancy: &Tenancy) -> Result<u64, Error>;
 
+    /// Bytes of the tenant's data as the datastore itself accounts for them: in a SQL database the size of the
+    /// tenant's tables with their indexes, in NATS the size of its bucket. etcd has no such figure, so that keys and
+    /// values are read page by page, at a bounded rate: that may take minutes.
+    async fn bytes(&self, tenancy: &Tenancy) -> Result<u64, Error>;
+
+    /// Product and version of the server that answers, for example `PostgreSQL 15.14`, by one request over an open
+    /// connection where there is one: the time that it takes is the latency of the datastore.
+    async fn version(&self) -> Result<String, Error>;
+
     /// Takes the tenant's right to write, for open connections, too, and waits for writes that are under way.
     /// The result is the revision of the last write: none comes after it. The tenancy demands
     /// [`Access::ReadOnly`](crate::Access), which [`ensure`](Self::ensure) maintains from then on and

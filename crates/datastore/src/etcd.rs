@@ -13,6 +13,7 @@ mod members;
 mod observed;
 mod owners;
 mod plan;
+mod size;
 
 use std::sync::atomic::Ordering;
 
@@ -99,6 +100,20 @@ impl DataStore for Etcd {
             })
             .await?;
         Ok(counted.count().unsigned_abs())
+    }
+
+    async fn bytes(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        self.read_size(&Range::of(&tenancy.schema)).await
+    }
+
+    async fn version(&self) -> Result<String, Error> {
+        let status = self
+            .members
+            .call("reading the version", |mut client| async move {
+                client.status().await
+            })
+            .await?;
+        Ok(format!("etcd {}", status.version()))
     }
 
     async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {

@@ -41,6 +41,8 @@ use servers::Servers;
 const COUNTED: u64 = 100_000;
 const ESTIMATE: &str = "SELECT TABLE_ROWS FROM information_schema.TABLES \
      WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'kine'";
+const SIZE: &str = "SELECT CAST(SUM(DATA_LENGTH + INDEX_LENGTH) AS UNSIGNED) \
+     FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?";
 
 /// The endpoints of one MySQL or MariaDB, reached as its administrator.
 struct MySql {
@@ -100,6 +102,22 @@ impl DataStore for MySql {
         session.finish();
         let counted = counted.and_then(|rows| rows.into_iter().next());
         Ok(counted.unwrap_or_default())
+    }
+
+    async fn bytes(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        let doing = format!("reading the size of schema {}", tenancy.schema);
+        let mut session = self.servers.session(&doing).await?;
+        let schema = (tenancy.schema.as_str(),);
+        let size: Vec<Option<u64>> = session.rows(&doing, SIZE, schema).await?;
+        session.finish();
+        Ok(size.into_iter().flatten().next().unwrap_or_default())
+    }
+
+    async fn version(&self) -> Result<String, Error> {
+        let session = self.servers.session("reading the version").await?;
+        let version = session.facts.version.product_and_number();
+        session.finish();
+        Ok(version)
     }
 
     /// Takes the right to write, ends the connections that were open, and waits for their transactions. kine 0.17.5

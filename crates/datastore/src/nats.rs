@@ -83,6 +83,17 @@ impl DataStore for Nats {
         Ok(found.map_or(0, |info| info.state.subjects_count))
     }
 
+    async fn bytes(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        let found = self.read_bucket(&tenancy.schema).await?;
+        Ok(found.map_or(0, |info| info.state.bytes))
+    }
+
+    /// The version is in the server's greeting; the request is the one for the limits of JetStream.
+    async fn version(&self) -> Result<String, Error> {
+        self.require_jetstream().await?;
+        self.server_version().await
+    }
+
     async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
         Err(Error::no_transfer(self.site("taking the right to write")))
     }

@@ -91,21 +91,24 @@ impl DataStore for Postgres {
 
     /// Counts as the tenant itself, which the administrator may let it do; see [`tenant`].
     async fn usage(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        let doing = format!("counting rows of database {}", tenancy.schema);
+        let login = self.reading_login(&doing, tenancy).await?;
         let servers = &self.pool.servers;
-        let doing = || format!("counting rows of database {}", tenancy.schema);
-        let error = |failure| servers.error(doing(), failure);
-        let own = servers.administrator_in(tenancy.schema.as_str());
-        let login = if own.user == tenancy.user.as_str() {
-            session::Login {
-                writes: false,
-                ..own
-            }
-        } else {
-            // Only an administrator gets as far as the operator's database.
-            self.pool.lease().await.map_err(error)?;
-            servers.tenant(tenancy)?
-        };
-        tenant::count(servers, &login).await.map_err(error)
+        let counted = tenant::count(servers, &login).await;
+        counted.map_err(|failure| servers.error(doing, failure))
+    }
+
+    /// Measures as the tenant itself, like [`usage`](Self::usage).
+    async fn bytes(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+        let doing = format!("reading the size of database {}", tenancy.schema);
+        let login = self.reading_login(&doing, tenancy).await?;
+        let servers = &self.pool.servers;
+        let size = tenant::size(servers, &login).await;
+        size.map_err(|failure| servers.error(doing, failure))
+    }
+
+    async fn version(&self) -> Result<String, Error> {
+        self.server_version().await
     }
 
     async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {

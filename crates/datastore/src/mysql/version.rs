@@ -38,6 +38,16 @@ impl Version {
         }
     }
 
+    /// Product and number for people, for example `MariaDB 10.11.19`.
+    pub(super) fn product_and_number(&self) -> String {
+        let product = match self.product {
+            Product::MySql => "MySQL",
+            Product::MariaDb => "MariaDB",
+        };
+        let number = self.text.split('-').next().unwrap_or_default();
+        format!("{product} {number}")
+    }
+
     /// The oldest version that will do, if this one is older. MySQL 8.0 is the first with roles, and MariaDB 10.6 the
     /// oldest whose privileges this driver has been read against.
     pub(super) fn too_old(&self) -> Option<&'static str> {
@@ -80,6 +90,17 @@ mod tests {
                 (product, least),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_version_is_shown_as_product_and_number() {
+        for (text, shown) in [
+            ("10.11.19-MariaDB-0+deb12u1", "MariaDB 10.11.19"),
+            ("9.4.0-commercial", "MySQL 9.4.0"),
+            ("8.0.11", "MySQL 8.0.11"),
+        ] {
+            assert_eq!(Version::parse(text).product_and_number(), shown);
         }
     }
 }

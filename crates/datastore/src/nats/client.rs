@@ -104,6 +104,13 @@ impl Nats {
         user.map_or("of the client certificate", |auth| auth.user.as_str())
     }
 
+    /// Product and version of the server, by its greeting.
+    pub(super) async fn server_version(&self) -> Result<String, Error> {
+        let site = self.site("reading the version");
+        let session = self.session(&site).await?;
+        Ok(format!("NATS {}", session.greeting.version))
+    }
+
     /// Access control by the server's greeting; a server without it is an error, unless the connection accepts it.
     pub(super) async fn require_access(&self) -> Result<AccessControl, Error> {
         let site = self.site("reading whether access control is on");

@@ -23,7 +23,7 @@ const OLDEST: Version = Version::new(2, 10, 0);
 #[serde(default)]
 pub(super) struct Greeting {
     /// Version of the server, as it writes it.
-    version: String,
+    pub(super) version: String,
     /// True if the server demands that clients log in.
     auth_required: bool,
     /// True if the server refuses connections without TLS.

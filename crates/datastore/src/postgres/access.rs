@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use kamaji_api::owner::AUTH_PROBE_USER;
+use tokio_postgres::Row;
 
 use super::answer::{CHECK_PASSWORDS, Failure};
 use super::client::Postgres;
 use super::records::MAINTENANCE;
-use super::session::{Login, Session};
+use super::session::Login;
 use crate::driver::AccessControl;
 use crate::error::Error;
 
@@ -23,6 +24,7 @@ const POWERS: &str = "SELECT rolname::text, rolsuper, rolcreaterole, rolcreatedb
             SELECT bool_and(has_table_privilege(to_regclass('public.owners'), privilege))
             FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege), true)
     FROM pg_roles WHERE rolname = current_user";
+const VERSION: &str = "SELECT current_setting('server_version')";
 
 impl Postgres {
     /// Refuses a server that would let every tenant log in as every other, unless that is accepted: it lets the log-in
@@ -56,29 +58,42 @@ impl Postgres {
     pub(super) async fn require_powers(&self) -> Result<(), Error> {
         let doing = "reading the operator's own role";
         let error = |failure| self.pool.servers.error(doing, failure);
-        let answer = match self.pool.lease().await {
-            Ok(lease) => powers(&lease).await,
-            // The operator's database comes with the first tenant.
-            Err(Failure::NoDatabase(_)) => {
-                let login = self.pool.servers.administrator_in(MAINTENANCE);
-                let session = self.pool.servers.direct(&login).await.map_err(error)?;
-                powers(&session).await
-            }
-            Err(failure) => Err(failure),
-        };
-        match answer.map_err(error)? {
+        let answer = self.row(POWERS).await.map_err(error)?;
+        match lack(&answer) {
             Some(lack) => Err(self.pool.servers.lacks(doing, lack)),
             None => Ok(()),
         }
     }
+
+    /// Product and version of the server, without what a distribution adds to it.
+    pub(super) async fn server_version(&self) -> Result<String, Error> {
+        let answer = self.row(VERSION).await;
+        let row =
+            answer.map_err(|failure| self.pool.servers.error("reading the version", failure))?;
+        let text: &str = row.get(0);
+        let number = text.split(' ').next().unwrap_or_default();
+        Ok(format!("PostgreSQL {number}"))
+    }
+
+    /// The row that a query about the server has, in the operator's database if that exists.
+    async fn row(&self, query: &str) -> Result<Row, Failure> {
+        let rows = match self.pool.lease().await {
+            Ok(lease) => lease.rows(query, &[]).await?,
+            // The operator's database comes with the first tenant.
+            Err(Failure::NoDatabase(_)) => {
+                let login = self.pool.servers.administrator_in(MAINTENANCE);
+                let session = self.pool.servers.direct(&login).await?;
+                session.rows(query, &[]).await?
+            }
+            Err(failure) => return Err(failure),
+        };
+        let row = rows.into_iter().next();
+        row.ok_or_else(|| Failure::Unexpected("no row where one is certain".to_owned()))
+    }
 }
 
-/// The first thing that the operator's role lacks.
-async fn powers(session: &Session) -> Result<Option<&'static str>, Failure> {
-    let rows = session.rows(POWERS, &[]).await?;
-    let Some(row) = rows.first() else {
-        return Err(Failure::Unexpected("the own role is not listed".to_owned()));
-    };
+/// The first thing that the operator's role lacks, by the answer to [`POWERS`].
+fn lack(row: &Row) -> Option<&'static str> {
     let facts: [bool; 5] = [1, 2, 3, 4, 5].map(|n| row.get(n));
     let [superuser, roles, databases, inherits, records] = facts;
     let needs = [
@@ -91,5 +106,5 @@ async fn powers(session: &Session) -> Result<Option<&'static str>, Failure> {
         (records, "may not change the table of owner records"),
     ];
     let lacking = needs.into_iter().find(|(given, _)| !superuser && !given);
-    Ok(lacking.map(|(_, lack)| lack))
+    lacking.map(|(_, lack)| lack)
 }

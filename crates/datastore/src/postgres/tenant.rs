@@ -34,6 +34,8 @@ const VIEW: &str = "SELECT
         WHERE n.nspname = 'public' AND c.relname = 'kine') AS c ON true";
 const TABLE: &str = "SELECT to_regclass('public.kine') IS NOT NULL";
 const COUNT: &str = "SELECT count(*) FROM public.kine";
+/// Bytes of the table with its indexes and long values; NULL without a table.
+const SIZE: &str = "SELECT pg_total_relation_size(to_regclass('public.kine'))";
 
 /// Result of a tenant's log-in.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,6 +88,26 @@ impl Lack {
 }
 
 impl Postgres {
+    /// Log-in for reading a tenant's database: the tenant's own, which the administrator may use, too.
+    pub(super) async fn reading_login<'a>(
+        &'a self,
+        doing: &str,
+        tenancy: &'a Tenancy,
+    ) -> Result<Login<'a>, Error> {
+        let servers = &self.pool.servers;
+        let own = servers.administrator_in(tenancy.schema.as_str());
+        if own.user == tenancy.user.as_str() {
+            return Ok(Login {
+                writes: false,
+                ..own
+            });
+        }
+        // Only an administrator gets as far as the operator's database.
+        let lease = self.pool.lease().await;
+        lease.map_err(|failure| servers.error(doing, failure))?;
+        servers.tenant(tenancy)
+    }
+
     /// True if the tenant has all that it needs in its database.
     pub(super) async fn is_served(&self, tenancy: &Tenancy) -> Result<bool, Error> {
         Ok(match self.view(tenancy).await? {
@@ -254,4 +276,12 @@ pub(super) async fn count(servers: &Servers, login: &Login<'_>) -> Result<u64, F
     let rows = session.rows(COUNT, &[]).await?;
     let count: i64 = rows.first().map_or(0, |row| row.get(0));
     Ok(count.unsigned_abs())
+}
+
+/// Bytes of kine's table, read by the user of `login`.
+pub(super) async fn size(servers: &Servers, login: &Login<'_>) -> Result<u64, Failure> {
+    let session = servers.direct(login).await?;
+    let rows = session.rows(SIZE, &[]).await?;
+    let size: Option<i64> = rows.first().and_then(|row| row.get(0));
+    Ok(size.unwrap_or_default().unsigned_abs())
 }

@@ -9,6 +9,9 @@
 )]
 
 mod checks;
+#[path = "../kit/disk.rs"]
+#[expect(dead_code, reason = "tests/postgres needs more of it")]
+mod disk;
 mod etcd;
 mod harness;
 mod mysql;
@@ -48,6 +51,7 @@ macro_rules! conformance {
                 access_that_was_taken_from_a_tenant_is_restored,
                 access_to_a_neighbour_is_revoked_and_reported,
                 tenants_may_be_ensured_at_the_same_time,
+                the_server_is_described_by_product_and_version,
             }
             remove {
                 remove_deletes_everything_of_a_tenant_and_nothing_else,
@@ -65,6 +69,7 @@ macro_rules! conformance {
                 tenants_with_colliding_names_cannot_reach_each_other,
                 removing_one_of_two_colliding_names_leaves_the_other,
                 a_tenant_counts_its_own_data_and_no_neighbours,
+                the_size_of_a_tenant_is_that_of_its_own_data,
                 a_tenant_has_no_privilege_beyond_its_own_data,
             }
             crashes {
@@ -98,6 +103,7 @@ conformance! { on_nats: crate::nats::NatsHarness,
     ensure {
         a_new_tenant_reads_and_writes_its_own_data,
         a_second_ensure_changes_nothing,
+        the_server_is_described_by_product_and_version,
     }
     remove {
         a_second_remove_and_that_of_an_unknown_tenant_change_nothing,

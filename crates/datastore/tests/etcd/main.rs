@@ -21,6 +21,7 @@ mod process;
 mod relay;
 mod remove;
 mod server;
+mod size;
 #[path = "../kit/tools.rs"]
 mod tools;
 

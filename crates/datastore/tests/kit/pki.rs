@@ -1,6 +1,7 @@
 //! An authority for one test, and the certificates it signs.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -49,7 +50,15 @@ impl Pki {
     }
 
     pub fn client(&self, name: &str) -> Identity {
-        let params = CertificateParams::new(Vec::new()).unwrap();
+        self.client_until(name, None)
+    }
+
+    /// A client certificate that ends soon, if `end` says when.
+    pub fn client_until(&self, name: &str, end: Option<SystemTime>) -> Identity {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        if let Some(end) = end {
+            params.not_after = end.into();
+        }
         self.sign(params, name, ExtendedKeyUsagePurpose::ClientAuth)
     }
 

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use kamaji_datastore::{Connection, Error, connect};
 
 use super::*;
+use crate::disk::Disk;
 use crate::ports::free_ports;
 use crate::relay::relay;
 use crate::stranger::stranger;
@@ -181,4 +182,25 @@ async fn an_ipv6_endpoint_is_dialled() {
         ..server.connection()
     };
     connect(&plain).await.unwrap().check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_without_space_is_named_and_the_call_goes_on_once_there_is_some() {
+    let server = Server::start().await;
+    let create = "CREATE DATABASE kamaji_clastix_io CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+    server.execute(create).await;
+    let folder = server.folder("kamaji_clastix_io");
+    let options = std::fs::read(folder.join("db.opt")).unwrap();
+    let disk = Disk::mount(&folder, "1m");
+    std::fs::write(folder.join("db.opt"), options).unwrap();
+    disk.fill();
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    let error = store.ensure(&tenancy).await.unwrap_err();
+    assert!(matches!(error, Error::Unsuitable { .. }), "{error}");
+    for words in ["No space left on device", "free space on the server's disk"] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    disk.free();
+    assert!(!store.ensure(&tenancy).await.unwrap().is_empty());
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
 }

@@ -6,6 +6,8 @@
 )]
 
 mod cycles;
+#[path = "../kit/disk.rs"]
+mod disk;
 mod ensure;
 mod failures;
 #[path = "../kit/kine.rs"]

@@ -160,6 +160,11 @@ impl Server {
         connect(&self.connection()).await.unwrap()
     }
 
+    /// Folder of a database.
+    pub fn folder(&self, database: &str) -> PathBuf {
+        self.files.path().join("data").join(database)
+    }
+
     /// Size of the server's files in bytes.
     pub fn size(&self) -> u64 {
         size(&self.files.path().join("data"))

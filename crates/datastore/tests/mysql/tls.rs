@@ -1,3 +1,5 @@
+use std::time::{Duration, SystemTime};
+
 use kamaji_datastore::{Connection, Error, Identity, Tls, connect};
 
 use super::*;
@@ -97,4 +99,23 @@ async fn two_data_stores_with_authorities_of_their_own_do_not_disturb_each_other
         ..other.connection()
     };
     outcome(&crossed).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_ends_while_the_operator_runs_is_named() {
+    let server = Server::start().await;
+    server.execute("ALTER USER kamaji@'%' REQUIRE X509").await;
+    let end = SystemTime::now() + Duration::from_secs(3);
+    let connection = with_client(&server, Some(server.pki.client_until("kamaji", Some(end))));
+    let store = connect(&connection).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let error = store.check().await.unwrap_err();
+    assert!(matches!(error, Error::TlsRefused { .. }), "{error}");
+    for words in ["CertificateExpired", "check the certificate authority"] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let error = connect(&connection).await.err().unwrap();
+    assert!(matches!(error, Error::InvalidMaterial { .. }), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("client certificate expired on"), "{words}");
 }

@@ -112,3 +112,18 @@ async fn usage_counts_the_keys_and_remove_reports_them() {
     );
     assert_eq!(store.usage(&tenancy).await, Ok(0));
 }
+
+#[tokio::test]
+async fn the_size_of_a_bucket_has_every_version_of_its_values() {
+    let server = Server::start().await;
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    assert_eq!(store.bytes(&tenancy).await, Ok(0));
+    store.ensure(&tenancy).await.unwrap();
+    assert_eq!(store.bytes(&tenancy).await, Ok(0));
+    let bucket = server.admin().await.get_key_value("cp-a").await.unwrap();
+    for _ in 0..2 {
+        bucket.put("key", vec![b'x'; 5000].into()).await.unwrap();
+    }
+    let size = store.bytes(&tenancy).await.unwrap();
+    assert!((10_000..11_000).contains(&size), "{size}");
+}

@@ -1,6 +1,6 @@
 //! Servers and credentials with which the driver cannot work: each is named, quickly.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use kamaji_datastore::{AccessControl, Connection, Error, Tls, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -244,6 +244,51 @@ async fn a_full_disk_is_named_and_the_call_goes_on_once_there_is_space() {
     let space = "DROP TRIGGER full_disk ON public.owners";
     server.sql("kamaji_clastix_io", space).await;
     assert_eq!(store.ensure(&late).await.unwrap().steps, created(&late));
+}
+
+#[tokio::test]
+async fn a_disk_without_space_is_named_and_the_call_goes_on_once_there_is_some() {
+    let server = Server::start_with(Setup {
+        disk: Some("64m"),
+        ..USUAL
+    })
+    .await;
+    let disk = server.disk.as_ref().unwrap();
+    let (store, late) = (server.store().await, tenancy("cp-b"));
+    store.ensure(&tenancy("cp-a")).await.unwrap();
+    disk.fill();
+    let error = store.ensure(&late).await.unwrap_err();
+    assert_unsuitable(&error, "No space left on device; free space on the server");
+
+    disk.free();
+    assert!(!databases(&server).await.contains(&"cp-b".to_owned()));
+    assert!(!store.ensure(&late).await.unwrap().is_empty());
+    assert!(store.ensure(&late).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_ends_while_the_operator_runs_is_named() {
+    let server = Server::start().await;
+    let end = SystemTime::now() + Duration::from_secs(2);
+    let connection = Connection {
+        tls: Some(Tls {
+            ca_pem: server.pki.ca_pem(),
+            client: Some(server.pki.client_until(ADMIN, Some(end))),
+        }),
+        ..server.connection()
+    };
+    let store = connect(&connection).await.unwrap();
+    assert_eq!(store.check().await, Ok(AccessControl::On));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // A new connection, as after a minute without work.
+    let error = store.ensure(&tenancy("cp-a")).await.unwrap_err();
+    assert_tls_refused(&error, "refused our client certificate");
+    assert_tls_refused(&error, "CertificateExpired");
+    assert_tls_refused(&error, "check the certificate authority");
+    let error = connect(&connection).await.err().unwrap();
+    assert!(matches!(error, Error::InvalidMaterial { .. }), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("client certificate expired on"), "{words}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A real PostgreSQL for one test, which ends with the value.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
@@ -10,6 +10,7 @@ use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, HostPort, Secre
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
+use crate::disk::Disk;
 use crate::pki::Pki;
 use crate::ports::free_ports;
 use crate::process::{Launched, Process, start};
@@ -29,6 +30,8 @@ pub struct Setup {
     pub settings: &'static [&'static str],
     /// True for a standby without a primary.
     pub standby: bool,
+    /// Size of a disk of its own for everything but the write-ahead log, for example `64m`.
+    pub disk: Option<&'static str>,
 }
 
 /// Log-ins by password from anywhere, with or without TLS.
@@ -36,10 +39,13 @@ pub const USUAL: Setup = Setup {
     rules: "host all all all scram-sha-256\n",
     settings: &[],
     standby: false,
+    disk: None,
 };
 
 pub struct Server {
     process: Process,
+    /// Unmounted before the files below it are removed.
+    pub disk: Option<Disk>,
     files: TempDir,
     _template: Arc<TempDir>,
     pub port: u16,
@@ -78,10 +84,17 @@ impl Server {
         let files = tempfile::tempdir().unwrap();
         let pki = Pki::new();
         let data = files.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let disk = setup.disk.map(|size| Disk::mount(&data, size));
         run(Command::new("cp")
             .arg("-a")
-            .arg(template.path().join("data"))
+            .arg(template.path().join("data/."))
             .arg(&data));
+        if disk.is_some() {
+            let log = files.path().join("log");
+            run(Command::new("mv").arg(data.join("pg_wal")).arg(&log));
+            symlink(log, data.join("pg_wal")).unwrap();
+        }
         let path = |name: &str| files.path().join(name);
         pki.write_server(files.path());
         std::fs::write(path("data/pg_hba.conf"), setup.rules).unwrap();
@@ -119,6 +132,7 @@ impl Server {
         Self {
             // At once, but so that it gives back its shared memory.
             process: Process::spawn(&mut command, "QUIT"),
+            disk,
             files,
             _template: template,
             port,

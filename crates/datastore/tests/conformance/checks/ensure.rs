@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kamaji_datastore::{AccessControl, DataStore};
+use kamaji_datastore::{AccessControl, DataStore, Driver};
 
 use super::tenancies::{assert_denied, assert_own_access, tenancy, with_tenant};
 use crate::harness::{Harness, Isolated};
@@ -69,5 +69,26 @@ pub async fn tenants_may_be_ensured_at_the_same_time<H: Harness>() {
     for tenancy in &all {
         assert!(store.ensure(tenancy).await.unwrap().is_empty());
         assert_own_access(&server, tenancy).await;
+    }
+}
+
+pub async fn the_server_is_described_by_product_and_version<H: Harness>() {
+    let server = H::start().await;
+    let store = server.administrator().await;
+    // Before the first tenant, and with one.
+    for tenant in ["cp-a", "cp-b"] {
+        let version = store.version().await.unwrap();
+        let (product, number) = version.split_once(' ').unwrap();
+        let products: &[&str] = match H::DRIVER {
+            Driver::MySql => &["MySQL", "MariaDB"],
+            other => &[other.as_str()],
+        };
+        assert!(products.contains(&product), "{version}");
+        let is_number = number.starts_with(|c: char| c.is_ascii_digit());
+        assert!(is_number && !number.contains(' '), "{version}");
+        store.ensure(&tenancy::<H>(tenant)).await.unwrap();
+        if H::DRIVER == Driver::Nats {
+            break;
+        }
     }
 }

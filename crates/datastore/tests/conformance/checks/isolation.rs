@@ -82,6 +82,25 @@ pub async fn a_tenant_counts_its_own_data_and_no_neighbours<H: Isolated>() {
     assert!(matches!(error, Error::NotAuthorised { .. }), "{error}");
 }
 
+pub async fn the_size_of_a_tenant_is_that_of_its_own_data<H: Isolated>() {
+    let (server, store, tenant) = with_tenant::<H>().await;
+    let neighbour = tenancy::<H>("cp-aa");
+    store.ensure(&neighbour).await.unwrap();
+    assert_eq!(store.bytes(&tenant).await, Ok(0));
+    assert_own_access(&server, &tenant).await;
+    assert!(store.bytes(&tenant).await.unwrap() > 0);
+    assert_eq!(store.bytes(&neighbour).await, Ok(0));
+    assert_own_access(&server, &neighbour).await;
+    assert!(store.bytes(&neighbour).await.unwrap() > 0);
+    let connection = server.as_tenant(&tenant).await;
+    // MySQL has no tables for those who may not read them.
+    let answer = connection.bytes(&neighbour).await;
+    assert!(
+        matches!(answer, Err(Error::NotAuthorised { .. }) | Ok(0)),
+        "{answer:?}"
+    );
+}
+
 pub async fn a_tenant_has_no_privilege_beyond_its_own_data<H: Isolated>() {
     let (server, _, tenant) = with_tenant::<H>().await;
     let before = server.listing().await;
