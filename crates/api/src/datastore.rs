@@ -1,6 +1,9 @@
 //! `DataStore`: a database that holds the data of tenants, and how the operator reaches it.
 
-use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Condition};
+use k8s_openapi::{
+    ByteString,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,9 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     printcolumn = r#"{"name":"Driver","type":"string","description":"Driver of the database","jsonPath":".spec.driver"}"#,
     printcolumn = r#"{"name":"Ready","type":"boolean","description":"True if all references of the spec resolve","jsonPath":".status.ready"}"#,
+    printcolumn = r#"{"name":"Available","type":"string","description":"True if the database answered the last probe","jsonPath":".status.conditions[?(@.type==\"kamaji.clastix.io/DataStoreAvailable\")].status"}"#,
+    printcolumn = r#"{"name":"Server","type":"string","description":"Product and version of the server","jsonPath":".status.probe.version","priority":1}"#,
+    printcolumn = r#"{"name":"Latency","type":"string","description":"Step within which a request was answered","jsonPath":".status.probe.latency","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","description":"Time since the object was created","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -48,10 +54,29 @@ pub struct DataStoreSpec {
     #[schemars(length(min = 1))]
     #[x_kube(validation = Rule::new("self.all(e, e.startsWith('[') || e.contains('://') || e.indexOf(':') == e.lastIndexOf(':'))").message("an IPv6 address in endpoints needs brackets, for example [2001:db8::5]:2379"))]
     pub endpoints: Vec<String>,
+    /// Size of one tenant's data beyond which the condition DataStoreReady of the tenant warns.
+    /// Nothing is refused. Empty: no warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_soft_limit: Option<TenantSoftLimit>,
     /// Certificates for the connection to the database. Required for etcd; drivers other than etcd
     /// need this or basicAuth. Empty: no TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_config: Option<TlsConfig>,
+}
+
+/// Size of one tenant's data beyond which its condition warns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantSoftLimit {
+    /// Bytes of one tenant's data, as status.storage.usage of the tenant counts them. Empty: no
+    /// limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub bytes: Option<i64>,
+    /// Keys of one tenant, as status.storage.usage of the tenant counts them. Empty: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub keys: Option<i64>,
 }
 
 /// Kind of a database that holds tenants' data.
@@ -168,10 +193,28 @@ pub struct DataStoreStatus {
     /// Generation of the spec that the operator saw last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Server that answered, and how fast. Empty: none has answered yet; whether one answers now is
+    /// a condition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeStatus>,
     /// True if all references of the spec resolve; whether the database answers is a condition.
     pub ready: bool,
     /// Tenants whose data is in this DataStore, as NAMESPACE/NAME; while there are any it is not
     /// deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
+}
+
+/// Answer of a database to a probe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeStatus {
+    /// Time within which the server answered one request, in steps: 5ms, 20ms, 100ms, 500ms, 2s,
+    /// 10s or over 10s. Another step is written once an hour at most; the metric has every probe.
+    pub latency: String,
+    /// Time of the probe that found this. Later probes that found the same do not change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probed_at: Option<Time>,
+    /// Product and version of the server, for example PostgreSQL 15.14.
+    pub version: String,
 }

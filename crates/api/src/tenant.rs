@@ -43,6 +43,8 @@ pub use status::*;
     printcolumn = r#"{"name":"Control-Plane endpoint","type":"string","description":"Address and port of the API server","jsonPath":".status.controlPlaneEndpoint"}"#,
     printcolumn = r#"{"name":"Kubeconfig","type":"string","description":"Secret with the administrators' kubeconfigs","jsonPath":".status.kubeconfig.admin.secretName"}"#,
     printcolumn = r#"{"name":"Datastore","type":"string","description":"DataStore that holds the data","jsonPath":".status.storage.dataStoreName"}"#,
+    printcolumn = r#"{"name":"Keys","type":"integer","description":"Keys of the tenant in its DataStore","jsonPath":".status.storage.usage.keys","priority":1}"#,
+    printcolumn = r#"{"name":"Bytes","type":"integer","description":"Bytes of the tenant's data in its DataStore","jsonPath":".status.storage.usage.bytes","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","description":"Time since the object was created","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]

@@ -121,6 +121,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         time_limit: process.controller_reconcile_timeout,
         resync: arguments.cache_resync_period,
         data_store_check: kamaji_operator::settings::DATA_STORE_CHECK,
+        tenant_usage: kamaji_operator::settings::TENANT_USAGE,
         tenant_cluster_resync: arguments.tenant_cluster_resync_period,
         dial_cluster_ip: arguments.dial_cluster_ip,
     })

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::{
     adoption::Child,
-    data_store::ResolvedDataStore,
+    data_store::{ResolvedDataStore, usage::Usage},
     object::{CONTENT_HASH, Kind, ObjectRef},
     rng::Seed,
     settings::Settings,
@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub overrides: Result<Vec<(String, ResolvedDataStore)>, StoreWait>,
     /// Fault that the last check found in one of its DataStores.
     pub store_fault: Option<StoreFault>,
+    /// Size of the tenant's data in its DataStore, and the DataStore's soft limit.
+    pub usage: Usage,
     /// Live Secrets of the tenant by name.
     pub secrets: BTreeMap<String, Secret>,
     /// Live Service, as far as addresses go.

@@ -13,7 +13,7 @@ use kamaji_api::{
     tenant::{TenantControlPlane, VersionPhase},
 };
 use kamaji_core::{
-    data_store::{ResolvedDataStore, status::Health},
+    data_store::{ResolvedDataStore, probe::Probe, status::Health},
     snapshot::{StoreFault, StoreWait},
     tenant_cluster::CompletedReconcile,
 };
@@ -23,6 +23,7 @@ use kube::Client;
 use crate::{
     databases::DatastoreClients, expiry_metrics::Measured, handover::known::Handover,
     settings::Settings, tenant_cache::TenantCache,
+    usage_records::{Share, UsageRecords},
 };
 use kamaji_shell::{
     apply::Writer,
@@ -77,6 +78,10 @@ pub struct Context {
     pub store_queue: Queue<String>,
     /// Queue of DataStores to probe.
     pub check_queue: Queue<String>,
+    /// Queue of tenants whose data is to be measured, each with the name of a DataStore that holds some of it.
+    pub usage_queue: Queue<Share>,
+    /// Sizes of the tenants' data.
+    pub usage: UsageRecords,
     /// Uid of the management cluster, once this replica leads.
     pub cluster: OnceLock<String>,
     /// True once the API server serves TLSRoute v1.
@@ -101,6 +106,7 @@ impl Context {
         self.stores.forget(key);
         self.databases.forget(key);
         self.tenant_cluster.forget(key);
+        self.usage.forget(key, &self.metrics.probes);
         self.metrics.forget_certificates(key);
         self.metrics.expiries.forget(&key.to_string());
         if let Some((info, status)) = self.locked_labels().remove(key) {
@@ -217,6 +223,9 @@ pub struct Stores {
 struct StoresState {
     resolved: Resolved,
     health: HashMap<String, Health>,
+    probes: HashMap<String, Probe>,
+    /// Failed checks in a row.
+    failures: HashMap<String, u32>,
     /// DataStores that each tenant is bound to, or is about to be.
     held: HashMap<ObjectKey, Vec<String>>,
 }
@@ -257,6 +266,8 @@ impl Stores {
     pub fn remove(&self, name: &str) -> bool {
         let mut state = self.locked();
         state.health.remove(name);
+        state.probes.remove(name);
+        state.failures.remove(name);
         state.resolved.remove(name).is_some()
     }
 
@@ -269,6 +280,28 @@ impl Stores {
     pub fn checked(&self, name: &str, health: Health) -> bool {
         let old = self.locked().health.insert(name.to_owned(), health.clone());
         old != Some(health)
+    }
+
+    /// Counts a check that failed, or forgets those before one that did not. Returns how many failed in a row.
+    pub fn count_failures(&self, name: &str, failed: bool) -> u32 {
+        let mut state = self.locked();
+        if !failed {
+            state.failures.remove(name);
+            return 0;
+        }
+        let count = state.failures.entry(name.to_owned()).or_insert(0);
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// The last answer to a probe.
+    pub fn probe(&self, name: &str) -> Option<Probe> {
+        self.locked().probes.get(name).cloned()
+    }
+
+    /// Records an answer to a probe.
+    pub fn probed(&self, name: &str, probe: Probe) {
+        self.locked().probes.insert(name.to_owned(), probe);
     }
 
     /// The problem that the last check found, if any.

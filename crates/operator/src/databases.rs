@@ -1,6 +1,8 @@
 //! Clients of every DataStore: claim, ensure and remove tenants' bindings, without a request for a binding
 //! that was ensured a short while ago.
 
+mod measure;
+
 use std::{
     collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
@@ -24,16 +26,22 @@ const AT_ONCE: usize = 16;
 /// Time limit of one whole operation at a DataStore, waiting for its turn included.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
+/// Time limit of reading the size of one tenant: etcd's keys are read at a bounded rate.
+pub const SIZE_TIME_LIMIT: Duration = Duration::from_mins(20);
+
 /// Clients of every DataStore, and the bindings that were ensured with them.
 pub struct DatastoreClients {
     open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
-    ensured: Mutex<HashMap<(ObjectKey, String), (u64, Instant)>>,
+    ensured: Mutex<Ensured>,
     claims: Claims,
     /// Every tenant, to find recorded names and living owners.
     tenants: Objects<ObjectKey, TenantControlPlane>,
     /// Time after which an ensured binding is checked again.
     resync: Duration,
 }
+
+/// Bindings that were ensured, by tenant and name of the DataStore: digest, time and what was ensured.
+type Ensured = HashMap<(ObjectKey, String), (u64, Instant, Tenancy)>;
 
 struct Open {
     digest: u64,
@@ -54,7 +62,7 @@ pub enum DatabaseError {
         source: Box<datastore::Error>,
     },
     /// An operation did not finish within its time limit.
-    #[error("the DataStore {store} did not finish within 20 s: {hint}")]
+    #[error("the DataStore {store} did not finish an operation in time: {hint}")]
     TimeOut {
         /// Name of the DataStore.
         store: String,
@@ -112,7 +120,7 @@ impl DatastoreClients {
     ) -> Result<(), DatabaseError> {
         let digest = digest(store, Some(binding));
         let entry = (key.clone(), store.name.clone());
-        let known = self.locked().get(&entry).copied();
+        let known = self.locked().get(&entry).map(|(had, at, _)| (*had, *at));
         if known.is_some_and(|(had, at)| had == digest && at.elapsed() < self.resync) {
             return Ok(());
         }
@@ -126,7 +134,7 @@ impl DatastoreClients {
             Ok(change) => change,
             Err(error) => {
                 let predecessor = self.predecessor(store, binding, error)?;
-                ensure(successor(tenancy, predecessor)).await?
+                ensure(successor(tenancy.clone(), predecessor)).await?
             }
         };
         if change.revoked_access() {
@@ -134,7 +142,8 @@ impl DatastoreClients {
         } else {
             tracing::debug!(tenant = %key, store = %store.name, %change, "datastore binding ensured");
         }
-        self.locked().insert(entry, (digest, clock::instant()));
+        self.locked()
+            .insert(entry, (digest, clock::instant(), tenancy));
         Ok(())
     }
 
@@ -146,11 +155,9 @@ impl DatastoreClients {
         binding: &Binding,
     ) -> bool {
         let digest = digest(store, Some(binding));
-        let known = self
-            .locked()
-            .get(&(key.clone(), store.name.clone()))
-            .copied();
-        known.is_some_and(|(had, _)| had == digest)
+        let known = self.locked();
+        let known = known.get(&(key.clone(), store.name.clone()));
+        known.is_some_and(|(had, ..)| *had == digest)
     }
 
     /// Removes data, user and owner records of `key` from `store`, and nothing else.
@@ -267,7 +274,7 @@ impl DatastoreClients {
         Ok(fresh)
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(ObjectKey, String), (u64, Instant)>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Ensured> {
         lock(&self.ensured)
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::{
     condition::{ConditionType, Reason},
+    datastore::Driver,
     labels,
 };
 use kamaji_core::{
-    binding::Binding, names::Names, object::ObjectRef, plan::Wait, secret_role::SecretRole,
-    snapshot::StoreWait, tenant::ParseError,
+    binding::Binding, data_store::ResolvedDataStore, names::Names, object::ObjectRef, plan::Wait,
+    secret_role::SecretRole, snapshot::StoreWait, tenant::ParseError,
 };
 use kamaji_datastore as datastore;
 
@@ -74,13 +75,14 @@ impl Failure {
     }
 
     /// Another tenant has the schema or the user of `binding`.
-    pub fn shared(store: &str, binding: &Binding, other: &ObjectKey) -> Self {
+    pub fn shared(store: &ResolvedDataStore, binding: &Binding, other: &ObjectKey) -> Self {
+        let (name, next) = (&store.name, next_step(store.driver == Driver::Nats));
         Self {
             condition: ConditionType::DataStoreReady,
             ..Self::new(
                 Reason::DataStoreShared,
                 format!(
-                    "schema {} or user {} of the DataStore {store} belongs to the TenantControlPlane {other}: two tenants must not share them; {RECREATE}",
+                    "schema {} or user {} of the DataStore {name} belongs to the TenantControlPlane {other}: two tenants must not share them; {next}",
                     binding.schema, binding.user
                 ),
             )
@@ -182,10 +184,11 @@ impl From<OrphanError> for Failure {
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         let (reason, message) = match error.driver() {
-            Some(datastore::Error::Owned { .. }) => (
+            Some(datastore::Error::Owned { what, .. }) => (
                 Reason::DataStoreShared,
                 format!(
-                    "{error}: two tenants must not share them; {RECREATE}. After a restore, see the annotation {} in the documentation",
+                    "{error}: two tenants must not share them; {}. After a restore, see the annotation {} in the documentation",
+                    next_step(what.starts_with("account")),
                     labels::ADOPT_OWNER
                 ),
             ),
@@ -204,11 +207,43 @@ impl From<DatabaseError> for Failure {
     }
 }
 
-const RECREATE: &str = "nothing was granted; recreate this one with another spec.dataStoreSchema and spec.dataStoreUsername";
+/// Next step of a tenant whose names are another's; `of_account` if the two share an account of NATS, which serves one
+/// tenant whatever its schema.
+fn next_step(of_account: bool) -> &'static str {
+    if of_account {
+        "nothing was granted; name a DataStore in spec.dataStore whose user is of another account of NATS"
+    } else {
+        "nothing was granted; recreate this one with another spec.dataStoreSchema and spec.dataStoreUsername"
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_step_of_a_tenant_in_another_ones_account_is_another_data_store() {
+        let owned = |what| DatabaseError::Driver {
+            store: "s".to_owned(),
+            source: Box::new(datastore::Error::Owned {
+                site: datastore::Site {
+                    store: "NATS 10.0.0.5:4222".to_owned(),
+                    doing: "claiming".to_owned(),
+                },
+                what,
+                name: "kamaji".to_owned(),
+                owner: Box::default(),
+            }),
+        };
+        let message = Failure::from(owned("account of user")).message;
+        assert!(message.contains("another account of NATS"), "{message}");
+        assert!(!message.contains("spec.dataStoreSchema"), "{message}");
+        let message = Failure::from(owned("schema")).message;
+        assert!(
+            message.contains("another spec.dataStoreSchema"),
+            "{message}"
+        );
+    }
 
     #[test]
     fn abort_by_timeout_has_another_reason_than_a_panic() {

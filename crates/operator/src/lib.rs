@@ -18,6 +18,8 @@ mod store;
 mod tenant;
 mod tenant_cache;
 mod tenant_cluster;
+mod usage;
+mod usage_records;
 pub mod webhook;
 
 use std::{sync::Arc, time::Duration};
@@ -47,8 +49,6 @@ use store::SecretWatches;
 
 /// Time limit of one reconcile of a tenant cluster.
 const TENANT_CLUSTER_TIME_LIMIT: Duration = Duration::from_secs(20);
-/// Time limit of one probe of a DataStore.
-const CHECK_TIME_LIMIT: Duration = Duration::from_mins(1);
 /// Time limit of the first observation of one DataStore.
 const STORE_TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait after a failed reconcile of a DataStore, for which all of its tenants wait.
@@ -98,6 +98,7 @@ pub async fn run_with(
         context.tenant_queue.close();
         context.store_queue.close();
         context.check_queue.close();
+        context.usage_queue.close();
         context.tenant_cluster_queue.close();
     };
     let work = lead(context.clone(), ready);
@@ -147,6 +148,10 @@ async fn context(
         check_queue: Queue::default()
             .measured(metrics.queue("datastorecheck"))
             .watched("checks of DataStores", &watchdog),
+        usage_queue: Queue::default()
+            .measured(metrics.queue("datastoreusage"))
+            .watched("sizes of tenants' data", &watchdog),
+        usage: usage_records::UsageRecords::default(),
         watchdog,
         metrics,
         gateway_api,
@@ -284,7 +289,8 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
         stores(&context),
         tenant_clusters(&context),
     );
-    tokio::join!(tenants, stores, tenant_clusters, checks(&context));
+    let (checks, sizes) = (store::check::run(&context), usage::run(&context));
+    tokio::join!(tenants, stores, tenant_clusters, checks, sizes);
     // The queues are closed, and the lease is held a moment longer.
     handover::leave(&context).await;
     Err(RunError::Ended("a queue".to_owned()))
@@ -351,18 +357,6 @@ async fn stores(context: &Arc<Context>) {
         store::unobserved(context, name, &format!("its reconcile failed: {what}"));
     };
     context.store_queue.clone().run(limits, work, abort).await;
-}
-
-async fn checks(context: &Arc<Context>) {
-    let limits = Limits {
-        concurrency: STORES,
-        time: CHECK_TIME_LIMIT,
-    };
-    let work = |name| store::check(context.clone(), name);
-    let abort = |name: &String, what: &Abort| {
-        tracing::error!(store = %name, "the check failed: {what}");
-    };
-    context.check_queue.clone().run(limits, work, abort).await;
 }
 
 async fn tenant_clusters(context: &Arc<Context>) {

@@ -12,7 +12,7 @@ use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::{Child, Verdict},
     binding::{data_stores, overrides},
-    data_store::ResolvedDataStore,
+    data_store::{ResolvedDataStore, usage::Usage},
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     plan::rollout,
@@ -25,7 +25,7 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams},
 };
 
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::Failure, usage_records::Share};
 use kamaji_shell::{
     ObjectKey, bounded, clock,
     index::{Answer, Facts},
@@ -48,6 +48,7 @@ pub async fn snapshot(
         store_fault: store_names(context, object)
             .iter()
             .find_map(|name| context.stores.fault(name)),
+        usage: usage(context, key, object),
         secrets: BTreeMap::new(),
         service: None,
         deployment: None,
@@ -280,6 +281,21 @@ pub fn store_names(context: &Context, object: &TenantControlPlane) -> Vec<String
     data_stores::all(object, default)
 }
 
+/// Size of a tenant's data in its DataStore, and the DataStore's soft limit.
+fn usage(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Usage {
+    let Some(name) = store_names(context, object).into_iter().next() else {
+        return Usage::default();
+    };
+    let store = context.data_stores.get(&name);
+    Usage {
+        measured: context.usage.due(&Share {
+            tenant: key.clone(),
+            store: name,
+        }),
+        soft_limit: store.and_then(|store| store.spec.tenant_soft_limit.clone()),
+    }
+}
+
 fn override_stores(
     context: &Context,
     object: &TenantControlPlane,
@@ -366,6 +382,7 @@ pub fn environment(context: &Context, key: &ObjectKey, object: &TenantControlPla
         hasher.write_u64(context.stores.digest(&store));
     }
     hasher.write_u64(context.tenant_cluster.digest(key));
+    hasher.write_u64(context.usage.digest(key));
     hasher.write_u8(context.gateway_api().into());
     hasher.finish()
 }

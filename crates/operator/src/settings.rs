@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Longest time between two probes of a DataStore.
-pub const DATA_STORE_CHECK: Duration = Duration::from_mins(3);
+pub const DATA_STORE_CHECK: Duration = Duration::from_mins(1);
+/// Longest time between two counts of a tenant's keys.
+pub const TENANT_USAGE: Duration = Duration::from_mins(10);
 
 /// Settings from the command line of `kamaji manager`.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct Settings {
     pub resync: Duration,
     /// Each DataStore is asked at most this much later whether it answers.
     pub data_store_check: Duration,
+    /// Each tenant's keys are counted at most this much later, and its bytes every sixth time.
+    pub tenant_usage: Duration,
     /// Period after which a tenant cluster is reconciled for drift; each is spread to up to half as much again.
     pub tenant_cluster_resync: Duration,
     /// Dial tenants at their Service's cluster IP instead of its DNS name: for an operator that

@@ -1,6 +1,8 @@
 //! Controller of DataStores: resolves their references, checks the datastores periodically, writes status and
 //! finalizer, and enqueues the tenants that use them.
 
+pub mod check;
+
 use std::{
     collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
@@ -16,23 +18,14 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 use kamaji_core::{
-    data_store::{
-        self, Secrets,
-        status::{Facts, Health},
-    },
+    data_store::{self, Secrets, status::Facts},
     snapshot::StoreWait,
 };
-use kamaji_datastore::{self as datastore, AccessControl};
 use kube::{Api, api::ApiResource};
 use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::context::Context;
 use kamaji_shell::{apply::WriteError, clock, events::EventRecord, queue::Outcome, watch};
-
-/// Delay before a failed check of a healthy DataStore is repeated; only the second failure counts.
-const RECHECK_DELAY: Duration = Duration::from_secs(2);
-/// Longest period between checks of an unhealthy DataStore.
-const UNHEALTHY_PERIOD: Duration = Duration::from_secs(30);
 
 /// Delay before `status.usedBy` follows a tenant that was created or deleted, so that many of them cost one
 /// write.
@@ -98,6 +91,7 @@ pub async fn reconcile(
     let Some(object) = context.data_stores.get(&name) else {
         if let Ok(store) = context.stores.get(&name) {
             context.metrics.forget_store(&name, store.driver.as_str());
+            context.metrics.probes.forget(&name);
             context.metrics.expiries.forget(&name);
         }
         if context.stores.remove(&name) {
@@ -228,10 +222,12 @@ async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result
     let resolved = resolve(context, name, object).await.map_err(Box::new)?;
     let used_by = used_by(context, name);
     let health = context.stores.health(name);
+    let probe = context.stores.probe(name);
     let facts = Facts {
         used_by: &used_by,
         resolved: &resolved,
         health: &health,
+        probe: probe.as_ref(),
     };
     let plan = data_store::status::plan(object, facts, clock::now());
     context
@@ -255,6 +251,7 @@ async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result
             context
                 .metrics
                 .forget_store(name, object.spec.driver.as_str());
+            context.metrics.probes.forget(name);
             context.metrics.expiries.forget(name);
             enqueue_users(context, name);
             return Ok(());
@@ -344,49 +341,6 @@ pub fn enqueue_former_stores(context: &Context, key: &str) {
         if status.is_some_and(|status| status.used_by.iter().any(|user| user == key)) {
             context.store_queue.enqueue_after(name, USERS_DELAY);
         }
-    }
-}
-
-/// Checks that the DataStore `name` answers and enforces access control, and schedules the next check.
-pub async fn check(context: Arc<Context>, name: String) -> Outcome {
-    let Ok(store) = context.stores.get(&name) else {
-        return Outcome::Done {
-            requeue_after: None,
-        };
-    };
-    let mut health = probe(&context, &store).await;
-    // A single lost answer does not change the health.
-    if matches!(health, Health::Failed(_)) && context.stores.health(&name) == Health::Sound {
-        tokio::time::sleep(RECHECK_DELAY).await;
-        health = probe(&context, &store).await;
-    }
-    let period = context.settings.data_store_check;
-    let healthy = matches!(health, Health::Sound | Health::Open { .. });
-    if context.stores.checked(&name, health) {
-        context.store_queue.enqueue(name.clone());
-        enqueue_users(&context, &name);
-    }
-    let next = if healthy {
-        period
-    } else {
-        period.min(UNHEALTHY_PERIOD)
-    };
-    Outcome::Done {
-        requeue_after: Some(clock::jitter(next.mul_f64(0.75), next)),
-    }
-}
-
-async fn probe(context: &Context, store: &data_store::ResolvedDataStore) -> Health {
-    match context.databases.check(store).await {
-        Ok(AccessControl::On) => Health::Sound,
-        Ok(AccessControl::Off { exposure, remedy }) => Health::Open { exposure, remedy },
-        Err(error) => match error.driver() {
-            Some(off @ datastore::Error::AccessControlOff { .. }) => {
-                Health::AccessControlOff(off.to_string())
-            }
-            Some(other) => Health::Failed(other.to_string()),
-            None => Health::Failed(error.to_string()),
-        },
     }
 }
 

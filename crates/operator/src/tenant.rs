@@ -79,7 +79,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             requeue_after: Some(left),
         };
     }
-    let snapshot = match observe(&context, &key, &object).await {
+    let snapshot = match Box::pin(observe(&context, &key, &object)).await {
         Ok(snapshot) => snapshot,
         Err(failure) => {
             report::failed(&context, &key, &object, &failure).await;
@@ -377,7 +377,9 @@ async fn bind(
     binding: &Binding,
 ) -> Result<(), Failure> {
     if let Some(other) = context.databases.claim(key, store, binding) {
-        return Err(Failure::shared(&store.name, binding, &other));
+        return Err(Failure::shared(store, binding, &other));
     }
-    Ok(context.databases.ensure(key, store, binding).await?)
+    context.databases.ensure(key, store, binding).await?;
+    crate::usage::follow(context, key, &store.name);
+    Ok(())
 }

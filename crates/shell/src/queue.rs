@@ -286,6 +286,11 @@ where
         self.notify.notify_one();
     }
 
+    /// True once the queue was closed: long work should end.
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     /// Reconciles keys with `work` until the queue is closed. A reconcile that panics or exceeds its time limit is
     /// passed to `abort` and counts as a failure of its key alone.
     pub async fn run<W, F, A>(self, limits: Limits, work: W, abort: A)

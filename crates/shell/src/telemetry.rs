@@ -13,6 +13,7 @@ mod expiry;
 mod histogram;
 mod labels;
 mod queues;
+mod stores;
 
 pub use expiry::Expiries;
 use histogram::seconds;
@@ -23,6 +24,7 @@ pub use labels::{
 };
 pub use queues::QueueMetrics;
 use queues::Queues;
+pub use stores::StoreMetrics;
 
 /// Numbers of a tenant's certificates in one kind of Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub struct Metrics {
     /// `kamaji_datastore_status`: 1 for each DataStore, with its readiness.
     pub store_status: Family<StoreStatus, Gauge<i64>>,
     stores: Family<StoreReady, Gauge<i64>>,
+    /// Answers of DataStores to probes, and the size of each tenant's data.
+    pub probes: StoreMetrics,
     certificates: Family<CertificateLabels, Gauge<i64>>,
     /// `kamaji_certificate_expiry_seconds`: certificates that the operator does not renew.
     pub expiries: Expiries,
@@ -97,6 +101,7 @@ impl Default for Metrics {
             store_info: Family::default(),
             store_status: Family::default(),
             stores: Family::default(),
+            probes: StoreMetrics::default(),
             certificates: Family::default(),
             expiries: Expiries::default(),
             leads: Family::default(),
@@ -210,6 +215,7 @@ impl Metrics {
             self.certificates.clone(),
         );
         self.expiries.register(all);
+        self.probes.register(all);
     }
 
     /// Gauges of the lease `name`.

@@ -117,3 +117,26 @@ fn the_first_expiry_of_each_purpose_is_published_until_its_owner_is_forgotten() 
     metrics.expiries.forget("a/b");
     assert_eq!(seconds(), None);
 }
+
+#[test]
+fn gauges_of_datastores_and_of_tenants_in_them_come_and_go() {
+    let metrics = Metrics::default();
+    metrics
+        .probes
+        .probed("pg", true, Some(std::time::Duration::from_millis(250)));
+    metrics.probes.used(("ns", "t"), "pg", (17, Some(4096)));
+    metrics.probes.used(("ns", "t"), "pg", (18, None));
+    let text = metrics.text();
+    for line in [
+        r#"kamaji_datastore_up{datastore_name="pg"} 1"#,
+        r#"kamaji_datastore_latency_seconds{datastore_name="pg"} 0.25"#,
+        r#"kamaji_datastore_tenant_keys{tcp_namespace="ns",tcp_name="t",datastore_name="pg"} 18"#,
+        r#"kamaji_datastore_tenant_bytes{tcp_namespace="ns",tcp_name="t",datastore_name="pg"} 4096"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    metrics.probes.forget("pg");
+    metrics.probes.unused(("ns", "t"), "pg");
+    let text = metrics.text();
+    assert!(!text.contains("\"pg\""), "{text}");
+}

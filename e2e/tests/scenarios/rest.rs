@@ -32,6 +32,9 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         tenants.push(Tenant::apply(&testbed, &text).await?);
     }
     tenants[0].wait_ready(Duration::from_mins(2)).await?;
+    for tenant in &tenants {
+        wait_measured(tenant).await?;
+    }
     let rest = match std::env::var_os("KAMAJI_SOAK") {
         Some(_) => Duration::from_mins(5),
         None => Duration::from_secs(10),
@@ -54,6 +57,17 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         tenant.delete().await?;
     }
     Ok(())
+}
+
+/// Waits until the size of a tenant's data is in its status, which is written once after its start.
+async fn wait_measured(tenant: &Tenant) -> Result<()> {
+    until("its data is measured", Duration::from_mins(2), || async {
+        let object = tenant.get().await?;
+        let usage = &object["status"]["storage"]["usage"];
+        ensure!(usage["bytes"].is_i64(), "its usage is {usage}");
+        Ok(())
+    })
+    .await
 }
 
 /// Errors of dry-run writes of a tenant, repeated while a new replica replaces the old one.

@@ -206,13 +206,15 @@ reasons! {
         DataStoreLeft,
         /// The datastore does not enforce access control.
         AccessControlOff,
+        /// The tenant holds more data than the soft limit of its DataStore.
+        SoftLimitExceeded,
         /// The tenant's data would have to be moved.
         MigrationUnavailable,
         /// The overrides of a tenant with data differ from the recorded ones.
         OverridesChanged,
         /// An override's DataStore has another CA.
         OverrideAuthorityDiffers,
-        /// An override's DataStore is not etcd.
+        /// An override's DataStore, or the DataStore that the overrides stand beside, is not etcd.
         OverrideDriverNotEtcd,
         /// The tenant's API server cannot be reached or returned an error.
         TenantApiUnreachable,

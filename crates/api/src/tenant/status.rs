@@ -265,6 +265,23 @@ status! {
         /// Names that were set up in the DataStore; they stay in force whatever the spec says.
         #[serde(skip_serializing_if = "Option::is_none")]
         setup: Option<StorageSetupStatus>,
+        /// Size of the tenant's data in the DataStore. Empty: not measured yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<StorageUsageStatus>,
+    }
+
+    /// Size of the tenant's data in its DataStore. Small changes are written once an hour at most.
+    StorageUsageStatus {
+        /// Bytes of the data: in etcd of keys and values, in MySQL and PostgreSQL of the tables with
+        /// their indexes, in NATS of the bucket. Empty: not measured yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<i64>,
+        /// Keys in etcd and NATS; in MySQL and PostgreSQL rows of kine's table, which has a row for
+        /// every version that was not compacted yet.
+        keys: i64,
+        /// Time of the measurement that found this.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        measured_at: Option<Time>,
     }
 
     /// One resource of the tenant in a DataStore of its own.

@@ -27,6 +27,7 @@ fn a_datastore_warns_before_its_authority_ends_and_stays_ready() {
             used_by: &BTreeSet::new(),
             resolved: &resolved,
             health: &Health::Unknown,
+            probe: None,
         };
         let plan = plan(&object.unwrap(), facts, now);
         assert!(plan.status.ready);

@@ -2,7 +2,9 @@
 //! checked.
 
 pub mod expiry;
+pub mod probe;
 pub mod status;
+pub mod usage;
 
 use std::collections::BTreeMap;
 

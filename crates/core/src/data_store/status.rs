@@ -12,7 +12,10 @@ use kamaji_api::{
     labels,
 };
 
-use super::{ResolvedDataStore, StoreError};
+use super::{
+    ResolvedDataStore, StoreError,
+    probe::{self, Probe},
+};
 use crate::snapshot::StoreFault;
 
 /// Result of the last check of a datastore.
@@ -61,6 +64,8 @@ pub struct Facts<'a> {
     pub resolved: &'a Result<ResolvedDataStore, StoreError>,
     /// Result of the last check.
     pub health: &'a Health,
+    /// The last answer to a probe; `None` if there was none since the operator started.
+    pub probe: Option<&'a Probe>,
 }
 
 /// Desired status and finalizers of a `DataStore`.
@@ -78,6 +83,7 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
         used_by,
         resolved,
         health,
+        probe,
     } = facts;
     let generation = store.metadata.generation.unwrap_or_default();
     let mut status = store.status.clone().unwrap_or_default();
@@ -103,6 +109,9 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
             last_transition_time: Time(now),
         };
         condition::set(&mut status.conditions, next);
+    }
+    if let Some(probe) = probe {
+        status.probe = Some(probe::published(status.probe.as_ref(), probe));
     }
     status.ready = resolved.is_ok();
     status.used_by = used_by.iter().cloned().collect();

@@ -31,6 +31,7 @@ fn plan(
         used_by,
         resolved,
         health: &Health::Unknown,
+        probe: None,
     };
     super::plan(store, facts, now)
 }
@@ -42,6 +43,7 @@ fn checked_conditions(store: &DataStore, health: &Health) -> (DataStoreStatus, V
         used_by: &used_by,
         resolved: &resolved,
         health,
+        probe: None,
     };
     let status = super::plan(store, facts, now()).status;
     let types = [condition::DATA_STORE_AVAILABLE, condition::ACCESS_CONTROL];
@@ -134,4 +136,31 @@ fn an_unusable_store_has_the_reason_in_its_condition() {
     assert!(!status.ready);
     let valid = condition::find(&status.conditions, condition::DATA_STORE_VALID).unwrap();
     assert_eq!(valid.reason, "BasicAuthValidationFailed");
+}
+
+#[test]
+fn the_answer_to_a_probe_stays_in_the_status_when_later_probes_fail() {
+    let (used_by, resolved) = (used(), Ok(fixture::store()));
+    let probe = Probe {
+        version: "etcd 3.6.4".to_owned(),
+        latency: std::time::Duration::from_millis(3),
+        at: now(),
+    };
+    let mut facts = Facts {
+        used_by: &used_by,
+        resolved: &resolved,
+        health: &Health::Sound,
+        probe: Some(&probe),
+    };
+    let mut store = object(json!({"name": "s"}));
+    let status = super::plan(&store, facts, now()).status;
+    let found = status.probe.clone().unwrap();
+    assert_eq!(
+        (found.version.as_str(), found.latency.as_str()),
+        ("etcd 3.6.4", "5ms")
+    );
+    store.status = Some(status);
+    (facts.probe, facts.health) = (None, &Health::Unknown);
+    let kept = super::plan(&store, facts, now()).status;
+    assert_eq!(kept.probe, Some(found));
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{Plan, plan};
 use crate::{
     adoption::Child,
-    data_store::{ResolvedDataStore, StoreTls},
+    data_store::{ResolvedDataStore, StoreTls, usage::Usage},
     object::{Kind, Object},
     pki::{authority, key::KeyAlgorithm},
     rng::Seed,
@@ -75,6 +75,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
         store: Ok(store()),
         overrides: Ok(Vec::new()),
         store_fault: None,
+        usage: Usage::default(),
         secrets: BTreeMap::new(),
         service: Some(Service {
             spec: Some(ServiceSpec {

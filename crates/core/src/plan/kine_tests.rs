@@ -170,3 +170,35 @@ fn a_tenant_in_nats_has_the_credentials_of_the_datastore_and_follows_them() {
     );
     assert_ne!(template(&second), template(&first));
 }
+
+#[test]
+fn a_rotated_authority_of_the_datastore_reaches_kine_and_rolls_the_pods() {
+    for driver in [Driver::PostgreSql, Driver::MySql, Driver::Nats] {
+        let before = on(driver);
+        let first = plan(&before).unwrap();
+        let mut rotated = database(driver);
+        rotated.tls.as_mut().unwrap().ca = b"another authority".to_vec();
+        let second = then(&before, &first, rotated);
+        let certificate = data(&second, "full-datastore-certificate");
+        assert_eq!(certificate["ca.crt"], "another authority");
+        assert_ne!(template(&second)["metadata"], template(&first)["metadata"]);
+        assert_eq!(template(&second)["spec"], template(&first)["spec"]);
+    }
+}
+
+#[test]
+fn a_rotated_password_of_the_operator_changes_nothing_of_tenants_with_passwords_of_their_own() {
+    for driver in [Driver::PostgreSql, Driver::MySql] {
+        let before = on(driver);
+        let first = plan(&before).unwrap();
+        let rotated = ResolvedDataStore {
+            basic_auth: Some(("kamaji".to_owned(), "rotated".to_owned())),
+            ..database(driver)
+        };
+        let second = then(&before, &first, rotated);
+        for secret in ["full-datastore-config", "full-datastore-certificate"] {
+            assert_eq!(data(&second, secret), data(&first, secret));
+        }
+        assert_eq!(template(&second), template(&first));
+    }
+}

@@ -15,8 +15,14 @@ use kamaji_api::tenant::{
 use self::secrets::secret_status;
 use super::{builder::PlanBuilder, types::Step};
 use crate::{
-    binding, data_store::ResolvedDataStore, endpoint::Endpoint, object::Kind, render,
-    secret_role::SecretRole, tenant::Tenant, tenant_cluster,
+    binding,
+    data_store::{ResolvedDataStore, usage},
+    endpoint::Endpoint,
+    object::Kind,
+    render,
+    secret_role::SecretRole,
+    tenant::Tenant,
+    tenant_cluster,
 };
 
 /// The next status. What this reconcile could not determine stays as it was.
@@ -78,6 +84,8 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     } else {
         old.setup
     };
+    let same_store = old.data_store_name.as_ref() == Some(&store.name);
+    let usage = old.usage.filter(|_| same_store);
     let overrides = if bound {
         Some(overrides(builder))
     } else {
@@ -93,6 +101,7 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
         data_store_name: Some(store.name.clone()),
         driver: Some(store.driver.as_str().to_owned()),
         setup,
+        usage: usage::published(usage.as_ref(), builder.snapshot.usage.measured.as_ref()),
     });
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     binding::{self, Binding, Data, LiveSecret, data_stores, overrides},
-    data_store::{ResolvedDataStore, StoreTls},
+    data_store::{ResolvedDataStore, StoreTls, usage},
     pki::{authority::Authority, leaves, renew},
     secret_role::SecretRole,
 };
@@ -49,7 +49,24 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
         binding,
     };
     plan_certificate(&storage, builder)?;
+    warn_of_size(&storage.store, builder);
     Some(storage)
+}
+
+/// Warns of a tenant whose data exceeds the soft limit of its DataStore.
+fn warn_of_size(store: &ResolvedDataStore, builder: &mut PlanBuilder) {
+    let found = &builder.snapshot.usage;
+    let old = builder.tenant.status.storage.as_ref();
+    let old = old.and_then(|storage| storage.usage.as_ref());
+    let usage = usage::published(old, found.measured.as_ref());
+    let warning = usage::warning(&store.name, usage.as_ref(), found.soft_limit.as_ref());
+    if let Some(message) = warning {
+        builder.warn(Wait::new(
+            ConditionType::DataStoreReady,
+            Reason::SoftLimitExceeded,
+            message,
+        ));
+    }
 }
 
 /// The tenant's DataStore and those of single resources. `None`, with a wait, if one of them is not resolved or

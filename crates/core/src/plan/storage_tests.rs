@@ -1,17 +1,20 @@
 use kamaji_api::{
     condition::{self, Reason},
-    datastore::Driver,
+    datastore::{Driver, TenantSoftLimit},
 };
 use serde_json::json;
 
 use crate::{
     check::violations,
-    data_store::{ResolvedDataStore, StoreTls},
+    data_store::{
+        ResolvedDataStore, StoreTls,
+        usage::{Measured, Usage},
+    },
     object::Kind,
     pki::{authority, key::KeyAlgorithm},
     plan::{
         Plan, Step, deletion,
-        fixture::{NOW, after, snapshot, store},
+        fixture::{NOW, after, planned, snapshot, store},
         plan,
     },
     rng::Seed,
@@ -221,4 +224,77 @@ fn datastore_fault_is_reported_and_the_tenant_keeps_running() {
     let plan = plan(&fixture).unwrap();
     assert_eq!(reason(&plan), ("AccessControlOff", "off"));
     assert_eq!(plan.objects().count(), 17);
+}
+
+/// Snapshot of a tenant with 12 keys and 5000 bytes in its DataStore, and a soft limit of 10 keys.
+fn beyond_its_limit() -> Snapshot {
+    let mut fixture = snapshot(json!({}));
+    fixture.usage = Usage {
+        measured: Some(Measured {
+            keys: 12,
+            bytes: Some(5000),
+            at: NOW.parse().unwrap(),
+        }),
+        soft_limit: Some(TenantSoftLimit {
+            keys: Some(10),
+            bytes: None,
+        }),
+    };
+    fixture
+}
+
+#[test]
+fn a_tenant_beyond_the_soft_limit_is_warned_and_planned_like_any_other() {
+    let fixture = beyond_its_limit();
+    let warned = plan(&fixture).unwrap();
+    let (found, message) = reason(&warned);
+    assert_eq!(found, "SoftLimitExceeded");
+    assert!(message.contains("12 keys"), "{message}");
+    let conditions = &warned.status.conditions;
+    assert!(condition::is_true(conditions, "DataStoreReady"));
+    assert_eq!(warned.objects().count(), 17);
+    let mut next = after(fixture, &warned);
+    next.usage.soft_limit = None;
+    assert_eq!(reason(&plan(&next).unwrap()).0, "AsPlanned");
+}
+
+#[test]
+fn the_size_of_a_tenant_stays_in_its_status_and_is_dropped_with_the_datastore() {
+    let fixture = beyond_its_limit();
+    let first = plan(&fixture).unwrap();
+    let usage = |plan: &Plan| plan.status.storage.clone().unwrap().usage;
+    let found = usage(&first).unwrap();
+    assert_eq!((found.keys, found.bytes), (12, Some(5000)));
+    // A restarted operator has not measured yet.
+    let mut next = after(fixture, &first);
+    next.usage.measured = None;
+    let again = plan(&next).unwrap();
+    assert_eq!(usage(&again), Some(found));
+    assert_eq!(reason(&again).0, "SoftLimitExceeded");
+    next.store = Ok(another("other"));
+    assert_eq!(usage(&plan(&next).unwrap()), None);
+}
+
+#[test]
+fn a_rotated_authority_of_etcd_signs_a_new_client_certificate_and_rolls_the_pods() {
+    let fixture = snapshot(json!({}));
+    let first = plan(&fixture).unwrap();
+    let mut next = after(fixture, &first);
+    let rotated = another("rotated").tls;
+    next.store = Ok(ResolvedDataStore {
+        tls: rotated,
+        ..store()
+    });
+    let second = plan(&next).unwrap();
+    let data = |plan: &Plan| planned(plan, CERTIFICATE).body["data"].clone();
+    for key in ["ca.crt", "server.crt"] {
+        assert_ne!(data(&second)[key], data(&first)[key], "{key}");
+    }
+    let template = |plan: &Plan| {
+        let mut objects = plan.objects();
+        let deployment = objects.find(|object| object.key.kind == Kind::Deployment);
+        deployment.unwrap().body["spec"]["template"].clone()
+    };
+    assert_ne!(template(&second)["metadata"], template(&first)["metadata"]);
+    assert_eq!(template(&second)["spec"], template(&first)["spec"]);
 }

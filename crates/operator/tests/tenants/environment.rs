@@ -191,6 +191,7 @@ impl Environment {
             time_limit: Duration::from_secs(30),
             resync: Duration::from_hours(10),
             data_store_check: Duration::from_secs(4),
+            tenant_usage: Duration::from_hours(10),
             tenant_cluster_resync: Duration::from_mins(10),
             dial_cluster_ip: true,
         }

@@ -1,6 +1,6 @@
 //! DataStores of single resources.
 
-use kamaji_api::datastore::DataStore;
+use kamaji_api::{condition, datastore::DataStore};
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
@@ -61,11 +61,19 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
         (!used().await?.is_empty()).then_some(())
     })
     .await;
+    // Its deletion is accepted, and held while the override has data in it.
     let params = DeleteParams::default();
+    stores.delete("events", &params).await.unwrap();
+    wait_until("the deletion to be held", async || {
+        let conditions = stores.get("events").await.ok()?.status?.conditions;
+        let held = condition::find(&conditions, condition::DATA_STORE_ALLOWED_DELETION)?;
+        (held.reason == "DataStoreStillUsed").then_some(())
+    })
+    .await;
     tenants.delete("t", &params).await.unwrap();
     environment.wait_deleted("t").await;
-    wait_until("the events' DataStore to be free", async || {
-        used().await?.is_empty().then_some(())
+    wait_until("the events' DataStore to be gone", async || {
+        stores.get_opt("events").await.ok()?.is_none().then_some(())
     })
     .await;
 }

@@ -1,0 +1,155 @@
+//! Measurements of the tenants' data in their DataStores, each tenant on a timer of its own.
+//!
+//! Keys are counted every time, bytes every few times. Metrics have every measurement; a status changes only when a
+//! measurement is due by `kamaji_core::data_store::usage`.
+
+use std::{sync::Arc, time::Duration};
+
+use kamaji_api::tenant::StorageStatus;
+use kamaji_core::data_store::{
+    ResolvedDataStore,
+    usage::{self, Measured},
+};
+use kamaji_datastore::Tenancy;
+use kamaji_shell::{
+    ObjectKey, clock,
+    queue::{Abort, Limits, Outcome},
+};
+
+use crate::{
+    context::Context,
+    databases::{DatabaseError, SIZE_TIME_LIMIT},
+    usage_records::Share,
+};
+
+/// Tenants that are measured at the same time.
+const AT_ONCE: usize = 4;
+/// Time limit of one measurement: a count, and a size.
+const TIME_LIMIT: Duration = SIZE_TIME_LIMIT.saturating_add(Duration::from_mins(1));
+/// Longest wait for the first measurement, as a fraction of the period: a new tenant writes its first objects
+/// meanwhile.
+const FIRST: f64 = 0.1;
+/// Interval at which a long measurement looks whether the operator stops.
+const STOP: Duration = Duration::from_millis(500);
+
+/// Starts the measurements of the tenant `key` in the DataStore `store`, unless they run already.
+pub fn follow(context: &Context, key: &ObjectKey, store: &str) {
+    let share = Share {
+        tenant: key.clone(),
+        store: store.to_owned(),
+    };
+    if context.usage.start(&share) {
+        let first = context.settings.tenant_usage.mul_f64(FIRST);
+        let after = clock::jitter(first.mul_f64(0.5), first);
+        context.usage_queue.enqueue_after(share, after);
+    }
+}
+
+/// Measures tenants until the queue is closed.
+pub async fn run(context: &Arc<Context>) {
+    let limits = Limits {
+        concurrency: AT_ONCE,
+        time: TIME_LIMIT,
+    };
+    let work = |share| measure(context.clone(), share);
+    let abort = |share: &Share, what: &Abort| {
+        tracing::error!(%share, "the measurement failed: {what}");
+    };
+    context.usage_queue.clone().run(limits, work, abort).await;
+}
+
+/// Measures one share, and schedules its next measurement.
+async fn measure(context: Arc<Context>, share: Share) -> Outcome {
+    let (key, name) = (&share.tenant, &share.store);
+    let Some(tenancy) = context.databases.tenancy(key, name) else {
+        // The next reconcile that binds the tenant here starts the measurements again.
+        unmeasured(&context, &share);
+        context.usage.end(&share);
+        return Outcome::Done {
+            requeue_after: None,
+        };
+    };
+    let storage = context
+        .tenants
+        .get(key)
+        .and_then(|object| object.status.as_ref()?.storage.clone());
+    match storage.filter(|found| holds(found, name)) {
+        Some(storage) => {
+            let stopped = async {
+                while !context.usage_queue.is_closed() {
+                    tokio::time::sleep(STOP).await;
+                }
+            };
+            tokio::select! {
+                () = stopped => {}
+                () = take(&context, &share, (&storage, &tenancy)) => {}
+            }
+        }
+        None => unmeasured(&context, &share),
+    }
+    let period = context.settings.tenant_usage;
+    Outcome::Done {
+        requeue_after: Some(clock::jitter(period.mul_f64(0.75), period)),
+    }
+}
+
+/// Removes the metrics of a share that holds no data.
+fn unmeasured(context: &Context, share: &Share) {
+    let probes = &context.metrics.probes;
+    probes.unused(share.tenant(), &share.store);
+}
+
+/// True if the status says that the DataStore `name` holds data of the tenant.
+fn holds(storage: &StorageStatus, name: &str) -> bool {
+    let mut overrides = storage.overrides.iter().flatten();
+    storage.setup.is_some() && storage.data_store_name.as_deref() == Some(name)
+        || overrides.any(|item| item.data_store == name)
+}
+
+/// Measures one share and records the result; nothing is asked of a DataStore that did not pass its last check.
+async fn take(context: &Context, share: &Share, (storage, tenancy): (&StorageStatus, &Tenancy)) {
+    let name = &share.store;
+    let (Ok(store), None) = (context.stores.get(name), context.stores.fault(name)) else {
+        return;
+    };
+    match figures(context, share, (&store, tenancy)).await {
+        Ok(measured) => record(context, share, (storage, measured)),
+        Err(error) => {
+            tracing::debug!(%share, %error, "its data cannot be measured");
+        }
+    }
+}
+
+async fn figures(
+    context: &Context,
+    share: &Share,
+    (store, tenancy): (&ResolvedDataStore, &Tenancy),
+) -> Result<Measured, DatabaseError> {
+    let keys = context.databases.keys(store, tenancy).await?;
+    let bytes = if context.usage.is_size_due(share) {
+        Some(context.databases.bytes(store, tenancy).await?)
+    } else {
+        None
+    };
+    Ok(Measured {
+        keys,
+        bytes,
+        at: clock::now(),
+    })
+}
+
+/// Records a measurement: in metrics, and if it is due for the plan of the tenant.
+fn record(context: &Context, share: &Share, (storage, measured): (&StorageStatus, Measured)) {
+    let of_status = storage.data_store_name.as_ref() == Some(&share.store);
+    let due = of_status && usage::is_due(storage.usage.as_ref(), &measured);
+    if !context.usage.record(share, measured, due) {
+        // The tenant was deleted meanwhile.
+        return;
+    }
+    let figures = (measured.keys, measured.bytes);
+    let probes = &context.metrics.probes;
+    probes.used(share.tenant(), &share.store, figures);
+    if due {
+        context.tenant_queue.enqueue(share.tenant.clone());
+    }
+}
