@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
     printcolumn = r#"{"name":"Driver","type":"string","description":"Driver of the database","jsonPath":".spec.driver"}"#,
     printcolumn = r#"{"name":"Ready","type":"boolean","description":"True if all references of the spec resolve","jsonPath":".status.ready"}"#,
     printcolumn = r#"{"name":"Available","type":"string","description":"True if the database answered the last probe","jsonPath":".status.conditions[?(@.type==\"kamaji.clastix.io/DataStoreAvailable\")].status"}"#,
+    printcolumn = r#"{"name":"Tenants","type":"integer","description":"Tenants whose data is in this DataStore","jsonPath":".status.users"}"#,
     printcolumn = r#"{"name":"Server","type":"string","description":"Product and version of the server","jsonPath":".status.probe.version","priority":1}"#,
     printcolumn = r#"{"name":"Latency","type":"string","description":"Step within which a request was answered","jsonPath":".status.probe.latency","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","description":"Time since the object was created","jsonPath":".metadata.creationTimestamp"}"#
@@ -199,10 +200,13 @@ pub struct DataStoreStatus {
     pub probe: Option<ProbeStatus>,
     /// True if all references of the spec resolve; whether the database answers is a condition.
     pub ready: bool,
-    /// Tenants whose data is in this DataStore, as NAMESPACE/NAME; while there are any it is not
+    /// The first 5000 tenants whose data is in this DataStore, as NAMESPACE/NAME; while there are any it is not
     /// deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
+    /// Number of tenants whose data is in this DataStore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<i64>,
 }
 
 /// Answer of a database to a probe.

@@ -24,6 +24,7 @@ use crate::{
     databases::DatastoreClients, expiry_metrics::Measured, handover::known::Handover,
     settings::Settings, tenant_cache::TenantCache,
     usage_records::{Share, UsageRecords},
+    usage_turns::Turns,
 };
 use kamaji_shell::{
     apply::Writer,
@@ -82,6 +83,8 @@ pub struct Context {
     pub usage_queue: Queue<Share>,
     /// Sizes of the tenants' data.
     pub usage: UsageRecords,
+    /// Turns of measurements at each DataStore.
+    pub usage_turns: Turns,
     /// Uid of the management cluster, once this replica leads.
     pub cluster: OnceLock<String>,
     /// True once the API server serves TLSRoute v1.

@@ -25,9 +25,8 @@ use kamaji_shell::{ObjectKey, clock, lock::lock, watch::Objects};
 const AT_ONCE: usize = 16;
 /// Time limit of one whole operation at a DataStore, waiting for its turn included.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-
 /// Time limit of reading the size of one tenant: etcd's keys are read at a bounded rate.
-pub const SIZE_TIME_LIMIT: Duration = Duration::from_mins(20);
+pub const SIZE_TIME_LIMIT: Duration = Duration::from_mins(40);
 
 /// Clients of every DataStore, and the bindings that were ensured with them.
 pub struct DatastoreClients {
@@ -249,6 +248,11 @@ impl DatastoreClients {
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().retain(|(tenant, _), _| tenant != key);
         self.claims.forget(key);
+    }
+
+    /// Closes the client of the DataStore `name`, which does not exist any more.
+    pub async fn close(&self, name: &str) {
+        self.open.lock().await.remove(name);
     }
 
     async fn open(&self, store: &ResolvedDataStore) -> Result<Arc<Open>, DatabaseError> {

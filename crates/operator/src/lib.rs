@@ -20,6 +20,7 @@ mod tenant_cache;
 mod tenant_cluster;
 mod usage;
 mod usage_records;
+mod usage_turns;
 pub mod webhook;
 
 use std::{sync::Arc, time::Duration};
@@ -152,6 +153,7 @@ async fn context(
             .measured(metrics.queue("datastoreusage"))
             .watched("sizes of tenants' data", &watchdog),
         usage: usage_records::UsageRecords::default(),
+        usage_turns: usage_turns::Turns::default(),
         watchdog,
         metrics,
         gateway_api,

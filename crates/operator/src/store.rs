@@ -18,7 +18,10 @@ use kamaji_api::{
     tenant::TenantControlPlane,
 };
 use kamaji_core::{
-    data_store::{self, Secrets, status::Facts},
+    data_store::{
+        self, Secrets,
+        status::{Facts, MOST_USERS},
+    },
     snapshot::StoreWait,
 };
 use kube::{Api, api::ApiResource};
@@ -89,14 +92,7 @@ pub async fn reconcile(
         };
     }
     let Some(object) = context.data_stores.get(&name) else {
-        if let Ok(store) = context.stores.get(&name) {
-            context.metrics.forget_store(&name, store.driver.as_str());
-            context.metrics.probes.forget(&name);
-            context.metrics.expiries.forget(&name);
-        }
-        if context.stores.remove(&name) {
-            enqueue_users(&context, &name);
-        }
+        forget(&context, &name).await;
         return Outcome::Done {
             requeue_after: None,
         };
@@ -116,6 +112,19 @@ pub async fn reconcile(
             Outcome::Retry
         }
     }
+}
+
+/// Forgets the DataStore `name`, which does not exist any more: its client, its state and its metrics.
+async fn forget(context: &Context, name: &str) {
+    if let Ok(store) = context.stores.get(name) {
+        context.metrics.forget_store(name, store.driver.as_str());
+    }
+    context.databases.close(name).await;
+    if context.stores.remove(name) {
+        enqueue_users(context, name);
+    }
+    context.metrics.probes.forget(name);
+    context.metrics.expiries.forget(name);
 }
 
 /// Delay until the next reconcile without any event: the resync period, or less if one of the certificates
@@ -337,8 +346,11 @@ fn uses(context: &Context, tenant: &TenantControlPlane, name: &str) -> bool {
 /// Enqueues the DataStores whose `status.usedBy` names the tenant `key`, after its deletion.
 pub fn enqueue_former_stores(context: &Context, key: &str) {
     for (name, store) in context.data_stores.all() {
-        let status = store.status.as_ref();
-        if status.is_some_and(|status| status.used_by.iter().any(|user| user == key)) {
+        let Some(status) = &store.status else {
+            continue;
+        };
+        let complete = status.used_by.len() < MOST_USERS;
+        if !complete || status.used_by.iter().any(|user| user == key) {
             context.store_queue.enqueue_after(name, USERS_DELAY);
         }
     }

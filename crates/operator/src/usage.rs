@@ -22,8 +22,10 @@ use crate::{
     usage_records::Share,
 };
 
-/// Tenants that are measured at the same time.
-const AT_ONCE: usize = 4;
+/// Tenants that are measured at the same time; at one DataStore only as many as it has [`Turns`](crate::usage_turns).
+const AT_ONCE: usize = 32;
+/// Longest delay of a measurement that finds its DataStore busy.
+const BUSY: Duration = Duration::from_secs(20);
 /// Time limit of one measurement: a count, and a size.
 const TIME_LIMIT: Duration = SIZE_TIME_LIMIT.saturating_add(Duration::from_mins(1));
 /// Longest wait for the first measurement, as a fraction of the period: a new tenant writes its first objects
@@ -63,10 +65,14 @@ async fn measure(context: Arc<Context>, share: Share) -> Outcome {
     let (key, name) = (&share.tenant, &share.store);
     let Some(tenancy) = context.databases.tenancy(key, name) else {
         // The next reconcile that binds the tenant here starts the measurements again.
-        unmeasured(&context, &share);
-        context.usage.end(&share);
+        context.usage.end(&share, &context.metrics.probes);
         return Outcome::Done {
             requeue_after: None,
+        };
+    };
+    let Some(_turn) = context.usage_turns.take(name) else {
+        return Outcome::Done {
+            requeue_after: Some(clock::jitter(BUSY.mul_f64(0.25), BUSY)),
         };
     };
     let storage = context
@@ -85,18 +91,12 @@ async fn measure(context: Arc<Context>, share: Share) -> Outcome {
                 () = take(&context, &share, (&storage, &tenancy)) => {}
             }
         }
-        None => unmeasured(&context, &share),
+        None => context.usage.clear(&share, &context.metrics.probes),
     }
     let period = context.settings.tenant_usage;
     Outcome::Done {
         requeue_after: Some(clock::jitter(period.mul_f64(0.75), period)),
     }
-}
-
-/// Removes the metrics of a share that holds no data.
-fn unmeasured(context: &Context, share: &Share) {
-    let probes = &context.metrics.probes;
-    probes.unused(share.tenant(), &share.store);
 }
 
 /// True if the status says that the DataStore `name` holds data of the tenant.
@@ -142,14 +142,9 @@ async fn figures(
 fn record(context: &Context, share: &Share, (storage, measured): (&StorageStatus, Measured)) {
     let of_status = storage.data_store_name.as_ref() == Some(&share.store);
     let due = of_status && usage::is_due(storage.usage.as_ref(), &measured);
-    if !context.usage.record(share, measured, due) {
-        // The tenant was deleted meanwhile.
-        return;
-    }
-    let figures = (measured.keys, measured.bytes);
     let probes = &context.metrics.probes;
-    probes.used(share.tenant(), &share.store, figures);
-    if due {
+    let kept = context.usage.record(share, (measured, due), probes);
+    if kept && due {
         context.tenant_queue.enqueue(share.tenant.clone());
     }
 }

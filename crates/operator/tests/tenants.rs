@@ -47,12 +47,16 @@ mod orphan;
 mod overrides;
 #[path = "tenants/ownership.rs"]
 mod ownership;
+#[path = "tenants/probes.rs"]
+mod probes;
 #[path = "tenants/process.rs"]
 mod process;
 #[path = "tenants/rights.rs"]
 mod rights;
 #[path = "tenants/rollout.rs"]
 mod rollout;
+#[path = "tenants/rotation.rs"]
+mod rotation;
 #[path = "tenants/tenant_cluster.rs"]
 mod tenant_cluster;
 #[path = "tenants/unreadable.rs"]

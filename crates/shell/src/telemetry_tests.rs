@@ -120,12 +120,12 @@ fn the_first_expiry_of_each_purpose_is_published_until_its_owner_is_forgotten() 
 
 #[test]
 fn gauges_of_datastores_and_of_tenants_in_them_come_and_go() {
-    let metrics = Metrics::default();
+    let (metrics, tenant) = (Metrics::default(), ObjectKey::new("ns", "t"));
     metrics
         .probes
         .probed("pg", true, Some(std::time::Duration::from_millis(250)));
-    metrics.probes.used(("ns", "t"), "pg", (17, Some(4096)));
-    metrics.probes.used(("ns", "t"), "pg", (18, None));
+    metrics.probes.used(&tenant, "pg", (17, Some(4096)));
+    metrics.probes.used(&tenant, "pg", (18, None));
     let text = metrics.text();
     for line in [
         r#"kamaji_datastore_up{datastore_name="pg"} 1"#,
@@ -136,7 +136,7 @@ fn gauges_of_datastores_and_of_tenants_in_them_come_and_go() {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
     metrics.probes.forget("pg");
-    metrics.probes.unused(("ns", "t"), "pg");
+    metrics.probes.unused(&tenant, "pg");
     let text = metrics.text();
     assert!(!text.contains("\"pg\""), "{text}");
 }

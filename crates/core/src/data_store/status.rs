@@ -18,6 +18,9 @@ use super::{
 };
 use crate::snapshot::StoreFault;
 
+/// Most tenants that a status names: with the longest names they take 650 kB, and an object of Kubernetes has 1.5 MB.
+pub const MOST_USERS: usize = 5_000;
+
 /// Result of the last check of a datastore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Health {
@@ -114,7 +117,8 @@ pub fn plan(store: &DataStore, facts: Facts, now: Timestamp) -> StorePlan {
         status.probe = Some(probe::published(status.probe.as_ref(), probe));
     }
     status.ready = resolved.is_ok();
-    status.used_by = used_by.iter().cloned().collect();
+    status.used_by = used_by.iter().take(MOST_USERS).cloned().collect();
+    status.users = i64::try_from(used_by.len()).ok();
     status.observed_generation = Some(generation);
     StorePlan {
         finalizers: finalizers(store, deleting && used_by.is_empty()),

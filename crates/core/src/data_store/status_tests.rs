@@ -164,3 +164,32 @@ fn the_answer_to_a_probe_stays_in_the_status_when_later_probes_fail() {
     let kept = super::plan(&store, facts, now()).status;
     assert_eq!(kept.probe, Some(found));
 }
+
+#[test]
+fn a_store_with_more_tenants_than_a_status_can_name_counts_all_and_is_held_by_each() {
+    let tenants = |count: usize| -> BTreeSet<String> {
+        let longest = "x".repeat(63);
+        (0..count).map(|n| format!("{longest}/{n:063}")).collect()
+    };
+    let store = object(
+        json!({"name": "s", "finalizers": [labels::DATASTORE_FINALIZER],
+        "deletionTimestamp": fixture::NOW}),
+    );
+    let plan = plan(&store, &tenants(12_000), &Ok(fixture::store()), now());
+    assert_eq!(plan.finalizers, None);
+    assert_eq!(plan.status.users, Some(12_000));
+    let size = serde_json::to_string(&plan.status).unwrap().len();
+    assert!(size < 1 << 20, "{size} bytes");
+    // A tenant that is not named changes the count alone.
+    let mut next = store.clone();
+    next.status = Some(plan.status);
+    let facts = Facts {
+        used_by: &tenants(12_001),
+        resolved: &Ok(fixture::store()),
+        health: &Health::Unknown,
+        probe: None,
+    };
+    let later = super::plan(&next, facts, now()).status;
+    assert_eq!(later.users, Some(12_001));
+    assert_eq!(later.used_by, next.status.unwrap().used_by);
+}

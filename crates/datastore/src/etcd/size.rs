@@ -15,7 +15,7 @@ const MOST: i64 = 64;
 /// Bytes that a page shall have.
 const PAGE: u64 = 256 << 10;
 /// Bytes that are read per second, at most.
-const RATE: u64 = 8 << 20;
+const RATE: u64 = 4 << 20;
 /// Least pause between two pages.
 const PAUSE: Duration = Duration::from_millis(20);
 /// gRPC's code for an answer that is larger than the client takes, which is 4 MiB.

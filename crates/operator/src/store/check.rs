@@ -13,13 +13,13 @@ use kamaji_shell::{
     queue::{Abort, Limits, Outcome},
 };
 
-use super::enqueue_users;
+use super::{enqueue_users, forget};
 use crate::context::Context;
 
 /// DataStores that are probed at the same time.
-const AT_ONCE: usize = 4;
-/// Time limit of one probe.
-const TIME_LIMIT: Duration = Duration::from_mins(1);
+const AT_ONCE: usize = 32;
+/// Time limit of one probe: two checks and the request for the version, of 20 s each.
+const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// Delay before a failed check of a healthy DataStore is repeated; only the second failure counts.
 const RECHECK_DELAY: Duration = Duration::from_secs(2);
 /// Delay after the first failed check; it doubles with every further one, up to the period of checks.
@@ -41,9 +41,9 @@ pub async fn run(context: &Arc<Context>) {
 /// Checks that the DataStore `name` answers and enforces access control, and schedules the next check.
 async fn check(context: Arc<Context>, name: String) -> Outcome {
     let Ok(store) = context.stores.get(&name) else {
-        return Outcome::Done {
-            requeue_after: None,
-        };
+        // It is probed again once its references resolve.
+        context.metrics.probes.probed(&name, false, None);
+        return done(&context, &name, None).await;
     };
     let mut health = probe(&context, &store).await;
     // A single lost answer does not change the health.
@@ -69,8 +69,20 @@ async fn check(context: Arc<Context>, name: String) -> Outcome {
     }
     let failures = context.stores.count_failures(&name, !healthy);
     let next = pause(failures, context.settings.data_store_check);
+    done(&context, &name, Some(next)).await
+}
+
+/// Outcome of a check that is repeated after `next`. Of a DataStore that was deleted meanwhile nothing is kept.
+async fn done(context: &Context, name: &str, next: Option<Duration>) -> Outcome {
+    let known = &context.data_stores;
+    let key = name.to_owned();
+    let exists = known.get(&key).is_some() || known.unreadable(&key).is_some();
+    if !exists {
+        forget(context, name).await;
+    }
+    let next = next.filter(|_| exists);
     Outcome::Done {
-        requeue_after: Some(clock::jitter(next.mul_f64(0.75), next)),
+        requeue_after: next.map(|next| clock::jitter(next.mul_f64(0.75), next)),
     }
 }
 

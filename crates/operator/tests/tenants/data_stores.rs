@@ -6,18 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Event};
+use k8s_openapi::api::core::v1::Event;
 use kamaji_api::{condition, datastore::DataStore};
 use kamaji_e2e::pki::Authority;
-use kamaji_operator::settings::Settings;
-use kube::{
-    Api, Client, ResourceExt,
-    api::{ApiResource, ListParams, Patch, PatchParams},
-    client::Body,
-    core::Status,
-};
+use kube::{Api, Client, api::ListParams, client::Body, core::Status};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch as channel;
 
 use crate::environment::{Environment, NAMESPACE, wait_until};
@@ -296,127 +290,8 @@ async fn the_condition_of_the_datastore_is_updated_while_another_write_fails() {
     );
 }
 
-/// Data of the Secret with a tenant's certificates for its DataStore, and the annotations of its pods.
-async fn mounted(environment: &Environment, tenant: &str) -> Option<(String, Value)> {
-    let name = format!("{tenant}-datastore-certificate");
-    let authorities = environment.secret(&name).await?.data?.remove("ca.crt")?;
-    let resource = ApiResource::erase::<Deployment>(&());
-    let deployment = environment.owned(&resource, tenant).await.pop()?;
-    let annotations = deployment.data["spec"]["template"]["metadata"]["annotations"].clone();
-    Some((String::from_utf8(authorities.0).ok()?, annotations))
-}
-
-/// The authority is replaced by a bundle of the old one and a new one, as in a rotation that interrupts nobody.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replaced_authority_reaches_every_tenant_of_its_data_store_and_rolls_their_pods() {
-    let environment = Environment::new().await;
-    let mut material = valid_material(&environment);
-    apply_secret(&environment, "own", &material).await;
-    data_store_with_secret(&environment, "own").await;
-    let _operator = environment.operator();
-    let of_events = json!([{"resource": "/events", "dataStore": "own"}]);
-    let tenants = [
-        ("one", json!({"dataStore": "own"})),
-        ("two", json!({"dataStore": "own"})),
-        ("events", json!({"dataStoreOverrides": of_events})),
-        ("neighbour", json!({})),
-    ];
-    for (name, spec) in &tenants {
-        environment.tenant(name, spec.clone()).await;
-    }
-    let mut before = BTreeMap::new();
-    for (name, _) in &tenants {
-        environment.wait_for_objects(name).await;
-        before.insert(*name, mounted(&environment, name).await.unwrap());
-    }
-    let next = Authority::new("next").unwrap().pair().cert.clone();
-    let old = material.remove("ca.crt").unwrap();
-    material.insert("ca.crt", format!("{old}{next}"));
-    apply_secret(&environment, "own", &material).await;
-    for name in ["one", "two", "events"] {
-        let (authorities, annotations) = wait_until(name, async || {
-            let now = mounted(&environment, name).await?;
-            (now.1 != before[name].1).then_some(now)
-        })
-        .await;
-        assert!(authorities.contains(next.trim()), "{name}: {authorities}");
-        assert_ne!(annotations, before[name].1, "{name}");
-    }
-    let neighbour = mounted(&environment, "neighbour").await;
-    assert_eq!(neighbour.as_ref(), before.get("neighbour"));
-}
-
-/// Patches the soft limit for keys of the DataStore `default`.
-async fn limit_keys(stores: &Api<DataStore>, keys: u64) {
-    let patch = json!({"spec": {"tenantSoftLimit": {"keys": keys}}});
-    stores
-        .patch("default", &PatchParams::default(), &Patch::Merge(patch))
-        .await
-        .unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn version_and_sizes_are_reported_and_a_soft_limit_warns_without_a_write_at_rest() {
-    let environment = Environment::new().await;
-    let stores: Api<DataStore> = Api::all(environment.client.clone());
-    let _operator = environment.run(Settings {
-        tenant_usage: Duration::from_secs(2),
-        ..Environment::settings()
-    });
-    environment
-        .tenant(
-            "t",
-            json!({"dataStoreSchema": "t", "dataStoreUsername": "t"}),
-        )
-        .await;
-    environment.wait_for_objects("t").await;
-    let probe = wait_until("the answer to a probe", async || {
-        stores.get("default").await.ok()?.status?.probe
-    })
-    .await;
-    assert!(probe.version.starts_with("etcd 3."), "{probe:?}");
-    let usage = async || {
-        let tenant = environment.tenants().get("t").await.ok()?;
-        tenant.status?.storage?.usage
-    };
-    let empty = wait_until("a size", async || usage().await).await;
-    assert_eq!((empty.keys, empty.bytes), (0, Some(0)));
-    let mut client = environment.etcd_client().await;
-    for n in 0..20 {
-        let key = format!("/t/registry/configmaps/{n:02}");
-        client.put(key, vec![b'x'; 1000], None).await.unwrap();
-    }
-    wait_until("the new keys and their size", async || {
-        let usage = usage().await?;
-        (usage.keys == 20 && usage.bytes? == 20 * (1000 + 25)).then_some(())
-    })
-    .await;
-    limit_keys(&stores, 19).await;
-    let message = environment
-        .wait_for_condition("t", "DataStoreReady", "SoftLimitExceeded")
-        .await;
-    assert!(
-        message.contains("20 keys, more than the soft limit of 19"),
-        "{message}"
-    );
-    wait_for_event(&environment, "t", "SoftLimitExceeded").await;
-    let versions = async || {
-        let tenant = environment.tenants().get("t").await.unwrap();
-        let store = stores.get("default").await.unwrap();
-        (tenant.resource_version(), store.resource_version())
-    };
-    let before = versions().await;
-    // Several probes and counts later, a size included.
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    assert_eq!(versions().await, before);
-    limit_keys(&stores, 20).await;
-    environment
-        .wait_for_condition("t", "DataStoreReady", "AsPlanned")
-        .await;
-}
-
 /// Waits until a tenant has an event with `reason`.
-async fn wait_for_event(environment: &Environment, tenant: &str, reason: &str) {
+pub async fn wait_for_event(environment: &Environment, tenant: &str, reason: &str) {
     let events: Api<Event> = Api::namespaced(environment.client.clone(), NAMESPACE);
     wait_until(&format!("an event of {tenant}"), async || {
         let fields = format!("involvedObject.name={tenant},reason={reason}");

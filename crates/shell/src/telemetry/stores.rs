@@ -13,6 +13,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::ObjectKey;
+
 /// Labels of a DataStore.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Store {
@@ -94,9 +96,8 @@ impl StoreMetrics {
         self.probed.remove(&store);
     }
 
-    /// Sets keys and bytes of the tenant `(namespace, name)` in the DataStore `store`; bytes that were not measured
-    /// stay as they are.
-    pub fn used(&self, tenant: (&str, &str), store: &str, (keys, bytes): (u64, Option<u64>)) {
+    /// Sets keys and bytes of a tenant in the DataStore `store`; bytes that were not measured stay as they are.
+    pub fn used(&self, tenant: &ObjectKey, store: &str, (keys, bytes): (u64, Option<u64>)) {
         let share = share(tenant, store);
         self.keys.get_or_create(&share).set(keys);
         if let Some(bytes) = bytes {
@@ -105,17 +106,17 @@ impl StoreMetrics {
     }
 
     /// Removes the gauges of a tenant that has no data in the DataStore `store` any more.
-    pub fn unused(&self, tenant: (&str, &str), store: &str) {
+    pub fn unused(&self, tenant: &ObjectKey, store: &str) {
         let share = share(tenant, store);
         self.keys.remove(&share);
         self.bytes.remove(&share);
     }
 }
 
-fn share((namespace, name): (&str, &str), store: &str) -> Share {
+fn share(tenant: &ObjectKey, store: &str) -> Share {
     Share {
-        tcp_namespace: namespace.to_owned(),
-        tcp_name: name.to_owned(),
+        tcp_namespace: tenant.namespace.clone(),
+        tcp_name: tenant.name.clone(),
         datastore_name: store.to_owned(),
     }
 }
