@@ -54,7 +54,8 @@ check: ## Format, lints, docs, circles of imports and the dependency policy.
 crds: ## Write the CustomResourceDefinitions to config/crd.
 	cargo run -q -p kamaji-api --example crds -- config/crd
 
-soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS.
+soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants.
+	KAMAJI_SOAK=1 cargo test -p kamaji-datastore come_and_go -- --nocapture
 	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
 	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in'
 

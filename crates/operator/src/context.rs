@@ -21,8 +21,11 @@ use kamaji_shell::{ObjectKey, lock::lock};
 use kube::Client;
 
 use crate::{
-    databases::DatastoreClients, expiry_metrics::Measured, handover::known::Handover,
-    settings::Settings, tenant_cache::TenantCache,
+    databases::DatastoreClients,
+    expiry_metrics::Measured,
+    handover::known::Handover,
+    settings::Settings,
+    tenant_cache::TenantCache,
     usage_records::{Share, UsageRecords},
     usage_turns::Turns,
 };

@@ -5,6 +5,9 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "../kit/connections.rs"]
+mod connections;
+mod cycles;
 mod ensure;
 mod failures;
 mod isolation;
@@ -22,6 +25,8 @@ mod relay;
 mod remove;
 mod server;
 mod size;
+#[path = "../kit/soak.rs"]
+mod soak;
 #[path = "../kit/tools.rs"]
 mod tools;
 

@@ -10,6 +10,8 @@ mod cycles;
 mod disk;
 mod ensure;
 mod failures;
+#[path = "../kit/files.rs"]
+mod files;
 #[path = "../kit/kine.rs"]
 mod kit_kine;
 mod names;
@@ -25,6 +27,8 @@ mod process;
 mod relay;
 mod remove;
 mod server;
+#[path = "../kit/soak.rs"]
+mod soak;
 #[path = "../kit/stranger.rs"]
 mod stranger;
 mod tls;

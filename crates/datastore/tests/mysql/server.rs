@@ -1,6 +1,5 @@
 //! A real MariaDB for one test, which ends with the value.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -165,9 +164,9 @@ impl Server {
         self.files.path().join("data").join(database)
     }
 
-    /// Size of the server's files in bytes.
-    pub fn size(&self) -> u64 {
-        size(&self.files.path().join("data"))
+    /// Folder of all databases.
+    pub fn data(&self) -> PathBuf {
+        self.files.path().join("data")
     }
 }
 
@@ -235,20 +234,6 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
-}
-
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).unwrap();
-    entries
-        .map(|entry| {
-            let about = entry.as_ref().unwrap().metadata().unwrap();
-            if about.is_dir() {
-                size(&entry.unwrap().path())
-            } else {
-                about.size()
-            }
-        })
-        .sum()
 }
 
 fn binary(name: &str) -> PathBuf {

@@ -7,7 +7,12 @@
 
 mod access;
 mod bucket;
+#[path = "../kit/connections.rs"]
+mod connections;
+mod cycles;
 mod failures;
+#[path = "../kit/files.rs"]
+mod files;
 #[path = "../kit/owner.rs"]
 mod owner;
 mod owners;
@@ -19,6 +24,8 @@ mod reconnection;
 #[path = "../kit/relay.rs"]
 mod relay;
 mod server;
+#[path = "../kit/soak.rs"]
+mod soak;
 #[path = "../kit/tools.rs"]
 mod tools;
 

@@ -1,6 +1,6 @@
 //! A real nats-server for one test, which ends with the value.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use async_nats::jetstream::{self, Context};
@@ -147,6 +147,11 @@ impl Server {
         );
         let address = format!("127.0.0.1:{}", self.port);
         jetstream::new(options.connect(address).await.unwrap())
+    }
+
+    /// Folder of the server's files.
+    pub fn folder(&self) -> PathBuf {
+        self.files.path().join("store")
     }
 
     /// Buckets with their settings, owner records and keys, a line each.

@@ -11,6 +11,8 @@ mod disk;
 mod ensure;
 mod failures;
 mod fence;
+#[path = "../kit/files.rs"]
+mod files;
 mod kine;
 #[path = "../kit/kine.rs"]
 mod kit_kine;
@@ -27,6 +29,8 @@ mod quoting;
 mod remove;
 mod server;
 mod servers;
+#[path = "../kit/soak.rs"]
+mod soak;
 #[path = "../kit/stranger.rs"]
 mod stranger;
 mod tls;

@@ -140,6 +140,11 @@ impl Server {
         }
     }
 
+    /// Folder of all databases.
+    pub fn data(&self) -> PathBuf {
+        self.files.path().join("data")
+    }
+
     /// A bare session without TLS.
     pub async fn log_in(
         &self,
