@@ -21,7 +21,7 @@ use crate::{
     fingerprint::{self, Fingerprint},
     handover, observe, orphan,
     report::{self, Target},
-    store, tenant_cluster,
+    store, tenant_cluster, usage,
 };
 use kamaji_shell::{ObjectKey, clock, heavy, index::Answer, queue::Outcome};
 
@@ -105,6 +105,9 @@ fn unchanged(
     let left = handover::accept(context, key, object, fingerprint)?;
     tenant_cluster::schedule(context, key, object);
     enqueue_stores(context, object);
+    for store in observe::store_names(context, object) {
+        usage::follow_inherited(context, key, &store);
+    }
     Some(left)
 }
 
@@ -380,6 +383,6 @@ async fn bind(
         return Err(Failure::shared(store, binding, &other));
     }
     context.databases.ensure(key, store, binding).await?;
-    crate::usage::follow(context, key, &store.name);
+    usage::follow(context, key, &store.name);
     Ok(())
 }

@@ -77,6 +77,11 @@ impl TenantCache {
         lock(&self.completed).insert(key.clone(), completed);
     }
 
+    /// Has `key` planned at its next reconcile, whatever its fingerprint. True if a reconcile was complete.
+    pub fn forget_completed(&self, key: &ObjectKey) -> bool {
+        lock(&self.completed).remove(key).is_some()
+    }
+
     /// True if this process has completed a reconcile of `key`.
     pub fn is_completed(&self, key: &ObjectKey) -> bool {
         lock(&self.completed).contains_key(key)

@@ -36,13 +36,27 @@ const STOP: Duration = Duration::from_millis(500);
 
 /// Starts the measurements of the tenant `key` in the DataStore `store`, unless they run already.
 pub fn follow(context: &Context, key: &ObjectKey, store: &str) {
+    let first = context.settings.tenant_usage.mul_f64(FIRST);
+    start(
+        context,
+        (key, store),
+        clock::jitter(first.mul_f64(0.5), first),
+    );
+}
+
+/// Starts the measurements of a tenant that the former process left as planned, spread over a period: the first finds
+/// it not bound by this process, and has it reconciled.
+pub fn follow_inherited(context: &Context, key: &ObjectKey, store: &str) {
+    let after = clock::jitter(Duration::ZERO, context.settings.tenant_usage);
+    start(context, (key, store), after);
+}
+
+fn start(context: &Context, (key, store): (&ObjectKey, &str), after: Duration) {
     let share = Share {
         tenant: key.clone(),
         store: store.to_owned(),
     };
     if context.usage.start(&share) {
-        let first = context.settings.tenant_usage.mul_f64(FIRST);
-        let after = clock::jitter(first.mul_f64(0.5), first);
         context.usage_queue.enqueue_after(share, after);
     }
 }
@@ -66,6 +80,9 @@ async fn measure(context: Arc<Context>, share: Share) -> Outcome {
     let Some(tenancy) = context.databases.tenancy(key, name) else {
         // The next reconcile that binds the tenant here starts the measurements again.
         context.usage.end(&share, &context.metrics.probes);
+        if context.tenant_cache.forget_completed(key) {
+            context.tenant_queue.enqueue(key.clone());
+        }
         return Outcome::Done {
             requeue_after: None,
         };

@@ -101,6 +101,32 @@ async fn a_killed_operator_leaves_no_handover_and_one_of_another_type_is_left_al
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_a_tenant_that_was_handed_over_is_measured_by_the_next_process() {
+    let environment = Environment::new().await;
+    let operator = environment.stoppable();
+    environment
+        .tenant("kept", json!({"dataStoreSchema": "kept"}))
+        .await;
+    environment.wait_for_objects("kept").await;
+    environment.assert_quiescent(3).await;
+    operator.stop().await;
+    assert!(handover(&environment).await.is_some());
+    let mut client = environment.etcd_client().await;
+    let key = "/kept/registry/configmaps/one";
+    client.put(key, "x", None).await.unwrap();
+    let _operator = environment.run(Settings {
+        tenant_usage: Duration::from_secs(4),
+        ..Environment::settings()
+    });
+    wait_until("the size of the tenant that was handed over", async || {
+        let tenant = environment.tenants().get("kept").await.ok()?;
+        let usage = tenant.status?.storage?.usage?;
+        (usage.keys == 1).then_some(())
+    })
+    .await;
+}
+
 /// Secrets of the operator's namespace.
 fn secrets(environment: &Environment) -> Api<Secret> {
     Api::namespaced(environment.client.clone(), "kamaji-system")
