@@ -1,7 +1,7 @@
 # Calls, no logic: each line can be typed by hand. `make help` lists the targets.
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
-	containernetworking-plugins iproute2 curl procps python3 postgresql mariadb-server
+	containernetworking-plugins iproute2 curl procps python3 postgresql mariadb-server prometheus
 SCENARIOS := cargo test -p kamaji-e2e --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ deps: ## Install what building and the testbed need (Debian and Ubuntu, root).
 	@command -v cargo >/dev/null || { echo 'no cargo here; install Rust from https://rustup.rs'; exit 1; }
 	@dpkg -s $(PACKAGES) >/dev/null 2>&1 || \
 		{ apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES) && \
-		{ systemctl disable -q --now mariadb 2>/dev/null || true; }; } # tests start servers of their own
+		{ systemctl disable -q --now mariadb prometheus 2>/dev/null || true; }; } # tests start servers of their own
 
 build: ## Build the kamaji binary.
 	cargo build --release --bin kamaji

@@ -239,9 +239,9 @@ fn listeners(context: &Arc<Context>, ready: Ready, drain: Option<&Drain>, tasks:
         tasks.spawn(async move { Ok(serve::metrics(address, metrics, secure).await?) });
     }
     if let (Some(address), Some(drain)) = (serves, drain) {
-        let router = drain.wrap(webhook::router(Arc::new(webhook::facts::WatchedKnowledge(
-            context.clone(),
-        ))));
+        let knowledge = Arc::new(webhook::facts::WatchedKnowledge(context.clone()));
+        let webhooks = &context.metrics.webhooks;
+        let router = drain.wrap(webhooks.wrap(webhook::router(knowledge)));
         let served = certificates.clone();
         tasks.spawn(async move { Ok(serve::tls(address, router, listen::REVIEWS, served).await?) });
     }

@@ -41,6 +41,8 @@ mod killed;
 mod leadership;
 #[path = "tenants/memory.rs"]
 mod memory;
+#[path = "tenants/monitoring.rs"]
+mod monitoring;
 #[path = "tenants/orphan.rs"]
 mod orphan;
 #[path = "tenants/overrides.rs"]

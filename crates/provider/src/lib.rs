@@ -145,7 +145,7 @@ fn listeners(context: &Arc<Context>, drain: Option<&Drain>, tasks: &mut Tasks) {
     }
     if let (Some(address), Some(drain)) = (serves, drain) {
         let served = certificates.clone();
-        let router = drain.wrap(conversion::router());
+        let router = drain.wrap(context.metrics.webhooks.wrap(conversion::router()));
         tasks.spawn(
             async move { Ok(serve::tls(address, router, listen::CONVERSIONS, served).await?) },
         );

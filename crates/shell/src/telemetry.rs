@@ -12,19 +12,22 @@ use crate::{ObjectKey, clock, lease::Gauges};
 mod expiry;
 mod histogram;
 mod labels;
+mod process;
 mod queues;
 mod stores;
+mod webhooks;
 
 pub use expiry::Expiries;
 use histogram::seconds;
 pub use labels::{
     Build, CertificateLabels, ControllerLabels, HandlerLabels, LeaseLabels, QueueLabels,
     ReadyLabels, ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo,
-    TenantStatus,
+    TenantStatus, WebhookAnswerLabels, WebhookLabels,
 };
 pub use queues::QueueMetrics;
 use queues::Queues;
 pub use stores::StoreMetrics;
+pub use webhooks::Webhooks;
 
 /// Numbers of a tenant's certificates in one kind of Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct Metrics {
     registry: Arc<Registry>,
     /// Counters of requests to API servers.
     pub counters: Counters,
+    /// Requests to webhooks, `controller_runtime_webhook_*`.
+    pub webhooks: Webhooks,
     reconciles: Family<ReconcileLabels, Counter>,
     errors: Family<ControllerLabels, Counter>,
     times: Family<ControllerLabels, Histogram>,
@@ -90,6 +95,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Arc::default(),
             counters: Counters::default(),
+            webhooks: Webhooks::default(),
             reconciles: Family::default(),
             errors: Family::default(),
             times: Family::new_with_constructor(seconds),
@@ -160,6 +166,8 @@ impl Metrics {
             self.times.clone(),
         );
         self.queues.register(&mut all);
+        self.webhooks.register(&mut all);
+        all.register_collector(Box::new(process::Process));
         all.register(
             "leader_election_master_status",
             "1 at the replica that holds the lease",

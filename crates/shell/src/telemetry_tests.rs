@@ -1,3 +1,5 @@
+use tower::ServiceExt;
+
 use super::*;
 
 fn value(metrics: &Metrics, series: &str) -> Option<String> {
@@ -139,4 +141,38 @@ fn gauges_of_datastores_and_of_tenants_in_them_come_and_go() {
     metrics.probes.unused(&tenant, "pg");
     let text = metrics.text();
     assert!(!text.contains("\"pg\""), "{text}");
+}
+
+#[tokio::test]
+async fn requests_to_webhooks_are_counted_by_path_and_unknown_paths_share_one_series() {
+    let metrics = Metrics::default();
+    let router = axum::Router::new().route("/validate", axum::routing::post(|| async { "ok" }));
+    let router = metrics.webhooks.wrap(router);
+    for path in ["/validate", "/validate", "/made-up-1", "/made-up-2"] {
+        let request = http::Request::post(path).body(axum::body::Body::empty());
+        let answer = router.clone().oneshot(request.unwrap()).await;
+        answer.unwrap();
+    }
+    let count = |labels: &str| {
+        value(
+            &metrics,
+            &format!("controller_runtime_webhook_requests_total{labels}"),
+        )
+    };
+    let known = count("{webhook=\"/validate\",code=\"200\"}");
+    assert_eq!(known.as_deref(), Some("2"));
+    let unknown = count("{webhook=\"unknown\",code=\"404\"}");
+    assert_eq!(unknown.as_deref(), Some("2"));
+    assert!(!metrics.text().contains("made-up"));
+    let running = value(&metrics, "controller_runtime_webhook_requests_in_flight");
+    assert_eq!(running.as_deref(), Some("0"));
+}
+
+#[test]
+fn the_process_reports_its_own_memory_and_files() {
+    let metrics = Metrics::default();
+    let number = |series: &str| value(&metrics, series).unwrap().parse::<f64>().unwrap();
+    assert!(number("process_resident_memory_bytes") > 1e6);
+    assert!(number("process_open_fds") > 2.0);
+    assert!(number("process_cpu_seconds_total") >= 0.0);
 }

@@ -41,6 +41,19 @@ pub struct QueueLabels {
     pub(super) controller: &'static str,
 }
 
+/// Label of the durations of a webhook: its path.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WebhookLabels {
+    pub(super) webhook: String,
+}
+
+/// Labels of the requests to a webhook: its path, and the HTTP status of the answer.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WebhookAnswerLabels {
+    pub(super) webhook: String,
+    pub(super) code: u16,
+}
+
 /// Labels of upstream's durations of handlers.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct HandlerLabels {
