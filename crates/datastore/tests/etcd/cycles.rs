@@ -1,5 +1,7 @@
 //! Tenants that come and go leave an etcd as it was.
 
+use std::time::Duration;
+
 use etcd_client::CompactionOptions;
 
 use super::*;
@@ -16,16 +18,23 @@ async fn counts(admin: &mut Client) -> (i64, usize, usize) {
     (keys, users(admin).await.len(), roles(admin).await.len())
 }
 
-/// Bytes that the database uses once former revisions are compacted, as every etcd in use does by itself.
+/// Bytes that the database uses once former revisions are compacted, as every etcd in use does by itself. Pages are
+/// freed behind later writes, so the least of several sizes counts.
 async fn used(admin: &mut Client) -> i64 {
     let revision = admin.get("/", None).await.unwrap();
     let revision = revision.header().unwrap().revision();
     let physical = CompactionOptions::new().with_physical();
     admin.compact(revision, Some(physical)).await.unwrap();
-    // Pages are free after the next write.
-    admin.put("/page", "", None).await.unwrap();
-    admin.delete("/page", None).await.unwrap();
-    admin.status().await.unwrap().raft_used_db_size()
+    let mut least = i64::MAX;
+    for _ in 0..12 {
+        admin.put("/page", "", None).await.unwrap();
+        admin.delete("/page", None).await.unwrap();
+        // etcd commits its database every 100 ms.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let size = admin.status().await.unwrap().raft_used_db_size();
+        least = least.min(size);
+    }
+    least
 }
 
 #[tokio::test]
