@@ -75,10 +75,8 @@ pub struct Metrics {
     /// `kamaji_tenant_control_plane_status`: 1 for each tenant, with its phase and readiness.
     pub tenant_status: Family<TenantStatus, Gauge<i64>>,
     tenants: Family<ReadyLabels, Gauge<i64>>,
-    /// `kamaji_datastore_info`: 1 for each DataStore, with its driver.
-    pub store_info: Family<StoreInfo, Gauge<i64>>,
-    /// `kamaji_datastore_status`: 1 for each DataStore, with its readiness.
-    pub store_status: Family<StoreStatus, Gauge<i64>>,
+    store_info: Family<StoreInfo, Gauge<i64>>,
+    store_status: Family<StoreStatus, Gauge<i64>>,
     stores: Family<StoreReady, Gauge<i64>>,
     /// Answers of DataStores to probes, and the size of each tenant's data.
     pub probes: StoreMetrics,
@@ -240,8 +238,13 @@ impl Metrics {
         self.queues.named(name)
     }
 
-    /// Sets the readiness of a DataStore: one series for each answer, 1 at the present one.
+    /// Sets what a DataStore is and whether it is ready. Of its readiness there is one series for each answer, 1 at the
+    /// present one; of its status only the present one.
     pub fn store(&self, name: &str, driver: &'static str, is_ready: bool) {
+        self.store_info.get_or_create(&info(name, driver)).set(1);
+        self.store_status.remove(&status(name, !is_ready));
+        let status = status(name, is_ready);
+        self.store_status.get_or_create(&status).set(1);
         for (ready, holds) in [("true", is_ready), ("false", !is_ready)] {
             let labels = StoreReady {
                 datastore_name: name.to_owned(),
@@ -252,8 +255,12 @@ impl Metrics {
         }
     }
 
-    /// Removes the readiness of a deleted DataStore.
+    /// Removes every series of a deleted DataStore.
     pub fn forget_store(&self, name: &str, driver: &'static str) {
+        self.store_info.remove(&info(name, driver));
+        for is_ready in [true, false] {
+            self.store_status.remove(&status(name, is_ready));
+        }
         for ready in ["true", "false"] {
             let datastore_name = name.to_owned();
             self.stores.remove(&StoreReady {
@@ -326,6 +333,26 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+fn info(name: &str, driver: &'static str) -> StoreInfo {
+    StoreInfo {
+        datastore_name: name.to_owned(),
+        driver,
+    }
+}
+
+fn status(name: &str, is_ready: bool) -> StoreStatus {
+    let (status, ready) = if is_ready {
+        ("True", "true")
+    } else {
+        ("False", "false")
+    };
+    StoreStatus {
+        datastore_name: name.to_owned(),
+        status,
+        ready,
     }
 }
 

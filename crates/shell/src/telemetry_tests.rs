@@ -93,6 +93,28 @@ fn a_datastore_has_a_one_at_its_present_readiness() {
 }
 
 #[test]
+fn a_datastore_has_one_status_and_leaves_no_series_when_it_is_deleted() {
+    let metrics = Metrics::default();
+    let lines = || {
+        let text = metrics.text();
+        let lines = text.lines().filter(|line| line.contains("\"pg\""));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let status = "kamaji_datastore_status{datastore_name=\"pg\",status=";
+    for (ready, expected) in [(false, "\"False\""), (true, "\"True\"")] {
+        metrics.store("pg", "PostgreSQL", ready);
+        let found = lines();
+        let statuses: Vec<_> = found.iter().filter(|l| l.starts_with(status)).collect();
+        assert_eq!(statuses.len(), 1, "{found:?}");
+        assert!(statuses[0].contains(expected), "{found:?}");
+        let info = "kamaji_datastore_info{datastore_name=\"pg\",driver=\"PostgreSQL\"} 1";
+        assert!(found.iter().any(|line| line == info), "{found:?}");
+    }
+    metrics.forget_store("pg", "PostgreSQL");
+    assert_eq!(lines(), Vec::<String>::new());
+}
+
+#[test]
 fn the_first_expiry_of_each_purpose_is_published_until_its_owner_is_forgotten() {
     use kamaji_core::pki::expiry::{Expiry, Purpose};
     let metrics = Metrics::default();

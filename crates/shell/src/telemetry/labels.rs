@@ -110,7 +110,7 @@ pub struct StoreInfo {
 pub struct StoreStatus {
     /// Name of the DataStore.
     pub datastore_name: String,
-    /// Status of the condition Ready: `True`, `False` or `Unknown`.
+    /// Status of the condition Ready: `True` or `False`.
     pub status: &'static str,
     /// Readiness: `true` or `false`.
     pub ready: &'static str,
