@@ -97,6 +97,20 @@ pub enum CopyError {
         /// Number of rounds in vain.
         rounds: u32,
     },
+    /// Changes come as fast as they are applied, so that too many would be left to apply under the fence.
+    #[error(
+        "the changes since the step before took {milliseconds} ms to apply, at {per_second} changes a second, and that \
+         did not fall in {attempts} attempts: under the fence they would take too long; copy while the tenant writes \
+         less, or to a datastore that takes more writes a second"
+    )]
+    Behind {
+        /// Time that the changes between two steps take.
+        milliseconds: u64,
+        /// Changes that are applied in a second.
+        per_second: u64,
+        /// Number of attempts in vain.
+        attempts: u32,
+    },
     /// The revision of the source advances faster than that of the target is raised.
     #[error(
         "the target misses {missing} revisions, and their number did not fall in {attempts} attempts to raise it, \

@@ -69,6 +69,29 @@ impl Attempts {
     }
 }
 
+/// Attempts to follow the changes of a tenant that goes on writing.
+#[derive(Debug, Default)]
+pub(super) struct Following(Attempts);
+
+impl Following {
+    /// Counts an attempt that applied so many changes; true if what comes next can be applied under the fence.
+    pub(super) fn count(&mut self, changes: u64, took: Duration) -> Result<bool, CopyError> {
+        if took <= UNDER_FENCE {
+            *self = Self::default();
+            return Ok(true);
+        }
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match self.0.count(milliseconds) {
+            None => Ok(false),
+            Some(attempts) => Err(CopyError::Behind {
+                milliseconds,
+                per_second: changes.saturating_mul(1000) / milliseconds.max(1),
+                attempts,
+            }),
+        }
+    }
+}
+
 /// Rounds of comparisons, each of as many keys as were left when it began.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {

@@ -72,7 +72,10 @@ impl Copy {
         if self.check.changed.exceeds(self.bounds.changed) {
             return self.verify_again();
         }
+        let (began, applied) = (Instant::now(), self.progress.changes);
         self.catch_up().await?;
+        let changes = self.progress.changes - applied;
+        let followed = self.check.following.count(changes, began.elapsed())?;
         let raised = self.raise_target().await?;
         let compared = self.settle_batch().await?;
         let (left, pace) = (self.check.changed.len(), self.check.pace);
@@ -81,7 +84,8 @@ impl Copy {
             return Ok(self.check.rounds.count(compared, left, pace)?);
         }
         self.check.rounds = Rounds::default();
-        self.phase = if raised { Phase::Ready } else { Phase::Settle };
+        let ready = followed && raised;
+        self.phase = if ready { Phase::Ready } else { Phase::Settle };
         Ok(())
     }
 

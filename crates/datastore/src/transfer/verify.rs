@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::digest::Digests;
 use super::ends::{BATCH_BYTES, BATCH_RECORDS, Page};
 use super::error::Difference;
-use super::pace::{Pace, Rounds};
+use super::pace::{Following, Pace, Rounds};
 use super::record::{Op, Record};
 
 /// State of one verification.
@@ -22,6 +22,8 @@ pub(super) struct Verification {
     pub(super) pace: Pace,
     /// Rounds of comparisons, each of as many keys as were left when it began.
     pub(super) rounds: Rounds,
+    /// Attempts to follow the changes, while comparisons go on.
+    pub(super) following: Following,
 }
 
 impl Verification {

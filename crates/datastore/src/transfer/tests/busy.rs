@@ -75,6 +75,19 @@ async fn more_hot_keys_than_half_of_those_remembered_do_not_hold_up_the_verifica
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_whose_changes_are_applied_too_slowly_for_the_fence_ends_with_an_error() {
+    let (source, target) = (busy_tenant(), Store::default());
+    target.state().time_per_write = Duration::from_millis(2);
+    let mut copy = copy(&source, &target, Duration::ZERO);
+    let error = ready(&mut copy).await.unwrap_err();
+    let CopyError::Behind { per_second, .. } = error else {
+        panic!("{error}");
+    };
+    assert!((400..=500).contains(&per_second), "{error}");
+    assert_eq!(target.state().finished, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_advances_faster_than_the_target_is_raised_ends_the_copy_with_an_error() {
     let (source, target) = (Store::default(), Store::default());
     source.state().put(b"a".to_vec(), vec![1], None);

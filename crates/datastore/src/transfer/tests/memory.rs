@@ -63,6 +63,8 @@ pub(super) struct State {
     written: u64,
     /// Time that a request for single keys takes for each of them.
     pub(super) time_per_key: Duration,
+    /// Time that each write takes.
+    pub(super) time_per_write: Duration,
     /// Most revisions that are made by one call; without it, none are missing.
     pub(super) raised_at_once: Option<u64>,
 }
@@ -366,6 +368,8 @@ impl Writer for MemoryWriter {
         for op in ops {
             self.write(&mut store.state(), op);
         }
+        let time = store.state().time_per_write;
+        tokio::time::sleep(time * u32::try_from(ops.len()).unwrap()).await;
         Ok(())
     }
 
