@@ -14,6 +14,7 @@ mod observed;
 mod owners;
 mod plan;
 mod size;
+mod transfer;
 
 use std::sync::atomic::Ordering;
 
@@ -24,12 +25,13 @@ use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
 use client::Etcd;
 use observed::Range;
 use plan::ADMINISTRATOR;
+use transfer::{EtcdReader, EtcdWriter};
 
 /// Prepares the clients of an etcd cluster; nothing is dialled yet.
 pub(crate) async fn open(connection: &Connection) -> Result<impl DataStore + use<>, Error> {
@@ -77,7 +79,7 @@ impl DataStore for Etcd {
         if observed.role.is_some() {
             change.steps.push(self.delete_role(&tenancy.schema).await?);
         }
-        match self.delete_keys(tenancy).await? {
+        match self.delete_keys(tenancy, &[]).await? {
             0 => {}
             count => change.steps.push(Step::DataRemoved(count)),
         }
@@ -116,22 +118,34 @@ impl DataStore for Etcd {
         Ok(format!("etcd {}", status.version()))
     }
 
-    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
-        Err(Error::no_transfer(
-            self.members.site("taking the right to write"),
-        ))
+    /// Takes the permission to write from the role. etcd checks permissions in the order in which it carries requests
+    /// out, by the user's name and not by the connection or token, and refuses what was proposed before the change. So
+    /// every write behind the change is refused on every connection, and a read behind it gives the revision. Nor can
+    /// the tenant revoke a lease that has keys, and as of etcd 3.7 renew it.
+    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
+        if tenancy.access != Access::ReadOnly {
+            let doing = format!("taking the right to write schema {}", tenancy.schema);
+            return Err(Error::Refused {
+                site: self.members.site(doing),
+                reason: "the tenant is to keep its right to write, so that the next pass would \
+                         give it back; demand read-only access"
+                    .to_owned(),
+            });
+        }
+        if self.require_auth().await? != AccessControl::On {
+            return Ok(None);
+        }
+        self.ensure(tenancy).await?;
+        let mut reader = EtcdReader::open(self, tenancy).await?;
+        Ok(Some(reader.revision().await?))
     }
 
-    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
-        Err(Error::no_transfer(
-            self.members.site("reading a tenant's data"),
-        ))
+    async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        Ok(Box::new(EtcdReader::open(self, tenancy).await?))
     }
 
-    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
-        Err(Error::no_transfer(
-            self.members.site("writing a tenant's data"),
-        ))
+    async fn writer(&self, tenancy: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        Ok(Box::new(EtcdWriter::open(self, tenancy).await?))
     }
 
     fn slow_hint(&self) -> &'static str {

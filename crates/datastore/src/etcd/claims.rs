@@ -6,7 +6,7 @@ use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 
 use super::client::Etcd;
 use super::observed::{Observed, Range};
-use super::owners::key;
+use super::owners::{key, transfer_keys};
 use crate::change::Step;
 use crate::error::Error;
 use crate::ownership::{Standing, Standings};
@@ -82,14 +82,19 @@ impl Etcd {
         Ok(answer.succeeded())
     }
 
-    /// Deletes both records, if they are the tenant's.
+    /// Deletes both records, if they are the tenant's, and what a transfer has left beside them.
     pub(super) async fn forget(&self, tenancy: &Tenancy) -> Result<Step, Error> {
         let record = tenancy.owner.record();
         let keys = keys(tenancy);
         let still_owned = keys
             .each_ref()
             .map(|key| Compare::value(key.as_str(), CompareOp::Equal, record.clone()));
-        let deletes = keys.each_ref().map(|key| TxnOp::delete(key.as_str(), None));
+        let transfer = transfer_keys(tenancy.schema.as_str());
+        let deletes: Vec<TxnOp> = keys
+            .iter()
+            .chain(&transfer)
+            .map(|key| TxnOp::delete(key.as_str(), None))
+            .collect();
         let transaction = &Txn::new().when(still_owned).and_then(deletes);
         let doing = format!("deleting the owner record of schema {}", tenancy.schema);
         let answer = self

@@ -1,5 +1,6 @@
 //! Requests of the driver to an etcd cluster, one method each.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcd_client::{
@@ -34,7 +35,7 @@ const OPEN: AccessControl = AccessControl::Off {
 
 /// An etcd cluster, reached as its administrator.
 pub(crate) struct Etcd {
-    pub(super) members: Members,
+    pub(super) members: Arc<Members>,
     /// True once this connection has seen that access control is on.
     pub(super) auth_seen: AtomicBool,
     /// True if an administrator accepts that access control is off.
@@ -46,10 +47,19 @@ impl Etcd {
     pub(super) async fn open(connection: &Connection) -> Result<Self, Error> {
         let members = Members::prepare(connection).await?;
         Ok(Self {
-            members,
+            members: Arc::new(members),
             auth_seen: AtomicBool::new(false),
             accepts_open: connection.without_access_control,
         })
+    }
+
+    /// The same etcd for a reader or writer, over the same connections.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            members: Arc::clone(&self.members),
+            auth_seen: AtomicBool::new(self.auth_seen.load(Ordering::Relaxed)),
+            accepts_open: self.accepts_open,
+        }
     }
 
     /// Refuses a store that would let every tenant read every other, unless that is accepted.
@@ -138,7 +148,7 @@ impl Etcd {
     pub(super) async fn write(&self, write: Write, tenancy: &Tenancy) -> Result<Step, Error> {
         match write {
             Write::CreateRole => self.create_role(&tenancy.schema).await,
-            Write::GrantOwnRange => self.grant(&tenancy.schema).await,
+            Write::GrantOwnRange(access) => self.grant(&tenancy.schema, access).await,
             Write::RevokeRange(range) => self.revoke(&tenancy.schema, range).await,
             Write::CreateUser => self.create_user(&tenancy.user).await,
             Write::Bind => self.bind(tenancy).await,
@@ -155,21 +165,28 @@ impl Etcd {
         Ok(Step::Created(Item::new("role", role.as_str())))
     }
 
-    async fn grant(&self, role: &Schema) -> Result<Step, Error> {
+    async fn grant(&self, role: &Schema, access: Access) -> Result<Step, Error> {
         let range = &Range::of(role);
+        let read_only = access == Access::Read;
         self.members
             .call(
                 format!("granting {range} to role {role}"),
                 |mut client| async move {
-                    let permission = Permission::read_write(range.start.clone())
-                        .with_range_end(range.end.clone());
+                    let start = range.start.clone();
+                    let permission = if read_only {
+                        Permission::read(start)
+                    } else {
+                        Permission::read_write(start)
+                    };
+                    let permission = permission.with_range_end(range.end.clone());
                     client
                         .role_grant_permission(role.as_str(), permission)
                         .await
                 },
             )
             .await?;
-        Ok(Step::AccessGranted(format!("range {range}")))
+        let extent = if read_only { ", read-only" } else { "" };
+        Ok(Step::AccessGranted(format!("range {range}{extent}")))
     }
 
     async fn revoke(&self, role: &Schema, range: Range) -> Result<Step, Error> {
@@ -249,11 +266,16 @@ impl Etcd {
     }
 
     /// Deletes the tenant's keys, a batch at a time, each only as long as the schema's record is the
-    /// tenant's; returns their number.
-    pub(super) async fn delete_keys(&self, tenancy: &Tenancy) -> Result<u64, Error> {
+    /// tenant's and `conditions` hold; returns their number.
+    pub(super) async fn delete_keys(
+        &self,
+        tenancy: &Tenancy,
+        conditions: &[Compare],
+    ) -> Result<u64, Error> {
         let own = &Range::of(&tenancy.schema);
         let record = key("schema", tenancy.schema.as_str());
-        let still_owned = &Compare::value(record, CompareOp::Equal, tenancy.owner.record());
+        let still_owned = Compare::value(record, CompareOp::Equal, tenancy.owner.record());
+        let conditions = &[&[still_owned], conditions].concat();
         let mut deleted = 0;
         while let Some(last) = self.end_of_batch(own).await? {
             // The range ends after the batch's last key, so it includes that key.
@@ -265,7 +287,7 @@ impl Etcd {
                 .call(doing.as_str(), |mut client| async move {
                     let delete = TxnOp::delete(own.start.clone(), Some(options.clone()));
                     client
-                        .txn(Txn::new().when([still_owned.clone()]).and_then([delete]))
+                        .txn(Txn::new().when(conditions.clone()).and_then([delete]))
                         .await
                 })
                 .await?;
@@ -332,10 +354,14 @@ impl Etcd {
 }
 
 fn permission(permission: &Permission) -> (Access, Range) {
-    let full = permission.get_type() == PermissionType::Readwrite as i32;
     let range = Range {
         start: permission.key().to_vec(),
         end: permission.range_end().to_vec(),
     };
-    (if full { Access::Full } else { Access::Partial }, range)
+    let access = match permission.get_type() {
+        kind if kind == PermissionType::Readwrite as i32 => Access::Full,
+        kind if kind == PermissionType::Read as i32 => Access::Read,
+        _ => Access::Write,
+    };
+    (access, range)
 }

@@ -4,7 +4,7 @@
 //! tried first from then on. Every request of this driver may be repeated.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
@@ -34,6 +34,8 @@ pub(super) struct Members {
     connection: Connection,
     members: Vec<Member>,
     config: Arc<ClientConfig>,
+    /// Number of requests that a member did not serve: each may have been carried out all the same, or may be later.
+    unserved: AtomicU64,
     /// Index of the member that answered last.
     preferred: AtomicUsize,
 }
@@ -76,6 +78,7 @@ impl Members {
             connection: connection.clone(),
             members,
             config: material.config,
+            unserved: AtomicU64::new(0),
             preferred: AtomicUsize::new(0),
         })
     }
@@ -83,6 +86,11 @@ impl Members {
     /// The site of an operation at this cluster, for errors.
     pub(super) fn site(&self, doing: impl Into<String>) -> Site {
         Site::new(&self.connection, doing)
+    }
+
+    /// Number of requests so far of which it is not known whether they are carried out.
+    pub(super) fn unserved(&self) -> u64 {
+        self.unserved.load(Ordering::Relaxed)
     }
 
     /// Sends the request to one member after the other until one serves it.
@@ -107,6 +115,7 @@ impl Members {
                 }
                 Err(failure) => failure,
             };
+            self.unserved.fetch_add(1, Ordering::Relaxed);
             reasons.push(match failure {
                 Failure::Denied(cause) => {
                     return Err(Error::NotAuthorised {

@@ -1,14 +1,25 @@
 //! State of one tenant in etcd, as it was read.
 
-use crate::tenancy::Schema;
+use crate::tenancy::{self, Schema};
 
 /// Extent of a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Permission to read and to write.
     Full,
-    /// Permission only to read, or only to write.
-    Partial,
+    /// Permission only to read.
+    Read,
+    /// Permission only to write.
+    Write,
+}
+
+impl From<tenancy::Access> for Access {
+    fn from(access: tenancy::Access) -> Self {
+        match access {
+            tenancy::Access::ReadWrite => Self::Full,
+            tenancy::Access::ReadOnly => Self::Read,
+        }
+    }
 }
 
 /// Keys from `start` up to, but without, `end`, as etcd has them: an empty end is one key, a NUL

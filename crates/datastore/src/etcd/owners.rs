@@ -11,6 +11,11 @@ pub(super) fn key(what: &str, name: &str) -> String {
     format!("/{KEYS}/owners/{what}/{name}")
 }
 
+/// The key with which a writer of a transfer claims a schema, and the one whose writes raise the revision.
+pub(super) fn transfer_keys(schema: &str) -> [String; 2] {
+    ["writer", "revision"].map(|what| format!("/{KEYS}/transfers/{what}/{schema}"))
+}
+
 impl Observed {
     /// True if etcd has nothing at all of a tenancy.
     pub(super) fn is_empty(&self) -> bool {

@@ -10,7 +10,8 @@ pub(super) const ADMINISTRATOR: &str = "root";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Write {
     CreateRole,
-    GrantOwnRange,
+    /// The range with this extent, instead of the one that it may have.
+    GrantOwnRange(Access),
     RevokeRange(Range),
     CreateUser,
     Bind,
@@ -41,8 +42,9 @@ impl Observed {
             writes.push(Write::CreateRole);
         }
         let permissions = self.role.as_deref().unwrap_or_default();
-        if !permissions.contains(&(Access::Full, own.clone())) {
-            writes.push(Write::GrantOwnRange);
+        let access = Access::from(tenancy.access);
+        if !permissions.contains(&(access, own.clone())) {
+            writes.push(Write::GrantOwnRange(access));
         }
         let foreign = permissions.iter().filter(|(_, range)| *range != own);
         writes.extend(foreign.map(|(_, range)| Write::RevokeRange(range.clone())));

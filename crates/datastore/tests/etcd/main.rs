@@ -29,6 +29,7 @@ mod size;
 mod soak;
 #[path = "../kit/tools.rs"]
 mod tools;
+mod transfer;
 
 use etcd_client::{Client, GetOptions};
 use kamaji_datastore::{DataStore, Driver, Item, Step, Tenancy};

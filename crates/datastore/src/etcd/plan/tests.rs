@@ -52,7 +52,7 @@ fn a_new_tenant_gets_role_range_user_and_binding() {
         writes,
         [
             Write::CreateRole,
-            Write::GrantOwnRange,
+            Write::GrantOwnRange(Access::Full),
             Write::CreateUser,
             Write::Bind
         ]
@@ -70,7 +70,7 @@ fn own_access_is_granted_before_foreign_access_is_revoked() {
     assert_eq!(
         observed.repairs(&tenancy()),
         [
-            Write::GrantOwnRange,
+            Write::GrantOwnRange(Access::Full),
             Write::RevokeRange(wide),
             Write::Bind,
             Write::Unbind("cp-b".to_owned())
@@ -81,10 +81,33 @@ fn own_access_is_granted_before_foreign_access_is_revoked() {
 #[test]
 fn a_read_only_own_range_is_granted_again_and_not_revoked() {
     let observed = Observed {
-        role: Some(vec![(Access::Partial, own().1)]),
+        role: Some(vec![(Access::Read, own().1)]),
         ..healthy()
     };
-    assert_eq!(observed.repairs(&tenancy()), [Write::GrantOwnRange]);
+    assert_eq!(
+        observed.repairs(&tenancy()),
+        [Write::GrantOwnRange(Access::Full)]
+    );
+}
+
+#[test]
+fn a_fenced_tenant_keeps_the_right_to_read_alone() {
+    let fenced = Tenancy {
+        access: crate::Access::ReadOnly,
+        ..tenancy()
+    };
+    let grant = Write::GrantOwnRange(Access::Read);
+    assert_eq!(healthy().repairs(&fenced), [grant.clone()]);
+    let read_only = Observed {
+        role: Some(vec![(Access::Read, own().1)]),
+        ..healthy()
+    };
+    assert_eq!(read_only.repairs(&fenced), []);
+    let write_only = Observed {
+        role: Some(vec![(Access::Write, own().1)]),
+        ..healthy()
+    };
+    assert_eq!(write_only.repairs(&fenced), [grant]);
 }
 
 #[test]

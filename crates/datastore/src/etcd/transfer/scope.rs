@@ -1,0 +1,105 @@
+//! Keys of one tenant, read only as long as its owner record is the tenant's.
+
+use etcd_client::{Compare, CompareOp, ResponseHeader, Txn, TxnOp, TxnResponse};
+
+use super::super::answer::unless;
+use super::super::client::Etcd;
+use super::super::observed::Range;
+use super::super::owners;
+use crate::error::Error;
+use crate::ownership::Standings;
+use crate::tenancy::Tenancy;
+
+/// Most bytes of one answer. A page that is larger is asked for again with fewer records.
+pub(super) const ANSWER: usize = 16 << 20;
+const TOO_LARGE: &str = "decoded message length too large";
+
+/// One tenant's keys in an etcd.
+pub(super) struct Scope {
+    pub(super) etcd: Etcd,
+    pub(super) tenancy: Tenancy,
+    pub(super) own: Range,
+}
+
+impl Scope {
+    /// The keys of a tenancy that has been ensured.
+    pub(super) async fn open(etcd: &Etcd, tenancy: &Tenancy) -> Result<Self, Error> {
+        let observed = etcd.observe(tenancy).await?;
+        let (schema, user) = (observed.schema(tenancy), observed.login(tenancy));
+        let standings = Standings::of(tenancy, schema, user, |doing| etcd.members.site(doing))?;
+        if !standings.are_own() {
+            return Err(Error::Foreign {
+                site: etcd.members.site("opening a tenant's data"),
+                what: "schema",
+                name: tenancy.schema.to_string(),
+                reason:
+                    "no record says that it is; the tenant has to be set up in this datastore first"
+                        .to_owned(),
+            });
+        }
+        Ok(Self {
+            etcd: etcd.share(),
+            tenancy: tenancy.clone(),
+            own: Range::of(&tenancy.schema),
+        })
+    }
+
+    /// Condition that the owner record is the tenant's.
+    pub(super) fn still_owned(&self) -> Compare {
+        let record = owners::key("schema", self.tenancy.schema.as_str());
+        Compare::value(record, CompareOp::Equal, self.tenancy.owner.record())
+    }
+
+    /// The full key of a key below the root.
+    pub(super) fn full(&self, key: &[u8]) -> Vec<u8> {
+        [self.own.start.as_slice(), key].concat()
+    }
+
+    /// The key below the root of a full key.
+    pub(super) fn below_root(&self, key: &[u8]) -> Vec<u8> {
+        key[self.own.start.len()..].to_vec()
+    }
+
+    /// Carries out reads at one revision; `None` if the answer is larger than [`ANSWER`].
+    pub(super) async fn read(
+        &self,
+        doing: &str,
+        reads: Vec<TxnOp>,
+    ) -> Result<Option<TxnResponse>, Error> {
+        let transaction = &Txn::new().when([self.still_owned()]).and_then(reads);
+        let answer = self
+            .etcd
+            .members
+            .call(doing, |client| async move {
+                let mut client = client.kv_client().max_decoding_message_size(ANSWER);
+                unless(TOO_LARGE, client.txn(transaction.clone()).await)
+            })
+            .await?;
+        match answer {
+            Some(answer) if !answer.succeeded() => {
+                Err(self.etcd.overtaken(doing.to_owned(), &self.tenancy))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Latest revision of the store, as long as the owner record is the tenant's.
+    pub(super) async fn revision(&self) -> Result<i64, Error> {
+        let doing = "reading the revision";
+        // A transaction without a read would be answered by a member that may be behind.
+        let record = owners::key("schema", self.tenancy.schema.as_str());
+        let answer = self.read(doing, vec![TxnOp::get(record, None)]).await?;
+        let header = answer.as_ref().and_then(TxnResponse::header);
+        header
+            .map(ResponseHeader::revision)
+            .ok_or_else(|| self.unexpected(doing, "the answer has no revision"))
+    }
+
+    /// Error of an answer that this driver does not know.
+    pub(super) fn unexpected(&self, doing: &str, cause: impl Into<String>) -> Error {
+        Error::Protocol {
+            site: self.etcd.members.site(doing),
+            cause: cause.into(),
+        }
+    }
+}
