@@ -45,7 +45,7 @@ pub trait DataStore: Send + Sync {
     /// The result is the revision of the last write: none comes after it. The tenancy demands
     /// [`Access::ReadOnly`](crate::Access), which [`ensure`](Self::ensure) maintains from then on and
     /// [`Access::ReadWrite`](crate::Access) ends. `None` where the driver cannot take the right: the caller stops
-    /// every API server of the tenant instead.
+    /// every API server of the tenant instead. Reads go on, except at a driver that has to refuse the log-in.
     async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error>;
 
     /// Reads the tenant's data, after its owner record was checked. The tenant has been ensured.

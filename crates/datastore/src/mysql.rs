@@ -10,6 +10,7 @@ mod dial;
 mod facts;
 mod failed;
 mod idle;
+mod log_in;
 mod observed;
 mod owners;
 mod passwords;
@@ -120,9 +121,9 @@ impl DataStore for MySql {
         Ok(version)
     }
 
-    /// Takes the right to write, ends the connections that were open, and waits for their transactions. kine 0.17.5
-    /// acknowledges a creation that was refused here if it does not find the key afterwards: what it acknowledges after
-    /// the fence is not kept.
+    /// Takes the right to write and the password, ends the connections that were open, and waits for their
+    /// transactions. kine 0.17.5 acknowledges a creation that was refused if it does not find the key afterwards, and
+    /// nothing here can refuse that one search, so that kine cannot log in at all: reads are refused, too.
     async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
         let doing = format!("taking the right to write schema {}", tenancy.schema);
         if tenancy.access != Access::ReadOnly {

@@ -104,7 +104,8 @@ pub enum Access {
     /// The tenant reads and writes.
     #[default]
     ReadWrite,
-    /// The tenant reads, and every write is refused: its data is about to be, or was, moved elsewhere.
+    /// Every write of the tenant is refused: its data is about to be, or was, moved elsewhere. Reads go on where the
+    /// driver can refuse the one without the other.
     ReadOnly,
 }
 

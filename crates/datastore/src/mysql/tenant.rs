@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::answer::code::{NO_ROLE, NO_THREAD};
+use super::log_in;
 use super::observed::Observed;
 use super::passwords::Passwords;
 use super::plan::Write;
@@ -49,7 +50,7 @@ impl Session<'_> {
         tenancy: &Tenancy,
         passwords: &Passwords,
     ) -> Result<Change, Error> {
-        let password = self.password(tenancy)?;
+        let password = &log_in::password(self.password(tenancy)?, tenancy.access);
         let own = Pattern::of(&tenancy.schema, self.facts.literal_patterns);
         let target = Target {
             tenancy,

@@ -13,10 +13,11 @@ mod writer;
 
 use mysql_async::OptsBuilder;
 
+use super::log_in;
 use super::session::Session;
 use super::sql::SQL_MODE;
 use crate::error::Error;
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Access, Tenancy};
 
 use link::Link;
 use reader::TableReader;
@@ -63,10 +64,14 @@ fn administrator(session: &Session<'_>) -> Link {
 }
 
 fn tenant(session: &Session<'_>, tenancy: &Tenancy) -> Result<Link, Error> {
-    let password = session.password(tenancy)?;
+    let own = session.password(tenancy)?;
     let (endpoint, options) = session.origin();
-    let options = OptsBuilder::from_opts(options)
-        .user(Some(tenancy.user.as_str()))
-        .pass(Some(password.expose()));
-    Ok(Link::new(endpoint, options, session.site("")))
+    // The tenant may be fenced, or no longer, while the link is used.
+    let logins = [Access::ReadWrite, Access::ReadOnly].map(|access| {
+        OptsBuilder::from_opts(options.clone())
+            .user(Some(tenancy.user.as_str()))
+            .pass(Some(log_in::password(own, access).expose()))
+    });
+    let [own, fenced] = logins;
+    Ok(Link::new(endpoint, own, session.site("")).or(fenced))
 }

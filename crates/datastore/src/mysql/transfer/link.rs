@@ -8,6 +8,7 @@ use mysql_async::{Conn, Error as ClientError, Opts, OptsBuilder, Params, Row};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::super::answer::code::LOGIN_REFUSED;
 use super::super::dial::dial;
 use super::super::failed::{Failed, unless};
 use super::super::query::Query;
@@ -20,10 +21,13 @@ const CALL: Duration = Duration::from_secs(30);
 const SCAN: Duration = Duration::from_mins(2);
 /// Largest packet in bytes that a transfer takes or sends: a value of kine's table always fits.
 const PACKET: usize = 32 << 20;
+
 /// A connection of one user to one endpoint.
 pub(super) struct Link {
     endpoint: HostPort,
     options: Opts,
+    /// Options to use instead once the server refuses the log-in with the others.
+    other: Option<Opts>,
     store: String,
     conn: Option<Conn>,
 }
@@ -34,9 +38,16 @@ impl Link {
         Self {
             endpoint: endpoint.clone(),
             options: options.max_allowed_packet(Some(PACKET)).into(),
+            other: None,
             store: site.store,
             conn: None,
         }
+    }
+
+    /// The same with another log-in, which is tried when the server refuses the one in use.
+    pub(super) fn or(mut self, options: OptsBuilder) -> Self {
+        self.other = Some(options.max_allowed_packet(Some(PACKET)).into());
+        self
     }
 
     /// The site of an operation, for errors.
@@ -180,7 +191,14 @@ impl Link {
         if let Some(conn) = self.conn.take() {
             return Ok(conn);
         }
-        let dialled = dial(&self.endpoint, self.options.clone()).await;
+        let mut dialled = dial(&self.endpoint, self.options.clone()).await;
+        let refused = matches!(&dialled, Err((_, number)) if LOGIN_REFUSED.contains(number));
+        if refused && let Some(other) = &mut self.other {
+            dialled = dial(&self.endpoint, other.clone()).await;
+            if dialled.is_ok() {
+                std::mem::swap(&mut self.options, other);
+            }
+        }
         dialled.map_err(|(failure, number)| Failed::new(failure, number))
     }
 

@@ -1,5 +1,27 @@
+use sha2::{Digest, Sha256};
+
 use super::super::{Step, granted, with_tenant};
 use super::*;
+
+/// The user that a fence has left, with the password that only the driver makes.
+async fn fenced_client(server: &Server, tenancy: &Tenancy) -> Conn {
+    let hash = Sha256::new()
+        .chain_update(b"fence of kamaji.clastix.io\0")
+        .chain_update(password(tenancy))
+        .finalize();
+    let password = format!("Fence-{hash:x}");
+    let client = server.client(tenancy.user.as_str(), &password).await;
+    client.unwrap()
+}
+
+/// Asserts that the tenant cannot log in.
+async fn cannot_log_in(server: &Server, tenancy: &Tenancy) {
+    let error = client_of(server, tenancy).await.unwrap_err();
+    assert!(
+        matches!(&error, mysql_async::Error::Server(answer) if answer.code == 1045),
+        "{error}"
+    );
+}
 
 /// Attempts of a connection at writing, each of which has to be refused.
 async fn cannot_write(client: &mut Conn) {
@@ -19,7 +41,7 @@ async fn cannot_write(client: &mut Conn) {
 }
 
 #[tokio::test]
-async fn a_fence_ends_open_connections_and_their_transactions_and_leaves_the_right_to_read() {
+async fn a_fence_ends_open_connections_and_their_transactions_and_the_log_in() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let mut idle = with_table(&server, &tenancy).await;
     insert(&mut idle, &created(1, "/registry/x", b"1")).await;
@@ -40,7 +62,8 @@ async fn a_fence_ends_open_connections_and_their_transactions_and_leaves_the_rig
             "{error}"
         );
     }
-    let mut again = client_of(&server, &tenancy).await.unwrap();
+    cannot_log_in(&server, &tenancy).await;
+    let mut again = fenced_client(&server, &tenancy).await;
     cannot_write(&mut again).await;
     let read: Vec<String> = again.query("SELECT name FROM `cp-a`.kine").await.unwrap();
     assert_eq!(read, ["/registry/x"]);
@@ -55,16 +78,16 @@ async fn ensure_keeps_a_fence_and_lifts_it_with_the_right_to_write() {
     let mut client = with_table(&server, &tenancy).await;
     assert_eq!(store.fence(&fenced(&tenancy)).await.unwrap(), Some(0));
     assert!(store.ensure(&fenced(&tenancy)).await.unwrap().is_empty());
-    client = {
-        drop(client);
-        client_of(&server, &tenancy).await.unwrap()
-    };
+    cannot_log_in(&server, &tenancy).await;
+    drop(client);
+    client = fenced_client(&server, &tenancy).await;
     cannot_write(&mut client).await;
     client.query_drop("USE `cp-a`").await.unwrap();
     cannot_write(&mut client).await;
 
     let change = store.ensure(&tenancy).await.unwrap();
-    assert_eq!(change.steps, [granted("cp-a")]);
+    let login = Step::AccessGranted("log-in of user cp-a".to_owned());
+    assert_eq!(change.steps, [login, granted("cp-a")]);
     assert!(
         !change
             .steps
