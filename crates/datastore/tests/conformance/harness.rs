@@ -14,6 +14,8 @@ pub trait Harness: Sized {
     const DRIVER: Driver;
     /// Number of parts that [`Self::lose`] can take from a tenancy.
     const PARTS: usize;
+    /// True if a tenant that is fenced goes on reading.
+    const READS_WHILE_FENCED: bool = true;
 
     /// Starts an empty server with access control.
     async fn start() -> Self;

@@ -12,8 +12,12 @@ mod checks;
 #[path = "../kit/disk.rs"]
 #[expect(dead_code, reason = "tests/postgres needs more of it")]
 mod disk;
+mod copies;
 mod etcd;
 mod harness;
+#[path = "../kit/kine.rs"]
+#[expect(dead_code, reason = "tests/mysql and tests/postgres need more of it")]
+mod kit_kine;
 mod mysql;
 #[path = "../mysql/server.rs"]
 #[expect(dead_code, reason = "tests/mysql needs more of it")]
@@ -76,6 +80,15 @@ macro_rules! conformance {
                 ensure_completes_whatever_part_is_missing,
                 remove_completes_whatever_part_is_missing,
                 a_dropped_call_is_completed_by_the_next,
+            }
+            transfer {
+                what_was_written_is_read_in_pages_and_by_key,
+                operations_have_one_outcome_however_often_they_are_applied,
+                changes_are_followed_from_a_revision_on,
+                a_fenced_tenant_does_not_write_until_the_fence_is_lifted,
+                a_finished_transfer_goes_on_above_its_floor,
+                data_without_the_tenants_owner_record_is_not_transferred,
+                a_copy_equals_its_source_and_touches_no_neighbour,
             }
         }
     };

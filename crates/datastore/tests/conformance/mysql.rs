@@ -78,6 +78,8 @@ impl MySqlHarness {
 
 impl Harness for MySqlHarness {
     const DRIVER: Driver = Driver::MySql;
+    // A kine that may read acknowledges creations that were refused.
+    const READS_WHILE_FENCED: bool = false;
     const PARTS: usize = 3;
 
     async fn start() -> Self {

@@ -8,11 +8,10 @@ use std::time::Duration;
 use etcd_client::{Client as Etcd, GetOptions};
 use futures::future::join_all;
 use kamaji_datastore::Access;
-use kamaji_datastore::transfer::{Followed, Op, Reader, Writer};
+use kamaji_datastore::transfer::{Copy, Ends, Followed, Phase, Roots};
 
 use super::*;
 use crate::kit_kine::{Kine, delete, listing, write};
-use crate::transfer::pages;
 
 /// Clients that write at once.
 const WRITERS: usize = 20;
@@ -59,30 +58,23 @@ async fn keep_writing(
     acknowledged
 }
 
-/// Applies the changes after `after`, up to now; the revision that was reached.
-async fn follow(reader: &mut Box<dyn Reader>, writer: &mut Box<dyn Writer>, after: i64) -> i64 {
-    let (mut reached, end) = (after, reader.revision().await.unwrap());
-    while reached < end {
-        let Followed::Changes(changes) = reader.changes(reached).await.unwrap() else {
-            panic!("compacted");
-        };
-        writer.apply(&changes.ops).await.unwrap();
-        assert!(changes.revision > reached, "no progress at {reached}");
-        reached = changes.revision;
-    }
-    reached
-}
-
-/// Copies all keys as of some revision, which is returned.
-async fn copy(reader: &mut Box<dyn Reader>, writer: &mut Box<dyn Writer>) -> i64 {
-    writer.clear().await.unwrap();
-    let start = reader.revision().await.unwrap();
-    let (records, _) = pages(reader).await;
-    for part in records.chunks(1000) {
-        let ops: Vec<Op> = part.iter().cloned().map(Op::Put).collect();
-        writer.apply(&ops).await.unwrap();
-    }
-    start
+/// Copies what a tenant has until its fence, and lets kine begin there.
+async fn copy_until_fence(store: &dyn DataStore, source: &Tenancy, target: &Tenancy) -> i64 {
+    let ends = Ends {
+        source: store.reader(source).await.unwrap(),
+        target: store.writer(target).await.unwrap(),
+        copied: store.reader(target).await.unwrap(),
+    };
+    let mut copy = Copy::new(ends, Roots::Equal);
+    while copy.step().await.unwrap() != Phase::Ready {}
+    let fenced = Tenancy {
+        access: Access::ReadOnly,
+        ..source.clone()
+    };
+    let floor = store.fence(&fenced).await.unwrap().unwrap();
+    let report = copy.finish(floor).await.unwrap();
+    assert_eq!(report.revision, floor);
+    floor
 }
 
 /// The names of rows of kine's own.
@@ -121,17 +113,7 @@ async fn every_write_that_a_kine_acknowledged_until_the_fence_is_served_by_the_n
         .map(|number| tokio::spawn(keep_writing(kine.client(), number, Arc::clone(&stop))))
         .collect();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut reader = store.reader(&source).await.unwrap();
-    let mut writer = store.writer(&target).await.unwrap();
-    let start = copy(&mut reader, &mut writer).await;
-    let reached = follow(&mut reader, &mut writer, start).await;
-    let fenced = Tenancy {
-        access: Access::ReadOnly,
-        ..source.clone()
-    };
-    let floor = store.fence(&fenced).await.unwrap().unwrap();
-    let reached = follow(&mut reader, &mut writer, reached).await;
-    assert_eq!(reached, floor);
+    let floor = copy_until_fence(store.as_ref(), &source, &target).await;
     stop.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeMap::new();
     for writer in writers {
@@ -145,8 +127,6 @@ async fn every_write_that_a_kine_acknowledged_until_the_fence_is_served_by_the_n
     // A kine that starts at the fenced source reads on.
     let before = listing(&kine_of(&server, &source).await.client()).await;
     assert_eq!(before.1, floor);
-    writer.finish(floor).await.unwrap();
-    drop((reader, writer));
     let next = kine_of(&server, &target).await;
     let after = listing(&next.client()).await;
     assert!(before.0 == after.0, "the lists differ");
@@ -190,10 +170,8 @@ async fn a_source_of_many_revisions_that_was_compacted_arrives_and_goes_on() {
     let compacted = client.clone().compact(2800, None).await;
     compacted.unwrap();
     assert_eq!(reader.changes(5).await, Ok(Followed::Compacted));
-    let mut writer = store.writer(&target).await.unwrap();
-    let start = copy(&mut reader, &mut writer).await;
-    let floor = follow(&mut reader, &mut writer, start).await;
-    writer.finish(floor).await.unwrap();
+    drop(reader);
+    let floor = copy_until_fence(store.as_ref(), &source, &target).await;
     let before = listing(&client).await;
     let next = kine_of(&server, &target).await;
     let after = listing(&next.client()).await;

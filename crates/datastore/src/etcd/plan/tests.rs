@@ -97,7 +97,7 @@ fn a_fenced_tenant_keeps_the_right_to_read_alone() {
         ..tenancy()
     };
     let grant = Write::GrantOwnRange(Access::Read);
-    assert_eq!(healthy().repairs(&fenced), [grant.clone()]);
+    assert_eq!(healthy().repairs(&fenced), std::slice::from_ref(&grant));
     let read_only = Observed {
         role: Some(vec![(Access::Read, own().1)]),
         ..healthy()

@@ -6,3 +6,4 @@ pub mod isolation;
 pub mod owners;
 pub mod remove;
 mod tenancies;
+pub mod transfer;

@@ -1,0 +1,279 @@
+//! Copies by the engine from one driver to another while twenty clients write at the source as an API server does,
+//! compared with what the clients were acknowledged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use etcd_client::{Client, PutOptions, Txn, TxnOp};
+use kamaji_datastore::transfer::{Copy, Ends, Phase, Record, Report, Roots};
+use kamaji_datastore::{Access, DataStore, Driver, Secret, Tenancy};
+use tokio::task::JoinSet;
+
+use crate::kit_kine::{Kine, delete, write};
+use crate::owner::owner;
+
+/// Clients that write at once.
+const WRITERS: usize = 20;
+/// Keys that stand at the source before the clients write.
+const STANDING: usize = 1500;
+/// Seconds until the key that expires does.
+const TTL: i64 = 600;
+
+/// A server of one driver.
+enum Server {
+    Etcd(crate::server::Server),
+    MySql(crate::mysql_server::Server),
+    Postgres(crate::postgres_server::Server),
+}
+
+impl Server {
+    async fn start(driver: Driver) -> Self {
+        match driver {
+            Driver::Etcd => Self::Etcd(crate::server::Server::start().await),
+            Driver::MySql => Self::MySql(crate::mysql_server::Server::start().await),
+            Driver::PostgreSql => Self::Postgres(crate::postgres_server::Server::start().await),
+            Driver::Nats => panic!("NATS has no transfers"),
+        }
+    }
+
+    async fn store(&self) -> Box<dyn DataStore> {
+        match self {
+            Self::Etcd(server) => server.store().await,
+            Self::MySql(server) => server.store().await,
+            Self::Postgres(server) => server.store().await,
+        }
+    }
+}
+
+/// A datastore with one tenant.
+struct End {
+    server: Server,
+    store: Box<dyn DataStore>,
+    tenancy: Tenancy,
+}
+
+/// What the API server of a tenant writes through: etcd itself, or a kine before the database.
+struct Service {
+    client: Client,
+    root: String,
+    _kine: Option<Kine>,
+}
+
+impl End {
+    async fn start(driver: Driver) -> Self {
+        let server = Server::start(driver).await;
+        let store = server.store().await;
+        let tenancy = Tenancy::parse(driver, "cp-a", "cp-a", owner("cp-a"))
+            .unwrap()
+            .with_password(Secret::new("password-of-cp-a"));
+        store.ensure(&tenancy).await.unwrap();
+        Self {
+            server,
+            store,
+            tenancy,
+        }
+    }
+
+    async fn serve(&self) -> Service {
+        let login = "cp-a:password-of-cp-a";
+        let endpoint = match &self.server {
+            Server::Etcd(server) => {
+                return Service {
+                    client: server.client("cp-a").await,
+                    root: "/cp-a/".to_owned(),
+                    _kine: None,
+                };
+            }
+            Server::MySql(server) => format!("mysql://{login}@tcp(127.0.0.1:{})/cp-a", server.port),
+            Server::Postgres(server) => {
+                let port = server.port;
+                format!("postgres://{login}@127.0.0.1:{port}/cp-a?sslmode=disable")
+            }
+        };
+        let kine = Kine::start(&endpoint, &[]).await;
+        Service {
+            client: kine.client(),
+            root: "/registry/".to_owned(),
+            _kine: Some(kine),
+        }
+    }
+
+    fn fenced(&self) -> Tenancy {
+        Tenancy {
+            access: Access::ReadOnly,
+            ..self.tenancy.clone()
+        }
+    }
+
+    /// Every record of the tenant by its key.
+    async fn content(&self) -> BTreeMap<String, Record> {
+        let mut reader = self.store.reader(&self.tenancy).await.unwrap();
+        let mut content = BTreeMap::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = reader.page(after.as_deref()).await.unwrap();
+            for record in page.records {
+                after = Some(record.key.clone());
+                content.insert(String::from_utf8(record.key.clone()).unwrap(), record);
+            }
+            if !page.more {
+                return content;
+            }
+        }
+    }
+}
+
+/// State of a writer's keys as acknowledged, `None` for a key that was deleted. A key whose last write was refused, or
+/// had no answer, is left out.
+type Acknowledged = BTreeMap<String, Option<Vec<u8>>>;
+
+/// Creates, rewrites and deletes keys until a write fails or the stop.
+async fn keep_writing(
+    (client, root): (Client, String),
+    number: usize,
+    stop: Arc<AtomicBool>,
+) -> Acknowledged {
+    let mut acknowledged = Acknowledged::new();
+    for n in 0_usize.. {
+        let key = format!("configmaps/kube-system/{number}-{n}");
+        let path = format!("{root}{key}");
+        let value: Vec<u8> = (0..=255).cycle().skip(n).take(600).collect();
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let Ok(revision) = write(&client, &path, 0, b"first").await else {
+            break;
+        };
+        let Ok(revision) = write(&client, &path, revision, &value).await else {
+            break;
+        };
+        if n % 3 != 0 {
+            acknowledged.insert(key, Some(value));
+        } else if delete(&client, &path, revision).await.is_ok() {
+            acknowledged.insert(key, None);
+        } else {
+            break;
+        }
+    }
+    acknowledged
+}
+
+/// Writes the keys that stand, one of which expires.
+async fn fill(service: &Service) {
+    let (client, root) = (&service.client, &service.root);
+    for n in 0..STANDING {
+        let key = format!("{root}secrets/default/{n:04}");
+        write(client, &key, 0, b"\0k8s\xff").await.unwrap();
+    }
+    let mut client = client.clone();
+    let lease = client.lease_grant(TTL, None).await.unwrap().id();
+    let options = PutOptions::new().with_lease(lease);
+    let key = format!("{root}events/default/expiring");
+    let absent = etcd_client::Compare::mod_revision(key.as_str(), etcd_client::CompareOp::Equal, 0);
+    let put = TxnOp::put(key, "event", Some(options));
+    let put = client.txn(Txn::new().when([absent]).and_then([put])).await;
+    assert!(put.unwrap().succeeded());
+}
+
+/// Copies what the source has until its fence, and prints how long writes were refused until the copy was whole.
+async fn copy_until_fence(source: &End, target: &End) -> Report {
+    let ends = Ends {
+        source: source.store.reader(&source.tenancy).await.unwrap(),
+        target: target.store.writer(&target.tenancy).await.unwrap(),
+        copied: target.store.reader(&target.tenancy).await.unwrap(),
+    };
+    let mut copy = Copy::new(ends, Roots::Different);
+    while copy.step().await.unwrap() != Phase::Ready {}
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    while copy.step().await.unwrap() != Phase::Ready {}
+    let since = Instant::now();
+    let fence = source.store.fence(&source.fenced()).await.unwrap();
+    let report = copy.finish(fence.unwrap()).await.unwrap();
+    let settled = report.settled_under_fence;
+    let refused = since.elapsed();
+    eprintln!(
+        "writes refused for {refused:?}, {settled} keys compared, {:?}",
+        report.progress
+    );
+    report
+}
+
+/// Asserts that writes at a copy succeed and have rising revisions above that of the copy.
+async fn goes_on(target: &End, copied: &BTreeMap<String, Record>, floor: i64) {
+    let service = target.serve().await;
+    let (client, root) = (&service.client, &service.root);
+    let (key, record) = copied.iter().next_back().unwrap();
+    let mut last = floor;
+    let path = format!("{root}{key}");
+    let updated = write(client, &path, record.modified, b"new").await;
+    for n in 0..500 {
+        let created = write(client, &format!("{root}after/{n}"), 0, b"x").await;
+        let created = created.unwrap();
+        assert!(created > last, "{created} after {last}");
+        last = created;
+    }
+    assert!(updated.unwrap() > floor);
+}
+
+async fn everything_acknowledged_is_copied(from: Driver, to: Driver) {
+    let (source, target) = (End::start(from).await, End::start(to).await);
+    let service = source.serve().await;
+    fill(&service).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = JoinSet::new();
+    for number in 0..WRITERS {
+        let service = (service.client.clone(), service.root.clone());
+        writers.spawn(keep_writing(service, number, Arc::clone(&stop)));
+    }
+    let report = copy_until_fence(&source, &target).await;
+    // Nothing is acknowledged under the fence: creations neither, which kine does not see refused.
+    for n in 0..WRITERS {
+        let key = format!("{}late/{n}", service.root);
+        assert!(write(&service.client, &key, 0, b"late").await.is_err());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged: Acknowledged = writers.join_all().await.into_iter().flatten().collect();
+
+    let copied = target.content().await;
+    for (key, value) in &acknowledged {
+        let found = copied.get(key).map(|record| &record.value);
+        assert!(found == value.as_ref(), "{key} is not as acknowledged");
+    }
+    let kept = source.content().await;
+    let differing = kept
+        .iter()
+        .find(|(key, kept)| copied.get(*key).is_none_or(|copy| copy.value != kept.value));
+    assert!(
+        differing.is_none() && copied.len() == kept.len(),
+        "{differing:?}"
+    );
+    let deleted = acknowledged
+        .values()
+        .filter(|value| value.is_none())
+        .count();
+    assert!(deleted > WRITERS, "{deleted} of {}", acknowledged.len());
+    assert!(copied.len() > STANDING + WRITERS, "{}", copied.len());
+    let ttl = copied["events/default/expiring"].ttl.map(i64::from);
+    assert!(
+        ttl.is_some_and(|ttl| (TTL / 2..=TTL + 60).contains(&ttl)),
+        "{ttl:?}"
+    );
+    goes_on(&target, &copied, report.revision).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_etcd_acknowledged_is_in_postgres_and_kine_goes_on_there() {
+    everything_acknowledged_is_copied(Driver::Etcd, Driver::PostgreSql).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kine_acknowledged_on_mysql_is_in_etcd_which_goes_on() {
+    everything_acknowledged_is_copied(Driver::MySql, Driver::Etcd).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kine_acknowledged_on_postgres_is_in_etcd_which_goes_on() {
+    everything_acknowledged_is_copied(Driver::PostgreSql, Driver::Etcd).await;
+}
