@@ -1,12 +1,10 @@
 //! Transfer of a tenant's data from and to a real etcd.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
 use kamaji_datastore::transfer::{
-    Changes, Copy, Ends, Followed, Op, Page, Phase, Reader, Record, Report, Roots, copy_all,
+    Changes, Ends, Followed, Op, Page, Reader, Record, Report, Roots, copy_all,
 };
 use kamaji_datastore::{Access, Step};
 use tokio::task::JoinSet;
@@ -500,72 +498,4 @@ async fn ends(source: (&dyn DataStore, &Tenancy), target: (&dyn DataStore, &Tena
 async fn copy(store: &dyn DataStore, source: &Tenancy, target: &Tenancy) -> Report {
     let ends = ends((store, source), (store, target)).await;
     copy_all(ends, Roots::Different).await.unwrap()
-}
-
-/// Writes, overwrites and deletes keys of its own until it is refused or told to stop; returns what is there.
-async fn write_until_stopped(
-    mut client: Client,
-    writer: usize,
-    stop: Arc<AtomicBool>,
-) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut expected = std::collections::BTreeMap::new();
-    for n in 0_usize.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let key = format!("configmaps/{writer:02}/{:03}", (n * 7) % 100);
-        let path = format!("/cp-a/{key}");
-        if n % 5 == 4 {
-            if client.delete(path, None).await.is_err() {
-                break;
-            }
-            expected.remove(key.as_bytes());
-        } else {
-            let value = format!("{writer}-{n}-\0\u{ff}");
-            if client.put(path, value.as_str(), None).await.is_err() {
-                break;
-            }
-            expected.insert(key.into_bytes(), value.into_bytes());
-        }
-    }
-    expected.into_iter().collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_acknowledged_write_of_twenty_writers_is_in_the_copy() {
-    let (server, store, tenancy) = with_tenant("cp-a").await;
-    let other = Server::start().await;
-    let (target_store, target) = (other.store().await, super::tenancy("cp-b"));
-    target_store.ensure(&target).await.unwrap();
-    fill(&server, (0..1500).map(|n| format!("/cp-a/pods/{n:05}"))).await;
-    fill(&other, (0..3).map(|n| format!("/cp-b/left-over/{n}"))).await;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut writers = JoinSet::new();
-    for writer in 0..20 {
-        let client = client_of(&server, &tenancy).await;
-        writers.spawn(write_until_stopped(client, writer, Arc::clone(&stop)));
-    }
-    let ends = ends((&*store, &tenancy), (&*target_store, &target)).await;
-    let mut copy = Copy::new(ends, Roots::Different);
-    while copy.step().await.unwrap() != Phase::Ready {}
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    copy.step().await.unwrap();
-    let since = Instant::now();
-    let fence = store.fence(&fenced(&tenancy)).await.unwrap().unwrap();
-    let report = copy.finish(fence).await.unwrap();
-    eprintln!("fenced for {:?}; {:?}", since.elapsed(), report.progress);
-    stop.store(true, Ordering::Relaxed);
-
-    let mut expected: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    while let Some(written) = writers.join_next().await {
-        expected.extend(written.unwrap());
-    }
-    expected.extend((0..1500).map(|n| (format!("pods/{n:05}").into_bytes(), VALUE.to_vec())));
-    expected.sort();
-    assert_eq!(content(&*target_store, &target).await, expected);
-    assert_eq!(content(&*store, &tenancy).await, expected);
-    assert_eq!(report.ranges.total().keys, expected.len() as u64);
-    assert!(report.progress.changes > 100, "{:?}", report.progress);
-    assert!(revision(&other).await > report.revision);
 }

@@ -15,8 +15,8 @@ use crate::transfer::{BATCH_BYTES, BATCH_RECORDS, Changes, Followed, Op, Page, R
 
 /// Records of the first page, before their size is known.
 const FIRST_PAGE: usize = 100;
-/// Single keys of one request. Values may be large.
-const KEYS: usize = 16;
+/// Most single keys of one request, fewer where their values are large; etcd's default bound is 128.
+const KEYS: usize = 100;
 /// Most watches that are opened for one request, each after the one before broke.
 const ATTEMPTS: usize = 3;
 
@@ -181,7 +181,7 @@ impl Reader for EtcdReader {
                 if at_once == 1 {
                     return Err(self.scope.unexpected(&doing, "a single value is too large"));
                 }
-                at_once = 1;
+                at_once = (at_once / 4).max(1);
                 continue;
             };
             let found: Vec<Option<KeyValue>> = answer
