@@ -260,20 +260,32 @@ async fn everything_acknowledged_is_copied(from: Driver, to: Driver) {
         ttl.is_some_and(|ttl| (TTL / 2..=TTL + 60).contains(&ttl)),
         "{ttl:?}"
     );
-    goes_on(&target, &copied, report.revision).await;
+    Box::pin(goes_on(&target, &copied, report.revision)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_etcd_acknowledged_is_in_postgres_and_kine_goes_on_there() {
-    everything_acknowledged_is_copied(Driver::Etcd, Driver::PostgreSql).await;
+    Box::pin(everything_acknowledged_is_copied(
+        Driver::Etcd,
+        Driver::PostgreSql,
+    ))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kine_acknowledged_on_mysql_is_in_etcd_which_goes_on() {
-    everything_acknowledged_is_copied(Driver::MySql, Driver::Etcd).await;
+    Box::pin(everything_acknowledged_is_copied(
+        Driver::MySql,
+        Driver::Etcd,
+    ))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kine_acknowledged_on_postgres_is_in_etcd_which_goes_on() {
-    everything_acknowledged_is_copied(Driver::PostgreSql, Driver::Etcd).await;
+    Box::pin(everything_acknowledged_is_copied(
+        Driver::PostgreSql,
+        Driver::Etcd,
+    ))
+    .await;
 }

@@ -9,10 +9,10 @@
 )]
 
 mod checks;
+mod copies;
 #[path = "../kit/disk.rs"]
 #[expect(dead_code, reason = "tests/postgres needs more of it")]
 mod disk;
-mod copies;
 mod etcd;
 mod harness;
 #[path = "../kit/kine.rs"]

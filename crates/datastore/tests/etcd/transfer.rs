@@ -208,7 +208,7 @@ async fn changes_hold_writes_and_deletions_in_order_and_none_of_a_neighbour() {
                 .take_header()
         };
         expected.push((
-            key["/cp-a/".len()..].as_bytes().to_vec(),
+            key.as_bytes()["/cp-a/".len()..].to_vec(),
             header.unwrap().revision(),
         ));
     }
