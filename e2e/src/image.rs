@@ -313,5 +313,4 @@ fn libraries(binary: &Path) -> Result<Vec<PathBuf>> {
 }
 
 #[cfg(test)]
-#[path = "image_tests.rs"]
 mod tests;

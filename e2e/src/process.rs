@@ -195,5 +195,4 @@ impl Processes {
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
 mod tests;

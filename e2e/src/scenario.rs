@@ -212,5 +212,4 @@ async fn run_one(testbed: &Testbed, scenario: &Scenario) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "scenario_tests.rs"]
 mod tests;

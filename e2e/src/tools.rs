@@ -303,5 +303,4 @@ pub fn coredns_version() -> Result<String> {
 }
 
 #[cfg(test)]
-#[path = "tools_tests.rs"]
 mod tests;

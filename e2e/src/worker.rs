@@ -308,5 +308,4 @@ impl Invitation {
 }
 
 #[cfg(test)]
-#[path = "worker_tests.rs"]
 mod tests;

@@ -128,5 +128,4 @@ fn longest_message(message: &str) -> usize {
 }
 
 #[cfg(test)]
-#[path = "condition_tests.rs"]
 mod tests;

@@ -186,5 +186,4 @@ fn move_field(from: &mut Value, to: &mut Value, path: &[&str]) {
 }
 
 #[cfg(test)]
-#[path = "adoption_tests.rs"]
 mod tests;

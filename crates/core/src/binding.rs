@@ -114,5 +114,4 @@ fn examine(tenant: &Tenant, store: &ResolvedDataStore) -> Result<(), NameRefusal
 }
 
 #[cfg(test)]
-#[path = "binding_tests.rs"]
 mod tests;

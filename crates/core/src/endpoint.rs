@@ -201,5 +201,4 @@ fn load_balancer(
 }
 
 #[cfg(test)]
-#[path = "endpoint_tests.rs"]
 mod tests;

@@ -114,5 +114,4 @@ fn url_part<'a>(variable: &'a str, value: &str, is_plain: impl Fn(char) -> bool)
 }
 
 #[cfg(test)]
-#[path = "kine_tests.rs"]
 mod tests;

@@ -203,5 +203,4 @@ fn flags(
 }
 
 #[cfg(test)]
-#[path = "network_tests.rs"]
 mod tests;

@@ -357,5 +357,4 @@ fn empty(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "object_tests.rs"]
 mod tests;

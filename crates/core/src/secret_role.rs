@@ -304,5 +304,4 @@ impl SecretRole {
 }
 
 #[cfg(test)]
-#[path = "secret_role_tests.rs"]
 mod tests;

@@ -22,5 +22,4 @@ pub(crate) use network::SAN_CHECKS;
 pub(crate) use network::is_san;
 
 #[cfg(test)]
-#[path = "tenant_tests.rs"]
 mod tests;

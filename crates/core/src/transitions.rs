@@ -112,5 +112,4 @@ fn control_plane_event(now: &Condition) -> Option<Event> {
 }
 
 #[cfg(test)]
-#[path = "transitions_tests.rs"]
 mod tests;

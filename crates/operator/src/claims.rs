@@ -104,5 +104,4 @@ fn names(store: &ResolvedDataStore, schema: &str, user: &str) -> Vec<Name> {
 }
 
 #[cfg(test)]
-#[path = "claims_tests.rs"]
 mod tests;

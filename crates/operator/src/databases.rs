@@ -393,5 +393,4 @@ fn digest(store: &ResolvedDataStore, binding: Option<&Binding>) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "databases_tests.rs"]
 mod tests;

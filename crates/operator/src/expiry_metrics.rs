@@ -79,5 +79,4 @@ fn add(
 }
 
 #[cfg(test)]
-#[path = "expiry_metrics_tests.rs"]
 mod tests;

@@ -143,5 +143,4 @@ impl UsageRecords {
 }
 
 #[cfg(test)]
-#[path = "usage_records_tests.rs"]
 mod tests;

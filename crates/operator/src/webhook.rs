@@ -197,5 +197,4 @@ fn read<K: DeserializeOwned>(object: &Value) -> Result<K, Box<Answer>> {
 }
 
 #[cfg(test)]
-#[path = "webhook/tests.rs"]
 mod tests;

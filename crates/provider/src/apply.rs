@@ -293,5 +293,4 @@ fn namespace_missing(error: WriteError) -> WriteError {
 }
 
 #[cfg(test)]
-#[path = "apply_tests.rs"]
 mod tests;

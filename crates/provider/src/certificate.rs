@@ -139,5 +139,4 @@ fn inject(definition: &Value, service: &WebhookService, bundle: &str) -> Option<
 }
 
 #[cfg(test)]
-#[path = "certificate_tests.rs"]
 mod tests;

@@ -104,5 +104,4 @@ fn convert_object(object: Value, desired: &str) -> Result<Value, String> {
 }
 
 #[cfg(test)]
-#[path = "conversion_tests.rs"]
 mod tests;

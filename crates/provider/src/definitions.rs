@@ -164,5 +164,4 @@ fn rank(version: &str) -> (u8, u32, u32) {
 }
 
 #[cfg(test)]
-#[path = "definitions_tests.rs"]
 mod tests;

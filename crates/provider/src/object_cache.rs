@@ -156,5 +156,4 @@ fn is_of(object: &impl ResourceExt, version: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "object_cache_tests.rs"]
 mod tests;

@@ -179,5 +179,4 @@ pub fn may_answer(tenant: &TenantControlPlane) -> bool {
 }
 
 #[cfg(test)]
-#[path = "probe_tests.rs"]
 mod tests;

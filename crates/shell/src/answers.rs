@@ -249,5 +249,4 @@ where
 }
 
 #[cfg(test)]
-#[path = "answers_tests.rs"]
 mod tests;

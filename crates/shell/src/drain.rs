@@ -60,5 +60,4 @@ async fn close_when_draining(State(drain): State<Drain>, request: Request, next:
 }
 
 #[cfg(test)]
-#[path = "drain_tests.rs"]
 mod tests;

@@ -207,5 +207,4 @@ fn object_ref(kind: Kind, metadata: &ObjectMeta) -> Option<ObjectRef> {
 }
 
 #[cfg(test)]
-#[path = "index_tests.rs"]
 mod tests;

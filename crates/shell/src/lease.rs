@@ -185,5 +185,4 @@ fn written(result: Result<Lease, kube::Error>) -> Result<Attempt, kube::Error> {
 }
 
 #[cfg(test)]
-#[path = "lease_tests.rs"]
 mod tests;

@@ -357,5 +357,4 @@ fn kib(bytes: usize) -> usize {
 }
 
 #[cfg(test)]
-#[path = "listen_tests.rs"]
 mod tests;

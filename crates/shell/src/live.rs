@@ -126,5 +126,4 @@ fn is_hashed_by_version(body: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "live_tests.rs"]
 mod tests;

@@ -202,5 +202,4 @@ impl TokenCache {
 }
 
 #[cfg(test)]
-#[path = "metrics_access_tests.rs"]
 mod tests;

@@ -384,5 +384,4 @@ fn panic_message(error: JoinError) -> String {
 }
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;

@@ -145,5 +145,4 @@ fn pem_blocks(pem: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
 }
 
 #[cfg(test)]
-#[path = "remote_tests.rs"]
 mod tests;

@@ -201,5 +201,4 @@ async fn serve_tls(
 }
 
 #[cfg(test)]
-#[path = "serve_tests.rs"]
 mod tests;

@@ -177,5 +177,4 @@ pub fn others(live: &Value, us: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "storm_tests.rs"]
 mod tests;

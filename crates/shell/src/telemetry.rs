@@ -379,5 +379,4 @@ fn certificates(
 }
 
 #[cfg(test)]
-#[path = "telemetry_tests.rs"]
 mod tests;

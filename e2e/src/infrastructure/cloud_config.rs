@@ -61,5 +61,4 @@ fn filled(text: &str, known: &BTreeMap<&str, String>) -> Result<String> {
 }
 
 #[cfg(test)]
-#[path = "cloud_config_tests.rs"]
 mod tests;

@@ -334,5 +334,4 @@ impl PartialEq<&str> for Reason {
 }
 
 #[cfg(test)]
-#[path = "reason_tests.rs"]
 mod tests;

@@ -317,5 +317,4 @@ fn require_mark(object: &TenantControlPlane, target: &Target) -> anyhow::Result<
 }
 
 #[cfg(test)]
-#[path = "restore_tests.rs"]
 mod tests;

@@ -142,5 +142,4 @@ fn warn(store: &DataStore) -> Vec<Warning> {
 }
 
 #[cfg(test)]
-#[path = "data_store_tests.rs"]
 mod tests;

@@ -80,5 +80,4 @@ fn set(into: &mut Value, path: &[&str], value: &Value) {
 }
 
 #[cfg(test)]
-#[path = "defaults_tests.rs"]
 mod tests;

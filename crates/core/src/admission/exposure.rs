@@ -206,5 +206,4 @@ fn check_port(field: &str, port: &AdditionalPort, found: &mut Findings) {
 }
 
 #[cfg(test)]
-#[path = "exposure_tests.rs"]
 mod tests;

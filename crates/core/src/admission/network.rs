@@ -14,5 +14,4 @@ pub(super) fn examine(tenant: &Tenant, found: &mut Findings) {
 }
 
 #[cfg(test)]
-#[path = "network_tests.rs"]
 mod tests;

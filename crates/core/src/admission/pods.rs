@@ -252,5 +252,4 @@ impl<'a, 'b> Names<'a, 'b> {
 }
 
 #[cfg(test)]
-#[path = "pods_tests.rs"]
 mod tests;

@@ -273,5 +273,4 @@ pub(super) fn compare(
 }
 
 #[cfg(test)]
-#[path = "storage_tests.rs"]
 mod tests;

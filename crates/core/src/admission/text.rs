@@ -125,5 +125,4 @@ pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found:
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
 mod tests;

@@ -81,5 +81,4 @@ pub(super) fn compare(new: &TenantControlPlane, old: &TenantControlPlane, found:
 }
 
 #[cfg(test)]
-#[path = "version_tests.rs"]
 mod tests;

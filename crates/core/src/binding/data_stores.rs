@@ -69,5 +69,4 @@ pub fn claimed(object: &TenantControlPlane) -> Option<DatabaseNames<'_>> {
 }
 
 #[cfg(test)]
-#[path = "data_stores_tests.rs"]
 mod tests;

@@ -222,5 +222,4 @@ fn pattern_length(text: &str) -> usize {
 }
 
 #[cfg(test)]
-#[path = "names_tests.rs"]
 mod tests;

@@ -117,5 +117,4 @@ fn blocks(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "overrides_tests.rs"]
 mod tests;

@@ -25,5 +25,4 @@ pub fn succeeds(binding: &Binding, store: &ResolvedDataStore, old: &Owner, lives
 }
 
 #[cfg(test)]
-#[path = "succession_tests.rs"]
 mod tests;

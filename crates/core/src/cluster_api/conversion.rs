@@ -104,5 +104,4 @@ fn absent(map: &mut Map<String, Value>, key: &str, value: Value) {
 }
 
 #[cfg(test)]
-#[path = "conversion_tests.rs"]
 mod tests;

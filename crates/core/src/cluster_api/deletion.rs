@@ -72,5 +72,4 @@ fn to_be_deleted<'a>(builder: &PlanBuilder<'a>) -> Option<&'a TenantControlPlane
 }
 
 #[cfg(test)]
-#[path = "deletion_tests.rs"]
 mod tests;

@@ -173,5 +173,4 @@ pub(super) fn text(endpoint: &ApiEndpoint) -> String {
 }
 
 #[cfg(test)]
-#[path = "endpoint_tests.rs"]
 mod tests;

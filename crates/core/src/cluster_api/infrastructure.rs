@@ -180,5 +180,4 @@ fn fixed_ip(object: &Value, host: &Value, port: &Value) -> Value {
 }
 
 #[cfg(test)]
-#[path = "infrastructure_tests.rs"]
 mod tests;

@@ -189,8 +189,6 @@ fn metadata_patch(snapshot: &Snapshot, cluster: &Cluster) -> Option<Value> {
 }
 
 #[cfg(test)]
-#[path = "intents_tests.rs"]
 mod intents_tests;
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

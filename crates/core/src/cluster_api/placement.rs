@@ -184,5 +184,4 @@ fn remote_name(control_plane: &KamajiControlPlane, namespace: &str, name: &str) 
 }
 
 #[cfg(test)]
-#[path = "placement_tests.rs"]
 mod tests;

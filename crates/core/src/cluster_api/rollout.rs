@@ -52,5 +52,4 @@ fn after(snapshot: &Snapshot) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[path = "rollout_tests.rs"]
 mod tests;

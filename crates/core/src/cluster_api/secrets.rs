@@ -320,5 +320,4 @@ fn is_of_user(live: &Secret) -> bool {
 }
 
 #[cfg(test)]
-#[path = "secrets_tests.rs"]
 mod tests;

@@ -45,5 +45,4 @@ pub fn managed_fields(object: &Value, manager: &str) -> Option<Value> {
 }
 
 #[cfg(test)]
-#[path = "takeover_tests.rs"]
 mod tests;

@@ -52,5 +52,4 @@ pub fn warning(store: &ResolvedDataStore, now: Timestamp) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "expiry_tests.rs"]
 mod tests;

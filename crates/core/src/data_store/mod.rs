@@ -391,5 +391,4 @@ fn content(
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -65,5 +65,4 @@ fn step(latency: Duration) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "probe_tests.rs"]
 mod tests;

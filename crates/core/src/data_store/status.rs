@@ -226,5 +226,4 @@ fn finalizers(store: &DataStore, release: bool) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;

@@ -98,5 +98,4 @@ pub fn warning(
 }
 
 #[cfg(test)]
-#[path = "usage_tests.rs"]
 mod tests;

@@ -104,5 +104,4 @@ impl fmt::Display for HostPort {
 }
 
 #[cfg(test)]
-#[path = "host_port_tests.rs"]
 mod tests;

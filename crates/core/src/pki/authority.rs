@@ -204,5 +204,4 @@ impl std::fmt::Debug for Authority {
 }
 
 #[cfg(test)]
-#[path = "authority_tests.rs"]
 mod tests;

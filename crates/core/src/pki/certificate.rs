@@ -251,5 +251,4 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-#[path = "certificate_tests.rs"]
 mod tests;

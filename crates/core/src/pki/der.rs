@@ -77,5 +77,4 @@ pub(super) fn time(at: Timestamp) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "der_tests.rs"]
 mod tests;

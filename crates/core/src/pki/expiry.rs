@@ -76,5 +76,4 @@ impl Expiry {
 }
 
 #[cfg(test)]
-#[path = "expiry_tests.rs"]
 mod tests;

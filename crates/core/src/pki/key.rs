@@ -291,5 +291,4 @@ impl std::fmt::Debug for Key {
 }
 
 #[cfg(test)]
-#[path = "key_tests.rs"]
 mod tests;

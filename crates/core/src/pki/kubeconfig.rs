@@ -284,5 +284,4 @@ fn examine(
 }
 
 #[cfg(test)]
-#[path = "kubeconfig_tests.rs"]
 mod tests;

@@ -62,5 +62,4 @@ pub(super) fn is_dns_name(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "leaf_tests.rs"]
 mod tests;

@@ -138,5 +138,4 @@ fn ten_years(common_name: &str, algorithm: KeyAlgorithm) -> LeafRequest {
 }
 
 #[cfg(test)]
-#[path = "leaves_tests.rs"]
 mod tests;

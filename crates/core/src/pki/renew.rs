@@ -194,5 +194,4 @@ fn check_content(certificate: &Certificate, request: &LeafRequest) -> Result<(),
 }
 
 #[cfg(test)]
-#[path = "renew_tests.rs"]
 mod tests;

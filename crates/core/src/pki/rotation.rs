@@ -189,5 +189,4 @@ fn trusted(authority: &Authority) -> TrustedAuthority {
 }
 
 #[cfg(test)]
-#[path = "rotation_tests.rs"]
 mod tests;

@@ -72,5 +72,4 @@ fn check(key: &[u8], public: &[u8]) -> Result<(), ServiceAccountError> {
 }
 
 #[cfg(test)]
-#[path = "service_account_tests.rs"]
 mod tests;

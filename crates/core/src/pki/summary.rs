@@ -225,5 +225,4 @@ fn alternative(name: &GeneralName) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "summary_tests.rs"]
 mod tests;

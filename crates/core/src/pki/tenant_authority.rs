@@ -100,5 +100,4 @@ fn find_signer(
 }
 
 #[cfg(test)]
-#[path = "tenant_authority_tests.rs"]
 mod tests;

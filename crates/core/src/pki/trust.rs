@@ -96,5 +96,4 @@ pub(super) fn blocks(pem: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "trust_tests.rs"]
 mod tests;

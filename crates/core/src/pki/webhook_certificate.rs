@@ -367,5 +367,4 @@ pub fn inject(configuration: &Value, service: &WebhookService, bundle: &[u8]) ->
 }
 
 #[cfg(test)]
-#[path = "webhook_certificate_tests.rs"]
 mod tests;

@@ -157,5 +157,4 @@ pub(super) fn keep_or_issue(subject: &renew::Subject, builder: &mut PlanBuilder)
 }
 
 #[cfg(test)]
-#[path = "certificates_tests.rs"]
 mod tests;

@@ -118,5 +118,4 @@ fn release(tenant: &Tenant, snapshot: &Snapshot) -> Option<Object> {
 }
 
 #[cfg(test)]
-#[path = "deletion_tests.rs"]
 mod tests;

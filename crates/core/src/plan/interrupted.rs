@@ -43,5 +43,4 @@ pub fn status(
 }
 
 #[cfg(test)]
-#[path = "interrupted_tests.rs"]
 mod tests;

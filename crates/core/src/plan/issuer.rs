@@ -48,5 +48,4 @@ pub(super) fn effective(builder: &PlanBuilder) -> String {
 }
 
 #[cfg(test)]
-#[path = "issuer_tests.rs"]
 mod tests;

@@ -102,5 +102,4 @@ fn is_id(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "replacement_tests.rs"]
 mod tests;

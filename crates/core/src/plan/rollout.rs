@@ -176,5 +176,4 @@ fn line<'a, L: Iterator<Item = &'a str>>(text: &'a str, order: impl Fn(&'a str) 
 }
 
 #[cfg(test)]
-#[path = "rollout_tests.rs"]
 mod tests;

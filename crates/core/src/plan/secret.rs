@@ -120,5 +120,4 @@ fn rfc3339(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-#[path = "secret_tests.rs"]
 mod tests;

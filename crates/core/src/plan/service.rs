@@ -73,5 +73,4 @@ pub(super) fn plan_service(endpoint: Option<&Endpoint>, builder: &mut PlanBuilde
 }
 
 #[cfg(test)]
-#[path = "service_tests.rs"]
 mod tests;

@@ -379,5 +379,4 @@ fn konnectivity(
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;

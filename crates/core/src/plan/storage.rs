@@ -271,5 +271,4 @@ fn etcd(
 }
 
 #[cfg(test)]
-#[path = "storage_tests.rs"]
 mod tests;

@@ -77,5 +77,4 @@ pub(super) fn hold_refused(tenant: &mut Tenant) -> Option<Wait> {
 }
 
 #[cfg(test)]
-#[path = "upgrade_tests.rs"]
 mod tests;

@@ -140,5 +140,4 @@ fn ports(tenant: &Tenant) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "collisions_tests.rs"]
 mod tests;

@@ -92,5 +92,4 @@ fn strategy(tenant: &Tenant) -> DeploymentStrategy {
 }
 
 #[cfg(test)]
-#[path = "deployment_tests.rs"]
 mod tests;

@@ -31,5 +31,4 @@ pub fn config_map(tenant: &Tenant) -> ConfigMap {
 }
 
 #[cfg(test)]
-#[path = "egress_tests.rs"]
 mod tests;

@@ -148,5 +148,4 @@ fn is_true(conditions: &[Condition], type_: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "gateway_tests.rs"]
 mod tests;

@@ -52,5 +52,4 @@ fn path(tenant: &Tenant) -> HTTPIngressPath {
 }
 
 #[cfg(test)]
-#[path = "ingress_tests.rs"]
 mod tests;

@@ -127,5 +127,4 @@ fn json(value: &(impl Serialize + ?Sized)) -> String {
 }
 
 #[cfg(test)]
-#[path = "kubeadm_config_tests.rs"]
 mod tests;

@@ -167,5 +167,4 @@ fn newest_of<const N: usize>(
 }
 
 #[cfg(test)]
-#[path = "renderer_tests.rs"]
 mod tests;

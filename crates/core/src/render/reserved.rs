@@ -94,5 +94,4 @@ fn union(
 }
 
 #[cfg(test)]
-#[path = "reserved_tests.rs"]
 mod tests;

@@ -146,5 +146,4 @@ fn additional(port: &AdditionalPort) -> ServicePort {
 }
 
 #[cfg(test)]
-#[path = "service_tests.rs"]
 mod tests;

@@ -33,5 +33,4 @@ pub fn metadata(ours: ObjectMeta, user: Option<&AdditionalMetadata>) -> ObjectMe
 }
 
 #[cfg(test)]
-#[path = "user_tests.rs"]
 mod tests;

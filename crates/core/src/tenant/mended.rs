@@ -131,5 +131,4 @@ fn dns_addresses(profile: &NetworkProfile) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "mended_tests.rs"]
 mod tests;

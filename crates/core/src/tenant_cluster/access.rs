@@ -79,5 +79,4 @@ fn kubeconfig_key(object: &TenantControlPlane) -> &str {
 }
 
 #[cfg(test)]
-#[path = "access_tests.rs"]
 mod tests;

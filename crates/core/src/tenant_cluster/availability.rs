@@ -45,5 +45,4 @@ fn serving_since(object: &TenantControlPlane) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[path = "availability_tests.rs"]
 mod tests;

@@ -102,5 +102,4 @@ pub(super) fn cluster_info_checksum<'a>(
 }
 
 #[cfg(test)]
-#[path = "bootstrap_tests.rs"]
 mod tests;

@@ -70,5 +70,4 @@ pub(super) fn hash(content: &Content) -> String {
 }
 
 #[cfg(test)]
-#[path = "content_tests.rs"]
 mod tests;

@@ -234,5 +234,4 @@ fn container(image: &str) -> Value {
 }
 
 #[cfg(test)]
-#[path = "coredns_tests.rs"]
 mod tests;

@@ -67,5 +67,4 @@ fn port(facts: &TenantClusterFacts) -> Value {
 }
 
 #[cfg(test)]
-#[path = "endpoints_tests.rs"]
 mod tests;

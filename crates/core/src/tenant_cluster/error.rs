@@ -96,5 +96,4 @@ impl TenantClusterError {
 }
 
 #[cfg(test)]
-#[path = "error_tests.rs"]
 mod tests;

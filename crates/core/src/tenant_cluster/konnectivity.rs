@@ -208,5 +208,4 @@ fn arguments(facts: &TenantClusterFacts, port: i32, agent: &KonnectivityAgentSpe
 }
 
 #[cfg(test)]
-#[path = "konnectivity_tests.rs"]
 mod tests;

@@ -229,5 +229,4 @@ fn container(image: &str) -> Value {
 }
 
 #[cfg(test)]
-#[path = "kube_proxy_tests.rs"]
 mod tests;

@@ -70,5 +70,4 @@ fn configuration(facts: &TenantClusterFacts) -> String {
 }
 
 #[cfg(test)]
-#[path = "kubeadm_config_tests.rs"]
 mod tests;

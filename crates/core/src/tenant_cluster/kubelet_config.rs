@@ -223,5 +223,4 @@ fn merge(into: &mut Value, from: Value) {
 }
 
 #[cfg(test)]
-#[path = "kubelet_config_tests.rs"]
 mod tests;

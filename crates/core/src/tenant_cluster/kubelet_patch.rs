@@ -172,5 +172,4 @@ impl Extent {
 }
 
 #[cfg(test)]
-#[path = "kubelet_patch_tests.rs"]
 mod tests;

@@ -111,5 +111,4 @@ fn desired(snapshot: &TenantClusterSnapshot) -> Result<Desired, TenantClusterErr
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

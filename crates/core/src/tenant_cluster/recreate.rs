@@ -25,5 +25,4 @@ pub(super) fn must_be_recreated(planned: &Object, live: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "recreate_tests.rs"]
 mod tests;

@@ -89,5 +89,4 @@ fn condition(
 }
 
 #[cfg(test)]
-#[path = "report_tests.rs"]
 mod tests;

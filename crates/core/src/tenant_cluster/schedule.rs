@@ -116,5 +116,4 @@ impl Schedule<'_> {
 }
 
 #[cfg(test)]
-#[path = "schedule_tests.rs"]
 mod tests;

@@ -80,5 +80,4 @@ fn is_limit(kind: Kind) -> bool {
 }
 
 #[cfg(test)]
-#[path = "stages_tests.rs"]
 mod tests;

@@ -99,5 +99,4 @@ fn bootstrap_token<'a>(
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;

@@ -62,5 +62,4 @@ fn is_ours(body: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "write_tests.rs"]
 mod tests;

@@ -104,5 +104,4 @@ impl Webhook<'_> {
 }
 
 #[cfg(test)]
-#[path = "write_permissions_tests.rs"]
 mod tests;

@@ -91,5 +91,4 @@ fn is_quantity(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "yaml_tests.rs"]
 mod tests;

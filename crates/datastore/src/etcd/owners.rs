@@ -83,5 +83,4 @@ impl Observed {
 }
 
 #[cfg(test)]
-#[path = "owners_tests.rs"]
 mod tests;

@@ -185,5 +185,4 @@ impl Failure {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

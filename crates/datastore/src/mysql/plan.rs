@@ -94,5 +94,4 @@ impl Observed {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -316,5 +316,4 @@ pub(super) fn count_rows(schema: &Schema) -> String {
 }
 
 #[cfg(test)]
-#[path = "sql_tests.rs"]
 mod tests;

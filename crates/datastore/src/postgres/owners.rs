@@ -89,5 +89,4 @@ impl Observed {
 }
 
 #[cfg(test)]
-#[path = "owners_tests.rs"]
 mod tests;

@@ -92,5 +92,4 @@ impl Observed {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -283,5 +283,4 @@ impl Power {
 }
 
 #[cfg(test)]
-#[path = "sql_tests.rs"]
 mod tests;

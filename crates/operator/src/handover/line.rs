@@ -164,5 +164,4 @@ impl DigestBuilder {
 }
 
 #[cfg(test)]
-#[path = "line_tests.rs"]
 mod tests;

@@ -153,5 +153,4 @@ fn held_elsewhere(leases: &[Lease], own: &str, now: Timestamp) -> Option<Rival> 
 }
 
 #[cfg(test)]
-#[path = "rivals_tests.rs"]
 mod tests;

@@ -239,5 +239,4 @@ fn revision<K: Resource<DynamicType = ()>>(object: &K) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "objects_tests.rs"]
 mod tests;

@@ -217,5 +217,4 @@ fn urls(store: &ResolvedDataStore, separator: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "api_server_tests.rs"]
 mod tests;

@@ -33,5 +33,4 @@ pub fn merged<'a>(layers: impl IntoIterator<Item = &'a [String]>) -> Vec<String>
 }
 
 #[cfg(test)]
-#[path = "args_tests.rs"]
 mod tests;

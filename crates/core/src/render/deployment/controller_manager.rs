@@ -85,5 +85,4 @@ fn defaults(facts: &Facts) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "controller_manager_tests.rs"]
 mod tests;

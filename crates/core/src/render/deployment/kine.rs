@@ -119,5 +119,4 @@ pub fn args(facts: &Facts) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-#[path = "kine_tests.rs"]
 mod tests;

@@ -78,5 +78,4 @@ fn overridden(probe: Probe, by: &ProbeSpec) -> Probe {
 }
 
 #[cfg(test)]
-#[path = "probes_tests.rs"]
 mod tests;

@@ -63,5 +63,4 @@ pub fn args(facts: &Facts) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "scheduler_tests.rs"]
 mod tests;

@@ -274,5 +274,4 @@ fn empty_dir(name: &str, medium: Option<&str>) -> Volume {
 }
 
 #[cfg(test)]
-#[path = "volumes_tests.rs"]
 mod tests;

@@ -94,5 +94,4 @@ fn writes_tenants(rule: &PolicyRule) -> bool {
 }
 
 #[cfg(test)]
-#[path = "vouched_tests.rs"]
 mod tests;

@@ -6,11 +6,8 @@
     reason = "these are tests, and their helpers are, too"
 )]
 
-#[path = "templates/classes.rs"]
 mod classes;
-#[path = "templates/definitions.rs"]
 mod definitions;
-#[path = "templates/fields.rs"]
 mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::Reason;
 
 /// Page for users with all reasons.
-const PAGE: &str = include_str!("../../../../docs/conditions.md");
+const PAGE: &str = include_str!("../../../../../docs/conditions.md");
 
 /// Reason and meaning of each row of the page.
 fn documented() -> Vec<(&'static str, &'static str)> {

@@ -45,7 +45,7 @@ fn strategy_of(wanted: &Value) -> Value {
 
 /// A tenant that uses every field of its spec that reaches the pods.
 fn everything() -> Fixture {
-    let spec = serde_json::from_str(include_str!("everything.json")).expect("JSON");
+    let spec = serde_json::from_str(include_str!("../everything.json")).expect("JSON");
     let mut fixture = Fixture::with(spec).on(store("mysql", Driver::MySql, &["db:3306"]));
     fixture.overrides = vec![(
         "/events".to_owned(),
