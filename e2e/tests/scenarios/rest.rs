@@ -1,4 +1,5 @@
-//! Operator at rest: it writes nothing, for ten seconds or, in `make soak`, for five minutes.
+//! Operator at rest: it writes nothing, for ten seconds or, in `make soak`, for five minutes; a restart writes the
+//! handover alone.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,6 +19,11 @@ use super::manifest;
 const QUIET: Duration = Duration::from_secs(5);
 /// Upper bound of the time in which a new replica replaces the old one.
 const ROLLOUT: Duration = Duration::from_secs(20);
+/// Writes of a restart: the process that stops leaves the handover, and the one that follows takes it.
+const HANDOVER: [&str; 2] = [
+    "patch secrets/kamaji-handover ",
+    "delete secrets/kamaji-handover ",
+];
 
 pub async fn run(testbed: Testbed) -> Result<()> {
     let whole = json!({
@@ -52,7 +58,11 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     rolled?;
     let refused = refused?;
     ensure!(refused.is_empty(), "while it rolled: {refused:?}");
-    assert_no_writes(&testbed, mark)?;
+    let writes = writes(&testbed, mark)?;
+    ensure!(
+        writes == HANDOVER,
+        "the restart has written {writes:?}, and not {HANDOVER:?}"
+    );
     for tenant in tenants {
         tenant.delete().await?;
     }
@@ -111,19 +121,25 @@ async fn stays_at_rest(testbed: &Testbed, rest: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Fails if the operator has written another object than its Lease since the mark.
+/// Fails if the operator has written anything since the mark.
 fn assert_no_writes(testbed: &Testbed, mark: u64) -> Result<()> {
-    let writes: Vec<String> = operator_requests(testbed, mark)?
-        .iter()
-        .filter(|entry| entry.is_write() && !entry.is_of_a_lease())
-        .map(|entry| {
-            let object = &entry.object_ref;
-            let (kind, name) = (&object.resource, &object.name);
-            format!("{} {kind}/{name} {}", entry.verb, object.subresource)
-        })
-        .collect();
+    let writes = writes(testbed, mark)?;
     ensure!(writes.is_empty(), "the operator has written: {writes:?}");
     Ok(())
+}
+
+/// Writes of the operator since the mark, of all objects but its Lease.
+fn writes(testbed: &Testbed, mark: u64) -> Result<Vec<String>> {
+    let entries = operator_requests(testbed, mark)?;
+    let writes = entries
+        .iter()
+        .filter(|entry| entry.is_write() && !entry.is_of_a_lease());
+    let named = writes.map(|entry| {
+        let object = &entry.object_ref;
+        let (kind, name) = (&object.resource, &object.name);
+        format!("{} {kind}/{name} {}", entry.verb, object.subresource)
+    });
+    Ok(named.collect())
 }
 
 /// Requests of the operator since the mark.
