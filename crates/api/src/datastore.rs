@@ -98,6 +98,9 @@ pub enum Driver {
 }
 
 impl Driver {
+    /// All drivers, in the order of the definition's list.
+    pub const ALL: [Self; 4] = [Self::Etcd, Self::MySql, Self::PostgreSql, Self::Nats];
+
     /// The value as it is written in the spec.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -116,9 +116,7 @@ pub async fn reconcile(
 
 /// Forgets the DataStore `name`, which does not exist any more: its client, its state and its metrics.
 async fn forget(context: &Context, name: &str) {
-    if let Ok(store) = context.stores.get(name) {
-        context.metrics.forget_store(name, store.driver.as_str());
-    }
+    context.metrics.forget_store(name);
     context.databases.close(name).await;
     if context.stores.remove(name) {
         enqueue_users(context, name);
@@ -257,9 +255,7 @@ async fn apply_plan(context: &Context, name: &str, object: &DataStore) -> Result
         }
         live = context.writer.set_finalizers(object, finalizers).await?;
         if deleted {
-            context
-                .metrics
-                .forget_store(name, object.spec.driver.as_str());
+            context.metrics.forget_store(name);
             context.metrics.probes.forget(name);
             context.metrics.expiries.forget(name);
             enqueue_users(context, name);

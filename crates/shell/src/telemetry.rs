@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kamaji_api::datastore::Driver;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
@@ -255,19 +256,21 @@ impl Metrics {
         }
     }
 
-    /// Removes every series of a deleted DataStore.
-    pub fn forget_store(&self, name: &str, driver: &'static str) {
-        self.store_info.remove(&info(name, driver));
+    /// Removes every series of a deleted DataStore, of whatever driver it was.
+    pub fn forget_store(&self, name: &str) {
+        for driver in Driver::ALL.map(Driver::as_str) {
+            self.store_info.remove(&info(name, driver));
+            for ready in ["true", "false"] {
+                let datastore_name = name.to_owned();
+                self.stores.remove(&StoreReady {
+                    datastore_name,
+                    ready,
+                    driver,
+                });
+            }
+        }
         for is_ready in [true, false] {
             self.store_status.remove(&status(name, is_ready));
-        }
-        for ready in ["true", "false"] {
-            let datastore_name = name.to_owned();
-            self.stores.remove(&StoreReady {
-                datastore_name,
-                ready,
-                driver,
-            });
         }
     }
 

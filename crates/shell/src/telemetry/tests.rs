@@ -88,7 +88,7 @@ fn a_datastore_has_a_one_at_its_present_readiness() {
     };
     assert_eq!(value(&metrics, &series("true")).as_deref(), Some("0"));
     assert_eq!(value(&metrics, &series("false")).as_deref(), Some("1"));
-    metrics.forget_store("default", "etcd");
+    metrics.forget_store("default");
     assert_eq!(value(&metrics, &series("false")), None);
 }
 
@@ -110,7 +110,7 @@ fn a_datastore_has_one_status_and_leaves_no_series_when_it_is_deleted() {
         let info = "kamaji_datastore_info{datastore_name=\"pg\",driver=\"PostgreSQL\"} 1";
         assert!(found.iter().any(|line| line == info), "{found:?}");
     }
-    metrics.forget_store("pg", "PostgreSQL");
+    metrics.forget_store("pg");
     assert_eq!(lines(), Vec::<String>::new());
 }
 
