@@ -294,7 +294,17 @@ impl Open {
             let _permit = self.permits.acquire().await;
             operation.await
         };
-        match tokio::time::timeout(TIME_LIMIT, bounded).await {
+        self.limited(name, TIME_LIMIT, bounded).await
+    }
+
+    /// Runs an operation within `limit`; it takes no other operation's turn.
+    async fn limited<T>(
+        &self,
+        name: &str,
+        limit: Duration,
+        operation: impl Future<Output = Result<T, datastore::Error>>,
+    ) -> Result<T, DatabaseError> {
+        match tokio::time::timeout(limit, operation).await {
             Ok(done) => done.map_err(|source| DatabaseError::Driver {
                 store: name.to_owned(),
                 source: Box::new(source),

@@ -31,15 +31,7 @@ impl DatastoreClients {
     ) -> Result<u64, DatabaseError> {
         let open = self.open(store).await?;
         let reading = open.store.bytes(tenancy);
-        let size = tokio::time::timeout(SIZE_TIME_LIMIT, reading).await;
-        let size = size.map_err(|_| DatabaseError::TimeOut {
-            store: store.name.clone(),
-            hint: open.store.slow_hint(),
-        })?;
-        size.map_err(|source| DatabaseError::Driver {
-            store: store.name.clone(),
-            source: Box::new(source),
-        })
+        open.limited(&store.name, SIZE_TIME_LIMIT, reading).await
     }
 
     /// The tenancy of `key` in the DataStore `store`, once this process has ensured it.
