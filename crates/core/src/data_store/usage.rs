@@ -12,7 +12,7 @@ const KEYS: u64 = 500;
 /// Bytes by which a size has to differ to be published before [`AGE`].
 const BYTES: u64 = 4 << 20;
 
-/// One measurement of a tenant's data in its DataStore.
+/// Measurement of a tenant's data in its DataStore: keys, bytes and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Measured {
     /// Keys, or rows of kine's table.

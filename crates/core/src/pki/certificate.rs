@@ -148,7 +148,7 @@ impl Certificate {
         verification_cache::once(Check::Signature, &[&self.der, &issuer.der], check).is_ok()
     }
 
-    /// As [`Certificate::is_signed_by`], without the cache.
+    /// Verifies the signature as [`Certificate::is_signed_by`] does, without the cache.
     pub(crate) fn verifies(&self, issuer: &Certificate) -> bool {
         tally::count(Work::Verification);
         let (Ok((_, mine)), Ok((_, theirs))) = (

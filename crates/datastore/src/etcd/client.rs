@@ -53,7 +53,7 @@ impl Etcd {
         })
     }
 
-    /// The same etcd for a reader or writer, over the same connections.
+    /// Shares the connections of this etcd with a reader or writer.
     pub(super) fn share(&self) -> Self {
         Self {
             members: Arc::clone(&self.members),

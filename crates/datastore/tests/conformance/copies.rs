@@ -54,7 +54,7 @@ struct End {
     tenancy: Tenancy,
 }
 
-/// What the API server of a tenant writes through: etcd itself, or a kine before the database.
+/// Write path of a tenant's API server: etcd itself, or a kine before the database.
 struct Service {
     client: Client,
     root: String,

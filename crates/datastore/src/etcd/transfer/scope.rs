@@ -14,7 +14,7 @@ use crate::tenancy::Tenancy;
 pub(super) const ANSWER: usize = 16 << 20;
 const TOO_LARGE: &str = "decoded message length too large";
 
-/// One tenant's keys in an etcd.
+/// Keys of a tenant in an etcd, with the tenancy that has to own them.
 pub(super) struct Scope {
     pub(super) etcd: Etcd,
     pub(super) tenancy: Tenancy,

@@ -44,7 +44,7 @@ impl Link {
         }
     }
 
-    /// The same with another log-in, which is tried when the server refuses the one in use.
+    /// Adds another log-in, which is tried when the server refuses the one in use.
     pub(super) fn or(mut self, options: OptsBuilder) -> Self {
         self.other = Some(options.max_allowed_packet(Some(PACKET)).into());
         self

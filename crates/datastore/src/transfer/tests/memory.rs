@@ -29,7 +29,7 @@ pub(super) enum Fault {
     ResurrectsADeletedKey(usize),
 }
 
-/// What goes on at a busy store before each request.
+/// Writes that a busy store takes before each request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
     /// Number of keys that are written over and over.
