@@ -363,6 +363,28 @@ async fn a_writer_writes_deletes_clears_and_counts_the_tenants_keys_alone() {
     assert_eq!(all_keys(admin).await, NEIGHBOURS);
 }
 
+/// Texts with which a reader and a writer of the tenancy are refused.
+async fn refusals(store: &dyn DataStore, tenancy: &Tenancy) -> [String; 2] {
+    let reader = store.reader(tenancy).await.err().expect("no reader");
+    let writer = store.writer(tenancy).await.err().expect("no writer");
+    [reader.to_string(), writer.to_string()]
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_not_whole_is_neither_read_nor_written() {
+    let (server, store, whole) = with_tenant("cp-a").await;
+    for text in refusals(&*store, &tenancy("cp-b")).await {
+        let next = "the tenant has to be set up in this datastore first";
+        assert!(text.contains(next), "{text}");
+    }
+    let key = format!("/kamaji.clastix.io/owners/user/{}", whole.user);
+    let mut admin = server.client("root").await;
+    assert_eq!(admin.delete(key, None).await.unwrap().deleted(), 1);
+    for text in refusals(&*store, &whole).await {
+        assert!(text.contains("no record says whose it is"), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_writer_whose_owner_record_is_another_writes_and_deletes_nothing() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
