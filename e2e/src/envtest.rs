@@ -3,7 +3,6 @@
 //! etcd and kube-apiserver on free ports of the loopback device, in a folder that is removed with
 //! them. They end when the value is dropped, and also when the test is killed.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 use crate::audit::{Audit, policy};
 use crate::kubeconfig::{client, kubeconfig};
 use crate::pki::{Authority, bare_key};
+use crate::ports::free_port;
 use crate::process_guard::Guarded;
 use crate::tools::Tools;
 use crate::wait::until;
@@ -207,12 +207,6 @@ pub fn etcd_args(data: &Path, client: &str, peer: &str) -> Vec<String> {
         "--unsafe-no-fsync=true".into(),
         "--log-level=warn".into(),
     ]
-}
-
-/// A port of the loopback device that nothing listens on at the moment.
-pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 fn http_get(path: &str) -> Result<http::Request<Vec<u8>>> {

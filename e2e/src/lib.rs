@@ -27,6 +27,7 @@ pub mod network;
 pub mod node;
 pub mod operator;
 pub mod pki;
+pub mod ports;
 pub mod prerequisites;
 pub mod process;
 pub mod process_guard;

@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::command::{output, words};
-use crate::envtest::{etcd_args, free_port};
+use crate::envtest::etcd_args;
 use crate::pki::{Authority, Pair};
+use crate::ports::free_port;
 use crate::process_guard::Guarded;
 use crate::tools::Tools;
 use crate::wait::until;

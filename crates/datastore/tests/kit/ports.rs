@@ -1,9 +1,9 @@
 //! Ports on which nothing listens.
 
-use std::net::TcpListener;
+#[path = "../../../../e2e/src/ports.rs"]
+mod reserved;
 
-/// Ports that are free, all different.
+/// Ports of 127.0.0.1 that are free, all different, reserved as long as the process of the test lives.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    [(); N].map(|()| reserved::free_port().unwrap())
 }

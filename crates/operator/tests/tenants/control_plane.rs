@@ -4,11 +4,7 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
-use kamaji_e2e::{
-    envtest::{etcd_args, free_port},
-    process_guard::Guarded,
-    tools::Tools,
-};
+use kamaji_e2e::{envtest::etcd_args, ports::free_port, process_guard::Guarded, tools::Tools};
 use kube::{
     Api,
     api::{Patch, PatchParams},

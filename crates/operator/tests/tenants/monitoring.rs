@@ -8,7 +8,7 @@ use std::{
 
 use kamaji_e2e::{
     command::{command, output},
-    envtest::free_port,
+    ports::free_port,
     process_guard::Guarded,
 };
 use kamaji_operator::settings::Settings;

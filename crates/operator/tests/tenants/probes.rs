@@ -6,7 +6,7 @@ use std::{
 };
 
 use kamaji_api::{condition, datastore::DataStore};
-use kamaji_e2e::envtest::free_port;
+use kamaji_e2e::ports::free_port;
 use kamaji_operator::settings::Settings;
 use kube::{
     Api, ResourceExt,

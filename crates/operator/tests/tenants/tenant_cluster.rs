@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use kamaji_e2e::envtest::free_port;
+use kamaji_e2e::ports::free_port;
 use kamaji_operator::settings::Settings;
 use kube::Api;
 use serde_json::json;

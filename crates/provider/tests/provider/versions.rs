@@ -1,7 +1,7 @@
 //! Both API versions, served by a real API server with the real conversion webhook, and the migration of the storage
 //! version.
 
-use kamaji_e2e::envtest::free_port;
+use kamaji_e2e::ports::free_port;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 

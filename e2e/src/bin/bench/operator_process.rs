@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use kamaji_e2e::command::{command, output};
-use kamaji_e2e::envtest::free_port;
+use kamaji_e2e::ports::free_port;
 use kamaji_e2e::process_guard::Guarded;
 
 use crate::usage::Usage;
