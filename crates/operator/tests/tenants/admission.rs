@@ -1,7 +1,7 @@
 //! Admission by the operator's webhooks behind a real API server: each mistake is refused with a message that names
 //! value, field and correction.
 
-use kamaji_e2e::envtest::free_port;
+use kamaji_e2e::ports::free_port;
 use kamaji_operator::settings::Settings;
 use kube::{
     Api,

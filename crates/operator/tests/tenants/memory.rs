@@ -18,7 +18,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Service;
-use kamaji_e2e::envtest::free_port;
+use kamaji_e2e::ports::free_port;
 use kamaji_shell::{
     listen,
     serve::{self, Certificates},

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use k8s_openapi::api::{authentication::v1::TokenRequest, core::v1::ServiceAccount};
-use kamaji_e2e::{envtest::free_port, pki::Authority};
+use kamaji_e2e::{pki::Authority, ports::free_port};
 use kamaji_shell::{
     metrics_access::Access,
     serve::{self, Certificates},
