@@ -240,7 +240,8 @@ pub struct ProbeSet {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeSpec {
-    /// Failures in a row until the probe counts as failed, at least 1. Empty: 3.
+    /// Failures in a row until the probe counts as failed, at least 1. Empty: 3; 30 for startup probes of
+    /// renderer 2 whose `periodSeconds` is empty, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub failure_threshold: Option<i32>,
@@ -248,7 +249,8 @@ pub struct ProbeSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub initial_delay_seconds: Option<i32>,
-    /// Seconds between two probes, at least 1. Empty: 10.
+    /// Seconds between two probes, at least 1. Empty: 10; 1 for startup probes of renderer 2 whose
+    /// `failureThreshold` is empty, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub period_seconds: Option<i32>,

@@ -45,6 +45,9 @@ pub enum Change {
     ServiceSans,
     /// The issuer of tokens of a new tenant is in the tenant's own domain.
     OwnIssuer,
+    /// A startup probe asks every second: the kubelet asks first before there is a container, and then once a period, so
+    /// that no pod was ready before ten seconds.
+    EagerStart,
 }
 
 impl Change {
@@ -58,7 +61,8 @@ impl Change {
             | Self::ClusterCidr
             | Self::OwnEndpoints
             | Self::ServiceSans
-            | Self::OwnIssuer => Renderer::V2,
+            | Self::OwnIssuer
+            | Self::EagerStart => Renderer::V2,
         }
     }
 }

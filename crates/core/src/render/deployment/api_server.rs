@@ -103,7 +103,7 @@ pub fn container(facts: &Facts) -> Container {
         },
         volume_mounts: volumes::api_server_mounts(facts),
     }
-    .container(tenant)
+    .container(facts)
 }
 
 /// Flags of the container: the operator's, sorted, then the user's as written.

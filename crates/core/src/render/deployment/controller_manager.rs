@@ -30,7 +30,7 @@ pub fn container(facts: &Facts) -> Container {
         readiness: healthz,
         volume_mounts: volumes::controller_manager_mounts(facts.tenant),
     }
-    .container(facts.tenant)
+    .container(facts)
 }
 
 /// Flags of the container, sorted, one of each name; the user's win.

@@ -5,9 +5,9 @@ use k8s_openapi::api::core::v1::{Container, VolumeMount};
 
 use super::{
     component::Component,
-    probes::{Check, Kind, probe},
+    probes::{Check, Kind, Probed, probe},
 };
-use crate::tenant::Tenant;
+use crate::render::Facts;
 
 /// The parts of a container that differ from one component to the next.
 pub struct CoreContainer {
@@ -26,11 +26,16 @@ pub struct CoreContainer {
 }
 
 impl CoreContainer {
-    /// The container for the pods of `tenant`.
-    pub fn container(self, tenant: &Tenant) -> Container {
+    /// The container for the pods of the tenant of `facts`.
+    pub fn container(self, facts: &Facts) -> Container {
+        let tenant = facts.tenant;
         let deployment = &tenant.spec.control_plane.deployment;
-        let probes = deployment.probes.as_ref();
-        let probe = |kind, check| Some(probe(check, kind, self.component, probes));
+        let probed = Probed {
+            component: self.component,
+            renderer: facts.renderer,
+            tenant: deployment.probes.as_ref(),
+        };
+        let probe = |kind, check| Some(probe(check, kind, probed));
         let name = self.component.name().to_owned();
         Container {
             image: Some(self.component.image(tenant)),

@@ -46,7 +46,7 @@ pub fn container(facts: &Facts) -> Container {
         readiness: healthz,
         volume_mounts: volumes::scheduler_mounts(facts.tenant),
     }
-    .container(facts.tenant)
+    .container(facts)
 }
 
 /// Flags of the container, sorted, one of each name.

@@ -77,6 +77,7 @@ fn a_third_renderer_has_every_change_and_names_itself() {
         Change::OwnEndpoints,
         Change::ServiceSans,
         Change::OwnIssuer,
+        Change::EagerStart,
     ] {
         assert!(Renderer::V3.has(change) && !Renderer::V1.has(change));
     }
