@@ -1,7 +1,7 @@
 # Calls, no logic: each line can be typed by hand. `make help` lists the targets.
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
-	containernetworking-plugins iproute2 curl procps python3 postgresql mariadb-server prometheus
+	containernetworking-plugins iproute2 curl procps python3 postgresql mariadb-server prometheus lua5.1
 SCENARIOS := cargo test -p kamaji-e2e --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,7 @@ down: ## Remove everything that `make up` made.
 
 test: deps tools ## Every test, the scenarios of the testbed included.
 	cargo test --workspace --exclude kamaji-e2e
-	cargo test -p kamaji-e2e --lib --bins --test envtest --test package --test templates
+	cargo test -p kamaji-e2e --lib --bins --test envtest --test gitops --test package --test templates
 	$(SCENARIOS)
 
 scenarios: tools ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.

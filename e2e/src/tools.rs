@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
-    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, HELM, KINE, KONNECTIVITY, KUBERNETES,
-    PREVIOUS, Tool,
+    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, HELM, KINE, KONNECTIVITY, KSTATUS,
+    KUBERNETES, PREVIOUS, Tool,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -46,6 +46,11 @@ impl Tools {
     /// Helm, and nothing else.
     pub async fn helm() -> Result<Self> {
         Self::default().with(&HELM).await
+    }
+
+    /// The reader of kstatus below `tools/kstatus`, and nothing else.
+    pub async fn kstatus() -> Result<Self> {
+        Self::default().with(&KSTATUS).await
     }
 
     /// Control plane, kubelet and kubeadm of the previous minor version, and nothing else.
@@ -187,6 +192,10 @@ impl Tool {
         for file in ["go.sum", "go.mod"] {
             let path = self.lock_file(file);
             hash.update(fs::read(&path).with_context(|| format!("read {}", path.display()))?);
+        }
+        // A program of our own, where the module has one.
+        if let Ok(program) = fs::read(self.lock_file("main.go")) {
+            hash.update(program);
         }
         let digest = format!("{:x}", hash.finalize());
         Ok(cache_dir()?

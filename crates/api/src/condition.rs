@@ -2,7 +2,7 @@
 
 mod reason;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use reason::{Reason, Severity};
 
@@ -14,6 +14,13 @@ pub const DATA_STORE_ALLOWED_DELETION: &str = "kamaji.clastix.io/DataStoreAllowe
 pub const DATA_STORE_AVAILABLE: &str = "kamaji.clastix.io/DataStoreAvailable";
 /// DataStore condition: the datastore enforces access control between tenants.
 pub const ACCESS_CONTROL: &str = "kamaji.clastix.io/AccessControl";
+
+/// TenantControlPlane condition of kstatus: the tenant is not ready yet, and gets there without a person.
+/// There only while it is True.
+pub const RECONCILING: &str = "Reconciling";
+/// TenantControlPlane condition of kstatus: the tenant is not ready until a person acts. There only while it
+/// is True.
+pub const STALLED: &str = "Stalled";
 
 /// Types that earlier builds of this operator wrote to tenants under names of their own. Nobody updates
 /// them any more.
@@ -95,6 +102,45 @@ pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) -> bool {
     conditions.push(new);
     conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
     transition
+}
+
+/// Sets the condition of kstatus that belongs to the condition `Ready` of a TenantControlPlane, with its reason
+/// and message, and removes the other one: [`STALLED`] while a person has to act, [`RECONCILING`] while the
+/// tenant gets ready without one, neither for a tenant that is ready or not meant to run. `now` is the time of
+/// a condition that was not there.
+pub fn set_activity(conditions: &mut Vec<Condition>, now: &Time) {
+    let cause = find(conditions, ConditionType::Ready.as_str());
+    let next = cause.and_then(|cause| {
+        let type_ = activity(cause)?;
+        Some(Condition {
+            type_: type_.to_owned(),
+            status: "True".to_owned(),
+            last_transition_time: now.clone(),
+            ..cause.clone()
+        })
+    });
+    conditions.retain(|condition| {
+        let is_activity = [RECONCILING, STALLED].contains(&condition.type_.as_str());
+        !is_activity
+            || next
+                .as_ref()
+                .is_some_and(|next| next.type_ == condition.type_)
+    });
+    if let Some(next) = next {
+        set(conditions, next);
+    }
+}
+
+/// Type of the condition of kstatus beside a condition `Ready`.
+fn activity(ready: &Condition) -> Option<&'static str> {
+    if ready.status == "True" {
+        return None;
+    }
+    match Reason::parse(&ready.reason) {
+        Some(Reason::Sleeping | Reason::Restoring) => None,
+        Some(reason) if reason.needs_person() => Some(STALLED),
+        _ => Some(RECONCILING),
+    }
 }
 
 /// Gives each condition of `new` the transition time of its type in `old`, where both have the same status.

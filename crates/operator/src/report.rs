@@ -85,6 +85,7 @@ async fn publish_failure(
         };
         condition::set(&mut status.conditions, condition);
     }
+    condition::set_activity(&mut status.conditions, &Time(clock::now()));
     let published = if context.tenants.unreadable(key).is_some() {
         conditions_only(context, key, object, &status.conditions).await
     } else {

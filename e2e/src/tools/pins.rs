@@ -164,6 +164,13 @@ pub(super) const HELM: Tool = Tool {
     binaries: &[("helm", "helm.sh/helm/v3/cmd/helm", Some("version --short"))],
 };
 
+/// Program of ours that prints what kstatus makes of objects.
+pub(super) const KSTATUS: Tool = Tool {
+    dir: "kstatus",
+    module: "github.com/fluxcd/cli-utils",
+    binaries: &[("kstatus", ".", None)],
+};
+
 /// Binaries of a testbed without Cluster API.
 pub(super) const ALL: [&Tool; 8] = [
     &ETCD,

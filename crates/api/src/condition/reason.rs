@@ -298,6 +298,53 @@ impl Reason {
             .find(|reason| reason.as_str() == text)
     }
 
+    /// True if a tenant that is not ready for this reason stays so until a person changes an object: its
+    /// spec, a Secret, a DataStore, an image, or a right. False for what ends by itself or is tried again,
+    /// and for a tenant that is not meant to run.
+    pub const fn needs_person(self) -> bool {
+        matches!(
+            self,
+            Self::ServiceForeign
+                | Self::LoadBalancerHostnameOnly
+                | Self::AddressMissing
+                | Self::FamiliesDiffer
+                | Self::SpecInvalid
+                | Self::ObjectUnreadable
+                | Self::ObjectForeign
+                | Self::RendererUnknown
+                | Self::GatewayApiMissing
+                | Self::AuthorityLost
+                | Self::AuthorityDamaged
+                | Self::DowngradeRefused
+                | Self::MinorSkipped
+                | Self::ProgressDeadlineExceeded
+                | Self::ImagePullBackOff
+                | Self::CrashLoopBackOff
+                | Self::ContainerFailed
+                | Self::DataStoreUnnamed
+                | Self::DataStoreMissing
+                | Self::DataStoreNotReady
+                | Self::DataStoreLeaving
+                | Self::DataStoreNameRefused
+                | Self::DataStoreCertificateAuthorityUnusable
+                | Self::DataStoreShared
+                | Self::DataStoreForeign
+                | Self::AccessControlOff
+                | Self::MigrationUnavailable
+                | Self::OverridesChanged
+                | Self::OverrideAuthorityDiffers
+                | Self::OverrideDriverNotEtcd
+                | Self::TenantClusterInvalid
+                | Self::WriteLimitUnavailable
+                | Self::KubeconfigMissing
+                | Self::KubeconfigUnreadable
+                | Self::KubeconfigUnusable
+                | Self::WriteForbidden
+                | Self::WriteRefused
+                | Self::WriteStorm
+        )
+    }
+
     /// True if every new tenant passes through this reason, or its owner chose it: worth an event only
     /// when it replaces a condition that was True.
     pub const fn is_startup(self) -> bool {

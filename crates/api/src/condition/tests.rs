@@ -135,3 +135,58 @@ proptest! {
         prop_assert_eq!(times, changed.into_iter().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn activity_follows_ready_and_keeps_the_time_at_which_it_began() {
+    let ready = |status: &str, reason: Reason, second| Condition {
+        reason: reason.as_str().to_owned(),
+        ..condition("Ready", status, second)
+    };
+    let mut conditions = Vec::new();
+    let mut after = |next: Condition| {
+        let now = next.last_transition_time.clone();
+        set(&mut conditions, next);
+        set_activity(&mut conditions, &now);
+        let found = conditions.iter().filter(|c| c.type_ != "Ready");
+        let all: Vec<_> = found
+            .map(|c| {
+                (
+                    c.type_.clone(),
+                    c.reason.clone(),
+                    c.last_transition_time.clone(),
+                )
+            })
+            .collect();
+        all
+    };
+    let is = |type_: &str, reason: Reason, second| {
+        vec![(type_.to_owned(), reason.as_str().to_owned(), at(second))]
+    };
+    assert_eq!(
+        after(ready("False", Reason::DeploymentPending, 1)),
+        is("Reconciling", Reason::DeploymentPending, 1)
+    );
+    assert_eq!(
+        after(ready("False", Reason::NoReplicaReady, 2)),
+        is("Reconciling", Reason::NoReplicaReady, 1)
+    );
+    assert_eq!(
+        after(ready("False", Reason::AuthorityLost, 3)),
+        is("Stalled", Reason::AuthorityLost, 3)
+    );
+    assert_eq!(after(ready("False", Reason::Sleeping, 4)), []);
+    assert_eq!(
+        after(ready("False", Reason::WriteConflict, 5)),
+        is("Reconciling", Reason::WriteConflict, 5)
+    );
+    assert_eq!(after(ready("True", Reason::AsPlanned, 6)), []);
+}
+
+#[test]
+fn what_every_tenant_passes_through_needs_no_person() {
+    for reason in Reason::ALL {
+        assert!(!(reason.is_startup() && reason.needs_person()), "{reason}");
+        let is_normal = reason.severity() == Severity::Normal;
+        assert!(!(is_normal && reason.needs_person()), "{reason}");
+    }
+}

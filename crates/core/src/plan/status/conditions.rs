@@ -46,6 +46,7 @@ pub(super) fn conditions(status: &mut TenantControlPlaneStatus, builder: &PlanBu
         condition.observed_generation = Some(builder.tenant.generation);
         condition::set(&mut status.conditions, condition);
     }
+    condition::set_activity(&mut status.conditions, &builder.time());
 }
 
 /// Condition that is True, with the warnings as its message.
