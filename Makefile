@@ -70,6 +70,7 @@ release: tools ## What clusterctl installs, into out/: make release VERSION=v0.2
 
 bench: deps tools ## Measure the budgets, with an optimised build; other numbers: KAMAJI_BENCH_N=20,100 KAMAJI_BENCH_CLUSTERS=10.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
+	cargo bench -q -p kamaji-datastore --bench copies
 
 compat: tools ## Compare what we make with what upstream made.
 	cargo run -q -p kamaji-e2e --bin compat $(WORDS)

@@ -23,12 +23,9 @@ use crate::error::Error;
 use crate::tenancy::Tenancy;
 use crate::transfer::{Op, Writer};
 
-/// Most operations of one transaction; etcd's default bound is 128.
-const OPS: usize = 100;
-/// Most bytes of one transaction with more than one operation; etcd's default bound is 1.5 MiB.
-const BYTES: usize = 512 << 10;
-/// Transactions that are under way at the same time.
-const CONCURRENT: usize = 8;
+/// Transactions that are under way at the same time. Each has one operation: etcd gives all keys of a transaction one
+/// revision, and a database, to which the data may be copied later, has one row for each revision.
+const CONCURRENT: usize = 64;
 /// Attempts at one batch, each after the claim was renewed.
 const ATTEMPTS: usize = 4;
 /// Writes to one key that are under way at the same time.
@@ -137,7 +134,7 @@ impl EtcdWriter {
         [self.scope.still_owned(), claim]
     }
 
-    /// The requests of a batch, the operation that is the last of its key in the batch alone.
+    /// The requests of a batch with the bytes of each, the operation that is the last of its key in the batch alone.
     async fn requests(&mut self, ops: &[Op]) -> Result<Vec<(TxnOp, usize)>, Error> {
         let last: HashMap<&[u8], usize> = ops
             .iter()
@@ -173,10 +170,10 @@ impl EtcdWriter {
         let requests = self.requests(ops).await?;
         let conditions = self.claimed();
         let scope = &self.scope;
-        let transactions: Vec<_> = packed(requests)
+        let transactions: Vec<_> = requests
             .into_iter()
-            .map(|(requests, bytes)| {
-                let transaction = Txn::new().when(conditions.clone()).and_then(requests);
+            .map(|(request, bytes)| {
+                let transaction = Txn::new().when(conditions.clone()).and_then([request]);
                 send(scope, transaction, bytes)
             })
             .collect();
@@ -259,21 +256,6 @@ async fn put_often(members: &Members, key: &str, times: u64) -> Result<(), Error
             .await?;
     }
     Ok(())
-}
-
-/// Requests in transactions, each with its bytes.
-fn packed(requests: Vec<(TxnOp, usize)>) -> Vec<(Vec<TxnOp>, usize)> {
-    let mut transactions: Vec<(Vec<TxnOp>, usize)> = Vec::new();
-    for (request, size) in requests {
-        match transactions.last_mut() {
-            Some((ops, bytes)) if ops.len() < OPS && *bytes + size <= BYTES => {
-                ops.push(request);
-                *bytes += size;
-            }
-            _ => transactions.push((vec![request], size)),
-        }
-    }
-    transactions
 }
 
 #[async_trait]
