@@ -1,15 +1,24 @@
 //! The binary `kamaji`: reads the command line and runs one subcommand.
 
+mod access;
+mod completion;
 mod crds;
+mod doctor;
 mod duration;
+mod failure;
 mod log;
 mod manager;
 mod process;
 mod provider;
 mod render;
 mod snapshot;
+mod support_bundle;
+mod tenants;
+mod terminal;
 
-use clap::{Parser, Subcommand};
+use std::{path::Path, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -34,14 +43,42 @@ enum Command {
     Render(render::Arguments),
     /// Save, verify, list and restore snapshots of single tenants.
     Snapshot(snapshot::Arguments),
+    #[command(flatten)]
+    Tenants(tenants::Command),
+    /// Check a management cluster before and after the operator is installed.
+    Doctor(doctor::Arguments),
+    /// Collect objects, events and operator logs for a bug report, without values of Secrets.
+    SupportBundle(support_bundle::Arguments),
+    /// Print the script that completes commands in a shell.
+    Completion(completion::CompletionArguments),
+    /// Write manual pages into a folder.
+    Man(completion::ManArguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+/// Command line under the name that it was called by: kubectl runs a plugin as `kubectl-kamaji`.
+fn command() -> clap::Command {
+    let command = Arguments::command();
+    let called = std::env::args_os().next().unwrap_or_default();
+    match Path::new(&called).file_stem() {
+        Some(name) if name == "kubectl-kamaji" => command.bin_name("kubectl kamaji"),
+        _ => command,
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::from_arg_matches(&command().get_matches());
+    let arguments = arguments.unwrap_or_else(|error| error.exit());
+    let ended = match arguments.command {
         Command::Manager(arguments) => manager::run(*arguments),
         Command::Provider(arguments) => provider::run(*arguments),
         Command::Crds => crds::print(),
         Command::Render(arguments) => render::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
-    }
+        Command::Completion(arguments) => completion::completion(&arguments, Arguments::command()),
+        Command::Man(arguments) => completion::man(&arguments, Arguments::command()),
+        Command::Doctor(arguments) => return Ok(doctor::run(&arguments)),
+        Command::SupportBundle(arguments) => return Ok(support_bundle::run(&arguments)),
+        Command::Tenants(command) => return Ok(tenants::run(command)),
+    };
+    ended.map(|()| ExitCode::SUCCESS)
 }
