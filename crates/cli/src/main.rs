@@ -5,6 +5,7 @@ mod completion;
 mod crds;
 mod doctor;
 mod duration;
+mod etcd;
 mod failure;
 mod log;
 mod manager;
@@ -43,6 +44,8 @@ enum Command {
     Render(render::Arguments),
     /// Save, verify, list and restore snapshots of single tenants.
     Snapshot(snapshot::Arguments),
+    /// Run the parts of the chart's bundled etcd.
+    Etcd(Box<etcd::Arguments>),
     #[command(flatten)]
     Tenants(tenants::Command),
     /// Check a management cluster before and after the operator is installed.
@@ -74,6 +77,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Crds => crds::print(),
         Command::Render(arguments) => render::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
+        Command::Etcd(arguments) => etcd::run(*arguments),
         Command::Completion(arguments) => completion::completion(&arguments, Arguments::command()),
         Command::Man(arguments) => completion::man(&arguments, Arguments::command()),
         Command::Doctor(arguments) => return Ok(doctor::run(&arguments)),
