@@ -13,7 +13,8 @@ use kamaji_core::tenant_cluster::images;
 
 use crate::image::Image;
 use crate::tools::{
-    Tools, coredns_version, konnectivity_version, kubernetes_version, previous_version,
+    Tools, coredns_version, etcd_version, konnectivity_version, kubernetes_version,
+    previous_version,
 };
 
 /// Image of every pod's sandbox.
@@ -117,6 +118,12 @@ fn kine(tools: &Tools) -> Result<Image> {
         Image::named(format!("docker.io/{KINE_IMAGE}")).binary(tools.path("kine")?, "/bin/kine")?;
     let image = with_applets(image, &["chmod", "cp", "sh"])?;
     Ok(image.entrypoint(&["/bin/kine"]).user("nobody"))
+}
+
+/// Image of etcd under the name and the version that the chart has by default.
+pub fn etcd(tools: &Tools) -> Result<Image> {
+    let image = Image::named(format!("quay.io/coreos/etcd:{}", etcd_version()?));
+    image.binary(tools.path("etcd")?, "/usr/local/bin/etcd")
 }
 
 fn coredns(tools: &Tools) -> Result<Image> {

@@ -306,6 +306,11 @@ pub fn kine_version() -> Result<String> {
     KINE.version()
 }
 
+/// Version of etcd, with its leading v.
+pub fn etcd_version() -> Result<String> {
+    ETCD.version()
+}
+
 /// Version of the CoreDNS image, with its leading v.
 pub fn coredns_version() -> Result<String> {
     COREDNS.version()

@@ -1,4 +1,10 @@
-//! What is installed: `make release` and the Deployments of `config/`.
+//! What is installed: `make release`, the Deployments of `config/` and the charts.
+#![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
+
+mod package {
+    mod charts;
+    mod helm;
+}
 
 use std::{fs, process::Command};
 

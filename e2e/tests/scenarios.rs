@@ -4,6 +4,7 @@
 
 mod scenarios {
     pub mod autoscaler;
+    pub mod bundled_etcd;
     pub mod charts;
     pub mod cluster_api;
     pub mod databases;
@@ -11,6 +12,7 @@ mod scenarios {
     pub mod drift_in_tenant;
     pub mod exposure;
     pub mod external;
+    pub mod helm;
     pub mod keys;
     pub mod management_dns;
     pub mod management_logs_and_exec;
@@ -29,8 +31,8 @@ use std::process::ExitCode;
 
 use kamaji_e2e::scenario::{Scenario, main as run};
 use scenarios::{
-    autoscaler, charts, cluster_api, databases, deletion, drift_in_tenant, exposure, external,
-    management_dns, management_logs_and_exec, management_pod,
+    autoscaler, bundled_etcd, charts, cluster_api, databases, deletion, drift_in_tenant, exposure,
+    external, management_dns, management_logs_and_exec, management_pod,
 };
 use scenarios::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
 
@@ -46,10 +48,14 @@ fn main() -> ExitCode {
             "a worker joins a kubeadm cluster",
             worker_joins_kubeadm::run,
         ),
-        // The last scenario without the operator: it installs one, and removes it.
+        // The last scenarios without the operator: they install one, and remove it.
         Scenario::of_testbed(
             "charts install, upgrade and leave tenants running",
             charts::run,
+        ),
+        Scenario::of_testbed(
+            "one helm install gives a working tenant, and its etcd grows and survives",
+            bundled_etcd::run,
         ),
         Scenario::of_tenants(
             "a tenant with two workers runs pods",

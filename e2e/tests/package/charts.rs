@@ -1,0 +1,238 @@
+//! Chart `kamaji` as Helm renders it: values of integrators, rights, security of pods, refusals.
+
+use kamaji_e2e::{layout::checkout, tools::Tools};
+use serde_json::Value;
+
+use super::helm::{helm, rendered};
+
+/// Values of products that install upstream's chart, and of people who change one thing.
+const VALUES: [(&str, &str); 10] = [
+    ("defaults", "{}"),
+    (
+        "etcd elsewhere, two replicas",
+        "{etcd: {deploy: false}, replicaCount: 2, telemetry: {disabled: true},
+          image: {repository: registry.example.com/kamaji, tag: v1.2.3},
+          resources: {limits: {cpu: 200m, memory: 512Mi}},
+          startupProbe: {httpGet: {path: /healthz, port: healthcheck}, failureThreshold: 12},
+          extraArgs: ['--migrate-image=registry.example.com/kamaji:v1.2.3']}",
+    ),
+    (
+        "keys of older charts",
+        "{etcd: {deploy: false}, datastore: {enabled: false, nameOverride: default},
+          cfssl: {image: {tag: v1.6.5}}, image: {pullPolicy: IfNotPresent},
+          tolerations: [{key: node-role.kubernetes.io/control-plane, operator: Exists, effect: NoSchedule}]}",
+    ),
+    (
+        "another domain and an older etcd",
+        "{replicaCount: 1, image: {repository: registry.example.com/kamaji, pullPolicy: Always, tag: edge},
+          kamaji-etcd: {deploy: true, fullnameOverride: kamaji-etcd, clusterDomain: mgmt.example,
+          image: {tag: v3.6.5}, datastore: {enabled: true, name: default}}}",
+    ),
+    ("one member", "{kamaji-etcd: {replicas: 1}}"),
+    (
+        "one endpoint",
+        "{kamaji-etcd: {datastore: {headless: false}}}",
+    ),
+    (
+        "no DataStore",
+        "{kamaji-etcd: {datastore: {enabled: false}}}",
+    ),
+    (
+        "tuned",
+        "{kamaji-etcd: {autoCompactionRetention: 0, extraArgs: ['--max-request-bytes=2097152'],
+          persistentVolumeClaim: {size: 20Gi, storageClassName: fast},
+          resources: {requests: {cpu: 1, memory: 2Gi}}}}",
+    ),
+    (
+        "no defragmentation",
+        "{kamaji-etcd: {defragmentation: {enabled: false}}}",
+    ),
+    (
+        "network policy and budget",
+        "{networkPolicy: {enabled: true, apiServerCIDRs: [10.0.0.0/24]},
+          podDisruptionBudget: {enabled: true}, replicaCount: 2}",
+    ),
+];
+
+fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> Option<&'a Value> {
+    let mut found = objects
+        .iter()
+        .filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.next()
+}
+
+/// Pod templates of an object, by its kind.
+fn pods(object: &Value) -> Option<&Value> {
+    match object["kind"].as_str()? {
+        "Deployment" | "StatefulSet" | "Job" => object.pointer("/spec/template/spec"),
+        "CronJob" => object.pointer("/spec/jobTemplate/spec/template/spec"),
+        _ => None,
+    }
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    let lists = ["initContainers", "containers"].map(|key| pod[key].as_array());
+    lists.into_iter().flatten().flatten()
+}
+
+/// DataStore that the last Job of an installation applies.
+fn data_store(objects: &[Value]) -> Option<Value> {
+    let job = named(objects, "Job", "kamaji-etcd-etcd-setup-2")?;
+    let arguments = pods(job)?["containers"][0]["args"].as_array()?;
+    let mut texts = arguments.iter().filter_map(Value::as_str);
+    let object = texts.find_map(|text| text.strip_prefix("--data-store="))?;
+    Some(serde_json::from_str(object).unwrap())
+}
+
+#[tokio::test]
+async fn values_files_render_pods_of_the_restricted_profile() {
+    for (what, values) in VALUES {
+        let objects = rendered("kamaji", values).await;
+        let mut seen = 0;
+        for pod in objects.iter().filter_map(pods) {
+            let all = &pod["securityContext"];
+            assert_eq!(all["runAsNonRoot"], true, "{what}: {pod}");
+            let profile = &all["seccompProfile"]["type"];
+            assert_eq!(profile, "RuntimeDefault", "{what}: {pod}");
+            for container in containers(pod) {
+                let own = &container["securityContext"];
+                assert_eq!(own["allowPrivilegeEscalation"], false, "{what}: {own}");
+                assert_eq!(own["readOnlyRootFilesystem"], true, "{what}: {own}");
+                assert_eq!(own["capabilities"]["drop"][0], "ALL", "{what}: {own}");
+                seen += 1;
+            }
+        }
+        let etcd = named(&objects, "StatefulSet", "kamaji-etcd").is_some();
+        assert_eq!(etcd, !values.contains("etcd: {deploy: false}"), "{what}");
+        assert!(
+            seen >= if etcd { 6 } else { 1 },
+            "{what}: {seen} containers"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_data_store_names_what_the_values_ask_for() {
+    let domain = "kamaji-etcd.kamaji-system.svc.cluster.local:2379";
+    let members = |count: u32| (0..count).map(move |index| format!("kamaji-etcd-{index}.{domain}"));
+    let client = "kamaji-etcd-client.kamaji-system.svc.cluster.local:2379";
+    for (what, endpoints) in [
+        ("defaults", Some(members(3).collect::<Vec<_>>())),
+        ("one member", Some(members(1).collect())),
+        ("one endpoint", Some(vec![client.to_owned()])),
+        ("no DataStore", None),
+        ("etcd elsewhere, two replicas", None),
+        (
+            "another domain and an older etcd",
+            Some(
+                members(3)
+                    .map(|m| m.replace("cluster.local", "mgmt.example"))
+                    .collect(),
+            ),
+        ),
+    ] {
+        let values = VALUES.iter().find(|(name, _)| *name == what).unwrap().1;
+        let store = data_store(&rendered("kamaji", values).await);
+        assert_eq!(store.is_some(), endpoints.is_some(), "{what}");
+        let (Some(store), Some(endpoints)) = (store, endpoints) else {
+            continue;
+        };
+        assert_eq!(store["metadata"]["name"], "default", "{what}");
+        assert_eq!(store["spec"]["endpoints"], Value::from(endpoints), "{what}");
+        let kept = &store["metadata"]["annotations"]["helm.sh/resource-policy"];
+        assert_eq!(kept, "keep", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn rights_of_etcds_jobs_are_limited_to_names_and_those_to_write_end_with_helms_run() {
+    let objects = rendered("kamaji", "{}").await;
+    let roles: Vec<&Value> = objects
+        .iter()
+        .filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole")
+        .filter(|object| object["metadata"]["name"].to_string().contains("etcd"))
+        .collect();
+    assert_eq!(roles.len(), 3, "{roles:?}");
+    for role in roles {
+        let hook = &role["metadata"]["annotations"];
+        let ends = hook["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded";
+        for rule in role["rules"].as_array().unwrap() {
+            let verbs = rule["verbs"].as_array().unwrap();
+            for verb in verbs {
+                let verb = verb.as_str().unwrap();
+                assert!(
+                    ["get", "create", "update", "patch"].contains(&verb),
+                    "{rule}"
+                );
+                // A right to create cannot have names.
+                assert!(verb != "create" || (ends && verbs.len() == 1), "{rule}");
+                let names = rule["resourceNames"].as_array();
+                let named = names.is_some_and(|names| !names.is_empty());
+                assert_eq!(named, verb != "create", "{rule}");
+            }
+        }
+        assert!(ends || role["kind"] == "Role", "{role}");
+    }
+}
+
+#[tokio::test]
+async fn no_pod_mounts_the_private_key_of_etcds_ca_and_etcd_itself_not_the_administrators() {
+    let objects = rendered("kamaji", "{}").await;
+    for pod in objects.iter().filter_map(pods) {
+        let volumes = pod["volumes"].as_array().into_iter().flatten();
+        for volume in volumes.filter(|v| v["secret"]["secretName"] == "kamaji-etcd-certs") {
+            let items = volume["secret"]["items"].to_string();
+            assert!(items.contains("ca.crt") && !items.contains("ca.key"));
+        }
+    }
+    let set = named(&objects, "StatefulSet", "kamaji-etcd").unwrap();
+    let pod = pods(set).unwrap();
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    let mounts = pod["containers"][0]["volumeMounts"].to_string();
+    assert!(mounts.contains("certs") && !mounts.contains("root"));
+    let policy = &set["spec"]["persistentVolumeClaimRetentionPolicy"];
+    assert_eq!(
+        (&policy["whenDeleted"], &policy["whenScaled"]),
+        (&"Retain".into(), &"Retain".into())
+    );
+}
+
+#[tokio::test]
+async fn values_that_cannot_work_are_refused_with_words() {
+    for (values, words) in [
+        ("{kamaji-etcd: {replicas: 2}}", "replicas"),
+        (
+            "{kamaji-etcd: {image: {pullPolicy: Sometimes}}}",
+            "pullPolicy",
+        ),
+        ("{kamaji-etcd: {extraArgs: [verbose]}}", "extraArgs"),
+        (
+            "{kamaji-etcd: {certManager: {enabled: true, issuerRef: {name: corporate}}}}",
+            "makes the certificates of its etcd itself",
+        ),
+        ("{kubeconfigGenerator: {enabled: true}}", "set it to false"),
+    ] {
+        let made = helm("kamaji", values).await;
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(
+            !made.status.success() && said.contains(words),
+            "{values}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn charts_pass_helms_own_checks() {
+    for chart in ["kamaji", "kamaji-crds"] {
+        let mut helm = Tools::helm().await.unwrap().command("helm").unwrap();
+        helm.arg("lint")
+            .arg(checkout().join("config/charts").join(chart));
+        let linted = tokio::task::spawn_blocking(move || helm.output().unwrap());
+        let linted = linted.await.unwrap();
+        let said = String::from_utf8_lossy(&linted.stdout);
+        assert!(
+            linted.status.success() && !said.contains("[WARNING]"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,303 @@
+//! Bundled etcd: one `helm install` gives a working tenant; the etcd grows, restarts and outlives its release.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::jiff::Timestamp;
+use kamaji_core::pki::authority::Authority;
+use kamaji_core::pki::certificate::Usage;
+use kamaji_core::pki::key::KeyAlgorithm;
+use kamaji_core::pki::leaf::LeafRequest;
+use kamaji_core::rng::Seed;
+use kamaji_e2e::audit::OPERATOR_NAMESPACE;
+use kamaji_e2e::kubectl::{Kubectl, has_condition};
+use kamaji_e2e::step::step;
+use kamaji_e2e::tenant::Tenant;
+use kamaji_e2e::testbed::Testbed;
+use kamaji_e2e::tools::Tools;
+use kamaji_e2e::wait::until;
+use kamaji_e2e::{catalogue, management, operator};
+use serde_json::{Value, json};
+
+use super::helm::{DEFINITIONS, Helm, IMAGE, IMAGE_TAG, namespace, require_none};
+use super::manifest;
+
+/// Volumes that the cluster has, one for each member.
+const VOLUMES: usize = 3;
+const LIMIT: Duration = Duration::from_mins(4);
+const ROOT: &str = "kamaji-etcd-root-client-certs";
+const CERTIFICATES: &str = "kamaji-etcd-certs";
+/// Secret with a client certificate of a name that etcd does not know, and that name.
+const STRANGER: &str = "stranger";
+const ONE: [&str; 2] = [IMAGE_TAG, "--set=kamaji-etcd.replicas=1"];
+/// The chart's own values: three members.
+const DEFAULTS: [&str; 1] = [IMAGE_TAG];
+
+pub async fn run(testbed: Testbed) -> Result<()> {
+    let kubectl = testbed.kubectl()?;
+    require_none(&kubectl).await?;
+    let node = testbed.node()?;
+    operator::load(&node, &operator::binary().await?, IMAGE).await?;
+    let etcd = catalogue::etcd(&testbed.bed.tools)?;
+    node.import(&management::archives(vec![etcd]).await?)
+        .await?;
+    kubectl.apply(&namespace("restricted")).await?;
+    kubectl.apply(&volumes(&testbed)?).await?;
+    let helm = Helm {
+        tools: Tools::helm().await?,
+        kubectl: &kubectl,
+    };
+
+    let tenant = step("one member and a tenant", install(&testbed, &helm)).await?;
+    step("access control", access_control(&kubectl)).await?;
+    step("growth to three members", grow(&helm, &tenant)).await?;
+    step("deletion of all pods", restart(&kubectl, &tenant)).await?;
+    step("removal and return", remove_and_return(&helm, &tenant)).await?;
+    tenant.delete().await?;
+    step("removal of everything", remove(&kubectl, &helm)).await
+}
+
+/// Installs the chart with one member, and a tenant on the DataStore that it brings.
+async fn install(testbed: &Testbed, helm: &Helm<'_>) -> Result<Tenant> {
+    helm.install("kamaji", &ONE).await?;
+    data_store_is_ready(helm.kubectl, 1).await?;
+    let profile = json!({"networkProfile": manifest::at_address(testbed, 7)});
+    let text = manifest::tenant("bundled", "bundled", profile);
+    helm.webhooks_answer(&text).await?;
+    let tenant = Tenant::apply(testbed, &text).await?;
+    tenant.wait_ready(LIMIT).await?;
+    tenant.kubectl().await?.run("create namespace kept").await?;
+    Ok(tenant)
+}
+
+/// Upgrades to the members that the chart has by default; fewer are refused afterwards.
+async fn grow(helm: &Helm<'_>, tenant: &Tenant) -> Result<()> {
+    helm.install("kamaji", &DEFAULTS).await?;
+    data_store_is_ready(helm.kubectl, 3).await?;
+    keeps_its_data(tenant).await?;
+    let Err(refused) = helm.install("kamaji", &ONE).await else {
+        bail!("members were taken away");
+    };
+    let said = format!("{refused:#}");
+    ensure!(said.contains("Set kamaji-etcd.replicas=3"), "{said}");
+    Ok(())
+}
+
+/// Deletes all members' pods; they come back with their data.
+async fn restart(kubectl: &Kubectl, tenant: &Tenant) -> Result<()> {
+    let pods = "pod -l app.kubernetes.io/name=kamaji-etcd --timeout=120s";
+    kubectl
+        .run(&format!("-n {OPERATOR_NAMESPACE} delete {pods}"))
+        .await?;
+    members_are_ready(kubectl, 3).await?;
+    keeps_its_data(tenant).await
+}
+
+/// Removes the release, which stops no tenant; then the etcd, too. A new release takes up what is left.
+async fn remove_and_return(helm: &Helm<'_>, tenant: &Tenant) -> Result<()> {
+    let kubectl = helm.kubectl;
+    let before = secret(kubectl, CERTIFICATES).await?;
+    helm.uninstall("kamaji").await?;
+    keeps_its_data(tenant).await?;
+    remove_etcd(kubectl).await?;
+    let left = kubectl
+        .run(&format!("get pvc,secret -n {OPERATOR_NAMESPACE} -o name"))
+        .await?;
+    for name in [CERTIFICATES, ROOT, "data-kamaji-etcd-2"] {
+        ensure!(left.contains(name), "{name} is gone: {left}");
+    }
+    helm.install("kamaji", &DEFAULTS).await?;
+    let after = secret(kubectl, CERTIFICATES).await?;
+    ensure!(before == after, "the release has other certificates");
+    data_store_is_ready(kubectl, 3).await?;
+    keeps_its_data(tenant).await
+}
+
+/// A storage class without a provisioner, and volumes in folders that any user may write.
+fn volumes(testbed: &Testbed) -> Result<String> {
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {
+            "name": "testbed",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    });
+    let mut text = class.to_string();
+    for index in 0..VOLUMES {
+        let folder = testbed.bed.layout.dir("volumes").join(index.to_string());
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
+        let volume = json!({
+            "apiVersion": "v1", "kind": "PersistentVolume",
+            "metadata": {"name": format!("etcd-{index}")},
+            "spec": {
+                "capacity": {"storage": "8Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "persistentVolumeReclaimPolicy": "Retain",
+                "storageClassName": "testbed",
+                "hostPath": {"path": folder, "type": "Directory"},
+            },
+        });
+        let _ = write!(text, "\n---\n{volume}");
+    }
+    Ok(text)
+}
+
+/// Waits until the DataStore names so many members, answers, and has access control on.
+async fn data_store_is_ready(kubectl: &Kubectl, members: usize) -> Result<()> {
+    until("the DataStore has access control on", LIMIT, || async {
+        let store = kubectl.json("get datastore default").await?;
+        let endpoints = store["spec"]["endpoints"].as_array().map(Vec::len);
+        let on = ("kamaji.clastix.io/AccessControl", "True");
+        if endpoints != Some(members) || !has_condition(&store, on) {
+            bail!("it is {store}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn members_are_ready(kubectl: &Kubectl, members: u64) -> Result<()> {
+    until("all members are ready", LIMIT, || async {
+        let line = format!("get statefulset kamaji-etcd -n {OPERATOR_NAMESPACE}");
+        let ready = kubectl.json(&line).await?["status"]["readyReplicas"].take();
+        if ready != members {
+            bail!("{ready} of {members} are");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The tenant still has the namespace that it was given, and takes writes.
+async fn keeps_its_data(tenant: &Tenant) -> Result<()> {
+    let kubectl = tenant.kubectl().await?;
+    until("the tenant has its data", LIMIT, || async {
+        kubectl.run("get namespace kept").await?;
+        kubectl
+            .run("annotate namespace kept written=yes --overwrite")
+            .await
+    })
+    .await?;
+    Ok(())
+}
+
+/// The Job of the CronJob is served as the administrator, and refused with another name of the same CA.
+async fn access_control(kubectl: &Kubectl) -> Result<()> {
+    let stranger = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": STRANGER, "namespace": OPERATOR_NAMESPACE},
+        "data": stranger(&secret(kubectl, CERTIFICATES).await?)?,
+    });
+    kubectl.apply(&stranger.to_string()).await?;
+    let (served, said) = defragment(kubectl, ROOT).await?;
+    ensure!(served, "the administrator is refused: {said}");
+    let (served, said) = defragment(kubectl, STRANGER).await?;
+    ensure!(!served && said.contains("permission denied"), "{said}");
+    let line = format!("delete secret {STRANGER} -n {OPERATOR_NAMESPACE}");
+    kubectl.run(&line).await.map(drop)
+}
+
+/// Data of a Secret with a client certificate that the CA has signed for another name.
+fn stranger(certificates: &Value) -> Result<Value> {
+    let stored = |key: &str| -> Result<Vec<u8>> {
+        let text = certificates[key].as_str().context("a key is missing")?;
+        Ok(BASE64_STANDARD.decode(text)?)
+    };
+    let now = Timestamp::now();
+    let authority = Authority::load(&stored("ca.crt")?, &stored("ca.key")?, now)?;
+    let request = LeafRequest {
+        common_name: STRANGER.to_owned(),
+        organizations: Vec::new(),
+        usages: vec![Usage::Client],
+        dns_names: Vec::new(),
+        ip_addresses: Vec::new(),
+        validity: Duration::from_hours(1),
+        algorithm: KeyAlgorithm::EcdsaP256,
+    };
+    let mut entropy = Seed::from_text(STRANGER).for_purpose("test");
+    let pair = authority.sign(&request, now, &mut entropy);
+    Ok(json!({
+        "ca.crt": certificates["ca.crt"],
+        "tls.crt": BASE64_STANDARD.encode(pair.certificate_pem),
+        "tls.key": BASE64_STANDARD.encode(pair.key_pem),
+    }))
+}
+
+/// Runs the CronJob's Job with the client certificate of a Secret; returns whether it succeeded, and its log.
+async fn defragment(kubectl: &Kubectl, credentials: &str) -> Result<(bool, String)> {
+    let own = format!("-n {OPERATOR_NAMESPACE}");
+    let mut cron = kubectl
+        .json(&format!("get cronjob kamaji-etcd-defragment {own}"))
+        .await?;
+    let mut job = json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "defragment-once", "namespace": OPERATOR_NAMESPACE},
+        "spec": cron["spec"]["jobTemplate"]["spec"].take(),
+    });
+    job["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"] = credentials.into();
+    kubectl.apply(&job.to_string()).await?;
+    let served = until("the Job ends", LIMIT, || async {
+        let job = kubectl
+            .json(&format!("get job defragment-once {own}"))
+            .await?;
+        match ["Complete", "Failed"].map(|end| has_condition(&job, (end, "True"))) {
+            [true, _] => Ok(true),
+            [_, true] => Ok(false),
+            _ => bail!("it is {}", job["status"]),
+        }
+    })
+    .await?;
+    let said = kubectl
+        .run(&format!("logs job/defragment-once {own}"))
+        .await?;
+    kubectl
+        .run(&format!("delete job defragment-once {own} --timeout=60s"))
+        .await?;
+    Ok((served, said))
+}
+
+/// Data of a Secret of the operator's namespace, in base64.
+async fn secret(kubectl: &Kubectl, name: &str) -> Result<Value> {
+    let line = format!("get secret {name} -n {OPERATOR_NAMESPACE}");
+    Ok(kubectl.json(&line).await?["data"].take())
+}
+
+/// Removes the objects of etcd that a release leaves running.
+async fn remove_etcd(kubectl: &Kubectl) -> Result<()> {
+    let kinds = "statefulset,service,poddisruptionbudget";
+    let chosen = "-l app.kubernetes.io/name=kamaji-etcd --cascade=foreground --timeout=120s";
+    let line = format!("delete -n {OPERATOR_NAMESPACE} {kinds} {chosen}");
+    kubectl.run(&line).await.map(drop)
+}
+
+/// Removes what the release leaves: the next scenarios have an operator of their own.
+async fn remove(kubectl: &Kubectl, helm: &Helm<'_>) -> Result<()> {
+    let own = format!("-n {OPERATOR_NAMESPACE}");
+    for line in ["delete namespace bundled", "delete datastore default"] {
+        kubectl.run(&format!("{line} --timeout=60s")).await?;
+    }
+    helm.uninstall("kamaji").await?;
+    remove_etcd(kubectl).await?;
+    for line in [
+        format!("delete {own} secret {CERTIFICATES} {ROOT}"),
+        format!("delete {own} configmap kamaji-etcd-cluster"),
+        format!("delete {own} pvc --all --timeout=60s"),
+        "delete pv etcd-0 etcd-1 etcd-2 --timeout=60s".to_owned(),
+        "delete storageclass testbed".to_owned(),
+        format!("delete crd {} --timeout=60s", DEFINITIONS.join(" ")),
+    ] {
+        kubectl.run(&line).await?;
+    }
+    kubectl.apply(&namespace("privileged")).await
+}
