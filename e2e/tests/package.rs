@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
 mod package {
+    mod capi_chart;
     mod charts;
     mod helm;
 }

@@ -223,7 +223,7 @@ async fn values_that_cannot_work_are_refused_with_words() {
 
 #[tokio::test]
 async fn charts_pass_helms_own_checks() {
-    for chart in ["kamaji", "kamaji-crds"] {
+    for chart in ["kamaji", "kamaji-crds", "kamaji-capi"] {
         let mut helm = Tools::helm().await.unwrap().command("helm").unwrap();
         helm.arg("lint")
             .arg(checkout().join("config/charts").join(chart));
