@@ -68,6 +68,7 @@ async fn install(testbed: &Testbed, helm: &Helm<'_>) -> Result<Tenant> {
     data_store_is_ready(helm.kubectl, 1).await?;
     let profile = json!({"networkProfile": manifest::at_address(testbed, 7)});
     let text = manifest::tenant("bundled", "bundled", profile);
+    helm.kubectl.run("create namespace bundled").await?;
     helm.webhooks_answer(&text).await?;
     let tenant = Tenant::apply(testbed, &text).await?;
     tenant.wait_ready(LIMIT).await?;
