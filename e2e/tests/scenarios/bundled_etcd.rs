@@ -5,15 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use k8s_openapi::jiff::Timestamp;
-use kamaji_core::pki::authority::Authority;
-use kamaji_core::pki::certificate::Usage;
-use kamaji_core::pki::key::KeyAlgorithm;
-use kamaji_core::pki::leaf::LeafRequest;
-use kamaji_core::rng::Seed;
+use anyhow::{Result, anyhow, bail, ensure};
 use kamaji_e2e::audit::OPERATOR_NAMESPACE;
 use kamaji_e2e::kubectl::{Kubectl, has_condition};
 use kamaji_e2e::step::step;
@@ -32,8 +24,6 @@ const VOLUMES: usize = 3;
 const LIMIT: Duration = Duration::from_mins(4);
 const ROOT: &str = "kamaji-etcd-root-client-certs";
 const CERTIFICATES: &str = "kamaji-etcd-certs";
-/// Secret with a client certificate of a name that etcd does not know, and that name.
-const STRANGER: &str = "stranger";
 const ONE: [&str; 2] = [IMAGE_TAG, "--set=kamaji-etcd.replicas=1"];
 /// The chart's own values: three members.
 const DEFAULTS: [&str; 1] = [IMAGE_TAG];
@@ -54,7 +44,7 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     };
 
     let tenant = step("one member and a tenant", install(&testbed, &helm)).await?;
-    step("access control", access_control(&kubectl)).await?;
+    step("defragmentation", defragment(&kubectl)).await?;
     step("growth to three members", grow(&helm, &tenant)).await?;
     step("deletion of all pods", restart(&kubectl, &tenant)).await?;
     step("removal and return", remove_and_return(&helm, &tenant)).await?;
@@ -193,79 +183,27 @@ async fn keeps_its_data(tenant: &Tenant) -> Result<()> {
     Ok(())
 }
 
-/// The Job of the CronJob is served as the administrator, and refused with another name of the same CA.
-async fn access_control(kubectl: &Kubectl) -> Result<()> {
-    let stranger = json!({
-        "apiVersion": "v1", "kind": "Secret",
-        "metadata": {"name": STRANGER, "namespace": OPERATOR_NAMESPACE},
-        "data": stranger(&secret(kubectl, CERTIFICATES).await?)?,
-    });
-    kubectl.apply(&stranger.to_string()).await?;
-    let (served, said) = defragment(kubectl, ROOT).await?;
-    ensure!(served, "the administrator is refused: {said}");
-    let (served, said) = defragment(kubectl, STRANGER).await?;
-    ensure!(!served && said.contains("permission denied"), "{said}");
-    let line = format!("delete secret {STRANGER} -n {OPERATOR_NAMESPACE}");
-    kubectl.run(&line).await.map(drop)
-}
-
-/// Data of a Secret with a client certificate that the CA has signed for another name.
-fn stranger(certificates: &Value) -> Result<Value> {
-    let stored = |key: &str| -> Result<Vec<u8>> {
-        let text = certificates[key].as_str().context("a key is missing")?;
-        Ok(BASE64_STANDARD.decode(text)?)
-    };
-    let now = Timestamp::now();
-    let authority = Authority::load(&stored("ca.crt")?, &stored("ca.key")?, now)?;
-    let request = LeafRequest {
-        common_name: STRANGER.to_owned(),
-        organizations: Vec::new(),
-        usages: vec![Usage::Client],
-        dns_names: Vec::new(),
-        ip_addresses: Vec::new(),
-        validity: Duration::from_hours(1),
-        algorithm: KeyAlgorithm::EcdsaP256,
-    };
-    let mut entropy = Seed::from_text(STRANGER).for_purpose("test");
-    let pair = authority.sign(&request, now, &mut entropy);
-    Ok(json!({
-        "ca.crt": certificates["ca.crt"],
-        "tls.crt": BASE64_STANDARD.encode(pair.certificate_pem),
-        "tls.key": BASE64_STANDARD.encode(pair.key_pem),
-    }))
-}
-
-/// Runs the CronJob's Job with the client certificate of a Secret; returns whether it succeeded, and its log.
-async fn defragment(kubectl: &Kubectl, credentials: &str) -> Result<(bool, String)> {
+/// Runs the CronJob's Job now; it is served as the administrator.
+async fn defragment(kubectl: &Kubectl) -> Result<()> {
     let own = format!("-n {OPERATOR_NAMESPACE}");
-    let mut cron = kubectl
-        .json(&format!("get cronjob kamaji-etcd-defragment {own}"))
-        .await?;
-    let mut job = json!({
-        "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": "defragment-once", "namespace": OPERATOR_NAMESPACE},
-        "spec": cron["spec"]["jobTemplate"]["spec"].take(),
-    });
-    job["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"] = credentials.into();
-    kubectl.apply(&job.to_string()).await?;
-    let served = until("the Job ends", LIMIT, || async {
-        let job = kubectl
-            .json(&format!("get job defragment-once {own}"))
-            .await?;
-        match ["Complete", "Failed"].map(|end| has_condition(&job, (end, "True"))) {
-            [true, _] => Ok(true),
-            [_, true] => Ok(false),
-            _ => bail!("it is {}", job["status"]),
-        }
-    })
-    .await?;
-    let said = kubectl
-        .run(&format!("logs job/defragment-once {own}"))
-        .await?;
+    let from = "--from=cronjob/kamaji-etcd-defragment";
     kubectl
-        .run(&format!("delete job defragment-once {own} --timeout=60s"))
+        .run(&format!("create job {own} defragment-once {from}"))
         .await?;
-    Ok((served, said))
+    until("the Job ends", LIMIT, || async {
+        let line = format!("get job defragment-once {own}");
+        let job = kubectl.json(&line).await?;
+        if has_condition(&job, ("Failed", "True")) {
+            let line = format!("logs job/defragment-once {own}");
+            let log = kubectl.run(&line).await?;
+            return Ok(Err(anyhow!("{log}")));
+        }
+        ensure!(has_condition(&job, ("Complete", "True")), "it runs");
+        Ok(Ok(()))
+    })
+    .await??;
+    let line = format!("delete job defragment-once {own} --timeout=60s");
+    kubectl.run(&line).await.map(drop)
 }
 
 /// Data of a Secret of the operator's namespace, in base64.
