@@ -148,7 +148,10 @@ mod tests {
     fn commands_to_a_terminal_come_out_as_escapes() {
         let evil = "a\x1b]0;title\x07b\u{9b}31m\u{202e}c\nd";
         let text = plain(evil, 100);
-        assert!(!text.chars().any(acts), "{text:?}");
+        assert!(
+            !text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\n']),
+            "{text:?}"
+        );
         assert!(text.starts_with("a\\u{1b}]0;title"), "{text}");
         assert!(text.ends_with("c\\nd"), "{text}");
     }
