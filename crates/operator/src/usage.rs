@@ -28,19 +28,18 @@ const AT_ONCE: usize = 32;
 const BUSY: Duration = Duration::from_secs(20);
 /// Time limit of one measurement: a count, and a size.
 const TIME_LIMIT: Duration = SIZE_TIME_LIMIT.saturating_add(Duration::from_mins(1));
-/// Longest wait for the first measurement, as a fraction of the period: a new tenant writes its first objects
-/// meanwhile.
-const FIRST: f64 = 0.1;
 /// Interval at which a long measurement looks whether the operator stops.
 const STOP: Duration = Duration::from_millis(500);
 
-/// Starts the measurements of the tenant `key` in the DataStore `store`, unless they run already.
+/// Starts the measurements of the tenant `key` in the DataStore `store`, unless they run already. The first one comes
+/// after half a period at the earliest: a new tenant has written its objects by then, and many that are created at once
+/// are not measured meanwhile.
 pub fn follow(context: &Context, key: &ObjectKey, store: &str) {
-    let first = context.settings.tenant_usage.mul_f64(FIRST);
+    let period = context.settings.tenant_usage;
     start(
         context,
         (key, store),
-        clock::jitter(first.mul_f64(0.5), first),
+        clock::jitter(period.mul_f64(0.5), period),
     );
 }
 
