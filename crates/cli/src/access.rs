@@ -1,13 +1,13 @@
 //! Access to the management cluster: the flags that all commands for tenants share, and requests with a time limit.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kamaji_api::tenant::TenantControlPlane;
 use kamaji_core::pki::certificate::Certificate;
-use kamaji_shell::answers::Answers;
+use kamaji_shell::{ObjectKey, answers::Answers};
 use kube::{
     Api, Client, Config,
     api::{Patch, PatchParams},
@@ -77,21 +77,6 @@ impl FromStr for TenantName {
     }
 }
 
-/// Namespace and name of a tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Namespace of the object.
-    pub namespace: String,
-    /// Name of the object.
-    pub name: String,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
 /// Management cluster that the flags name.
 pub struct Access {
     client: Client,
@@ -144,12 +129,9 @@ impl Access {
     }
 
     /// Key of a tenant; its own namespace wins over that of the flags.
-    pub fn key(&self, name: &TenantName) -> Key {
+    pub fn key(&self, name: &TenantName) -> ObjectKey {
         let namespace = name.namespace.as_ref().unwrap_or(&self.namespace);
-        Key {
-            namespace: namespace.clone(),
-            name: name.name.clone(),
-        }
+        ObjectKey::new(namespace, &name.name)
     }
 
     /// Waits for one request, for as long as the flags allow. `what` names it in the error.
@@ -201,14 +183,14 @@ impl Access {
     }
 
     /// A tenant; `None` if there is none.
-    pub async fn find_tenant(&self, key: &Key) -> anyhow::Result<Option<TenantControlPlane>> {
+    pub async fn find_tenant(&self, key: &ObjectKey) -> anyhow::Result<Option<TenantControlPlane>> {
         let what = format!("reading the TenantControlPlane {key}");
         self.find(&what, self.tenants(&key.namespace).get(&key.name))
             .await
     }
 
     /// A tenant that exists.
-    pub async fn tenant(&self, key: &Key) -> anyhow::Result<TenantControlPlane> {
+    pub async fn tenant(&self, key: &ObjectKey) -> anyhow::Result<TenantControlPlane> {
         let found = self.find_tenant(key).await?;
         found.with_context(|| {
             format!("there is no TenantControlPlane {key}: `kamaji get -A` lists those that exist")
@@ -216,7 +198,7 @@ impl Access {
     }
 
     /// A tenant that exists and is not being deleted.
-    pub async fn living_tenant(&self, key: &Key) -> anyhow::Result<TenantControlPlane> {
+    pub async fn living_tenant(&self, key: &ObjectKey) -> anyhow::Result<TenantControlPlane> {
         let tenant = self.tenant(key).await?;
         if tenant.metadata.deletion_timestamp.is_some() {
             bail!(

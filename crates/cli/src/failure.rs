@@ -12,7 +12,7 @@ pub enum Unreached {
     /// The time was over first: exit code 3.
     #[error("{0}")]
     TimedOut(String),
-    /// Somebody has to act first: exit code 4.
+    /// A person has to act first: exit code 4.
     #[error("{0}")]
     Stalled(String),
 }

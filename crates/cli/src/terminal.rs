@@ -90,7 +90,7 @@ impl Cell {
         }
     }
 
-    /// The same cell in another colour.
+    /// Gives the cell another colour.
     pub fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }

@@ -5,7 +5,7 @@ use crate::terminal::{Cell, Tone, plain};
 /// Urgency of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Nothing has to be done about what was checked.
+    /// The checked part is as it should be.
     Ok,
     /// Something that some tenants need and others do not.
     Hint,

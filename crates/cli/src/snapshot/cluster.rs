@@ -1,6 +1,6 @@
 //! The management cluster, as `kamaji snapshot` reads and writes it.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, bail};
 use k8s_openapi::{
@@ -12,6 +12,7 @@ use k8s_openapi::{
 };
 use kamaji_api::{datastore::DataStore, labels, tenant::TenantControlPlane};
 use kamaji_core::data_store::{self, ResolvedDataStore, Secrets};
+use kamaji_shell::ObjectKey;
 use kube::{
     Api, Client, Config,
     api::{ListParams, Patch, PatchParams, PostParams},
@@ -22,32 +23,13 @@ use serde_json::json;
 /// Field manager of what this command writes.
 const MANAGER: &str = "kamaji-snapshot";
 
-/// Namespace and name of a TenantControlPlane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Namespace of the object.
-    pub namespace: String,
-    /// Name of the object.
-    pub name: String,
-}
-
-impl FromStr for Key {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('/') {
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(Self {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-            _ => Err("write it as NAMESPACE/NAME".to_owned()),
+/// Reads the key of a TenantControlPlane, written as NAMESPACE/NAME.
+pub fn tenant_key(text: &str) -> Result<ObjectKey, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(ObjectKey::new(namespace, name))
         }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        _ => Err("write it as NAMESPACE/NAME".to_owned()),
     }
 }
 
@@ -106,13 +88,13 @@ impl Cluster {
     }
 
     /// A tenant that exists.
-    pub async fn tenant(&self, key: &Key) -> anyhow::Result<TenantControlPlane> {
+    pub async fn tenant(&self, key: &ObjectKey) -> anyhow::Result<TenantControlPlane> {
         let found = self.find(key).await?;
         found.with_context(|| format!("there is no TenantControlPlane {key}"))
     }
 
     /// A tenant; `None` if there is none.
-    pub async fn find(&self, key: &Key) -> anyhow::Result<Option<TenantControlPlane>> {
+    pub async fn find(&self, key: &ObjectKey) -> anyhow::Result<Option<TenantControlPlane>> {
         let found = self.tenants(&key.namespace).get_opt(&key.name).await;
         found.with_context(|| format!("the TenantControlPlane {key}"))
     }
@@ -194,7 +176,7 @@ impl Cluster {
 
     /// Number of pods of a tenant's control plane, those that end included, and of replicas that its Deployment
     /// asks for.
-    pub async fn pods(&self, key: &Key) -> anyhow::Result<(usize, i32)> {
+    pub async fn pods(&self, key: &ObjectKey) -> anyhow::Result<(usize, i32)> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
         let selector = format!("{}={}", labels::NAME, key.name);
         let pods = pods
@@ -211,7 +193,7 @@ impl Cluster {
 }
 
 /// Refuses a tenant that the operator leaves alone.
-pub fn require_reconciled(tenant: &TenantControlPlane, key: &Key) -> anyhow::Result<()> {
+pub fn require_reconciled(tenant: &TenantControlPlane, key: &ObjectKey) -> anyhow::Result<()> {
     if tenant.metadata.deletion_timestamp.is_some() {
         bail!("{key} is being deleted");
     }

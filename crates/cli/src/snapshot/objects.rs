@@ -11,9 +11,8 @@ use kamaji_api::{
     tenant::{ServiceType, TenantControlPlane},
 };
 use kamaji_core::{names::Names, secret_role::SecretRole};
+use kamaji_shell::ObjectKey;
 use serde_json::{Value, json};
-
-use super::cluster::Key;
 
 /// The objects as they are saved: names, uids, labels, annotations and content, without what an API server manages.
 pub fn saved(tenant: &TenantControlPlane, secrets: &[Secret]) -> anyhow::Result<Vec<Value>> {
@@ -45,7 +44,7 @@ pub fn saved(tenant: &TenantControlPlane, secrets: &[Secret]) -> anyhow::Result<
 /// Name, identity and DataStore of the tenant that a snapshot is restored as.
 pub struct Desired<'a> {
     /// Name of the new TenantControlPlane.
-    pub key: &'a Key,
+    pub key: &'a ObjectKey,
     /// DataStore; `None` for the one of the snapshot.
     pub data_store: Option<&'a str>,
     /// True for a clone: keys of its own, no address of the original's, fenced.
@@ -103,7 +102,7 @@ pub fn desired(saved: &TenantControlPlane, desired: &Desired) -> TenantControlPl
 
 /// The Secrets of the authorities of a snapshot, which the operator takes for those of the tenant of that name. Of a file's
 /// content only names and data are used.
-pub fn authorities(objects: &[Value], key: &Key) -> anyhow::Result<Vec<Secret>> {
+pub fn authorities(objects: &[Value], key: &ObjectKey) -> anyhow::Result<Vec<Secret>> {
     let names = Names::of(&key.name);
     let roles = SecretRole::ALL
         .into_iter()

@@ -1,14 +1,16 @@
 //! `kamaji snapshot release`: ends the fence of a clone.
 
 use kamaji_api::labels;
+use kamaji_shell::ObjectKey;
 
-use super::cluster::{Cluster, ClusterFlags, Key};
+use super::cluster::{Cluster, ClusterFlags, tenant_key};
 
 /// Arguments of `kamaji snapshot release`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The clone, as NAMESPACE/NAME
-    tenant: Key,
+    #[arg(value_parser = tenant_key)]
+    tenant: ObjectKey,
     #[command(flatten)]
     cluster: ClusterFlags,
 }

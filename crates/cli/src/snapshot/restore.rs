@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use kamaji_api::{datastore::Driver, labels, tenant::TenantControlPlane};
 use kamaji_core::names::Names;
+use kamaji_shell::ObjectKey;
 use kamaji_snapshot::{Checked, Keys, SnapshotFile, is_dropped, restore as transfer, root};
 
 use crate::duration::seconds;
 
 use super::{
-    cluster::{Cluster, ClusterFlags, Key, require_reconciled},
+    cluster::{Cluster, ClusterFlags, require_reconciled, tenant_key},
     keys::KeyFlags,
     location::Location,
     objects::{self, Desired},
@@ -25,8 +26,8 @@ pub struct Arguments {
     /// File, or object in an object store (s3://BUCKET/NAME)
     location: String,
     /// Restore as a clone of this NAMESPACE/NAME, with keys of its own
-    #[arg(long = "as")]
-    clone: Option<Key>,
+    #[arg(long = "as", value_parser = tenant_key)]
+    clone: Option<ObjectKey>,
     /// DataStore of a tenant that is created; by default the one that the snapshot names
     #[arg(long)]
     data_store: Option<String>,
@@ -131,7 +132,7 @@ enum Way {
 
 /// Tenant that a snapshot is restored as.
 struct Target {
-    key: Key,
+    key: ObjectKey,
     way: Way,
     data_store: Option<String>,
     /// Value of the annotation that marks this restore: the beginning of the snapshot's hash.
@@ -147,10 +148,7 @@ impl Target {
         cluster: &Cluster,
     ) -> anyhow::Result<Self> {
         let tenant = &checked.header.tenant;
-        let original = Key {
-            namespace: tenant.namespace.clone(),
-            name: tenant.name.clone(),
-        };
+        let original = ObjectKey::new(&tenant.namespace, &tenant.name);
         let mark = checked.footer.digest.chars().take(16).collect::<String>();
         let key = arguments.clone.clone().unwrap_or(original);
         let existing = cluster.find(&key).await?;

@@ -4,10 +4,11 @@ use anyhow::{Context, bail};
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::tenant::TenantControlPlane;
 use kamaji_core::{binding::overrides, secret_role::SecretRole, tenant::Tenant};
+use kamaji_shell::ObjectKey;
 use kamaji_snapshot::{Header, Plan, root};
 
 use super::{
-    cluster::{Cluster, ClusterFlags, Key},
+    cluster::{Cluster, ClusterFlags, tenant_key},
     keys::SealFlags,
     location::Location,
     objects,
@@ -18,7 +19,8 @@ use super::{
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The tenant, as NAMESPACE/NAME
-    tenant: Key,
+    #[arg(value_parser = tenant_key)]
+    tenant: ObjectKey,
     /// File, or object in an object store (s3://BUCKET/NAME); neither may exist
     location: String,
     #[command(flatten)]

@@ -7,11 +7,9 @@ use kamaji_api::{
     condition::{self, ConditionType},
     tenant::TenantControlPlane,
 };
+use kamaji_shell::ObjectKey;
 
-use super::{
-    cluster::{Cluster, Key},
-    tenant::set_up_in,
-};
+use super::{cluster::Cluster, tenant::set_up_in};
 
 /// Period of the requests.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -20,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// the tenant as it is then.
 pub async fn asleep(
     cluster: &Cluster,
-    key: &Key,
+    key: &ObjectKey,
     limit: Duration,
 ) -> anyhow::Result<TenantControlPlane> {
     let mut left = limit.as_secs();

@@ -9,9 +9,10 @@ use kamaji_core::{
     pki::kubeconfig::{Credentials, credentials},
     secret_role::SecretRole,
 };
+use kamaji_shell::ObjectKey;
 use kube::Api;
 
-use crate::access::{Access, Key};
+use crate::access::Access;
 
 /// Kubeconfig among those in the Secret of the administrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -136,7 +137,7 @@ pub fn server_address(url: &str) -> anyhow::Result<&str> {
 }
 
 /// Refuses a tenant whose control plane is switched off.
-pub fn require_awake(tenant: &TenantControlPlane, key: &Key) -> anyhow::Result<()> {
+pub fn require_awake(tenant: &TenantControlPlane, key: &ObjectKey) -> anyhow::Result<()> {
     if tenant.spec.control_plane.deployment.replicas == Some(0) {
         bail!(
             "{key} sleeps, so that its API server does not answer: run `kamaji wake {key}` first"

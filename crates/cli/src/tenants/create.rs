@@ -1,11 +1,12 @@
 //! `kamaji create`: creates a tenant from flags.
 
 use kamaji_api::tenant::TenantControlPlane;
+use kamaji_shell::ObjectKey;
 use kube::{Resource, api::PostParams, core::Request};
 use serde_json::{Value, json};
 
 use crate::{
-    access::{Access, AccessFlags, Key, MANAGER, TenantName},
+    access::{Access, AccessFlags, MANAGER, TenantName},
     terminal::print,
 };
 
@@ -98,7 +99,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ))
 }
 
-fn object(arguments: &Arguments, key: &Key) -> Value {
+fn object(arguments: &Arguments, key: &ObjectKey) -> Value {
     let service = match arguments.service_type {
         Service::ClusterIp => "ClusterIP",
         Service::NodePort => "NodePort",

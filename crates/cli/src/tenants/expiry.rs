@@ -9,9 +9,10 @@ use kamaji_core::{
     pki::{certificate::Certificate, kubeconfig},
     secret_role::{Content, SecretRole},
 };
+use kamaji_shell::ObjectKey;
 use kube::{Api, api::ListParams};
 
-use crate::access::{Access, Key};
+use crate::access::Access;
 
 /// Secrets in one page: a Secret has up to 1 MiB, and an answer of the API server is read up to 64 MiB.
 const PAGE: u32 = 30;
@@ -25,7 +26,7 @@ pub type Ends = BTreeMap<String, Timestamp>;
 pub async fn read(
     access: &Access,
     namespace: Option<&str>,
-    tenant: Option<&Key>,
+    tenant: Option<&ObjectKey>,
 ) -> anyhow::Result<Ends> {
     let api: Api<Secret> = match namespace {
         Some(namespace) => Api::namespaced(access.client(), namespace),

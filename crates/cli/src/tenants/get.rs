@@ -3,6 +3,7 @@
 use anyhow::Context;
 use k8s_openapi::jiff::Timestamp;
 use kamaji_api::tenant::TenantControlPlane;
+use kamaji_shell::ObjectKey;
 use kube::{
     Api,
     api::{ApiResource, DynamicObject, ListParams},
@@ -10,7 +11,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    access::{Access, AccessFlags, Key, TenantName},
+    access::{Access, AccessFlags, TenantName},
     terminal::{has_colours, note, print, table},
 };
 
@@ -78,7 +79,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-async fn one(access: &Access, key: &Key) -> anyhow::Result<Value> {
+async fn one(access: &Access, key: &ObjectKey) -> anyhow::Result<Value> {
     let api = api(access, Some(&key.namespace));
     let what = format!("reading the TenantControlPlane {key}");
     let found = access.find(&what, api.get(&key.name)).await?;

@@ -25,7 +25,7 @@ pub enum Progress {
     Reached,
     /// The tenant gets on; the text names the condition that is waited for.
     Waiting(String),
-    /// Somebody has to act first; the text says why.
+    /// A person has to act first; the text says why.
     Stalled(String),
 }
 

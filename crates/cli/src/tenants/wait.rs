@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use kamaji_api::tenant::TenantControlPlane;
+use kamaji_shell::ObjectKey;
 
 use crate::{
-    access::{Access, AccessFlags, Key, TenantName},
+    access::{Access, AccessFlags, TenantName},
     duration::seconds,
     failure::Unreached,
     terminal::{note, print},
@@ -113,6 +114,6 @@ fn named(goal: &Goal) -> String {
     }
 }
 
-fn reached(goal: &Goal, key: &Key) -> String {
+fn reached(goal: &Goal, key: &ObjectKey) -> String {
     format!("{key} is {}\n", named(goal))
 }

@@ -69,7 +69,7 @@ async fn doctor_of_a_bare_cluster_says_what_is_missing() {
     assert_eq!(lines(&text, "ok", "rights").len(), 1, "{text}");
 }
 
-/// Everything that a whole installation has, as far as `kamaji doctor` reads it.
+/// Objects of a whole installation, as far as `kamaji doctor` reads it.
 async fn install(cluster: &Cluster) {
     let labels = json!({"app.kubernetes.io/name": "kamaji"});
     let container = json!({"name": "manager", "image": "x"});

@@ -1,4 +1,4 @@
-//! What needs no cluster: help, completion, manual pages, and the name as a plugin of kubectl.
+//! Texts that need no cluster: help, completion, manual pages, and the name as a plugin of kubectl.
 
 use std::{
     fs,

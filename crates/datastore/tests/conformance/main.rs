@@ -95,7 +95,7 @@ macro_rules! conformance {
     };
 }
 
-/// The same for checks of transfers: `every check`, or a list of them.
+/// Makes one test per check of transfers of a driver: `every check`, or a list of them.
 macro_rules! transfers {
     ($driver:ident: $harness:ty, every check) => {
         transfers! { $driver: $harness,

@@ -79,7 +79,7 @@ fn saved() -> TenantControlPlane {
 }
 
 fn desired(clone: bool) -> serde_json::Value {
-    let key = "other/copy".parse().unwrap();
+    let key = tenant_key("other/copy").unwrap();
     let desired = Desired {
         key: &key,
         data_store: Some("postgres"),
@@ -125,7 +125,7 @@ fn the_same_tenant_keeps_its_spec_and_is_not_fenced() {
 
 #[test]
 fn of_the_secrets_in_a_file_only_names_and_data_of_authorities_are_used() {
-    let key: Key = "ns/demo".parse().unwrap();
+    let key = tenant_key("ns/demo").unwrap();
     let secret = |name: &str| {
         json!({"kind": "Secret", "type": "kubernetes.io/service-account-token", "data": {"ca.crt": "eA=="},
                "metadata": {"name": name, "namespace": "kube-system", "labels": {"evil": "x"}}})
