@@ -24,6 +24,8 @@ use crate::{
 
 /// Tenants that are measured at the same time; at one DataStore only as many as it has [`Turns`](crate::usage_turns).
 const AT_ONCE: usize = 32;
+/// Earliest and latest delay of a tenant's first measurement; a shorter period bounds them.
+const FIRST: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(2));
 /// Longest delay of a measurement that finds its DataStore busy.
 const BUSY: Duration = Duration::from_secs(20);
 /// Time limit of one measurement: a count, and a size.
@@ -32,15 +34,12 @@ const TIME_LIMIT: Duration = SIZE_TIME_LIMIT.saturating_add(Duration::from_mins(
 const STOP: Duration = Duration::from_millis(500);
 
 /// Starts the measurements of the tenant `key` in the DataStore `store`, unless they run already. The first one comes
-/// after half a period at the earliest: a new tenant has written its objects by then, and many that are created at once
-/// are not measured meanwhile.
+/// one to two minutes later: a new tenant has written its objects by then, and hundreds that are created at once are not
+/// measured meanwhile.
 pub fn follow(context: &Context, key: &ObjectKey, store: &str) {
     let period = context.settings.tenant_usage;
-    start(
-        context,
-        (key, store),
-        clock::jitter(period.mul_f64(0.5), period),
-    );
+    let (earliest, latest) = (FIRST.0.min(period.mul_f64(0.5)), FIRST.1.min(period));
+    start(context, (key, store), clock::jitter(earliest, latest));
 }
 
 /// Starts the measurements of a tenant that the former process left as planned, spread over a period: the first finds

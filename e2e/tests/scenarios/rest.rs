@@ -69,9 +69,9 @@ pub async fn run(testbed: Testbed) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the size of a tenant's data is in its status, which is written once after its start.
+/// Waits until the size of a tenant's data is in its status, which is written once, one to two minutes after its start.
 async fn wait_measured(tenant: &Tenant) -> Result<()> {
-    until("its data is measured", Duration::from_mins(2), || async {
+    until("its data is measured", Duration::from_mins(3), || async {
         let object = tenant.get().await?;
         let usage = &object["status"]["storage"]["usage"];
         ensure!(usage["bytes"].is_i64(), "its usage is {usage}");
