@@ -9,10 +9,7 @@ use std::{
 };
 
 use kamaji_core::object::Kind;
-use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject},
-};
+use kube::{Api, Client, api::ApiResource};
 use tokio::sync::{Notify, watch as channel};
 
 use crate::context::Context;
@@ -51,7 +48,7 @@ pub async fn follow(context: Arc<Context>) {
         kind: "CustomResourceDefinition".to_owned(),
         plural: "customresourcedefinitions".to_owned(),
     };
-    let api: Api<DynamicObject> = Api::all_with(context.watching.clone(), &resource);
+    let api = Api::all_with(context.watching.clone(), &resource);
     let signs = watch::object(api, DEFINITION.to_owned(), || changed.notify_one());
     let watched = context.gateway_api();
     let routes = async {

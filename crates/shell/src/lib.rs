@@ -4,6 +4,7 @@
 //! - [`apply`] is the only way to write, [`lease`] decides who may, [`storm`] ends fights for a field;
 //! - [`events`] and [`telemetry`] report;
 //! - [`serve`], [`listen`], [`drain`], [`metrics_access`] and [`webhook_certificate`] serve HTTP;
+//! - [`received`] is how objects are read;
 //! - [`remote`] connects to tenant clusters, [`answers`], [`bounded`] and [`json_weight`] limit what they send;
 //! - [`process`] and [`watchdog`] start, supervise and stop it all.
 //!
@@ -26,6 +27,7 @@ pub mod lock;
 pub mod metrics_access;
 pub mod process;
 pub mod queue;
+pub mod received;
 pub mod remote;
 pub mod resource;
 pub mod serve;

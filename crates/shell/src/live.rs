@@ -9,6 +9,8 @@ use kamaji_core::object::Version;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use crate::received::{Metadata, Received};
+
 /// An object as the API server returned it from a read or a write.
 #[derive(Clone, Debug)]
 pub struct Live {
@@ -16,15 +18,26 @@ pub struct Live {
     pub version: Version,
     /// Fingerprint of `body`, see [`fingerprint`].
     pub fingerprint: u64,
-    /// The whole object as JSON, with `apiVersion`, `kind`, `managedFields` and status.
+    /// The whole object as JSON, with `apiVersion`, `kind`, status and what [`Received`] leaves of `managedFields`.
     pub body: Value,
 }
 
 impl Live {
     /// Converts a response of the API server.
-    pub fn of(object: DynamicObject) -> Self {
+    pub fn of(Received(object): Received) -> Self {
         let version = Version::of(&object.metadata);
         let body = into_json(object);
+        Self {
+            version,
+            fingerprint: fingerprint(&body),
+            body,
+        }
+    }
+
+    /// Converts the answer to the creation of `body`: the content is what was sent, the metadata what was answered.
+    pub fn created(Metadata(Received(answer)): Metadata, mut body: Value) -> Self {
+        let version = Version::of(&answer.metadata);
+        body["metadata"] = serde_json::to_value(answer.metadata).unwrap_or_default();
         Self {
             version,
             fingerprint: fingerprint(&body),

@@ -7,7 +7,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{address::Address, error::WriteError, writer::Writer};
-use crate::{live::Live, storm};
+use crate::{live::Live, received::Received, storm};
 
 impl Writer {
     fn at(&self, address: &Address) -> Api<DynamicObject> {
@@ -35,7 +35,8 @@ impl Writer {
         if let Some(uid) = uid {
             body["metadata"]["uid"] = json!(uid);
         }
-        let (api, params) = (self.at(address), PatchParams::apply(self.manager).force());
+        let api: Api<Received> = self.api(&address.resource, address.namespace.as_deref());
+        let params = PatchParams::apply(self.manager).force();
         let patch = Patch::Apply(body);
         let request = api.patch(&address.name, &params, &patch);
         Ok(Live::of(self.sent(&name, request).await?))
@@ -76,7 +77,7 @@ impl Writer {
         let object = format!("{} {name}", resource.kind);
         self.admit(&object, &object, storm::OBJECT)?;
         self.counters.request("patch", &resource.plural);
-        let api = self.api(resource, None);
+        let api: Api<Received> = self.api(resource, None);
         let (params, patch) = (PatchParams::default(), Patch::Json::<()>(patch));
         let request = api.patch(name, &params, &patch);
         self.sent(&object, request).await.map(drop)

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{error::WriteError, writer::Writer};
-use crate::storm;
+use crate::{live::into_json, received::Received, storm};
 
 impl Writer {
     /// Sets the finalizers of an object; refused with a conflict if the object changed since it was read.
@@ -115,11 +115,9 @@ fn described<K: Resource<DynamicType = ()>>(object: &K) -> String {
     }
 }
 
-fn typed<K: DeserializeOwned>(name: &str, value: impl Serialize) -> Result<K, WriteError> {
-    serde_json::to_value(value)
-        .and_then(serde_json::from_value)
-        .map_err(|error| WriteError::Api {
-            object: name.to_owned(),
-            problem: error.to_string(),
-        })
+fn typed<K: DeserializeOwned>(name: &str, answer: Received) -> Result<K, WriteError> {
+    serde_json::from_value(into_json(answer.0)).map_err(|error| WriteError::Api {
+        object: name.to_owned(),
+        problem: error.to_string(),
+    })
 }

@@ -2,16 +2,22 @@
 
 use kamaji_core::{
     adoption,
-    object::{Intent, Object, ObjectRef, Version},
+    object::{Intent, Kind, Object, ObjectRef, Version},
 };
 use kube::{
-    Api,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    Api, Resource,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::DynamicResourceScope,
 };
 use serde_json::{Value, json};
 
 use super::{error::WriteError, writer::Writer};
-use crate::{live::Live, resource::resource, storm};
+use crate::{
+    live::Live,
+    received::{Metadata, Received},
+    resource::resource,
+    storm,
+};
 
 /// A resource version that no object has. An apply that carries it creates the object or is refused with 409.
 /// A POST would create it as an update, and no later apply could take a key of it away.
@@ -41,7 +47,7 @@ impl Writer {
         }
         self.guard.wrote(&key, &object.body);
         match self.fenced(&name, self.send(object)).await? {
-            Ok(live) => Ok(Live::of(live)),
+            Ok(live) => Ok(live),
             Err(kube::Error::Api(status))
                 if status.code == 409 && object.intent == Intent::Create =>
             {
@@ -51,8 +57,8 @@ impl Writer {
         }
     }
 
-    async fn send(&self, object: &Object) -> Result<DynamicObject, kube::Error> {
-        let (api, plural) = (self.api_at(&object.key), object.key.kind.names().3);
+    async fn send(&self, object: &Object) -> Result<Live, kube::Error> {
+        let plural = object.key.kind.names().3;
         let mut body = object.body.clone();
         let verb = match &object.intent {
             Intent::Create => {
@@ -71,15 +77,22 @@ impl Writer {
         };
         self.counters.request(verb, plural);
         let params = PatchParams::apply(self.manager).force();
-        let patch = Patch::Apply(body);
-        api.patch(&object.key.name, &params, &patch).await
+        let (name, patch) = (&object.key.name, Patch::Apply(&body));
+        if object.key.kind == Kind::Secret && object.intent == Intent::Create {
+            let api = self.api_at::<Metadata>(&object.key);
+            let answer = api.patch(name, &params, &patch).await?;
+            return Ok(Live::created(answer, body));
+        }
+        let api = self.api_at::<Received>(&object.key);
+        Ok(Live::of(api.patch(name, &params, &patch).await?))
     }
 
     /// Makes this field manager the owner of the fields that others wrote in its place, so that the apply that
     /// follows can remove them. Returns the version after that. If the object has another version than
     /// `version`, nothing is written, and the apply that follows is refused.
     async fn take_over(&self, object: &Object, version: &Version) -> Result<Version, kube::Error> {
-        let (api, plural) = (self.api_at(&object.key), object.key.kind.names().3);
+        let api = self.api_at::<DynamicObject>(&object.key);
+        let plural = object.key.kind.names().3;
         self.counters.request("get", plural);
         let Some(live) = api.get_opt(&object.key.name).await? else {
             return Ok(version.clone());
@@ -117,7 +130,7 @@ impl Writer {
             uid: Some(version.uid.to_string()),
             resource_version: (version.revision > 0).then(|| version.revision.to_string()),
         });
-        let api = self.api_at(key);
+        let api = self.api_at::<Received>(key);
         match self.fenced(&name, api.delete(&key.name, &params)).await? {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -128,13 +141,16 @@ impl Writer {
     /// Reads an object; `None` if it does not exist.
     pub async fn read(&self, key: &ObjectRef) -> Result<Option<Live>, WriteError> {
         self.counters.request("get", key.kind.names().3);
-        match self.api_at(key).get_opt(&key.name).await {
+        match self.api_at::<Received>(key).get_opt(&key.name).await {
             Ok(found) => Ok(found.map(Live::of)),
             Err(error) => Err(WriteError::of(key.to_string(), &error)),
         }
     }
 
-    fn api_at(&self, key: &ObjectRef) -> Api<DynamicObject> {
+    fn api_at<K>(&self, key: &ObjectRef) -> Api<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
         self.api(&resource(key.kind), key.namespace.as_deref())
     }
 

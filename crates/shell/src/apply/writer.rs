@@ -1,13 +1,10 @@
 //! [`Writer`]: leadership, request counters and the storm guard in front of a client.
 
 use kamaji_core::adoption::MANAGER;
-use kube::{
-    Api, Client, Resource,
-    api::{ApiResource, DynamicObject},
-};
+use kube::{Api, Client, Resource, api::ApiResource, core::DynamicResourceScope};
 
 use super::error::WriteError;
-use crate::{clock, lease::Leadership, storm::Guard, telemetry::Counters};
+use crate::{clock, lease::Leadership, received::Received, storm::Guard, telemetry::Counters};
 
 /// Writes to one API server while this replica leads. Clones share the storm guard and the counters.
 #[derive(Clone)]
@@ -61,11 +58,10 @@ impl Writer {
     }
 
     /// Requests about objects of `resource` in `namespace`; `None` for cluster-scoped kinds.
-    pub(super) fn api(
-        &self,
-        resource: &ApiResource,
-        namespace: Option<&str>,
-    ) -> Api<DynamicObject> {
+    pub(super) fn api<K>(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
         match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
             None => Api::all_with(self.client.clone(), resource),
@@ -73,7 +69,7 @@ impl Writer {
     }
 
     /// Requests about objects of the kind of `object` in its namespace.
-    pub(super) fn api_of<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
+    pub(super) fn api_of<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<Received> {
         let namespace = object.meta().namespace.as_deref();
         self.api(&ApiResource::erase::<K>(&()), namespace)
     }

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{state::DELETIONS, *};
+use crate::received::Received;
 
 fn tenant() -> ObjectKey {
     ObjectKey::new("ns", "t")
@@ -21,7 +22,7 @@ fn dynamic(body: &Value) -> DynamicObject {
 }
 
 fn live(body: Value) -> Live {
-    Live::of(dynamic(&body))
+    Live::of(Received(dynamic(&body)))
 }
 
 fn remember(index: &Index, object: &Object, live: &Live) {

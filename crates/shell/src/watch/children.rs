@@ -7,7 +7,7 @@ use kamaji_api::labels;
 use kamaji_core::object::{Kind, ObjectRef, Version};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DynamicObject, PartialObjectMeta, TypeMeta},
+    api::{DynamicObject, TypeMeta},
     runtime::watcher::Event,
 };
 use serde::de::DeserializeOwned;
@@ -15,7 +15,12 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::events::{events, whole};
-use crate::{index::Index, key::ObjectKey, resource::resource};
+use crate::{
+    index::Index,
+    key::ObjectKey,
+    received::{Metadata, Received},
+    resource::resource,
+};
 
 /// Kind of a watch of children, and where it records them.
 pub struct Children {
@@ -35,11 +40,11 @@ pub struct Children {
 pub async fn children(client: Client, children: Children, enqueue: impl Fn(ObjectKey) + Send) {
     let resource = resource(children.kind);
     if children.kind == Kind::Secret {
-        let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &resource);
+        let api: Api<Metadata> = Api::all_with(client, &resource);
         follow(api, children, without_data, enqueue).await;
     } else {
-        let api: Api<DynamicObject> = Api::all_with(client, &resource);
-        follow(api, children, |object| object, enqueue).await;
+        let api: Api<Received> = Api::all_with(client, &resource);
+        follow(api, children, |object| object.0, enqueue).await;
     }
 }
 
@@ -83,7 +88,7 @@ async fn follow<K>(
 }
 
 /// The metadata of an object as an object of the kind that the API server sends in its place.
-fn without_data(object: PartialObjectMeta<DynamicObject>) -> DynamicObject {
+fn without_data(Metadata(Received(object)): Metadata) -> DynamicObject {
     DynamicObject {
         types: Some(TypeMeta {
             api_version: "meta.k8s.io/v1".to_owned(),

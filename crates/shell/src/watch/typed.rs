@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DynamicObject},
-    runtime::watcher::Event,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::ApiResource, runtime::watcher::Event};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -15,6 +11,7 @@ use super::{
     events::{events, whole},
     objects::{Listed, Named, Objects},
 };
+use crate::{live::into_json, received::Received};
 
 /// Remedy in the log while a definition is missing.
 const HINT: &str =
@@ -33,7 +30,7 @@ where
 
 /// As [`all`], for the objects of `api` that the label selector `labels` selects; all of them if it is empty.
 pub async fn selected<N, K>(
-    api: Api<DynamicObject>,
+    api: Api<Received>,
     labels: &str,
     objects: Objects<N, K>,
     enqueue: impl Fn(N) + Send,
@@ -65,7 +62,7 @@ pub async fn selected<N, K>(
             }
             Event::Delete(object) => {
                 let name = N::named(object.namespace().as_deref(), &object.name_any());
-                objects.deleted(&name, object.metadata.uid.as_deref());
+                objects.deleted(&name, object.0.metadata.uid.as_deref());
                 enqueue(name);
             }
         }
@@ -84,7 +81,7 @@ struct Parsed<N, K> {
 
 impl<N: Named, K: DeserializeOwned> Parsed<N, K> {
     /// Parses `object` without its managed fields.
-    fn from(mut object: DynamicObject, salvage: Option<fn(&Value) -> Option<K>>) -> Self {
+    fn from(Received(mut object): Received, salvage: Option<fn(&Value) -> Option<K>>) -> Self {
         object.metadata.managed_fields = None;
         let name = N::named(object.namespace().as_deref(), &object.name_any());
         let described = format!(
@@ -92,7 +89,7 @@ impl<N: Named, K: DeserializeOwned> Parsed<N, K> {
             object.namespace().unwrap_or_default(),
             object.name_any()
         );
-        let value = serde_json::to_value(object).unwrap_or_default();
+        let value = into_json(object);
         match K::deserialize(&value) {
             Ok(object) => Self {
                 name,
@@ -124,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_object_keeps_its_name_and_managed_fields_are_dropped() {
-        let object = |data: Value| -> DynamicObject {
+        let object = |data: Value| -> Received {
             serde_json::from_value(json!({
                 "apiVersion": "v1", "kind": "ConfigMap", "data": data,
                 "metadata": {"name": "b", "namespace": "a", "managedFields": [{"manager": "x"}]},

@@ -5,7 +5,7 @@ use kamaji_core::{
     adoption::Child,
     object::{Intent, Kind, Object},
 };
-use kamaji_shell::{apply::Writer, live::Live};
+use kamaji_shell::{apply::Writer, live::Live, received::Received};
 use kube::{
     Client,
     api::{DynamicObject, PostParams},
@@ -45,7 +45,7 @@ async fn post(client: &Client, manager: &str, object: &Object) -> Live {
     };
     let body: DynamicObject = serde_json::from_value(object.body.clone()).unwrap();
     let created = api(client, &object.key).create(&params, &body).await;
-    Live::of(created.unwrap())
+    Live::of(Received(created.unwrap()))
 }
 
 async fn adopt(writer: &Writer, object: Object, live: &Live) -> Live {

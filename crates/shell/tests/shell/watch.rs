@@ -177,21 +177,26 @@ async fn a_watch_of_one_object_reports_an_object_that_existed_before_the_first_l
     let server = server().await;
     let client = server.client().await.unwrap();
     let resource = kube::api::ApiResource::erase::<ConfigMap>(&());
-    let api = || kube::Api::<DynamicObject>::namespaced_with(client.clone(), "default", &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
+    let watched = Api::namespaced_with(client.clone(), "default", &resource);
     let object = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made-in-the-gap"},
     });
     let object = serde_json::from_value(object).unwrap();
     // Created after a read has found nothing, and before the watch begins.
     let params = kube::api::PostParams::default();
-    api().create(&params, &object).await.unwrap();
+    api.create(&params, &object).await.unwrap();
     let enqueued = Arc::new(Mutex::new(0));
     let log = enqueued.clone();
     let enqueue = move || *log.lock().unwrap() += 1;
-    tokio::spawn(watch::object(api(), "made-in-the-gap".to_owned(), enqueue));
+    tokio::spawn(watch::object(
+        watched,
+        "made-in-the-gap".to_owned(),
+        enqueue,
+    ));
     eventually("the object is reported", || *enqueued.lock().unwrap() == 1).await;
     let params = DeleteParams::default();
-    api().delete("made-in-the-gap", &params).await.unwrap();
+    api.delete("made-in-the-gap", &params).await.unwrap();
     eventually("the deletion is reported", || {
         *enqueued.lock().unwrap() == 2
     })
