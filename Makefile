@@ -32,7 +32,7 @@ down: ## Remove everything that `make up` made.
 
 test: deps tools ## Every test, the scenarios of the testbed included.
 	cargo test --workspace --exclude kamaji-e2e
-	cargo test -p kamaji-e2e --lib --bins --test envtest --test gitops --test package --test templates
+	cargo test -p kamaji-e2e --lib --bins --test envtest --test gitops --test package --test pages --test templates
 	$(SCENARIOS)
 
 scenarios: tools ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.
@@ -51,8 +51,18 @@ check: ## Format, lints, docs, circles of imports and the dependency policy.
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo 'the advisory database cannot be reached from here, so advisories were not checked'; fi
 
-crds: ## Write the CustomResourceDefinitions to config/crd.
+crds: ## Write the CustomResourceDefinitions to config/crd, and their reference to docs/reference.
 	cargo run -q -p kamaji-api --example crds -- config/crd
+	cargo run -q -p kamaji-api --example reference -- docs/reference
+
+book: ## Build the pages of docs/ as a book with search into target/book.
+	@mdbook --version 2>/dev/null | grep -q 'v0.5.4$$' || cargo install --quiet --locked mdbook@0.5.4
+	@mdbook-mermaid --version 2>/dev/null | grep -q '0.17.1$$' || cargo install --quiet --locked mdbook-mermaid@0.17.1
+	.ci/book.py stage target/book-pages
+	mdbook-mermaid install target/book-pages
+	mdbook build target/book-pages --dest-dir ../book
+	.ci/book.py check target/book
+	@echo 'the book is target/book/index.html'
 
 soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants.
 	KAMAJI_SOAK=1 cargo test -p kamaji-datastore come_and_go -- --nocapture
@@ -75,4 +85,4 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 compat: tools ## Compare what we make with what upstream made.
 	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
 
-.PHONY: help deps build tools up down test scenarios check crds soak release bench compat
+.PHONY: help deps build tools up down test scenarios check crds book soak release bench compat

@@ -3,16 +3,24 @@
 
 Every relative link of a Markdown page has to lead to a file, and its anchor to a heading. Every path in backticks
 that begins with a folder of this repository has to exist, and every test that is named. Mermaid pictures are parsed (flowcharts and state
-diagrams in the subset that the pages use), and the picture of crates has to agree with Cargo.toml.
+diagrams in the subset that the pages use), and the picture of crates has to agree with Cargo.toml. Command blocks have the marks
+of blocks.py, terms of Kubernetes are spelled as in terms.py, and docs/SUMMARY.md lists every page of docs/.
 """
 import os
 import re
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+
+import blocks
+import book
+import terms
+
 ROOTS = ("crates/", "e2e/", "config/", "templates/", "docs/", ".ci/")
 NODE = r"[A-Za-z_]\w*(?:\[[^\]]+\]|\([^)]+\)|\{[^}]+\})?"
 FLOW = re.compile(rf"^{NODE}(?:\s*(?:-->|-\.->|---|==>)(?:\|[^|]+\|)?\s*{NODE})*$")
+GROUP = re.compile(r"^(?:subgraph \w+(?:\[[^\]]+\])?|end)$")
 STATE = re.compile(r"^(?:\[\*\]|\w+)\s*-->\s*(?:\[\*\]|\w+)(?:\s*:\s*.+)?$")
 
 
@@ -80,7 +88,8 @@ def mermaid(picture):
         yield f"a picture begins with {first!r}: flowchart LR, TB or stateDiagram-v2 is expected"
         return
     for line in rest:
-        if line and not line.startswith("%%") and not pattern.match(line):
+        grouped = pattern is FLOW and GROUP.match(line)
+        if line and not line.startswith("%%") and not grouped and not pattern.match(line):
             yield f"a picture has a line that is no edge: {line!r}"
 
 
@@ -128,6 +137,7 @@ def main():
         with open(path, encoding="utf-8") as file:
             text = file.read()
         found = [*links(path, text), *paths(text), *cited_tests(text, known)]
+        found += [*blocks.marks(text, known), *terms.spelling(text)]
         for picture in pictures(text):
             found += mermaid(picture)
         if path == "docs/architecture.md":
@@ -135,6 +145,9 @@ def main():
         for why in found:
             failed = True
             print(f"{path}: {why}")
+    for why in book.summary():
+        failed = True
+        print(f"{book.SUMMARY}: {why}")
     return 1 if failed else 0
 
 
