@@ -59,6 +59,14 @@ def stage(folder):
         if os.path.isfile(name):
             os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
             shutil.copy(name, os.path.join(folder, name))
+    # The book has the table of contents beside each page, so links to it lead to the first page.
+    for page in pages:
+        text = read(page)
+        here = os.path.dirname(page)
+        table, first = os.path.relpath(SUMMARY, here or "."), os.path.relpath(pages[0], here or ".")
+        if f"({table})" in text:
+            with open(os.path.join(folder, page), "w", encoding="utf-8") as file:
+                file.write(text.replace(f"({table})", f"({first})"))
     moved = LINK.sub(lambda match: f"]({os.path.normpath(os.path.join('docs', match.group(1)))})", read(SUMMARY))
     with open(os.path.join(folder, "SUMMARY.md"), "w", encoding="utf-8") as file:
         file.write(moved)
