@@ -28,9 +28,16 @@ fn reference_pages_describe_every_field_of_ours() {
         assert!(bare.is_empty(), "{name}: {bare:?}");
     }
     let pages = page::all();
-    let tenant = pages.iter().find(|(name, _)| name == "tenantcontrolplane.md");
+    let tenant = pages
+        .iter()
+        .find(|(name, _)| name == "tenantcontrolplane.md");
     let (_, tenant) = tenant.unwrap();
-    for field in ["`serviceType`", "`writePermissions`", "`dnsServiceIPs`", "`usage`"] {
+    for field in [
+        "`serviceType`",
+        "`writePermissions`",
+        "`dnsServiceIPs`",
+        "`usage`",
+    ] {
         assert!(tenant.contains(field), "{field}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands of pages find: an API server with our definitions, the tenants `demo` and `blue` with their
+//! Setting in which commands of pages run: an API server with our definitions, the tenants `demo` and `blue` with their
 //! Secrets, the DataStore `default`, and files in a folder.
 
 use std::{fs, os::unix::fs::symlink, process::Command};
@@ -124,27 +124,27 @@ impl Setting {
 
     /// Runs commands of a page in a shell that ends at the first error.
     pub async fn run(&self, text: &str) -> Result<String> {
-        let script = WORDS.iter().fold(text.to_owned(), |text, (word, name)| {
-            text.split_inclusive(|c: char| !c.is_ascii_uppercase())
-                .map(|part| replaced(part, word, name))
-                .collect()
-        });
+        let parts = text.split_inclusive(|c: char| !c.is_ascii_uppercase());
+        let script: String = parts.map(replaced).collect();
         let mut bash = Command::new("timeout");
         bash.args(["60", "bash", "-euo", "pipefail", "-c", &script])
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("KUBECONFIG", self.server.kubeconfig())
-            .env("PATH", format!("{}:{}", self.kamaji, self.tools.search_path()));
+            .env(
+                "PATH",
+                format!("{}:{}", self.kamaji, self.tools.search_path()),
+            );
         output(bash).await
     }
 }
 
-/// A part that ends with its first character that is no capital, its capitals replaced if they are `word`.
-fn replaced(part: &str, word: &str, name: &str) -> String {
-    match part.strip_prefix(word) {
-        Some(rest) if !rest.starts_with(|c: char| c.is_ascii_uppercase()) => format!("{name}{rest}"),
-        _ => part.to_owned(),
-    }
+/// Text up to a character that is no capital, its capitals replaced if they stand for a name.
+fn replaced(part: &str) -> String {
+    let end = part.find(|c: char| !c.is_ascii_uppercase());
+    let (capitals, rest) = part.split_at(end.unwrap_or(part.len()));
+    let name = WORDS.iter().find(|(word, _)| *word == capitals);
+    name.map_or_else(|| part.to_owned(), |(_, name)| format!("{name}{rest}"))
 }
 
 fn tenant(name: &str) -> Value {

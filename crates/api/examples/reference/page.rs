@@ -55,7 +55,10 @@ fn page(definition: &Value, file: &str) -> String {
         let _ = writeln!(page, "| also served | {} |", others.join(", "));
     }
     for part in ["spec", "status"] {
-        let mut sections = Sections { file, page: &mut page };
+        let mut sections = Sections {
+            file,
+            page: &mut page,
+        };
         sections.write(part, &schema["properties"][part]);
     }
     page
@@ -135,7 +138,10 @@ impl Sections<'_> {
         } else {
             values(inner).unwrap_or(plain)
         };
-        match (text(&field["type"]), field["additionalProperties"].is_object()) {
+        match (
+            text(&field["type"]),
+            field["additionalProperties"].is_object(),
+        ) {
             ("array", _) => format!("list of {named}"),
             (_, true) => format!("map to {named}"),
             _ => named,
@@ -154,7 +160,9 @@ fn content(field: &Value) -> &Value {
 /// Fields of an object of ours. `None` for embedded types of Kubernetes, which have no descriptions.
 fn described(schema: &Value) -> Option<&Map<String, Value>> {
     let fields = schema["properties"].as_object()?;
-    let has_words = fields.values().any(|field| field["description"].is_string());
+    let has_words = fields
+        .values()
+        .any(|field| field["description"].is_string());
     has_words.then_some(fields)
 }
 
