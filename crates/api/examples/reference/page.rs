@@ -40,12 +40,15 @@ fn page(definition: &Value, file: &str) -> String {
     );
     let _ = writeln!(
         page,
-        "| | |\n|---|---|\n| apiVersion | `{}/{}` |\n| scope | {} |\n| short names | {} |",
+        "| | |\n|---|---|\n| apiVersion | `{}/{}` |\n| scope | {} |",
         text(&spec["group"]),
         text(&stored["name"]),
         text(&spec["scope"]),
-        names(&spec["names"]["shortNames"]),
     );
+    let short = names(&spec["names"]["shortNames"]);
+    if !short.is_empty() {
+        let _ = writeln!(page, "| short names | {short} |");
+    }
     let others: Vec<&str> = versions
         .iter()
         .map(|version| text(&version["name"]))
