@@ -94,9 +94,7 @@ impl Setting {
             serde_saphyr::from_str(&fs::read_to_string(sample).unwrap()).unwrap(),
         ];
         objects.extend(TENANTS.map(tenant));
-        for object in &objects {
-            self.kubectl.apply(&object.to_string()).await.unwrap();
-        }
+        self.kubectl.apply(&list(&objects)).await.unwrap();
         for name in TENANTS {
             self.finish(name).await;
         }
@@ -116,10 +114,8 @@ impl Setting {
         let words = words.split(' ').chain([patch.as_str()]);
         self.kubectl.args(words).await.unwrap();
         let owner = self.kubectl.json(&format!("get tcp {name}")).await.unwrap();
-        for role in SecretRole::ALL {
-            let secret = secret(&owner, role).to_string();
-            self.kubectl.apply(&secret).await.unwrap();
-        }
+        let secrets = SecretRole::ALL.map(|role| secret(&owner, role));
+        self.kubectl.apply(&list(&secrets)).await.unwrap();
     }
 
     /// Runs commands of a page in a shell that ends at the first error.
@@ -145,6 +141,11 @@ fn replaced(part: &str) -> String {
     let (capitals, rest) = part.split_at(end.unwrap_or(part.len()));
     let name = WORDS.iter().find(|(word, _)| *word == capitals);
     name.map_or_else(|| part.to_owned(), |(_, name)| format!("{name}{rest}"))
+}
+
+/// A manifest of several objects.
+fn list(objects: &[Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
 }
 
 fn tenant(name: &str) -> Value {
