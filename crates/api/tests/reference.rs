@@ -1,5 +1,4 @@
 //! Reference pages of the definitions in `docs/reference`.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../examples/reference/page.rs"]
 mod page;
