@@ -2,7 +2,7 @@
 """Stages the pages of docs/ for mdBook, and checks the table of contents and the built book.
 
 Usage: .ci/book.py stage FOLDER   copy the pages of docs/SUMMARY.md and what they link to
-       .ci/book.py check FOLDER   fail on links of a built book that lead to no file
+       .ci/book.py check FOLDER   fail on links of a built book that lead to nothing
 
 The folder has the layout of the checkout, so that links between pages of docs/ and README.md, templates/ or e2e/ hold.
 """
@@ -74,21 +74,28 @@ def stage(folder):
 
 
 def check(folder):
-    """Number of links in a built book that lead to no file; each is printed."""
+    """Number of links in a built book that lead to no file or no heading; each is printed."""
     broken = 0
     for root, _, names in os.walk(folder):
         for name in names:
             if not name.endswith(".html") or name in ("print.html", "404.html", "toc.html"):
                 continue
             path = os.path.join(root, name)
-            for link in re.findall(r'<a [^>]*?href="([^"#?]+)', read(path)):
-                if re.match(r"[a-z]+:", link):
+            for link in re.findall(r'<a [^>]*?href="([^"]+)', read(path)):
+                file, _, heading = link.partition("#")
+                full = os.path.normpath(os.path.join(root, file)) if file else path
+                if re.match(r"[a-z]+:", link) or leads(full, heading):
                     continue
-                full = os.path.normpath(os.path.join(root, link))
-                if not os.path.exists(full):
-                    broken += 1
-                    print(f"{path}: the link {link} leads to no file")
+                broken += 1
+                print(f"{path}: the link {link} leads to no file, or to no heading of it")
     return broken
+
+
+def leads(path, heading):
+    """True if the file exists and has the heading."""
+    if not os.path.exists(path):
+        return False
+    return not heading or not path.endswith(".html") or f'id="{heading}"' in read(path)
 
 
 def main():
