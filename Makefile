@@ -59,8 +59,8 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	@mdbook --version 2>/dev/null | grep -q 'v0.5.4$$' || cargo install --quiet --locked mdbook@0.5.4
 	@mdbook-mermaid --version 2>/dev/null | grep -q '0.17.1$$' || cargo install --quiet --locked mdbook-mermaid@0.17.1
 	.ci/book.py stage target/book-pages
-	mdbook-mermaid install target/book-pages
-	mdbook build target/book-pages --dest-dir ../book
+	mdbook-mermaid install target/book-pages >/dev/null
+	mdbook build target/book-pages --dest-dir target/book
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 

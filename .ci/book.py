@@ -76,6 +76,9 @@ def stage(folder):
 def check(folder):
     """Number of links in a built book that lead to no file or no heading; each is printed."""
     broken = 0
+    if not os.path.exists(os.path.join(folder, "index.html")):
+        print(f"{folder} holds no book")
+        return 1
     for root, _, names in os.walk(folder):
         for name in names:
             if not name.endswith(".html") or name in ("print.html", "404.html", "toc.html"):
