@@ -18,6 +18,8 @@ use crate::{baseline, environment, requests};
 
 /// Time without a write after which the tenants count as converged.
 const QUIET: Duration = Duration::from_secs(3);
+/// Time after which the size of every new tenant was measured and is in its status.
+const MEASURED: Duration = Duration::from_secs(130);
 /// Time in which writes at rest are counted.
 const IDLE: Duration = Duration::from_mins(1);
 /// Longest wait for one number of tenants.
@@ -72,6 +74,7 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         operator.usage().memory("VmRSS")?,
     );
     let operator = if round.is_last {
+        sleep(MEASURED).await;
         let mark = audit.mark()?;
         sleep(IDLE).await;
         figures.set("idle_writes_60s", writes(&audit, mark)?);
@@ -143,9 +146,11 @@ impl Restart {
         while busy.elapsed() < QUIET {
             sleep(Duration::from_millis(250)).await;
             let now = operator.usage().cpu()?;
+            // Less is what measurements and probes take, which never end.
             if now - used > 0.02 {
-                (used, busy) = (now, Instant::now());
+                busy = Instant::now();
             }
+            used = now;
         }
         let Self { name, number } = self;
         let mut set = |what: &str, figure: f64| {
