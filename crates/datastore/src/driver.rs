@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::change::Change;
 use crate::error::Error;
+use crate::fence::FenceId;
 use crate::tenancy::Tenancy;
 use crate::transfer::{Reader, Writer};
 
@@ -41,12 +42,17 @@ pub trait DataStore: Send + Sync {
     /// connection where there is one: the time that it takes is the latency of the datastore.
     async fn version(&self) -> Result<String, Error>;
 
-    /// Takes the tenant's right to write, for open connections, too, and waits for writes that are under way.
-    /// The result is the revision of the last write: none comes after it. The tenancy demands
-    /// [`Access::ReadOnly`](crate::Access), which [`ensure`](Self::ensure) maintains from then on and
-    /// [`Access::ReadWrite`](crate::Access) ends. `None` where the driver cannot take the right: the caller stops
-    /// every API server of the tenant instead. Reads go on, except at a driver that has to refuse the log-in.
-    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error>;
+    /// Notes the fence, takes the tenant's right to write, for open connections, too, and waits for writes that are
+    /// under way. The result is the revision of the last write: none comes after it. The tenancy demands
+    /// [`Access::ReadOnly`](crate::Access), which [`ensure`](Self::ensure) maintains from then on; while the fence is
+    /// noted, an `ensure` that demands [`Access::ReadWrite`](crate::Access) fails with [`Error::Fenced`], and so does the
+    /// fence of another attempt. `None` where the driver cannot take the right: the caller stops every API server of
+    /// the tenant instead. Reads go on, except at a driver that has to refuse the log-in.
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error>;
+
+    /// Gives the right to write back, as [`ensure`](Self::ensure) does, after the note of this fence was deleted; also
+    /// where none is noted. [`Error::Fenced`] if the fence is that of another attempt.
+    async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error>;
 
     /// Reads the tenant's data, after its owner record was checked. The tenant has been ensured.
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error>;

@@ -139,6 +139,26 @@ pub enum Error {
         /// Operation that the driver lacks, and what to use instead.
         cause: String,
     },
+    /// The tenant's data is fenced, and the call does not come from the attempt at a migration that fenced it.
+    #[error(
+        "{site}: the tenant may not write here: the migration {by} has fenced its data, which is being moved, or was, to \
+         another datastore, and alone may lift the fence; let that migration end or abort it"
+    )]
+    Fenced {
+        /// The datastore and the operation.
+        site: Site,
+        /// Identity of the fence that is noted, shortened.
+        by: String,
+    },
+    /// A later writer of the tenant's data has begun at this target, or the transfer has ended.
+    #[error(
+        "{site}: a later copy has begun at this target, or the copy has ended there, so that nothing more is written; \
+         let the later copy end"
+    )]
+    Superseded {
+        /// The datastore and the operation.
+        site: Site,
+    },
     /// The datastore answered in a way that this driver does not know.
     #[error("{site}: unexpected answer: {cause}; see the store's own log")]
     Protocol {

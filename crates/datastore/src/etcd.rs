@@ -8,6 +8,7 @@ mod answer;
 mod claims;
 mod client;
 mod diagnosis;
+mod fence;
 mod material;
 mod members;
 mod observed;
@@ -25,6 +26,7 @@ use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
+use crate::fence::FenceId;
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
@@ -60,9 +62,8 @@ impl DataStore for Etcd {
         self.require_auth().await?;
         let (observed, claimed) = self.claim(tenancy).await?;
         let mut change = Change { steps: claimed };
-        for write in observed.repairs(tenancy) {
-            change.steps.push(self.write(write, tenancy).await?);
-        }
+        let writes = observed.repairs(tenancy);
+        change.steps.extend(self.mend(tenancy, writes).await?);
         Ok(change)
     }
 
@@ -122,7 +123,7 @@ impl DataStore for Etcd {
     /// out, by the user's name and not by the connection or token, and refuses what was proposed before the change. So
     /// every write behind the change is refused on every connection, and a read behind it gives the revision. Nor can
     /// the tenant revoke a lease that has keys, and as of etcd 3.7 renew it.
-    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
         if tenancy.access != Access::ReadOnly {
             let doing = format!("taking the right to write schema {}", tenancy.schema);
             return Err(Error::Refused {
@@ -135,9 +136,21 @@ impl DataStore for Etcd {
         if self.require_auth().await? != AccessControl::On {
             return Ok(None);
         }
+        self.claim(tenancy).await?;
+        self.note_fence(tenancy, fence).await?;
         self.ensure(tenancy).await?;
         let mut reader = EtcdReader::open(self, tenancy).await?;
         Ok(Some(reader.revision().await?))
+    }
+
+    async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
+        let tenancy = Tenancy {
+            access: Access::ReadWrite,
+            ..tenancy.clone()
+        };
+        self.claim(&tenancy).await?;
+        self.forget_fence(&tenancy, fence).await?;
+        self.ensure(&tenancy).await
     }
 
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {

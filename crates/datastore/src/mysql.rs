@@ -9,8 +9,10 @@ mod claims;
 mod dial;
 mod facts;
 mod failed;
+mod fence;
 mod idle;
 mod log_in;
+mod notes;
 mod observed;
 mod owners;
 mod passwords;
@@ -19,6 +21,7 @@ mod privileges;
 mod query;
 mod servers;
 mod session;
+mod sessions;
 mod sql;
 mod tenant;
 mod transfer;
@@ -30,6 +33,7 @@ use crate::change::Change;
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
+use crate::fence::FenceId;
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
@@ -123,8 +127,9 @@ impl DataStore for MySql {
 
     /// Takes the right to write and the password, ends the connections that were open, and waits for their
     /// transactions. kine 0.17.5 acknowledges a creation that was refused if it does not find the key afterwards, and
-    /// nothing here can refuse that one search, so that kine cannot log in at all: reads are refused, too.
-    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
+    /// nothing here can refuse that one search, so that kine cannot log in at all: reads are refused, too. Until its
+    /// last connection has ended, the table is held, and the search waits.
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
         let doing = format!("taking the right to write schema {}", tenancy.schema);
         if tenancy.access != Access::ReadOnly {
             return Err(Error::Refused {
@@ -135,11 +140,18 @@ impl DataStore for MySql {
             });
         }
         let mut session = self.servers.session(&doing).await?;
-        session.ensure(tenancy, &self.passwords).await?;
-        session.end_all_sessions(tenancy).await?;
+        session.fence((tenancy, fence), &self.passwords).await?;
         let last = transfer::last_revision(&mut session, tenancy).await?;
         session.finish();
         Ok(Some(last))
+    }
+
+    async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
+        let doing = format!("giving back the right to write schema {}", tenancy.schema);
+        let mut session = self.servers.session(&doing).await?;
+        let change = session.lift((tenancy, fence), &self.passwords).await?;
+        session.finish();
+        Ok(change)
     }
 
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {

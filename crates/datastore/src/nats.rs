@@ -19,6 +19,7 @@ use crate::change::{Change, Item, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
+use crate::fence::FenceId;
 use crate::tenancy::Tenancy;
 use crate::transfer::{Reader, Writer};
 
@@ -94,8 +95,14 @@ impl DataStore for Nats {
         self.server_version().await
     }
 
-    async fn fence(&self, _: &Tenancy) -> Result<Option<i64>, Error> {
+    async fn fence(&self, _: &Tenancy, _: &FenceId) -> Result<Option<i64>, Error> {
         Err(Error::no_transfer(self.site("taking the right to write")))
+    }
+
+    async fn lift(&self, _: &Tenancy, _: &FenceId) -> Result<Change, Error> {
+        Err(Error::no_transfer(
+            self.site("giving the right to write back"),
+        ))
     }
 
     async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {

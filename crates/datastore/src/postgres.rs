@@ -6,6 +6,9 @@
 mod access;
 mod answer;
 mod client;
+#[cfg(test)]
+mod fixture;
+mod notes;
 mod observed;
 mod owners;
 mod plan;
@@ -27,6 +30,7 @@ use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
+use crate::fence::FenceId;
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
@@ -57,6 +61,9 @@ impl DataStore for Postgres {
         }
         self.lock(&session, tenancy).await?;
         let observed = self.claim(&session, tenancy, &mut change).await?;
+        if tenancy.access == Access::ReadWrite {
+            self.require_fence(&session, tenancy, None).await?;
+        }
         for write in observed.repairs(tenancy) {
             change
                 .steps
@@ -111,7 +118,7 @@ impl DataStore for Postgres {
         self.server_version().await
     }
 
-    async fn fence(&self, tenancy: &Tenancy) -> Result<Option<i64>, Error> {
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
         if tenancy.access != Access::ReadOnly {
             let site = self
                 .pool
@@ -123,10 +130,20 @@ impl DataStore for Postgres {
                 reason: reason.to_owned(),
             });
         }
+        self.note_fence(tenancy, fence).await?;
         let mut link = Link::open(&self.pool, tenancy).await?;
         transfer::drain(&mut link).await?;
         self.ensure(tenancy).await?;
         transfer::last_write(&mut link).await.map(Some)
+    }
+
+    async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
+        self.forget_fence(tenancy, fence).await?;
+        let tenancy = Tenancy {
+            access: Access::ReadWrite,
+            ..tenancy.clone()
+        };
+        self.ensure(&tenancy).await
     }
 
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {
@@ -135,7 +152,8 @@ impl DataStore for Postgres {
     }
 
     async fn writer(&self, tenancy: &Tenancy) -> Result<Box<dyn Writer>, Error> {
-        let link = Link::open(&self.pool, tenancy).await?;
+        let place = self.take_place(tenancy).await?;
+        let link = Link::placed(&self.pool, tenancy, place).await?;
         Ok(Box::new(TableWriter::open(link).await?))
     }
 

@@ -24,6 +24,7 @@ mod error;
 mod follow;
 pub(crate) mod kine;
 mod pace;
+pub(crate) mod place;
 mod record;
 mod settle;
 mod state;

@@ -10,6 +10,8 @@
     reason = "a program of tests that prints its figures"
 )]
 
+#[path = "../../tests/kit/attempt.rs"]
+mod attempt;
 #[path = "../../tests/kit/disk.rs"]
 #[expect(dead_code, reason = "tests/postgres needs more of it")]
 mod disk;
@@ -37,6 +39,7 @@ mod tools;
 
 use std::time::{Duration, Instant};
 
+use attempt::attempt;
 use kamaji_datastore::transfer::{Copy, Ends, Op, Phase, Record, Roots};
 use kamaji_datastore::{Access, DataStore, Driver, Secret, Tenancy};
 
@@ -161,10 +164,11 @@ async fn copy(source: &End, target: &End) -> Figures {
         ..source.tenancy.clone()
     };
     let since = Instant::now();
-    let fence = source.store.fence(&fenced).await.unwrap();
+    let fence = source.store.fence(&fenced, &attempt()).await.unwrap();
     copy.finish(fence.unwrap()).await.unwrap();
     let refused = since.elapsed();
-    source.store.ensure(&source.tenancy).await.unwrap();
+    let lifted = source.store.lift(&source.tenancy, &attempt()).await;
+    lifted.unwrap();
     Figures {
         scan,
         ready,

@@ -6,7 +6,7 @@ use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 
 use super::client::Etcd;
 use super::observed::{Observed, Range};
-use super::owners::{key, transfer_keys};
+use super::owners::{fence_key, key, transfer_keys};
 use crate::change::Step;
 use crate::error::Error;
 use crate::ownership::{Standing, Standings};
@@ -89,10 +89,12 @@ impl Etcd {
         let still_owned = keys
             .each_ref()
             .map(|key| Compare::value(key.as_str(), CompareOp::Equal, record.clone()));
-        let transfer = transfer_keys(tenancy.schema.as_str());
+        let schema = tenancy.schema.as_str();
+        let (transfer, fence) = (transfer_keys(schema), fence_key(schema));
         let deletes: Vec<TxnOp> = keys
             .iter()
             .chain(&transfer)
+            .chain([&fence])
             .map(|key| TxnOp::delete(key.as_str(), None))
             .collect();
         let transaction = &Txn::new().when(still_owned).and_then(deletes);

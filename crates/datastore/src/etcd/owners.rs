@@ -16,6 +16,11 @@ pub(super) fn transfer_keys(schema: &str) -> [String; 2] {
     ["writer", "revision"].map(|what| format!("/{KEYS}/transfers/{what}/{schema}"))
 }
 
+/// The key that notes the fence of a schema.
+pub(super) fn fence_key(schema: &str) -> String {
+    format!("/{KEYS}/transfers/fence/{schema}")
+}
+
 impl Observed {
     /// True if etcd has nothing at all of a tenancy.
     pub(super) fn is_empty(&self) -> bool {

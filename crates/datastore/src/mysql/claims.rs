@@ -148,13 +148,14 @@ impl Session<'_> {
         Ok(Some(Step::OwnerRecorded))
     }
 
-    /// Deletes the records of both names, as far as they are the tenant's.
+    /// Deletes the records of both names, as far as they are the tenant's, and before them the notes of the schema.
     pub(super) async fn forget(
         &mut self,
         tenancy: &Tenancy,
         observed: &Observed,
     ) -> Result<Step, Error> {
         let doing = format!("deleting the owner record of schema {}", tenancy.schema);
+        self.forget_notes(tenancy).await?;
         let written = tenancy.owner.record();
         let mut records = vec![written];
         let read = [&observed.records.schema, &observed.records.user];

@@ -10,9 +10,10 @@ use kamaji_api::owner::DATABASE;
 
 use crate::tenancy::{Access, Schema, User};
 
-/// The `sql_mode` that the quoting here relies on; every session sets it first.
-pub(super) const SQL_MODE: &str =
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
+/// The `sql_mode` that the quoting here relies on, and the seconds after which the server ends a connection that sends
+/// nothing, with its locks; every session sets both first.
+pub(super) const SQL_MODE: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+     SESSION wait_timeout = 180";
 /// Host of a tenant's account, as upstream makes it: any.
 pub(super) const ANY_HOST: &str = "%";
 /// Most bytes of a name in kine's table.

@@ -1,10 +1,6 @@
 //! Making and removing one tenant within a session.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
-use super::answer::code::{NO_ROLE, NO_THREAD};
+use super::answer::code::NO_ROLE;
 use super::log_in;
 use super::observed::Observed;
 use super::passwords::Passwords;
@@ -14,23 +10,23 @@ use super::sql::{Account, Pattern, Statement, privileges};
 use crate::change::{Change, Item, Step};
 use crate::error::Error;
 use crate::ownership::Standings;
-use crate::tenancy::{Secret, Tenancy, User};
-
-/// Time within which connections that were ended have to be gone.
-const SESSIONS_END: Duration = Duration::from_secs(10);
-/// Time between two readings of connections that were ended.
-const SESSIONS_POLL: Duration = Duration::from_millis(20);
-const SESSIONS: &str = "SELECT ID, USER, DB FROM information_schema.PROCESSLIST WHERE USER = ?";
-
-/// A connection of a user: its number, the user, and the database that it uses.
-type Opened = (u64, String, Option<String>);
+use crate::tenancy::{Access, Secret, Tenancy, User};
 
 /// Desired state of a tenant at a server: its tenancy, the password of its user, and the pattern of its database.
 #[derive(Clone, Copy)]
-struct Target<'a> {
-    tenancy: &'a Tenancy,
-    password: &'a Secret,
-    own: &'a Pattern,
+pub(super) struct Target<'a> {
+    pub(super) tenancy: &'a Tenancy,
+    pub(super) password: &'a Secret,
+    pub(super) own: &'a Pattern,
+}
+
+/// Connections of a tenant that a call ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Every connection, if what the call writes is not in force on those that are open.
+    Outdated,
+    /// Every connection, whatever the call writes.
+    All,
 }
 
 impl<'a> Target<'a> {
@@ -63,20 +59,48 @@ impl Session<'_> {
             return Ok(Change::default());
         }
         self.lock().await?;
-        let (observed, standings) = self.observe(tenancy, &own).await?;
+        let change = self.mend(target, passwords, Ended::Outdated).await?;
+        self.unlock().await?;
+        Ok(change)
+    }
+
+    /// Records the owner, and writes what is missing or wrong, under the lock.
+    pub(super) async fn mend(
+        &mut self,
+        target: Target<'_>,
+        passwords: &Passwords,
+        ended: Ended,
+    ) -> Result<Change, Error> {
+        let Target { tenancy, own, .. } = target;
+        let (observed, standings) = self.observe(tenancy, own).await?;
         let right = self.knows(&observed, target, passwords).await?;
         let mut change = Change::default();
         let recorded = self.record(tenancy, &observed, standings).await?;
         change.steps.extend(recorded);
-        let writes = observed.repairs(&own, right, tenancy.access);
-        for write in &writes {
+        let writes = observed.repairs(own, right, tenancy.access);
+        if tenancy.access == Access::ReadWrite && !writes.is_empty() {
+            self.require_fence(tenancy, None).await?;
+        }
+        let shuts = tenancy.access == Access::ReadOnly
+            && observed.verifier.is_some()
+            && (ended == Ended::All || !writes.is_empty());
+        // The table that is held is in the database, which is made first if it is missing.
+        let free = if shuts {
+            usize::from(!observed.database)
+        } else {
+            writes.len()
+        };
+        let (free, held) = writes.split_at(free);
+        for write in free {
             let steps = self.apply(write, target).await?;
             change.steps.extend(steps);
         }
-        if writes.iter().any(Write::ends_sessions) {
+        if shuts {
+            let steps = self.shut_out(target, &observed, held).await?;
+            change.steps.extend(steps);
+        } else if writes.iter().any(Write::ends_sessions) {
             self.end_sessions(tenancy, &observed).await?;
         }
-        self.unlock().await?;
         Ok(change)
     }
 
@@ -201,7 +225,11 @@ impl Session<'_> {
         passwords.is_right(self, target.login(), verifier).await
     }
 
-    async fn apply(&mut self, write: &Write, target: Target<'_>) -> Result<Vec<Step>, Error> {
+    pub(super) async fn apply(
+        &mut self,
+        write: &Write,
+        target: Target<'_>,
+    ) -> Result<Vec<Step>, Error> {
         let Tenancy { schema, user, .. } = target.tenancy;
         let account = Account::of(user);
         match write {
@@ -282,71 +310,16 @@ impl Session<'_> {
     }
 
     /// Refuses a transfer unless schema and user are recorded as the tenant's.
-    pub(super) async fn require_own(&mut self, tenancy: &Tenancy) -> Result<(), Error> {
+    pub(super) async fn require_own(&mut self, tenancy: &Tenancy) -> Result<Observed, Error> {
         let own = Pattern::of(&tenancy.schema, self.facts.literal_patterns);
-        let (_, standings) = self.observe(tenancy, &own).await?;
+        let (observed, standings) = self.observe(tenancy, &own).await?;
         if standings.are_own() {
-            return Ok(());
+            return Ok(observed);
         }
         Err(Error::Refused {
             site: self.site(format!("transferring schema {}", tenancy.schema)),
             reason: "no record says that schema and user are this tenant's; it is set up first"
                 .to_owned(),
         })
-    }
-
-    /// Ends the connections of the tenant's user that are open now, and waits until they are gone.
-    pub(super) async fn end_all_sessions(&mut self, tenancy: &Tenancy) -> Result<(), Error> {
-        let observed = Observed::read(self, tenancy).await?;
-        let ended = self.end_sessions(tenancy, &observed).await?;
-        let doing = format!("ending connections of user {}", tenancy.user);
-        let until = Instant::now() + SESSIONS_END;
-        loop {
-            let open = self.sessions(tenancy).await?;
-            if !open.iter().any(|(id, ..)| ended.contains(id)) {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                return Err(Error::Unreachable {
-                    site: self.site(doing),
-                    cause: format!(
-                        "they did not end within {} s, as a large transaction that is undone does not",
-                        SESSIONS_END.as_secs()
-                    ),
-                });
-            }
-            sleep(SESSIONS_POLL).await;
-        }
-    }
-
-    async fn sessions(&mut self, tenancy: &Tenancy) -> Result<Vec<Opened>, Error> {
-        let user = tenancy.user.as_str();
-        let doing = format!("reading connections of user {user}");
-        let all: Vec<Opened> = self.rows(&doing, SESSIONS, (user,)).await?;
-        Ok(all
-            .into_iter()
-            .filter(|(_, name, _)| name == user)
-            .collect())
-    }
-
-    /// Ends the connections of the tenant's user, and returns their numbers. Where the server has users of this name
-    /// for other hosts, only those that use the tenant's database: the others may be another application's.
-    async fn end_sessions(
-        &mut self,
-        tenancy: &Tenancy,
-        observed: &Observed,
-    ) -> Result<Vec<u64>, Error> {
-        let (schema, user) = (tenancy.schema.as_str(), tenancy.user.as_str());
-        let doing = format!("ending connections of user {user}");
-        let all = self.sessions(tenancy).await?;
-        let own = all.into_iter().filter(|(_, _, database)| {
-            observed.other_hosts.is_empty() || database.as_deref() == Some(schema)
-        });
-        let own: Vec<u64> = own.map(|(id, ..)| id).collect();
-        for id in &own {
-            self.write_unless(&[NO_THREAD], &doing, &Statement::kill(*id))
-                .await?;
-        }
-        Ok(own)
     }
 }

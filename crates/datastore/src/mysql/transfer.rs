@@ -5,6 +5,7 @@
 //! their bytes, whatever collation the table has.
 
 mod barrier;
+mod hold;
 mod link;
 mod listing;
 mod reader;
@@ -19,6 +20,7 @@ use super::sql::SQL_MODE;
 use crate::error::Error;
 use crate::tenancy::{Access, Tenancy};
 
+pub(super) use hold::Hold;
 use link::Link;
 use reader::TableReader;
 use writer::TableWriter;
@@ -36,14 +38,15 @@ pub(super) async fn reader(
     Ok(TableReader::new(&tenancy.schema, administrator, tenant))
 }
 
-/// Opens the writer of a tenant at the endpoint of the session, and creates kine's table if there is none.
+/// Opens the writer of a tenant at the endpoint of the session, and creates kine's table if there is none. Every earlier
+/// writer of the tenant is refused from here on.
 pub(super) async fn writer(
     session: &mut Session<'_>,
     tenancy: &Tenancy,
 ) -> Result<TableWriter, Error> {
-    session.require_own(tenancy).await?;
+    let place = session.take_place(tenancy).await?;
     let (administrator, tenant) = (administrator(session), tenant(session, tenancy)?);
-    let mut writer = TableWriter::new(tenancy.clone(), administrator, tenant);
+    let mut writer = TableWriter::new(tenancy.clone(), place, (administrator, tenant));
     writer.prepare().await?;
     Ok(writer)
 }

@@ -27,6 +27,8 @@ const CLAIM: &str = "INSERT INTO public.owners AS old (kind, name, record)
     VALUES ('schema', $1, $3), ('user', $2, $3)
     ON CONFLICT (kind, name) DO UPDATE SET record = excluded.record
     WHERE old.record = CASE old.kind WHEN 'schema' THEN $4 ELSE $5 END";
+const FORGET_NOTES: &str =
+    "DELETE FROM public.owners WHERE kind IN ('writer', 'fence') AND name = $1";
 const FORGET: &str = "DELETE FROM public.owners
     WHERE record = $3 AND ((kind = 'schema' AND name = $1) OR (kind = 'user' AND name = $2))";
 
@@ -115,10 +117,14 @@ pub(super) async fn claim(
     Ok(written == 2)
 }
 
-/// Deletes both records, if they are the tenant's as this build writes them; returns whether they were.
+/// Deletes both records, if they are the tenant's as this build writes them, and before them the notes of the schema;
+/// returns whether they were.
 pub(super) async fn forget(session: &Session, tenancy: &Tenancy) -> Result<bool, Failure> {
     let record = text_of_record(tenancy);
     let (schema, user) = (tenancy.schema.as_str(), tenancy.user.as_str());
+    session
+        .execute(FORGET_NOTES, &[(&schema as _, Type::TEXT)])
+        .await?;
     let parameters = [
         (&schema as _, Type::TEXT),
         (&user as _, Type::TEXT),

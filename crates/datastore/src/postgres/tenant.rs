@@ -148,14 +148,14 @@ impl Postgres {
                     "the tenant's new password is refused; does the server look passwords up elsewhere?".to_owned(),
                 ),
             )),
-            View::Seen(lacks) => self.mend(tenancy, &lacks, change).await,
+            View::Seen(lacks) => self.mend((session, tenancy), &lacks, change).await,
         }
     }
 
     /// Mends what only an administrator in the tenant's database can.
     async fn mend(
         &self,
-        tenancy: &Tenancy,
+        (locked, tenancy): (&Session, &Tenancy),
         lacks: &[Lack],
         change: &mut Change,
     ) -> Result<(), Error> {
@@ -170,6 +170,8 @@ impl Postgres {
         let error = |failure| servers.error(doing.as_str(), failure);
         let login = servers.administrator_in(tenancy.schema.as_str());
         let session = servers.direct(&login).await.map_err(error)?;
+        // As long as the other session answers, it holds the locks. Who notes a fence holds them, and ends this one.
+        locked.rows("SELECT 1", &[]).await.map_err(error)?;
         for lack in lacks {
             match lack.statement(user) {
                 Some(statement) => session.run(&statement).await.map_err(error)?,

@@ -5,18 +5,22 @@
 //! later. When the scan ends, the target has every change that was followed. No revision of the source is held, and
 //! memory is bounded by a few pages and by the keys that change during the verification.
 
+use tokio::time::Instant;
+
 use super::cursor::Cursor;
 use super::ends::Followed;
 use super::error::{CopyError, shown};
 use super::follow::changes_until;
-use super::pace::Raising;
+use super::pace::{Pace, Race, Raising};
 use super::record::{Op, Record};
 use super::state::{Ends, Phase, Progress, Report, Roots};
 use super::verify::Verification;
 use crate::error::Error;
 
-/// Most missing changes of revision with which the verification begins, and with which a copy is ready.
+/// Most missing changes of revision with which the verification begins.
 const FEW_REVISIONS: u64 = 1000;
+/// Most missing changes of revision that are left to be made under the fence, however fast they are made.
+const REVISIONS_UNDER_FENCE: u64 = 5000;
 /// Prefixes of values that an API server has bound to their full keys.
 const BOUND: [&str; 2] = ["k8s:enc:aesgcm:", "k8s:enc:kms:"];
 
@@ -54,6 +58,10 @@ pub struct Copy {
     pub(super) rechecks: u32,
     /// Attempts to raise the target's revision, while more than a few revisions are missing.
     raising: Option<Raising>,
+    /// Measured time of changes of the target's revision.
+    raised: Pace,
+    /// Race with the source, once the scan has begun.
+    race: Option<Race>,
     /// Revision of the fence, if there is one.
     fenced: Option<i64>,
     pub(super) progress: Progress,
@@ -89,6 +97,8 @@ impl Copy {
             check: Verification::default(),
             rechecks: 0,
             raising: None,
+            raised: Pace::default(),
+            race: None,
             fenced: None,
             progress: Progress::default(),
         }
@@ -206,6 +216,7 @@ impl Copy {
         let revision = self.ends.source.revision().await?;
         (self.progress.followed, self.progress.latest) = (revision, revision);
         self.scanned = Some(Cursor::Start);
+        self.race = Some(Race::from(self.progress));
         Ok(Cursor::Start)
     }
 
@@ -230,7 +241,12 @@ impl Copy {
     /// are missing still. An error if the source advances faster.
     pub(super) async fn raise_target(&mut self) -> Result<bool, Stop> {
         let latest = self.progress.latest;
+        let before = self.ends.target.revisions_missing(latest).await?;
+        let began = Instant::now();
         let missing = self.ends.target.raise(latest).await?;
+        if let Ok(made @ 1..) = usize::try_from(before.saturating_sub(missing)) {
+            self.raised.measure(made, began.elapsed());
+        }
         self.progress.revisions_missing = missing;
         if missing <= FEW_REVISIONS {
             self.raising = None;
@@ -239,6 +255,20 @@ impl Copy {
         let raising = self.raising.get_or_insert_with(|| Raising::from(latest));
         raising.count(missing, latest)?;
         Ok(false)
+    }
+
+    /// Raises the target's revision, unless what is missing can be made under the fence by the measured pace; returns
+    /// false if it cannot. Raising takes the time in which the source advances, so that it is not repeated each time.
+    pub(super) async fn raise_for_fence(&mut self) -> Result<bool, Stop> {
+        let latest = self.progress.latest;
+        let missing = self.ends.target.revisions_missing(latest).await?;
+        let quick = usize::try_from(missing).is_ok_and(|missing| self.raised.allows(missing));
+        if missing <= REVISIONS_UNDER_FENCE && quick {
+            self.progress.revisions_missing = missing;
+            self.raising = None;
+            return Ok(true);
+        }
+        self.raise_target().await
     }
 
     /// Applies all changes up to now.
@@ -259,6 +289,11 @@ impl Copy {
             self.apply(changes.ops).await?;
             self.progress.followed = changes.revision;
             self.progress.latest = self.progress.latest.max(changes.revision);
+            if let Some(race) = self.race.as_mut().filter(|race| race.is_lap_over()) {
+                let latest = self.ends.source.revision().await?;
+                self.progress.latest = self.progress.latest.max(latest);
+                race.count(self.progress)?;
+            }
         }
         Ok(())
     }

@@ -111,6 +111,20 @@ pub enum CopyError {
         /// Number of attempts in vain.
         attempts: u32,
     },
+    /// The source advances faster than the copy follows.
+    #[error(
+        "for {seconds} s the source has advanced faster than the copy followed: it applies {per_second} changes a second \
+         and is {lag} revisions behind; copy while the tenant writes less, or to a datastore that takes more writes a \
+         second"
+    )]
+    Outpaced {
+        /// Time for which the distance grew.
+        seconds: u64,
+        /// Changes that were applied in a second.
+        per_second: u64,
+        /// Revisions that are not followed yet.
+        lag: i64,
+    },
     /// The revision of the source advances faster than that of the target is raised.
     #[error(
         "the target misses {missing} revisions, and their number did not fall in {attempts} attempts to raise it, \

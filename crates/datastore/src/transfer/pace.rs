@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::CopyError;
+use super::state::Progress;
 
 /// Longest time that the comparison under the fence may take, by what was measured before.
 pub(super) const UNDER_FENCE: Duration = Duration::from_secs(1);
@@ -89,6 +90,54 @@ impl Following {
                 attempts,
             }),
         }
+    }
+}
+
+/// Time of one lap of a race.
+const LAP: Duration = Duration::from_secs(5);
+/// Most laps in sequence that a copy loses.
+const LAPS: u32 = 12;
+
+/// Race of a copy with its source, in laps: the copy loses one if the source advances further than it follows. Every
+/// attempt to catch up with a faster source takes longer than the one before, so that it is time that bounds them.
+#[derive(Debug)]
+pub(super) struct Race {
+    since: Instant,
+    start: Progress,
+    lost: u32,
+}
+
+impl Race {
+    /// A race that begins with these figures.
+    pub(super) fn from(start: Progress) -> Self {
+        Self {
+            since: Instant::now(),
+            start,
+            lost: 0,
+        }
+    }
+
+    /// True once a lap is over, so that the source is to be asked for its latest revision.
+    pub(super) fn is_lap_over(&self) -> bool {
+        self.since.elapsed() >= LAP
+    }
+
+    /// Counts a lap that ended with these figures; an error once the copy has lost too many.
+    pub(super) fn count(&mut self, end: Progress) -> Result<(), CopyError> {
+        let (start, elapsed) = (self.start, self.since.elapsed());
+        let lost = end.followed - start.followed < end.latest - start.latest;
+        let lost = if lost { self.lost + 1 } else { 0 };
+        (self.since, self.start, self.lost) = (Instant::now(), end, lost);
+        if lost < LAPS {
+            return Ok(());
+        }
+        let changes = end.changes.saturating_sub(start.changes);
+        Err(CopyError::Outpaced {
+            seconds: LAP.as_secs() * u64::from(lost),
+            per_second: changes * 1000
+                / u64::try_from(elapsed.as_millis()).map_or(1, |ms| ms.max(1)),
+            lag: end.lag(),
+        })
     }
 }
 
@@ -187,6 +236,32 @@ mod tests {
             pace.measure(100, Duration::from_secs(1));
         }
         assert!((100..110).contains(&pace.keys_per_second()), "{pace:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_race_ends_once_every_lap_of_a_minute_was_lost() {
+        let mut progress = Progress::default();
+        let mut race = Race::from(progress);
+        for lap in 1..=2 * LAPS {
+            assert!(!race.is_lap_over());
+            tokio::time::advance(LAP).await;
+            assert!(race.is_lap_over());
+            (progress.latest, progress.followed) =
+                (progress.latest + 2000, progress.followed + 1500);
+            progress.changes += 1000;
+            if lap == LAPS {
+                // One lap in which the copy keeps up has it begin anew.
+                progress.followed += 500;
+            }
+            let outpaced = CopyError::Outpaced {
+                seconds: 60,
+                per_second: 200,
+                lag: progress.lag(),
+            };
+            let last = lap == 2 * LAPS;
+            let expected = if last { Err(outpaced) } else { Ok(()) };
+            assert_eq!(race.count(progress), expected, "{lap}");
+        }
     }
 
     #[test]

@@ -76,7 +76,12 @@ impl Copy {
         self.catch_up().await?;
         let changes = self.progress.changes - applied;
         let followed = self.check.following.count(changes, began.elapsed())?;
-        let raised = self.raise_target().await?;
+        if !followed {
+            // What else a step does takes time in which the source advances.
+            self.phase = Phase::Settle;
+            return Ok(());
+        }
+        let raised = self.raise_for_fence().await?;
         let compared = self.settle_batch().await?;
         let (left, pace) = (self.check.changed.len(), self.check.pace);
         if !pace.allows(left) {
@@ -84,8 +89,7 @@ impl Copy {
             return Ok(self.check.rounds.count(compared, left, pace)?);
         }
         self.check.rounds = Rounds::default();
-        let ready = followed && raised;
-        self.phase = if ready { Phase::Ready } else { Phase::Settle };
+        self.phase = if raised { Phase::Ready } else { Phase::Settle };
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use kamaji_datastore::transfer::{Copy, Ends, Phase, Record, Report, Roots};
 use kamaji_datastore::{Access, DataStore, Driver, Secret, Tenancy};
 use tokio::task::JoinSet;
 
+use crate::attempt::attempt;
 use crate::kit_kine::{Kine, delete, write};
 use crate::owner::owner;
 
@@ -184,17 +185,23 @@ async fn copy_until_fence(source: &End, target: &End) -> Report {
         target: target.store.writer(&target.tenancy).await.unwrap(),
         copied: target.store.reader(&target.tenancy).await.unwrap(),
     };
-    let mut copy = Copy::new(ends, Roots::Different);
+    let (mut copy, begun) = (Copy::new(ends, Roots::Different), Instant::now());
     while copy.step().await.unwrap() != Phase::Ready {}
+    let ready = begun.elapsed();
     tokio::time::sleep(Duration::from_millis(500)).await;
     while copy.step().await.unwrap() != Phase::Ready {}
+    let again = begun.elapsed();
     let since = Instant::now();
-    let fence = source.store.fence(&source.fenced()).await.unwrap();
+    let fence = source
+        .store
+        .fence(&source.fenced(), &attempt())
+        .await
+        .unwrap();
     let report = copy.finish(fence.unwrap()).await.unwrap();
     let settled = report.settled_under_fence;
     let refused = since.elapsed();
     eprintln!(
-        "writes refused for {refused:?}, {settled} keys compared, {:?}",
+        "ready after {ready:?} and {again:?}, writes refused for {refused:?}, {settled} keys compared, {:?}",
         report.progress
     );
     report
@@ -268,6 +275,15 @@ async fn what_etcd_acknowledged_is_in_postgres_and_kine_goes_on_there() {
     Box::pin(everything_acknowledged_is_copied(
         Driver::Etcd,
         Driver::PostgreSql,
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_etcd_acknowledged_is_in_another_etcd_which_goes_on() {
+    Box::pin(everything_acknowledged_is_copied(
+        Driver::Etcd,
+        Driver::Etcd,
     ))
     .await;
 }

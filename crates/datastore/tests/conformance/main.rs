@@ -8,6 +8,8 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "../kit/attempt.rs"]
+mod attempt;
 mod checks;
 mod copies;
 #[path = "../kit/disk.rs"]
@@ -18,6 +20,8 @@ mod harness;
 #[path = "../kit/kine.rs"]
 #[expect(dead_code, reason = "tests/mysql and tests/postgres need more of it")]
 mod kit_kine;
+#[path = "../kit/records.rs"]
+mod kit_records;
 mod mysql;
 #[path = "../mysql/server.rs"]
 #[expect(dead_code, reason = "tests/mysql needs more of it")]
@@ -95,10 +99,10 @@ macro_rules! conformance {
     };
 }
 
-/// Makes one test per check of transfers of a driver: `every check`, or a list of them.
+/// Makes one test per check of transfers of a driver.
 macro_rules! transfers {
     ($driver:ident: $harness:ty, every check) => {
-        transfers! { $driver: $harness,
+        conformance! { $driver: $harness, transfer {
             a_copy_equals_its_source_and_touches_no_neighbour,
             a_fenced_tenant_does_not_write_until_the_fence_is_lifted,
             a_finished_transfer_goes_on_above_its_floor,
@@ -106,30 +110,16 @@ macro_rules! transfers {
             data_without_the_tenants_owner_record_is_not_transferred,
             operations_have_one_outcome_however_often_they_are_applied,
             what_was_written_is_read_in_pages_and_by_key,
-        }
-    };
-    ($driver:ident: $harness:ty, $($check:ident),+ $(,)?) => {
-        conformance! { $driver: $harness, transfer { $($check),+ } }
+            a_fence_is_lifted_by_the_attempt_that_noted_it_alone,
+            a_writer_whose_place_was_taken_writes_nothing_more,
+            a_writer_that_stood_still_while_another_began_writes_nothing_later,
+        } }
     };
 }
 
 transfers! { etcd_transfers: crate::etcd::EtcdHarness, every check }
-
-// The harnesses of databases write a table that is not kine's, which a transfer refuses; the checks that are left out
-// write with it. tests/mysql and tests/postgres check the same with tables of kine.
-transfers! { mysql_transfers: crate::mysql::MySqlHarness,
-    changes_are_followed_from_a_revision_on,
-    operations_have_one_outcome_however_often_they_are_applied,
-    what_was_written_is_read_in_pages_and_by_key,
-}
-transfers! { postgres_transfers: crate::postgres::PostgresHarness,
-    a_fenced_tenant_does_not_write_until_the_fence_is_lifted,
-    a_finished_transfer_goes_on_above_its_floor,
-    changes_are_followed_from_a_revision_on,
-    data_without_the_tenants_owner_record_is_not_transferred,
-    operations_have_one_outcome_however_often_they_are_applied,
-    what_was_written_is_read_in_pages_and_by_key,
-}
+transfers! { mysql_transfers: crate::mysql::MySqlHarness, every check }
+transfers! { postgres_transfers: crate::postgres::PostgresHarness, every check }
 
 conformance! { on_etcd: crate::etcd::EtcdHarness, every check }
 conformance! { on_mysql: crate::mysql::MySqlHarness, every check }

@@ -14,6 +14,12 @@ pub struct MySqlHarness {
     server: Server,
 }
 
+/// Columns and indexes of kine's table that a write needs.
+const COLUMNS: &str = "(id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, name VARCHAR(630) CHARACTER SET ascii, \
+    created INTEGER, deleted INTEGER, create_revision BIGINT UNSIGNED, prev_revision BIGINT UNSIGNED, \
+    lease INTEGER, value MEDIUMBLOB, old_value MEDIUMBLOB, \
+    UNIQUE INDEX kine_name_prev_revision_uindex (name, prev_revision))";
+
 /// Numbers of the server's errors that deny access.
 const DENIED: [u16; 6] = [1044, 1045, 1142, 1143, 1227, 1410];
 
@@ -56,6 +62,11 @@ fn table(tenancy: &Tenancy) -> String {
     format!("{}.kine", quoted(tenancy.schema.as_str()))
 }
 
+/// Name that a key has in kine's table.
+fn name(key: &str) -> String {
+    format!("/registry/{key}")
+}
+
 fn password(tenant: &Tenancy) -> &str {
     tenant.password.as_ref().unwrap().expose()
 }
@@ -94,18 +105,19 @@ impl Harness for MySqlHarness {
 
     async fn write(&self, tenant: &Tenancy, into: &Tenancy, key: &str) -> Result<(), Denied> {
         let (mut client, table) = (self.client(tenant).await?, table(into));
-        let create = format!(
-            "CREATE TABLE IF NOT EXISTS {table} (name VARCHAR(630) CHARACTER SET ascii PRIMARY KEY, value MEDIUMBLOB)"
-        );
+        let create = format!("CREATE TABLE IF NOT EXISTS {table} {COLUMNS}");
         answer(client.query_drop(create).await)?;
-        let insert = format!("REPLACE INTO {table} VALUES (?, 'x')");
-        answer(client.exec_drop(insert, (key,)).await)
+        let insert = format!(
+            "INSERT IGNORE INTO {table} (name, created, deleted, create_revision, prev_revision, lease, value) \
+             VALUES (?, 1, 0, 0, 0, 0, 'x')"
+        );
+        answer(client.exec_drop(insert, (name(key),)).await)
     }
 
     async fn read(&self, tenant: &Tenancy, from: &Tenancy, key: &str) -> Result<bool, Denied> {
         let mut client = self.client(tenant).await?;
         let query = format!("SELECT COUNT(*) FROM {} WHERE name = ?", table(from));
-        let found = answer(client.exec_first::<u64, _, _>(query, (key,)).await)?;
+        let found = answer(client.exec_first::<u64, _, _>(query, (name(key),)).await)?;
         Ok(found == Some(1))
     }
 
@@ -127,10 +139,14 @@ impl Harness for MySqlHarness {
             .unwrap();
         for (schema, table) in tables {
             let query = format!(
-                "SELECT CONCAT(name, '=', value) FROM {}.{table}",
+                "SELECT CONCAT(id, ' ', name, '=', COALESCE(value, '')) FROM {}.{table}",
                 quoted(&schema)
             );
-            let rows: Vec<String> = root.query(query).await.unwrap();
+            let rows: Vec<Vec<u8>> = root.query(query).await.unwrap();
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|row| row.escape_ascii().to_string())
+                .collect();
             lines.push(format!("rows {schema}.{table}: {rows:?}"));
         }
         lines.sort();

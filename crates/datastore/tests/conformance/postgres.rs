@@ -8,6 +8,12 @@ use crate::postgres_server::{ADMIN, Server};
 
 const RECORDS: &str = "kamaji_clastix_io";
 
+/// kine's table, as far as a write needs it.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS kine (id BIGSERIAL PRIMARY KEY, name text COLLATE \"C\",
+        created INTEGER, deleted INTEGER, create_revision BIGINT, prev_revision BIGINT, lease INTEGER,
+        value bytea, old_value bytea);
+    CREATE UNIQUE INDEX IF NOT EXISTS kine_name_prev_revision_uindex ON kine (name, prev_revision)";
+
 /// A real PostgreSQL.
 pub struct PostgresHarness {
     server: Server,
@@ -22,6 +28,11 @@ fn answer<T>(result: Result<T, Error>) -> Result<T, Denied> {
         assert!(code.is_some_and(|code| denied.contains(&code)), "{error:?}");
         Denied
     })
+}
+
+/// Name that a key has in kine's table.
+fn name(key: &str) -> String {
+    format!("/registry/{key}")
 }
 
 fn quoted(name: &str) -> String {
@@ -79,16 +90,16 @@ impl Harness for PostgresHarness {
 
     async fn write(&self, tenant: &Tenancy, into: &Tenancy, key: &str) -> Result<(), Denied> {
         let client = self.client(tenant, into.schema.as_str()).await?;
-        let table = "CREATE TABLE IF NOT EXISTS kine (id SERIAL PRIMARY KEY, name TEXT UNIQUE)";
-        answer(client.batch_execute(table).await)?;
-        let row = "INSERT INTO kine (name) VALUES ($1) ON CONFLICT DO NOTHING";
-        answer(client.execute(row, &[&key]).await).map(drop)
+        answer(client.batch_execute(TABLE).await)?;
+        let row = "INSERT INTO kine (name, created, deleted, create_revision, prev_revision, lease, value)
+            VALUES ($1, 1, 0, 0, 0, 0, 'x') ON CONFLICT DO NOTHING";
+        answer(client.execute(row, &[&name(key)]).await).map(drop)
     }
 
     async fn read(&self, tenant: &Tenancy, from: &Tenancy, key: &str) -> Result<bool, Denied> {
         let client = self.client(tenant, from.schema.as_str()).await?;
         let rows = client
-            .query("SELECT FROM kine WHERE name = $1", &[&key])
+            .query("SELECT FROM kine WHERE name = $1", &[&name(key)])
             .await;
         answer(rows).map(|rows| rows.len() == 1)
     }

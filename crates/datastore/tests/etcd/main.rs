@@ -5,12 +5,16 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "../kit/attempt.rs"]
+mod attempt;
 #[path = "../kit/connections.rs"]
 mod connections;
 mod cycles;
 mod ensure;
 mod failures;
 mod isolation;
+#[path = "../kit/records.rs"]
+mod kit_records;
 #[path = "../kit/owner.rs"]
 mod owner;
 mod owners;

@@ -5,6 +5,8 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "../kit/attempt.rs"]
+mod attempt;
 mod cycles;
 #[path = "../kit/disk.rs"]
 mod disk;

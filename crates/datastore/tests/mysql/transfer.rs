@@ -13,6 +13,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::{Server, client_of, password};
+use crate::attempt::attempt;
 use crate::kit_kine::Kine;
 
 /// kine's table as kine v0.17.5 makes it, whose names ignore case.

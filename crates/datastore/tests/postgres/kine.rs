@@ -11,6 +11,7 @@ use kamaji_datastore::Access;
 use kamaji_datastore::transfer::{Copy, Ends, Followed, Phase, Roots};
 
 use super::*;
+use crate::attempt::attempt;
 use crate::kit_kine::{Kine, delete, listing, write};
 
 /// Clients that write at once.
@@ -71,7 +72,7 @@ async fn copy_until_fence(store: &dyn DataStore, source: &Tenancy, target: &Tena
         access: Access::ReadOnly,
         ..source.clone()
     };
-    let floor = store.fence(&fenced).await.unwrap().unwrap();
+    let floor = store.fence(&fenced, &attempt()).await.unwrap().unwrap();
     let report = copy.finish(floor).await.unwrap();
     assert_eq!(report.revision, floor);
     floor

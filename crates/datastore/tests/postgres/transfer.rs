@@ -322,11 +322,13 @@ async fn sessions_of_a_transfer_are_the_tenants_and_end_with_it() {
     let (server, store, tenancy) = with_keys(&["a"]).await;
     let sessions = "SELECT usename::text FROM pg_stat_activity WHERE datname = 'cp-a'
         AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    let reader = store.reader(&tenancy).await.unwrap();
+    // A writer ends the sessions of whoever came before.
+    let former = store.reader(&tenancy).await.unwrap();
     let writer = store.writer(&tenancy).await.unwrap();
+    let reader = store.reader(&tenancy).await.unwrap();
     let open = server.texts("cp-a", sessions).await;
     assert_eq!(open, ["user-of-cp-a", "user-of-cp-a"]);
-    drop((reader, writer));
+    drop((former, reader, writer));
     let deadline = Instant::now() + Duration::from_secs(5);
     while !server.texts("cp-a", sessions).await.is_empty() {
         assert!(Instant::now() < deadline, "sessions stay open");

@@ -5,23 +5,20 @@
 //! stale can be written behind newer data.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use async_trait::async_trait;
-use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
+use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp, TxnOpResponse};
 use futures::{StreamExt, TryStreamExt};
-use rand_core::{OsRng, RngCore};
 
 use super::super::answer::unless;
 use super::super::client::Etcd;
-use super::super::members::Members;
 use super::super::owners::transfer_keys;
 use super::grants::Grants;
 use super::scope::Scope;
 use crate::driver::DataStore;
 use crate::error::Error;
 use crate::tenancy::Tenancy;
-use crate::transfer::{Op, Writer};
+use crate::transfer::{Op, Writer, place};
 
 /// Transactions that are under way at the same time. Each has one operation: etcd gives all keys of a transaction one
 /// revision, and a database, to which the data may be copied later, has one row for each revision.
@@ -30,8 +27,8 @@ const CONCURRENT: usize = 64;
 const ATTEMPTS: usize = 4;
 /// Writes to one key that are under way at the same time.
 const PIPELINED: u64 = 128;
-/// Most revisions that one call makes.
-const RAISED: u64 = 20_000;
+/// Most revisions that one call makes: seconds, in which the source of a copy advances.
+const RAISED: u64 = 5000;
 /// Revisions after which those that were made are compacted, since each takes room in the store.
 const COMPACTED: u64 = 200_000;
 /// Words of etcd, and of its gRPC server for what is larger still.
@@ -47,6 +44,8 @@ pub(crate) struct EtcdWriter {
     uncertain: bool,
     /// Revisions that were made since the last compaction.
     raised: u64,
+    /// True once the claim was given back, since everything is written.
+    ended: bool,
     /// Revision of the store when the transfer was finished.
     finished: Option<i64>,
 }
@@ -70,22 +69,17 @@ impl EtcdWriter {
     /// A writer of the tenancy, which has been ensured. Every earlier writer of it is refused from here on.
     pub(crate) async fn open(etcd: &Etcd, tenancy: &Tenancy) -> Result<Self, Error> {
         let [key, _] = transfer_keys(tenancy.schema.as_str());
-        let mut random = [0; 16];
-        OsRng.fill_bytes(&mut random);
-        let value = random.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
         let mut writer = Self {
             scope: Scope::open(etcd, tenancy).await?,
             grants: Grants::default(),
             claim: Claim {
                 key,
-                value,
+                value: place::draw(),
                 revision: 0,
             },
             uncertain: false,
             raised: 0,
+            ended: false,
             finished: None,
         };
         writer.put_claim(Vec::new()).await?;
@@ -96,7 +90,8 @@ impl EtcdWriter {
     async fn put_claim(&mut self, conditions: Vec<Compare>) -> Result<(), Error> {
         let put = TxnOp::put(self.claim.key.clone(), self.claim.value.clone(), None);
         let conditions = [vec![self.scope.still_owned()], conditions].concat();
-        let transaction = &Txn::new().when(conditions).and_then([put]);
+        let read = TxnOp::get(self.claim.key.clone(), None);
+        let transaction = &Txn::new().when(conditions).and_then([put]).or_else([read]);
         let doing = format!("claiming {} for a transfer", self.scope.own);
         let members = &self.scope.etcd.members;
         let answer = members
@@ -105,10 +100,18 @@ impl EtcdWriter {
             })
             .await?;
         if !answer.succeeded() {
-            return Err(self.scope.unexpected(
-                &doing,
-                "the owner record was changed, or another transfer writes at this target",
-            ));
+            let found = answer.op_responses().pop().and_then(|response| {
+                let TxnOpResponse::Get(found) = response else {
+                    return None;
+                };
+                found.kvs().first().map(|kv| kv.value().to_vec())
+            });
+            if self.claim.revision > 0 {
+                let noted = found.map(|noted| String::from_utf8_lossy(&noted).into_owned());
+                let site = || members.site(doing.as_str());
+                place::require(&self.claim.value, noted.as_deref(), site)?;
+            }
+            return Err(self.scope.etcd.overtaken(doing, &self.scope.tenancy));
         }
         self.claim.revision = answer
             .header()
@@ -126,6 +129,16 @@ impl EtcdWriter {
             self.uncertain = false;
         }
         Ok(())
+    }
+
+    /// Error of a transaction whose conditions do not hold.
+    async fn refused(&mut self, doing: &str) -> Result<(), Error> {
+        self.uncertain = true;
+        self.renew_claim().await?;
+        Err(self
+            .scope
+            .etcd
+            .overtaken(doing.to_owned(), &self.scope.tenancy))
     }
 
     fn claimed(&self) -> [Compare; 2] {
@@ -194,11 +207,16 @@ impl EtcdWriter {
     async fn make_revisions(&mut self, count: u64) -> Result<(), Error> {
         let [_, key] = &transfer_keys(self.scope.tenancy.schema.as_str());
         let share = count.div_ceil(PIPELINED);
-        let members = &self.scope.etcd.members;
+        let put = TxnOp::put(key.as_str(), "", None);
+        let transaction = &Txn::new().when(self.claimed()).and_then([put]);
+        let scope = &self.scope;
         let writers: Vec<_> = (0..count.min(PIPELINED))
-            .map(|_| put_often(members, key, share))
+            .map(|_| send_often(scope, transaction, share))
             .collect();
-        futures::future::try_join_all(writers).await?;
+        let made = futures::future::try_join_all(writers).await?;
+        if made.contains(&Written::Refused) {
+            self.refused("raising the revision").await?;
+        }
         self.raised += count;
         if self.raised >= COMPACTED {
             self.raised = 0;
@@ -246,16 +264,14 @@ async fn send(scope: &Scope, transaction: Txn, bytes: usize) -> Result<bool, Err
     }
 }
 
-/// Writes a key of the operator `times` times, one after the other.
-async fn put_often(members: &Members, key: &str, times: u64) -> Result<(), Error> {
+/// Carries out a transaction `times` times, one after the other, as long as its conditions hold.
+async fn send_often(scope: &Scope, transaction: &Txn, times: u64) -> Result<Written, Error> {
     for _ in 0..times {
-        members
-            .call("raising the revision", |mut client| async move {
-                client.put(key, "", None).await
-            })
-            .await?;
+        if !send(scope, transaction.clone(), 0).await? {
+            return Ok(Written::Refused);
+        }
     }
-    Ok(())
+    Ok(Written::Yes)
 }
 
 #[async_trait]
@@ -271,6 +287,7 @@ impl Writer for EtcdWriter {
         let (tenancy, claimed) = (&self.scope.tenancy, self.claimed());
         let cleared = self.scope.etcd.delete_keys(tenancy, &claimed).await;
         self.uncertain = unserved != self.scope.etcd.members.unserved() || cleared.is_err();
+        self.renew_claim().await?;
         cleared.map(drop)
     }
 
@@ -311,14 +328,15 @@ impl Writer for EtcdWriter {
         if self.finished.is_some_and(|revision| revision >= floor) {
             return Ok(());
         }
-        while self.raise(floor).await? > 0 {}
-        let keys = transfer_keys(self.scope.tenancy.schema.as_str());
-        let deletes = keys.each_ref().map(|key| TxnOp::delete(key.as_str(), None));
-        let conditions = self.claimed();
-        let transaction = Txn::new().when(conditions).and_then(deletes);
-        if !send(&self.scope, transaction, 0).await? {
-            let doing = "ending a transfer".to_owned();
-            return Err(self.scope.etcd.overtaken(doing, &self.scope.tenancy));
+        if !self.ended {
+            while self.raise(floor).await? > 0 {}
+            let keys = transfer_keys(self.scope.tenancy.schema.as_str());
+            let deletes = keys.each_ref().map(|key| TxnOp::delete(key.as_str(), None));
+            let transaction = Txn::new().when(self.claimed()).and_then(deletes);
+            if !send(&self.scope, transaction, 0).await? {
+                return self.refused("ending a transfer").await;
+            }
+            self.ended = true;
         }
         let revision = self.scope.revision().await?;
         self.compact(revision).await?;

@@ -8,6 +8,7 @@ use mysql_async::{Conn, Error as ClientError, Opts, OptsBuilder, Params, Row};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::super::answer::Failure;
 use super::super::answer::code::LOGIN_REFUSED;
 use super::super::dial::dial;
 use super::super::failed::{Failed, unless};
@@ -30,6 +31,8 @@ pub(super) struct Link {
     other: Option<Opts>,
     store: String,
     conn: Option<Conn>,
+    /// True while no other connection may take the place of one that breaks.
+    pinned: bool,
 }
 
 impl Link {
@@ -41,6 +44,7 @@ impl Link {
             other: None,
             store: site.store,
             conn: None,
+            pinned: false,
         }
     }
 
@@ -76,7 +80,7 @@ impl Link {
     ) -> Result<Option<Vec<Row>>, Error> {
         let parameters = parameters.into();
         let mut answer = self.rows_once(query.text, &parameters).await;
-        if answer.as_ref().is_err_and(|failed| failed.broken) {
+        if !self.pinned && answer.as_ref().is_err_and(|failed| failed.broken) {
             answer = self.rows_once(query.text, &parameters).await;
         }
         self.unless(harmless, query.doing, answer)
@@ -105,6 +109,7 @@ impl Link {
 
     /// Opens the connection anew if it was ended while nobody used it.
     pub(super) async fn awake(&mut self) -> Result<(), Error> {
+        self.pinned = false;
         self.rows(Query::new("connecting", "SELECT 1"), ())
             .await
             .map(drop)
@@ -176,6 +181,11 @@ impl Link {
         self.run_unless(&[], doing, statement).await.map(drop)
     }
 
+    /// Keeps to the connection that is open, until [`Link::awake`]: requests fail once it has ended.
+    pub(super) fn pin(&mut self) {
+        self.pinned = true;
+    }
+
     /// Ends the connection, and with it an open transaction.
     pub(super) fn close(&mut self) {
         self.conn = None;
@@ -190,6 +200,10 @@ impl Link {
     async fn take(&mut self) -> Result<Conn, Failed> {
         if let Some(conn) = self.conn.take() {
             return Ok(conn);
+        }
+        if self.pinned {
+            let words = format!("{} has ended the connection", self.endpoint);
+            return Err(Failed::new(Failure::Unreachable(words), 0));
         }
         let mut dialled = dial(&self.endpoint, self.options.clone()).await;
         let refused = matches!(&dialled, Err((_, number)) if LOGIN_REFUSED.contains(number));

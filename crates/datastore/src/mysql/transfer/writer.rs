@@ -2,6 +2,9 @@
 //!
 //! Every change is made by the tenant's user while the administrator's transaction holds the owner record, so that
 //! nobody else can become the owner meanwhile. Each key has one row, whose id is the revision at the source.
+//!
+//! A writer reads its place after its connection as the tenant was opened. Who takes the place ends all connections of
+//! the tenant, so that an earlier writer, however long it stood still, has none left by which it could write.
 
 use async_trait::async_trait;
 use mysql_async::{Params, Value};
@@ -14,10 +17,12 @@ use crate::error::Error;
 use crate::ownership::{Standing, recorded};
 use crate::tenancy::Tenancy;
 use crate::transfer::kine::{COMPACTION, Row, compaction_row, last_of_each_key, name_of};
-use crate::transfer::{BATCH_RECORDS, Op, Writer};
+use crate::transfer::{BATCH_RECORDS, Op, Writer, place};
 
 const RECORD: &str = "SELECT record FROM kamaji_clastix_io.owners \
      WHERE kind = 'schema' AND name = ? LOCK IN SHARE MODE";
+const PLACE: &str =
+    "SELECT record FROM kamaji_clastix_io.owners WHERE kind = 'writer' AND name = ?";
 /// Most rows that one statement deletes when the table is emptied.
 const EMPTIED: usize = 2000;
 /// Numbers of rows in one statement, so that few statements are prepared.
@@ -32,6 +37,7 @@ const OTHER_DRIVER: &str = "use a DataStore of another driver";
 /// Writes the table of one tenant.
 pub(in super::super) struct TableWriter {
     tenancy: Tenancy,
+    place: String,
     administrator: Link,
     table: TenantTable,
     /// Most bytes of a request that the server takes.
@@ -43,11 +49,16 @@ pub(in super::super) struct TableWriter {
 }
 
 impl TableWriter {
-    /// The writer of a tenant.
-    pub(super) fn new(tenancy: Tenancy, administrator: Link, tenant: Link) -> Self {
+    /// The writer of a tenant that has taken `place`, with its links as administrator and as the tenant.
+    pub(super) fn new(
+        tenancy: Tenancy,
+        place: String,
+        (administrator, tenant): (Link, Link),
+    ) -> Self {
         let table = TenantTable::new(&tenancy.schema, tenant);
         Self {
             tenancy,
+            place,
             administrator,
             table,
             packet: 0,
@@ -90,11 +101,12 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Locks the owner record of the schema, and fails unless it is the tenant's.
+    /// Locks the owner record of the schema, and fails unless it is the tenant's and the place is this writer's.
     async fn hold(&mut self) -> Result<(), Error> {
         let schema = self.tenancy.schema.as_str();
         let doing = format!("checking the owner of schema {schema}");
         self.table.link.awake().await?;
+        self.table.link.pin();
         self.administrator.awake().await?;
         self.administrator.run(&doing, &Statement::begin()).await?;
         let rows = self
@@ -102,8 +114,18 @@ impl TableWriter {
             .rows_in_transaction(Query::new(&doing, RECORD), (schema,))
             .await?;
         let record: Option<Vec<u8>> = rows.first().and_then(|row| row.get_opt(0)?.ok());
+        let rows = self
+            .administrator
+            .rows_in_transaction(Query::new(&doing, PLACE), (schema,))
+            .await?;
+        let noted: Option<String> = rows.first().and_then(|row| row.get_opt(0)?.ok());
+        let site = || self.administrator.site(doing.as_str());
+        let placed = place::require(&self.place, noted.as_deref(), site);
         let refused = match recorded(record.as_deref(), &self.tenancy) {
-            Ok(Some(Standing::Own)) => return Ok(()),
+            Ok(Some(Standing::Own)) => match placed {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            },
             Ok(_) => Error::Refused {
                 site: self.administrator.site(doing),
                 reason: "no record says that it is this tenant's; it is set up first".to_owned(),
@@ -291,6 +313,7 @@ fn size(row: &Row) -> usize {
 #[async_trait]
 impl Writer for TableWriter {
     async fn count(&mut self) -> Result<u64, Error> {
+        self.table.link.awake().await?;
         self.table.count().await
     }
 

@@ -1,17 +1,7 @@
-use super::super::observed::{Database, Membership, Role};
+use super::super::fixture::{complete, tenancy};
+use super::super::observed::{Membership, Role};
 use super::super::sql::Power;
 use super::*;
-use kamaji_api::{datastore::Driver, owner::Owner};
-
-fn tenancy() -> Tenancy {
-    let owner = Owner {
-        cluster: "c".to_owned(),
-        tenant: "uid".to_owned(),
-        namespace: "ns".to_owned(),
-        name: "one".to_owned(),
-    };
-    Tenancy::parse(Driver::PostgreSql, "cp-a", "user-a", owner).unwrap()
-}
 
 fn recorded_in_status() -> Tenancy {
     Tenancy {
@@ -20,24 +10,11 @@ fn recorded_in_status() -> Tenancy {
     }
 }
 
-/// What upstream leaves: a database that the role owns, no records.
+/// What upstream leaves: a database that the role owns and everybody may enter, no records.
 fn upstream() -> Observed {
-    Observed {
-        database: Some(Database {
-            owner: "user-a".to_owned(),
-            open: true,
-            public: true,
-            granted: true,
-            ..Database::default()
-        }),
-        role: Some(Role {
-            login: true,
-            joined: true,
-            ..Role::default()
-        }),
-        superuser: true,
-        ..Observed::default()
-    }
+    let mut observed = complete();
+    observed.database.as_mut().unwrap().public = true;
+    observed
 }
 
 #[track_caller]

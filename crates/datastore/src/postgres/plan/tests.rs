@@ -1,29 +1,6 @@
-use super::super::observed::{Database, Role};
+use super::super::fixture::{complete, tenancy};
+use super::super::observed::Role;
 use super::*;
-use kamaji_api::{datastore::Driver, owner::Owner};
-
-fn tenancy() -> Tenancy {
-    Tenancy::parse(Driver::PostgreSql, "cp-a", "user-a", Owner::default()).unwrap()
-}
-
-/// A tenant that has all it needs.
-fn complete() -> Observed {
-    Observed {
-        database: Some(Database {
-            owner: "user-a".to_owned(),
-            open: true,
-            granted: true,
-            ..Database::default()
-        }),
-        role: Some(Role {
-            login: true,
-            joined: true,
-            ..Role::default()
-        }),
-        superuser: true,
-        ..Observed::default()
-    }
-}
 
 #[test]
 fn a_complete_tenant_needs_no_write() {

@@ -35,16 +35,10 @@ pub(crate) struct TableWriter {
 impl TableWriter {
     /// Writer of the table behind `link`, which is created where it is missing.
     pub(crate) async fn open(mut link: Link) -> Result<Self, Error> {
-        let session = link.session().await?;
+        let session = link.checked().await?;
         let created = session.run(&Statement::create_table()).await;
         created.map_err(|failure| link.error("creating kine's table in", failure))?;
         Ok(Self { link })
-    }
-
-    /// The session, after the owner records were checked.
-    async fn owned(&mut self) -> Result<&Session, Error> {
-        self.link.check_owner().await?;
-        self.link.session().await
     }
 
     /// Result of writes; the session of those that failed is closed, which ends their transaction.
@@ -67,7 +61,12 @@ impl Writer for TableWriter {
     }
 
     async fn clear(&mut self) -> Result<(), Error> {
-        let done = self.owned().await?.run(&Statement::empty_table()).await;
+        let done = self
+            .link
+            .checked()
+            .await?
+            .run(&Statement::empty_table())
+            .await;
         self.written(done)
     }
 
@@ -77,12 +76,12 @@ impl Writer for TableWriter {
 
     async fn apply(&mut self, ops: &[Op]) -> Result<(), Error> {
         let batch = Batch::of(ops).map_err(|cause| self.link.unsupported("writing", cause))?;
-        let done = batch.write(self.owned().await?).await;
+        let done = batch.write(self.link.checked().await?).await;
         self.written(done)
     }
 
     async fn finish(&mut self, floor: i64) -> Result<(), Error> {
-        let done = table::seal(self.owned().await?, floor).await;
+        let done = table::seal(self.link.checked().await?, floor).await;
         self.written(done)
     }
 }

@@ -1,10 +1,12 @@
 //! Transfer of a tenant's data: pages, changes, writes, the fence, and a whole copy.
 
-use kamaji_datastore::transfer::{Ends, Followed, Op, Reader, Record, Roots, Writer, copy_all};
-use kamaji_datastore::{Access, DataStore, Tenancy};
+use std::time::Duration;
+
+use kamaji_datastore::transfer::{Ends, Followed, Op, Record, Roots, Writer, copy_all};
+use kamaji_datastore::{Access, Error, FenceId, Tenancy};
 
 use super::tenancies::{KEY, assert_own_access, tenancy, with_tenant};
-use crate::harness::Harness;
+use crate::{attempt::attempt, harness::Harness, kit_records::content};
 
 /// A write at the revision `modified` of its source.
 fn put(key: &str, value: &[u8], modified: i64) -> Op {
@@ -27,29 +29,6 @@ fn value(number: i64) -> Vec<u8> {
     let mut value = b"\0\xff'\\\"k8s\0\xc3\x28".to_vec();
     value.extend(number.to_be_bytes());
     value
-}
-
-/// Every record, read in pages.
-async fn records(reader: &mut dyn Reader) -> Vec<Record> {
-    let mut records: Vec<Record> = Vec::new();
-    loop {
-        let after = records.last().map(|record| record.key.clone());
-        let page = reader.page(after.as_deref()).await.unwrap();
-        records.extend(page.records);
-        if !page.more {
-            return records;
-        }
-    }
-}
-
-/// Key and value of every record of a tenancy.
-async fn content(store: &dyn DataStore, tenancy: &Tenancy) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut reader = store.reader(tenancy).await.unwrap();
-    let records = records(reader.as_mut()).await;
-    records
-        .into_iter()
-        .map(|record| (record.key, record.value))
-        .collect()
 }
 
 /// Writes `count` records, the first at the revision after `floor`; returns what was written.
@@ -142,15 +121,15 @@ pub async fn a_fenced_tenant_does_not_write_until_the_fence_is_lifted<H: Harness
     let (server, store, tenancy) = with_tenant::<H>().await;
     assert_own_access(&server, &tenancy).await;
     let fenced = read_only(&tenancy);
-    let revision = store.fence(&fenced).await.unwrap().unwrap();
+    let revision = store.fence(&fenced, &attempt()).await.unwrap().unwrap();
     for _ in 0..2 {
         assert!(server.write(&tenancy, &tenancy, KEY).await.is_err());
         let read = server.read(&tenancy, &tenancy, KEY).await;
         assert_eq!(read.is_ok_and(|found| found), H::READS_WHILE_FENCED);
         assert!(store.ensure(&fenced).await.unwrap().is_empty());
-        assert_eq!(store.fence(&fenced).await, Ok(Some(revision)));
+        assert_eq!(store.fence(&fenced, &attempt()).await, Ok(Some(revision)));
     }
-    assert!(!store.ensure(&tenancy).await.unwrap().is_empty());
+    assert!(!store.lift(&tenancy, &attempt()).await.unwrap().is_empty());
     assert_own_access(&server, &tenancy).await;
 }
 
@@ -198,4 +177,117 @@ pub async fn a_copy_equals_its_source_and_touches_no_neighbour<H: Harness>() {
     assert_eq!(content(&*store, &target).await, written);
     assert_eq!(content(&*store, &neighbour).await, theirs);
     assert_eq!(report.ranges.total().keys, 1200);
+}
+
+/// What the server has without the tenancy, which is ensured anew.
+async fn listing_without<H: Harness>(server: &H, tenancy: &Tenancy) -> Vec<String> {
+    let store = server.administrator().await;
+    store.remove(tenancy).await.unwrap();
+    let listing = server.listing().await;
+    store.ensure(tenancy).await.unwrap();
+    listing
+}
+
+pub async fn a_writer_whose_place_was_taken_writes_nothing_more<H: Harness>() {
+    let (server, store, tenancy) = with_tenant::<H>().await;
+    let empty = listing_without(&server, &tenancy).await;
+    let mut first = store.writer(&tenancy).await.unwrap();
+    let written = fill(first.as_mut(), 0, 3).await;
+    let mut second = store.writer(&tenancy).await.unwrap();
+    let mut reader = store.reader(&tenancy).await.unwrap();
+    let revision = reader.revision().await.unwrap();
+    let floor = revision + 50;
+    for finished in [false, true] {
+        let late = [put("late", b"1", floor), delete("pods/00000", floor + 1)];
+        // The first of them may only find that its connection was ended.
+        let ended = first.apply(&late).await.unwrap_err();
+        let refused = [
+            first.apply(&late).await.unwrap_err(),
+            first.clear().await.unwrap_err(),
+            first.finish(floor + 50).await.unwrap_err(),
+        ];
+        for error in refused {
+            assert!(
+                matches!(error, Error::Superseded { .. }),
+                "{ended}; {error}"
+            );
+        }
+        // Where a revision can be set, none is missing and none is made.
+        let raised = first.raise(floor + 50).await;
+        assert!(
+            matches!(raised, Ok(0) | Err(Error::Superseded { .. })),
+            "{raised:?}"
+        );
+        assert_eq!(content(&*store, &tenancy).await, written);
+        if finished {
+            break;
+        }
+        assert_eq!(reader.revision().await, Ok(revision));
+        second.finish(floor).await.unwrap();
+    }
+    drop((first, second, reader));
+    store.remove(&tenancy).await.unwrap();
+    assert_eq!(server.listing().await, empty);
+}
+
+/// A future that nobody polls stands still as its process does when it is stopped.
+pub async fn a_writer_that_stood_still_while_another_began_writes_nothing_later<H: Harness>() {
+    let (_server, store, tenancy) = with_tenant::<H>().await;
+    let late: Vec<Op> = (0..300)
+        .map(|n| put(&format!("late/{n}"), b"1", 900 + n))
+        .collect();
+    let mut stopped = 0;
+    for step in 0..30 {
+        let mut first = store.writer(&tenancy).await.unwrap();
+        let mut apply = Box::pin(first.apply(&late));
+        let limit = Duration::from_micros(step * 500);
+        let ended = tokio::time::timeout(limit, &mut apply).await;
+        let mut second = store.writer(&tenancy).await.unwrap();
+        second.clear().await.unwrap();
+        let written = fill(second.as_mut(), 0, 3).await;
+        if ended.is_err() {
+            stopped += 1;
+            // Success is an answer that came before the second writer began.
+            let _ = apply.await;
+        }
+        assert_eq!(content(&*store, &tenancy).await, written, "{step}");
+    }
+    assert!(stopped > 3, "{stopped}");
+}
+
+pub async fn a_fence_is_lifted_by_the_attempt_that_noted_it_alone<H: Harness>() {
+    let (server, store, tenancy) = with_tenant::<H>().await;
+    let empty = listing_without(&server, &tenancy).await;
+    assert_own_access(&server, &tenancy).await;
+    let (fenced, later) = (read_only(&tenancy), FenceId::parse("later").unwrap());
+    store.fence(&fenced, &attempt()).await.unwrap();
+    for other in [&*store, &*server.administrator().await] {
+        for refused in [
+            other.ensure(&tenancy).await.map(drop),
+            other.lift(&tenancy, &later).await.map(drop),
+            other.fence(&fenced, &later).await.map(drop),
+        ] {
+            assert!(matches!(refused, Err(Error::Fenced { .. })), "{refused:?}");
+            assert!(server.write(&tenancy, &tenancy, KEY).await.is_err());
+        }
+        assert!(other.ensure(&fenced).await.unwrap().is_empty());
+    }
+    let change = store.lift(&tenancy, &attempt()).await.unwrap();
+    assert!(!change.is_empty() && !change.revoked_access(), "{change}");
+    for again in [
+        store.ensure(&tenancy).await,
+        store.lift(&tenancy, &attempt()).await,
+        store.lift(&tenancy, &later).await,
+    ] {
+        assert!(
+            again.as_ref().is_ok_and(kamaji_datastore::Change::is_empty),
+            "{again:?}"
+        );
+    }
+    assert_own_access(&server, &tenancy).await;
+    store.fence(&fenced, &later).await.unwrap();
+    let refused = store.lift(&tenancy, &attempt()).await;
+    assert!(matches!(refused, Err(Error::Fenced { .. })), "{refused:?}");
+    store.remove(&fenced).await.unwrap();
+    assert_eq!(server.listing().await, empty);
 }

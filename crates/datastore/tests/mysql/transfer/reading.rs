@@ -287,7 +287,7 @@ async fn a_stranger_gets_neither_reader_nor_writer() {
     assert!(store.writer(&stranger).await.err().unwrap().is_refusal());
     assert!(
         store
-            .fence(&fenced(&stranger))
+            .fence(&fenced(&stranger), &attempt())
             .await
             .unwrap_err()
             .is_refusal()

@@ -118,6 +118,8 @@ async fn the_end_of_a_transfer_sets_the_revision_whatever_the_table_had_before()
         server.column(rows).await,
         ["3/registry/a0", "3001compact_rev_key3000"]
     );
+    // The writer has ended the connections that were open before.
+    let mut client = client_of(&server, &tenancy).await.unwrap();
     client
         .query_drop("INSERT INTO `cp-a`.kine (name) VALUES ('next')")
         .await

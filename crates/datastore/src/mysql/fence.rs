@@ -1,0 +1,88 @@
+//! Fence of a tenant: rights, log-in and connections end while nothing can use the tenant's table.
+
+use super::log_in;
+use super::observed::Observed;
+use super::passwords::Passwords;
+use super::plan::Write;
+use super::session::Session;
+use super::sql::Pattern;
+use super::tenant::{Ended, Target};
+use super::transfer::Hold;
+use crate::change::{Change, Step};
+use crate::error::Error;
+use crate::fence::FenceId;
+use crate::tenancy::{Access, Tenancy};
+
+impl Session<'_> {
+    /// Notes the fence, takes the tenant's rights and its log-in, and ends every connection that was open.
+    pub(super) async fn fence(
+        &mut self,
+        (tenancy, fence): (&Tenancy, &FenceId),
+        passwords: &Passwords,
+    ) -> Result<(), Error> {
+        self.lock().await?;
+        self.note_fence(tenancy, fence).await?;
+        self.with_target(tenancy, passwords, Ended::All).await?;
+        self.unlock().await
+    }
+
+    /// Deletes the note of the fence, and gives the tenant its rights and its log-in back.
+    pub(super) async fn lift(
+        &mut self,
+        (tenancy, fence): (&Tenancy, &FenceId),
+        passwords: &Passwords,
+    ) -> Result<Change, Error> {
+        let tenancy = &Tenancy {
+            access: Access::ReadWrite,
+            ..tenancy.clone()
+        };
+        self.lock().await?;
+        self.require_own(tenancy).await?;
+        self.forget_fence(tenancy, fence).await?;
+        let change = self
+            .with_target(tenancy, passwords, Ended::Outdated)
+            .await?;
+        self.unlock().await?;
+        Ok(change)
+    }
+
+    async fn with_target(
+        &mut self,
+        tenancy: &Tenancy,
+        passwords: &Passwords,
+        ended: Ended,
+    ) -> Result<Change, Error> {
+        let password = &log_in::password(self.password(tenancy)?, tenancy.access);
+        let own = &Pattern::of(&tenancy.schema, self.facts.literal_patterns);
+        let target = Target {
+            tenancy,
+            password,
+            own,
+        };
+        self.mend(target, passwords, ended).await
+    }
+
+    /// Carries out `writes` that take rights or the log-in, and ends the connections, under a hold: what began before
+    /// it has got its answer, and what begins later gets none.
+    pub(super) async fn shut_out(
+        &mut self,
+        target: Target<'_>,
+        observed: &Observed,
+        writes: &[Write],
+    ) -> Result<Vec<Step>, Error> {
+        let tenancy = target.tenancy;
+        let hold = Hold::prepare(self, &tenancy.schema).await?;
+        let waiting = hold.number();
+        let work = async {
+            self.until_held(waiting, tenancy).await?;
+            self.until_quiet(tenancy, observed).await?;
+            let mut steps = Vec::new();
+            for write in writes {
+                steps.extend(self.apply(write, target).await?);
+            }
+            self.end_all_sessions(tenancy, observed).await?;
+            Ok(steps)
+        };
+        hold.during(work).await
+    }
+}
