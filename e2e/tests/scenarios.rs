@@ -18,6 +18,7 @@ mod scenarios {
     pub mod management_logs_and_exec;
     pub mod management_pod;
     pub mod manifest;
+    pub mod migration;
     pub mod objects;
     pub mod pod;
     pub mod record;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 use kamaji_e2e::scenario::{Scenario, main as run};
 use scenarios::{
     autoscaler, bundled_etcd, charts, cluster_api, databases, deletion, drift_in_tenant, exposure,
-    external, management_dns, management_logs_and_exec, management_pod,
+    external, management_dns, management_logs_and_exec, management_pod, migration,
 };
 use scenarios::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
 
@@ -90,6 +91,10 @@ fn main() -> ExitCode {
         ),
         Scenario::of_tenants("a tenant keeps its data in MariaDB", databases::in_mariadb),
         Scenario::of_tenants("a tenant keeps its data in NATS", databases::in_nats),
+        Scenario::of_tenants(
+            "a tenant moves from etcd to PostgreSQL while it is written",
+            migration::from_etcd_to_postgresql,
+        ),
         Scenario::of_tenants(
             "a tenant cluster is restored after drift",
             drift_in_tenant::run,

@@ -39,6 +39,9 @@ pub const KUBECONFIG_SECRET_KEY: &str = "kamaji.clastix.io/kubeconfig-secret-key
 pub const CLEANUP_PRIOR_MIGRATION: &str = "kamaji.clastix.io/cleanup-prior-migration";
 /// Annotation of a tenant, known from upstream: time limit of a migration.
 pub const MIGRATION_TIMEOUT: &str = "kamaji.clastix.io/migration-timeout";
+/// Annotation of a tenant that names a DataStore which held its data before a migration: what is left there
+/// is deleted.
+pub const RELEASE_MIGRATION_SOURCE: &str = "kamaji.clastix.io/release-migration-source";
 /// Annotation of a tenant with the uid of the former owner whose data in the datastore it takes
 /// over.
 pub const ADOPT_OWNER: &str = "kamaji.clastix.io/adopt-datastore-owner";

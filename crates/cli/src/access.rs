@@ -55,6 +55,13 @@ pub struct TenantName {
     name: String,
 }
 
+impl TenantName {
+    /// The name without a namespace.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl FromStr for TenantName {
     type Err = String;
 

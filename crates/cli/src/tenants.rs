@@ -9,7 +9,9 @@ mod kubeconfig;
 mod kubeconfig_file;
 mod manifest;
 mod merge;
+mod migrate;
 mod pause;
+mod preflight;
 mod progress;
 mod rotate;
 mod row;
@@ -38,6 +40,8 @@ pub enum Command {
     Create(Box<create::Arguments>),
     /// Ask for another version of Kubernetes.
     Upgrade(Box<upgrade::Arguments>),
+    /// Move the data of a tenant to another DataStore while it runs.
+    Migrate(Box<migrate::Arguments>),
     /// Issue certificates and kubeconfigs of a tenant again.
     Rotate(Box<rotate::Arguments>),
     /// Stop the control plane of a tenant; its data stays.
@@ -60,6 +64,7 @@ pub fn run(command: Command) -> ExitCode {
             Command::Join(arguments) => Box::pin(join::run(&arguments)).await,
             Command::Create(arguments) => create::run(&arguments).await,
             Command::Upgrade(arguments) => upgrade::run(&arguments).await,
+            Command::Migrate(arguments) => Box::pin(migrate::run(&arguments)).await,
             Command::Rotate(arguments) => rotate::run(&arguments).await,
             Command::Sleep(arguments) => sleep::sleep(&arguments).await,
             Command::Wake(arguments) => sleep::wake(&arguments).await,

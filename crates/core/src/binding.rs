@@ -13,7 +13,7 @@ use crate::{checksum, data_store::ResolvedDataStore, snapshot::Snapshot, tenant:
 
 pub use names::{NameProblem, Part};
 pub use succession::succeeds;
-pub use types::{Binding, Data, LiveSecret, NameRefusal};
+pub use types::{Access, Binding, Data, LiveSecret, NameRefusal};
 
 /// The binding of `tenant` in `store`, if it may have its names. The password in `live` stays as long as the
 /// Secret's own checksum matches its data; else a new one is drawn from the snapshot's seed.
@@ -50,6 +50,7 @@ pub fn bind(
         owner: owner(tenant, &snapshot.cluster),
         recorded: data_stores::recorded(&snapshot.object, &store.name).is_some(),
         adopts: annotations.and_then(|all| all.get(labels::ADOPT_OWNER).cloned()),
+        access: Access::ReadWrite,
     })
 }
 

@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub store: Result<ResolvedDataStore, StoreWait>,
     /// Datastores of single resources, by resource prefix.
     pub overrides: Result<Vec<(String, ResolvedDataStore)>, StoreWait>,
+    /// DataStores that are not in force and hold data of the tenant, or are about to, by name.
+    pub further: BTreeMap<String, Result<ResolvedDataStore, StoreWait>>,
     /// Fault that the last check found in one of its DataStores.
     pub store_fault: Option<StoreFault>,
     /// Size of the tenant's data in its DataStore, and the DataStore's soft limit.

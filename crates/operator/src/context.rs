@@ -24,6 +24,7 @@ use crate::{
     databases::DatastoreClients,
     expiry_metrics::Measured,
     handover::known::Handover,
+    migration_runs::Running,
     settings::Settings,
     tenant_cache::TenantCache,
     usage_records::{Share, UsageRecords},
@@ -88,6 +89,12 @@ pub struct Context {
     pub usage: UsageRecords,
     /// Turns of measurements at each DataStore.
     pub usage_turns: Turns,
+    /// Queue of tenants whose data is to move.
+    pub migration_queue: Queue<ObjectKey>,
+    /// Tenants whose data is moved now.
+    pub migrating: Running,
+    /// Turns of migrations at each DataStore.
+    pub migration_turns: Turns,
     /// Uid of the management cluster, once this replica leads.
     pub cluster: OnceLock<String>,
     /// True once the API server serves TLSRoute v1.

@@ -1,11 +1,13 @@
 //! Clients of every DataStore: claim, ensure and remove tenants' bindings, without a request for a binding
 //! that was ensured a short while ago.
 
+mod digest;
+mod fences;
 mod measure;
+mod moves;
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -19,6 +21,8 @@ use kamaji_datastore::{self as datastore, AccessControl, Connection, DataStore, 
 use tokio::sync::Semaphore;
 
 use crate::claims::Claims;
+use digest::digest;
+use fences::Fences;
 use kamaji_shell::{ObjectKey, clock, lock::lock, watch::Objects};
 
 /// Most concurrent operations at one DataStore.
@@ -32,6 +36,7 @@ pub const SIZE_TIME_LIMIT: Duration = Duration::from_mins(40);
 pub struct DatastoreClients {
     open: tokio::sync::Mutex<BTreeMap<String, Arc<Open>>>,
     ensured: Mutex<Ensured>,
+    fences: Fences,
     claims: Claims,
     /// Every tenant, to find recorded names and living owners.
     tenants: Objects<ObjectKey, TenantControlPlane>,
@@ -103,6 +108,7 @@ impl DatastoreClients {
         Self {
             open: tokio::sync::Mutex::default(),
             ensured: Mutex::default(),
+            fences: Fences::default(),
             claims: Claims::default(),
             tenants,
             resync,
@@ -117,8 +123,10 @@ impl DatastoreClients {
         store: &ResolvedDataStore,
         binding: &Binding,
     ) -> Result<(), DatabaseError> {
-        let digest = digest(store, Some(binding));
         let entry = (key.clone(), store.name.clone());
+        let (_ensuring, binding) = self.fences.enter(&entry, binding);
+        let binding = &binding;
+        let digest = digest(store, Some(binding));
         let known = self.locked().get(&entry).map(|(had, at, _)| (*had, *at));
         if known.is_some_and(|(had, at)| had == digest && at.elapsed() < self.resync) {
             return Ok(());
@@ -248,6 +256,7 @@ impl DatastoreClients {
     pub fn forget(&self, key: &ObjectKey) {
         self.locked().retain(|(tenant, _), _| tenant != key);
         self.claims.forget(key);
+        self.fences.forget(key);
     }
 
     /// Closes the client of the DataStore `name`, which does not exist any more.
@@ -348,6 +357,10 @@ fn tenancy(store: &ResolvedDataStore, binding: &Binding) -> Result<Tenancy, Data
     .map_err(|e| unusable(store, e))?;
     Ok(Tenancy {
         recorded: binding.recorded,
+        access: match binding.access {
+            binding::Access::ReadWrite => datastore::Access::ReadWrite,
+            binding::Access::ReadOnly => datastore::Access::ReadOnly,
+        },
         ..tenancy.with_password(Secret::new(binding.password.clone()))
     })
 }
@@ -381,25 +394,6 @@ pub fn connection(store: &ResolvedDataStore) -> Result<Connection, DatabaseError
             }),
         without_access_control: store.without_access_control,
     })
-}
-
-fn digest(store: &ResolvedDataStore, binding: Option<&Binding>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (
-        &store.name,
-        store.driver.as_str(),
-        &store.endpoints,
-        &store.basic_auth,
-        store.without_access_control,
-    )
-        .hash(&mut hasher);
-    if let Some(tls) = &store.tls {
-        (&tls.ca, &tls.ca_key, &tls.client).hash(&mut hasher);
-    }
-    if let Some(binding) = binding {
-        (&binding.schema, &binding.user, &binding.password).hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 #[cfg(test)]

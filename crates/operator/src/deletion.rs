@@ -1,6 +1,6 @@
 //! Reconciles a tenant that is being deleted: removes its data from the datastores, and its finalizers last.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kamaji_api::{
     condition::Reason,
@@ -17,6 +17,10 @@ pub async fn reconcile(
     key: &ObjectKey,
     object: &Arc<TenantControlPlane>,
 ) -> Outcome {
+    // A copy that is under way sees the deletion, and ends.
+    if context.migrating.is_running(key) {
+        return Outcome::Requeue(Duration::from_millis(500));
+    }
     match Box::pin(apply_deletion(context, key, object)).await {
         Ok(()) => Outcome::Done {
             requeue_after: None,

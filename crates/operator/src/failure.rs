@@ -56,6 +56,19 @@ impl Failure {
         )
     }
 
+    /// The status has moved the tenant's data on, or fences it, since the plan was made.
+    pub fn superseded(key: &ObjectKey, store: &str) -> Self {
+        Self {
+            silent: true,
+            ..Self::new(
+                Reason::WriteConflict,
+                format!(
+                    "{key} may not write in the DataStore {store} by its status as it is now: it is planned again"
+                ),
+            )
+        }
+    }
+
     /// A datastore became unusable after the plan was made.
     pub fn store_unusable(wait: &StoreWait) -> Self {
         Self {

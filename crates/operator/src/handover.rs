@@ -25,6 +25,7 @@ use k8s_openapi::{
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
     excerpt::excerpt,
+    migration,
     object::{Intent, Kind, Object, ObjectRef, Version},
 };
 use kamaji_shell::{ObjectKey, apply::WriteError, clock, heavy};
@@ -184,6 +185,7 @@ fn digest(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Op
     let is_special = labels::is_paused(metadata)
         || metadata.deletion_timestamp.is_some()
         || context.tenants.unreadable(key).is_some()
+        || migration::concerns(object)
         || !context.tenant_cache.names_to_read(key).is_empty();
     if is_special {
         return None;

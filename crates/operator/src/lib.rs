@@ -10,6 +10,8 @@ mod failure;
 mod fingerprint;
 mod gateway;
 mod handover;
+mod migration_runs;
+mod migrations;
 mod observe;
 mod orphan;
 mod report;
@@ -101,6 +103,7 @@ pub async fn run_with(
         context.check_queue.close();
         context.usage_queue.close();
         context.tenant_cluster_queue.close();
+        context.migration_queue.close();
     };
     let work = lead(context.clone(), ready);
     process.run(work, close, stop).await
@@ -152,6 +155,11 @@ async fn context(
         usage_queue: Queue::default()
             .measured(metrics.queue("datastoreusage"))
             .watched("sizes of tenants' data", &watchdog),
+        migration_queue: Queue::default()
+            .measured(metrics.queue("migration"))
+            .watched("migrations", &watchdog),
+        migrating: migration_runs::Running::default(),
+        migration_turns: usage_turns::Turns::default(),
         usage: usage_records::UsageRecords::default(),
         usage_turns: usage_turns::Turns::default(),
         watchdog,
@@ -292,7 +300,8 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
         tenant_clusters(&context),
     );
     let (checks, sizes) = (store::check::run(&context), usage::run(&context));
-    tokio::join!(tenants, stores, tenant_clusters, checks, sizes);
+    let moves = migrations::run(&context);
+    tokio::join!(tenants, stores, tenant_clusters, checks, sizes, moves);
     // The queues are closed, and the lease is held a moment longer.
     handover::leave(&context).await;
     Err(RunError::Ended("a queue".to_owned()))

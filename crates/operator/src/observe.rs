@@ -1,5 +1,7 @@
 //! Observation of one tenant: gathers the snapshot that its plan is made from.
 
+mod stores;
+
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hasher},
@@ -11,14 +13,13 @@ use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kamaji_api::{foreign::Gateway, labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::{Child, Verdict},
-    binding::{data_stores, overrides},
-    data_store::{ResolvedDataStore, usage::Usage},
+    data_store::usage::Usage,
     names::Names,
     object::{CONTENT_HASH, Kind, Object, ObjectRef, Version, holds as content_holds},
     plan::rollout,
     rng::Seed,
     secret_role::SecretRole,
-    snapshot::{Snapshot, StoreWait},
+    snapshot::Snapshot,
 };
 use kube::{
     Api,
@@ -31,6 +32,7 @@ use kamaji_shell::{
     index::{Answer, Facts},
     live::{Live, fingerprint},
 };
+pub use stores::{further_stores, holding_names, override_stores, store, store_names};
 
 /// One observation of one tenant.
 pub async fn snapshot(
@@ -42,6 +44,7 @@ pub async fn snapshot(
         object: object.as_ref().clone(),
         store: store(context, object),
         overrides: override_stores(context, object),
+        further: further_stores(context, object),
         // The webhooks' CA matters in the tenant cluster alone: see `Context::tenant_cluster_settings`.
         settings: context.settings.core.clone(),
         cluster: context.cluster.get().cloned().unwrap_or_default(),
@@ -259,28 +262,6 @@ async fn gateways(context: &Context, snapshot: &mut Snapshot) -> Result<(), Fail
     Ok(())
 }
 
-/// The recorded DataStore, else that of the spec: data is not moved.
-fn store(context: &Context, object: &TenantControlPlane) -> Result<ResolvedDataStore, StoreWait> {
-    let names = store_names(context, object);
-    let name = names.first().ok_or(StoreWait::Unnamed)?;
-    let mut finalizers = object.metadata.finalizers.iter().flatten();
-    let leaving = context
-        .data_stores
-        .get(name)
-        .is_some_and(|store| store.metadata.deletion_timestamp.is_some());
-    // A new tenant would block the deletion of the DataStore.
-    if leaving && !finalizers.any(|f| f == labels::FINALIZER) {
-        return Err(StoreWait::Leaving(name.clone()));
-    }
-    context.stores.get(name)
-}
-
-/// The DataStore of a tenant, and then those of its overrides.
-pub fn store_names(context: &Context, object: &TenantControlPlane) -> Vec<String> {
-    let default = context.settings.core.default_data_store.as_deref();
-    data_stores::all(object, default)
-}
-
 /// Size of a tenant's data in its DataStore, and the DataStore's soft limit.
 fn usage(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Usage {
     let Some(name) = store_names(context, object).into_iter().next() else {
@@ -294,22 +275,6 @@ fn usage(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Usa
         }),
         soft_limit: store.and_then(|store| store.spec.tenant_soft_limit.clone()),
     }
-}
-
-fn override_stores(
-    context: &Context,
-    object: &TenantControlPlane,
-) -> Result<Vec<(String, ResolvedDataStore)>, StoreWait> {
-    overrides::effective(object)
-        .into_iter()
-        .map(|(resource, name)| {
-            let store = context.stores.get(&name)?;
-            if store.driver != kamaji_api::datastore::Driver::Etcd {
-                return Err(StoreWait::OverrideDriver(name));
-            }
-            Ok((resource, store))
-        })
-        .collect()
 }
 
 /// True if the live object equals the planned one; then the index records it, so that the next reconcile
@@ -378,7 +343,7 @@ pub fn admin_secret(key: &ObjectKey) -> ObjectRef {
 /// The hash of what a plan reads beside the tenant and its objects.
 pub fn environment(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for store in store_names(context, object) {
+    for store in holding_names(context, object) {
         hasher.write_u64(context.stores.digest(&store));
     }
     hasher.write_u64(context.tenant_cluster.digest(key));

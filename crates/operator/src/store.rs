@@ -330,12 +330,16 @@ fn uses(context: &Context, tenant: &TenantControlPlane, name: &str) -> bool {
     let storage = tenant.status.as_ref().and_then(|s| s.storage.as_ref());
     let recorded = storage.is_some_and(|storage| {
         let overrides = storage.overrides.iter().flatten();
+        let migration = storage.migration.as_ref();
+        let mut former = storage.former.iter().flatten();
         storage.data_store_name.as_deref() == Some(name)
             || overrides.into_iter().any(|item| item.data_store == name)
+            || migration.is_some_and(|record| record.target == name)
+            || former.any(|had| had.data_store == name)
     });
     let mut finalizers = tenant.metadata.finalizers.iter().flatten();
     let finalized = finalizers.any(|f| f == labels::FINALIZER);
-    let names = || crate::observe::store_names(context, tenant);
+    let names = || crate::observe::holding_names(context, tenant);
     recorded || finalized && names().iter().any(|used| used == name)
 }
 
@@ -354,7 +358,7 @@ pub fn enqueue_former_stores(context: &Context, key: &str) {
 
 fn enqueue_users(context: &Context, name: &str) {
     for (key, tenant) in context.tenants.all() {
-        let names = crate::observe::store_names(context, &tenant);
+        let names = crate::observe::holding_names(context, &tenant);
         if names.iter().any(|used| used == name) {
             context.tenant_queue.enqueue(key);
         }

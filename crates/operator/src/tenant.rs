@@ -19,7 +19,7 @@ use crate::{
     expiry_metrics::{self, Measured},
     failure::Failure,
     fingerprint::{self, Fingerprint},
-    handover, observe, orphan,
+    handover, migrations, observe, orphan,
     report::{self, Target},
     store, tenant_cluster, usage,
 };
@@ -263,6 +263,7 @@ fn complete(
         .complete(key, fingerprint, requeue_after);
     tenant_cluster::schedule(context, key, object);
     enqueue_stores(context, object);
+    migrations::schedule(context, key, object);
     Outcome::Done { requeue_after }
 }
 
@@ -355,7 +356,7 @@ async fn write(
 
 /// Enqueues the DataStores of a tenant whose status does not list it as a user yet.
 fn enqueue_stores(context: &Context, object: &TenantControlPlane) {
-    for name in observe::store_names(context, object) {
+    for name in observe::holding_names(context, object) {
         let key = format!(
             "{}/{}",
             object.metadata.namespace.as_deref().unwrap_or_default(),
@@ -381,6 +382,9 @@ async fn bind(
 ) -> Result<(), Failure> {
     if let Some(other) = context.databases.claim(key, store, binding) {
         return Err(Failure::shared(store, binding, &other));
+    }
+    if binding.recorded && !context.databases.is_ensured(key, store, binding) {
+        migrations::confirm(context, key, store, binding).await?;
     }
     context.databases.ensure(key, store, binding).await?;
     usage::follow(context, key, &store.name);

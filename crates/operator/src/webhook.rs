@@ -183,10 +183,18 @@ fn gate(gate: Gate, body: &[u8]) -> Response {
         Err(refused) => return *refused,
     };
     let answer = match denial(gate, write.operation) {
-        Some(text) => Answer::deny(403, &text),
+        Some(text) => Answer::deny(code(gate), &text),
         None => Answer::allow(Vec::new()),
     };
     Json(answer.to_review(&write.uid)).into_response()
+}
+
+/// HTTP code of a denial: that of a migration ends by itself within seconds, and clients try again.
+fn code(gate: Gate) -> u16 {
+    match gate {
+        Gate::WritePermissions => 403,
+        Gate::Migration => 429,
+    }
 }
 
 fn read<K: DeserializeOwned>(object: &Value) -> Result<K, Box<Answer>> {

@@ -13,6 +13,7 @@ use crate::{ObjectKey, clock, lease::Gauges};
 mod expiry;
 mod histogram;
 mod labels;
+mod migrations;
 mod process;
 mod queues;
 mod stores;
@@ -25,6 +26,7 @@ pub use labels::{
     ReadyLabels, ReconcileLabels, RequestLabels, StoreInfo, StoreReady, StoreStatus, TenantInfo,
     TenantStatus, WebhookAnswerLabels, WebhookLabels,
 };
+pub use migrations::MigrationMetrics;
 pub use queues::QueueMetrics;
 use queues::Queues;
 pub use stores::StoreMetrics;
@@ -81,6 +83,8 @@ pub struct Metrics {
     stores: Family<StoreReady, Gauge<i64>>,
     /// Answers of DataStores to probes, and the size of each tenant's data.
     pub probes: StoreMetrics,
+    /// Migrations of tenants' data, `kamaji_migration*`.
+    pub migrations: MigrationMetrics,
     certificates: Family<CertificateLabels, Gauge<i64>>,
     /// `kamaji_certificate_expiry_seconds`: certificates that the operator does not renew.
     pub expiries: Expiries,
@@ -107,6 +111,7 @@ impl Default for Metrics {
             store_status: Family::default(),
             stores: Family::default(),
             probes: StoreMetrics::default(),
+            migrations: MigrationMetrics::default(),
             certificates: Family::default(),
             expiries: Expiries::default(),
             leads: Family::default(),
@@ -223,6 +228,7 @@ impl Metrics {
         );
         self.expiries.register(all);
         self.probes.register(all);
+        self.migrations.register(all);
     }
 
     /// Gauges of the lease `name`.

@@ -157,7 +157,7 @@ impl Sql {
 }
 
 /// Network of the tenant that serves, with ranges that are no node's and not the management cluster's.
-fn network(testbed: &Testbed) -> Value {
+pub fn network(testbed: &Testbed) -> Value {
     let mut network = manifest::at_address(testbed, 11);
     network["serviceCidr"] = json!("10.116.0.0/16");
     network["podCidr"] = json!("10.117.0.0/16");
@@ -170,7 +170,7 @@ fn is_soak() -> bool {
 }
 
 /// Applies the DataStore of a server, and waits until the operator has checked it.
-async fn apply_data_store(testbed: &Testbed, server: &Server) -> Result<()> {
+pub async fn apply_data_store(testbed: &Testbed, server: &Server) -> Result<()> {
     let kubectl = testbed.kubectl()?;
     server.apply_data_store(&kubectl).await?;
     for condition in ["DataStoreAvailable", "AccessControl"] {
@@ -186,7 +186,7 @@ async fn apply_data_store(testbed: &Testbed, server: &Server) -> Result<()> {
 }
 
 /// Deletes the DataStore, which no tenant uses, and ends its server.
-async fn remove(testbed: &Testbed, server: &Server) -> Result<()> {
+pub async fn remove(testbed: &Testbed, server: &Server) -> Result<()> {
     let line = format!("delete datastore {} --timeout=60s", server.name());
     testbed.kubectl()?.run(&line).await?;
     server.stop().await

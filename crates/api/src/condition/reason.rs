@@ -98,6 +98,14 @@ reasons! {
         DataStoreIsValid,
         /// No tenant uses the DataStore.
         DataStoreUnused,
+        /// The tenant's data is being moved to another DataStore.
+        MigrationRunning,
+        /// The tenant's data was moved to another DataStore.
+        Migrated,
+        /// A migration was aborted, and the copy at its target is removed.
+        MigrationAborted,
+        /// The data that a migration had left in a former DataStore was deleted.
+        MigrationSourceReleased,
         /// The datastore answered the last check.
         Answers,
         /// The datastore enforces access control.
@@ -208,8 +216,12 @@ reasons! {
         AccessControlOff,
         /// The tenant holds more data than the soft limit of its DataStore.
         SoftLimitExceeded,
-        /// The tenant's data would have to be moved.
+        /// The tenant's data cannot be moved to the requested DataStore.
         MigrationUnavailable,
+        /// An attempt to move the tenant's data failed, and the tenant runs on where it was.
+        MigrationFailed,
+        /// The attempts to move the tenant's data failed, and no other is due.
+        MigrationGivenUp,
         /// The overrides of a tenant with data differ from the recorded ones.
         OverridesChanged,
         /// An override's DataStore has another CA.
@@ -331,6 +343,7 @@ impl Reason {
                 | Self::DataStoreForeign
                 | Self::AccessControlOff
                 | Self::MigrationUnavailable
+                | Self::MigrationGivenUp
                 | Self::OverridesChanged
                 | Self::OverrideAuthorityDiffers
                 | Self::OverrideDriverNotEtcd

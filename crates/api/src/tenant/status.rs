@@ -15,8 +15,10 @@ macro_rules! status {
     )*};
 }
 
+pub mod migration;
 pub mod resources;
 
+pub use migration::*;
 pub use resources::*;
 
 status! {
@@ -257,6 +259,14 @@ status! {
         /// Driver of the DataStore: etcd, MySQL, PostgreSQL or NATS.
         #[serde(skip_serializing_if = "Option::is_none")]
         driver: Option<String>,
+        /// DataStores that held the data before a migration. They keep it, read only, until the
+        /// annotation kamaji.clastix.io/release-migration-source names one, or the tenant is deleted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(length(max = 8))]
+        former: Option<Vec<FormerStorageStatus>>,
+        /// Migration to another DataStore. Empty: none is under way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        migration: Option<StorageMigrationStatus>,
         /// DataStores of single resources as they were set up; they stay in force whatever the spec
         /// says.
         #[serde(skip_serializing_if = "Option::is_none")]

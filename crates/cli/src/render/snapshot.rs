@@ -44,6 +44,14 @@ pub fn of(
     }
     let store = placeholder::or_stored(&named(&object, arguments), documents, now, notes);
     let overrides = overrides(&object, documents, now, notes);
+    let default = settings.default_data_store.as_deref();
+    let further = data_stores::further(&object, default).into_iter();
+    let further = further
+        .map(|name| {
+            let found = placeholder::or_stored(&name, documents, now, notes);
+            (name, found)
+        })
+        .collect();
     let live = Live::of(&object, documents);
     let service = live.typed(Kind::Service)?;
     Ok(Snapshot {
@@ -64,6 +72,7 @@ pub fn of(
         usage: Usage::default(),
         store,
         overrides,
+        further,
         pods: Vec::new(),
         gateways: Vec::new(),
         gateway_api: true,

@@ -240,16 +240,19 @@ pub(super) fn compare(
     let requested = data_stores::requested(&new.spec, facts.default_data_store.as_deref());
     let requested = requested.unwrap_or_default();
     if new.spec.data_store != old.spec.data_store && requested != present {
-        let driver = facts.data_stores.get(requested).map(|d| d.as_str());
-        let drivers = match (storage.driver.as_deref(), driver) {
-            (Some(had), Some(driver)) if had != driver => {
-                format!(" Data does not move from {had} to {driver}.")
-            }
-            _ => String::new(),
-        };
-        found.warn(format!(
-            "spec.dataStore: the data stays in {present}, since this version cannot move it to {requested} yet.{drivers}"
-        ));
+        let moves = |driver: &str| driver != Driver::Nats.as_str();
+        let target = facts.data_stores.get(requested).map(|d| d.as_str());
+        let movable = [storage.driver.as_deref(), target]
+            .into_iter()
+            .flatten()
+            .all(moves);
+        found.warn(if movable && new.spec.data_store.is_some() {
+            format!(
+                "spec.dataStore: the data moves from {present} to {requested} while the control plane runs; status.storage.migration has the progress, and {present} in spec.dataStore aborts it"
+            )
+        } else {
+            format!("spec.dataStore: the data stays in {present}")
+        });
     }
     if let Some(setup) = storage.setup {
         let late = [

@@ -41,6 +41,47 @@ pub fn all(object: &TenantControlPlane, default: Option<&str>) -> Vec<String> {
         .collect()
 }
 
+/// Names of every DataStore that holds data of the tenant, or is about to: those of [`all`] first, then the one that
+/// the spec asks for, the target of a migration, and those that the data has left. A name may repeat.
+pub fn holding(object: &TenantControlPlane, default: Option<&str>) -> Vec<String> {
+    let mut names = all(object, default);
+    names.extend(further(object, default));
+    names
+}
+
+/// The names of [`holding`] that are not in force.
+pub fn further(object: &TenantControlPlane, default: Option<&str>) -> Vec<String> {
+    let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
+    let requested = object.spec.data_store.clone();
+    let migration = storage.and_then(|storage| storage.migration.as_ref());
+    let former = storage.and_then(|storage| storage.former.as_deref());
+    let mut names: Vec<String> = requested
+        .into_iter()
+        .chain(migration.map(|record| record.target.clone()))
+        .chain(
+            former
+                .into_iter()
+                .flatten()
+                .map(|had| had.data_store.clone()),
+        )
+        .collect();
+    let effective = effective(object, default);
+    names.retain(|name| !name.is_empty() && Some(name.as_str()) != effective);
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// True if the status, as it is now, lets the tenant write in the DataStore `data_store`: it is in force, and no
+/// migration has fenced it.
+pub fn may_write(object: &TenantControlPlane, default: Option<&str>, data_store: &str) -> bool {
+    let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
+    let migration = storage.and_then(|storage| storage.migration.as_ref());
+    let fenced =
+        migration.is_some_and(|record| record.fence.is_some() && record.source == data_store);
+    !fenced && all(object, default).iter().any(|name| name == data_store)
+}
+
 /// The names that the status records as set up for the tenant in the DataStore `data_store`; `None` if it
 /// records nothing there, or not both names. The owner record in the datastore has the last word.
 pub fn recorded<'a>(object: &'a TenantControlPlane, data_store: &str) -> Option<DatabaseNames<'a>> {

@@ -70,10 +70,14 @@ pub fn user_at<'a>(
     uid: &'a str,
     driver: Driver,
 ) -> Cow<'a, str> {
-    match given_user(setup, spec) {
-        Some(given) => Cow::Borrowed(given),
-        None if driver == Driver::MySql => Cow::Owned(uid.replace('-', "")),
-        None => Cow::Borrowed(uid),
+    given_user(setup, spec).map_or_else(|| default_user(uid, driver), Cow::Borrowed)
+}
+
+/// The user of a tenant with `uid` that is given none, at a datastore of `driver`.
+pub fn default_user(uid: &str, driver: Driver) -> Cow<'_, str> {
+    match driver {
+        Driver::MySql => Cow::Owned(uid.replace('-', "")),
+        _ => Cow::Borrowed(uid),
     }
 }
 

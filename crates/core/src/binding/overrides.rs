@@ -1,9 +1,16 @@
 //! DataStores of single resources (`spec.dataStoreOverrides`). Once the tenant is set up, the recorded
 //! overrides stay in force until it is deleted, since their data does not move.
 
-use kamaji_api::tenant::{StorageOverrideStatus, TenantControlPlane};
+use kamaji_api::{
+    condition::Reason,
+    datastore::Driver,
+    tenant::{StorageOverrideStatus, TenantControlPlane},
+};
 
-use crate::{data_store::StoreTls, pki::certificate::Certificate};
+use crate::{
+    data_store::{ResolvedDataStore, StoreTls},
+    pki::certificate::Certificate,
+};
 
 /// Resource prefix, for example `/events`, and name of the DataStore that holds it.
 pub type Override = (String, String);
@@ -105,6 +112,35 @@ pub fn accepts_clients_of(other: &StoreTls, main: &StoreTls) -> bool {
         .iter()
         .filter_map(|der| Certificate::from_der(der).ok())
         .any(|authority| authority.raw_public == signer.raw_public)
+}
+
+/// Reason and message for overrides that cannot stand beside the DataStore `main`: kube-apiserver has one setting of TLS
+/// for all its etcds. `None` if they can.
+pub fn conflict(
+    main: &ResolvedDataStore,
+    overrides: &[(String, ResolvedDataStore)],
+) -> Option<(Reason, String)> {
+    if main.driver != Driver::Etcd && !overrides.is_empty() {
+        let (name, driver) = (&main.name, main.driver.as_str());
+        return Some((
+            Reason::OverrideDriverNotEtcd,
+            format!(
+                "the DataStore {name} has the driver {driver}, and kube-apiserver reaches it through kine, without TLS: it could not use TLS for the etcds of spec.dataStoreOverrides then; remove those, or name a DataStore of etcd in spec.dataStore"
+            ),
+        ));
+    }
+    let tls = main.tls.as_ref()?;
+    let (resource, other) = overrides.iter().find(|(_, store)| {
+        let other = store.tls.as_ref();
+        other.is_none_or(|other| !accepts_clients_of(other, tls))
+    })?;
+    Some((
+        Reason::OverrideAuthorityDiffers,
+        format!(
+            "the DataStore {} for {resource} does not take client certificates of the CA of the DataStore {}, and kube-apiserver has one client certificate for all its etcds: let that etcd trust this CA, too, and add it to the DataStore's certificateAuthority.certificate, or name another DataStore",
+            other.name, main.name
+        ),
+    ))
 }
 
 fn blocks(text: &[u8]) -> Vec<Vec<u8>> {

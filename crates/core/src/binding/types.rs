@@ -35,6 +35,18 @@ pub struct Binding {
     pub recorded: bool,
     /// Uid of the former owner that the tenant succeeds by its annotation; `None` without one.
     pub adopts: Option<String>,
+    /// Rights of the user on the schema.
+    pub access: Access,
+}
+
+/// Rights of a tenant's user on its own data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// The tenant reads and writes.
+    #[default]
+    ReadWrite,
+    /// Writes are refused, since the data is about to move, or has moved, elsewhere.
+    ReadOnly,
 }
 
 impl Binding {

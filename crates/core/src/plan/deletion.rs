@@ -10,6 +10,7 @@ use super::types::Wait;
 use crate::{
     binding::{self, Binding},
     data_store::ResolvedDataStore,
+    migration::ends,
     object::{Intent, Kind, Object, ObjectRef, Version},
     secret_role::SecretRole,
     snapshot::{Snapshot, StoreWait},
@@ -78,14 +79,40 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(ResolvedDataStore
         Err(e) => return Err(wait(e.reason(), e.to_string())),
     };
     // A tenant whose name was refused was never bound.
-    Ok(store
+    let mut unbind: Vec<_> = store
         .into_iter()
         .chain(others)
         .filter_map(|store| {
             let binding = binding::bind(tenant, store, None, snapshot).ok()?;
             Some((store.clone(), binding))
         })
-        .collect())
+        .collect();
+    for name in left_behind(tenant) {
+        match ends::former_end(tenant, snapshot, name) {
+            Ok(end) => unbind.extend(end.map(|end| (end.store, end.binding))),
+            // A DataStore that does not exist any more cannot be cleared.
+            Err(StoreWait::Missing(_)) => {}
+            Err(e) => return Err(wait(e.reason(), e.to_string())),
+        }
+    }
+    Ok(unbind)
+}
+
+/// DataStores that are not in force and hold data of the tenant: those that it left, and one that a copy was begun in.
+fn left_behind(tenant: &Tenant) -> Vec<&str> {
+    let Some(storage) = tenant.status.storage.as_ref() else {
+        return Vec::new();
+    };
+    let copied = storage.migration.as_ref().filter(|record| record.prepared);
+    let former = storage.former.iter().flatten();
+    let mut names: Vec<&str> = former
+        .map(|had| had.data_store.as_str())
+        .chain(copied.map(|record| record.target.as_str()))
+        .filter(|name| Some(*name) != storage.data_store_name.as_deref())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Server-side apply without the finalizer that the operator applied earlier removes it, and upstream's as

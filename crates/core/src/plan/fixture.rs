@@ -74,6 +74,7 @@ pub(crate) fn snapshot(changes: Value) -> Snapshot {
         cluster: "management".to_owned(),
         store: Ok(store()),
         overrides: Ok(Vec::new()),
+        further: BTreeMap::new(),
         store_fault: None,
         usage: Usage::default(),
         secrets: BTreeMap::new(),

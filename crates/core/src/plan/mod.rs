@@ -35,6 +35,9 @@ mod kine_tests;
 mod kubeconfigs;
 #[cfg(test)]
 mod lifecycle_properties;
+mod migrating;
+#[cfg(test)]
+mod migrating_tests;
 #[cfg(test)]
 mod renewals_tests;
 mod replacement;

@@ -7,13 +7,13 @@ use k8s_openapi::api::apps::v1::DeploymentStatus as LiveDeploymentStatus;
 use kamaji_api::datastore::Driver;
 use kamaji_api::tenant::{
     AddonsStatus, ConfigMapStatus, DeploymentStatus, IngressStatus, KonnectivityStatus,
-    KubernetesResourcesStatus, RouteReference, RouteStatus, ServiceStatus, StorageConfigStatus,
-    StorageOverrideStatus, StorageSetupStatus, StorageStatus, TenantControlPlaneStatus,
-    VersionPhase, VersionStatus,
+    KubernetesResourcesStatus, MigrationPhase, RouteReference, RouteStatus, ServiceStatus,
+    StorageConfigStatus, StorageMigrationStatus, StorageOverrideStatus, StorageSetupStatus,
+    StorageStatus, TenantControlPlaneStatus, VersionPhase, VersionStatus,
 };
 
 use self::secrets::secret_status;
-use super::{builder::PlanBuilder, types::Step};
+use super::{builder::PlanBuilder, migrating, types::Step};
 use crate::{
     binding,
     data_store::{ResolvedDataStore, usage},
@@ -84,6 +84,7 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
     } else {
         old.setup
     };
+    let migration = migration(old.migration, builder);
     let same_store = old.data_store_name.as_ref() == Some(&store.name);
     let usage = old.usage.filter(|_| same_store);
     let overrides = if bound {
@@ -100,9 +101,21 @@ fn storage(status: &mut TenantControlPlaneStatus, builder: &PlanBuilder) {
         }),
         data_store_name: Some(store.name.clone()),
         driver: Some(store.driver.as_str().to_owned()),
+        former: old.former,
+        migration,
         setup,
         usage: usage::published(usage.as_ref(), builder.snapshot.usage.measured.as_ref()),
     });
+}
+
+/// The record of a migration, which the operator's migrations write, until the pods have changed over to the target.
+fn migration(
+    old: Option<StorageMigrationStatus>,
+    builder: &PlanBuilder,
+) -> Option<StorageMigrationStatus> {
+    let switched = |record: &StorageMigrationStatus| record.phase == MigrationPhase::Switched;
+    let ended = builder.complete && !is_progressing(builder.tenant.replicas(), builder);
+    old.filter(|record| !switched(record) || !ended)
 }
 
 /// The overrides that are in force; each is an etcd.
@@ -252,6 +265,8 @@ fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> Versio
             VersionPhase::Sleeping
         } else if ready == 0 {
             VersionPhase::NotReady
+        } else if migrating::is_under_way(builder) {
+            VersionPhase::Migrating
         } else if write_limited(tenant, builder, &old) {
             VersionPhase::WriteLimited
         } else if !is_progressing(wanted, builder) {

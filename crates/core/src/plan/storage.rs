@@ -11,11 +11,12 @@ use kamaji_api::{
 use super::{
     builder::{LiveContent, PlanBuilder},
     certificates::{Leaf, keep_or_issue},
+    migrating,
     secret::{DesiredSecret, plan_secret},
     types::{Step, Wait},
 };
 use crate::{
-    binding::{self, Binding, Data, LiveSecret, data_stores, overrides},
+    binding::{self, Binding, Data, LiveSecret, overrides},
     data_store::{ResolvedDataStore, StoreTls, usage},
     pki::{authority::Authority, leaves, renew},
     secret_role::SecretRole,
@@ -32,9 +33,10 @@ pub(super) struct Storage {
 pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
     let (store, overrides) = resolved(builder)?;
     let Bindings {
-        main: binding,
+        main: mut binding,
         others,
     } = bind(&store, &overrides, builder)?;
+    binding.access = migrating::access(&store, builder);
     let role = SecretRole::DatastoreConfig;
     plan_secret(DesiredSecret::new(role, binding.data()), builder);
     builder
@@ -82,7 +84,7 @@ fn resolved(
             return None;
         }
     };
-    builder.waits.extend(moving(&store, builder));
+    migrating::report(builder);
     builder.waits.extend(overridden(builder));
     if let Some(fault) = &builder.snapshot.store_fault {
         let message = &fault.message;
@@ -92,8 +94,8 @@ fn resolved(
             message,
         ));
     }
-    if let Some(wait) = other_clients(&store, &overrides) {
-        builder.wait(wait);
+    if let Some((reason, message)) = overrides::conflict(&store, &overrides) {
+        builder.wait(Wait::new(ConditionType::DataStoreReady, reason, message));
         return None;
     }
     Some((store, overrides))
@@ -149,54 +151,6 @@ fn overridden(builder: &PlanBuilder) -> Option<Wait> {
             "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: what was set up stays in force ({effective}); set spec.dataStoreOverrides back to that"
         ),
     ))
-}
-
-/// Wait for an override that does not accept the tenant's client certificate, or that stands beside kine:
-/// kube-apiserver has one setting of TLS for all its etcds.
-fn other_clients(
-    main: &ResolvedDataStore,
-    overrides: &[(String, ResolvedDataStore)],
-) -> Option<Wait> {
-    if main.driver != Driver::Etcd && !overrides.is_empty() {
-        let (name, driver) = (&main.name, main.driver.as_str());
-        return Some(Wait::new(
-            ConditionType::DataStoreReady,
-            Reason::OverrideDriverNotEtcd,
-            format!(
-                "the DataStore {name} has the driver {driver}, and kube-apiserver reaches it through kine, without TLS: it could not use TLS for the etcds of spec.dataStoreOverrides then; remove those, or name a DataStore of etcd in spec.dataStore"
-            ),
-        ));
-    }
-    let tls = main.tls.as_ref()?;
-    let (resource, other) = overrides.iter().find(|(_, store)| {
-        let other = store.tls.as_ref();
-        other.is_none_or(|other| !overrides::accepts_clients_of(other, tls))
-    })?;
-    Some(Wait::new(
-        ConditionType::DataStoreReady,
-        Reason::OverrideAuthorityDiffers,
-        format!(
-            "the DataStore {} for {resource} does not take client certificates of the CA of the DataStore {}, and kube-apiserver has one client certificate for all its etcds: let that etcd trust this CA, too, and add it to the DataStore's certificateAuthority.certificate, or name another DataStore",
-            other.name, main.name
-        ),
-    ))
-}
-
-/// Wait for a changed `spec.dataStore`: this release cannot migrate data, so the tenant stays in its datastore.
-fn moving(store: &ResolvedDataStore, builder: &PlanBuilder) -> Option<Wait> {
-    let tenant = builder.tenant;
-    let default = builder.snapshot.settings.default_data_store.as_deref();
-    let requested = data_stores::requested(&tenant.spec, default)?;
-    (tenant.spec.data_store.is_some() && requested != store.name).then(|| {
-        Wait::new(
-            ConditionType::DataStoreReady,
-            Reason::MigrationUnavailable,
-            format!(
-                "spec.dataStore asks for {requested}, and the data is in {}: this release cannot migrate, the tenant stays where it is; set spec.dataStore back to {}",
-                store.name, store.name
-            ),
-        )
-    })
 }
 
 fn plan_certificate(storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {

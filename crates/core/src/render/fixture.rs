@@ -51,6 +51,7 @@ impl Fixture {
                 owner: kamaji_api::owner::Owner::default(),
                 recorded: false,
                 adopts: None,
+                access: crate::binding::Access::ReadWrite,
             },
             tenant,
             settings: Settings::default(),

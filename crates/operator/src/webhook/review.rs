@@ -105,6 +105,8 @@ pub enum Answer {
 const MAX_REASONS: usize = 32;
 /// Bytes of one of them.
 const MAX_REASON_LENGTH: usize = 1000;
+/// Seconds after which a client that was answered 429 may try again.
+const RETRY_AFTER: u32 = 2;
 
 impl Answer {
     /// The request is allowed.
@@ -189,12 +191,17 @@ impl Answer {
                 let reason = match code {
                     400 => "BadRequest",
                     403 => "Forbidden",
+                    429 => "TooManyRequests",
                     503 => "ServiceUnavailable",
                     _ => "InternalError",
                 };
                 response["status"] = json!({
                     "status": "Failure", "code": code, "reason": reason, "message": message,
                 });
+                if *code == 429 {
+                    // The API server makes the header Retry-After of it.
+                    response["status"]["details"] = json!({"retryAfterSeconds": RETRY_AFTER});
+                }
             }
         }
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})

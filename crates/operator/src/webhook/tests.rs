@@ -268,16 +268,18 @@ async fn data_stores_are_validated() {
 
 #[tokio::test]
 async fn tenant_writes_are_denied_with_a_reason() {
-    for (path, words) in [
-        (WRITE_PERMISSION, "spec.writePermissions"),
-        (MIGRATE, "being moved"),
+    for (path, code, words) in [
+        (WRITE_PERMISSION, 403, "spec.writePermissions"),
+        (MIGRATE, 429, "being moved"),
     ] {
         for operation in ["CREATE", "UPDATE", "DELETE"] {
             let answer = ask(path, operation, json!({"kind": "Pod"}), Value::Null).await;
             assert_eq!(
                 (&answer["allowed"], &answer["status"]["code"]),
-                (&json!(false), &json!(403))
+                (&json!(false), &json!(code))
             );
+            let retry = answer["status"]["details"]["retryAfterSeconds"].as_u64();
+            assert_eq!(retry.is_some(), code == 429);
             assert!(
                 answer["status"]["message"]
                     .as_str()

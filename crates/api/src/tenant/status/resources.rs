@@ -159,7 +159,7 @@ pub enum VersionPhase {
     CertificateAuthorityRotating,
     /// Another Kubernetes version is being rolled out.
     Upgrading,
-    /// Known for upstream's statuses; this operator does not set it.
+    /// The data is being moved to another DataStore, or pods change over to it.
     Migrating,
     /// All pods are ready and as the spec asks.
     Ready,

@@ -160,16 +160,14 @@ fn another_data_store_for_a_tenant_with_data_gives_a_warning() {
         let new = running(json!({ "dataStore": to }), status.clone());
         evaluate(&new, Some(&old)).expect("accepted")
     };
-    let [same] = moved("events").try_into().expect("one warning");
-    assert!(
-        same.contains("stays in default") && !same.contains("Data does not move"),
-        "{same}"
-    );
-    let [other] = moved("pg").try_into().expect("one warning");
-    assert!(
-        other.contains("does not move from etcd to PostgreSQL"),
-        "{other}"
-    );
+    for to in ["events", "pg"] {
+        let [warning] = moved(to).try_into().expect("one warning");
+        let says = format!("moves from default to {to}");
+        assert!(warning.contains(&says), "{warning}");
+        assert!(warning.contains("aborts it"), "{warning}");
+    }
+    let [nats] = moved("nats-free").try_into().expect("one warning");
+    assert!(nats.contains("stays in default"), "{nats}");
 }
 
 #[test]

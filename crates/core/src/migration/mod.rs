@@ -1,0 +1,216 @@
+//! Migration of a tenant's data to another DataStore, decided from what the status records and the spec asks for.
+//!
+//! [`decide`] says what to do next, [`record`] has the transitions, [`route`] the pairs between which data moves, and
+//! [`ends`] the names that a tenant has at both. The operator carries it out, and records each transition in the status
+//! before the next one. One status patch is the cut ([`record::cut`]): before it the source is in force, after it the
+//! target. A process that starts finds a copy that was not cut, begins it anew, and lifts a fence first.
+
+pub mod ends;
+mod options;
+pub mod record;
+pub mod route;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kamaji_api::{
+    labels,
+    tenant::{
+        FormerStorageStatus, MigrationPhase, StorageMigrationStatus, StorageStatus,
+        TenantControlPlane,
+    },
+};
+
+use crate::{
+    binding::{data_stores, overrides},
+    data_store::ResolvedDataStore,
+    snapshot::StoreWait,
+};
+
+pub use options::Options;
+use record::{MOST_FORMER, Request};
+pub use route::Refusal;
+
+/// DataStores with their references resolved, or why they cannot be used, by name.
+pub type Stores = BTreeMap<String, Result<ResolvedDataStore, StoreWait>>;
+
+/// Everything that a decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The tenant as the API server served it.
+    pub object: &'a TenantControlPlane,
+    /// The DataStore in force.
+    pub source: &'a Result<ResolvedDataStore, StoreWait>,
+    /// DataStores of single resources.
+    pub overrides: &'a Result<Vec<(String, ResolvedDataStore)>, StoreWait>,
+    /// DataStores that are not in force.
+    pub further: &'a Stores,
+    /// Time of the decision.
+    pub now: Timestamp,
+}
+
+/// The next thing to do about a tenant's migration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing: no migration is asked for, or the pods change over to the target.
+    Idle,
+    /// Data cannot move as the spec asks.
+    Refused(Refusal),
+    /// A DataStore cannot be used now.
+    Blocked(StoreWait),
+    /// The next attempt is due at this time.
+    Wait(Timestamp),
+    /// Every attempt failed: another begins with another spec, or another time limit.
+    GivenUp,
+    /// Copy from nothing, with this record; a fence at the source is lifted first.
+    Begin(Box<StorageMigrationStatus>),
+    /// Lift the fence of an attempt that has ended.
+    Lift(Box<StorageMigrationStatus>),
+    /// Lift a fence, remove the copy, and drop the record.
+    RollBack(Box<StorageMigrationStatus>),
+    /// Drop a record that contradicts the rest of the status, and touch no data.
+    Discard,
+    /// Remove what is left in a DataStore that the data has left.
+    Release(FormerStorageStatus),
+}
+
+/// The storage of a tenant that is set up.
+pub fn set_up(object: &TenantControlPlane) -> Option<&StorageStatus> {
+    let storage = object.status.as_ref()?.storage.as_ref()?;
+    storage.setup.as_ref()?;
+    let named = storage.data_store_name.as_deref();
+    named
+        .is_some_and(|name| !name.is_empty())
+        .then_some(storage)
+}
+
+/// The DataStore that the spec asks for, if the tenant's data is in another. A spec without one leaves the data where
+/// it is.
+pub fn wanted(object: &TenantControlPlane) -> Option<&str> {
+    let present = set_up(object)?.data_store_name.as_deref();
+    let named = object.spec.data_store.as_deref();
+    named.filter(|name| !name.is_empty() && Some(*name) != present)
+}
+
+/// True if there may be something to decide: cheap, for every tenant.
+pub fn concerns(object: &TenantControlPlane) -> bool {
+    let recorded = set_up(object).is_some_and(|storage| storage.migration.is_some());
+    recorded || wanted(object).is_some() || released(object).is_some()
+}
+
+/// Decides about one tenant.
+pub fn decide(view: &View<'_>) -> Decision {
+    let Some(storage) = set_up(view.object) else {
+        return Decision::Idle;
+    };
+    let target = wanted(view.object);
+    if let Some(record) = &storage.migration {
+        let left = target != Some(&record.target);
+        if !record::fits(record, storage) {
+            return Decision::Discard;
+        }
+        if record.phase == MigrationPhase::Switched {
+            return Decision::Idle;
+        }
+        if left || record.phase == MigrationPhase::RollingBack {
+            return Decision::RollBack(Box::new(record.clone()));
+        }
+        if record.phase == MigrationPhase::Failed && record.fence.is_some() {
+            return Decision::Lift(Box::new(record.clone()));
+        }
+    }
+    match target {
+        Some(target) => begin(view, storage, target),
+        None => {
+            released(view.object).map_or(Decision::Idle, |former| Decision::Release(former.clone()))
+        }
+    }
+}
+
+fn begin(view: &View<'_>, storage: &StorageStatus, target: &str) -> Decision {
+    let options = match Options::of(view.object) {
+        Ok(options) => options,
+        Err(problem) => return Decision::Refused(Refusal::Options(problem)),
+    };
+    let before = storage.migration.as_ref();
+    let generation = view.object.metadata.generation;
+    let same = before.filter(|before| before.generation == generation);
+    if let Some(pause) = same.and_then(|before| pause(before, options, view.now)) {
+        return pause;
+    }
+    if let Some(stop) = obstacle(view, storage, target) {
+        return stop;
+    }
+    let request = Request {
+        source: storage.data_store_name.as_deref().unwrap_or_default(),
+        target,
+        generation,
+        now: view.now,
+    };
+    Decision::Begin(Box::new(record::begin(request, options, before)))
+}
+
+/// The decision that keeps a failed migration from its next attempt.
+fn pause(before: &StorageMigrationStatus, options: Options, now: Timestamp) -> Option<Decision> {
+    if before.phase != MigrationPhase::Failed {
+        return None;
+    }
+    match &before.retry_at {
+        Some(Time(at)) if *at > now => Some(Decision::Wait(*at)),
+        Some(_) => None,
+        None => {
+            let started = before
+                .started_at
+                .as_ref()
+                .map(|Time(at)| *at + options.timeout);
+            let same_limit = started == before.deadline.as_ref().map(|Time(at)| *at);
+            same_limit.then_some(Decision::GivenUp)
+        }
+    }
+}
+
+/// The decision that keeps a migration to `target` from beginning.
+fn obstacle(view: &View<'_>, storage: &StorageStatus, target: &str) -> Option<Decision> {
+    let refused = |refusal| Some(Decision::Refused(refusal));
+    let annotations = view.object.metadata.annotations.as_ref();
+    if annotations.is_some_and(|all| all.contains_key(labels::RESTORING)) {
+        return refused(Refusal::Restoring);
+    }
+    let former = storage.former.as_deref().unwrap_or_default();
+    let known = former.iter().any(|had| had.data_store == target);
+    if former.len() >= MOST_FORMER && !known {
+        return refused(Refusal::Former(former.len()));
+    }
+    let target = match view.further.get(target) {
+        Some(Ok(store)) => store,
+        Some(Err(wait)) => return Some(Decision::Blocked(wait.clone())),
+        None => return Some(Decision::Blocked(StoreWait::Missing(target.to_owned()))),
+    };
+    let (source, items) = match (view.source, view.overrides) {
+        (Ok(source), Ok(items)) => (source, items),
+        (Err(wait), _) | (_, Err(wait)) => return Some(Decision::Blocked(wait.clone())),
+    };
+    if let Err(refusal) = route::check(source, target) {
+        return refused(refusal);
+    }
+    let (_, message) = overrides::conflict(target, items)?;
+    refused(Refusal::Overrides(message))
+}
+
+/// The former DataStore that the annotation names; `None` while it is in force, or the target of a migration.
+fn released(object: &TenantControlPlane) -> Option<&FormerStorageStatus> {
+    let annotations = object.metadata.annotations.as_ref()?;
+    let named = annotations.get(labels::RELEASE_MIGRATION_SOURCE)?;
+    let storage = set_up(object)?;
+    let busy = storage.migration.is_some();
+    let in_force = data_stores::all(object, None)
+        .iter()
+        .any(|name| name == named);
+    let mut former = storage.former.iter().flatten();
+    former
+        .find(|had| had.data_store == *named)
+        .filter(|_| !busy && !in_force)
+}
+
+#[cfg(test)]
+mod tests;

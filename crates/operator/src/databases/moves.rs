@@ -1,0 +1,125 @@
+//! Operations of a migration at DataStores: both ends of a copy, the fence at the source, and its end.
+
+use std::time::Duration;
+
+use kamaji_core::{
+    binding::{Access, Binding},
+    migration::ends::{End, Ends},
+};
+use kamaji_datastore::{Tenancy, transfer};
+use kamaji_shell::ObjectKey;
+
+use super::{DatabaseError, DatastoreClients, TIME_LIMIT, tenancy, unusable};
+
+/// Time limit of opening or counting an end of a copy, or of clearing a probe.
+const OPEN: Duration = Duration::from_mins(2);
+
+impl DatastoreClients {
+    /// Opens both ends of a copy, which have been ensured. The number is that of keys at the target.
+    pub async fn copy_ends(&self, ends: &Ends) -> Result<(transfer::Ends, u64), DatabaseError> {
+        let (source, target) = (&ends.source, &ends.target);
+        let (at_source, at_target) = (
+            self.open(&source.store).await?,
+            self.open(&target.store).await?,
+        );
+        let (read, written) = (of(source)?, of(target)?);
+        let open = at_source.store.reader(&read);
+        let reader = at_source.limited(&source.store.name, OPEN, open).await?;
+        let name = &target.store.name;
+        let open = at_target.store.reader(&written);
+        let copied = at_target.limited(name, OPEN, open).await?;
+        let open = at_target.store.writer(&written);
+        let mut writer = at_target.limited(name, OPEN, open).await?;
+        let count = at_target.limited(name, OPEN, writer.count()).await?;
+        let opened = transfer::Ends {
+            source: reader,
+            target: writer,
+            copied,
+        };
+        Ok((opened, count))
+    }
+
+    /// Takes the tenant's right to write at `end` by a fence of this identity; returns the revision of the last write.
+    /// Nothing in this process gives it back before [`lift`](Self::lift).
+    pub async fn fence(&self, key: &ObjectKey, end: &End, id: &str) -> Result<i64, DatabaseError> {
+        let share = (key.clone(), end.store.name.clone());
+        self.fences.close(&share).await;
+        self.locked().remove(&share);
+        let binding = Binding {
+            access: Access::ReadOnly,
+            ..end.binding.clone()
+        };
+        let (tenancy, open) = (tenancy(&end.store, &binding)?, self.open(&end.store).await?);
+        let fence = open.store.fence(&tenancy);
+        tracing::debug!(tenant = %key, store = %end.store.name, fence = id, "the right to write is taken");
+        let revision = open.limited(&end.store.name, TIME_LIMIT, fence).await?;
+        revision.ok_or_else(|| {
+            unusable(
+                &end.store,
+                "its driver cannot take a tenant's right to write",
+            )
+        })
+    }
+
+    /// Lets the tenant write at `end`, and lifts the fence of this identity there, if one is given.
+    pub async fn lift(
+        &self,
+        key: &ObjectKey,
+        end: &End,
+        id: Option<&str>,
+    ) -> Result<(), DatabaseError> {
+        let share = (key.clone(), end.store.name.clone());
+        tracing::debug!(tenant = %key, store = %end.store.name, fence = id, "the right to write is given");
+        self.fences.open(&share);
+        self.locked().remove(&share);
+        let binding = Binding {
+            access: Access::ReadWrite,
+            ..end.binding.clone()
+        };
+        self.ensure(key, &end.store, &binding).await
+    }
+
+    /// True if both ends are one server: a probe that is made at the target is found at the source.
+    pub async fn is_one_server(&self, ends: &Ends) -> Result<bool, DatabaseError> {
+        let (source, target) = (&ends.source.store, &ends.target.store);
+        if source.driver != target.driver {
+            return Ok(false);
+        }
+        let owner = ends.source.binding.owner.clone();
+        let uid: String = owner
+            .tenant
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        let name = format!("probe-{}", uid.get(..20).unwrap_or(&uid));
+        let (had, has) = (&ends.source.binding, &ends.target.binding);
+        if [had, has]
+            .iter()
+            .any(|own| own.schema == name || own.user == name)
+        {
+            return Err(unusable(
+                target,
+                format!(
+                    "the tenant itself has the name {name} of a probe; data cannot move from it"
+                ),
+            ));
+        }
+        let probe = Tenancy::parse(target.driver, &name, &name, owner);
+        let probe = probe.map_err(|error| unusable(target, error))?;
+        let probe = probe.with_password(kamaji_datastore::Secret::new(
+            &*ends.source.binding.password,
+        ));
+        let (at_source, at_target) = (self.open(source).await?, self.open(target).await?);
+        let make = at_target.store.ensure(&probe);
+        at_target.limited(&target.name, OPEN, make).await?;
+        let seen = at_source.store.remove(&probe);
+        let seen = at_source.limited(&source.name, OPEN, seen).await;
+        let clear = at_target.store.remove(&probe);
+        at_target.limited(&target.name, OPEN, clear).await?;
+        Ok(!seen?.is_empty())
+    }
+}
+
+fn of(end: &End) -> Result<Tenancy, DatabaseError> {
+    tenancy(&end.store, &end.binding)
+}

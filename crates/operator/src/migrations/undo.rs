@@ -1,0 +1,173 @@
+//! Ends of a migration without a cut: roll-back, removal of a former source, and a record that is wrong.
+
+use kamaji_api::{
+    condition::Reason,
+    labels,
+    tenant::{
+        FormerStorageStatus, MigrationPhase, StorageMigrationStatus, StorageStatus,
+        TenantControlPlane,
+    },
+};
+use kamaji_core::{
+    migration::{
+        self,
+        ends::{self, End},
+    },
+    snapshot::StoreWait,
+};
+use kamaji_shell::ObjectKey;
+
+use super::{
+    outcome::{Stop, failed, publish},
+    source::{lift, observed},
+    update::{Until, update},
+};
+use crate::{context::Context, databases::Removal, observe::store_names};
+
+/// Aborts a migration: lifts a fence, removes the copy, and drops the record. Each step may be repeated.
+pub(super) async fn roll_back(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+    record: &StorageMigrationStatus,
+) -> Result<(), Stop> {
+    let target = record.target.as_str();
+    let object = update(context, object, Until::Tried, |_, storage| {
+        with_phase(storage, target, MigrationPhase::RollingBack)
+    })
+    .await?;
+    let (tenant, snapshot) = observed(context, key, &object).await?;
+    let source = ends::source(&tenant, &snapshot).map_err(failed)?;
+    let object = lift(context, key, &object, &source).await?;
+    if record.prepared {
+        remove(context, key, ends::former_end(&tenant, &snapshot, target)).await?;
+    }
+    let object = update(context, &object, Until::Tried, |_, storage| {
+        let of_this = storage
+            .migration
+            .as_ref()
+            .filter(|now| now.target == target);
+        of_this.map(|now| StorageStatus {
+            former: without(storage, target, now.prepared),
+            migration: None,
+            ..storage.clone()
+        })
+    })
+    .await?;
+    hold_in_force(context, key, &object);
+    context.metrics.migrations.end("aborted");
+    let note = format!(
+        "the migration to the DataStore {target} was aborted, and its copy there is removed"
+    );
+    publish(context, &object, Reason::MigrationAborted, note).await;
+    Ok(())
+}
+
+fn with_phase(
+    storage: &StorageStatus,
+    target: &str,
+    phase: MigrationPhase,
+) -> Option<StorageStatus> {
+    let record = storage.migration.as_ref()?;
+    let open = record.target == target && record.phase != MigrationPhase::Switched;
+    (open && migration::record::fits(record, storage)).then(|| StorageStatus {
+        migration: Some(StorageMigrationStatus {
+            phase,
+            ..record.clone()
+        }),
+        ..storage.clone()
+    })
+}
+
+/// Holds the DataStores in force and no other, so that the one that the data has left can be deleted. What cannot be
+/// held now is by the tenant's next binding.
+fn hold_in_force(context: &Context, key: &ObjectKey, object: &TenantControlPlane) {
+    let held = context.stores.hold(key, store_names(context, object));
+    if let Err(wait) = held {
+        tracing::debug!(tenant = %key, "its DataStores are not held yet: {wait}");
+    }
+}
+
+/// The former DataStores without one whose data was removed.
+fn without(storage: &StorageStatus, name: &str, removed: bool) -> Option<Vec<FormerStorageStatus>> {
+    let mut former = storage.former.clone()?;
+    former.retain(|had| !removed || had.data_store != name);
+    Some(former).filter(|former| !former.is_empty())
+}
+
+/// Removes the tenant's data at an end that is not in force, by its owner record. A DataStore that does not exist any more,
+/// and a name that the tenant may not have, leave nothing to remove.
+async fn remove(
+    context: &Context,
+    key: &ObjectKey,
+    end: Result<Option<End>, StoreWait>,
+) -> Result<(), Stop> {
+    let end = match end {
+        Ok(Some(end)) => end,
+        Ok(None) | Err(StoreWait::Missing(_)) => return Ok(()),
+        Err(wait) => return Err(failed(wait)),
+    };
+    let removed = context
+        .databases
+        .remove(key, &end.store, &end.binding)
+        .await;
+    if let Removal::Left(why) = removed.map_err(failed)? {
+        tracing::warn!(tenant = %key, store = %end.store.name, "nothing was removed: {why}");
+    }
+    Ok(())
+}
+
+/// Removes what the tenant left in a former DataStore, as its annotation asks.
+pub(super) async fn release(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+    former: &FormerStorageStatus,
+) -> Result<(), Stop> {
+    let name = former.data_store.as_str();
+    let (tenant, snapshot) = observed(context, key, object).await?;
+    remove(context, key, ends::former_end(&tenant, &snapshot, name)).await?;
+    let object = update(context, object, Until::Tried, |_, storage| {
+        Some(StorageStatus {
+            former: without(storage, name, true),
+            ..storage.clone()
+        })
+    })
+    .await?;
+    hold_in_force(context, key, &object);
+    let annotation = labels::RELEASE_MIGRATION_SOURCE;
+    let removed = context.writer.remove_annotation(&object, annotation).await;
+    removed.map_err(failed)?;
+    let note = format!("what the tenant had left in the DataStore {name} is removed");
+    publish(context, &object, Reason::MigrationSourceReleased, note).await;
+    Ok(())
+}
+
+/// Lifts the fence of an attempt that has ended.
+pub(super) async fn lift_fence(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+) -> Result<(), Stop> {
+    let (tenant, snapshot) = observed(context, key, object).await?;
+    let source = ends::source(&tenant, &snapshot).map_err(failed)?;
+    lift(context, key, object, &source).await.map(drop)
+}
+
+/// Drops a record that contradicts the rest of the status: its DataStores are not asked for anything.
+pub(super) async fn discard(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+) -> Result<(), Stop> {
+    tracing::warn!(tenant = %key, "status.storage.migration does not fit the tenant's data and is dropped");
+    let dropped = update(context, object, Until::Tried, |_, storage| {
+        let wrong = storage.migration.as_ref();
+        let wrong = wrong.is_some_and(|record| !migration::record::fits(record, storage));
+        wrong.then(|| StorageStatus {
+            migration: None,
+            ..storage.clone()
+        })
+    });
+    dropped.await.map(drop)
+}

@@ -1,0 +1,181 @@
+//! Migrations that do not go through: aborted by the spec, and by operators that are killed.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http_body_util::BodyExt;
+use kamaji_api::tenant::MigrationPhase;
+use kamaji_datastore::Driver;
+use kube::{Client, client::Body};
+
+use crate::{
+    environment::{Environment, wait_until},
+    kit_kine::write,
+    world::World,
+    writers::{Acknowledged, WRITERS, Writers, assert_goes_on, assert_served, fill},
+};
+
+/// A tenant in etcd with some data.
+async fn in_etcd() -> (World, Acknowledged) {
+    let world = World::start([Driver::Etcd, Driver::PostgreSql]).await;
+    let operator = world.environment.operator();
+    world.tenant(Driver::Etcd).await;
+    drop(operator);
+    let filled = fill(&world.serve(Driver::Etcd).await, 300).await;
+    (world, filled)
+}
+
+/// Databases of PostgreSQL that have the uid of a tenant as their name.
+async fn copies(world: &World) -> Vec<String> {
+    let databases = "SELECT datname::text FROM pg_database WHERE length(datname) = 36";
+    world
+        .postgres
+        .as_ref()
+        .unwrap()
+        .texts("postgres", databases)
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_aborted_migration_leaves_the_writers_alone_and_nothing_at_the_target() {
+    let (mut world, mut acknowledged) = Box::pin(in_etcd()).await;
+    let _operator = world.environment.operator();
+    let source = world.serve(Driver::Etcd).await;
+    let mut writers = Writers::start(&source);
+    world.ask_for("postgresql").await;
+    world.wait_for_phase(MigrationPhase::Copying).await;
+    wait_until("the target is claimed", async || {
+        world.storage().await?.migration?.prepared.then_some(())
+    })
+    .await;
+    world.signal_postgres("STOP");
+    let fenced = world.phase().await;
+    assert_eq!(
+        fenced,
+        Some(MigrationPhase::Copying),
+        "it stops before the fence"
+    );
+    world.ask_for("etcd").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.signal_postgres("CONT");
+    wait_until("the record is dropped", async || {
+        world.storage().await?.migration.is_none().then_some(())
+    })
+    .await;
+    assert_eq!(copies(&world).await, Vec::<String>::new());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        writers.running(&mut acknowledged),
+        WRITERS,
+        "no write failed"
+    );
+    acknowledged.extend(writers.stop().await);
+    assert_served(&source, &acknowledged).await;
+    let storage = world.storage().await.unwrap();
+    assert_eq!(storage.data_store_name.as_deref(), Some("etcd"));
+    assert_eq!(storage.former, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_whose_operator_is_killed_is_begun_anew_and_arrives() {
+    let (mut world, mut acknowledged) = Box::pin(in_etcd()).await;
+    let killed = world.environment.operator();
+    let source = world.serve(Driver::Etcd).await;
+    let writers = Writers::start(&source);
+    world.ask_for("postgresql").await;
+    world.wait_for_phase(MigrationPhase::Copying).await;
+    world.signal_postgres("STOP");
+    drop(killed);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.signal_postgres("CONT");
+    assert_eq!(
+        world.storage().await.unwrap().data_store_name.as_deref(),
+        Some("etcd")
+    );
+    let _operator = world.environment.operator();
+    world.wait_for_move(Driver::PostgreSql).await;
+    acknowledged.extend(writers.stop().await);
+    let target = world.serve(Driver::PostgreSql).await;
+    let floor = assert_served(&target, &acknowledged).await;
+    assert_goes_on(&target, 100, floor).await;
+}
+
+/// True for a status patch that is the cut.
+fn is_cut(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.contains("\"phase\":\"Switched\"")
+}
+
+/// The cut of the first operator is held on its way to the API server while it is killed, and sent after the second one
+/// has taken over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_whose_operator_is_killed_is_lifted_and_a_late_cut_comes_to_nothing() {
+    let (world, mut acknowledged) = Box::pin(in_etcd()).await;
+    let (held, late) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(tokio::sync::Mutex::new(None)),
+    );
+    let wrap = {
+        let (held, late) = (Arc::clone(&held), Arc::clone(&late));
+        move |request: http::Request<Body>, client: Client| {
+            let (held, late) = (Arc::clone(&held), Arc::clone(&late));
+            async move {
+                if request.method() != http::Method::PATCH {
+                    return client.send(request).await;
+                }
+                let (head, body) = request.into_parts();
+                let bytes = body.collect().await.unwrap().to_bytes();
+                if is_cut(&bytes) {
+                    held.store(true, Ordering::Relaxed);
+                    *late.lock().await = Some((head.clone(), bytes));
+                    std::future::pending::<()>().await;
+                    unreachable!("the request is held");
+                }
+                client
+                    .send(http::Request::from_parts(head, Body::from(bytes.to_vec())))
+                    .await
+            }
+        }
+    };
+    let killed = world.environment.run_through(Environment::settings(), wrap);
+    let source = world.serve(Driver::Etcd).await;
+    let writers = Writers::start(&source);
+    world.ask_for("postgresql").await;
+    wait_until("the cut is on its way", async || {
+        held.load(Ordering::Relaxed).then_some(())
+    })
+    .await;
+    assert_eq!(world.phase().await, Some(MigrationPhase::Fenced));
+    let refused = write(&source.client, &format!("{}refused", source.root), 0, b"x").await;
+    assert!(refused.is_err(), "{refused:?}");
+    acknowledged.extend(writers.stop().await);
+    drop(killed);
+    // The next operator is kept from copying, so that the fence is seen to be lifted.
+    let mut world = world;
+    world.signal_postgres("STOP");
+    let _operator = world.environment.operator();
+    wait_until("the fence is lifted", async || {
+        let key = format!("{}lifted", source.root);
+        write(&source.client, &key, 0, b"lifted").await.ok()
+    })
+    .await;
+    acknowledged.insert("lifted".to_owned(), Some(b"lifted".to_vec()));
+    let (head, bytes) = late.lock().await.take().unwrap();
+    let request = http::Request::from_parts(head, Body::from(bytes.to_vec()));
+    let answer = world.environment.client.send(request).await.unwrap();
+    assert_eq!(answer.status(), 409, "the late cut is refused");
+    assert_eq!(
+        world.storage().await.unwrap().data_store_name.as_deref(),
+        Some("etcd")
+    );
+    world.signal_postgres("CONT");
+    world.wait_for_move(Driver::PostgreSql).await;
+    let target = world.serve(Driver::PostgreSql).await;
+    let floor = assert_served(&target, &acknowledged).await;
+    assert_goes_on(&target, 100, floor).await;
+}

@@ -1,0 +1,40 @@
+//! Migrations of tenants' data by the operator: a real API server as the management cluster, real etcd, PostgreSQL and
+//! MariaDB as datastores, and clients that write with the tenant's own credentials, through a real kine where its API
+//! server would. No pods run.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests and their helpers fail by panics"
+)]
+
+#[path = "../../../datastore/tests/kit/disk.rs"]
+#[expect(dead_code, reason = "the drivers' tests need more of it")]
+mod disk;
+#[path = "../tenants/environment.rs"]
+#[expect(dead_code, reason = "tests/tenants needs more of it")]
+mod environment;
+mod interrupted;
+#[path = "../../../datastore/tests/kit/kine.rs"]
+#[expect(dead_code, reason = "the drivers' tests need more of it")]
+mod kit_kine;
+#[path = "../../../datastore/tests/mysql/server.rs"]
+#[expect(dead_code, reason = "the drivers' tests need more of it")]
+mod mysql_server;
+mod pairs;
+#[path = "../../../datastore/tests/kit/pki.rs"]
+#[expect(dead_code, reason = "the drivers' tests need more of it")]
+mod pki;
+#[path = "../../../datastore/tests/kit/ports.rs"]
+mod ports;
+#[path = "../../../datastore/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "the drivers' tests need more of it")]
+mod postgres_server;
+#[path = "../../../datastore/tests/kit/process.rs"]
+mod process;
+mod refused;
+#[path = "../../../datastore/tests/kit/relay.rs"]
+mod relay;
+#[path = "../../../datastore/tests/kit/tools.rs"]
+mod tools;
+mod world;
+mod writers;

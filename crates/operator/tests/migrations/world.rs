@@ -1,0 +1,265 @@
+//! A management cluster with one DataStore of each driver, and what a tenant reaches there.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use kamaji_api::tenant::{MigrationPhase, StorageStatus};
+use kamaji_datastore::Driver;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::{
+    environment::{Environment, wait_until},
+    kit_kine::Kine,
+    mysql_server, postgres_server,
+    process::Launched,
+};
+
+/// Name of the tenant of every test.
+pub const TENANT: &str = "t";
+/// Longest time of a whole migration.
+const MIGRATION: Duration = Duration::from_mins(3);
+
+/// Management cluster and datastores.
+pub struct World {
+    pub environment: Environment,
+    pub postgres: Option<postgres_server::Server>,
+    pub mysql: Option<mysql_server::Server>,
+}
+
+/// Write path of the tenant's API server: etcd itself, or a kine before the database.
+pub struct Service {
+    pub client: etcd_client::Client,
+    pub root: String,
+    _kine: Option<Kine>,
+}
+
+/// Name of the DataStore of a driver.
+pub fn name(driver: Driver) -> &'static str {
+    match driver {
+        Driver::Etcd => "etcd",
+        Driver::MySql => "mysql",
+        Driver::PostgreSql => "postgresql",
+        Driver::Nats => panic!("data does not move to NATS"),
+    }
+}
+
+impl World {
+    /// Starts the API server and the datastores of `drivers`.
+    pub async fn start(drivers: [Driver; 2]) -> Self {
+        let environment = Environment::without_data_store().await;
+        environment.data_store("etcd").await;
+        let mut world = Self {
+            environment,
+            postgres: None,
+            mysql: None,
+        };
+        if drivers.contains(&Driver::PostgreSql) {
+            let server = postgres_server::Server::start().await;
+            world
+                .database(Driver::PostgreSql, &server.connection())
+                .await;
+            world.postgres = Some(server);
+        }
+        if drivers.contains(&Driver::MySql) {
+            let server = mysql_server::Server::start().await;
+            world.database(Driver::MySql, &server.connection()).await;
+            world.mysql = Some(server);
+        }
+        world
+    }
+
+    async fn database(&self, driver: Driver, connection: &kamaji_datastore::Connection) {
+        self.database_named(name(driver), driver, connection).await;
+    }
+
+    /// Applies a DataStore for a database.
+    pub async fn database_named(
+        &self,
+        name: &str,
+        driver: Driver,
+        connection: &kamaji_datastore::Connection,
+    ) {
+        let content = |bytes: &[u8]| json!({"content": STANDARD.encode(bytes)});
+        let (auth, tls) = (connection.basic_auth.as_ref(), connection.tls.as_ref());
+        let (auth, tls) = (auth.unwrap(), tls.unwrap());
+        let endpoints: Vec<String> = connection
+            .endpoints
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let object = json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "DataStore",
+            "metadata": {"name": name},
+            "spec": {
+                "driver": driver.as_str(),
+                "endpoints": endpoints,
+                "basicAuth": {
+                    "username": content(auth.user.as_bytes()),
+                    "password": content(auth.password.expose().as_bytes()),
+                },
+                "tlsConfig": {"certificateAuthority": {"certificate": content(&tls.ca_pem)}},
+            },
+        });
+        self.environment.apply(object).await;
+    }
+
+    /// Creates the tenant in the DataStore of `driver`, and waits until it is set up.
+    pub async fn tenant(&self, driver: Driver) {
+        let spec = json!({"dataStore": name(driver)});
+        self.environment.tenant(TENANT, spec).await;
+        self.environment.wait_for_objects(TENANT).await;
+        let storage = self.storage().await.unwrap();
+        assert_eq!(storage.data_store_name.as_deref(), Some(name(driver)));
+    }
+
+    /// Changes the spec, or the metadata, of the tenant.
+    pub async fn change(&self, patch: Value) {
+        let tenants = self.environment.tenants();
+        let (parameters, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let patched = tenants.patch(TENANT, &parameters, &patch);
+        patched.await.unwrap();
+    }
+
+    /// Asks for another DataStore.
+    pub async fn ask_for(&self, store: &str) {
+        self.change(json!({"spec": {"dataStore": store}})).await;
+    }
+
+    /// The tenant's `status.storage`.
+    pub async fn storage(&self) -> Option<StorageStatus> {
+        let found = self.environment.tenants().get_opt(TENANT).await.ok()??;
+        found.status?.storage
+    }
+
+    /// Phase of the recorded migration.
+    pub async fn phase(&self) -> Option<MigrationPhase> {
+        Some(self.storage().await?.migration?.phase)
+    }
+
+    /// Waits until the migration is in `phase`.
+    pub async fn wait_for_phase(&self, phase: MigrationPhase) {
+        let started = Instant::now();
+        while self.phase().await != Some(phase) {
+            let storage = self.storage().await;
+            assert!(started.elapsed() < MIGRATION, "not {phase:?}: {storage:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the data is in the DataStore `store`, and the tenant's Secrets lead there.
+    pub async fn wait_for_move(&self, driver: Driver) {
+        let started = Instant::now();
+        loop {
+            let storage = self.storage().await.unwrap();
+            if storage.data_store_name.as_deref() == Some(name(driver)) {
+                break;
+            }
+            assert!(started.elapsed() < MIGRATION, "{:?}", storage.migration);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let connection = match driver {
+            Driver::PostgreSql => format!("127.0.0.1:{}", self.postgres.as_ref().unwrap().port),
+            Driver::MySql => format!("127.0.0.1:{}", self.mysql.as_ref().unwrap().port),
+            _ => String::new(),
+        };
+        wait_until("the Secrets lead to the target", async || {
+            let config = self.file("datastore-config", "DB_CONNECTION_STRING").await;
+            let signed = self.file("datastore-certificate", "server.crt").await;
+            let leads = config.as_deref() == Some(&*connection);
+            (leads && signed.is_some() == (driver == Driver::Etcd)).then_some(())
+        })
+        .await;
+    }
+
+    /// A value of one of the tenant's Secrets.
+    async fn file(&self, secret: &str, key: &str) -> Option<String> {
+        let secret = self
+            .environment
+            .secret(&format!("{TENANT}-{secret}"))
+            .await?;
+        let bytes = secret.data?.remove(key)?;
+        String::from_utf8(bytes.0).ok()
+    }
+
+    /// The write path that the tenant's API server has by its Secrets as they are now.
+    pub async fn serve(&self, driver: Driver) -> Service {
+        let config =
+            |key: &'static str| async move { self.file("datastore-config", key).await.unwrap() };
+        let (user, password) = (config("DB_USER").await, config("DB_PASSWORD").await);
+        let schema = config("DB_SCHEMA").await;
+        let endpoint = match driver {
+            Driver::Etcd => return self.etcd(&schema).await,
+            Driver::MySql => {
+                let port = self.mysql.as_ref().unwrap().port;
+                format!("mysql://{user}:{password}@tcp(127.0.0.1:{port})/{schema}")
+            }
+            _ => {
+                let port = self.postgres.as_ref().unwrap().port;
+                format!("postgres://{user}:{password}@127.0.0.1:{port}/{schema}?sslmode=disable")
+            }
+        };
+        let kine = Kine::start(&endpoint, &[]).await;
+        Service {
+            client: kine.client(),
+            root: "/registry/".to_owned(),
+            _kine: Some(kine),
+        }
+    }
+
+    async fn etcd(&self, schema: &str) -> Service {
+        let file = |key: &'static str| async move {
+            self.file("datastore-certificate", key).await.unwrap()
+        };
+        let (certificate, key) = (file("server.crt").await, file("server.key").await);
+        let tls = etcd_client::TlsOptions::new()
+            .ca_certificate(etcd_client::Certificate::from_pem(file("ca.crt").await))
+            .identity(etcd_client::Identity::from_pem(certificate, key));
+        let options = etcd_client::ConnectOptions::new().with_tls(tls);
+        let url = format!("https://{}", self.environment.etcd.endpoint);
+        Service {
+            client: etcd_client::Client::connect([url], Some(options))
+                .await
+                .unwrap(),
+            root: format!("/{schema}/"),
+            _kine: None,
+        }
+    }
+
+    /// Sends a signal to PostgreSQL and to the processes of its sessions.
+    pub fn signal_postgres(&mut self, signal: &str) {
+        let server = self.postgres.as_mut().unwrap().process().id();
+        let mut ids = vec![server];
+        ids.extend(children(server));
+        let ids = ids.iter().map(u32::to_string);
+        let flag = format!("-{signal}");
+        let sent = std::process::Command::new("kill")
+            .arg(flag)
+            .args(ids)
+            .status();
+        // A session may have ended meanwhile.
+        assert!(sent.is_ok(), "{sent:?}");
+    }
+}
+
+/// A test that fails leaves no stopped server behind, which could not be ended.
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.postgres.is_some() {
+            self.signal_postgres("CONT");
+        }
+    }
+}
+
+/// Processes that `parent` has started.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        after_name.split_whitespace().nth(1) == Some(&parent.to_string())
+    })
+    .collect()
+}
