@@ -18,8 +18,10 @@ use crate::{baseline, environment, requests};
 
 /// Time without a write after which the tenants count as converged.
 const QUIET: Duration = Duration::from_secs(3);
-/// Time after which the size of every new tenant was measured and is in its status.
+/// Time after which the size of nearly every new tenant was measured and is in its status; the rest waited for a turn.
 const MEASURED: Duration = Duration::from_secs(130);
+/// Time without a write after which the last of them is written.
+const UNWRITTEN: Duration = Duration::from_secs(20);
 /// Time in which writes at rest are counted.
 const IDLE: Duration = Duration::from_mins(1);
 /// Longest wait for one number of tenants.
@@ -75,6 +77,7 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
     );
     let operator = if round.is_last {
         sleep(MEASURED).await;
+        wait_unwritten(&audit).await?;
         let mark = audit.mark()?;
         sleep(IDLE).await;
         figures.set("idle_writes_60s", writes(&audit, mark)?);
@@ -188,6 +191,18 @@ async fn wait_quiescent(audit: &Audit, mark: u64, number: usize) -> Result<()> {
             }
         }
     }
+}
+
+/// Waits until the operator has written nothing for [`UNWRITTEN`], for five such times at most.
+async fn wait_unwritten(audit: &Audit) -> Result<()> {
+    for _ in 0..5 {
+        let mark = audit.mark()?;
+        sleep(UNWRITTEN).await;
+        if writes(audit, mark)? < 1.0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Writes of the operator since a mark.
