@@ -6,7 +6,7 @@ use kamaji_core::{
     binding::{Access, Binding},
     migration::ends::{End, Ends},
 };
-use kamaji_datastore::{Tenancy, transfer};
+use kamaji_datastore::{FenceId, Tenancy, transfer};
 use kamaji_shell::ObjectKey;
 
 use super::{DatabaseError, DatastoreClients, TIME_LIMIT, tenancy, unusable};
@@ -50,7 +50,8 @@ impl DatastoreClients {
             ..end.binding.clone()
         };
         let (tenancy, open) = (tenancy(&end.store, &binding)?, self.open(&end.store).await?);
-        let fence = open.store.fence(&tenancy);
+        let identity = fence_id(end, id)?;
+        let fence = open.store.fence(&tenancy, &identity);
         tracing::debug!(tenant = %key, store = %end.store.name, fence = id, "the right to write is taken");
         let revision = open.limited(&end.store.name, TIME_LIMIT, fence).await?;
         revision.ok_or_else(|| {
@@ -76,6 +77,12 @@ impl DatastoreClients {
             access: Access::ReadWrite,
             ..end.binding.clone()
         };
+        if let Some(id) = id {
+            let (fence, tenancy) = (fence_id(end, id)?, tenancy(&end.store, &binding)?);
+            let open = self.open(&end.store).await?;
+            let lifting = open.store.lift(&tenancy, &fence);
+            open.limited(&end.store.name, TIME_LIMIT, lifting).await?;
+        }
         self.ensure(key, &end.store, &binding).await
     }
 
@@ -118,6 +125,10 @@ impl DatastoreClients {
         at_target.limited(&target.name, OPEN, clear).await?;
         Ok(!seen?.is_empty())
     }
+}
+
+fn fence_id(end: &End, id: &str) -> Result<FenceId, DatabaseError> {
+    FenceId::parse(id).map_err(|error| unusable(&end.store, error))
 }
 
 fn of(end: &End) -> Result<Tenancy, DatabaseError> {
