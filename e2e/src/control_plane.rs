@@ -56,7 +56,7 @@ impl<'a> ControlPlane<'a> {
         Ok(())
     }
 
-    /// Starts the clients of the API server: controllers, scheduler and kube-proxy.
+    /// Starts the clients of the API server that need no node: controllers and scheduler.
     pub fn start_controllers(&self) -> Result<()> {
         self.start("kube-controller-manager", self.controller_manager_args())?;
         let scheduler = self.certs.kubeconfig("scheduler");
@@ -66,8 +66,7 @@ impl<'a> ControlPlane<'a> {
                 flag("kubeconfig", &scheduler),
                 "--leader-elect=false".into(),
             ],
-        )?;
-        self.start_kube_proxy()
+        )
     }
 
     fn start(&self, binary: &str, args: Vec<String>) -> Result<()> {
@@ -137,7 +136,9 @@ impl<'a> ControlPlane<'a> {
         ]
     }
 
-    fn start_kube_proxy(&self) -> Result<()> {
+    /// Starts kube-proxy. The node has to exist with its addresses: kube-proxy waits for it for half a minute, goes on
+    /// without, and ends once the node comes after all.
+    pub fn start_kube_proxy(&self) -> Result<()> {
         let config = self.bed.layout.dir("kube-proxy.yaml");
         let text = format!(
             "apiVersion: kubeproxy.config.k8s.io/v1alpha1

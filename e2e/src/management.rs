@@ -84,7 +84,8 @@ pub async fn start(bed: &Bed) -> Result<()> {
         let cidr = pod_range(bed, &kubectl).await;
         let cidr = cidr.with_context(|| bed.processes.log_excerpt(&node.process("kubelet")))?;
         node.write_cni(&cidr)?;
-        wait_node_ready(&kubectl, NODE).await
+        wait_node_ready(&kubectl, NODE).await?;
+        control_plane.start_kube_proxy()
     })
     .await
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -98,10 +98,24 @@ impl Tenant {
         .await
     }
 
-    /// Waits until the tenant is Ready and its API server answers.
+    /// Waits until the tenant is Ready, has its objects in the tenant cluster, and its API server answers.
     pub async fn wait_ready(&self, limit: Duration) -> Result<()> {
         let (name, namespace) = (&self.name, &self.namespace);
         self.wait_state(limit).await?;
+        until(
+            &format!("the tenant cluster of {namespace}/{name} has its objects"),
+            limit,
+            || async {
+                let object = self.get().await?;
+                let conditions = object["status"]["conditions"].as_array();
+                let mut conditions = conditions.into_iter().flatten();
+                let found = conditions.find(|one| one["type"] == "TenantClusterConfigured");
+                let ready = found.is_some_and(|found| found["status"] == "True");
+                ensure!(ready, "the condition is {found:?}");
+                Ok(())
+            },
+        )
+        .await?;
         let tenant = self.kubectl().await?;
         until(
             &format!("the API server of {namespace}/{name} answers"),
