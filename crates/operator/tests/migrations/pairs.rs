@@ -108,11 +108,7 @@ async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the
     let acknowledged = fill(&world.serve(Driver::Etcd).await, 200).await;
     world.ask_for("postgresql").await;
     world.wait_for_move(Driver::PostgreSql).await;
-    rolled_out(&world).await;
-    wait_until("the record ends with the rollout", async || {
-        world.storage().await?.migration.is_none().then_some(())
-    })
-    .await;
+    roll_out(&world).await;
     world.ask_for("etcd").await;
     world.wait_for_phase(MigrationPhase::Failed).await;
     let message = world
@@ -137,11 +133,7 @@ async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the
     world.ask_for("etcd").await;
     world.wait_for_move(Driver::Etcd).await;
     assert_served(&world.serve(Driver::Etcd).await, &acknowledged).await;
-    rolled_out(&world).await;
-    wait_until("the record ends with the rollout", async || {
-        world.storage().await?.migration.is_none().then_some(())
-    })
-    .await;
+    roll_out(&world).await;
     let release = json!({"kamaji.clastix.io/release-migration-source": "postgresql"});
     world
         .change(json!({"metadata": {"annotations": release}}))
@@ -160,8 +152,17 @@ async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the
     assert!(!left.iter().any(|name| name.len() == 36), "{left:?}");
 }
 
-/// Reports the tenant's Deployment as rolled out, as its controller would.
-async fn rolled_out(world: &World) {
+/// Reports each version of the tenant's Deployment as rolled out, as its controller would, until the record of the
+/// migration ends.
+async fn roll_out(world: &World) {
+    wait_until("the record ends with the rollout", async || {
+        report_rollout(world).await;
+        world.storage().await?.migration.is_none().then_some(())
+    })
+    .await;
+}
+
+async fn report_rollout(world: &World) {
     use k8s_openapi::api::apps::v1::Deployment;
     use kube::api::{Patch, PatchParams};
     let api: Api<Deployment> = Api::namespaced(world.environment.client.clone(), NAMESPACE);
