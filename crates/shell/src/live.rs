@@ -35,7 +35,7 @@ impl Live {
     }
 
     /// Converts the answer to the creation of `body`: the content is what was sent, the metadata what was answered.
-    pub fn created(Metadata(Received(answer)): Metadata, mut body: Value) -> Self {
+    pub fn created(Received(answer): Metadata, mut body: Value) -> Self {
         let version = Version::of(&answer.metadata);
         body["metadata"] = serde_json::to_value(answer.metadata).unwrap_or_default();
         Self {

@@ -20,18 +20,17 @@ use serde::{
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// An object of any kind, whose `managedFields` say who wrote and how, but not which fields.
+/// An object of any kind, whose `managedFields` say who wrote and how, but not which fields. With `METADATA`, requests
+/// ask the API server for the metadata alone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Received(pub DynamicObject);
+pub struct Received<const METADATA: bool = false>(pub DynamicObject);
 
-/// As [`Received`], for requests that ask the API server for the metadata alone.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub struct Metadata(pub Received);
+/// Metadata of an object, and nothing else of it.
+pub type Metadata = Received<true>;
 
-impl<'de> Deserialize<'de> for Received {
+impl<'de, const METADATA: bool> Deserialize<'de> for Received<METADATA> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(Fields).map(Self)
     }
 }
 
@@ -39,13 +38,13 @@ impl<'de> Deserialize<'de> for Received {
 struct Fields;
 
 impl<'de> Visitor<'de> for Fields {
-    type Value = Received;
+    type Value = DynamicObject;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object of Kubernetes")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Received, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<DynamicObject, A::Error> {
         let (mut api_version, mut kind) = (None, None);
         let mut metadata = ObjectMeta::default();
         let mut data = Map::new();
@@ -63,11 +62,11 @@ impl<'de> Visitor<'de> for Fields {
             }
         }
         let types = api_version.zip(kind);
-        Ok(Received(DynamicObject {
+        Ok(DynamicObject {
             types: types.map(|(api_version, kind)| TypeMeta { api_version, kind }),
             metadata,
             data: Value::Object(data),
-        }))
+        })
     }
 }
 
@@ -136,36 +135,7 @@ impl From<Entry> for ManagedFieldsEntry {
     }
 }
 
-impl Resource for Received {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn group(resource: &ApiResource) -> Cow<'_, str> {
-        DynamicObject::group(resource)
-    }
-
-    fn version(resource: &ApiResource) -> Cow<'_, str> {
-        DynamicObject::version(resource)
-    }
-
-    fn kind(resource: &ApiResource) -> Cow<'_, str> {
-        DynamicObject::kind(resource)
-    }
-
-    fn plural(resource: &ApiResource) -> Cow<'_, str> {
-        DynamicObject::plural(resource)
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        self.0.meta()
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        self.0.meta_mut()
-    }
-}
-
-impl Resource for Metadata {
+impl<const METADATA: bool> Resource for Received<METADATA> {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
@@ -186,7 +156,7 @@ impl Resource for Metadata {
     }
 
     fn metadata_api() -> bool {
-        true
+        METADATA
     }
 
     fn meta(&self) -> &ObjectMeta {

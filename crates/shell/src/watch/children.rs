@@ -88,7 +88,7 @@ async fn follow<K>(
 }
 
 /// The metadata of an object as an object of the kind that the API server sends in its place.
-fn without_data(Metadata(Received(object)): Metadata) -> DynamicObject {
+fn without_data(Received(object): Metadata) -> DynamicObject {
     DynamicObject {
         types: Some(TypeMeta {
             api_version: "meta.k8s.io/v1".to_owned(),
