@@ -1,6 +1,6 @@
 //! DataStores of a tenant: requested, in force, and recorded as set up.
 
-use kamaji_api::tenant::{TenantControlPlane, TenantControlPlaneSpec};
+use kamaji_api::tenant::{StorageMigrationStatus, TenantControlPlane, TenantControlPlaneSpec};
 
 use super::{
     names::{self, DatabaseNames},
@@ -72,13 +72,17 @@ pub fn further(object: &TenantControlPlane, default: Option<&str>) -> Vec<String
     names
 }
 
+/// True if the fence of `record` takes the tenant's right to write in the DataStore `data_store`.
+pub fn is_fenced(record: &StorageMigrationStatus, data_store: &str) -> bool {
+    record.fence.is_some() && record.source == data_store
+}
+
 /// True if the status, as it is now, lets the tenant write in the DataStore `data_store`: it is in force, and no
 /// migration has fenced it.
 pub fn may_write(object: &TenantControlPlane, default: Option<&str>, data_store: &str) -> bool {
     let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
     let migration = storage.and_then(|storage| storage.migration.as_ref());
-    let fenced =
-        migration.is_some_and(|record| record.fence.is_some() && record.source == data_store);
+    let fenced = migration.is_some_and(|record| is_fenced(record, data_store));
     !fenced && all(object, default).iter().any(|name| name == data_store)
 }
 

@@ -34,7 +34,7 @@ pub use route::Refusal;
 /// DataStores with their references resolved, or why they cannot be used, by name.
 pub type Stores = BTreeMap<String, Result<ResolvedDataStore, StoreWait>>;
 
-/// Everything that a decision depends on.
+/// Facts that a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The tenant as the API server served it.
@@ -52,7 +52,7 @@ pub struct View<'a> {
 /// The next thing to do about a tenant's migration.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Nothing: no migration is asked for, or the pods change over to the target.
+    /// No action: no migration is asked for, or the pods change over to the target.
     Idle,
     /// Data cannot move as the spec asks.
     Refused(Refusal),

@@ -131,7 +131,7 @@ pub fn failed(
         .as_ref()
         .is_none_or(|Time(end)| retry < *end);
     StorageMigrationStatus {
-        message: Some(shortened(why)),
+        message: Some(why[..why.floor_char_boundary(MESSAGE)].to_owned()),
         phase: MigrationPhase::Failed,
         retry_at: (attempts < MOST_ATTEMPTS && in_time).then_some(Time(retry)),
         ..record.clone()
@@ -146,12 +146,18 @@ pub fn is_overdue(record: &StorageMigrationStatus, now: Timestamp) -> bool {
         .is_some_and(|Time(end)| *end <= now)
 }
 
-/// The storage after the cut: one status patch makes it, after the copy was finished under the fence. `None` if the
-/// storage is not that of a fenced migration to `target`.
-pub fn cut(storage: &StorageStatus, target: &End, now: Timestamp) -> Option<StorageStatus> {
+/// The storage after the cut: one status patch makes it, after the copy was finished under `fence`. `None` if the
+/// storage is not that of a migration to `target` under this fence: under that of another attempt, the tenant wrote what
+/// this copy does not have.
+pub fn cut(
+    storage: &StorageStatus,
+    target: &End,
+    fence: &str,
+    now: Timestamp,
+) -> Option<StorageStatus> {
     let record = storage.migration.as_ref()?;
-    let fenced = record.phase == MigrationPhase::Fenced && record.target == target.store.name;
-    if !fenced || !fits(record, storage) {
+    let fenced = record.phase == MigrationPhase::Fenced && record.fence.as_deref() == Some(fence);
+    if !fenced || record.target != target.store.name || !fits(record, storage) {
         return None;
     }
     let setup = storage.setup.clone()?;
@@ -179,12 +185,4 @@ pub fn cut(storage: &StorageStatus, target: &End, now: Timestamp) -> Option<Stor
         usage: None,
         ..storage.clone()
     })
-}
-
-/// The text, cut at [`MESSAGE`] bytes.
-fn shortened(text: &str) -> String {
-    let end = (0..=MESSAGE.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or_default()].to_owned()
 }

@@ -10,7 +10,7 @@ const MOVABLE: [Driver; 3] = [Driver::Etcd, Driver::MySql, Driver::PostgreSql];
 /// Reason for which data does not move, which only a change by a person ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// One of the drivers cannot take part.
+    /// A driver cannot take part.
     #[error(
         "data does not move from {from} to {to}: NATS cannot take a tenant's right to write; set spec.dataStore back to {source_store}"
     )]

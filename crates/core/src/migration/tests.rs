@@ -71,6 +71,7 @@ fn begun(snapshot: &Snapshot) -> StorageMigrationStatus {
 
 fn in_phase(snapshot: &Snapshot, phase: MigrationPhase) -> StorageMigrationStatus {
     StorageMigrationStatus {
+        fence: (phase == MigrationPhase::Fenced).then(|| "uid/1".to_owned()),
         phase,
         prepared: true,
         ..begun(snapshot)
@@ -269,7 +270,12 @@ fn a_made_up_record_is_discarded_whatever_it_names() {
         put(&mut snapshot, made_up.clone());
         assert_eq!(decided(&snapshot), Decision::Discard, "{made_up:?}");
         assert_eq!(
-            cut(storage(&snapshot), &target_end(&snapshot), snapshot.now),
+            cut(
+                storage(&snapshot),
+                &target_end(&snapshot),
+                "uid/1",
+                snapshot.now
+            ),
             None
         );
     }
@@ -282,7 +288,7 @@ fn the_cut_moves_the_storage_and_keeps_the_source_as_a_former_one() {
     let fenced = in_phase(&snapshot, MigrationPhase::Fenced);
     put(&mut snapshot, fenced);
     let before = storage(&snapshot).setup.clone().unwrap();
-    let after = cut(storage(&snapshot), &target, snapshot.now).unwrap();
+    let after = cut(storage(&snapshot), &target, "uid/1", snapshot.now).unwrap();
     assert_eq!(after.data_store_name.as_deref(), Some("other"));
     assert_eq!(after.driver.as_deref(), Some("MySQL"));
     assert_eq!(after.usage, None);
@@ -299,7 +305,11 @@ fn the_cut_moves_the_storage_and_keeps_the_source_as_a_former_one() {
     assert_eq!(phase, MigrationPhase::Switched);
     *storage_mut(&mut snapshot) = after.clone();
     assert_eq!(decided(&snapshot), Decision::Idle, "the pods change over");
-    assert_eq!(cut(&after, &target, snapshot.now), None, "there is one cut");
+    assert_eq!(
+        cut(&after, &target, "uid/1", snapshot.now),
+        None,
+        "there is one cut"
+    );
 }
 
 #[test]
@@ -317,14 +327,37 @@ fn nothing_but_a_fenced_migration_to_that_target_is_cut() {
             migration: Some(found),
             ..storage(&snapshot).clone()
         };
-        assert_eq!(cut(&storage, &target, snapshot.now), None, "{phase:?}");
+        assert_eq!(
+            cut(&storage, &target, "uid/1", snapshot.now),
+            None,
+            "{phase:?}"
+        );
     }
     let other_target = StorageMigrationStatus {
         target: "third".to_owned(),
         ..in_phase(&snapshot, MigrationPhase::Fenced)
     };
     put(&mut snapshot, other_target);
-    assert_eq!(cut(storage(&snapshot), &target, snapshot.now), None);
+    assert_eq!(
+        cut(storage(&snapshot), &target, "uid/1", snapshot.now),
+        None
+    );
+}
+
+#[test]
+fn a_copy_is_not_cut_under_the_fence_of_another_attempt() {
+    let mut snapshot = asking(Driver::PostgreSql);
+    let target = target_end(&snapshot);
+    let fenced = in_phase(&snapshot, MigrationPhase::Fenced);
+    for (recorded, is_cut) in [(Some("uid/1"), true), (Some("uid/2"), false), (None, false)] {
+        let record = StorageMigrationStatus {
+            fence: recorded.map(str::to_owned),
+            ..fenced.clone()
+        };
+        put(&mut snapshot, record);
+        let after = cut(storage(&snapshot), &target, "uid/1", snapshot.now);
+        assert_eq!(after.is_some(), is_cut, "{recorded:?}");
+    }
 }
 
 #[test]
@@ -333,7 +366,7 @@ fn a_tenant_that_moves_back_has_the_user_that_it_left() {
     let fenced = in_phase(&snapshot, MigrationPhase::Fenced);
     let target = target_end(&snapshot);
     put(&mut snapshot, fenced);
-    let after = cut(storage(&snapshot), &target, snapshot.now).unwrap();
+    let after = cut(storage(&snapshot), &target, "uid/1", snapshot.now).unwrap();
     *storage_mut(&mut snapshot) = after;
     let back = snapshot.store.clone();
     snapshot.further.insert("default".to_owned(), back);

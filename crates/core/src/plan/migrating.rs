@@ -9,7 +9,7 @@ use kamaji_api::{
 
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{
-    binding::Access,
+    binding::{Access, data_stores},
     data_store::ResolvedDataStore,
     migration::{self, Decision, View},
 };
@@ -23,9 +23,8 @@ pub(super) fn record<'a>(builder: &PlanBuilder<'a>) -> Option<&'a StorageMigrati
 
 /// Rights of the tenant in the DataStore in force: none to write as long as the status records a fence there.
 pub(super) fn access(store: &ResolvedDataStore, builder: &PlanBuilder) -> Access {
-    let fenced =
-        |record: &StorageMigrationStatus| record.fence.is_some() && record.source == store.name;
-    if record(builder).is_some_and(fenced) {
+    let found = record(builder);
+    if found.is_some_and(|record| data_stores::is_fenced(record, &store.name)) {
         Access::ReadOnly
     } else {
         Access::ReadWrite

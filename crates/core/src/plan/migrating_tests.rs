@@ -78,7 +78,7 @@ fn switched() -> Snapshot {
     let tenant = Tenant::parse(&snapshot.object).unwrap();
     let target = ends::ends(&tenant, &snapshot, "other").unwrap().target;
     let now = snapshot.now;
-    let next = record::cut(storage(&mut snapshot), &target, now).unwrap();
+    let next = record::cut(storage(&mut snapshot), &target, "fence", now).unwrap();
     *storage(&mut snapshot) = next;
     let former = snapshot.store.clone();
     snapshot.further.clear();

@@ -22,7 +22,7 @@ pub(super) struct Fences {
     ensuring: Mutex<HashMap<Share, usize>>,
 }
 
-/// One operation at a share, until the value is dropped.
+/// Operation at a share, until the value is dropped.
 pub(super) struct Ensuring<'a>(&'a Fences, Share);
 
 impl Fences {

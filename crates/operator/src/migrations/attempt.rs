@@ -191,7 +191,7 @@ impl<'a> Attempt<'a> {
         self.object = fenced.await?;
         let since = clock::instant();
         let cut = match Box::pin(self.finish(&mut copy, &id)).await {
-            Ok(report) => Box::pin(self.cut(&report, since)).await,
+            Ok(report) => Box::pin(self.cut(&report, &id, since)).await,
             Err(stop) => Err(stop),
         };
         if let Err(stop) = cut {
@@ -335,10 +335,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// Moves the tenant to the target by one status patch, whose outcome has to be known before anything else is done.
-    async fn cut(&self, report: &Report, since: Instant) -> Result<(), Stop> {
+    async fn cut(&self, report: &Report, fence: &str, since: Instant) -> Result<(), Stop> {
         let target = &self.ends.target;
-        let fence = |storage: &StorageStatus| storage.migration.as_ref()?.fence.clone();
-        let own = storage_of(&self.object).and_then(fence);
         let object = update(self.context, &self.object, Until::Known, |live, storage| {
             let switched = storage.migration.as_ref();
             let switched = switched.filter(|record| record.phase == MigrationPhase::Switched);
@@ -346,10 +344,8 @@ impl<'a> Attempt<'a> {
                 // An answer was lost on the way.
                 return Some(storage.clone());
             }
-            // Under the fence of another attempt the tenant wrote what this copy does not have.
-            let fenced = own.is_some() && fence(storage) == own;
-            (fenced && asks_for(live, &target.store.name))
-                .then(|| record::cut(storage, target, clock::now()))
+            asks_for(live, &target.store.name)
+                .then(|| record::cut(storage, target, fence, clock::now()))
                 .flatten()
         })
         .await?;
