@@ -22,7 +22,7 @@ use crate::{
     terminal::{note, print},
 };
 
-use super::preflight;
+use super::{preflight, progress::Progress};
 
 /// Period of the requests.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -110,13 +110,13 @@ async fn wait(
             Ok(Some(tenant)) if tenant.metadata.uid == first.metadata.uid => {
                 failures = 0;
                 match assess(&tenant, target) {
-                    Seen::Moved => {
+                    Progress::Reached => {
                         return print(&format!("the data of {key} is in {target}\n"));
                     }
-                    Seen::Stalled(text) => {
+                    Progress::Stalled(text) => {
                         return Err(Unreached::Stalled(format!("{key}: {text}")).into());
                     }
-                    Seen::Moving(text) => text,
+                    Progress::Waiting(text) => text,
                 }
             }
             Ok(_) => return Err(Unreached::Stalled(format!("{key} was deleted meanwhile")).into()),
@@ -143,21 +143,11 @@ async fn wait(
     }
 }
 
-/// State of a migration, as the last answer has it.
-#[derive(Debug, PartialEq)]
-enum Seen {
-    /// The data has moved, and the pods have changed over.
-    Moved,
-    /// The migration goes on; the text is its progress.
-    Moving(String),
-    /// A person has to act first.
-    Stalled(String),
-}
-
-fn assess(tenant: &TenantControlPlane, target: &str) -> Seen {
+/// Distance of a tenant from the end of its migration, by the last answer.
+fn assess(tenant: &TenantControlPlane, target: &str) -> Progress {
     let storage = tenant.status.as_ref().and_then(|s| s.storage.as_ref());
     if tenant.spec.data_store.as_deref() != Some(target) {
-        return Seen::Stalled("spec.dataStore was changed meanwhile".to_owned());
+        return Progress::Stalled("spec.dataStore was changed meanwhile".to_owned());
     }
     let conditions = tenant.status.as_ref().map(|status| &status.conditions);
     let stalled = conditions.and_then(|all| {
@@ -167,15 +157,15 @@ fn assess(tenant: &TenantControlPlane, target: &str) -> Seen {
         found.find(|c| c.status == "False" && reasons.iter().any(|reason| c.reason == *reason))
     });
     if let Some(stalled) = stalled {
-        return Seen::Stalled(stalled.message.clone());
+        return Progress::Stalled(stalled.message.clone());
     }
     match storage {
-        Some(storage) if has_moved(storage, target) => Seen::Moved,
+        Some(storage) if has_moved(storage, target) => Progress::Reached,
         Some(StorageStatus {
             migration: Some(record),
             ..
-        }) => Seen::Moving(progress(record)),
-        _ => Seen::Moving("the operator has not begun yet".to_owned()),
+        }) => Progress::Waiting(course(record)),
+        _ => Progress::Waiting("the operator has not begun yet".to_owned()),
     }
 }
 
@@ -183,7 +173,7 @@ fn has_moved(storage: &StorageStatus, target: &str) -> bool {
     storage.data_store_name.as_deref() == Some(target) && storage.migration.is_none()
 }
 
-fn progress(record: &StorageMigrationStatus) -> String {
+fn course(record: &StorageMigrationStatus) -> String {
     let attempt = match record.attempts {
         0 | 1 => String::new(),
         several => format!("attempt {several}, "),
@@ -229,16 +219,16 @@ mod tests {
         let switched = json!({"dataStoreName": "other", "migration": record("Switched")});
         for under_way in [copying, switched] {
             let seen = assess(&tenant(&under_way), "other");
-            assert!(matches!(seen, Seen::Moving(_)), "{seen:?}");
+            assert!(matches!(seen, Progress::Waiting(_)), "{seen:?}");
         }
         let moved = json!({"dataStoreName": "other"});
-        assert_eq!(assess(&tenant(&moved), "other"), Seen::Moved);
+        assert_eq!(assess(&tenant(&moved), "other"), Progress::Reached);
     }
 
     #[test]
     fn a_spec_that_asks_for_something_else_ends_the_wait() {
         let seen = assess(&tenant(&json!({"dataStoreName": "default"})), "third");
-        assert!(matches!(seen, Seen::Stalled(_)), "{seen:?}");
+        assert!(matches!(seen, Progress::Stalled(_)), "{seen:?}");
     }
 
     #[test]
@@ -248,7 +238,7 @@ mod tests {
             "progress": {"keys": 70, "bytes": 900, "lag": 4, "verified": 2},
         }))
         .unwrap();
-        let text = progress(&record);
+        let text = course(&record);
         for part in ["attempt 3", "70 keys", "900 bytes", "4 revisions"] {
             assert!(text.contains(part), "{text}");
         }
