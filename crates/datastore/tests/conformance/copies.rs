@@ -12,11 +12,10 @@ use kamaji_datastore::{Access, DataStore, Driver, Secret, Tenancy};
 use tokio::task::JoinSet;
 
 use crate::attempt::attempt;
-use crate::kit_kine::{Kine, delete, write};
+use crate::kit_kine::{Kine, write};
 use crate::owner::owner;
+use crate::writers::{Acknowledged, WRITERS, keep_writing};
 
-/// Clients that write at once.
-const WRITERS: usize = 20;
 /// Keys that stand at the source before the clients write.
 const STANDING: usize = 1500;
 /// Seconds until the key that expires does.
@@ -124,41 +123,6 @@ impl End {
             }
         }
     }
-}
-
-/// State of a writer's keys as acknowledged, `None` for a key that was deleted. A key whose last write was refused, or
-/// had no answer, is left out.
-type Acknowledged = BTreeMap<String, Option<Vec<u8>>>;
-
-/// Creates, rewrites and deletes keys until a write fails or the stop.
-async fn keep_writing(
-    (client, root): (Client, String),
-    number: usize,
-    stop: Arc<AtomicBool>,
-) -> Acknowledged {
-    let mut acknowledged = Acknowledged::new();
-    for n in 0_usize.. {
-        let key = format!("configmaps/kube-system/{number}-{n}");
-        let path = format!("{root}{key}");
-        let value: Vec<u8> = (0..=255).cycle().skip(n).take(600).collect();
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let Ok(revision) = write(&client, &path, 0, b"first").await else {
-            break;
-        };
-        let Ok(revision) = write(&client, &path, revision, &value).await else {
-            break;
-        };
-        if n % 3 != 0 {
-            acknowledged.insert(key, Some(value));
-        } else if delete(&client, &path, revision).await.is_ok() {
-            acknowledged.insert(key, None);
-        } else {
-            break;
-        }
-    }
-    acknowledged
 }
 
 /// Writes the keys that stand, one of which expires.

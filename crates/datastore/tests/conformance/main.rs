@@ -47,6 +47,8 @@ mod process;
 mod server;
 #[path = "../kit/tools.rs"]
 mod tools;
+#[path = "../kit/writers.rs"]
+mod writers;
 
 /// Makes one test per check of a driver, named `DRIVER::GROUP::CHECK`. A driver runs `every check`, or lists the
 /// groups and checks that it runs, with the reason for which the others are not among them.

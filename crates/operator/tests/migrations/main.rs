@@ -17,6 +17,8 @@ mod interrupted;
 #[path = "../../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod kit_kine;
+#[path = "../../../datastore/tests/kit/writers.rs"]
+mod kit_writers;
 #[path = "../../../datastore/tests/mysql/server.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod mysql_server;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kamaji_api::{condition::Reason, tenant::MigrationPhase};
+use kamaji_api::condition::Reason;
 use kamaji_datastore::Driver;
 use kube::{Api, api::ListParams};
 use serde_json::json;
@@ -110,15 +110,7 @@ async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the
     world.wait_for_move(Driver::PostgreSql).await;
     roll_out(&world).await;
     world.ask_for("etcd").await;
-    world.wait_for_phase(MigrationPhase::Failed).await;
-    let message = world
-        .storage()
-        .await
-        .unwrap()
-        .migration
-        .unwrap()
-        .message
-        .unwrap();
+    let message = world.wait_for_failure().await;
     assert!(message.contains("cleanup-prior-migration"), "{message}");
     let annotations = json!({"kamaji.clastix.io/cleanup-prior-migration": "true"});
     world

@@ -1,6 +1,5 @@
 //! Migrations that do not begin, and statuses that somebody made up.
 
-use kamaji_api::tenant::MigrationPhase;
 use kamaji_datastore::Driver;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -33,15 +32,7 @@ async fn a_datastore_that_is_the_same_server_under_another_name_is_refused_and_n
         .change(json!({"metadata": {"annotations": annotations}}))
         .await;
     world.ask_for("alias").await;
-    world.wait_for_phase(MigrationPhase::Failed).await;
-    let message = world
-        .storage()
-        .await
-        .unwrap()
-        .migration
-        .unwrap()
-        .message
-        .unwrap();
+    let message = world.wait_for_failure().await;
     assert!(message.contains("are one server"), "{message}");
     world.ask_for("postgresql").await;
     wait_until("the record is dropped", async || {

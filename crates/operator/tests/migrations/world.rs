@@ -148,6 +148,13 @@ impl World {
         }
     }
 
+    /// Waits until an attempt has failed; returns the message in the status.
+    pub async fn wait_for_failure(&self) -> String {
+        self.wait_for_phase(MigrationPhase::Failed).await;
+        let record = self.storage().await.unwrap().migration.unwrap();
+        record.message.unwrap()
+    }
+
     /// Waits until the data is in the DataStore `store`, and the tenant's Secrets lead there.
     pub async fn wait_for_move(&self, driver: Driver) {
         let started = Instant::now();

@@ -179,7 +179,7 @@ pub async fn a_copy_equals_its_source_and_touches_no_neighbour<H: Harness>() {
     assert_eq!(report.ranges.total().keys, 1200);
 }
 
-/// What the server has without the tenancy, which is ensured anew.
+/// Content of the server without the tenancy, which is ensured anew.
 async fn listing_without<H: Harness>(server: &H, tenancy: &Tenancy) -> Vec<String> {
     let store = server.administrator().await;
     store.remove(tenancy).await.unwrap();
