@@ -166,11 +166,7 @@ fn keep_time(old: &Condition, new: &mut Condition) {
 
 /// Bytes of a message that the API server accepts: at most 32 KiB, cut between characters.
 fn longest_message(message: &str) -> usize {
-    let mut at = message.len().min(32_768);
-    while !message.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
+    message.floor_char_boundary(32_768)
 }
 
 #[cfg(test)]

@@ -68,11 +68,7 @@ impl Events {
             return;
         }
         let mut note = what.note;
-        let mut end = note.len().min(1000);
-        while !note.is_char_boundary(end) {
-            end -= 1;
-        }
-        note.truncate(end);
+        note.truncate(note.floor_char_boundary(1000));
         let event = Event {
             type_: if what.warning {
                 EventType::Warning

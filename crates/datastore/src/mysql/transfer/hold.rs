@@ -3,7 +3,7 @@
 //! kine 0.17.5 acknowledges a creation whose insert failed, even by the end of its connection, if the search for the key
 //! that follows finds nothing. So connections are ended under a hold: a search waits until its own connection ends.
 //!
-//! One connection reads the table in a transaction that stays open; another one waits for every transaction on the
+//! A connection reads the table in a transaction that stays open; another one waits for every transaction on the
 //! table, that one included. Whatever begins later waits behind both, by the order in which the server grants locks on
 //! a table's definition. Both locks end with their connections, so that a hold never outlives the process for long.
 

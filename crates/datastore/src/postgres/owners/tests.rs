@@ -10,7 +10,7 @@ fn recorded_in_status() -> Tenancy {
     }
 }
 
-/// What upstream leaves: a database that the role owns and everybody may enter, no records.
+/// Database as upstream leaves it: a database that the role owns and everybody may enter, no records.
 fn upstream() -> Observed {
     let mut observed = complete();
     observed.database.as_mut().unwrap().public = true;

@@ -27,7 +27,7 @@ impl Link {
         Self::with(pool, tenancy, None).await
     }
 
-    /// The same for a writer, as long as its place is not taken by a later one.
+    /// Link of a writer, as long as its place is not taken by a later one.
     pub(crate) async fn placed(
         pool: &Arc<Pool>,
         tenancy: &Tenancy,
