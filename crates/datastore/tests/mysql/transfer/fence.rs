@@ -185,6 +185,9 @@ async fn no_search_is_answered_once_a_fence_has_ended_an_insert() {
     let fence = tokio::spawn(async move { store.fence(&read_only, &attempt()).await });
     let holds = "INFO LIKE 'ALTER TABLE%' AND STATE = 'Waiting for table metadata lock'";
     until_listed(&server, holds).await;
+    // The barrier after a fence waits in the same way, once the insert is ended.
+    let ended = inserted.is_finished();
+    assert!(!ended, "the insert was ended before the table was held");
     // Before the insert is ended and after it: what kine may ask is not answered until its connections are gone.
     let later = searching.split_off(10);
     let before = search(searching);
