@@ -2,7 +2,10 @@
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
 	containernetworking-plugins iproute2 curl procps jq python3 postgresql mariadb-server prometheus lua5.1
-SCENARIOS := cargo test -p kamaji-e2e --test scenarios -- --test-threads=1
+# One selection of packages for whatever tests: another one has other features, and is built again.
+TESTS := cargo test --workspace
+BUILT := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug
+SCENARIOS := $(TESTS) --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
 
@@ -30,13 +33,16 @@ up: deps tools ## A management cluster with the operator, tenant demo and a work
 down: ## Remove everything that `make up` made.
 	cargo run -q -p kamaji-e2e --bin testbed -- down
 
-test: deps tools ## Every test, the scenarios of the testbed included.
-	cargo test --workspace --exclude kamaji-e2e
-	cargo test -p kamaji-e2e --lib --bins --test envtest --test gitops --test package --test pages --test templates
-	$(SCENARIOS)
+test: deps built ## Every test, the scenarios of the testbed included.
+	$(BUILT)/testbed tools
+	KAMAJI_BIN=$(BUILT)/kamaji $(TESTS)
 
-scenarios: tools ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.
-	$(SCENARIOS) $(WORDS)
+scenarios: built ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.
+	$(BUILT)/testbed tools
+	KAMAJI_BIN=$(BUILT)/kamaji $(SCENARIOS) $(WORDS)
+
+built: ## Build every test, and the binaries that tests use.
+	$(TESTS) --no-run
 
 check: ## Format, lints, docs, circles of imports and the dependency policy.
 	cargo fmt --all --check
@@ -64,10 +70,11 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 
-soak: tools ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants.
-	KAMAJI_SOAK=1 cargo test -p kamaji-datastore come_and_go -- --nocapture
-	KAMAJI_SOAK=1 cargo test -p kamaji-operator --test tenants
-	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in'
+soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants.
+	$(BUILT)/testbed tools
+	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
+	KAMAJI_SOAK=1 $(TESTS) --test tenants
+	KAMAJI_SOAK=1 KAMAJI_BIN=$(BUILT)/kamaji $(SCENARIOS) quiet 'keeps its data in'
 
 release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
 	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac
@@ -82,7 +89,8 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
 	cargo bench -q -p kamaji-datastore --bench copies
 
-compat: tools ## Compare what we make with what upstream made.
-	cargo run -q -p kamaji-e2e --bin compat $(WORDS)
+compat: built ## Compare what we make with what upstream made.
+	$(BUILT)/testbed tools
+	KAMAJI_BIN=$(BUILT)/kamaji $(BUILT)/compat $(WORDS)
 
-.PHONY: help deps build tools up down test scenarios check crds book soak release bench compat
+.PHONY: help deps build tools up down test scenarios check built crds book soak release bench compat

@@ -13,6 +13,9 @@ use serde::Deserialize;
 /// Namespace in which the operator runs.
 pub const OPERATOR_NAMESPACE: &str = "kamaji-system";
 
+/// Bytes in which [`Audit::mark`] reads the log from its end.
+const MARK_PART: usize = 64 << 10;
+
 /// Audit policy of the testbed's API servers, as YAML.
 pub fn policy() -> String {
     format!(
@@ -113,24 +116,81 @@ impl Audit {
         Self { path }
     }
 
-    /// End of the log at this moment; [`Audit::since`] reads from there.
+    /// End of the last whole line at this moment; [`Audit::since`] reads from there.
     pub fn mark(&self) -> Result<u64> {
-        let size =
-            fs::metadata(&self.path).with_context(|| format!("read {}", self.path.display()))?;
-        Ok(size.len())
+        let mut file = self.open()?;
+        let mut end = file.metadata()?.len();
+        // The API server may be in the middle of a line.
+        let mut part = vec![0; MARK_PART];
+        while end > 0 {
+            let start = end.saturating_sub(MARK_PART as u64);
+            let part = &mut part[..usize::try_from(end - start)?];
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(part)?;
+            if let Some(newline) = part.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(start + newline as u64 + 1);
+            }
+            end = start;
+        }
+        Ok(0)
     }
 
     /// The requests after a mark; a line that is still being written is left for later.
     pub fn since(&self, mark: u64) -> Result<Vec<Entry>> {
-        let mut file =
-            fs::File::open(&self.path).with_context(|| format!("read {}", self.path.display()))?;
+        let mut file = self.open()?;
         file.seek(SeekFrom::Start(mark))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-        complete
-            .lines()
-            .map(|line| serde_json::from_str(line).context("read an entry"))
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        // The end may be in the middle of a character, too.
+        let complete = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        text[..complete]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| {
+                let entry = serde_json::from_slice(line);
+                entry.with_context(|| format!("read the entry {}", String::from_utf8_lossy(line)))
+            })
             .collect()
+    }
+
+    fn open(&self) -> Result<fs::File> {
+        fs::File::open(&self.path).with_context(|| format!("read {}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn line(verb: &str) -> String {
+        let padding = "x".repeat(MARK_PART);
+        format!(
+            "{{\"verb\":\"{verb}\",\"requestURI\":\"/{padding}\",\"stageTimestamp\":\"2026-01-01T00:00:00Z\",\"user\":{{\"username\":\"ü\"}}}}\n"
+        )
+    }
+
+    #[test]
+    fn a_mark_in_the_middle_of_a_line_is_the_start_of_the_line() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let audit = Audit::at(file.path().to_path_buf());
+        let verbs = |mark| -> Vec<String> {
+            let entries = audit.since(mark).unwrap();
+            entries.into_iter().map(|entry| entry.verb).collect()
+        };
+        assert_eq!(audit.mark().unwrap(), 0);
+        let (first, second) = (line("get"), line("patch"));
+        file.write_all(first.as_bytes()).unwrap();
+        // In the middle of the character "ü".
+        let (head, tail) = second.as_bytes().split_at(second.len() - 6);
+        file.write_all(head).unwrap();
+        let mark = audit.mark().unwrap();
+        assert_eq!(mark, first.len() as u64);
+        assert_eq!(verbs(0), ["get"]);
+        assert_eq!(verbs(mark), Vec::<String>::new());
+        file.write_all(tail).unwrap();
+        assert_eq!(verbs(mark), ["patch"]);
+        assert_eq!(audit.mark().unwrap(), (first.len() + second.len()) as u64);
     }
 }
