@@ -4,6 +4,7 @@
 mod package {
     mod capi_chart;
     mod charts;
+    mod from_upstream;
     mod helm;
 }
 
