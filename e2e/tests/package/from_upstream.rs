@@ -2,7 +2,7 @@
 //! deleted, replaced or changed. No pods run here: what restarts pods is a change of a pod template, and is seen.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use kamaji_e2e::command::output;
@@ -79,7 +79,7 @@ impl Installation {
     }
 
     /// Installs or upgrades the release `kamaji`.
-    async fn upgrade(&self, chart: &PathBuf, flags: &[&str]) -> anyhow::Result<String> {
+    async fn upgrade(&self, chart: &Path, flags: &[&str]) -> anyhow::Result<String> {
         let chart = chart.display().to_string();
         let base = ["upgrade", "--install", "kamaji", &chart, "--timeout=20s"];
         self.helm(&[&base, flags].concat()).await
@@ -127,9 +127,8 @@ fn definition(kind: &str) -> String {
 /// Asserts that these objects are the same ones, and that nothing of their specs has changed.
 fn assert_unchanged(before: &Objects, now: &Objects, names: &[&str]) {
     for name in names {
-        let (Some(had), Some(has)) = (before.get(*name), now.get(*name)) else {
-            panic!("{name} is gone");
-        };
+        assert!(now.contains_key(*name), "{name} is gone");
+        let (had, has) = (&before[*name], &now[*name]);
         for part in ["/metadata/uid", "/metadata/generation", "/spec"] {
             assert_eq!(had.pointer(part), has.pointer(part), "{name} {part}");
         }
