@@ -5,6 +5,10 @@ PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables c
 # One selection of packages for whatever tests: another one has other features, and is built again.
 TESTS := cargo test --workspace
 BUILT := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug
+# The binary of the image, linked to musl, apart from all other builds.
+MUSL := $(shell uname -m)-unknown-linux-musl
+STATIC := target/image/$(MUSL)/image/kamaji
+CARGO_HOME ?= $(HOME)/.cargo
 SCENARIOS := $(TESTS) --test scenarios -- --test-threads=1
 
 .DEFAULT_GOAL := help
@@ -37,9 +41,9 @@ test: deps built ## Every test, the scenarios of the testbed included.
 	$(BUILT)/testbed tools
 	KAMAJI_BIN=$(BUILT)/kamaji $(TESTS)
 
-scenarios: built ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name.
+scenarios: built ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name; OPERATOR=FILE: another binary.
 	$(BUILT)/testbed tools
-	KAMAJI_BIN=$(BUILT)/kamaji $(SCENARIOS) $(WORDS)
+	KAMAJI_BIN=$(abspath $(or $(OPERATOR),$(BUILT)/kamaji)) $(SCENARIOS) $(WORDS)
 
 built: ## Build every test, and the binaries that tests use.
 	$(TESTS) --no-run
@@ -76,14 +80,30 @@ soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 KAMAJI_BIN=$(BUILT)/kamaji $(SCENARIOS) quiet 'keeps its data in'
 
-release: tools ## What clusterctl installs, into out/: make release VERSION=v0.21.0
+static: ## Build the static binary of the image: no C library, the same for the same commit and compiler.
+	@command -v musl-gcc >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy --no-install-recommends musl-tools; } || \
+		{ echo 'musl-gcc is missing, which compiles what is C: install musl-tools'; exit 1; }
+	rustup target add $(MUSL)
+	CC_$(subst -,_,$(MUSL))=musl-gcc CFLAGS_$(subst -,_,$(MUSL))='-ffile-prefix-map=$(CARGO_HOME)=/cargo -ffile-prefix-map=$(CURDIR)=/src' \
+		RUSTFLAGS='--remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(CARGO_HOME)=/cargo -Ctarget-feature=+crt-static' \
+		CARGO_TARGET_DIR=target/image CARGO_INCREMENTAL=0 cargo build --locked --profile image --target $(MUSL) --bin kamaji
+
+image: static ## The operator's image as an OCI archive, out/kamaji-image.tar, without Docker.
+	mkdir -p out
+	cargo run -q -p kamaji-e2e --bin testbed -- image $(STATIC) docker.io/clastix/kamaji:dev out/kamaji-image.tar
+	@echo 'out/kamaji-image.tar; make scenarios OPERATOR=$(STATIC) runs the same binary'
+
+sbom: ## List what the binary is made of, as CycloneDX, in target/kamaji.cdx.json.
+	@cargo sbom --version 2>/dev/null | grep -q '0.10.0$$' || cargo install --quiet --locked cargo-sbom@0.10.0
+	cargo sbom --cargo-package kamaji --output-format cyclone_dx_json_1_6 > target/kamaji.cdx.json
+
+release: ## Everything of a release, into out/: make release VERSION=v0.21.0, signed with MINISIGN_KEY=FILE
 	@case '$(VERSION)' in v*.*.*) ;; *) echo 'VERSION=v0.21.0 or the like is missing'; exit 1;; esac
 	@set -- $$(echo '$(VERSION)' | sed 's/^v//; s/[.]/ /g'); \
 	grep -q "major: $$1, minor: $$2, contract" clusterctl-metadata.yaml || { \
 	echo "clusterctl-metadata.yaml has no series $$1.$$2, and clusterctl refuses $(VERSION) without it: add it there"; exit 1; }
-	mkdir -p out && cp clusterctl-metadata.yaml out/metadata.yaml && cp -r templates out/
-	cargo run -q -p kamaji-e2e --bin testbed -- kustomize config/capi \
-		| sed 's,docker.io/clastix/kamaji:dev,docker.io/clastix/kamaji:$(VERSION),' > out/control-plane-components.yaml
+	$(MAKE) tools static sbom
+	SBOM=target/kamaji.cdx.json .ci/release '$(VERSION)'
 
 bench: deps tools ## Measure the budgets, with an optimised build; other numbers: KAMAJI_BENCH_N=20,100 KAMAJI_BENCH_CLUSTERS=10.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
@@ -93,4 +113,4 @@ compat: built ## Compare what we make with what upstream made.
 	$(BUILT)/testbed tools
 	KAMAJI_BIN=$(BUILT)/kamaji $(BUILT)/compat $(WORDS)
 
-.PHONY: help deps build tools up down test scenarios check built crds book soak release bench compat
+.PHONY: help deps build tools up down test scenarios check built crds book soak static image sbom release bench compat

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kamaji_core::settings::KINE_IMAGE;
 use kamaji_core::tenant::Version;
 use kamaji_core::tenant_cluster::images;
@@ -100,6 +100,19 @@ pub fn operator(binary: &Path, name: &str) -> Result<Image> {
         .entrypoint(&["/kamaji"])
         .binary(binary, "/kamaji")?;
     Ok(image.link("/usr/local/bin/kamaji", "/kamaji"))
+}
+
+/// Image of the operator as it is released: the static binary, root certificates and nothing else, without root.
+pub fn release(binary: &Path, name: &str) -> Result<Image> {
+    let certificates = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    let image = operator(binary, name)?.user("65532:65532");
+    ensure!(
+        certificates.is_file(),
+        "{} is missing, without which the image trusts no public server: install ca-certificates",
+        certificates.display()
+    );
+    let path = certificates.display().to_string();
+    Ok(image.file(certificates, &path))
 }
 
 fn konnectivity(tools: &Tools, binary: &str) -> Result<Image> {

@@ -3,6 +3,8 @@
 //! An image is one layer with the binary, the libraries it is linked to at their own paths, and
 //! further files, in the archive format of `docker save`, which containerd imports.
 
+mod oci;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -158,14 +160,7 @@ impl Image {
         let layer = path.with_extension("layer");
         self.write_layer(&layer)?;
         let diff = sha256(&layer)?;
-        let config = json!({
-            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
-            "os": "linux",
-            "config": {"Entrypoint": self.entrypoint, "User": self.user,
-                "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"]},
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff}")]},
-        })
-        .to_string();
+        let config = self.config(&diff);
         let config_name = format!("{:x}.json", Sha256::digest(&config));
         let manifest = json!([{
             "Config": config_name, "RepoTags": self.names, "Layers": ["layer.tar"]}])
@@ -177,6 +172,18 @@ impl Image {
         archive.into_inner()?.flush()?;
         fs::remove_file(layer)?;
         Ok(())
+    }
+
+    /// Configuration of the image, with the hash of its layer.
+    fn config(&self, diff: &str) -> String {
+        json!({
+            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            "os": "linux",
+            "config": {"Entrypoint": self.entrypoint, "User": self.user,
+                "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"]},
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff}")]},
+        })
+        .to_string()
     }
 
     fn write_layer(&self, path: &Path) -> Result<()> {

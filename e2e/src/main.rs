@@ -1,20 +1,21 @@
 //! Brings a testbed up and down.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use kamaji_e2e::bed::Bed;
+use kamaji_e2e::catalogue;
 use kamaji_e2e::command::output;
 use kamaji_e2e::demo;
 use kamaji_e2e::demo_cluster;
 use kamaji_e2e::infrastructure;
 use kamaji_e2e::interrupt::unless_interrupted;
 use kamaji_e2e::kubectl::Kubectl;
-use kamaji_e2e::layout::Layout;
+use kamaji_e2e::layout::{Layout, checkout};
 use kamaji_e2e::step::step;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::Tools;
@@ -62,6 +63,22 @@ enum Command {
     /// Print the objects that a folder of `config/` renders to.
     Kustomize {
         /// Folder below `config/` with a kustomization.
+        folder: PathBuf,
+    },
+    /// Write the operator's image as an OCI archive.
+    Image {
+        /// Static binary of the operator.
+        binary: PathBuf,
+        /// Full name of the image, with its tag.
+        name: String,
+        /// Path of the archive; a file that is there is replaced.
+        archive: PathBuf,
+    },
+    /// Package the charts of `config/charts` for a release.
+    Charts {
+        /// Version of the release, with its leading v.
+        version: String,
+        /// Folder to write them into.
         folder: PathBuf,
     },
     /// Run the infrastructure providers of a running testbed, until interrupted.
@@ -116,6 +133,12 @@ async fn run(command: Command) -> Result<()> {
                 .await?
             );
         }
+        Command::Image {
+            binary,
+            name,
+            archive,
+        } => catalogue::release(&binary, &name)?.write_oci(&archive)?,
+        Command::Charts { version, folder } => charts(&version, &folder).await?,
         Command::Infrastructure => {
             tracing_subscriber::fmt().init();
             let layout = Layout::from_env()?;
@@ -123,6 +146,21 @@ async fn run(command: Command) -> Result<()> {
             infrastructure::run(&bed).await?;
         }
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
+    }
+    Ok(())
+}
+
+/// Packages every chart: its own version has no v, the tag of the operator's image has one.
+async fn charts(version: &str, folder: &Path) -> Result<()> {
+    let number = version.strip_prefix('v').unwrap_or(version);
+    for chart in ["kamaji", "kamaji-crds", "kamaji-capi"] {
+        let mut helm = Tools::helm().await?.command("helm")?;
+        helm.arg("package")
+            .arg(checkout().join("config/charts").join(chart))
+            .args(["--version", number, "--app-version", version])
+            .arg("--destination")
+            .arg(folder);
+        output(helm).await?;
     }
     Ok(())
 }

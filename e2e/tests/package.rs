@@ -4,7 +4,9 @@
 mod package {
     mod capi_chart;
     mod charts;
+    mod from_upstream;
     mod helm;
+    mod release;
 }
 
 use std::{fs, process::Command};
@@ -24,7 +26,7 @@ fn a_release_of_an_unknown_series_is_refused_before_anything_is_written() {
         ("VERSION=0.21.0", "is missing"),
     ] {
         let mut make = Command::new("make");
-        make.args(["--old-file=tools", "release", version]);
+        make.args(["release", version]);
         let made = make.current_dir(folder.path()).output().unwrap();
         let text = String::from_utf8_lossy(&made.stdout);
         assert!(!made.status.success() && text.contains(words), "{made:?}");

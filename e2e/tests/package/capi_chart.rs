@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kamaji_e2e::{layout::checkout, tools::Tools};
+use kamaji_e2e::{
+    command::output,
+    envtest::{ApiServer, Options},
+    kubectl::Kubectl,
+    layout::checkout,
+    tools::Tools,
+};
 use serde_json::Value;
 
 use super::helm::{helm, objects, rendered};
@@ -159,4 +165,39 @@ async fn an_unknown_gate_and_values_of_a_wrong_type_are_refused() {
             "{values}: {said}"
         );
     }
+}
+
+/// No pods run here: the API server takes what the chart renders, and keeps the definitions.
+#[tokio::test]
+async fn the_chart_is_installed_upgraded_and_removed_and_its_definitions_stay() {
+    let tools = Tools::all().await.unwrap();
+    let api = ApiServer::start(&tools, Options::default()).await.unwrap();
+    let kubectl = Kubectl::new(&tools, &api.kubeconfig()).unwrap();
+    let chart = checkout().join("config/charts/kamaji-capi");
+    let chart = chart.display().to_string();
+    let release = async |arguments: &[&str]| {
+        let mut helm = Tools::helm().await.unwrap().command("helm").unwrap();
+        helm.args(arguments)
+            .args(["--namespace=provider", "--timeout=20s"]);
+        helm.arg("--kubeconfig").arg(kubectl.kubeconfig());
+        output(helm).await.unwrap()
+    };
+    release(&["install", "kamaji-capi", &chart, "--create-namespace"]).await;
+    let get = "get deployment -n provider capi-kamaji-controller-manager";
+    let before = kubectl.json(get).await.unwrap();
+    let upgrade = ["upgrade", "kamaji-capi", &chart, "--set=replicaCount=2"];
+    release(&upgrade).await;
+    let now = kubectl.json(get).await.unwrap();
+    assert_eq!(before["metadata"]["uid"], now["metadata"]["uid"]);
+    assert_eq!(now["spec"]["replicas"], 2);
+    let name = "kamajicontrolplanes.controlplane.cluster.x-k8s.io";
+    let get = format!("get crd {name}");
+    let definition = kubectl.json(&get).await.unwrap();
+    let service = "/spec/conversion/webhook/clientConfig/service/namespace";
+    assert_eq!(definition.pointer(service).unwrap(), "provider");
+    release(&["uninstall", "kamaji-capi"]).await;
+    let left = kubectl.json(&get).await.unwrap();
+    assert_eq!(left["metadata"]["uid"], definition["metadata"]["uid"]);
+    let deployments = kubectl.json("get deployment -n provider").await.unwrap();
+    assert_eq!(deployments["items"], Value::Array(Vec::new()));
 }

@@ -1,6 +1,20 @@
-{{/* "true" if the bundled etcd is asked for; the alias etcd.deploy wins, since only a user sets it. */}}
-{{- define "kamaji.etcd.deploy" -}}
+{{/* "true" if the values ask for the bundled etcd; the alias etcd.deploy wins, since only a user sets it. */}}
+{{- define "kamaji.etcd.asked" -}}
 {{- if hasKey .Values.etcd "deploy" }}{{ .Values.etcd.deploy }}{{ else }}{{ index .Values "kamaji-etcd" "deploy" }}{{ end }}
+{{- end }}
+
+{{/* "true" if this chart runs the bundled etcd: it is asked for, and upstream's chart has not made one in this release. */}}
+{{- define "kamaji.etcd.deploy" -}}
+{{- and (eq (include "kamaji.etcd.asked" .) "true") (ne (include "kamaji.etcd.kept" .) "true") }}
+{{- end }}
+
+{{/* "true" if the bundled etcd is asked for and is that of upstream's chart in this same release. */}}
+{{- define "kamaji.etcd.kept" -}}
+{{- $live := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "kamaji.etcd.fullname" .) }}
+{{- if and $live (eq (include "kamaji.etcd.asked" .) "true") }}
+{{- $annotations := $live.metadata.annotations | default dict }}
+{{- and (eq (include "kamaji.ofRelease" (list . $live)) "true") (not (hasKey $annotations "kamaji.clastix.io/bundled-etcd")) }}
+{{- end }}
 {{- end }}
 
 {{/* Name of the StatefulSet, and prefix of all others. */}}

@@ -40,3 +40,10 @@ app.kubernetes.io/part-of: kamaji
 {{- define "kamaji.port" -}}
 {{- regexFind "[0-9]+$" . }}
 {{- end }}
+
+{{/* "true" if Helm records this release as the owner of a live object: call with (list . OBJECT). */}}
+{{- define "kamaji.ofRelease" -}}
+{{- $root := index . 0 }}
+{{- $annotations := (index . 1).metadata.annotations | default dict }}
+{{- and (eq (index $annotations "meta.helm.sh/release-name" | default "") $root.Release.Name) (eq (index $annotations "meta.helm.sh/release-namespace" | default "") $root.Release.Namespace) }}
+{{- end }}

@@ -20,6 +20,7 @@ mod drift;
 mod endpoints;
 mod environment;
 mod foreign;
+mod from_upstream;
 mod handover;
 mod killed;
 mod leadership;
