@@ -79,7 +79,11 @@ async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             Box::pin(attempt::run(&context, &key, &object, *record)).await
         }
         Decision::RollBack(record) => {
-            Box::pin(undo::roll_back(&context, &key, &object, &record)).await
+            let ended = Box::pin(undo::roll_back(&context, &key, &object, &record)).await;
+            if let Err(Stop::Failed(why)) = &ended {
+                undo::report(&context, &object, (&record.target, why)).await;
+            }
+            ended
         }
         Decision::Release(former) => {
             Box::pin(undo::release(&context, &key, &object, &former)).await

@@ -11,7 +11,7 @@ use kamaji_api::{
     },
 };
 use kamaji_core::migration::{
-    Options,
+    Options, Refusal,
     ends::{self, Ends},
     record,
 };
@@ -122,14 +122,35 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// Refuses a target that is the source under another name. Nothing of the tenant's was asked for there yet.
+    /// Refuses a target that is the source under another name, and ends that hold single resources of the tenant, which
+    /// stay. Nothing of the tenant's was asked for at the target yet.
     async fn require_another_server(&self) -> Result<(), Stop> {
-        let (source, target) = (&self.record.source, &self.record.target);
-        let same = self.context.databases.is_one_server(&self.ends).await;
+        let Ends {
+            source,
+            target,
+            overrides,
+            ..
+        } = &self.ends;
+        let databases = &self.context.databases;
+        let (from, to) = (&source.store.name, &target.store.name);
+        let same = Box::pin(databases.is_one_server(source, target)).await;
         if same.map_err(failed)? {
             return Err(Stop::Failed(format!(
-                "the DataStores {source} and {target} are one server, and the data would be copied over itself; set spec.dataStore back to {source}"
+                "the DataStores {from} and {to} are one server, and the data would be copied over itself; set spec.dataStore back to {from}"
             )));
+        }
+        for (resource, beside) in overrides {
+            for end in [source, target] {
+                let same = Box::pin(databases.is_one_server(beside, end)).await;
+                if same.map_err(failed)? {
+                    return Err(failed(Refusal::OverrideStore {
+                        resource: resource.clone(),
+                        store: beside.store.name.clone(),
+                        end: end.store.name.clone(),
+                        source_store: from.clone(),
+                    }));
+                }
+            }
         }
         Ok(())
     }
