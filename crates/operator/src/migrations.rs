@@ -4,6 +4,7 @@
 //! of the version that was read ([`update`]), before what follows from it. A patch of a stopped process therefore fails
 //! once another has taken over, and a fence is lifted only after the status was read anew ([`confirm`]).
 
+mod apart;
 mod attempt;
 mod outcome;
 mod records;

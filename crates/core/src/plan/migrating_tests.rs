@@ -261,7 +261,8 @@ fn a_delay_of_a_roll_back_and_a_fence_that_is_not_lifted_are_in_the_condition() 
         });
         let now = storage(&mut snapshot).migration.as_mut().unwrap();
         now.phase = phase;
-        condition_of(&plan(&snapshot).unwrap(), "Reconciled").2
+        let made = plan(&snapshot).unwrap();
+        condition_of(&made, "Reconciled").2.to_owned()
     };
     let held_up = message(MigrationPhase::RollingBack, None);
     assert!(held_up.contains("the data stays in default"), "{held_up}");

@@ -11,7 +11,7 @@ use kamaji_api::{
     },
 };
 use kamaji_core::migration::{
-    Options, Refusal,
+    Options,
     ends::{self, Ends},
     record,
 };
@@ -19,6 +19,7 @@ use kamaji_datastore::transfer::{Copy, CopyError, Phase, Progress, Report, Roots
 use kamaji_shell::{ObjectKey, clock};
 
 use super::{
+    apart,
     outcome::{Stop, failed, publish},
     records::{asks_for, begins, current, fence_id, storage_of, with},
     source::{lift, observed},
@@ -97,7 +98,7 @@ impl<'a> Attempt<'a> {
             counted: (0, 0),
         };
         attempt.claim()?;
-        Box::pin(attempt.require_another_server()).await?;
+        Box::pin(apart::require(&context.databases, &attempt.ends)).await?;
         Box::pin(attempt.clear_former()).await?;
         let databases = &context.databases;
         let ensured = databases.lift(key, &attempt.ends.target, None).await;
@@ -118,39 +119,6 @@ impl<'a> Attempt<'a> {
         }
         if !context.writer.is_leading() {
             return Err(Stop::Failed("this replica does not lead".to_owned()));
-        }
-        Ok(())
-    }
-
-    /// Refuses a target that is the source under another name, and ends that hold single resources of the tenant, which
-    /// stay. Nothing of the tenant's was asked for at the target yet.
-    async fn require_another_server(&self) -> Result<(), Stop> {
-        let Ends {
-            source,
-            target,
-            overrides,
-            ..
-        } = &self.ends;
-        let databases = &self.context.databases;
-        let (from, to) = (&source.store.name, &target.store.name);
-        let same = Box::pin(databases.is_one_server(source, target)).await;
-        if same.map_err(failed)? {
-            return Err(Stop::Failed(format!(
-                "the DataStores {from} and {to} are one server, and the data would be copied over itself; set spec.dataStore back to {from}"
-            )));
-        }
-        for (resource, beside) in overrides {
-            for end in [source, target] {
-                let same = Box::pin(databases.is_one_server(beside, end)).await;
-                if same.map_err(failed)? {
-                    return Err(failed(Refusal::OverrideStore {
-                        resource: resource.clone(),
-                        store: beside.store.name.clone(),
-                        end: end.store.name.clone(),
-                        source_store: from.clone(),
-                    }));
-                }
-            }
         }
         Ok(())
     }
