@@ -52,9 +52,9 @@ impl Nats {
     fn launch() -> Self {
         let files = tempfile::tempdir().unwrap();
         let [port] = free_ports();
+        let store = files.path().join("store").display().to_string();
         let settings = format!(
-            "authorization {{ user: kamaji, password: secret }}\njetstream {{ store_dir: {:?} }}",
-            files.path().join("store")
+            "authorization {{ user: kamaji, password: secret }}\njetstream {{ store_dir: {store:?} }}"
         );
         let file = files.path().join("nats.conf");
         std::fs::write(&file, settings).unwrap();

@@ -93,6 +93,12 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
     ask_for(overrides).await;
     environment.wait_for_objects("t").await;
     assert_eq!(pods().await, before);
+    assert_released_with_its_tenant(&environment).await;
+}
+
+/// Deletes the DataStore of the override, and then the tenant that holds it.
+async fn assert_released_with_its_tenant(environment: &Environment) {
+    let stores: Api<DataStore> = Api::all(environment.client.clone());
     // Its deletion is accepted, and held while the override has data in it.
     let params = DeleteParams::default();
     stores.delete("events", &params).await.unwrap();
@@ -102,7 +108,7 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
         (held.reason == "DataStoreStillUsed").then_some(())
     })
     .await;
-    tenants.delete("t", &params).await.unwrap();
+    environment.tenants().delete("t", &params).await.unwrap();
     environment.wait_deleted("t").await;
     wait_until("the events' DataStore to be gone", async || {
         stores.get_opt("events").await.ok()?.is_none().then_some(())
