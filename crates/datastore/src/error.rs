@@ -38,7 +38,9 @@ impl fmt::Display for Site {
 #[non_exhaustive]
 pub enum Error {
     /// No endpoint answered in time. The only error that may end without a change by an administrator.
-    #[error("{site}: unreachable: {cause}; check the endpoints and that the store runs")]
+    #[error(
+        "{site}: unreachable: {cause}; check the endpoints and the driver, and that the store runs"
+    )]
     Unreachable {
         /// The datastore and the operation.
         site: Site,

@@ -15,6 +15,7 @@ mod observed;
 mod owners;
 mod plan;
 mod size;
+mod state;
 mod transfer;
 
 use std::sync::atomic::Ordering;
@@ -55,6 +56,7 @@ impl DataStore for Etcd {
                 })
                 .await?;
         }
+        self.require_sound().await?;
         Ok(access)
     }
 

@@ -34,7 +34,9 @@ pub(crate) fn refusal(endpoint: &HostPort, error: &rustls::Error) -> String {
             format!("{endpoint} refused our client certificate (its alert: {alert:?})")
         }
         rustls::Error::InvalidCertificate(reason) => distrust(endpoint, reason),
-        rustls::Error::InvalidMessage(_) => format!("{endpoint} does not speak TLS"),
+        rustls::Error::InvalidMessage(_) => {
+            format!("{endpoint} does not speak TLS, as the server of another driver may not")
+        }
         other => format!("{endpoint}: {other}"),
     }
 }

@@ -4,6 +4,7 @@
 //! of the version that was read ([`update`]), before what follows from it. A patch of a stopped process therefore fails
 //! once another has taken over, and a fence is lifted only after the status was read anew ([`confirm`]).
 
+mod apart;
 mod attempt;
 mod outcome;
 mod records;
@@ -79,7 +80,11 @@ async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             Box::pin(attempt::run(&context, &key, &object, *record)).await
         }
         Decision::RollBack(record) => {
-            Box::pin(undo::roll_back(&context, &key, &object, &record)).await
+            let ended = Box::pin(undo::roll_back(&context, &key, &object, &record)).await;
+            if let Err(Stop::Failed(why)) = &ended {
+                undo::report(&context, &object, (&record.target, why)).await;
+            }
+            ended
         }
         Decision::Release(former) => {
             Box::pin(undo::release(&context, &key, &object, &former)).await

@@ -80,9 +80,31 @@ pub enum Refusal {
     OverrideTwice(String),
     /// The overrides of a tenant that is set up change, though its data would not move. The text is what it has.
     #[error(
-        "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: it has {0}, set it back to that, or recreate the tenant"
+        "spec.dataStoreOverrides of a tenant that is set up stays as it is ({0}): what the moved resource has would be hidden from the tenant, since the data of a single resource does not move; leave the list as it is, or create another TenantControlPlane with the list that is wanted and let workloads change over to it"
     )]
     OverridesChanged(String),
+    /// A running tenant is to move from or to NATS.
+    #[error(
+        "spec.dataStore: data does not move from {from} to {to}, since one of them is NATS, which cannot take a tenant's right to write while its data is copied: set spec.dataStore back to {from}, or create another TenantControlPlane in {to}"
+    )]
+    NatsMigration {
+        /// DataStore that holds the data.
+        from: String,
+        /// DataStore that the spec asks for.
+        to: String,
+    },
+    /// A running tenant is to move to a DataStore that holds single resources of it.
+    #[error(
+        "spec.dataStore names the DataStore {store:?}, which holds {resource} of this tenant by status.storage.overrides: the copy would replace that data; set spec.dataStore back to {from}, or name a DataStore of another etcd"
+    )]
+    MoveOntoOverride {
+        /// DataStore that holds the data.
+        from: String,
+        /// DataStore that the spec asks for.
+        store: String,
+        /// Resource that it holds.
+        resource: String,
+    },
     /// A schema or user name is not allowed in the tenant's datastore.
     #[error("{field} {text:?} {problem}")]
     DataName {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kamaji_api::{
     datastore::Driver,
-    tenant::{DataStoreOverride, TenantControlPlane},
+    tenant::{DataStoreOverride, StorageStatus, TenantControlPlane},
 };
 
 use super::{
@@ -222,7 +222,44 @@ fn compare_overrides(new: &TenantControlPlane, old: &TenantControlPlane, found: 
     }
 }
 
-/// Warns of changes that have no effect, since the data of a tenant stays where it was set up.
+/// A change of the DataStore of a tenant that is set up.
+struct Move<'a> {
+    storage: &'a StorageStatus,
+    present: &'a str,
+    requested: &'a str,
+    /// Driver of the requested DataStore, if it is known.
+    target: Option<&'a str>,
+}
+
+impl Move<'_> {
+    /// Refuses a move that cannot begin, and warns of what another one does.
+    fn examine(&self, found: &mut Findings) {
+        let (present, requested) = (self.present, self.requested);
+        let mut drivers = [self.storage.driver.as_deref(), self.target].into_iter();
+        if drivers.any(|driver| driver == Some(Driver::Nats.as_str())) {
+            found.refuse(Refusal::NatsMigration {
+                from: present.to_owned(),
+                to: requested.to_owned(),
+            });
+            return;
+        }
+        let mut overrides = self.storage.overrides.iter().flatten();
+        if let Some(held) = overrides.find(|item| item.data_store == requested) {
+            found.refuse(Refusal::MoveOntoOverride {
+                from: present.to_owned(),
+                store: requested.to_owned(),
+                resource: held.resource.clone(),
+            });
+            return;
+        }
+        found.warn(format!(
+            "spec.dataStore: the data moves from {present} to {requested} while the control plane runs; status.storage.migration has the progress, and {present} in spec.dataStore aborts it"
+        ));
+    }
+}
+
+/// Refuses moves that cannot begin, and warns of changes that have no effect, since the data of a tenant stays where it
+/// was set up.
 pub(super) fn compare(
     new: &TenantControlPlane,
     old: &TenantControlPlane,
@@ -234,25 +271,25 @@ pub(super) fn compare(
     let Some(storage) = storage(new).or_else(|| storage(old)) else {
         return;
     };
-    let Some(present) = storage.data_store_name.filter(|name| !name.is_empty()) else {
+    let named = storage.data_store_name.clone();
+    let Some(present) = named.filter(|name| !name.is_empty()) else {
         return;
     };
     let requested = data_stores::requested(&new.spec, facts.default_data_store.as_deref());
     let requested = requested.unwrap_or_default();
     if new.spec.data_store != old.spec.data_store && requested != present {
-        let moves = |driver: &str| driver != Driver::Nats.as_str();
         let target = facts.data_stores.get(requested).map(|d| d.as_str());
-        let movable = [storage.driver.as_deref(), target]
-            .into_iter()
-            .flatten()
-            .all(moves);
-        found.warn(if movable && new.spec.data_store.is_some() {
-            format!(
-                "spec.dataStore: the data moves from {present} to {requested} while the control plane runs; status.storage.migration has the progress, and {present} in spec.dataStore aborts it"
-            )
+        let move_ = Move {
+            storage: &storage,
+            present: &present,
+            requested,
+            target,
+        };
+        if new.spec.data_store.is_some() {
+            move_.examine(found);
         } else {
-            format!("spec.dataStore: the data stays in {present}")
-        });
+            found.warn(format!("spec.dataStore: the data stays in {present}"));
+        }
     }
     if let Some(setup) = storage.setup {
         let late = [

@@ -27,6 +27,8 @@ pub struct Ends {
     pub source: End,
     /// End that the data moves to.
     pub target: End,
+    /// Ends that hold single resources, which stay there: resource, and its end. Each DataStore once.
+    pub overrides: Vec<(String, End)>,
     /// True if keys have the same root at both ends.
     pub one_root: bool,
 }
@@ -53,10 +55,21 @@ pub fn ends(tenant: &Tenant, snapshot: &Snapshot, target: &str) -> Result<Ends, 
     require_kept_password(tenant, snapshot, &source.binding)?;
     let target = moved(tenant, snapshot, store(snapshot, target)?)?;
     Ok(Ends {
+        overrides: overrides(tenant, snapshot)?,
         one_root: route::have_one_root(source.store.driver, target.store.driver),
         source,
         target,
     })
+}
+
+fn overrides(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(String, End)>, EndError> {
+    let mut ends: Vec<(String, End)> = Vec::new();
+    for (resource, store) in snapshot.overrides.clone()? {
+        if ends.iter().all(|(_, had)| had.store.name != store.name) {
+            ends.push((resource, end(tenant, snapshot, store)?));
+        }
+    }
+    Ok(ends)
 }
 
 /// The end that holds the data.

@@ -193,6 +193,9 @@ fn obstacle(view: &View<'_>, storage: &StorageStatus, target: &str) -> Option<De
     if let Err(refusal) = route::check(source, target) {
         return refused(refusal);
     }
+    if let Err(refusal) = route::check_overrides(source, target, items) {
+        return refused(refusal);
+    }
     let (_, message) = overrides::conflict(target, items)?;
     refused(Refusal::Overrides(message))
 }

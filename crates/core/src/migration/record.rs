@@ -131,11 +131,24 @@ pub fn failed(
         .as_ref()
         .is_none_or(|Time(end)| retry < *end);
     StorageMigrationStatus {
-        message: Some(why[..why.floor_char_boundary(MESSAGE)].to_owned()),
+        message: Some(bounded(why)),
         phase: MigrationPhase::Failed,
         retry_at: (attempts < MOST_ATTEMPTS && in_time).then_some(Time(retry)),
         ..record.clone()
     }
+}
+
+/// The record of a migration that is being rolled back, with what keeps that from its end.
+pub fn held_up(record: &StorageMigrationStatus, why: &str) -> StorageMigrationStatus {
+    StorageMigrationStatus {
+        message: Some(bounded(why)),
+        phase: MigrationPhase::RollingBack,
+        ..record.clone()
+    }
+}
+
+fn bounded(why: &str) -> String {
+    why[..why.floor_char_boundary(MESSAGE)].to_owned()
 }
 
 /// True once the time limit has passed.

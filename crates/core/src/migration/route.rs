@@ -39,6 +39,20 @@ pub enum Refusal {
         "{0}; remove spec.dataStoreOverrides from a tenant of its own, or set spec.dataStore back"
     )]
     Overrides(String),
+    /// An end of the migration holds single resources of the tenant, too.
+    #[error(
+        "the DataStore {store}, which holds {resource} by status.storage.overrides, is the same server as the DataStore {end}: the copy would replace what {resource} has there, or its fence would lock it; set spec.dataStore back to {source_store}, or name a DataStore of another etcd"
+    )]
+    OverrideStore {
+        /// Resource of the override.
+        resource: String,
+        /// DataStore of the override.
+        store: String,
+        /// Source or target that is the same server.
+        end: String,
+        /// Name of the source.
+        source_store: String,
+    },
     /// The status can record no further source.
     #[error(
         "the tenant left its data in {0} DataStores already; release one with the annotation kamaji.clastix.io/release-migration-source, whose value is its name"
@@ -63,11 +77,7 @@ pub fn check(source: &ResolvedDataStore, target: &ResolvedDataStore) -> Result<(
             source_store: source.name.clone(),
         });
     }
-    let common = source
-        .endpoints
-        .iter()
-        .find(|endpoint| source.driver == target.driver && target.endpoints.contains(endpoint));
-    if let Some(endpoint) = common {
+    if let Some(endpoint) = common_endpoint(source, target) {
         return Err(Refusal::SameServer {
             from: source.name.clone(),
             to: target.name.clone(),
@@ -75,6 +85,39 @@ pub fn check(source: &ResolvedDataStore, target: &ResolvedDataStore) -> Result<(
         });
     }
     Ok(())
+}
+
+/// Checks that neither end holds single resources of the tenant: these stay where they are, under the same schema.
+pub fn check_overrides(
+    source: &ResolvedDataStore,
+    target: &ResolvedDataStore,
+    overrides: &[(String, ResolvedDataStore)],
+) -> Result<(), Refusal> {
+    for (resource, store) in overrides {
+        let mut ends = [source, target].into_iter();
+        let shared = ends.find(|end| is_same(end, store));
+        if let Some(end) = shared {
+            return Err(Refusal::OverrideStore {
+                resource: resource.clone(),
+                store: store.name.clone(),
+                end: end.name.clone(),
+                source_store: source.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_same(one: &ResolvedDataStore, other: &ResolvedDataStore) -> bool {
+    one.name == other.name || common_endpoint(one, other).is_some()
+}
+
+fn common_endpoint<'a>(
+    one: &'a ResolvedDataStore,
+    other: &ResolvedDataStore,
+) -> Option<&'a String> {
+    let mut endpoints = one.endpoints.iter();
+    endpoints.find(|endpoint| one.driver == other.driver && other.endpoints.contains(endpoint))
 }
 
 /// True if keys have the same root at both ends: `/registry/` behind kine, `/<schema>/` in etcd.

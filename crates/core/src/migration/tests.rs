@@ -458,6 +458,37 @@ fn overrides_keep_the_data_in_etcd() {
 }
 
 #[test]
+fn an_end_that_holds_single_resources_is_refused_by_name_and_by_endpoint() {
+    let alias = |of: &str| ResolvedDataStore {
+        name: "alias".to_owned(),
+        ..another(of, Driver::Etcd)
+    };
+    for (store, end) in [
+        (another("other", Driver::Etcd), "other"),
+        (alias("other"), "other"),
+        (store(), "default"),
+    ] {
+        let mut snapshot = asking(Driver::Etcd);
+        let name = store.name.clone();
+        snapshot.overrides = Ok(vec![("/events".to_owned(), store)]);
+        let Decision::Refused(refusal) = decided(&snapshot) else {
+            panic!("{name}: {:?}", decided(&snapshot));
+        };
+        let words = refusal.to_string();
+        let says = format!("the DataStore {name}, which holds /events by status.storage.overrides");
+        assert!(words.starts_with(&says), "{words}");
+        assert!(
+            words.contains(&format!("as the DataStore {end}:")),
+            "{words}"
+        );
+        assert!(
+            words.contains("set spec.dataStore back to default"),
+            "{words}"
+        );
+    }
+}
+
+#[test]
 fn a_former_datastore_is_released_by_its_name_and_never_the_one_in_force() {
     let mut snapshot = settled(json!({}));
     let former = |name: &str| FormerStorageStatus {

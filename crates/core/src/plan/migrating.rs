@@ -80,12 +80,23 @@ fn of_record(record: &StorageMigrationStatus) -> Wait {
         MigrationPhase::Copying | MigrationPhase::Fenced => running(format!(
             "the data is moving from the DataStore {source} to {target}, status.storage.migration has the progress; set spec.dataStore back to {source} to abort it"
         )),
-        MigrationPhase::RollingBack => running(format!(
+        MigrationPhase::RollingBack if why.is_empty() => running(format!(
             "the migration to the DataStore {target} was aborted: the copy there is being removed, and the data stays in {source}"
+        )),
+        MigrationPhase::RollingBack => running(format!(
+            "the migration to the DataStore {target} was aborted, and the data stays in {source}: the copy in {target} is not removed yet, which is tried again by itself: {why}"
         )),
         MigrationPhase::Switched => running(format!(
             "the data has moved from the DataStore {source} to {target}: the control plane's pods are being replaced"
         )),
+        MigrationPhase::Failed if record.fence.is_some() => Wait::new(
+            ConditionType::Reconciled,
+            Reason::MigrationFailed,
+            format!(
+                "attempt {} to move the data from the DataStore {source} to {target} failed ({why}), and the tenant may not write in {source} until its fence there is lifted, which is tried again by itself: check that {source} answers",
+                record.attempts
+            ),
+        ),
         MigrationPhase::Failed if record.retry_at.is_some() => Wait::new(
             ConditionType::Reconciled,
             Reason::MigrationFailed,

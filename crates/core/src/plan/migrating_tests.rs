@@ -248,3 +248,34 @@ fn a_former_datastore_of_many_hands_is_listed_once() {
     let tenant = Tenant::parse(&snapshot.object).unwrap();
     assert_eq!(deletion(&tenant, &snapshot).unwrap().unbind.len(), 2);
 }
+
+#[test]
+fn a_delay_of_a_roll_back_and_a_fence_that_is_not_lifted_are_in_the_condition() {
+    let message = |phase, fence: Option<&str>| {
+        let mut snapshot = moving(phase);
+        snapshot.object.spec.data_store = Some("default".to_owned());
+        let record = storage(&mut snapshot).migration.take().unwrap();
+        storage(&mut snapshot).migration = Some(StorageMigrationStatus {
+            fence: fence.map(str::to_owned),
+            ..record::held_up(&record, "the disk is full; free space")
+        });
+        let now = storage(&mut snapshot).migration.as_mut().unwrap();
+        now.phase = phase;
+        let made = plan(&snapshot).unwrap();
+        condition_of(&made, "Reconciled").2.to_owned()
+    };
+    let held_up = message(MigrationPhase::RollingBack, None);
+    assert!(held_up.contains("the data stays in default"), "{held_up}");
+    assert!(
+        held_up.contains("the disk is full; free space"),
+        "{held_up}"
+    );
+    let fenced = message(MigrationPhase::Failed, Some("fence"));
+    for words in [
+        "may not write in default until its fence there is lifted",
+        "the disk is full; free space",
+        "check that default answers",
+    ] {
+        assert!(fenced.contains(words), "{fenced}");
+    }
+}

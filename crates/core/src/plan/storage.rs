@@ -148,7 +148,7 @@ fn overridden(builder: &PlanBuilder) -> Option<Wait> {
         ConditionType::DataStoreReady,
         Reason::OverridesChanged,
         format!(
-            "spec.dataStoreOverrides cannot change once the tenant is set up, since its data does not move: what was set up stays in force ({effective}); set spec.dataStoreOverrides back to that"
+            "spec.dataStoreOverrides asks for other DataStores than those that were set up ({effective}), which stay in force: the data of a single resource does not move, and what it has would be hidden from the tenant; set spec.dataStoreOverrides back to that, or create another TenantControlPlane with the list that is wanted"
         ),
     ))
 }

@@ -15,12 +15,18 @@ const AUTH_OFF: &str = "authentication is not enabled";
 const AUTH_FAILED: &str = "authentication failed";
 const STALE: &str = "revision of auth store is old";
 const USER_NAME_EMPTY: &str = "user name is empty";
+const FULL: &str = "database space exceeded";
+const BUSY: &str = "too many requests";
+const LEARNER: &str = "not supported for learner";
 
 /// Instruction for an operator whose user is no administrator.
 pub(super) const BECOME_ADMINISTRATOR: &str =
     "give the user of the client certificate the role root";
 /// Instruction for an etcd that refuses tenants because access control is off.
 pub(super) const ENABLE_AUTH: &str = "create the user and role root and run `etcdctl auth enable`";
+/// Instruction for an etcd that has reached its quota: it takes no write until its alarm is disarmed.
+pub(super) const FREE_SPACE: &str = "compact and defragment it, or raise its --quota-backend-bytes, and then run \
+     `etcdctl alarm disarm`";
 
 /// gRPC's numbers for the codes that matter here.
 mod code {
@@ -44,6 +50,8 @@ pub(super) enum Failure {
     Denied(String),
     /// Access control of the etcd is off.
     AuthOff,
+    /// The etcd has reached its quota and takes no writes.
+    Full(String),
     /// Any other answer: another member would give the same.
     Unexpected(String),
 }
@@ -66,6 +74,8 @@ impl Failure {
             _ if words.contains(AUTH_OFF) => Self::AuthOff,
             _ if words.contains(STALE) => Self::Stale(words),
             _ if words.contains(USER_NAME_EMPTY) => Self::Denied(words),
+            _ if words.contains(FULL) => Self::Full(words),
+            _ if words.contains(BUSY) || words.contains(LEARNER) => Self::Unavailable(words),
             code::PERMISSION_DENIED | code::UNAUTHENTICATED => Self::Denied(words),
             code::UNAVAILABLE | code::DEADLINE_EXCEEDED | code::CANCELLED => {
                 Self::Unavailable(words)

@@ -12,7 +12,7 @@ use kamaji_core::endpoint::HostPort;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
-use super::answer::{BECOME_ADMINISTRATOR, ENABLE_AUTH, Failure};
+use super::answer::{BECOME_ADMINISTRATOR, ENABLE_AUTH, FREE_SPACE, Failure};
 use super::diagnosis::diagnose;
 use super::material::Material;
 use crate::connection::Connection;
@@ -128,6 +128,13 @@ impl Members {
                     return Err(Error::AccessControlOff {
                         site,
                         remedy: ENABLE_AUTH,
+                    });
+                }
+                Failure::Full(cause) => {
+                    return Err(Error::Unsuitable {
+                        site,
+                        cause,
+                        remedy: FREE_SPACE,
                     });
                 }
                 Failure::Unexpected(cause) => {

@@ -22,6 +22,8 @@ const KNOCK: Duration = Duration::from_millis(500);
 const STATEMENTS: usize = 16;
 /// Largest packet that a connection takes; the driver's own are far smaller.
 const PACKET: usize = 1 << 20;
+/// Words of the client for a packet above that.
+const TOO_LARGE: &str = "Packet is larger than max_allowed_packet";
 
 /// Connects and logs in; a failure comes with the number of the server's error, or 0.
 pub(super) async fn dial(endpoint: &HostPort, options: Opts) -> Result<Conn, (Failure, u16)> {
@@ -32,7 +34,7 @@ pub(super) async fn dial(endpoint: &HostPort, options: Opts) -> Result<Conn, (Fa
                 mysql_async::Error::Server(answer) => answer.code,
                 _ => 0,
             };
-            Err((Failure::of(endpoint, &error), number))
+            Err((of_greeting(endpoint, &error), number))
         }
         Err(_) => {
             let listens = timeout(KNOCK, TcpStream::connect((&*endpoint.host, endpoint.port)));
@@ -43,6 +45,16 @@ pub(super) async fn dial(endpoint: &HostPort, options: Opts) -> Result<Conn, (Fa
             let words = format!("{endpoint} {what} within {} s", CONNECT.as_secs());
             Err((Failure::Unreachable(words), 0))
         }
+    }
+}
+
+/// A failure before the log-in ends: bytes of another protocol are taken for the length of a packet.
+fn of_greeting(endpoint: &HostPort, error: &mysql_async::Error) -> Failure {
+    match Failure::of(endpoint, error) {
+        Failure::Unreachable(words) if words.contains(TOO_LARGE) => {
+            Failure::Unreachable(format!("{endpoint} does not speak MySQL"))
+        }
+        failure => failure,
     }
 }
 

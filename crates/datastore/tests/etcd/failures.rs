@@ -1,5 +1,6 @@
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use etcd_client::{AlarmAction, AlarmOptions, AlarmType, Client, CompactionOptions, DeleteOptions};
 use kamaji_datastore::{Connection, Driver, Error, Identity, Tls, connect};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -232,4 +233,118 @@ async fn a_store_that_comes_back_is_served_again() {
     };
     let _tasks = pass_on(listener, server.port);
     store.check().await.unwrap();
+}
+
+/// Writes keys of nobody until the server is full.
+async fn fill(server: &Server) -> Client {
+    let mut client = server.client("root").await;
+    let value = vec![0; 64 << 10];
+    for n in 0..1000 {
+        if client
+            .put(format!("/filler/{n}"), value.clone(), None)
+            .await
+            .is_err()
+        {
+            return client;
+        }
+    }
+    panic!("it takes every write");
+}
+
+/// Ends every alarm of space, as `etcdctl alarm disarm` does.
+async fn disarm(client: &mut Client) {
+    let get = (AlarmAction::Get, AlarmType::None);
+    let raised = client.alarm(get.0, get.1, None).await.unwrap();
+    for alarm in raised.alarms() {
+        let mut of = AlarmOptions::new();
+        of.with_member(alarm.member_id());
+        let end = client.alarm(AlarmAction::Deactivate, AlarmType::Nospace, Some(of));
+        end.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_etcd_is_named_and_the_call_goes_on_once_there_is_space() {
+    let server = Server::start_with(&["--quota-backend-bytes=1048576"]).await;
+    let store = server.store().await;
+    let (early, late) = (tenancy("cp-a"), tenancy("cp-b"));
+    store.ensure(&early).await.unwrap();
+    let mut client = fill(&server).await;
+    let error = error_of(&server.connection()).await;
+    let next = "raise its --quota-backend-bytes, and then run `etcdctl alarm disarm`";
+    for (error, cause) in [
+        (error, "it is full and takes no writes (alarm NOSPACE)"),
+        (
+            store.ensure(&late).await.unwrap_err(),
+            "database space exceeded",
+        ),
+    ] {
+        assert!(matches!(error, Error::Unsuitable { .. }), "{error}");
+        let words = error.to_string();
+        assert!(words.contains(cause) && words.contains(next), "{words}");
+    }
+    assert!(!roles(&mut client).await.contains(&"cp-b".to_owned()));
+    // What frees space goes on.
+    assert_eq!(store.remove(&early).await.unwrap().steps.len(), 3);
+
+    let all = DeleteOptions::new().with_prefix();
+    let answer = client.delete("/filler/", Some(all)).await.unwrap();
+    let revision = answer.header().unwrap().revision();
+    let physical = CompactionOptions::new().with_physical();
+    client.compact(revision, Some(physical)).await.unwrap();
+    client.defragment().await.unwrap();
+    disarm(&mut client).await;
+    store.check().await.unwrap();
+    assert_eq!(store.ensure(&late).await.unwrap().steps, created(&late));
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_ends_while_the_operator_runs_is_named() {
+    let server = Server::start().await;
+    let (port, tasks) = relay(server.port).await;
+    let end = SystemTime::now() + Duration::from_secs(2);
+    let identity = server.pki.client_until("root", Some(end));
+    let connection = Connection {
+        endpoints: server.connection_through(&[port]).endpoints,
+        ..server.connection_as(identity)
+    };
+    let store = connect(&connection).await.unwrap();
+    store.check().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // A connection that is lost, and has to be made again.
+    drop(tasks);
+    let listener = loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    let _tasks = pass_on(listener, server.port);
+    let error = store.check().await.unwrap_err();
+    assert_refused(&error, "refused our client certificate");
+    assert_refused(
+        &error,
+        "check the certificate authority and the client certificate",
+    );
+    let error = connect(&connection).await.err().unwrap();
+    assert!(matches!(error, Error::InvalidMaterial { .. }), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("client certificate expired on"), "{words}");
+}
+
+#[tokio::test]
+async fn a_learner_is_named_and_passed_over_for_a_voter() {
+    let voter = Server::start().await;
+    let learner = voter.learner().await;
+    let error = error_of(&voter.connection_through(&[learner.port])).await;
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("learner"), "{error}");
+    let both = voter.connection_through(&[learner.port, voter.port]);
+    let store = connect(&both).await.unwrap();
+    store.check().await.unwrap();
+    let tenancy = tenancy("cp-a");
+    assert_eq!(
+        store.ensure(&tenancy).await.unwrap().steps,
+        created(&tenancy)
+    );
 }

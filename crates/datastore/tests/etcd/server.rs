@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use etcd_client::{
-    Certificate, Client, ConnectOptions, Identity as ClientIdentity, TlsOptions, UserAddOptions,
+    Certificate, Client, ConnectOptions, Identity as ClientIdentity, MemberAddOptions, TlsOptions,
+    UserAddOptions,
 };
 use kamaji_datastore::{Connection, DataStore, Driver, HostPort, Identity, Tls, connect};
 use tempfile::TempDir;
@@ -19,7 +21,16 @@ pub struct Server {
     process: Process,
     _files: TempDir,
     pub port: u16,
-    pub pki: Pki,
+    peer: String,
+    pub pki: Arc<Pki>,
+}
+
+/// How an etcd is started.
+struct Setup<'a> {
+    pki: Arc<Pki>,
+    peer: String,
+    /// Name of the member, its cluster, and further arguments.
+    args: &'a [&'a str],
 }
 
 impl Launched for Server {
@@ -37,7 +48,13 @@ impl Launched for Server {
 impl Server {
     /// Starts an etcd with access control.
     pub async fn start() -> Self {
-        let server = Self::start_open().await;
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further arguments.
+    pub async fn start_with(args: &[&str]) -> Self {
+        let binary = find("etcd", "etcd-");
+        let server = start(|| Self::launch_alone(&binary, args)).await;
         let mut admin = server.client("root").await;
         let by_certificate = UserAddOptions::new().with_no_pwd();
         admin
@@ -53,23 +70,67 @@ impl Server {
     /// Without access control, as etcd comes: any client certificate may do everything.
     pub async fn start_open() -> Self {
         let binary = find("etcd", "etcd-");
-        start(|| Self::launch(&binary)).await
+        start(|| Self::launch_alone(&binary, &[])).await
     }
 
-    fn launch(binary: &Path) -> Self {
+    /// A second member of the same cluster, which has no vote and takes no request of the tenants.
+    pub async fn learner(&self) -> Self {
+        let peer = free_peer();
+        let mut admin = self.client("root").await;
+        let as_learner = MemberAddOptions::new().with_is_learner();
+        let added = admin.member_add([peer.as_str()], Some(as_learner)).await;
+        added.unwrap();
+        let cluster = format!("--initial-cluster=test={},learner={peer}", self.peer);
+        let setup = Setup {
+            pki: Arc::clone(&self.pki),
+            peer,
+            args: &[
+                "--name=learner",
+                &cluster,
+                "--initial-cluster-state=existing",
+            ],
+        };
+        let learner = Self::launch(&find("etcd", "etcd-"), setup);
+        let since = Instant::now();
+        loop {
+            let mut client = learner.client("root").await;
+            if client
+                .status()
+                .await
+                .is_ok_and(|status| status.is_learner())
+            {
+                return learner;
+            }
+            assert!(
+                since.elapsed() < Duration::from_secs(20),
+                "it does not serve"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn launch_alone(binary: &Path, args: &[&str]) -> Self {
+        let peer = free_peer();
+        let cluster = format!("--initial-cluster=test={peer}");
+        let args = [&["--name=test", cluster.as_str()], args].concat();
+        let setup = Setup {
+            pki: Arc::new(Pki::new()),
+            peer,
+            args: &args,
+        };
+        Self::launch(binary, setup)
+    }
+
+    fn launch(binary: &Path, setup: Setup) -> Self {
         let files = tempfile::tempdir().unwrap();
-        let pki = Pki::new();
+        let Setup { pki, peer, args } = setup;
         let path = |name: &str| files.path().join(name).display().to_string();
         pki.write_server(files.path());
-        let [port, peer_port] = free_ports();
-        let (clients, peers) = (
-            format!("https://127.0.0.1:{port}"),
-            format!("http://127.0.0.1:{peer_port}"),
-        );
+        let [port] = free_ports();
+        let clients = format!("https://127.0.0.1:{port}");
         let mut command = Command::new(binary);
         command
             .args([
-                "--name=test",
                 "--unsafe-no-fsync",
                 "--client-cert-auth",
                 "--log-level=fatal",
@@ -77,17 +138,18 @@ impl Server {
             .arg(format!("--data-dir={}", path("data")))
             .arg(format!("--listen-client-urls={clients}"))
             .arg(format!("--advertise-client-urls={clients}"))
-            .arg(format!("--listen-peer-urls={peers}"))
-            .arg(format!("--initial-advertise-peer-urls={peers}"))
-            .arg(format!("--initial-cluster=test={peers}"))
+            .arg(format!("--listen-peer-urls={peer}"))
+            .arg(format!("--initial-advertise-peer-urls={peer}"))
             .arg(format!("--trusted-ca-file={}", path("ca.crt")))
             .arg(format!("--cert-file={}", path("server.crt")))
             .arg(format!("--key-file={}", path("server.key")))
+            .args(args)
             .stderr(Stdio::null());
         Self {
             process: Process::spawn(&mut command, "KILL"),
             _files: files,
             port,
+            peer,
             pki,
         }
     }
@@ -144,6 +206,12 @@ impl Server {
     pub async fn store(&self) -> Box<dyn DataStore> {
         connect(&self.connection()).await.unwrap()
     }
+}
+
+/// An address at which other members of the cluster reach this one.
+fn free_peer() -> String {
+    let [port] = free_ports();
+    format!("http://127.0.0.1:{port}")
 }
 
 fn local(port: u16) -> HostPort {

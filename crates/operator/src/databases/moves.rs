@@ -86,20 +86,20 @@ impl DatastoreClients {
         self.ensure(key, &end.store, &binding).await
     }
 
-    /// True if both ends are one server: a probe that is made at the target is found at the source.
-    pub async fn is_one_server(&self, ends: &Ends) -> Result<bool, DatabaseError> {
-        let (source, target) = (&ends.source.store, &ends.target.store);
+    /// True if two ends are one server: a probe that is made at `made` is found at `seen`.
+    pub async fn is_one_server(&self, seen: &End, made: &End) -> Result<bool, DatabaseError> {
+        let (source, target) = (&seen.store, &made.store);
         if source.driver != target.driver {
             return Ok(false);
         }
-        let owner = ends.source.binding.owner.clone();
+        let owner = seen.binding.owner.clone();
         let uid: String = owner
             .tenant
             .chars()
             .filter(char::is_ascii_alphanumeric)
             .collect();
         let name = format!("probe-{}", uid.get(..20).unwrap_or(&uid));
-        let (had, has) = (&ends.source.binding, &ends.target.binding);
+        let (had, has) = (&seen.binding, &made.binding);
         if [had, has]
             .iter()
             .any(|own| own.schema == name || own.user == name)
@@ -113,9 +113,7 @@ impl DatastoreClients {
         }
         let probe = Tenancy::parse(target.driver, &name, &name, owner);
         let probe = probe.map_err(|error| unusable(target, error))?;
-        let probe = probe.with_password(kamaji_datastore::Secret::new(
-            &*ends.source.binding.password,
-        ));
+        let probe = probe.with_password(kamaji_datastore::Secret::new(&*seen.binding.password));
         let (at_source, at_target) = (self.open(source).await?, self.open(target).await?);
         let make = at_target.store.ensure(&probe);
         at_target.limited(&target.name, OPEN, make).await?;

@@ -19,6 +19,7 @@ use kamaji_datastore::transfer::{Copy, CopyError, Phase, Progress, Report, Roots
 use kamaji_shell::{ObjectKey, clock};
 
 use super::{
+    apart,
     outcome::{Stop, failed, publish},
     records::{asks_for, begins, current, fence_id, storage_of, with},
     source::{lift, observed},
@@ -97,7 +98,7 @@ impl<'a> Attempt<'a> {
             counted: (0, 0),
         };
         attempt.claim()?;
-        Box::pin(attempt.require_another_server()).await?;
+        Box::pin(apart::require(&context.databases, &attempt.ends)).await?;
         Box::pin(attempt.clear_former()).await?;
         let databases = &context.databases;
         let ensured = databases.lift(key, &attempt.ends.target, None).await;
@@ -118,18 +119,6 @@ impl<'a> Attempt<'a> {
         }
         if !context.writer.is_leading() {
             return Err(Stop::Failed("this replica does not lead".to_owned()));
-        }
-        Ok(())
-    }
-
-    /// Refuses a target that is the source under another name. Nothing of the tenant's was asked for there yet.
-    async fn require_another_server(&self) -> Result<(), Stop> {
-        let (source, target) = (&self.record.source, &self.record.target);
-        let same = self.context.databases.is_one_server(&self.ends).await;
-        if same.map_err(failed)? {
-            return Err(Stop::Failed(format!(
-                "the DataStores {source} and {target} are one server, and the data would be copied over itself; set spec.dataStore back to {source}"
-            )));
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use kamaji_shell::ObjectKey;
 
 use super::{
     outcome::{Stop, failed, publish},
+    records::with,
     source::{lift, observed},
     update::{Until, update},
 };
@@ -61,6 +62,22 @@ pub(super) async fn roll_back(
     );
     publish(context, &object, Reason::MigrationAborted, note).await;
     Ok(())
+}
+
+/// Records what keeps a roll-back from its end; a status that cannot be written is logged with it.
+pub(super) async fn report(
+    context: &Context,
+    object: &TenantControlPlane,
+    (target, why): (&str, &str),
+) {
+    let reported = update(context, object, Until::Tried, |_, storage| {
+        let now = storage.migration.as_ref()?;
+        let same = now.target == target && now.phase == MigrationPhase::RollingBack;
+        same.then(|| with(storage, migration::record::held_up(now, why)))
+    });
+    if let Err(Stop::Failed(problem)) = reported.await {
+        tracing::debug!("the cause of a delay is not in the status: {problem}");
+    }
 }
 
 fn with_phase(

@@ -8,11 +8,11 @@
 )]
 
 #[path = "../../../datastore/tests/kit/disk.rs"]
-#[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod disk;
 #[path = "../tenants/environment.rs"]
 #[expect(dead_code, reason = "tests/tenants needs more of it")]
 mod environment;
+mod full;
 mod interrupted;
 #[path = "../../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
@@ -22,6 +22,7 @@ mod kit_writers;
 #[path = "../../../datastore/tests/mysql/server.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod mysql_server;
+mod overrides;
 mod pairs;
 #[path = "../../../datastore/tests/kit/pki.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
@@ -38,5 +39,6 @@ mod refused;
 mod relay;
 #[path = "../../../datastore/tests/kit/tools.rs"]
 mod tools;
+mod unusable;
 mod world;
 mod writers;

@@ -146,7 +146,7 @@ async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the
 
 /// Reports each version of the tenant's Deployment as rolled out, as its controller would, until the record of the
 /// migration ends.
-async fn roll_out(world: &World) {
+pub async fn roll_out(world: &World) {
     wait_until("the record ends with the rollout", async || {
         report_rollout(world).await;
         world.storage().await?.migration.is_none().then_some(())

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kamaji_api::tenant::{MigrationPhase, StorageStatus};
 use kamaji_datastore::Driver;
+use kamaji_e2e::tls_etcd::Identities;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -47,6 +48,14 @@ pub fn name(driver: Driver) -> &'static str {
 impl World {
     /// Starts the API server and the datastores of `drivers`.
     pub async fn start(drivers: [Driver; 2]) -> Self {
+        Self::start_with(drivers, (postgres_server::USUAL, &[])).await
+    }
+
+    /// The same with a PostgreSQL as `setup` says, and a MariaDB with these options.
+    pub async fn start_with(
+        drivers: [Driver; 2],
+        (setup, options): (postgres_server::Setup, &[&str]),
+    ) -> Self {
         let environment = Environment::without_data_store().await;
         environment.data_store("etcd").await;
         let mut world = Self {
@@ -55,14 +64,14 @@ impl World {
             mysql: None,
         };
         if drivers.contains(&Driver::PostgreSql) {
-            let server = postgres_server::Server::start().await;
+            let server = postgres_server::Server::start_with(setup).await;
             world
                 .database(Driver::PostgreSql, &server.connection())
                 .await;
             world.postgres = Some(server);
         }
         if drivers.contains(&Driver::MySql) {
-            let server = mysql_server::Server::start().await;
+            let server = mysql_server::Server::start_with(options).await;
             world.database(Driver::MySql, &server.connection()).await;
             world.mysql = Some(server);
         }
@@ -81,25 +90,53 @@ impl World {
         connection: &kamaji_datastore::Connection,
     ) {
         let content = |bytes: &[u8]| json!({"content": STANDARD.encode(bytes)});
-        let (auth, tls) = (connection.basic_auth.as_ref(), connection.tls.as_ref());
-        let (auth, tls) = (auth.unwrap(), tls.unwrap());
         let endpoints: Vec<String> = connection
             .endpoints
             .iter()
             .map(ToString::to_string)
             .collect();
+        let mut spec = json!({"driver": driver.as_str(), "endpoints": endpoints});
+        if let Some(auth) = &connection.basic_auth {
+            spec["basicAuth"] = json!({
+                "username": content(auth.user.as_bytes()),
+                "password": content(auth.password.expose().as_bytes()),
+            });
+        }
+        if let Some(tls) = &connection.tls {
+            let authority = json!({"certificate": content(&tls.ca_pem)});
+            spec["tlsConfig"] = json!({ "certificateAuthority": authority });
+        }
+        let object = json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "DataStore",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        self.environment.apply(object).await;
+    }
+
+    /// Applies a DataStore for an etcd at `endpoint` whose certificates are `ids`, and which `others` sign clients of,
+    /// too.
+    pub async fn etcd_named(&self, name: &str, endpoint: &str, (ids, others): (&Identities, &str)) {
+        let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
+        let trusted = format!("{}{others}", ids.authority.cert);
         let object = json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
             "kind": "DataStore",
             "metadata": {"name": name},
             "spec": {
-                "driver": driver.as_str(),
-                "endpoints": endpoints,
-                "basicAuth": {
-                    "username": content(auth.user.as_bytes()),
-                    "password": content(auth.password.expose().as_bytes()),
+                "driver": "etcd",
+                "endpoints": [endpoint],
+                "tlsConfig": {
+                    "certificateAuthority": {
+                        "certificate": content(&trusted),
+                        "privateKey": content(&ids.authority.key),
+                    },
+                    "clientCertificate": {
+                        "certificate": content(&ids.root.cert),
+                        "privateKey": content(&ids.root.key),
+                    },
                 },
-                "tlsConfig": {"certificateAuthority": {"certificate": content(&tls.ca_pem)}},
             },
         });
         self.environment.apply(object).await;
@@ -108,10 +145,15 @@ impl World {
     /// Creates the tenant in the DataStore of `driver`, and waits until it is set up.
     pub async fn tenant(&self, driver: Driver) {
         let spec = json!({"dataStore": name(driver)});
-        self.environment.tenant(TENANT, spec).await;
-        self.environment.wait_for_objects(TENANT).await;
+        self.tenant_with(spec).await;
         let storage = self.storage().await.unwrap();
         assert_eq!(storage.data_store_name.as_deref(), Some(name(driver)));
+    }
+
+    /// Creates the tenant with this spec, and waits until it is set up.
+    pub async fn tenant_with(&self, spec: Value) {
+        self.environment.tenant(TENANT, spec).await;
+        self.environment.wait_for_objects(TENANT).await;
     }
 
     /// Changes the spec, or the metadata, of the tenant.

@@ -70,7 +70,7 @@ pub async fn assert_served(service: &Service, acknowledged: &Acknowledged) -> i6
     let mut after = format!("{}!", service.root);
     let end = format!("{}~", service.root);
     let revision = loop {
-        let page = GetOptions::new().with_range(end.clone()).with_limit(2000);
+        let page = GetOptions::new().with_range(end.clone()).with_limit(300);
         let answer = service
             .client
             .clone()

@@ -13,6 +13,7 @@ mod authorities;
 mod bad_input;
 mod control_plane;
 mod convergence;
+mod data_moves;
 mod data_store_deletion;
 mod data_stores;
 mod deletion;

@@ -5,18 +5,22 @@ use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::environment::{Environment, wait_until};
+use crate::{
+    data_stores::wait_for_event,
+    environment::{Environment, wait_until},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_is_deleted() {
     let environment = Environment::new().await;
     environment.data_store("events").await;
+    environment.data_store("spare").await;
     let _operator = environment.operator();
     let overrides = json!([{"resource": "/events", "dataStore": "events"}]);
     environment
-        .tenant("t", json!({"dataStoreOverrides": overrides}))
+        .tenant("t", json!({"dataStoreOverrides": overrides.clone()}))
         .await;
     environment.wait_for_objects("t").await;
     let recorded = async || {
@@ -37,30 +41,64 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
     };
     let events = vec![("/events".to_owned(), "events".to_owned())];
     assert_eq!(recorded().await, Some(events.clone()));
-    let patch = json!({"spec": {"dataStoreOverrides": []}});
-    let tenants = environment.tenants();
-    tenants
-        .patch("t", &PatchParams::default(), &Patch::Merge(patch))
-        .await
-        .unwrap();
-    let message = environment
-        .wait_for_condition("t", "DataStoreReady", "OverridesChanged")
-        .await;
-    assert!(message.contains("/events in events"), "{message}");
-    assert_eq!(recorded().await, Some(events));
     let resource = kube::api::ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
-    let pods = environment.owned(&resource, "t").await;
-    let text = serde_json::to_string(&pods[0].data).unwrap();
+    let pods = async || environment.owned(&resource, "t").await[0].data["spec"].clone();
+    let before = pods().await;
+    let text = before.to_string();
     assert!(text.contains("--etcd-servers-overrides=/events#"), "{text}");
+    let tenants = environment.tenants();
+    let ask_for = async |items: Value| {
+        let patch = Patch::Merge(json!({"spec": {"dataStoreOverrides": items}}));
+        let patched = tenants.patch("t", &PatchParams::default(), &patch).await;
+        patched.unwrap().metadata.generation
+    };
+    let leases = json!({"resource": "coordination.k8s.io/leases", "dataStore": "spare"});
+    for asked in [
+        json!([]),
+        json!([{"resource": "/events", "dataStore": "spare"}]),
+        json!([overrides[0], leases]),
+    ] {
+        let generation = ask_for(asked.clone()).await;
+        let message = wait_until(&format!("{asked} to be refused"), async || {
+            let conditions = tenants.get("t").await.ok()?.status?.conditions;
+            let ready = condition::find(&conditions, "DataStoreReady")?.clone();
+            let new = ready.observed_generation == generation;
+            (new && ready.reason == "OverridesChanged").then_some(ready.message)
+        })
+        .await;
+        for words in [
+            "set up (/events in events), which stay in force",
+            "set spec.dataStoreOverrides back to that",
+        ] {
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(recorded().await, Some(events.clone()), "{asked}");
+        assert_eq!(pods().await, before, "{asked}");
+    }
+    wait_for_event(&environment, "t", "OverridesChanged").await;
     let stores: Api<DataStore> = Api::all(environment.client.clone());
-    let used = async || {
-        let status = stores.get("events").await.ok()?.status?;
+    let used = async |name: &str| {
+        let status = stores.get(name).await.ok()?.status?;
         Some(status.used_by)
     };
     wait_until("the events' DataStore to be used", async || {
-        (!used().await?.is_empty()).then_some(())
+        (!used("events").await?.is_empty()).then_some(())
     })
     .await;
+    assert_eq!(
+        used("spare").await,
+        Some(Vec::new()),
+        "nothing is left there"
+    );
+    ask_for(overrides).await;
+    environment.wait_for_objects("t").await;
+    assert_eq!(pods().await, before);
+    assert_released_with_its_tenant(&environment).await;
+}
+
+/// Deletes the DataStore of the override, and then the tenant that holds it.
+async fn assert_released_with_its_tenant(environment: &Environment) {
+    let stores: Api<DataStore> = Api::all(environment.client.clone());
     // Its deletion is accepted, and held while the override has data in it.
     let params = DeleteParams::default();
     stores.delete("events", &params).await.unwrap();
@@ -70,7 +108,7 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
         (held.reason == "DataStoreStillUsed").then_some(())
     })
     .await;
-    tenants.delete("t", &params).await.unwrap();
+    environment.tenants().delete("t", &params).await.unwrap();
     environment.wait_deleted("t").await;
     wait_until("the events' DataStore to be gone", async || {
         stores.get_opt("events").await.ok()?.is_none().then_some(())

@@ -166,8 +166,53 @@ fn another_data_store_for_a_tenant_with_data_gives_a_warning() {
         assert!(warning.contains(&says), "{warning}");
         assert!(warning.contains("aborts it"), "{warning}");
     }
-    let [nats] = moved("nats-free").try_into().expect("one warning");
-    assert!(nats.contains("stays in default"), "{nats}");
+    let unset = evaluate(
+        &running(json!({"dataStore": null}), status.clone()),
+        Some(&old),
+    );
+    assert_eq!(unset, Ok(Vec::new()), "the default is where the data is");
+}
+
+#[test]
+fn a_move_from_or_to_nats_is_refused_and_what_was_stored_before_can_be_set_back() {
+    for (present, driver, to) in [
+        ("default", "etcd", "nats-free"),
+        ("nats-free", "NATS", "pg"),
+    ] {
+        let status = json!({"storage": {"dataStoreName": present, "driver": driver}});
+        let in_store = |name: &str| running(json!({ "dataStore": name }), status.clone());
+        let refusals = evaluate(&in_store(to), Some(&in_store(present))).expect_err("no move");
+        let words = refusals.join("; ");
+        assert!(
+            words.contains(&format!("from {present} to {to}")),
+            "{words}"
+        );
+        assert!(words.contains("one of them is NATS"), "{words}");
+        assert!(words.contains(&format!("back to {present}")), "{words}");
+        evaluate(&in_store(present), Some(&in_store(to))).expect("set back");
+        // A mistake that is stored does not keep other fields from changing.
+        evaluate(&in_store(to), Some(&in_store(to))).expect("as before");
+    }
+}
+
+#[test]
+fn a_move_onto_the_data_store_of_an_override_is_refused() {
+    let items = json!([{"resource": "/events", "dataStore": "events"}]);
+    let status = json!({"storage": {
+        "dataStoreName": "default", "driver": "etcd", "setup": {"schema": "s", "user": "u"},
+        "overrides": [{"resource": "/events", "dataStore": "events", "schema": "s", "user": "u"}],
+    }});
+    let in_store = |name: &str| {
+        let spec = json!({"dataStore": name, "dataStoreOverrides": items});
+        running(spec, status.clone())
+    };
+    let refusals = evaluate(&in_store("events"), Some(&in_store("default"))).expect_err("no move");
+    let words = refusals.join("; ");
+    assert!(
+        words.contains("\"events\", which holds /events of this tenant"),
+        "{words}"
+    );
+    assert!(words.contains("back to default"), "{words}");
 }
 
 #[test]
