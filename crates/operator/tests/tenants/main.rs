@@ -20,6 +20,7 @@ mod drift;
 mod endpoints;
 mod environment;
 mod foreign;
+mod freeze;
 mod handover;
 mod killed;
 mod leadership;
