@@ -7,12 +7,16 @@
     reason = "tests and their helpers fail by panics"
 )]
 
+mod checker;
+mod clients;
 #[path = "../../../datastore/tests/kit/disk.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod disk;
 #[path = "../tenants/environment.rs"]
 #[expect(dead_code, reason = "tests/tenants needs more of it")]
 mod environment;
+mod faults;
+mod informer;
 mod interrupted;
 #[path = "../../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
@@ -36,7 +40,11 @@ mod process;
 mod refused;
 #[path = "../../../datastore/tests/kit/relay.rs"]
 mod relay;
+mod round;
+mod soak;
 #[path = "../../../datastore/tests/kit/tools.rs"]
 mod tools;
+mod values;
 mod world;
+mod writer;
 mod writers;
