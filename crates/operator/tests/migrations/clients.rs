@@ -11,7 +11,7 @@ use std::{
 
 use etcd_client::Client;
 use tokio::{
-    sync::watch,
+    sync::{RwLock, watch},
     task::{JoinHandle, JoinSet},
 };
 
@@ -35,6 +35,9 @@ const CATCH_UP: Duration = Duration::from_secs(20);
 pub struct Link {
     pub client: Client,
     pub root: String,
+    /// True if it is a kine. Its lists may lack writes that are under way and have older revisions than the list, and so
+    /// may its watches at their begin: nobody writes meanwhile.
+    pub kine: bool,
 }
 
 impl From<&Service> for Link {
@@ -42,13 +45,16 @@ impl From<&Service> for Link {
         Self {
             client: service.client.clone(),
             root: service.root.clone(),
+            kine: service.is_kine(),
         }
     }
 }
 
-/// What the clients that write have in common.
+/// What the clients have in common.
 pub struct Shared {
     pub stop: AtomicBool,
+    /// Held by each client that writes, and exclusively by one that lists a kine.
+    pub gate: Arc<RwLock<()>>,
     pub acknowledged: AtomicU64,
     pub refused: AtomicU64,
     /// Time of the last acknowledgement, and the longest time between two.
@@ -84,6 +90,7 @@ impl Clients {
         let (link, present) = watch::channel(Link::from(service));
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
+            gate: Arc::default(),
             acknowledged: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             pause: Mutex::new((Instant::now(), Duration::ZERO)),
@@ -99,7 +106,9 @@ impl Clients {
         let watchers = TYPES.map(|prefix| {
             let revision = Arc::new(AtomicI64::new(0));
             let (end, ended) = watch::channel(false);
-            let informer = Informer::new(prefix, present.clone(), Arc::clone(&revision), ended);
+            let progress = (Arc::clone(&revision), ended);
+            let gate = Arc::clone(&shared.gate);
+            let informer = Informer::new(prefix, (present.clone(), gate), progress);
             Watching {
                 revision,
                 end,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use etcd_client::{EventType, GetOptions, WatchOptions, WatchStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, watch};
 
 use crate::{
     checker::{Id, Seen, Watcher},
@@ -24,9 +24,13 @@ const PAGE: i64 = 500;
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Longest time from the first answer to a watch until kine has read where it begins.
+const BEGIN: Duration = Duration::from_millis(200);
+
 /// A client that watches.
 pub struct Informer {
     link: watch::Receiver<Link>,
+    gate: Arc<RwLock<()>>,
     revision: Arc<AtomicI64>,
     end: watch::Receiver<bool>,
     watcher: Watcher,
@@ -46,9 +50,8 @@ impl Informer {
     /// A client of `prefix` that publishes in `revision` how far it is, until `end` is true.
     pub fn new(
         prefix: &str,
-        link: watch::Receiver<Link>,
-        revision: Arc<AtomicI64>,
-        end: watch::Receiver<bool>,
+        (link, gate): (watch::Receiver<Link>, Arc<RwLock<()>>),
+        (revision, end): (Arc<AtomicI64>, watch::Receiver<bool>),
     ) -> Self {
         let watcher = Watcher {
             prefix: prefix.to_owned(),
@@ -56,6 +59,7 @@ impl Informer {
         };
         Self {
             link,
+            gate,
             revision,
             end,
             watcher,
@@ -67,12 +71,17 @@ impl Informer {
         let mut listed = false;
         loop {
             let link = self.link.borrow_and_update().clone();
+            let mut alone = None;
             if !listed {
+                if link.kine {
+                    alone = Some(Arc::clone(&self.gate).write_owned().await);
+                }
                 listed = self.list(&link).await;
             }
             let ended = if listed {
-                Box::pin(self.follow(&link)).await
+                Box::pin(self.follow(&link, alone)).await
             } else {
+                drop(alone);
                 tokio::time::sleep(RETRY).await;
                 Ended::Failed
             };
@@ -103,8 +112,8 @@ impl Informer {
         true
     }
 
-    /// Watches after the last revision that was seen.
-    async fn follow(&mut self, link: &Link) -> Ended {
+    /// Watches after the last revision that was seen. Others may write again once the watch has begun.
+    async fn follow(&mut self, link: &Link, alone: Option<OwnedRwLockWriteGuard<()>>) -> Ended {
         let next = self.revision.load(Ordering::Relaxed) + 1;
         let options = WatchOptions::new().with_prefix().with_start_revision(next);
         let path = format!("{}{}", link.root, self.watcher.prefix);
@@ -117,6 +126,10 @@ impl Informer {
         let Ok(mut stream) = opened else {
             return Ended::Failed;
         };
+        if let Some(alone) = alone {
+            tokio::time::sleep(BEGIN).await;
+            drop(alone);
+        }
         loop {
             let message = tokio::select! {
                 _ = self.end.wait_for(|over| *over) => return Ended::Over,

@@ -77,7 +77,14 @@ impl Place {
 pub struct Service {
     pub client: etcd_client::Client,
     pub root: String,
-    _kine: Option<Kine>,
+    kine: Option<Kine>,
+}
+
+impl Service {
+    /// True if the writes go through a kine.
+    pub fn is_kine(&self) -> bool {
+        self.kine.is_some()
+    }
 }
 
 /// Name of the DataStore of a driver.
@@ -319,7 +326,7 @@ impl World {
         Service {
             client: kine.client(),
             root: "/registry/".to_owned(),
-            _kine: Some(kine),
+            kine: Some(kine),
         }
     }
 
@@ -338,7 +345,7 @@ impl World {
                 .await
                 .unwrap(),
             root: format!("/{schema}/"),
-            _kine: None,
+            kine: None,
         }
     }
 

@@ -96,10 +96,13 @@ impl Client {
         let link = self.link.borrow().clone();
         let path = format!("{}{}", link.root, attempt.key);
         let known = self.known.get(&attempt.key).copied().unwrap_or(0);
+        let gate = Arc::clone(&self.shared.gate);
+        let writing = gate.read().await;
         let answer = match attempt.state {
             Some(id) => write(&link.client, &path, known, &value(id)).await,
             None => delete(&link.client, &path, known).await,
         };
+        drop(writing);
         match answer {
             Ok(revision) => {
                 let created_again = known == 0 && self.known.contains_key(&attempt.key);
