@@ -92,19 +92,18 @@ impl Facts<'_> {
     fn check(&self, watcher: &Watcher) -> Vec<String> {
         let prefix = &watcher.prefix;
         let mut problems = Vec::new();
-        let mut problem = |text: String| problems.push(format!("{prefix}: {text}"));
         // The revision that was seen last, and the events since the last list.
         let (mut last, mut listed, mut events) = (0, 0, BTreeSet::new());
         for seen in &watcher.seen {
             match seen {
                 Seen::List { revision, keys } => {
-                    self.gaps(prefix, (listed, last), &events, &mut problem);
+                    problems.extend(self.gaps(prefix, (listed, last), &events));
                     if *revision < last {
-                        problem(format!(
+                        problems.push(format!(
                             "a list at revision {revision} after revision {last} was seen"
                         ));
                     }
-                    self.list(prefix, *revision, keys, &mut problem);
+                    problems.extend(self.list(prefix, *revision, keys));
                     (last, listed) = (*revision, *revision);
                     events.clear();
                 }
@@ -114,18 +113,21 @@ impl Facts<'_> {
                     state,
                 } => {
                     if *revision <= last {
-                        problem(format!(
+                        problems.push(format!(
                             "an event of {key} at revision {revision} after revision {last} was seen"
                         ));
                     }
-                    self.event(key, (*revision, *state), &mut problem);
+                    problems.extend(self.event(key, *revision, *state));
                     last = *revision;
                     events.insert((key.as_str(), *revision));
                 }
             }
         }
-        self.gaps(prefix, (listed, i64::MAX), &events, &mut problem);
-        problems
+        problems.extend(self.gaps(prefix, (listed, i64::MAX), &events));
+        let named = problems
+            .iter()
+            .map(|problem| format!("{prefix}: {problem}"));
+        named.collect()
     }
 
     /// Acknowledged writes of keys with `prefix`.
@@ -146,31 +148,27 @@ impl Facts<'_> {
         prefix: &str,
         (listed, last): (i64, i64),
         events: &BTreeSet<(&str, i64)>,
-        problem: &mut impl FnMut(String),
-    ) {
+    ) -> Vec<String> {
+        let mut problems = Vec::new();
         for (key, states) in self.of(prefix) {
             let due = states.keys().filter(|at| (listed + 1..=last).contains(*at));
             for revision in due.filter(|at| !events.contains(&(key, **at))) {
-                problem(format!(
+                problems.push(format!(
                     "no event of {key} at revision {revision}, though the list was at {listed}"
                 ));
             }
         }
+        problems
     }
 
-    fn list(
-        &self,
-        prefix: &str,
-        revision: i64,
-        found: &BTreeMap<String, Id>,
-        problem: &mut impl FnMut(String),
-    ) {
+    fn list(&self, prefix: &str, revision: i64, found: &BTreeMap<String, Id>) -> Vec<String> {
+        let mut problems = Vec::new();
         for (key, states) in self.of(prefix) {
             let found = found.get(key).copied();
             let newest = states.range(..=revision).next_back();
             let written = newest.and_then(|(_, state)| *state);
             if found != written && !self.open.contains(&(key.to_owned(), found)) {
-                problem(format!(
+                problems.push(format!(
                     "a list at revision {revision} has {found:?} for {key}, and not {newest:?}"
                 ));
             }
@@ -179,19 +177,19 @@ impl Facts<'_> {
             if !self.keys.contains_key(key.as_str())
                 && !self.open.contains(&(key.clone(), Some(*id)))
             {
-                problem(format!("a list has {id:?} for {key}, which nobody wrote"));
+                problems.push(format!("a list has {id:?} for {key}, which nobody wrote"));
             }
         }
+        problems
     }
 
-    fn event(&self, key: &str, (revision, state): (i64, State), problem: &mut impl FnMut(String)) {
+    fn event(&self, key: &str, revision: i64, state: State) -> Option<String> {
         let states = self.keys.get(key);
         let written = states.and_then(|states| states.get(&revision));
-        if written != Some(&state) && !self.open.contains(&(key.to_owned(), state)) {
-            problem(format!(
-                "an event at revision {revision} has {state:?} for {key}, and not {written:?}"
-            ));
-        }
+        let known = written == Some(&state) || self.open.contains(&(key.to_owned(), state));
+        (!known).then(|| {
+            format!("an event at revision {revision} has {state:?} for {key}, and not {written:?}")
+        })
     }
 }
 

@@ -183,7 +183,9 @@ pub async fn list(
             .with_revision(revision);
         let answer = link.client.clone().get(after, Some(page)).await?;
         if revision == 0 {
-            revision = answer.header().map_or(0, |header| header.revision());
+            revision = answer
+                .header()
+                .map_or(0, etcd_client::ResponseHeader::revision);
         }
         after = String::new();
         for kv in answer.kvs() {

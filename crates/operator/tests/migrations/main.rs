@@ -30,6 +30,7 @@ mod pairs;
 #[path = "../../../datastore/tests/kit/pki.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod pki;
+mod place;
 #[path = "../../../datastore/tests/kit/ports.rs"]
 mod ports;
 #[path = "../../../datastore/tests/postgres/server.rs"]

@@ -9,6 +9,7 @@ use kamaji_e2e::{tls_etcd::TlsEtcd, tools::Tools};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+pub use crate::place::{Place, name};
 use crate::{
     environment::{Environment, wait_until},
     kit_kine::Kine,
@@ -37,42 +38,6 @@ struct Second {
     mysql: Option<mysql_server::Server>,
 }
 
-/// One of the datastores: of each driver there may be two.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub driver: Driver,
-    pub second: bool,
-}
-
-impl From<Driver> for Place {
-    fn from(driver: Driver) -> Self {
-        Self {
-            driver,
-            second: false,
-        }
-    }
-}
-
-impl Place {
-    /// The second server of a driver.
-    pub fn second(driver: Driver) -> Self {
-        Self {
-            driver,
-            second: true,
-        }
-    }
-
-    /// Name of the DataStore.
-    pub fn name(self) -> &'static str {
-        match (self.driver, self.second) {
-            (Driver::Etcd, true) => "etcd-2",
-            (Driver::MySql, true) => "mysql-2",
-            (Driver::PostgreSql, true) => "postgresql-2",
-            (driver, _) => name(driver),
-        }
-    }
-}
-
 /// Write path of the tenant's API server: etcd itself, or a kine before the database.
 pub struct Service {
     pub client: etcd_client::Client,
@@ -84,16 +49,6 @@ impl Service {
     /// True if the writes go through a kine.
     pub fn is_kine(&self) -> bool {
         self.kine.is_some()
-    }
-}
-
-/// Name of the DataStore of a driver.
-pub fn name(driver: Driver) -> &'static str {
-    match driver {
-        Driver::Etcd => "etcd",
-        Driver::MySql => "mysql",
-        Driver::PostgreSql => "postgresql",
-        Driver::Nats => panic!("data does not move to NATS"),
     }
 }
 
