@@ -191,3 +191,53 @@ async fn a_source_of_many_revisions_that_was_compacted_arrives_and_goes_on() {
     assert!(again.is_ok(), "{again:?}");
     write_ten_thousand((&server, &target), &next, floor).await;
 }
+
+/// Creates keys, refused or not, until it is told to stop; the acknowledged ones.
+async fn keep_creating(client: Etcd, number: usize, stop: Arc<AtomicBool>) -> Vec<Vec<u8>> {
+    let mut acknowledged = Vec::new();
+    for n in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let key = format!("/registry/configmaps/default/{number}-{n}");
+        if write(&client, &key, 0, b"value").await.is_ok() {
+            acknowledged.push(key.into_bytes());
+        }
+    }
+    acknowledged
+}
+
+/// kine searches for a key whose insert was refused, and reports a creation if it finds none: no such search may come to
+/// that after the fence was lifted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_creation_that_a_fence_refused_is_acknowledged_when_it_is_lifted() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let kine = kine_of(&server, &tenancy).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|number| tokio::spawn(keep_creating(kine.client(), number, Arc::clone(&stop))))
+        .collect();
+    let fenced = Tenancy {
+        access: Access::ReadOnly,
+        ..tenancy.clone()
+    };
+    for _ in 0..6 {
+        let attempt = attempt();
+        store.fence(&fenced, &attempt).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        store.lift(&tenancy, &attempt).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let query = "SELECT name FROM kine WHERE name LIKE '/registry/configmaps/%'";
+    let acknowledged = join_all(writers).await;
+    let found: std::collections::BTreeSet<_> =
+        server.texts("cp-a", query).await.into_iter().collect();
+    for key in acknowledged.into_iter().flat_map(Result::unwrap) {
+        let key = String::from_utf8(key).unwrap();
+        assert!(
+            found.contains(&key),
+            "{key} was acknowledged and is not there"
+        );
+    }
+}
