@@ -66,8 +66,8 @@ pub struct TenantControlPlaneSpec {
     pub control_plane: ControlPlaneSpec,
     /// Name of the DataStore that holds the tenant's data. Empty: the operator's default
     /// (--datastore), filled in at admission; where there is none, the tenant waits until a
-    /// DataStore is named. The field cannot be unset. A change moves no data: the tenant stays in
-    /// its DataStore, and the condition DataStoreReady says so.
+    /// DataStore is named. The field cannot be unset. A change moves the data of the running tenant,
+    /// as status.storage.migration reports; from and to NATS it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_store: Option<String>,
     /// DataStores for single resources of the tenant, each of the driver etcd; at most 64. Empty:

@@ -229,10 +229,10 @@ async fn due(writer: &Writer, object: &Object) -> Result<Option<Intent>, WriteEr
     }
 }
 
-/// Removes an object that is no longer wanted, if it is the operator's.
+/// Removes an object that is no longer wanted, if it is the operator's or left by upstream.
 async fn remove(writer: &Writer, object: &ObjectRef) -> Result<(), WriteError> {
     let live = writer.read(object).await?;
-    match write::removal(live.as_ref().map(observed)) {
+    match write::removal(object, live.as_ref().map(observed)) {
         Some(version) => writer.delete(object, Some(&version)).await.map(drop),
         None => Ok(()),
     }

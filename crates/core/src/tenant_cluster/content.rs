@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{
-    bootstrap, coredns, endpoints, konnectivity, kube_proxy, kubeadm_config,
+    bootstrap, coredns, endpoints, freeze, konnectivity, kube_proxy, kubeadm_config,
     kubelet_config::{self, PatchError},
     rbac,
     types::{Content, TenantClusterFacts, WriteLimit},
@@ -21,6 +21,7 @@ pub(super) fn render(facts: &TenantClusterFacts) -> Result<Content, PatchError> 
     content.objects.extend(bootstrap::objects(facts));
     content.objects.extend(endpoints::objects(facts));
     addons(facts, &mut content);
+    content.prunes.push(freeze::name());
     let blocked = write_permissions::blocked(&facts.tenant.spec);
     if blocked.is_empty() {
         content.prunes.push(write_permissions::name());

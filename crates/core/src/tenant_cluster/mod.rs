@@ -13,6 +13,7 @@ mod content;
 mod coredns;
 mod endpoints;
 mod error;
+mod freeze;
 pub mod images;
 mod konnectivity;
 mod kube_proxy;

@@ -23,7 +23,7 @@ pub enum Step {
     Create(Object),
     /// Reads an object, and writes it unless it is as planned.
     Ensure(Object),
-    /// Deletes an object, only if it carries the operator's project label.
+    /// Deletes an object, if [`super::write::removal`] says so of the live one.
     Remove(ObjectRef),
 }
 
@@ -39,7 +39,8 @@ impl Step {
 
 /// The stages that make `content` so. In order:
 ///
-/// 1. Webhooks that no longer limit writes are removed: while they exist, they refuse the operator's own writes.
+/// 1. Webhooks that no longer limit writes, and those of upstream's migrations, are removed: while they exist, they
+///    refuse the operator's own writes.
 /// 2. All other objects are written, as far as they differ.
 /// 3. Webhooks that limit writes come last of what is written, since they refuse the operator's own writes.
 /// 4. Other objects that are no longer wanted are removed.

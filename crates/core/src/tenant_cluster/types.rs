@@ -39,7 +39,7 @@ impl TenantClusterFacts<'_> {
 pub(super) struct Content {
     /// Objects to apply, in this order.
     pub objects: Vec<Object>,
-    /// Objects to delete, only where they carry the operator's project label.
+    /// Objects to delete, only where [`removal`](super::write::removal) finds that they are the operator's or upstream's.
     pub prunes: Vec<ObjectRef>,
     /// State of the limit on the tenant's writes.
     pub write_limit: WriteLimit,

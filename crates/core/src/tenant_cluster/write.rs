@@ -3,11 +3,11 @@
 use kamaji_api::labels;
 use serde_json::Value;
 
-use super::recreate::must_be_recreated;
+use super::{freeze, recreate::must_be_recreated};
 use crate::{
     adoption::MANAGER,
     managed_fields::written_by_update,
-    object::{CONTENT_HASH, Intent, Object, Version, holds},
+    object::{CONTENT_HASH, Intent, Object, ObjectRef, Version, holds},
 };
 
 /// A live object of a tenant cluster.
@@ -50,9 +50,15 @@ pub fn change(planned: &Object, live: Option<Observed>) -> Change {
     })
 }
 
-/// The version to delete of an object that is no longer wanted; `None` if it is gone or not the operator's.
-pub fn removal(live: Option<Observed>) -> Option<Version> {
-    live.filter(|live| is_ours(live.body))
+/// The version to delete of `object`, which is no longer wanted; `None` if it is gone or somebody else's. It is the
+/// operator's by the project label. What upstream's migrations leave has no label, and is told by its content.
+pub fn removal(object: &ObjectRef, live: Option<Observed>) -> Option<Version> {
+    let removable = if *object == freeze::name() {
+        freeze::is_upstreams
+    } else {
+        is_ours
+    };
+    live.filter(|live| removable(live.body))
         .map(|live| live.version.clone())
 }
 

@@ -1,4 +1,9 @@
-//! Fence of a tenant: rights, log-in and connections end while nothing can use the tenant's table.
+//! Fence of a tenant: rights, log-in and connections end while nothing can use the tenant's table, and the log-in comes
+//! back in the same way.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::log_in;
 use super::observed::Observed;
@@ -12,6 +17,9 @@ use crate::change::{Change, Step};
 use crate::error::Error;
 use crate::fence::FenceId;
 use crate::tenancy::{Access, Tenancy};
+
+/// Time from the refusal of a log-in until kine has searched for the key that it could not create, which it does at once.
+const REFUSED: Duration = Duration::from_secs(2);
 
 impl Session<'_> {
     /// Notes the fence, takes the tenant's rights and its log-in, and ends every connection that was open.
@@ -81,6 +89,30 @@ impl Session<'_> {
                 steps.extend(self.apply(write, target).await?);
             }
             self.end_all_sessions(tenancy, observed).await?;
+            Ok(steps)
+        };
+        hold.during(work).await
+    }
+
+    /// Carries out `writes` that give the log-in back, under a hold that ends with every search that waits for it: one
+    /// may be that of a creation that was refused, which kine would acknowledge if it found nothing.
+    pub(super) async fn let_in(
+        &mut self,
+        target: Target<'_>,
+        observed: &Observed,
+        writes: &[Write],
+    ) -> Result<Vec<Step>, Error> {
+        let tenancy = target.tenancy;
+        let hold = Hold::prepare(self, &tenancy.schema).await?;
+        let waiting = hold.number();
+        let work = async {
+            self.until_held(waiting, tenancy).await?;
+            let mut steps = Vec::new();
+            for write in writes {
+                steps.extend(self.apply(write, target).await?);
+            }
+            sleep(REFUSED).await;
+            self.end_searches(tenancy, observed).await?;
             Ok(steps)
         };
         hold.during(work).await

@@ -49,7 +49,8 @@ impl fmt::Display for Privilege {
 }
 
 impl Observed {
-    /// Missing writes, in order. `password_right` tells whether the account has the tenant's password.
+    /// Missing writes, in order. `password_right` tells whether the account has the tenant's password. Who may write
+    /// gets the log-in last: kine acknowledges a creation that is refused if it may read.
     pub(super) fn repairs(
         &self,
         own: &Pattern,
@@ -60,9 +61,10 @@ impl Observed {
         if !self.database {
             writes.push(Write::CreateDatabase);
         }
+        let set_password = self.verifier.is_some() && !password_right;
         if self.verifier.is_none() {
             writes.push(Write::CreateUser);
-        } else if !password_right {
+        } else if set_password && access == Access::ReadOnly {
             writes.push(Write::SetPassword);
         }
         let of_own = |privilege: &&Privilege| matches!(&privilege.extent, Extent::Schema(pattern) if pattern == own.as_str());
@@ -88,6 +90,9 @@ impl Observed {
         writes.extend(roles.map(|(role, host)| Write::RevokeRole(role.clone(), host.clone())));
         if !foreign.is_empty() || !complete {
             writes.push(Write::Grant);
+        }
+        if set_password && access == Access::ReadWrite {
+            writes.push(Write::SetPassword);
         }
         writes
     }

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOG_IN: Duration = Duration::from_secs(1);
 /// Time between two readings of the connections.
 const POLL: Duration = Duration::from_millis(20);
-const SESSIONS: &str = "SELECT ID, USER, DB, COMMAND, STATE \
+const SESSIONS: &str = "SELECT ID, USER, DB, COMMAND, STATE, INFO REGEXP '^[[:space:](]*SELECT' \
      FROM information_schema.PROCESSLIST WHERE USER IN (?, 'unauthenticated user')";
 const STATE: &str = "SELECT STATE FROM information_schema.PROCESSLIST WHERE ID = ?";
 const NEWEST: &str = "SELECT MAX(ID) FROM information_schema.PROCESSLIST";
@@ -31,8 +31,15 @@ const WAITS: &str = "Waiting for table metadata lock";
 /// Command of a connection that waits for its client.
 const IDLES: &str = "Sleep";
 
-/// A connection as the server lists it: number, user, database, command and state.
-type Listed = (u64, String, Option<String>, String, Option<String>);
+/// A connection as the server lists it: number, user, database, command, state, and whether its statement only reads.
+type Listed = (
+    u64,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    Option<bool>,
+);
 
 /// A connection of a tenant's user, or of nobody yet.
 struct Opened {
@@ -41,6 +48,8 @@ struct Opened {
     nobodys: bool,
     /// True while it does something other than wait for a table that is held.
     busy: bool,
+    /// True while it waits to read a table that is held.
+    searches: bool,
 }
 
 impl Session<'_> {
@@ -142,6 +151,22 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Ends every statement of the tenant's user that waits to read a table that is held. The connections stay.
+    pub(super) async fn end_searches(
+        &mut self,
+        tenancy: &Tenancy,
+        observed: &Observed,
+    ) -> Result<(), Error> {
+        let doing = format!("ending searches of user {}", tenancy.user);
+        for each in self.opened(tenancy, observed).await? {
+            if each.searches {
+                let statement = Statement::kill_statement(each.number);
+                self.write_unless(&[NO_THREAD], &doing, &statement).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn end(&mut self, tenancy: &Tenancy, number: u64) -> Result<(), Error> {
         let doing = format!("ending connections of user {}", tenancy.user);
         let statement = Statement::kill(number);
@@ -162,14 +187,16 @@ impl Session<'_> {
         let query = Query::new(&doing, SESSIONS);
         let listed: Option<Vec<Listed>> = self.rows_unless(&[], query, (user,)).await?;
         let opened = listed.into_iter().flatten();
-        let opened = opened.filter_map(|(number, name, database, command, state)| {
+        let opened = opened.filter_map(|(number, name, database, command, state, reads)| {
+            let waits = state.as_deref() == Some(WAITS);
             let nobodys = name == NOBODY;
             let own = name == user
                 && (observed.other_hosts.is_empty() || database.as_deref() == Some(schema));
             (own || nobodys).then(|| Opened {
                 number,
                 nobodys,
-                busy: command != IDLES && state.as_deref() != Some(WAITS),
+                busy: command != IDLES && !waits,
+                searches: waits && reads == Some(true),
             })
         });
         Ok(opened.collect())

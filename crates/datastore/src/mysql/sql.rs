@@ -238,6 +238,11 @@ impl Statement {
         Self(format!("KILL CONNECTION {id}"))
     }
 
+    /// Ends the statement that a connection carries out, by the connection's number.
+    pub(super) fn kill_statement(id: u64) -> Self {
+        Self(format!("KILL QUERY {id}"))
+    }
+
     /// Creates kine's table with the columns and indexes of kine v0.17.5, except that names are bytes, as etcd's keys
     /// are. All in one statement, since kine adds no index to a table that exists.
     pub(super) fn create_kine(table: Table<'_>) -> Self {

@@ -85,10 +85,13 @@ impl Session<'_> {
             && observed.verifier.is_some()
             && (ended == Ended::All || !writes.is_empty());
         // The table that is held is in the database, which is made first if it is missing.
+        let lets_in = !shuts
+            && tenancy.access == Access::ReadWrite
+            && writes.last() == Some(&Write::SetPassword);
         let free = if shuts {
             usize::from(!observed.database)
         } else {
-            writes.len()
+            writes.len() - usize::from(lets_in)
         };
         let (free, held) = writes.split_at(free);
         for write in free {
@@ -98,8 +101,12 @@ impl Session<'_> {
         if shuts {
             let steps = self.shut_out(target, &observed, held).await?;
             change.steps.extend(steps);
-        } else if writes.iter().any(Write::ends_sessions) {
+        } else if free.iter().any(Write::ends_sessions) {
             self.end_sessions(tenancy, &observed).await?;
+        }
+        if lets_in {
+            let steps = self.let_in(target, &observed, held).await?;
+            change.steps.extend(steps);
         }
         Ok(change)
     }

@@ -4,6 +4,8 @@
 //! hashes. Whatever is read in a tenant's database is read as the tenant: the owner of a table decides which functions
 //! run when it is read, and they must not run as the administrator.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 
 use super::answer::Failure;
@@ -51,6 +53,10 @@ enum View {
     /// The server lets tenants not in from the operator's address, so that nothing can be said.
     Unseen(String),
 }
+
+/// Time from the refusal of a creation until kine has searched for its key, which it does at once: that search fails for
+/// as long after a fence, or kine would report the creation as done.
+const REFUSED: Duration = Duration::from_secs(2);
 
 /// Flaw of a tenant's database that an administrator has to mend, in the order of mending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +179,11 @@ impl Postgres {
         // As long as the other session answers, it holds the locks. Who notes a fence holds them, and ends this one.
         locked.rows("SELECT 1", &[]).await.map_err(error)?;
         for lack in lacks {
+            if matches!(lack, Lack::ReadWrite) {
+                let first = Statement::allow_writes_at_first(user);
+                session.run(&first).await.map_err(error)?;
+                tokio::time::sleep(REFUSED).await;
+            }
             match lack.statement(user) {
                 Some(statement) => session.run(&statement).await.map_err(error)?,
                 None => self.create_table(tenancy).await?,

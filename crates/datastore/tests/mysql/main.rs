@@ -12,6 +12,8 @@ mod cycles;
 mod disk;
 mod ensure;
 mod failures;
+#[path = "../kit/fences.rs"]
+mod fences;
 #[path = "../kit/files.rs"]
 mod files;
 #[path = "../kit/kine.rs"]

@@ -2,6 +2,7 @@
 
 mod copying;
 mod fence;
+mod lifting;
 mod reading;
 mod writing;
 

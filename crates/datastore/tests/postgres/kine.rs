@@ -1,6 +1,6 @@
 //! Transfers between databases at which a real kine runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use kamaji_datastore::transfer::{Copy, Ends, Followed, Phase, Roots};
 
 use super::*;
 use crate::attempt::attempt;
+use crate::fences::created_during_fences;
 use crate::kit_kine::{Kine, delete, listing, write};
 
 /// Clients that write at once.
@@ -190,4 +191,17 @@ async fn a_source_of_many_revisions_that_was_compacted_arrives_and_goes_on() {
     let again = write(&client, "/registry/leases/0", 0, b"again").await;
     assert!(again.is_ok(), "{again:?}");
     write_ten_thousand((&server, &target), &next, floor).await;
+}
+
+/// kine searches for a key whose insert was refused, and reports a creation if it finds none: no such search may come to
+/// that after the fence was lifted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_creation_that_a_fence_refused_is_acknowledged_when_it_is_lifted() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let kine = kine_of(&server, &tenancy).await;
+    let acknowledged = created_during_fences(&kine, store.as_ref(), &tenancy).await;
+    let query = "SELECT name FROM kine WHERE name LIKE '/registry/configmaps/%'";
+    let found: BTreeSet<_> = server.texts("cp-a", query).await.into_iter().collect();
+    let lost: Vec<_> = acknowledged.difference(&found).collect();
+    assert_eq!(lost, [""; 0], "acknowledged, and not there");
 }

@@ -13,6 +13,8 @@ mod disk;
 mod ensure;
 mod failures;
 mod fence;
+#[path = "../kit/fences.rs"]
+mod fences;
 #[path = "../kit/files.rs"]
 mod files;
 mod kine;

@@ -7,12 +7,16 @@
     reason = "tests and their helpers fail by panics"
 )]
 
+mod checker;
+mod clients;
 #[path = "../../../datastore/tests/kit/disk.rs"]
 mod disk;
 #[path = "../tenants/environment.rs"]
 #[expect(dead_code, reason = "tests/tenants needs more of it")]
 mod environment;
+mod faults;
 mod full;
+mod informer;
 mod interrupted;
 #[path = "../../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
@@ -27,6 +31,7 @@ mod pairs;
 #[path = "../../../datastore/tests/kit/pki.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod pki;
+mod place;
 #[path = "../../../datastore/tests/kit/ports.rs"]
 mod ports;
 #[path = "../../../datastore/tests/postgres/server.rs"]
@@ -37,8 +42,12 @@ mod process;
 mod refused;
 #[path = "../../../datastore/tests/kit/relay.rs"]
 mod relay;
+mod round;
+mod soak;
 #[path = "../../../datastore/tests/kit/tools.rs"]
 mod tools;
 mod unusable;
+mod values;
 mod world;
+mod writer;
 mod writers;

@@ -4,7 +4,7 @@ use kamaji_e2e::{tls_etcd::TlsEtcd, tools::Tools};
 use serde_json::json;
 
 use crate::{
-    environment::{Environment, wait_until},
+    environment::wait_until,
     relay::relay,
     world::{TENANT, World},
     writers::{Acknowledged, assert_served, fill},
@@ -28,13 +28,7 @@ async fn client_of(etcd: &TlsEtcd) -> etcd_client::Client {
 /// Without the refusal, the copy would clear the schema at its target, with the events of the tenant that are there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_onto_the_etcd_of_an_override_is_refused_whatever_its_name_and_loses_nothing() {
-    let environment = Environment::without_data_store().await;
-    environment.data_store("etcd").await;
-    let world = World {
-        environment,
-        postgres: None,
-        mysql: None,
-    };
+    let world = World::bare().await;
     let other = TlsEtcd::start(&Tools::api_server().await.unwrap())
         .await
         .unwrap();

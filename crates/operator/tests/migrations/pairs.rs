@@ -1,37 +1,22 @@
-//! Migrations between drivers under twenty writers: everything acknowledged is at the target, and it goes on.
+//! Migrations between drivers under clients that write and watch: everything acknowledged is at the target, and it goes
+//! on.
 
-use std::time::Duration;
-
-use kamaji_api::condition::Reason;
 use kamaji_datastore::Driver;
-use kube::{Api, api::ListParams};
+use kube::Api;
 use serde_json::json;
 
 use crate::{
+    checker::check,
+    clients::Clients,
     environment::{NAMESPACE, wait_until},
     kit_kine::write,
+    round::cut_event,
     world::{Service, TENANT, World, name},
-    writers::{Acknowledged, Writers, assert_goes_on, assert_served, fill},
+    writers::{Acknowledged, assert_goes_on, assert_served, fill},
 };
 
 /// Keys that stand at the source before the clients write.
 const STANDING: usize = 1500;
-
-/// Message of the event about the cut.
-async fn cut_event(world: &World) -> String {
-    let events: Api<k8s_openapi::api::core::v1::Event> =
-        Api::namespaced(world.environment.client.clone(), NAMESPACE);
-    wait_until("the event about the cut", async || {
-        let reason = Reason::Migrated.as_str();
-        let fields = format!("involvedObject.name={TENANT},reason={reason}");
-        let list = events
-            .list(&ListParams::default().fields(&fields))
-            .await
-            .ok()?;
-        list.items.first()?.message.clone()
-    })
-    .await
-}
 
 /// Moves a tenant whose source `before` has prepared, under writers.
 async fn moves(
@@ -45,19 +30,21 @@ async fn moves(
     let source = world.serve(from).await;
     let mut acknowledged = before(&world, &source).await;
     acknowledged.extend(fill(&source, STANDING).await);
-    let mut writers = Writers::start(&source);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(writers.running(&mut acknowledged), crate::writers::WRITERS);
+    let clients = Clients::start(&source, 0);
+    clients.write_on(500).await;
     world.ask_for(name(to)).await;
     world.wait_for_move(to).await;
-    acknowledged.extend(writers.stop().await);
+    let target = world.serve(to).await;
+    clients.go_to(&target);
+    clients.write_on(500).await;
+    let (history, figures) = clients.stop().await;
     let note = cut_event(&world).await;
     eprintln!(
-        "{from:?} to {to:?}: {note}; {} keys written",
-        acknowledged.len()
+        "{from:?} to {to:?}: {note}; {} writes acknowledged, {} refused",
+        figures.acknowledged, figures.refused
     );
-    assert!(acknowledged.len() > STANDING + 100, "the writers wrote");
-    let target = world.serve(to).await;
+    let problems = check(&history);
+    assert!(problems.is_empty(), "{problems:#?}");
     let floor = assert_served(&target, &acknowledged).await;
     assert_goes_on(&target, writes, floor).await;
     // The source is kept, and takes no write.

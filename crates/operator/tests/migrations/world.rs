@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kamaji_api::tenant::{MigrationPhase, StorageStatus};
 use kamaji_datastore::Driver;
-use kamaji_e2e::tls_etcd::Identities;
+use kamaji_e2e::{
+    tls_etcd::{Identities, TlsEtcd},
+    tools::Tools,
+};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+pub use crate::place::{Place, name};
 use crate::{
     environment::{Environment, wait_until},
     kit_kine::Kine,
@@ -26,60 +30,141 @@ pub struct World {
     pub environment: Environment,
     pub postgres: Option<postgres_server::Server>,
     pub mysql: Option<mysql_server::Server>,
+    second: Second,
+}
+
+/// Second servers of each driver.
+#[derive(Default)]
+struct Second {
+    etcd: Option<TlsEtcd>,
+    postgres: Option<postgres_server::Server>,
+    mysql: Option<mysql_server::Server>,
 }
 
 /// Write path of the tenant's API server: etcd itself, or a kine before the database.
 pub struct Service {
     pub client: etcd_client::Client,
     pub root: String,
-    _kine: Option<Kine>,
+    kine: Option<Kine>,
 }
 
-/// Name of the DataStore of a driver.
-pub fn name(driver: Driver) -> &'static str {
-    match driver {
-        Driver::Etcd => "etcd",
-        Driver::MySql => "mysql",
-        Driver::PostgreSql => "postgresql",
-        Driver::Nats => panic!("data does not move to NATS"),
+impl Service {
+    /// True if the writes go through a kine.
+    pub fn is_kine(&self) -> bool {
+        self.kine.is_some()
     }
 }
 
 impl World {
-    /// Starts the API server and the datastores of `drivers`.
-    pub async fn start(drivers: [Driver; 2]) -> Self {
-        Self::start_with(drivers, (postgres_server::USUAL, &[])).await
+    /// Starts the API server and the datastores of `places`.
+    pub async fn start(places: [impl Into<Place>; 2]) -> Self {
+        let mut world = Self::bare().await;
+        for place in places.map(Into::into) {
+            world.add(place).await;
+        }
+        world
     }
 
-    /// The same with a PostgreSQL as `setup` says, and a MariaDB with these options.
+    /// Starts the API server and the datastores of `drivers`: a PostgreSQL as `setup` says, a MariaDB with these options.
     pub async fn start_with(
         drivers: [Driver; 2],
         (setup, options): (postgres_server::Setup, &[&str]),
     ) -> Self {
-        let environment = Environment::without_data_store().await;
-        environment.data_store("etcd").await;
-        let mut world = Self {
-            environment,
-            postgres: None,
-            mysql: None,
-        };
+        let mut world = Self::bare().await;
         if drivers.contains(&Driver::PostgreSql) {
             let server = postgres_server::Server::start_with(setup).await;
+            let (driver, connection) = (Driver::PostgreSql, server.connection());
             world
-                .database(Driver::PostgreSql, &server.connection())
+                .database_named(name(driver), driver, &connection)
                 .await;
             world.postgres = Some(server);
         }
         if drivers.contains(&Driver::MySql) {
             let server = mysql_server::Server::start_with(options).await;
-            world.database(Driver::MySql, &server.connection()).await;
+            let (driver, connection) = (Driver::MySql, server.connection());
+            world
+                .database_named(name(driver), driver, &connection)
+                .await;
             world.mysql = Some(server);
         }
         world
     }
 
-    async fn database(&self, driver: Driver, connection: &kamaji_datastore::Connection) {
-        self.database_named(name(driver), driver, connection).await;
+    /// Starts the API server and the first etcd.
+    pub async fn bare() -> Self {
+        let environment = Environment::without_data_store().await;
+        environment.data_store("etcd").await;
+        Self {
+            environment,
+            postgres: None,
+            mysql: None,
+            second: Second::default(),
+        }
+    }
+
+    /// Starts a datastore, unless it runs.
+    async fn add(&mut self, place: Place) {
+        match place.driver {
+            Driver::PostgreSql => {
+                let slot = if place.second {
+                    &mut self.second.postgres
+                } else {
+                    &mut self.postgres
+                };
+                if slot.is_none() {
+                    let server = slot.insert(postgres_server::Server::start().await);
+                    let connection = server.connection();
+                    self.database_named(place.name(), place.driver, &connection)
+                        .await;
+                }
+            }
+            Driver::MySql => {
+                let slot = if place.second {
+                    &mut self.second.mysql
+                } else {
+                    &mut self.mysql
+                };
+                if slot.is_none() {
+                    let server = slot.insert(mysql_server::Server::start().await);
+                    let connection = server.connection();
+                    self.database_named(place.name(), place.driver, &connection)
+                        .await;
+                }
+            }
+            _ if place.second && self.second.etcd.is_none() => {
+                let tools = Tools::api_server().await.unwrap();
+                let etcd = TlsEtcd::start(&tools).await.unwrap();
+                self.environment.data_store_of(place.name(), &etcd).await;
+                self.second.etcd = Some(etcd);
+            }
+            _ => {}
+        }
+    }
+
+    fn etcd_at(&self, place: Place) -> &TlsEtcd {
+        if place.second {
+            self.second.etcd.as_ref().unwrap()
+        } else {
+            &self.environment.etcd
+        }
+    }
+
+    fn postgres_at(&self, place: Place) -> &postgres_server::Server {
+        let server = if place.second {
+            &self.second.postgres
+        } else {
+            &self.postgres
+        };
+        server.as_ref().unwrap()
+    }
+
+    fn mysql_at(&self, place: Place) -> &mysql_server::Server {
+        let server = if place.second {
+            &self.second.mysql
+        } else {
+            &self.mysql
+        };
+        server.as_ref().unwrap()
     }
 
     /// Applies a DataStore for a database.
@@ -142,12 +227,13 @@ impl World {
         self.environment.apply(object).await;
     }
 
-    /// Creates the tenant in the DataStore of `driver`, and waits until it is set up.
-    pub async fn tenant(&self, driver: Driver) {
-        let spec = json!({"dataStore": name(driver)});
+    /// Creates the tenant in the DataStore of `place`, and waits until it is set up.
+    pub async fn tenant(&self, place: impl Into<Place>) {
+        let place = place.into();
+        let spec = json!({"dataStore": place.name()});
         self.tenant_with(spec).await;
         let storage = self.storage().await.unwrap();
-        assert_eq!(storage.data_store_name.as_deref(), Some(name(driver)));
+        assert_eq!(storage.data_store_name.as_deref(), Some(place.name()));
     }
 
     /// Creates the tenant with this spec, and waits until it is set up.
@@ -198,26 +284,33 @@ impl World {
     }
 
     /// Waits until the data is in the DataStore `store`, and the tenant's Secrets lead there.
-    pub async fn wait_for_move(&self, driver: Driver) {
+    pub async fn wait_for_move(&self, place: impl Into<Place>) {
+        let place = place.into();
         let started = Instant::now();
         loop {
             let storage = self.storage().await.unwrap();
-            if storage.data_store_name.as_deref() == Some(name(driver)) {
+            if storage.data_store_name.as_deref() == Some(place.name()) {
                 break;
             }
             assert!(started.elapsed() < MIGRATION, "{:?}", storage.migration);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let connection = match driver {
-            Driver::PostgreSql => format!("127.0.0.1:{}", self.postgres.as_ref().unwrap().port),
-            Driver::MySql => format!("127.0.0.1:{}", self.mysql.as_ref().unwrap().port),
+        let connection = match place.driver {
+            Driver::PostgreSql => format!("127.0.0.1:{}", self.postgres_at(place).port),
+            Driver::MySql => format!("127.0.0.1:{}", self.mysql_at(place).port),
             _ => String::new(),
+        };
+        let ca = match place.driver {
+            Driver::Etcd => Some(self.etcd_at(place).identities.authority.cert.clone()),
+            _ => None,
         };
         wait_until("the Secrets lead to the target", async || {
             let config = self.file("datastore-config", "DB_CONNECTION_STRING").await;
             let signed = self.file("datastore-certificate", "server.crt").await;
-            let leads = config.as_deref() == Some(&*connection);
-            (leads && signed.is_some() == (driver == Driver::Etcd)).then_some(())
+            let trusted = self.file("datastore-certificate", "ca.crt").await;
+            let leads = config.as_deref() == Some(&*connection)
+                && ca.as_ref().is_none_or(|ca| trusted.as_ref() == Some(ca));
+            (leads && signed.is_some() == ca.is_some()).then_some(())
         })
         .await;
     }
@@ -233,19 +326,20 @@ impl World {
     }
 
     /// The write path that the tenant's API server has by its Secrets as they are now.
-    pub async fn serve(&self, driver: Driver) -> Service {
+    pub async fn serve(&self, place: impl Into<Place>) -> Service {
+        let place = place.into();
         let config =
             |key: &'static str| async move { self.file("datastore-config", key).await.unwrap() };
         let (user, password) = (config("DB_USER").await, config("DB_PASSWORD").await);
         let schema = config("DB_SCHEMA").await;
-        let endpoint = match driver {
-            Driver::Etcd => return self.etcd(&schema).await,
+        let endpoint = match place.driver {
+            Driver::Etcd => return self.etcd(place, &schema).await,
             Driver::MySql => {
-                let port = self.mysql.as_ref().unwrap().port;
+                let port = self.mysql_at(place).port;
                 format!("mysql://{user}:{password}@tcp(127.0.0.1:{port})/{schema}")
             }
             _ => {
-                let port = self.postgres.as_ref().unwrap().port;
+                let port = self.postgres_at(place).port;
                 format!("postgres://{user}:{password}@127.0.0.1:{port}/{schema}?sslmode=disable")
             }
         };
@@ -253,11 +347,11 @@ impl World {
         Service {
             client: kine.client(),
             root: "/registry/".to_owned(),
-            _kine: Some(kine),
+            kine: Some(kine),
         }
     }
 
-    async fn etcd(&self, schema: &str) -> Service {
+    async fn etcd(&self, place: Place, schema: &str) -> Service {
         let file = |key: &'static str| async move {
             self.file("datastore-certificate", key).await.unwrap()
         };
@@ -266,19 +360,50 @@ impl World {
             .ca_certificate(etcd_client::Certificate::from_pem(file("ca.crt").await))
             .identity(etcd_client::Identity::from_pem(certificate, key));
         let options = etcd_client::ConnectOptions::new().with_tls(tls);
-        let url = format!("https://{}", self.environment.etcd.endpoint);
+        let url = format!("https://{}", self.etcd_at(place).endpoint);
         Service {
             client: etcd_client::Client::connect([url], Some(options))
                 .await
                 .unwrap(),
             root: format!("/{schema}/"),
-            _kine: None,
+            kine: None,
         }
     }
 
     /// Sends a signal to PostgreSQL and to the processes of its sessions.
     pub fn signal_postgres(&mut self, signal: &str) {
-        let server = self.postgres.as_mut().unwrap().process().id();
+        self.signal(Driver::PostgreSql.into(), signal);
+    }
+
+    /// Stops the server of a DataStore in the middle of what it does: a database stands still, an etcd is killed.
+    pub fn halt(&mut self, place: Place) {
+        match (place.driver, place.second) {
+            (Driver::Etcd, false) => self.environment.etcd.stop(),
+            (Driver::Etcd, true) => self.second.etcd.as_mut().unwrap().stop(),
+            _ => self.signal(place, "STOP"),
+        }
+    }
+
+    /// Lets the server of a DataStore go on that was halted.
+    pub fn go_on(&mut self, place: Place) {
+        match (place.driver, place.second) {
+            (Driver::Etcd, false) => self.environment.etcd.resume().unwrap(),
+            (Driver::Etcd, true) => self.second.etcd.as_mut().unwrap().resume().unwrap(),
+            _ => self.signal(place, "CONT"),
+        }
+    }
+
+    /// Sends a signal to the server of a database, and to the processes of its sessions.
+    fn signal(&mut self, place: Place, signal: &str) {
+        let process = match (place.driver, place.second) {
+            (Driver::MySql, false) => self.mysql.as_mut().map(Launched::process),
+            (Driver::MySql, true) => self.second.mysql.as_mut().map(Launched::process),
+            (_, false) => self.postgres.as_mut().map(Launched::process),
+            (_, true) => self.second.postgres.as_mut().map(Launched::process),
+        };
+        let Some(server) = process.map(|process| process.id()) else {
+            return;
+        };
         let mut ids = vec![server];
         ids.extend(children(server));
         let ids = ids.iter().map(u32::to_string);
@@ -286,6 +411,7 @@ impl World {
         let sent = std::process::Command::new("kill")
             .arg(flag)
             .args(ids)
+            .stderr(std::process::Stdio::null())
             .status();
         // A session may have ended meanwhile.
         assert!(sent.is_ok(), "{sent:?}");
@@ -295,8 +421,9 @@ impl World {
 /// A test that fails leaves no stopped server behind, which could not be ended.
 impl Drop for World {
     fn drop(&mut self) {
-        if self.postgres.is_some() {
-            self.signal_postgres("CONT");
+        for driver in [Driver::PostgreSql, Driver::MySql] {
+            self.signal(driver.into(), "CONT");
+            self.signal(Place::second(driver), "CONT");
         }
     }
 }

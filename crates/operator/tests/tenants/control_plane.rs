@@ -4,7 +4,13 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
-use kamaji_e2e::{envtest::etcd_args, ports::free_port, process_guard::Guarded, tools::Tools};
+use kamaji_e2e::{
+    audit::{Audit, policy},
+    envtest::etcd_args,
+    ports::free_port,
+    process_guard::Guarded,
+    tools::Tools,
+};
 use kube::{
     Api,
     api::{Patch, PatchParams},
@@ -16,6 +22,9 @@ use crate::environment::{Environment, NAMESPACE, wait_until};
 
 /// Argument of kube-apiserver for cluster IPs in the loopback range, where a process of the test can listen.
 pub const LOOPBACK: &str = "--service-cluster-ip-range=127.64.0.0/16";
+
+/// File of the audit log.
+const AUDIT_LOG: &str = "audit.log";
 
 pub struct ControlPlane {
     server: Option<Guarded>,
@@ -54,6 +63,7 @@ impl ControlPlane {
         let peer = format!("http://127.0.0.1:{}", free_port().unwrap());
         let mut etcd = tools.command("etcd").unwrap();
         etcd.args(etcd_args(&dir.path().join("etcd"), &url, &peer));
+        std::fs::write(dir.path().join("policy.yaml"), policy()).unwrap();
         let mut command = tools.command("kube-apiserver").unwrap();
         command.args(arguments(dir.path(), &url, (&address, port)));
         let mut control_plane = Self {
@@ -65,6 +75,11 @@ impl ControlPlane {
         };
         control_plane.resume();
         control_plane
+    }
+
+    /// Audit log of the API server.
+    pub fn audit(&self) -> Audit {
+        Audit::at(self.dir.path().join(AUDIT_LOG))
     }
 
     /// Kills the API server; its data stays.
@@ -99,6 +114,8 @@ fn arguments(dir: &Path, etcd: &str, (address, port): (&str, u16)) -> Vec<String
         "--authorization-mode=Node,RBAC".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         "--disable-admission-plugins=ServiceAccount".into(),
+        file("audit-policy-file", "policy.yaml"),
+        file("audit-log-path", AUDIT_LOG),
         file("client-ca-file", "ca.crt"),
         file("tls-cert-file", "apiserver.crt"),
         file("tls-private-key-file", "apiserver.key"),

@@ -141,7 +141,12 @@ impl Environment {
 
     /// Applies a DataStore for the environment's etcd, with its certificates inline.
     pub async fn data_store(&self, name: &str) {
-        let ids = &self.etcd.identities;
+        self.data_store_of(name, &self.etcd).await;
+    }
+
+    /// The same for another etcd.
+    pub async fn data_store_of(&self, name: &str, etcd: &TlsEtcd) {
+        let ids = &etcd.identities;
         let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
         self.apply(json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
@@ -149,7 +154,7 @@ impl Environment {
             "metadata": {"name": name},
             "spec": {
                 "driver": "etcd",
-                "endpoints": [self.etcd.endpoint],
+                "endpoints": [etcd.endpoint],
                 "tlsConfig": {
                     "certificateAuthority": {
                         "certificate": content(&ids.authority.cert),

@@ -21,6 +21,7 @@ mod drift;
 mod endpoints;
 mod environment;
 mod foreign;
+mod freeze;
 mod from_upstream;
 mod handover;
 mod killed;

@@ -13,14 +13,19 @@ use crate::{
     environment::{Environment, Operator},
 };
 
-/// Starts a tenant `t` with a running API server, and waits until its tenant cluster is as planned. The resync of
-/// tenant clusters takes place every two seconds.
-async fn running_tenant() -> (Environment, Operator, ControlPlane) {
-    let environment = Environment::new_with(&[LOOPBACK]).await;
-    let operator = environment.run(Settings {
+/// Starts an operator whose resync of tenant clusters takes place every two to three seconds.
+pub fn operator(environment: &Environment) -> Operator {
+    environment.run(Settings {
         tenant_cluster_resync: Duration::from_secs(2),
         ..Environment::settings()
-    });
+    })
+}
+
+/// Starts a tenant `t` with a running API server, and waits until its tenant cluster is as planned. Its operator is
+/// that of [`operator`].
+pub async fn running_tenant() -> (Environment, Operator, ControlPlane) {
+    let environment = Environment::new_with(&[LOOPBACK]).await;
+    let operator = operator(&environment);
     let port = free_port().unwrap();
     environment
         .tenant("t", json!({"networkProfile": {"port": port}}))

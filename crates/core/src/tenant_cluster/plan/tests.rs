@@ -46,7 +46,7 @@ fn objects_are_listed_in_the_order_of_their_writes() {
         names.last().unwrap(),
         "ValidatingWebhookConfiguration kamaji-write-permissions"
     );
-    assert!(matches!(desired.stages[0].steps[0], Step::Ensure(_)));
+    assert!(matches!(desired.stages[1].steps[0], Step::Ensure(_)));
     assert_eq!(desired.write_limit, WriteLimit::Planned);
 }
 

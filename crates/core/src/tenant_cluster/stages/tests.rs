@@ -17,6 +17,7 @@ fn names(stages: &[Stage]) -> Vec<Vec<String>> {
     stages.iter().map(names).collect()
 }
 
+const FREEZE: &str = "ValidatingWebhookConfiguration kamaji-freeze";
 const LIMIT: &str = "ValidatingWebhookConfiguration kamaji-write-permissions";
 
 fn limited() -> Value {
@@ -27,7 +28,10 @@ fn limited() -> Value {
 fn former_limit_is_removed_first_and_other_prunes_last() {
     let stages = names(&of(planned(json!({})), true));
     assert_eq!(stages.len(), 3, "{stages:#?}");
-    assert_eq!(stages[0], [format!("remove {LIMIT}")]);
+    assert_eq!(
+        stages[0],
+        [format!("remove {FREEZE}"), format!("remove {LIMIT}")]
+    );
     assert!(stages[1].iter().all(|step| step.starts_with("ensure ")));
     assert_eq!(
         stages[2],
@@ -38,10 +42,11 @@ fn former_limit_is_removed_first_and_other_prunes_last() {
 #[test]
 fn limit_is_written_after_everything_else() {
     let stages = names(&of(planned(limited()), true));
-    assert_eq!(stages.len(), 3, "{stages:#?}");
-    assert!(stages[0].iter().all(|step| step.starts_with("ensure ")));
-    assert_eq!(stages[1], [format!("ensure {LIMIT}")]);
-    assert!(stages[2].iter().all(|step| step.starts_with("remove ")));
+    assert_eq!(stages.len(), 4, "{stages:#?}");
+    assert_eq!(stages[0], [format!("remove {FREEZE}")]);
+    assert!(stages[1].iter().all(|step| step.starts_with("ensure ")));
+    assert_eq!(stages[2], [format!("ensure {LIMIT}")]);
+    assert!(stages[3].iter().all(|step| step.starts_with("remove ")));
 }
 
 #[test]
@@ -115,7 +120,8 @@ proptest! {
         let is_limit = |step: &&Step| key(step).kind == Kind::ValidatingWebhookConfiguration;
         let first_write = steps.iter().position(|step| step.object().is_some());
         let last_write = steps.iter().rposition(|step| step.object().is_some());
-        if let Some(limit) = steps.iter().position(is_limit) {
+        let limits = steps.iter().enumerate().filter(|(_, step)| is_limit(step));
+        for (limit, _) in limits {
             if steps[limit].object().is_some() {
                 prop_assert_eq!(Some(limit), last_write);
             } else {

@@ -73,14 +73,15 @@ fn immutable_field_recreates_only_an_object_with_the_project_label() {
 
 #[test]
 fn only_a_live_object_with_the_project_label_is_removed() {
-    assert_eq!(removal(None), None);
-    let body = object(SERVICE).body;
+    let Object { key, body, .. } = object(SERVICE);
+    assert_eq!(removal(&key, None), None);
     let version = version();
     let removed = |body: &Value| {
-        removal(Some(Observed {
+        let live = Observed {
             body,
             version: &version,
-        }))
+        };
+        removal(&key, Some(live))
     };
     assert_eq!(removed(&body), Some(version.clone()));
     for labels in [json!(null), json!({}), json!({labels::PROJECT: "another"})] {

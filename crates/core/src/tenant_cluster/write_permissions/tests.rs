@@ -60,7 +60,7 @@ fn webhooks_are_pruned_first_once_no_flag_is_set() {
         let plan = planned(json!({"spec": spec}));
         assert!(pruned(&plan).contains(&NAME.to_owned()));
         let stages = stages::of(plan.clone(), true);
-        assert_eq!(stages[0].steps, [Step::Remove(name())]);
+        assert!(stages[0].steps.contains(&Step::Remove(name())));
     }
 }
 

@@ -99,6 +99,8 @@ fn a_fenced_tenant_keeps_the_right_to_read_and_the_fence_is_lifted_by_a_grant() 
     observed.privileges.retain(|own| own.name == "SELECT");
     assert_eq!(repairs(&observed, Access::ReadOnly), []);
     assert_eq!(repairs(&observed, Access::ReadWrite), [Write::Grant]);
+    let with_log_in = observed.repairs(&own(), false, Access::ReadWrite);
+    assert_eq!(with_log_in, [Write::Grant, Write::SetPassword]);
     observed.privileges.clear();
     assert_eq!(repairs(&observed, Access::ReadOnly), [Write::Grant]);
 }
