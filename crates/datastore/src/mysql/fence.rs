@@ -1,5 +1,5 @@
-//! Fence of a tenant: rights, log-in and connections end while nothing can use the tenant's table, and the log-in comes
-//! back in the same way.
+//! Fence of a tenant, and every other change of its rights: rights, log-in and connections end, or come back, while nothing
+//! can use the tenant's table.
 
 use std::time::Duration;
 
@@ -70,9 +70,11 @@ impl Session<'_> {
         self.mend(target, passwords, ended).await
     }
 
-    /// Carries out `writes` that take rights or the log-in, and ends the connections, under a hold: what began before
-    /// it has got its answer, and what begins later gets none.
-    pub(super) async fn shut_out(
+    /// Carries out `writes` that change rights or the log-in of a user who exists, and ends the connections, under a
+    /// hold: what began before it has got its answer, and what begins later gets none. Whoever may write afterwards
+    /// comes back under the same hold, which ends with every search that waits for it: one may be that of a creation
+    /// that was refused, which kine would acknowledge if it found nothing.
+    pub(super) async fn change_access(
         &mut self,
         target: Target<'_>,
         observed: &Observed,
@@ -89,30 +91,10 @@ impl Session<'_> {
                 steps.extend(self.apply(write, target).await?);
             }
             self.end_all_sessions(tenancy, observed).await?;
-            Ok(steps)
-        };
-        hold.during(work).await
-    }
-
-    /// Carries out `writes` that give the log-in back, under a hold that ends with every search that waits for it: one
-    /// may be that of a creation that was refused, which kine would acknowledge if it found nothing.
-    pub(super) async fn let_in(
-        &mut self,
-        target: Target<'_>,
-        observed: &Observed,
-        writes: &[Write],
-    ) -> Result<Vec<Step>, Error> {
-        let tenancy = target.tenancy;
-        let hold = Hold::prepare(self, &tenancy.schema).await?;
-        let waiting = hold.number();
-        let work = async {
-            self.until_held(waiting, tenancy).await?;
-            let mut steps = Vec::new();
-            for write in writes {
-                steps.extend(self.apply(write, target).await?);
+            if tenancy.access == Access::ReadWrite {
+                sleep(REFUSED).await;
+                self.end_searches(tenancy, observed).await?;
             }
-            sleep(REFUSED).await;
-            self.end_searches(tenancy, observed).await?;
             Ok(steps)
         };
         hold.during(work).await

@@ -21,17 +21,6 @@ pub(super) enum Write {
     Grant,
 }
 
-impl Write {
-    /// True if sessions that are open already would go on as before: the server reads the grants on a session's
-    /// database once.
-    pub(super) fn ends_sessions(&self) -> bool {
-        matches!(
-            self,
-            Self::RevokeEverything(_) | Self::RevokeRole(..) | Self::RevokeWrites | Self::Grant
-        )
-    }
-}
-
 impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on ", self.name)?;

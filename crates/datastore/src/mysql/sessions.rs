@@ -20,7 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOG_IN: Duration = Duration::from_secs(1);
 /// Time between two readings of the connections.
 const POLL: Duration = Duration::from_millis(20);
-const SESSIONS: &str = "SELECT ID, USER, DB, COMMAND, STATE, INFO REGEXP '^[[:space:](]*SELECT' \
+/// kine's searches begin with SELECT or WITH, its writes with one of these words.
+const SESSIONS: &str = "SELECT ID, USER, DB, COMMAND, STATE, \
+     INFO NOT REGEXP '^[[:space:]]*(INSERT|UPDATE|DELETE)[[:space:]]' \
      FROM information_schema.PROCESSLIST WHERE USER IN (?, 'unauthenticated user')";
 const STATE: &str = "SELECT STATE FROM information_schema.PROCESSLIST WHERE ID = ?";
 const NEWEST: &str = "SELECT MAX(ID) FROM information_schema.PROCESSLIST";

@@ -23,7 +23,7 @@ pub(super) struct Target<'a> {
 /// Connections of a tenant that a call ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Every connection, if what the call writes is not in force on those that are open.
+    /// Every connection, if the call writes anything.
     Outdated,
     /// Every connection, whatever the call writes.
     All,
@@ -81,31 +81,21 @@ impl Session<'_> {
         if tenancy.access == Access::ReadWrite && !writes.is_empty() {
             self.require_fence(tenancy, None).await?;
         }
-        let shuts = tenancy.access == Access::ReadOnly
-            && observed.verifier.is_some()
-            && (ended == Ended::All || !writes.is_empty());
-        // The table that is held is in the database, which is made first if it is missing.
-        let lets_in = !shuts
-            && tenancy.access == Access::ReadWrite
-            && writes.last() == Some(&Write::SetPassword);
-        let free = if shuts {
-            usize::from(!observed.database)
+        // The table that is held is in the database, which is made first if it is missing. Where there is no user
+        // either, nobody is connected; connections outlive a user who was deleted.
+        let is_new = !observed.database && observed.verifier.is_none();
+        let free = if is_new {
+            writes.len()
         } else {
-            writes.len() - usize::from(lets_in)
+            usize::from(!observed.database)
         };
         let (free, held) = writes.split_at(free);
         for write in free {
             let steps = self.apply(write, target).await?;
             change.steps.extend(steps);
         }
-        if shuts {
-            let steps = self.shut_out(target, &observed, held).await?;
-            change.steps.extend(steps);
-        } else if free.iter().any(Write::ends_sessions) {
-            self.end_sessions(tenancy, &observed).await?;
-        }
-        if lets_in {
-            let steps = self.let_in(target, &observed, held).await?;
+        if !held.is_empty() || ended == Ended::All && !is_new {
+            let steps = self.change_access(target, &observed, held).await?;
             change.steps.extend(steps);
         }
         Ok(change)

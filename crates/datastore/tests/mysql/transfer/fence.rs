@@ -96,7 +96,7 @@ async fn ensure_keeps_a_fence_and_lifts_it_with_the_right_to_write() {
 
     let change = store.lift(&tenancy, &attempt()).await.unwrap();
     let login = Step::AccessGranted("log-in of user cp-a".to_owned());
-    assert_eq!(change.steps, [login, granted("cp-a")]);
+    assert_eq!(change.steps, [granted("cp-a"), login]);
     assert!(
         !change
             .steps
