@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::answer::code::{NO_DATABASE, NO_TABLE};
 use super::log_in;
 use super::observed::Observed;
 use super::passwords::Passwords;
 use super::plan::Write;
+use super::query::Query;
 use super::session::Session;
-use super::sql::Pattern;
+use super::sql::{Pattern, Table};
 use super::tenant::{Ended, Target};
 use super::transfer::Hold;
 use crate::change::{Change, Step};
@@ -73,7 +75,8 @@ impl Session<'_> {
     /// Carries out `writes` that change rights or the log-in of a user who exists, and ends the connections, under a
     /// hold: what began before it has got its answer, and what begins later gets none. Whoever may write afterwards
     /// comes back under the same hold, which ends with every search that waits for it: one may be that of a creation
-    /// that was refused, which kine would acknowledge if it found nothing.
+    /// that was refused, which kine would acknowledge if it found nothing. Without a table no kine has written
+    /// yet; a fence makes one all the same.
     pub(super) async fn change_access(
         &mut self,
         target: Target<'_>,
@@ -81,6 +84,14 @@ impl Session<'_> {
         writes: &[Write],
     ) -> Result<Vec<Step>, Error> {
         let tenancy = target.tenancy;
+        if tenancy.access == Access::ReadWrite && !self.has_table(tenancy).await? {
+            let mut steps = Vec::new();
+            for write in writes {
+                steps.extend(self.apply(write, target).await?);
+            }
+            self.end_sessions(tenancy, observed).await?;
+            return Ok(steps);
+        }
         let hold = Hold::prepare(self, &tenancy.schema).await?;
         let waiting = hold.number();
         let work = async {
@@ -98,5 +109,14 @@ impl Session<'_> {
             Ok(steps)
         };
         hold.during(work).await
+    }
+
+    async fn has_table(&mut self, tenancy: &Tenancy) -> Result<bool, Error> {
+        let doing = format!("reading schema {}", tenancy.schema);
+        let query = format!("SELECT 1 FROM {} LIMIT 1", Table::of(&tenancy.schema));
+        let none = [NO_DATABASE, NO_TABLE];
+        let query = Query::new(&doing, &query);
+        let rows: Option<Vec<u8>> = self.rows_unless(&none, query, ()).await?;
+        Ok(rows.is_some())
     }
 }
