@@ -205,17 +205,41 @@ impl Case<'_> {
             "serviceLabels": {"example.com/class": "changed"},
         }}}}});
         self.objects.patch("ktcpt kubelets", labels).await?;
-        self.service("labels", "example.com/class", Some("changed"))
-            .await?;
+        self.follows_class(Some("changed")).await?;
         let without = json!({"spec": {"template": {"spec": {"network": {"serviceLabels": null}}}}});
         self.objects.patch("ktcpt kubelets", without).await?;
-        self.service("labels", "example.com/class", None).await
+        self.follows_class(None).await
+    }
+
+    /// Waits until the Service has the label of the class's template. Cluster API watches no templates, and reads them
+    /// from a cache: a Cluster follows when it is reconciled, here for an annotation, else at a resync.
+    async fn follows_class(&self, value: Option<&str>) -> Result<()> {
+        for attempt in 0..12 {
+            let annotations = json!({"example.com/attempt": format!("{value:?} {attempt}")});
+            let annotations = json!({"metadata": {"annotations": annotations}});
+            self.objects.patch("cluster green", annotations).await?;
+            let (what, key) = ("labels", "example.com/class");
+            let time = Duration::from_secs(10);
+            if self.service_within(time, (what, key, value)).await.is_ok() {
+                return Ok(());
+            }
+        }
+        self.service("labels", "example.com/class", value).await
     }
 
     /// Waits until a label or annotation of the tenant's Service has the value, or is absent.
     async fn service(&self, what: &str, key: &str, value: Option<&str>) -> Result<()> {
+        let time = Duration::from_mins(1);
+        self.service_within(time, (what, key, value)).await
+    }
+
+    async fn service_within(
+        &self,
+        time: Duration,
+        (what, key, value): (&str, &str, Option<&str>),
+    ) -> Result<()> {
         let title = format!("the Service has {what} {key}={value:?}");
-        until(&title, Duration::from_mins(1), || async {
+        until(&title, time, || async {
             let service = self.objects.get("service green").await?;
             let found = service["metadata"][what][key].as_str();
             ensure!(found == value, "it is {found:?}");
