@@ -5,6 +5,7 @@
 //! migration, or no longer takes part in it, cannot let the tenant write what would be lost.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -12,6 +13,10 @@ use crate::error::{self, Site};
 
 /// Most bytes of an identity.
 const LENGTH: usize = 128;
+
+/// Time from the refusal of a creation until kine has searched for its key, which it does at once: such a search fails for
+/// as long after a fence, or kine would report the creation as done.
+pub(crate) const REFUSED: Duration = Duration::from_secs(2);
 
 /// Identity of one attempt at a migration, at most 128 printable ASCII characters without blanks. Two attempts, or two
 /// processes that may both be at work, never have the same.

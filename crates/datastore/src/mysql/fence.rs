@@ -1,8 +1,6 @@
 //! Fence of a tenant, and every other change of its rights: rights, log-in and connections end, or come back, while nothing
 //! can use the tenant's table.
 
-use std::time::Duration;
-
 use tokio::time::sleep;
 
 use super::answer::code::{NO_DATABASE, NO_TABLE};
@@ -17,11 +15,8 @@ use super::tenant::{Ended, Target};
 use super::transfer::Hold;
 use crate::change::{Change, Step};
 use crate::error::Error;
-use crate::fence::FenceId;
+use crate::fence::{FenceId, REFUSED};
 use crate::tenancy::{Access, Tenancy};
-
-/// Time from the refusal of a log-in until kine has searched for the key that it could not create, which it does at once.
-const REFUSED: Duration = Duration::from_secs(2);
 
 impl Session<'_> {
     /// Notes the fence, takes the tenant's rights and its log-in, and ends every connection that was open.

@@ -4,8 +4,6 @@
 //! hashes. Whatever is read in a tenant's database is read as the tenant: the owner of a table decides which functions
 //! run when it is read, and they must not run as the administrator.
 
-use std::time::Duration;
-
 use tokio_postgres::Row;
 
 use super::answer::Failure;
@@ -16,6 +14,7 @@ use super::sql::{Ident, Statement};
 use super::transfer::prepare;
 use crate::change::{Change, Item, Step};
 use crate::error::Error;
+use crate::fence::REFUSED;
 use crate::tenancy::{Access, Secret, Tenancy};
 
 const VIEW: &str = "SELECT
@@ -53,10 +52,6 @@ enum View {
     /// The server lets tenants not in from the operator's address, so that nothing can be said.
     Unseen(String),
 }
-
-/// Time from the refusal of a creation until kine has searched for its key, which it does at once: that search fails for
-/// as long after a fence, or kine would report the creation as done.
-const REFUSED: Duration = Duration::from_secs(2);
 
 /// Flaw of a tenant's database that an administrator has to mend, in the order of mending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

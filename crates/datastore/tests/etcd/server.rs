@@ -25,7 +25,7 @@ pub struct Server {
     pub pki: Arc<Pki>,
 }
 
-/// How an etcd is started.
+/// Start of an etcd: certificates, peers, arguments.
 struct Setup<'a> {
     pki: Arc<Pki>,
     peer: String,
@@ -51,7 +51,7 @@ impl Server {
         Self::start_with(&[]).await
     }
 
-    /// The same with further arguments.
+    /// Starts an etcd with access control and further arguments.
     pub async fn start_with(args: &[&str]) -> Self {
         let binary = find("etcd", "etcd-");
         let server = start(|| Self::launch_alone(&binary, args)).await;

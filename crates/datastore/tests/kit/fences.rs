@@ -1,4 +1,4 @@
-//! Creations through a kine while its tenant is fenced and freed again and again.
+//! Creations through a kine while the rights of its tenant change, as by fences that are lifted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,16 +19,20 @@ const FENCES: usize = 6;
 /// Time with a fence, and time without.
 const WHILE: Duration = Duration::from_millis(300);
 
-/// Keys below `/registry/configmaps/` whose creation kine has acknowledged while the tenant was fenced and freed.
-pub async fn created_during_fences(
-    kine: &Kine,
-    store: &dyn DataStore,
-    tenancy: &Tenancy,
-) -> BTreeSet<String> {
+/// Keys below `/registry/configmaps/` whose creation kine has acknowledged while `work` lasted.
+pub async fn created_during(kine: &Kine, work: impl Future<Output = ()>) -> BTreeSet<String> {
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| tokio::spawn(keep_creating(kine.client(), number, Arc::clone(&stop))))
         .collect();
+    work.await;
+    stop.store(true, Ordering::Relaxed);
+    let created = join_all(writers).await;
+    created.into_iter().flat_map(Result::unwrap).collect()
+}
+
+/// Fences the tenant and frees it, again and again.
+pub async fn fence_and_lift(store: &dyn DataStore, tenancy: &Tenancy) {
     let fenced = Tenancy {
         access: Access::ReadOnly,
         ..tenancy.clone()
@@ -40,9 +44,6 @@ pub async fn created_during_fences(
         store.lift(tenancy, &attempt).await.unwrap();
         tokio::time::sleep(WHILE).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    let created = join_all(writers).await;
-    created.into_iter().flat_map(Result::unwrap).collect()
 }
 
 /// Creates keys, refused or not, until `stop` is set; the acknowledged ones.

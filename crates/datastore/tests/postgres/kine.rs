@@ -12,7 +12,7 @@ use kamaji_datastore::transfer::{Copy, Ends, Followed, Phase, Roots};
 
 use super::*;
 use crate::attempt::attempt;
-use crate::fences::created_during_fences;
+use crate::fences::{created_during, fence_and_lift};
 use crate::kit_kine::{Kine, delete, listing, write};
 
 /// Clients that write at once.
@@ -199,7 +199,7 @@ async fn a_source_of_many_revisions_that_was_compacted_arrives_and_goes_on() {
 async fn no_creation_that_a_fence_refused_is_acknowledged_when_it_is_lifted() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let kine = kine_of(&server, &tenancy).await;
-    let acknowledged = created_during_fences(&kine, store.as_ref(), &tenancy).await;
+    let acknowledged = created_during(&kine, fence_and_lift(store.as_ref(), &tenancy)).await;
     let query = "SELECT name FROM kine WHERE name LIKE '/registry/configmaps/%'";
     let found: BTreeSet<_> = server.texts("cp-a", query).await.into_iter().collect();
     let lost: Vec<_> = acknowledged.difference(&found).collect();
