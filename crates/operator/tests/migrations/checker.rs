@@ -36,14 +36,14 @@ pub enum Seen {
     },
 }
 
-/// What one client saw of the keys with a prefix, until it had seen all of them.
+/// Events and lists that one client saw of the keys with a prefix, until it had seen all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Watcher {
     pub prefix: String,
     pub seen: Vec<Seen>,
 }
 
-/// Everything that was written and seen.
+/// Writes of all clients, and events of all watchers.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Acknowledged writes of each client, in the order of their acknowledgements.
@@ -53,7 +53,7 @@ pub struct History {
     pub watchers: Vec<Watcher>,
 }
 
-/// Everything that contradicts the acknowledgements.
+/// Contradictions to the acknowledgements; none in a sound history.
 pub fn check(history: &History) -> Vec<String> {
     let mut problems = Vec::new();
     for writes in &history.acknowledged {
@@ -82,7 +82,7 @@ pub fn check(history: &History) -> Vec<String> {
     problems
 }
 
-/// What was written, by key and revision.
+/// Acknowledged writes by key and revision, and those without an answer.
 struct Facts<'a> {
     keys: BTreeMap<&'a str, BTreeMap<i64, State>>,
     open: &'a BTreeSet<(String, State)>,

@@ -30,7 +30,7 @@ pub const TYPES: [&str; 4] = ["configmaps/", "secrets/", "example.com/widgets/",
 /// Longest time in which a client that watches has to see the last write.
 const CATCH_UP: Duration = Duration::from_secs(20);
 
-/// Where the clients find the tenant's API server at the moment.
+/// Present address of the tenant's API server.
 #[derive(Clone)]
 pub struct Link {
     pub client: Client,
@@ -50,7 +50,7 @@ impl From<&Service> for Link {
     }
 }
 
-/// What the clients have in common.
+/// State that the clients share.
 pub struct Shared {
     pub stop: AtomicBool,
     /// Held by each client that writes, and exclusively by one that lists a kine.

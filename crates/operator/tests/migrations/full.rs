@@ -6,11 +6,12 @@ use kamaji_api::tenant::MigrationPhase;
 use kamaji_datastore::Driver;
 
 use crate::{
+    disk::Disk,
     environment::wait_until,
     kit_kine::write,
     pairs::roll_out,
     postgres_server::{Setup, USUAL},
-    world::{Service, TENANT, World, name},
+    world::{Service, TENANT, World},
     writers::{Acknowledged, Writers, assert_goes_on, assert_served, fill},
 };
 
@@ -28,13 +29,10 @@ async fn fill_large(service: &Service) -> Acknowledged {
     acknowledged
 }
 
-/// Asks for the DataStore of `to`, and waits until the target is claimed and the copy has begun.
-async fn begin(world: &World, to: Driver) {
-    world.ask_for(name(to)).await;
-    wait_until("the target is claimed", async || {
-        world.storage().await?.migration?.prepared.then_some(())
-    })
-    .await;
+/// Disk of the first PostgreSQL.
+fn disk(world: &World) -> &Disk {
+    let server = world.postgres.as_ref().unwrap();
+    server.disk.as_ref().unwrap()
 }
 
 /// Waits for the failure of an attempt, whose message and condition have these words.
@@ -68,17 +66,10 @@ async fn a_target_whose_disk_is_full_fails_the_attempt_and_the_next_one_arrives(
     let source = world.serve(Driver::Etcd).await;
     let mut acknowledged = fill_large(&source).await;
     let mut writers = Writers::start(&source);
-    begin(&world, Driver::PostgreSql).await;
+    world.begin(Driver::PostgreSql).await;
     world.signal_postgres("STOP");
     assert_eq!(world.phase().await, Some(MigrationPhase::Copying));
-    world
-        .postgres
-        .as_ref()
-        .unwrap()
-        .disk
-        .as_ref()
-        .unwrap()
-        .fill();
+    disk(&world).fill();
     world.signal_postgres("CONT");
     assert_fails(
         &world,
@@ -90,14 +81,7 @@ async fn a_target_whose_disk_is_full_fails_the_attempt_and_the_next_one_arrives(
         crate::writers::WRITERS,
         "no write was refused"
     );
-    world
-        .postgres
-        .as_ref()
-        .unwrap()
-        .disk
-        .as_ref()
-        .unwrap()
-        .free();
+    disk(&world).free();
     world.wait_for_move(Driver::PostgreSql).await;
     acknowledged.extend(writers.stop().await);
     let target = world.serve(Driver::PostgreSql).await;
@@ -150,7 +134,7 @@ async fn an_etcd_that_is_full_fails_the_attempt_as_source_and_as_target() {
         "database space exceeded",
         "raise its --quota-backend-bytes, and then run `etcdctl alarm disarm`",
     ];
-    begin(&world, Driver::PostgreSql).await;
+    world.begin(Driver::PostgreSql).await;
     world.signal_postgres("STOP");
     assert_eq!(world.phase().await, Some(MigrationPhase::Copying));
     alarm(&world, AlarmAction::Activate).await;

@@ -47,12 +47,7 @@ async fn an_aborted_migration_leaves_the_writers_alone_and_nothing_at_the_target
     let _operator = world.environment.operator();
     let source = world.serve(Driver::Etcd).await;
     let mut writers = Writers::start(&source);
-    world.ask_for("postgresql").await;
-    world.wait_for_phase(MigrationPhase::Copying).await;
-    wait_until("the target is claimed", async || {
-        world.storage().await?.migration?.prepared.then_some(())
-    })
-    .await;
+    world.begin(Driver::PostgreSql).await;
     world.signal_postgres("STOP");
     let fenced = world.phase().await;
     assert_eq!(

@@ -4,26 +4,11 @@ use kamaji_e2e::{tls_etcd::TlsEtcd, tools::Tools};
 use serde_json::json;
 
 use crate::{
-    environment::wait_until,
+    environment::{client_of, wait_until},
     relay::relay,
     world::{TENANT, World},
     writers::{Acknowledged, assert_served, fill},
 };
-
-/// Writes a key of the tenant's events into an etcd, as its administrator.
-async fn client_of(etcd: &TlsEtcd) -> etcd_client::Client {
-    let ids = &etcd.identities;
-    let tls = etcd_client::TlsOptions::new()
-        .ca_certificate(etcd_client::Certificate::from_pem(&ids.authority.cert))
-        .identity(etcd_client::Identity::from_pem(
-            &ids.root.cert,
-            &ids.root.key,
-        ));
-    let options = etcd_client::ConnectOptions::new().with_tls(tls);
-    let url = format!("https://{}", etcd.endpoint);
-    let client = etcd_client::Client::connect([url], Some(options)).await;
-    client.unwrap()
-}
 
 /// Without the refusal, the copy would clear the schema at its target, with the events of the tenant that are there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -250,6 +250,15 @@ impl World {
         patched.await.unwrap();
     }
 
+    /// Asks for the DataStore of `to`, and waits until the target is claimed and the copy has begun.
+    pub async fn begin(&self, to: Driver) {
+        self.ask_for(name(to)).await;
+        wait_until("the target is claimed", async || {
+            self.storage().await?.migration?.prepared.then_some(())
+        })
+        .await;
+    }
+
     /// Asks for another DataStore.
     pub async fn ask_for(&self, store: &str) {
         self.change(json!({"spec": {"dataStore": store}})).await;

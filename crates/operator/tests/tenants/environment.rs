@@ -296,18 +296,7 @@ impl Environment {
 
     /// A plain client of the etcd, as its user `root`.
     pub async fn etcd_client(&self) -> etcd_client::Client {
-        let ids = &self.etcd.identities;
-        let tls = etcd_client::TlsOptions::new()
-            .ca_certificate(etcd_client::Certificate::from_pem(&ids.authority.cert))
-            .identity(etcd_client::Identity::from_pem(
-                &ids.root.cert,
-                &ids.root.key,
-            ));
-        let options = etcd_client::ConnectOptions::new().with_tls(tls);
-        let url = format!("https://{}", self.etcd.endpoint);
-        etcd_client::Client::connect([url], Some(options))
-            .await
-            .unwrap()
+        client_of(&self.etcd).await
     }
 
     /// The owner that datastores record for a tenant, with the uid of the live object.
@@ -537,4 +526,19 @@ pub fn tenant(name: &str, spec: &Value) -> Value {
     });
     merge(&mut object["spec"], spec);
     object
+}
+
+/// A plain client of `etcd`, as its user `root`.
+pub async fn client_of(etcd: &TlsEtcd) -> etcd_client::Client {
+    let ids = &etcd.identities;
+    let tls = etcd_client::TlsOptions::new()
+        .ca_certificate(etcd_client::Certificate::from_pem(&ids.authority.cert))
+        .identity(etcd_client::Identity::from_pem(
+            &ids.root.cert,
+            &ids.root.key,
+        ));
+    let options = etcd_client::ConnectOptions::new().with_tls(tls);
+    let url = format!("https://{}", etcd.endpoint);
+    let client = etcd_client::Client::connect([url], Some(options)).await;
+    client.unwrap()
 }
