@@ -12,7 +12,7 @@ mod upgrade;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
 use kamaji_e2e::cluster_api::{self, Clusterctl, GeneratedCluster};
@@ -199,8 +199,7 @@ impl Case<'_> {
         let path = "/spec/topology/variables/1/value";
         let variable = json!([{"op": "replace", "path": path, "value": "green"}]);
         self.objects.json_patch("cluster green", variable).await?;
-        self.service("annotations", "example.com/team", Some("green"))
-            .await?;
+        self.service_gets("example.com/team", "green").await?;
         let labels = json!({"spec": {"template": {"spec": {"network": {
             "serviceLabels": {"example.com/class": "changed"},
         }}}}});
@@ -214,38 +213,32 @@ impl Case<'_> {
     /// Waits until the Service has the label of the class's template. Cluster API watches no templates, and reads them
     /// from a cache: a Cluster follows when it is reconciled, here for an annotation, else at a resync.
     async fn follows_class(&self, value: Option<&str>) -> Result<()> {
-        for attempt in 0..12 {
-            let annotations = json!({"example.com/attempt": format!("{value:?} {attempt}")});
-            let annotations = json!({"metadata": {"annotations": annotations}});
-            self.objects.patch("cluster green", annotations).await?;
-            let (what, key) = ("labels", "example.com/class");
-            let time = Duration::from_secs(10);
-            if self.service_within(time, (what, key, value)).await.is_ok() {
-                return Ok(());
-            }
-        }
-        self.service("labels", "example.com/class", value).await
-    }
-
-    /// Waits until a label or annotation of the tenant's Service has the value, or is absent.
-    async fn service(&self, what: &str, key: &str, value: Option<&str>) -> Result<()> {
-        let time = Duration::from_mins(1);
-        self.service_within(time, (what, key, value)).await
-    }
-
-    async fn service_within(
-        &self,
-        time: Duration,
-        (what, key, value): (&str, &str, Option<&str>),
-    ) -> Result<()> {
-        let title = format!("the Service has {what} {key}={value:?}");
-        until(&title, time, || async {
-            let service = self.objects.get("service green").await?;
-            let found = service["metadata"][what][key].as_str();
-            ensure!(found == value, "it is {found:?}");
-            Ok(())
+        let title = format!("the Service has the class {value:?}");
+        until(&title, Duration::from_mins(1), || async {
+            let now = format!("{:?}", SystemTime::now());
+            let touched = json!({"metadata": {"annotations": {"example.com/touched": now}}});
+            self.objects.patch("cluster green", touched).await?;
+            self.service_has("labels", "example.com/class", value).await
         })
         .await
+    }
+
+    /// Waits until an annotation of the tenant's Service has the value.
+    async fn service_gets(&self, annotation: &str, value: &str) -> Result<()> {
+        let title = format!("the Service has the annotation {annotation}={value}");
+        until(&title, Duration::from_mins(1), || async {
+            self.service_has("annotations", annotation, Some(value))
+                .await
+        })
+        .await
+    }
+
+    /// Fails unless a label or annotation of the tenant's Service has the value, or is absent.
+    async fn service_has(&self, what: &str, key: &str, value: Option<&str>) -> Result<()> {
+        let service = self.objects.get("service green").await?;
+        let found = service["metadata"][what][key].as_str();
+        ensure!(found == value, "it is {found:?}");
+        Ok(())
     }
 
     /// Waits until `count` Nodes are Ready with a kubelet of this version and belong to Machines of
