@@ -37,16 +37,18 @@ up: deps tools ## A management cluster with the operator, tenant demo and a work
 down: ## Remove everything that `make up` made.
 	cargo run -q -p kamaji-e2e --bin testbed -- down
 
+# The binary that tests deploy, built with them.
+test scenarios soak compat: export KAMAJI_BIN = $(abspath $(or $(OPERATOR),$(BUILT)/kamaji))
+
 test: deps built ## Every test, the scenarios of the testbed included.
-	$(BUILT)/testbed tools
-	KAMAJI_BIN=$(BUILT)/kamaji $(TESTS)
+	$(TESTS)
 
 scenarios: built ## Only the scenarios of the testbed; WORDS=dns: those with the word in their name; OPERATOR=FILE: another binary.
-	$(BUILT)/testbed tools
-	KAMAJI_BIN=$(abspath $(or $(OPERATOR),$(BUILT)/kamaji)) $(SCENARIOS) $(WORDS)
+	$(SCENARIOS) $(WORDS)
 
 built: ## Build every test, and the binaries that tests use.
 	$(TESTS) --no-run
+	$(BUILT)/testbed tools
 
 check: ## Format, lints, docs, circles of imports and the dependency policy.
 	cargo fmt --all --check
@@ -75,11 +77,10 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	@echo 'the book is target/book/index.html'
 
 soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, 69 migrations.
-	$(BUILT)/testbed tools
 	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1
-	KAMAJI_SOAK=1 KAMAJI_BIN=$(BUILT)/kamaji $(SCENARIOS) quiet 'keeps its data in'
+	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in'
 
 static: ## Build the static binary of the image: no C library, the same for the same commit and compiler.
 	@command -v musl-gcc >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy --no-install-recommends musl-tools; } || \
@@ -111,7 +112,6 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 	cargo bench -q -p kamaji-datastore --bench copies
 
 compat: built ## Compare what we make with what upstream made.
-	$(BUILT)/testbed tools
-	KAMAJI_BIN=$(BUILT)/kamaji $(BUILT)/compat $(WORDS)
+	$(BUILT)/compat $(WORDS)
 
 .PHONY: help deps build tools up down test scenarios check built crds book soak static image sbom release bench compat
