@@ -32,8 +32,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct ApiServer {
     // In the order in which they have to end.
-    _apiserver: Guarded,
-    _etcd: Guarded,
+    apiserver: Guarded,
+    etcd: Guarded,
     dir: TempDir,
     url: String,
     store: String,
@@ -59,8 +59,8 @@ impl ApiServer {
         let log = dir.path().join("apiserver.log");
         let apiserver = Guarded::spawn(&command, &log)?;
         let server = Self {
-            _apiserver: apiserver,
-            _etcd: etcd,
+            apiserver,
+            etcd,
             dir,
             url,
             store: endpoint,
@@ -98,6 +98,11 @@ impl ApiServer {
         let mut command = tools.command("kube-apiserver")?;
         command.args(files.args(&self.store, free_port()?));
         Ok(command)
+    }
+
+    /// Process ids of kube-apiserver and of its etcd.
+    pub fn pids(&self) -> Result<[u32; 2]> {
+        Ok([self.apiserver.pid()?, self.etcd.pid()?])
     }
 
     /// URL of the API server.

@@ -37,6 +37,16 @@ impl Guarded {
             .with_context(|| format!("start {command:?}"))?;
         Ok(Self { watcher })
     }
+
+    /// Process id of the process, which is the first child of the shell that watches over it.
+    pub fn pid(&self) -> Result<u32> {
+        let shell = self.watcher.id();
+        let path = format!("/proc/{shell}/task/{shell}/children");
+        let children = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let first = children.split_whitespace().next();
+        let first = first.with_context(|| format!("the shell {shell} has started no process"))?;
+        first.parse().with_context(|| format!("a pid in {path}"))
+    }
 }
 
 impl Drop for Guarded {

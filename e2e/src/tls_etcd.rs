@@ -142,6 +142,11 @@ impl TlsEtcd {
         })
     }
 
+    /// Process id of the running etcd.
+    pub fn pid(&self) -> Result<u32> {
+        self.etcd.as_ref().context("the etcd is stopped")?.pid()
+    }
+
     /// Kills the etcd; its data stays.
     pub fn stop(&mut self) {
         self.etcd = None;

@@ -122,6 +122,7 @@ fn settings(arguments: Arguments) -> anyhow::Result<Settings> {
         resync: arguments.cache_resync_period,
         data_store_check: kamaji_operator::settings::DATA_STORE_CHECK,
         tenant_usage: kamaji_operator::settings::TENANT_USAGE,
+        handover: kamaji_operator::settings::HANDOVER,
         tenant_cluster_resync: arguments.tenant_cluster_resync_period,
         dial_cluster_ip: arguments.dial_cluster_ip,
     })

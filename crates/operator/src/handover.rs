@@ -1,23 +1,21 @@
-//! Handover: the tenants that a process which stops had found as planned, for the process that follows it.
+//! Handover: the tenants that a process had found as planned, for the process that follows it.
 //!
-//! A process that is asked to stop writes one Secret to the operator's own namespace before it gives up its lease. It
-//! has a line for each tenant that would not be planned again now. The key of a line is a digest of everything that the
-//! tenant's plan depends on: build and settings of the operator, uid and resource version of the tenant and of each of
-//! its objects, and its DataStores. The process that follows takes a tenant of an equal digest as reconciled until the
-//! time in the line, and sends no request for it.
+//! The process that leads keeps one Secret in the operator's own namespace. It has a line for each tenant that would not
+//! be planned again now. The key of a line is a digest of everything that the tenant's plan depends on: build and settings
+//! of the operator, uid and resource version of the tenant and of each of its objects, and its DataStores. The process
+//! that follows takes a tenant of an equal digest as reconciled until the time in the line, and sends no request for it.
 //!
 //! The API server sets resource versions, so whoever may write an object cannot keep its version: any change gives
 //! another digest, whatever the object's annotations say, and the tenant is planned as a whole. Lines hold no content:
 //! at most they put off a plan, never beyond the time at which the periodic reconcile was due anyway, and no further
 //! than the resync period. A line that is missing, damaged or of another digest costs a plan.
 //!
-//! The Secret is known by its type, which nobody can change; one of another type is somebody else's and is left as it
-//! is. It is deleted before its lines are used, so each is used once: a process that is killed leaves none.
+//! The Secret is written when a process is asked to stop, and while it runs once in a period at most, if more than a
+//! twentieth of the tenants have no line in it: so a process that was killed leaves one, too, and at rest nothing is
+//! written. The Secret is known by its type, which nobody can change; one of another type is somebody else's and is
+//! left as it is.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -26,7 +24,7 @@ use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
     excerpt::excerpt,
     migration,
-    object::{Intent, Kind, Object, ObjectRef, Version},
+    object::{Intent, Object, Version},
 };
 use kamaji_shell::{ObjectKey, apply::WriteError, clock, heavy};
 use kube::Api;
@@ -47,35 +45,37 @@ const TYPE: &str = "kamaji.clastix.io/handover";
 const LINES: &str = "tenants";
 /// Most bytes of all lines: a Secret may have 1 MiB. Further tenants are planned.
 const MOST: usize = 900 << 10;
-/// Time limit of the requests for the Secret, and of its write.
+/// A running process writes the Secret if more than one of so many tenants has no line in it.
+const CHANGED: usize = 20;
+/// Time limit of the requests for the Secret.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// Reason for which the handover of the former process cannot be used.
+/// Reason for which a handover can be neither used nor written.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
-    #[error("the Secret {NAME} cannot be read: {0}; every tenant is planned")]
+    #[error("the Secret {NAME} cannot be read: {0}; every tenant is planned at the next start")]
     Unreadable(#[from] kube::Error),
     #[error(
         "the Secret {NAME} has the type {0:?} and not {TYPE}, so it is not the operator's: every tenant is planned at each start; delete it or give it another name"
     )]
     Foreign(String),
+    #[error("the Secret {NAME} cannot be written: {0}; the next process plans every tenant")]
+    Unwritten(#[from] WriteError),
     #[error(
-        "the Secret {NAME} cannot be deleted, and is not used before: {0}; every tenant is planned"
-    )]
-    Kept(#[from] WriteError),
-    #[error(
-        "the requests for the Secret {NAME} took more than {TIME_LIMIT:?}: every tenant is planned"
+        "the requests for the Secret {NAME} took more than {TIME_LIMIT:?}: the next process plans every tenant"
     )]
     Late,
 }
 
 /// Takes what the former process left. Without it, every tenant is planned.
 pub async fn read(context: &Context) {
-    let taken = tokio::time::timeout(TIME_LIMIT, take(context)).await;
-    let lines = match taken.unwrap_or(Err(Unusable::Late)) {
-        Ok(lines) => lines,
+    let read = tokio::time::timeout(TIME_LIMIT, secret(context)).await;
+    let secret = match read.unwrap_or(Err(Unusable::Late)) {
+        Ok(secret) => secret,
         Err(why) => return tracing::warn!("{why}"),
     };
+    let text = secret.and_then(|secret| secret.data?.remove(LINES));
+    let lines = line::parse(&text.unwrap_or_default().0, MOST);
     if !lines.is_empty() && identify_build(context).await {
         tracing::debug!(
             tenants = lines.len(),
@@ -85,23 +85,19 @@ pub async fn read(context: &Context) {
     }
 }
 
-/// Reads the Secret and deletes it. Returns its lines; none if there is no Secret.
-async fn take(context: &Context) -> Result<HashMap<Digest, Line>, Unusable> {
+/// Reads the Secret; `None` if there is none.
+async fn secret(context: &Context) -> Result<Option<Secret>, Unusable> {
     let namespace = &context.settings.namespace;
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     context.metrics.counters.request("get", "secrets");
     let Some(secret) = api.get_opt(NAME).await? else {
-        return Ok(HashMap::new());
+        return Ok(None);
     };
-    let type_ = secret.type_.unwrap_or_default();
+    let type_ = secret.type_.as_deref().unwrap_or_default();
     if type_ != TYPE {
-        return Err(Unusable::Foreign(excerpt(&type_, 60)));
+        return Err(Unusable::Foreign(excerpt(type_, 60)));
     }
-    let key = ObjectRef::namespaced(Kind::Secret, namespace, NAME);
-    let version = Version::of(&secret.metadata);
-    context.writer.delete(&key, Some(&version)).await?;
-    let text = secret.data.and_then(|mut data| data.remove(LINES));
-    Ok(line::parse(&text.unwrap_or_default().0, MOST))
+    Ok(Some(secret))
 }
 
 /// Takes `key` as reconciled if the former process left a line for exactly this state, and this one has not reconciled
@@ -126,24 +122,45 @@ pub fn accept(
     Some(left)
 }
 
+/// Keeps the Secret, so that a process that is killed leaves it, too. Never returns.
+pub async fn keep(context: &Context) {
+    loop {
+        tokio::time::sleep(context.settings.handover).await;
+        record(context, CHANGED).await;
+    }
+}
+
 /// Writes what this process has reconciled, for the one that follows.
 pub async fn leave(context: &Context) {
+    record(context, usize::MAX).await;
+}
+
+/// Writes the Secret if more than one of `share` tenants has no line in it.
+async fn record(context: &Context, share: usize) {
     if !identify_build(context).await {
         return;
     }
     let lines = heavy::run(|| lines(context)).await;
-    if lines.is_empty() {
+    let missing = context.handover.missing(&lines, clock::now());
+    if missing == 0 || missing <= lines.len() / share {
         return;
     }
-    let secret = secret(&context.settings.namespace, lines);
-    let write = context.writer.write(&secret);
-    match tokio::time::timeout(TIME_LIMIT, write).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the next process plans every tenant"),
-        Err(_) => tracing::warn!(
-            "the Secret {NAME} is not written within {TIME_LIMIT:?}: the next process plans every tenant"
-        ),
+    let write = tokio::time::timeout(TIME_LIMIT, write(context, &lines)).await;
+    match write.unwrap_or(Err(Unusable::Late)) {
+        Ok(()) => context.handover.written(&lines),
+        Err(why) => tracing::warn!("{why}"),
     }
+}
+
+/// Writes the Secret with these lines, unless one of its name is somebody else's.
+async fn write(context: &Context, lines: &BTreeMap<Digest, Line>) -> Result<(), Unusable> {
+    let intent = match secret(context).await? {
+        Some(secret) => Intent::Update(Version::of(&secret.metadata)),
+        None => Intent::Create,
+    };
+    let secret = render(&context.settings.namespace, lines).with(intent);
+    context.writer.write(&secret).await?;
+    Ok(())
 }
 
 /// Identifies this build, once. False if that fails: then no line can be written or taken.
@@ -208,9 +225,8 @@ fn digest(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Op
     digest.finish()
 }
 
-/// The Secret with as many of the lines as it can hold. It is created only: one that is there was not read by this
-/// process.
-fn secret(namespace: &str, lines: BTreeMap<Digest, Line>) -> Object {
+/// The Secret with as many of the lines as it can hold.
+fn render(namespace: &str, lines: &BTreeMap<Digest, Line>) -> Object {
     let data = BTreeMap::from([(LINES.to_owned(), ByteString(line::text(lines, MOST)))]);
     Object::of(&Secret {
         metadata: ObjectMeta {
@@ -222,5 +238,4 @@ fn secret(namespace: &str, lines: BTreeMap<Digest, Line>) -> Object {
         type_: Some(TYPE.to_owned()),
         ..Secret::default()
     })
-    .with(Intent::Create)
 }

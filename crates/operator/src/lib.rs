@@ -301,7 +301,11 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     );
     let (checks, sizes) = (store::check::run(&context), usage::run(&context));
     let moves = migrations::run(&context);
-    tokio::join!(tenants, stores, tenant_clusters, checks, sizes, moves);
+    let work = async { tokio::join!(tenants, stores, tenant_clusters, checks, sizes, moves) };
+    tokio::select! {
+        _ = work => {}
+        () = handover::keep(&context) => {}
+    }
     // The queues are closed, and the lease is held a moment longer.
     handover::leave(&context).await;
     Err(RunError::Ended("a queue".to_owned()))

@@ -7,6 +7,9 @@ pub const DATA_STORE_CHECK: Duration = Duration::from_mins(1);
 /// Longest time between two counts of a tenant's keys.
 pub const TENANT_USAGE: Duration = Duration::from_mins(10);
 
+/// Least time between two writes of the handover while the operator runs.
+pub const HANDOVER: Duration = Duration::from_mins(2);
+
 /// Settings from the command line of `kamaji manager`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -42,6 +45,8 @@ pub struct Settings {
     pub data_store_check: Duration,
     /// Each tenant's keys are counted at most this much later, and its bytes every sixth time.
     pub tenant_usage: Duration,
+    /// Least time between two writes of the handover for the process that follows, while this one runs.
+    pub handover: Duration,
     /// Period after which a tenant cluster is reconciled for drift; each is spread to up to half as much again.
     pub tenant_cluster_resync: Duration,
     /// Dial tenants at their Service's cluster IP instead of its DNS name: for an operator that

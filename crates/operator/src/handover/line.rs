@@ -25,7 +25,7 @@ const DIGITS: usize = 32;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// Time of its next reconcile.
-    due: Timestamp,
+    pub due: Timestamp,
     /// Metrics of its certificates until then.
     pub measured: Measured,
 }
@@ -117,10 +117,10 @@ pub fn parse(text: &[u8], most: usize) -> HashMap<Digest, Line> {
 }
 
 /// Writes lines, as many as `most` bytes can hold.
-pub fn text(lines: BTreeMap<Digest, Line>, most: usize) -> Vec<u8> {
+pub fn text(lines: &BTreeMap<Digest, Line>, most: usize) -> Vec<u8> {
     let mut text = String::new();
     for (digest, line) in lines {
-        let numbers = serde_json::to_string(&Numbers::of(&line)).unwrap_or_default();
+        let numbers = serde_json::to_string(&Numbers::of(line)).unwrap_or_default();
         if text.len() + digest.len() + numbers.len() + 2 > most {
             break;
         }

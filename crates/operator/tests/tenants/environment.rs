@@ -197,6 +197,7 @@ impl Environment {
             resync: Duration::from_hours(10),
             data_store_check: Duration::from_secs(4),
             tenant_usage: Duration::from_hours(10),
+            handover: Duration::from_hours(10),
             tenant_cluster_resync: Duration::from_mins(10),
             dial_cluster_ip: true,
         }

@@ -1,5 +1,5 @@
-//! Operators that follow one that was stopped: no request about a tenant that is as planned, and whatever was changed
-//! meanwhile is repaired.
+//! Operators that follow one that was stopped or killed: no request about a tenant that is as planned, and whatever was
+//! changed meanwhile is repaired.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::environment::{Environment, wait_until};
 
-/// Name of the Secret that a stopped operator leaves.
+/// Name of the Secret that an operator leaves.
 const NAME: &str = "kamaji-handover";
 /// A Secret of the tenant `changed` that the test damages, and its key.
 const DAMAGED: (&str, &str) = ("changed-api-server-certificate", "apiserver.crt");
@@ -39,9 +39,13 @@ async fn a_restarted_operator_asks_only_for_tenants_that_changed_meanwhile() {
         Vec::<String>::new()
     );
     assert!(!requests_about(&environment, mark, "changed").is_empty());
-    assert!(handover(&environment).await.is_none(), "it is used once");
+    let former = handover(&environment).await.unwrap();
     restarted.stop().await;
-    assert!(handover(&environment).await.is_some());
+    let left = handover(&environment).await.unwrap();
+    assert_ne!(
+        left.data, former.data,
+        "it has the tenant that was repaired"
+    );
     // What another operator would render is another plan.
     let mark = environment.api.audit().mark().unwrap();
     let other = kamaji_core::settings::Settings {
@@ -60,7 +64,7 @@ async fn a_restarted_operator_asks_only_for_tenants_that_changed_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_operator_leaves_no_handover_and_one_of_another_type_is_left_alone() {
+async fn a_handover_of_another_type_is_left_alone_and_every_tenant_is_planned() {
     let environment = Environment::new().await;
     let foreign = environment
         .apply(json!({
@@ -69,29 +73,14 @@ async fn a_killed_operator_leaves_no_handover_and_one_of_another_type_is_left_al
             "stringData": {"tenants": "somebody else's"},
         }))
         .await;
-    let operator = environment.stoppable();
+    let operator = environment.run(recording());
     environment.tenant("lonely", json!({})).await;
     environment.wait_for_objects("lonely").await;
     environment.assert_quiescent(3).await;
-    operator.stop().await;
+    drop(operator);
+    environment.stoppable().stop().await;
     let left = handover(&environment).await.unwrap();
     assert_eq!(left.resource_version(), foreign.resource_version());
-    let params = DeleteParams::default();
-    secrets(&environment).delete(NAME, &params).await.unwrap();
-
-    let operator = environment.stoppable();
-    environment.assert_quiescent(3).await;
-    operator.stop().await;
-    assert!(handover(&environment).await.is_some());
-    let mark = environment.api.audit().mark().unwrap();
-    let operator = environment.operator();
-    environment.assert_quiescent(3).await;
-    assert_eq!(
-        requests_about(&environment, mark, "lonely"),
-        Vec::<String>::new()
-    );
-    // It is aborted, as by a kill.
-    drop(operator);
     let mark = environment.api.audit().mark().unwrap();
     let _operator = environment.operator();
     wait_until("the tenant to be planned", async || {
@@ -99,6 +88,35 @@ async fn a_killed_operator_leaves_no_handover_and_one_of_another_type_is_left_al
         (!requests.is_empty()).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_operator_leaves_a_handover_and_the_next_one_writes_nothing() {
+    let environment = Environment::new().await;
+    let operator = environment.run(recording());
+    environment.tenant("kept", json!({})).await;
+    environment.wait_for_objects("kept").await;
+    wait_until("the handover", async || handover(&environment).await).await;
+    environment.assert_quiescent(3).await;
+    // It is aborted, as by a kill.
+    drop(operator);
+    let left = handover(&environment).await.unwrap();
+    let mark = environment.api.audit().mark().unwrap();
+    let _operator = environment.run(recording());
+    environment.assert_quiescent(3).await;
+    assert_eq!(
+        requests_about(&environment, mark, "kept"),
+        Vec::<String>::new()
+    );
+    assert!(environment.writes(mark).is_empty());
+    let same = handover(&environment).await.unwrap();
+    assert_eq!(same.resource_version(), left.resource_version());
+    // A Secret that somebody deleted is not missed before something changes.
+    let params = DeleteParams::default();
+    secrets(&environment).delete(NAME, &params).await.unwrap();
+    environment.tenant("later", json!({})).await;
+    let made = wait_until("a handover of both", async || handover(&environment).await).await;
+    assert_ne!(made.uid(), left.uid());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,12 +145,20 @@ async fn data_of_a_tenant_that_was_handed_over_is_measured_by_the_next_process()
     .await;
 }
 
+/// Settings of an operator that keeps its handover up to date.
+fn recording() -> Settings {
+    Settings {
+        handover: Duration::from_secs(1),
+        ..Environment::settings()
+    }
+}
+
 /// Secrets of the operator's namespace.
 fn secrets(environment: &Environment) -> Api<Secret> {
     Api::namespaced(environment.client.clone(), "kamaji-system")
 }
 
-/// The Secret that a stopped operator leaves.
+/// The Secret that an operator leaves.
 async fn handover(environment: &Environment) -> Option<Secret> {
     secrets(environment).get_opt(NAME).await.unwrap()
 }

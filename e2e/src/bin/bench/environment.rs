@@ -20,6 +20,9 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::figures::Figures;
+use crate::usage::Usage;
+
 /// Namespace of the bench's tenants.
 pub const TENANTS: &str = "bench";
 
@@ -29,7 +32,36 @@ pub struct Environment {
     pub server: ApiServer,
     /// Folder for the files of one round.
     pub dir: TempDir,
-    _etcd: TlsEtcd,
+    etcd: TlsEtcd,
+}
+
+/// CPU seconds of the servers of a bench.
+#[derive(Debug, Clone, Copy)]
+pub struct Servers {
+    /// CPU seconds of the process kube-apiserver.
+    pub api_server: f64,
+    /// The etcd of kube-apiserver.
+    pub api_server_etcd: f64,
+    /// The etcd that is the DataStore.
+    pub data_store: f64,
+}
+
+impl Servers {
+    /// Records under `name` what the servers used since `before`, each for one of `each` tenants.
+    pub fn record(&self, before: &Self, (name, each): (&str, f64), figures: &mut Figures) {
+        for (server, now, then) in [
+            ("api_server", self.api_server, before.api_server),
+            (
+                "api_server_etcd",
+                self.api_server_etcd,
+                before.api_server_etcd,
+            ),
+            ("data_store", self.data_store, before.data_store),
+        ] {
+            let figure = format!("{name}_{server}_cpu_s_per_tenant_n{each}");
+            figures.set(figure, (now - then) / each);
+        }
+    }
 }
 
 impl Environment {
@@ -55,7 +87,18 @@ impl Environment {
         Ok(Self {
             server,
             dir: tempfile::tempdir()?,
-            _etcd: etcd,
+            etcd,
+        })
+    }
+
+    /// CPU seconds used so far by each process that requests of a client reach.
+    pub fn cpu(&self) -> Result<Servers> {
+        let [api_server, api_server_etcd] = self.server.pids()?;
+        let cpu = |pid: u32| Usage::of(&pid.to_string()).cpu();
+        Ok(Servers {
+            api_server: cpu(api_server)?,
+            api_server_etcd: cpu(api_server_etcd)?,
+            data_store: cpu(self.etcd.pid()?)?,
         })
     }
 

@@ -5,9 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kamaji_e2e::audit::{Audit, Entry, OPERATOR_NAMESPACE};
 use kamaji_e2e::tools::Tools;
+use kube::Api;
+use kube::api::DeleteParams;
 use tokio::time::sleep;
 
 use crate::environment::Environment;
@@ -53,10 +56,12 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
     sleep(QUIET).await;
     figures.set("rss_idle_mib", operator.usage().memory("VmRSS")?);
     let (audit, cpu) = (environment.server.audit(), operator.usage().cpu()?);
+    let servers = environment.cpu()?;
     let (mark, begin) = (audit.mark()?, Timestamp::now());
     let profile = Profile::start(operator.pid(), dir);
     baseline::create_tenants(&user, number).await?;
     wait_quiescent(&audit, mark, number).await?;
+    let used = environment.cpu()?;
     profile.finish(number, figures).await;
     let seen: Vec<Entry> = audit
         .since(mark)?
@@ -66,6 +71,7 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
     count(&seen, number, begin, figures)?;
     #[expect(clippy::cast_precision_loss, reason = "a few hundred tenants")]
     let each = number as f64;
+    used.record(&servers, ("converge", each), figures);
     figures.set(
         format!("cpu_s_per_tenant_n{number}"),
         (operator.usage().cpu()? - cpu) / each,
@@ -91,7 +97,10 @@ pub async fn measure(round: &Round<'_>, figures: &mut Figures) -> Result<()> {
         operator
     };
     drop(operator);
+    let servers = environment.cpu()?;
     let baseline = baseline::measure(&user, kamaji, number, dir).await?;
+    let used = environment.cpu()?;
+    used.record(&servers, ("baseline", each), figures);
     compare(number, baseline, figures);
     Ok(())
 }
@@ -109,7 +118,7 @@ fn compare(number: usize, baseline: Duration, figures: &mut Figures) {
     );
 }
 
-/// Restarts the operator after one that was stopped, then after one that was killed.
+/// Restarts the operator after one that was stopped, after one that was killed, and after one whose handover is gone.
 async fn measure_restarts<F>(
     number: usize,
     start: impl Fn() -> F,
@@ -121,11 +130,19 @@ where
 {
     let name = "restart";
     let stopped = Restart { name, number };
-    // Dropped, it is killed: it has used up the handover, and leaves none.
+    // Dropped, it is killed.
     drop(stopped.measure(start(), environment, figures).await?);
     let name = "restart_killed";
     let killed = Restart { name, number };
-    killed.measure(start(), environment, figures).await
+    drop(killed.measure(start(), environment, figures).await?);
+    let client = environment.server.client().await?;
+    let secrets: Api<Secret> = Api::namespaced(client, OPERATOR_NAMESPACE);
+    let params = DeleteParams::default();
+    let deleted = secrets.delete("kamaji-handover", &params).await;
+    deleted.context("delete the handover")?;
+    let name = "restart_forgotten";
+    let forgotten = Restart { name, number };
+    forgotten.measure(start(), environment, figures).await
 }
 
 /// A start of the operator over tenants that are all as they should be.
@@ -147,7 +164,7 @@ impl Restart {
         let (audit, begin) = (environment.server.audit(), Instant::now());
         let mark = audit.mark()?;
         let operator = operator.await?;
-        // A correct restart writes nothing but the deletion of the handover, so only the CPU usage shows its end.
+        // A correct restart writes nothing, so only the CPU usage shows its end.
         let (mut used, mut busy) = (0.0, Instant::now());
         while busy.elapsed() < QUIET {
             sleep(Duration::from_millis(250)).await;

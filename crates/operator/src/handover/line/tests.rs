@@ -33,21 +33,21 @@ fn lines(count: usize) -> BTreeMap<Digest, Line> {
 
 #[test]
 fn lines_are_read_as_they_were_written() {
-    let read = parse(&text(lines(3), 10_000), 10_000);
+    let read = parse(&text(&lines(3), 10_000), 10_000);
     assert_eq!(read, lines(3).into_iter().collect());
 }
 
 #[test]
 fn lines_beyond_the_limit_are_left_out_whole() {
-    let whole = text(lines(1), 10_000).len();
-    let cut = text(lines(5), whole * 2 + whole / 2);
+    let whole = text(&lines(1), 10_000).len();
+    let cut = text(&lines(5), whole * 2 + whole / 2);
     assert_eq!(cut.len(), whole * 2);
     assert_eq!(parse(&cut, whole * 3).len(), 2);
 }
 
 #[test]
 fn five_thousand_tenants_fit_a_secret() {
-    let text = text(lines(5000), super::super::MOST);
+    let text = text(&lines(5000), super::super::MOST);
     assert_eq!(
         parse(&text, super::super::MOST).len(),
         5000,
@@ -73,7 +73,7 @@ fn damaged_lines_are_left_out_and_others_kept() {
         &format!("{digest} [99999999999999,[1,2,3,4,5,6],[]]"),
         "\u{0}",
     ] {
-        let mut text = text(lines(1), 10_000);
+        let mut text = text(&lines(1), 10_000);
         text.extend(damaged.as_bytes());
         text.extend(b"\n\xff\n");
         assert_eq!(
@@ -86,7 +86,7 @@ fn damaged_lines_are_left_out_and_others_kept() {
 
 #[test]
 fn a_text_that_is_too_long_has_no_lines() {
-    let text = text(lines(2), 10_000);
+    let text = text(&lines(2), 10_000);
     assert_eq!(parse(&text, text.len()).len(), 2);
     assert!(parse(&text, text.len() - 1).is_empty());
 }
