@@ -303,7 +303,7 @@ async fn lead(context: Arc<Context>, mut ready: Ready) -> Result<(), RunError> {
     let moves = migrations::run(&context);
     let work = async { tokio::join!(tenants, stores, tenant_clusters, checks, sizes, moves) };
     tokio::select! {
-        _ = work => {}
+        _ = Box::pin(work) => {}
         () = handover::keep(&context) => {}
     }
     // The queues are closed, and the lease is held a moment longer.
