@@ -1,11 +1,12 @@
-//! Claims of a tenancy's names: owner records, written under a lock of the server.
+//! Claims of a tenancy's names: owner records, written under locks of the server.
 //!
-//! The lock is a name that only administrators can read, since any user may take a lock whose name it knows. It goes
-//! with the connection. A server of a cluster knows nothing of its neighbours' locks, so that each record is written
+//! There is a lock for each schema and each user, so that work on one tenant keeps no other waiting. Its name has a part
+//! that only administrators can read, since any user may take a lock whose name it knows. It goes with the connection. A server of a cluster knows nothing of its neighbours' locks, so that each record is written
 //! only if it is still as it was read.
 
 use kamaji_api::owner::DATABASE;
 use rand_core::{OsRng, RngCore};
+use sha2::{Digest, Sha256};
 
 use super::answer::code::{DUPLICATE, NO_DATABASE, NO_TABLE};
 use super::observed::Observed;
@@ -19,7 +20,7 @@ use crate::tenancy::Tenancy;
 
 /// Time that one request waits for the lock, in seconds; shorter than a request may take.
 const WAIT: u8 = 3;
-/// Most requests for the lock.
+/// Most requests for one lock.
 const ATTEMPTS: usize = 6;
 
 const LOCK_NAME: &str = "SELECT name FROM kamaji_clastix_io.claim_lock WHERE id = 1";
@@ -30,6 +31,25 @@ const REPLACE: &str = "UPDATE kamaji_clastix_io.owners SET record = ? \
 const DELETE: &str = "DELETE FROM kamaji_clastix_io.owners \
      WHERE record = ? AND ((kind = 'schema' AND name = ?) OR (kind = 'user' AND name = ?))";
 
+/// Names of the locks of a tenancy's schema and user, in the order in which every session takes them. The longest name
+/// that MySQL takes has 64 characters.
+fn locks(secret: &str, tenancy: &Tenancy) -> [String; 2] {
+    let name = |kind: &str, name: &str| {
+        let digest = Sha256::digest(format!("{kind} {name}"));
+        let (first, _) = digest.split_at(8);
+        let digits = first
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte));
+        format!("{secret}-{digits:016x}")
+    };
+    let mut names = [
+        name("schema", tenancy.schema.as_str()),
+        name("user", tenancy.user.as_str()),
+    ];
+    names.sort();
+    names
+}
+
 /// A name that is claimed: the record it has, and what it is to the tenant.
 struct Claim<'a> {
     kind: &'static str,
@@ -39,13 +59,20 @@ struct Claim<'a> {
 }
 
 impl Session<'_> {
-    /// Takes the lock that serialises claims; it ends with [`Session::unlock`] or with the connection.
-    pub(super) async fn lock(&mut self) -> Result<(), Error> {
-        let doing = "waiting for other claims";
-        let name = self.lock_name().await?;
+    /// Takes the locks of a tenancy's names; they end with [`Session::unlock`] or with the connection.
+    pub(super) async fn lock(&mut self, tenancy: &Tenancy) -> Result<(), Error> {
+        for name in locks(&self.lock_name().await?, tenancy) {
+            self.take_lock(&name, tenancy).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_lock(&mut self, name: &str, tenancy: &Tenancy) -> Result<(), Error> {
+        let Tenancy { schema, user, .. } = tenancy;
+        let doing = format!("waiting for other work on schema {schema} and user {user}");
         for _ in 0..ATTEMPTS {
             let taken: Vec<Option<u8>> = self
-                .rows(doing, "SELECT GET_LOCK(?, ?)", (&name, WAIT))
+                .rows(&doing, "SELECT GET_LOCK(?, ?)", (name, WAIT))
                 .await?;
             if taken.first().copied().flatten() == Some(1) {
                 return Ok(());
@@ -53,19 +80,17 @@ impl Session<'_> {
         }
         Err(Error::Unreachable {
             site: self.site(doing),
-            cause: format!(
-                "another claim did not end within {} s",
-                ATTEMPTS * usize::from(WAIT)
-            ),
+            cause: format!("it did not end within {} s", ATTEMPTS * usize::from(WAIT)),
         })
     }
 
-    /// Gives back every lock of the session.
-    pub(super) async fn unlock(&mut self) -> Result<(), Error> {
-        let name = self.lock_name().await?;
+    /// Gives the locks of a tenancy's names back.
+    pub(super) async fn unlock(&mut self, tenancy: &Tenancy) -> Result<(), Error> {
         let query = "SELECT RELEASE_LOCK(?)";
-        let released: Vec<Option<u8>> = self.rows("ending a claim", query, (name,)).await?;
-        drop(released);
+        for name in locks(&self.lock_name().await?, tenancy) {
+            let released: Vec<Option<u8>> = self.rows("ending a claim", query, (name,)).await?;
+            drop(released);
+        }
         Ok(())
     }
 

@@ -25,10 +25,10 @@ impl Session<'_> {
         (tenancy, fence): (&Tenancy, &FenceId),
         passwords: &Passwords,
     ) -> Result<(), Error> {
-        self.lock().await?;
+        self.lock(tenancy).await?;
         self.note_fence(tenancy, fence).await?;
         self.with_target(tenancy, passwords, Ended::All).await?;
-        self.unlock().await
+        self.unlock(tenancy).await
     }
 
     /// Deletes the note of the fence, and gives the tenant its rights and its log-in back.
@@ -41,13 +41,13 @@ impl Session<'_> {
             access: Access::ReadWrite,
             ..tenancy.clone()
         };
-        self.lock().await?;
+        self.lock(tenancy).await?;
         self.require_own(tenancy).await?;
         self.forget_fence(tenancy, fence).await?;
         let change = self
             .with_target(tenancy, passwords, Ended::Outdated)
             .await?;
-        self.unlock().await?;
+        self.unlock(tenancy).await?;
         Ok(change)
     }
 

@@ -21,7 +21,7 @@ impl Session<'_> {
     /// Takes the place of the writer at a schema that is the tenant's, and ends the connections of an earlier one;
     /// returns the place.
     pub(super) async fn take_place(&mut self, tenancy: &Tenancy) -> Result<String, Error> {
-        self.lock().await?;
+        self.lock(tenancy).await?;
         let observed = self.require_own(tenancy).await?;
         let doing = format!("taking the writer's place at schema {}", tenancy.schema);
         let place = place::draw();
@@ -29,11 +29,11 @@ impl Session<'_> {
         self.change_unless(&[], Query::new(&doing, TAKE_PLACE), row)
             .await?;
         self.end_all_sessions(tenancy, &observed).await?;
-        self.unlock().await?;
+        self.unlock(tenancy).await?;
         Ok(place)
     }
 
-    /// Notes the fence of a schema that is the tenant's, under the lock. An error if another one is noted.
+    /// Notes the fence of a schema that is the tenant's, under the locks. An error if another one is noted.
     pub(super) async fn note_fence(
         &mut self,
         tenancy: &Tenancy,
@@ -47,7 +47,7 @@ impl Session<'_> {
         self.require_fence(tenancy, Some(fence)).await
     }
 
-    /// Deletes the note of a fence, under the lock. An error if another one is noted.
+    /// Deletes the note of a fence, under the locks. An error if another one is noted.
     pub(super) async fn forget_fence(
         &mut self,
         tenancy: &Tenancy,

@@ -305,7 +305,7 @@ impl Statement {
         ))
     }
 
-    /// Creates the table that holds the name of the lock, one row.
+    /// Creates the table that holds the secret part of the names of locks, one row.
     pub(super) fn create_lock() -> Self {
         Self(format!(
             "CREATE TABLE IF NOT EXISTS {}.claim_lock (\

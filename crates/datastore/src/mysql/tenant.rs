@@ -40,7 +40,7 @@ impl<'a> Target<'a> {
 
 impl Session<'_> {
     /// Claims the names of a tenancy and makes database, account and grants as desired. Without anything to write,
-    /// the lock is not taken.
+    /// no lock is taken.
     pub(super) async fn ensure(
         &mut self,
         tenancy: &Tenancy,
@@ -58,13 +58,13 @@ impl Session<'_> {
         if standings.are_own() && observed.repairs(&own, right, tenancy.access).is_empty() {
             return Ok(Change::default());
         }
-        self.lock().await?;
+        self.lock(tenancy).await?;
         let change = self.mend(target, passwords, Ended::Outdated).await?;
-        self.unlock().await?;
+        self.unlock(tenancy).await?;
         Ok(change)
     }
 
-    /// Records the owner, and writes what is missing or wrong, under the lock.
+    /// Records the owner, and writes what is missing or wrong, under the locks.
     pub(super) async fn mend(
         &mut self,
         target: Target<'_>,
@@ -108,7 +108,7 @@ impl Session<'_> {
         if Observed::read(self, tenancy).await?.is_empty() {
             return Ok(Change::default());
         }
-        self.lock().await?;
+        self.lock(tenancy).await?;
         let observed = Observed::read(self, tenancy).await?;
         let mut change = Change::default();
         if !observed.is_empty() {
@@ -118,7 +118,7 @@ impl Session<'_> {
             self.delete(tenancy, &observed, &mut change).await?;
             change.steps.push(self.forget(tenancy, &observed).await?);
         }
-        self.unlock().await?;
+        self.unlock(tenancy).await?;
         Ok(change)
     }
 

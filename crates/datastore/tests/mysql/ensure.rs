@@ -191,20 +191,33 @@ async fn databases_users_and_roles_of_others_are_refused_and_left() {
     store.check().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_claim_waits_for_the_one_that_holds_the_lock_and_an_ensured_tenant_does_not() {
-    let (server, store, ensured) = with_tenant("cp-a").await;
-    let name = server
-        .column("SELECT name FROM kamaji_clastix_io.claim_lock")
-        .await;
+/// Takes the lock of a name in a session of its own.
+async fn hold(server: &Server, name: &str) -> mysql_async::Conn {
     let mut holder = server.root().await;
-    let take = format!("SELECT GET_LOCK('{}', 0)", name[0]);
+    let take = format!(
+        "SELECT GET_LOCK(CONCAT(name, '-', LEFT(SHA2('{name}', 256), 16)), 0) FROM kamaji_clastix_io.claim_lock"
+    );
     assert_eq!(holder.query_first(take).await.unwrap(), Some(1));
+    holder
+}
+
+#[tokio::test]
+async fn work_on_a_tenant_waits_for_the_locks_of_its_names_and_for_no_others() {
+    let (server, store, ensured) = with_tenant("cp-a").await;
     let half = std::time::Duration::from_millis(500);
     let (new, limited) = (tenancy("cp-b"), |doing| tokio::time::timeout(half, doing));
+    let holder = hold(&server, "schema cp-b").await;
     limited(store.ensure(&new)).await.unwrap_err();
-    limited(store.remove(&ensured)).await.unwrap_err();
-    assert!(store.ensure(&ensured).await.unwrap().is_empty());
+    // A neighbour is repaired meanwhile.
+    server.execute("GRANT DROP ON `cp-a`.* TO 'cp-a'@'%'").await;
+    assert!(!store.ensure(&ensured).await.unwrap().is_empty());
     holder.disconnect().await.unwrap();
     assert_eq!(store.ensure(&new).await.unwrap().steps, created("cp-b"));
+
+    let holder = hold(&server, "user cp-a").await;
+    limited(store.remove(&ensured)).await.unwrap_err();
+    assert!(store.ensure(&ensured).await.unwrap().is_empty());
+    store.remove(&new).await.unwrap();
+    holder.disconnect().await.unwrap();
+    store.remove(&ensured).await.unwrap();
 }
