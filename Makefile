@@ -109,7 +109,7 @@ release: ## Everything of a release, into out/: make release VERSION=v0.21.0, si
 
 bench: deps tools ## Measure the budgets, with an optimised build; other numbers: KAMAJI_BENCH_N=20,100 KAMAJI_BENCH_CLUSTERS=10.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
-	cargo bench -q -p kamaji-datastore --bench copies
+	cargo bench -q --workspace --bench copies
 
 compat: built ## Compare what we make with what upstream made.
 	$(BUILT)/compat $(WORDS)

@@ -1,7 +1,7 @@
 //! Figures of copies between real servers, printed: throughput, time under the fence, memory, and the plain tool of the
 //! database beside them.
 //!
-//! `cargo bench -p kamaji-datastore --bench copies`; `KAMAJI_BENCH_KEYS` (default 100,000) and `KAMAJI_BENCH_VALUE`
+//! `cargo bench --workspace --bench copies`; `KAMAJI_BENCH_KEYS` (default 100,000) and `KAMAJI_BENCH_VALUE`
 //! (bytes of a value, default 10,240) set the size. Nobody writes meanwhile; values are random and compress badly.
 #![expect(
     clippy::unwrap_used,
