@@ -1,5 +1,9 @@
 //! `kamaji etcd`: what the Jobs and the init containers of the chart's bundled etcd run.
 
+mod restore;
+mod retention;
+mod save;
+
 use std::{net::IpAddr, path::PathBuf};
 
 use anyhow::Context;
@@ -14,6 +18,9 @@ use kamaji_etcd::{
 use rand_core::{OsRng, RngCore};
 
 use crate::{log::LogFlags, process::block_on};
+
+/// Folder of etcd's data in its pods.
+const DATA_DIR: &str = "/var/run/etcd";
 
 /// Subcommands of `kamaji etcd`.
 #[derive(clap::Args)]
@@ -55,6 +62,14 @@ enum Command {
         #[command(flatten)]
         credentials: Credentials,
     },
+    /// Save the whole store, with the data of all tenants, to a file or an object store.
+    Save(save::Arguments),
+    /// Check a snapshot of the whole store.
+    Verify(restore::VerifyArguments),
+    /// Open a snapshot of the whole store for `etcdutl snapshot restore`.
+    Restore(restore::RestoreArguments),
+    /// Take over the data that `etcdutl snapshot restore` has made.
+    Adopt(restore::AdoptArguments),
 }
 
 /// Flags that name the store; all subcommands have them.
@@ -105,8 +120,11 @@ struct MemberFlags {
     /// True once the cluster was complete
     #[arg(long, env = "FORMED", default_value_t = false, action = clap::ArgAction::Set)]
     formed: bool,
+    /// Name of the last restore of the whole store
+    #[arg(long, env = "RESTORED")]
+    restored: Option<String>,
     /// Folder of etcd's data
-    #[arg(long, default_value = "/var/run/etcd")]
+    #[arg(long, default_value = DATA_DIR)]
     data_dir: String,
     /// Port of metrics and probes
     #[arg(long, default_value_t = 2381)]
@@ -158,6 +176,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 let folder = &credentials.credentials;
                 Box::pin(defragment::run(&store, folder, quota_backend_bytes)).await?;
             }
+            Command::Save(arguments) => Box::pin(save::run(&store, &arguments)).await?,
+            Command::Verify(arguments) => restore::verify(&arguments).await?,
+            Command::Restore(arguments) => restore::restore(&arguments).await?,
+            Command::Adopt(arguments) => Box::pin(restore::adopt(&store, &arguments)).await?,
         }
         Ok(())
     })
@@ -175,6 +197,7 @@ async fn prepare(store: &Store, flags: MemberFlags) -> anyhow::Result<()> {
         tuning: Tuning::parse(&flags.set)?,
         initial_members: flags.initial_members,
         formed: flags.formed,
+        restored: flags.restored.filter(|name| !name.is_empty()),
         credentials: flags.credentials.credentials,
         file: flags.config,
     };
