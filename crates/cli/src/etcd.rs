@@ -1,5 +1,6 @@
 //! `kamaji etcd`: what the Jobs and the init containers of the chart's bundled etcd run.
 
+mod flags;
 mod restore;
 mod retention;
 mod save;
@@ -17,10 +18,9 @@ use kamaji_etcd::{
 };
 use rand_core::{OsRng, RngCore};
 
-use crate::{log::LogFlags, process::block_on};
+use flags::{Credentials, DATA_DIR};
 
-/// Folder of etcd's data in its pods.
-const DATA_DIR: &str = "/var/run/etcd";
+use crate::{log::LogFlags, process::block_on};
 
 /// Subcommands of `kamaji etcd`.
 #[derive(clap::Args)]
@@ -95,14 +95,6 @@ struct StoreFlags {
     /// Port of the other members
     #[arg(long, global = true, default_value_t = 2380)]
     peer_port: u16,
-}
-
-/// Place of the client certificate of the user root.
-#[derive(clap::Args)]
-struct Credentials {
-    /// Folder with ca.crt, tls.crt and tls.key of the user root
-    #[arg(long, default_value = "/etc/etcd/root")]
-    credentials: PathBuf,
 }
 
 /// Flags of the init container.

@@ -14,7 +14,7 @@ use kamaji_etcd::{
 };
 use kamaji_snapshot::NewFile;
 
-use super::DATA_DIR;
+use super::flags::DATA_DIR;
 use crate::snapshot::{keys::KeyFlags, location::Location};
 
 /// Arguments of `kamaji etcd verify`.

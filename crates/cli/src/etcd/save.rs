@@ -8,7 +8,7 @@ use kamaji_etcd::{layout::Store, save::Source};
 use kamaji_snapshot::{NewFile, StreamWriter};
 
 use super::{
-    Credentials,
+    flags::Credentials,
     retention::{Folder, Names},
 };
 use crate::snapshot::{keys::SealFlags, location::Location};
