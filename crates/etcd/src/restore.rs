@@ -42,22 +42,29 @@ impl DataDir<'_> {
         self.0.join(STAGING)
     }
 
-    /// Gives restored data their place: they are there as a whole, or not at all.
-    fn adopt(&self, restore: &str) -> Result<(), Error> {
-        let made = self.staging().join(DATA);
-        if !made.join("wal").is_dir() {
-            return Err(Error::File {
-                path: made.display().to_string(),
-                cause: "`etcdutl snapshot restore` has left no data here".to_owned(),
-            });
-        }
-        let mark = self.0.join(MARK);
-        fs::write(&mark, restore).map_err(file(&mark))?;
-        synced(&mark)?;
+    /// Fails unless `etcdutl snapshot restore` has made data, and there are no others; returns where they are.
+    fn made(&self) -> Result<PathBuf, Error> {
         let data = self.0.join(DATA);
         if data.exists() {
             return Err(Error::HasData(data.display().to_string()));
         }
+        let made = self.staging().join(DATA);
+        if made.join("wal").is_dir() {
+            return Ok(made);
+        }
+        Err(Error::File {
+            path: made.display().to_string(),
+            cause: "`etcdutl snapshot restore` has left no data here".to_owned(),
+        })
+    }
+
+    /// Gives restored data their place: they are there as a whole, or not at all.
+    fn adopt(&self, restore: &str) -> Result<(), Error> {
+        let made = self.made()?;
+        let mark = self.0.join(MARK);
+        fs::write(&mark, restore).map_err(file(&mark))?;
+        synced(&mark)?;
+        let data = self.0.join(DATA);
         fs::rename(&made, &data).map_err(file(&data))?;
         synced(self.0)?;
         // Empty now; the next restore would remove it, too.
@@ -90,6 +97,8 @@ pub async fn adopt(store: &Store, data: &DataDir<'_>, restore: &str) -> Result<(
             cause: "is not 1 to 63 letters, digits and hyphens".to_owned(),
         });
     }
+    // The record is written only where the data can follow.
+    data.made()?;
     let management = Management::connect(store).await?;
     let replicas = management.replicas().await?;
     if let Some(running) = replicas.filter(|replicas| *replicas > 0) {
