@@ -136,7 +136,8 @@ fn kine(tools: &Tools) -> Result<Image> {
 /// Image of etcd under the name and the version that the chart has by default.
 pub fn etcd(tools: &Tools) -> Result<Image> {
     let image = Image::named(format!("quay.io/coreos/etcd:{}", etcd_version()?));
-    image.binary(tools.path("etcd")?, "/usr/local/bin/etcd")
+    let image = image.binary(tools.path("etcd")?, "/usr/local/bin/etcd")?;
+    image.binary(tools.path("etcdutl")?, "/usr/local/bin/etcdutl")
 }
 
 fn coredns(tools: &Tools) -> Result<Image> {

@@ -108,6 +108,8 @@ pub struct TlsEtcd {
     etcd: Option<Guarded>,
     command: Command,
     dir: TempDir,
+    /// URL under which other members would know it.
+    pub peer: String,
     /// Endpoint as a DataStore names it: `127.0.0.1:PORT`.
     pub endpoint: String,
     /// Certificates and keys of the etcd.
@@ -137,6 +139,7 @@ impl TlsEtcd {
             etcd: Some(etcd),
             command,
             dir,
+            peer,
             endpoint,
             identities,
         })
@@ -150,6 +153,11 @@ impl TlsEtcd {
     /// Kills the etcd; its data stays.
     pub fn stop(&mut self) {
         self.etcd = None;
+    }
+
+    /// Folder of the data.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// Restarts the etcd at the same address with the same data.

@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
-    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, HELM, KINE, KONNECTIVITY, KSTATUS,
-    KUBERNETES, PREVIOUS, Tool,
+    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, ETCDUTL, HELM, KINE, KONNECTIVITY,
+    KSTATUS, KUBERNETES, PREVIOUS, Tool,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -46,6 +46,11 @@ impl Tools {
     /// Helm, and nothing else.
     pub async fn helm() -> Result<Self> {
         Self::default().with(&HELM).await
+    }
+
+    /// The restorer of etcd's snapshots, and nothing else.
+    pub async fn etcdutl() -> Result<Self> {
+        Self::default().with(&ETCDUTL).await
     }
 
     /// The reader of kstatus below `tools/kstatus`, and nothing else.

@@ -1,5 +1,10 @@
 //! `kamaji etcd`: what the Jobs and the init containers of the chart's bundled etcd run.
 
+mod flags;
+mod restore;
+mod retention;
+mod save;
+
 use std::{net::IpAddr, path::PathBuf};
 
 use anyhow::Context;
@@ -12,6 +17,8 @@ use kamaji_etcd::{
     member,
 };
 use rand_core::{OsRng, RngCore};
+
+use flags::{Credentials, DATA_DIR};
 
 use crate::{log::LogFlags, process::block_on};
 
@@ -55,6 +62,14 @@ enum Command {
         #[command(flatten)]
         credentials: Credentials,
     },
+    /// Save the whole store, with the data of all tenants, to a file or an object store.
+    Save(save::Arguments),
+    /// Check a snapshot of the whole store.
+    Verify(restore::VerifyArguments),
+    /// Open a snapshot of the whole store for `etcdutl snapshot restore`.
+    Restore(restore::RestoreArguments),
+    /// Take over the data that `etcdutl snapshot restore` has made.
+    Adopt(restore::AdoptArguments),
 }
 
 /// Flags that name the store; all subcommands have them.
@@ -82,14 +97,6 @@ struct StoreFlags {
     peer_port: u16,
 }
 
-/// Place of the client certificate of the user root.
-#[derive(clap::Args)]
-struct Credentials {
-    /// Folder with ca.crt, tls.crt and tls.key of the user root
-    #[arg(long, default_value = "/etc/etcd/root")]
-    credentials: PathBuf,
-}
-
 /// Flags of the init container.
 #[derive(clap::Args)]
 struct MemberFlags {
@@ -105,8 +112,11 @@ struct MemberFlags {
     /// True once the cluster was complete
     #[arg(long, env = "FORMED", default_value_t = false, action = clap::ArgAction::Set)]
     formed: bool,
+    /// Name of the last restore of the whole store
+    #[arg(long, env = "RESTORED")]
+    restored: Option<String>,
     /// Folder of etcd's data
-    #[arg(long, default_value = "/var/run/etcd")]
+    #[arg(long, default_value = DATA_DIR)]
     data_dir: String,
     /// Port of metrics and probes
     #[arg(long, default_value_t = 2381)]
@@ -158,6 +168,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 let folder = &credentials.credentials;
                 Box::pin(defragment::run(&store, folder, quota_backend_bytes)).await?;
             }
+            Command::Save(arguments) => Box::pin(save::run(&store, &arguments)).await?,
+            Command::Verify(arguments) => restore::verify(&arguments).await?,
+            Command::Restore(arguments) => restore::restore(&arguments).await?,
+            Command::Adopt(arguments) => Box::pin(restore::adopt(&store, &arguments)).await?,
         }
         Ok(())
     })
@@ -175,6 +189,7 @@ async fn prepare(store: &Store, flags: MemberFlags) -> anyhow::Result<()> {
         tuning: Tuning::parse(&flags.set)?,
         initial_members: flags.initial_members,
         formed: flags.formed,
+        restored: flags.restored.filter(|name| !name.is_empty()),
         credentials: flags.credentials.credentials,
         file: flags.config,
     };

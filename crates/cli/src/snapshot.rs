@@ -2,9 +2,9 @@
 //! `docs/snapshots.md`.
 
 mod cluster;
-mod keys;
+pub mod keys;
 mod list;
-mod location;
+pub mod location;
 mod objects;
 mod release;
 mod restore;

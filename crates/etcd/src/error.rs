@@ -55,6 +55,26 @@ pub enum Error {
         /// Flaw, with the next action.
         cause: String,
     },
+    /// A snapshot that is not whole.
+    #[error("the snapshot cannot be used: {0}")]
+    Snapshot(String),
+    /// A folder that a restore would have to overwrite.
+    #[error(
+        "{0} exists: a restore never replaces data; delete the claim of this volume, or move its data away, and run the \
+         restore again"
+    )]
+    HasData(String),
+    /// Members that may run while the store is restored.
+    #[error(
+        "StatefulSet {store} has {replicas} replicas: run `kubectl scale statefulset {store} --replicas=0`, wait until \
+         its pods are gone, and run the restore again"
+    )]
+    Running {
+        /// Name of the StatefulSet.
+        store: String,
+        /// Replicas that it asks for.
+        replicas: u32,
+    },
     /// A member must not start.
     #[error("{0}")]
     MemberRefused(String),

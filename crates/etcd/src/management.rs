@@ -61,15 +61,20 @@ impl<'a> Management<'a> {
 
     /// Reads what there is of the store.
     pub async fn existing(&self) -> Result<Existing, Error> {
+        Ok(Existing {
+            replicas: self.replicas().await?,
+            claim: self.claim().await?,
+            record: self.record().await?.as_ref().and_then(State::read),
+        })
+    }
+
+    /// Replicas that the StatefulSet asks for; `None` if there is no StatefulSet.
+    pub async fn replicas(&self) -> Result<Option<u32>, Error> {
         let Store { name, .. } = self.store;
         let set = self.api::<StatefulSet>().get_opt(name).await;
         let set = set.map_err(|error| failed(&format!("reading StatefulSet {name}"), &error))?;
         let replicas = set.map(|set| set.spec.and_then(|spec| spec.replicas).unwrap_or(1));
-        Ok(Existing {
-            replicas: replicas.map(|count| u32::try_from(count).unwrap_or_default()),
-            claim: self.claim().await?,
-            record: self.record().await?.as_ref().and_then(State::read),
-        })
+        Ok(replicas.map(|count| u32::try_from(count).unwrap_or_default()))
     }
 
     /// Name of the first claim of a member's volume; any of them may hold votes.

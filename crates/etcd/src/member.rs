@@ -14,6 +14,7 @@ use crate::{
     layout::Store,
     members::Access,
     membership::{Facts, Start, decide},
+    restore::MARK,
 };
 
 /// Pause between two observations of the others.
@@ -31,6 +32,8 @@ pub struct Settings<'a> {
     pub initial_members: u32,
     /// True once the cluster was complete.
     pub formed: bool,
+    /// Name of the last restore of the whole store.
+    pub restored: Option<String>,
     /// Folder with the administrator's certificate.
     pub credentials: PathBuf,
     /// Path of the file that is written.
@@ -46,6 +49,10 @@ pub async fn prepare(settings: &Settings<'_>) -> Result<(), Error> {
         let (start, asked) = observe(settings, &access).await?;
         if let Some(file) = render(&settings.member, &start, &settings.tuning) {
             tracing::info!(?start, "the member may start");
+            if let (Start::Join(_), Some(name)) = (&start, &settings.restored) {
+                // Its data will be of the restored cluster.
+                write(&Path::new(settings.member.data_dir).join(MARK), name).await?;
+            }
             return write(&settings.file, &file).await;
         }
         let waited = match start {
@@ -83,12 +90,15 @@ async fn observe(
             .ok()
     };
     let (asked, cluster) = answer.unzip();
+    let mark = mark(Path::new(settings.member.data_dir)).await?;
     let start = decide(&Facts {
         store,
         ordinal,
         has_data,
         initial_members: settings.initial_members,
         formed: settings.formed,
+        restored: settings.restored.as_deref(),
+        mark: mark.as_deref(),
         cluster: cluster.as_deref(),
     });
     Ok((start, asked))
@@ -127,6 +137,19 @@ async fn has_log(data: &Path) -> Result<bool, Error> {
         }
     }
     Ok(false)
+}
+
+/// Name of the restore that the data are of; `None` if they are of none.
+async fn mark(data: &Path) -> Result<Option<String>, Error> {
+    let path = data.join(MARK);
+    match tokio::fs::read_to_string(&path).await {
+        Ok(name) => Ok(Some(name)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::File {
+            path: path.display().to_string(),
+            cause: error.to_string(),
+        }),
+    }
 }
 
 async fn write(path: &Path, text: &str) -> Result<(), Error> {

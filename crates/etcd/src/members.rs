@@ -1,10 +1,10 @@
 //! Requests to the members of the store, as its administrator.
 
-use std::{path::Path, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
 use etcd_client::{
-    AlarmAction, AlarmOptions, AlarmType, Certificate, Client, ConnectOptions, Identity,
-    MemberAddOptions, StatusResponse, TlsOptions, UserAddOptions,
+    AlarmAction, AlarmOptions, AlarmType, Certificate, Client, ConnectOptions, GetOptions,
+    Identity, MemberAddOptions, StatusResponse, TlsOptions, UserAddOptions,
 };
 use futures::future::join_all;
 use kamaji_core::error_chain::chain;
@@ -21,6 +21,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const CALL: Duration = Duration::from_secs(5);
 /// Time of a defragmentation; a database of 8 GiB takes about that long on a slow disk.
 const DEFRAGMENT: Duration = Duration::from_mins(10);
+/// Longest wait for the next piece of a snapshot.
+const PIECE: Duration = Duration::from_mins(1);
 /// User and role of etcd's administrator.
 const ROOT: &str = "root";
 
@@ -166,6 +168,39 @@ impl Member {
     pub async fn status(&self) -> Result<StatusResponse, Error> {
         let ask = |mut client: Client| async move { client.status().await };
         self.call(("asking for its state", CALL), ask).await
+    }
+
+    /// Revision of the store, which the member knows once it has everything that was acknowledged before.
+    pub async fn revision(&self) -> Result<i64, Error> {
+        let ask = |mut client: Client| async move {
+            let options = GetOptions::new().with_keys_only().with_limit(1);
+            client.get("kamaji.clastix.io", Some(options)).await
+        };
+        let answer = self.call(("reading its revision", CALL), ask).await?;
+        let header = answer.header();
+        Ok(header.map_or(0, etcd_client::ResponseHeader::revision))
+    }
+
+    /// Writes a snapshot of the member to `out`, piece by piece; returns the version of etcd that made it.
+    pub async fn snapshot(&self, out: &mut (dyn Write + Send)) -> Result<String, Error> {
+        let begin = |mut client: Client| async move { client.snapshot().await };
+        let mut pieces = self.call(("taking a snapshot", PIECE), begin).await?;
+        let mut version = String::new();
+        loop {
+            let stream = &mut pieces;
+            let next = move |_: Client| async move { stream.message().await };
+            let piece = self.call(("sending a snapshot", PIECE), next).await?;
+            let Some(piece) = piece else {
+                return Ok(version);
+            };
+            if version.is_empty() {
+                piece.version().clone_into(&mut version);
+            }
+            out.write_all(piece.blob()).map_err(|error| Error::File {
+                path: "the snapshot".to_owned(),
+                cause: error.to_string(),
+            })?;
+        }
     }
 
     /// Gives free space of the member's file back; the member answers nothing else meanwhile.

@@ -30,6 +30,10 @@ pub struct Facts<'a> {
     pub initial_members: u32,
     /// True once the cluster was complete.
     pub formed: bool,
+    /// Name of the last restore of the whole store, as recorded in the management cluster.
+    pub restored: Option<&'a str>,
+    /// Name of the restore that the data on the volume are of.
+    pub mark: Option<&'a str>,
     /// Members of the cluster, if one of the others answers.
     pub cluster: Option<&'a [Listed]>,
 }
@@ -56,7 +60,7 @@ pub enum Start {
 /// Decides how a member starts.
 pub fn decide(facts: &Facts) -> Start {
     if facts.has_data {
-        return Start::Run;
+        return with_data(facts);
     }
     let Some(cluster) = facts.cluster else {
         return alone(facts);
@@ -75,6 +79,20 @@ pub fn decide(facts: &Facts) -> Start {
         Some(_) => Start::Join(initial_cluster(facts, cluster)),
         None => add(cluster),
     }
+}
+
+/// A start with data: those of before a restore would make a second cluster of the same name.
+fn with_data(facts: &Facts) -> Start {
+    let Some(restored) = facts.restored.filter(|name| facts.mark != Some(*name)) else {
+        return Start::Run;
+    };
+    let pod = facts.store.pod(facts.ordinal);
+    Start::Refuse(format!(
+        "the volume of {pod} has data of before the restore {restored}: starting it would bring the former cluster \
+         back beside the restored one; if the data are not needed any more, delete the claim {} and the pod {pod}, \
+         which joins then as a new member",
+        facts.store.claim(facts.ordinal)
+    ))
 }
 
 /// A start without an answer of the others: only members of a cluster that never was complete make a new one.
@@ -156,6 +174,8 @@ mod tests {
             has_data: false,
             initial_members: 1,
             formed,
+            restored: None,
+            mark: None,
             cluster,
         })
     }
@@ -170,9 +190,36 @@ mod tests {
                 has_data: true,
                 initial_members: 1,
                 formed: true,
+                restored: None,
+                mark: None,
                 cluster,
             };
             assert_eq!(decide(&facts), Start::Run);
+        }
+    }
+
+    #[test]
+    fn data_of_before_a_restore_do_not_start_and_those_of_it_do() {
+        let with = |restored, mark| {
+            decide(&Facts {
+                store: &example(),
+                ordinal: 1,
+                has_data: true,
+                initial_members: 3,
+                formed: true,
+                restored,
+                mark,
+                cluster: None,
+            })
+        };
+        assert_eq!(with(Some("b"), Some("b")), Start::Run);
+        assert_eq!(with(None, Some("b")), Start::Run);
+        for mark in [None, Some("a")] {
+            let Start::Refuse(words) = with(Some("b"), mark) else {
+                panic!("it started");
+            };
+            let claim = "delete the claim data-kamaji-etcd-1";
+            assert!(words.contains(claim), "{words}");
         }
     }
 

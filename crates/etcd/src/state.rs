@@ -10,6 +10,8 @@ use crate::{error::Error, layout::Store};
 const INITIAL_MEMBERS: &str = "initial-members";
 /// Key that exists once the cluster was complete; its value is `true`.
 const FORMED: &str = "formed";
+/// Key of the name of the last restore.
+const RESTORED: &str = "restored";
 
 /// Formation of the cluster. Once it is formed no member bootstraps: an empty volume would forget votes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct State {
     pub initial_members: u32,
     /// True once the cluster was complete.
     pub formed: bool,
+    /// Name of the last restore of the whole store: data of before are not of this cluster any more.
+    pub restored: Option<String>,
 }
 
 /// Objects of a store that the management cluster has.
@@ -64,11 +68,13 @@ impl Existing {
             None if exists => State {
                 initial_members: self.replicas.unwrap_or(replicas),
                 formed: true,
+                restored: None,
             },
             // A release that failed before its first pod leaves a record that binds nobody.
             _ => State {
                 initial_members: replicas,
                 formed: false,
+                restored: None,
             },
         })
     }
@@ -81,6 +87,7 @@ impl State {
         Some(Self {
             initial_members: data.get(INITIAL_MEMBERS)?.parse().ok()?,
             formed: data.get(FORMED).is_some_and(|value| value == "true"),
+            restored: data.get(RESTORED).cloned(),
         })
     }
 
@@ -88,7 +95,13 @@ impl State {
     pub fn data(&self) -> BTreeMap<String, String> {
         let members = (INITIAL_MEMBERS.to_owned(), self.initial_members.to_string());
         let formed = self.formed.then(|| (FORMED.to_owned(), "true".to_owned()));
-        [members].into_iter().chain(formed).collect()
+        let restored = self.restored.clone();
+        let restored = restored.map(|name| (RESTORED.to_owned(), name));
+        [members]
+            .into_iter()
+            .chain(formed)
+            .chain(restored)
+            .collect()
     }
 }
 
@@ -101,6 +114,7 @@ mod tests {
         State {
             initial_members,
             formed,
+            restored: None,
         }
     }
 
@@ -175,7 +189,11 @@ mod tests {
 
     #[test]
     fn a_record_that_was_written_is_read_back() {
-        for record in [state(1, false), state(5, true)] {
+        let restored = State {
+            restored: Some("kamaji-etcd-7".to_owned()),
+            ..state(3, true)
+        };
+        for record in [state(1, false), state(5, true), restored] {
             let map = ConfigMap {
                 data: Some(record.data()),
                 ..ConfigMap::default()

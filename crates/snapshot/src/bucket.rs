@@ -22,6 +22,9 @@ const PART: usize = 16 << 20;
 /// Parts that are sent at the same time.
 const PARTS_AT_ONCE: usize = 2;
 
+/// Most objects that [`Bucket::names`] lists.
+const NAMES: usize = 10_000;
+
 /// A snapshot in an object store, or the beginning of the names of several.
 pub struct Bucket {
     store: Box<dyn ObjectStore>,
@@ -144,6 +147,28 @@ impl Bucket {
             return Err(Error::Truncated);
         }
         SnapshotFile::of(file)
+    }
+
+    /// Names of the objects directly below this path; at most 10,000 objects are listed.
+    pub async fn names(&self) -> Result<Vec<String>, Error> {
+        let mut found = self.store.list(Some(&self.path)).take(NAMES);
+        let mut names = Vec::new();
+        while let Some(object) = found.next().await {
+            let object = object.map_err(self.failed("listing"))?;
+            let Some(mut rest) = object.location.prefix_match(&self.path) else {
+                continue;
+            };
+            if let (Some(name), None) = (rest.next(), rest.next()) {
+                names.push(name.as_ref().to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Removes the object of this name directly below this path.
+    pub async fn remove(&self, name: &str) -> Result<(), Error> {
+        let removed = self.store.delete(&self.path.clone().join(name)).await;
+        removed.map_err(self.failed("removing an object below it"))
     }
 
     /// The snapshots whose names begin with this path, by name; at most 1000 objects are read, the first bytes of each.

@@ -119,7 +119,8 @@ impl SnapshotFile {
         self.length
     }
 
-    fn start(&self) -> Result<BufReader<&File>, Error> {
+    /// Begins to read at the first byte.
+    pub(crate) fn start(&self) -> Result<BufReader<&File>, Error> {
         let mut file = &self.file;
         file.rewind().map_err(Error::io("reading the snapshot"))?;
         Ok(BufReader::with_capacity(BUFFER, file))

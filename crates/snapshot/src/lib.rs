@@ -10,6 +10,8 @@
 //! then one [`Footer`] with counts and a SHA-256 of preamble and frames. The operations are a log: whoever applies
 //! all of them in order has the tenant's data at the revision of the footer, although the tenant wrote meanwhile.
 //!
+//! Streams of other formats use the same compression and encryption: [`StreamWriter`], [`SnapshotFile::stream`].
+//!
 //! Nothing in a file is trusted: [`SnapshotFile::check`] reads all of it before anything is written anywhere, and
 //! [`limits`] has a bound for every length that a file decides.
 
@@ -29,6 +31,7 @@ pub mod restore;
 mod save;
 mod seal;
 mod state;
+mod stream;
 
 pub use bucket::Bucket;
 pub use clone::is_dropped;
@@ -43,3 +46,4 @@ pub use replay::{Order, Replay};
 pub use save::{Plan, SaveError, save};
 pub use seal::{Keys, Seal};
 pub use state::State;
+pub use stream::{SEALED_ENDING, StreamReader, StreamWriter};

@@ -219,3 +219,22 @@ async fn a_wrong_secret_is_refused_without_showing_it() {
     assert!(refused.contains("s3://backups/demo.snap"), "{refused}");
     assert!(!refused.contains("mistaken-secret"), "{refused}");
 }
+
+#[tokio::test]
+async fn names_directly_below_a_path_are_listed_and_one_of_them_is_removed() {
+    let server = Server::start().await;
+    let file = snapshot(1);
+    for path in ["a/one", "a/two", "a/below/three", "ab/four"] {
+        let bucket = server.bucket(&format!("backups/{path}"), "secret");
+        bucket.upload(file.path()).await.unwrap();
+    }
+    let folder = server.bucket("backups/a/", "secret");
+    let names = async || {
+        let mut names = folder.names().await.unwrap();
+        names.sort();
+        names
+    };
+    assert_eq!(names().await, ["one", "two"]);
+    folder.remove("one").await.unwrap();
+    assert_eq!(names().await, ["two"]);
+}

@@ -19,6 +19,13 @@ pub(super) const ETCD: Tool = Tool {
     binaries: &[("etcd", "go.etcd.io/etcd/server/v3", VERSION_FLAG)],
 };
 
+/// Restores snapshots of etcd; of the same version.
+pub(super) const ETCDUTL: Tool = Tool {
+    dir: "etcdutl",
+    module: "go.etcd.io/etcd/etcdutl/v3",
+    binaries: &[("etcdutl", "go.etcd.io/etcd/etcdutl/v3", Some("version"))],
+};
+
 pub(super) const API_SERVER: Binary = (
     "kube-apiserver",
     "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -172,8 +179,9 @@ pub(super) const KSTATUS: Tool = Tool {
 };
 
 /// Binaries of a testbed without Cluster API.
-pub(super) const ALL: [&Tool; 8] = [
+pub(super) const ALL: [&Tool; 9] = [
     &ETCD,
+    &ETCDUTL,
     &KUBERNETES,
     &CONTAINERD,
     &KONNECTIVITY,

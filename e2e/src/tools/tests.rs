@@ -31,6 +31,11 @@ fn the_previous_version_is_of_the_minor_before() {
 }
 
 #[test]
+fn snapshots_are_restored_by_the_version_of_etcd_that_made_them() {
+    assert_eq!(ETCDUTL.version().unwrap(), etcd_version().unwrap());
+}
+
+#[test]
 fn of_two_binaries_of_one_name_the_first_is_found() {
     let tools = Tools {
         paths: vec![

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::helm::{helm, rendered};
 
 /// Values of products that install upstream's chart, and of people who change one thing.
-const VALUES: [(&str, &str); 10] = [
+const VALUES: [(&str, &str); 13] = [
     ("defaults", "{}"),
     (
         "etcd elsewhere, two replicas",
@@ -47,12 +47,29 @@ const VALUES: [(&str, &str); 10] = [
         "no defragmentation",
         "{kamaji-etcd: {defragmentation: {enabled: false}}}",
     ),
+    ("backups to S3", BACKUPS),
+    (
+        "backups to a claim",
+        "{kamaji-etcd: {backup: {enabled: true, plain: true, persistentVolumeClaim: backups}}}",
+    ),
+    (
+        "a restore",
+        "{kamaji-etcd: {backup: {persistentVolumeClaim: backups},
+          restore: {from: /backup/one.db, identitySecret: backup-key}}}",
+    ),
     (
         "network policy and budget",
         "{networkPolicy: {enabled: true, apiServerCIDRs: [10.0.0.0/24]},
           podDisruptionBudget: {enabled: true}, replicaCount: 2}",
     ),
 ];
+
+/// Scheduled snapshots to an object store, as upstream's chart once named it.
+const BACKUPS: &str = "{networkPolicy: {enabled: true, apiServerCIDRs: [10.0.0.0/24]},
+  kamaji-etcd: {backup: {enabled: true, schedule: '0 * * * *', keep: 24, recipients: [age1qqqqqq],
+  s3: {url: 'http://minio.example:9000', bucket: backups/one,
+  accessKey: {valueFrom: {secretKeyRef: {name: s3, key: access}}},
+  secretKey: {valueFrom: {secretKeyRef: {name: s3, key: secret}}}}}}}";
 
 fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> Option<&'a Value> {
     let mut found = objects
@@ -198,6 +215,74 @@ async fn no_pod_mounts_the_private_key_of_etcds_ca_and_etcd_itself_not_the_admin
 }
 
 #[tokio::test]
+async fn backups_have_no_rights_no_token_no_secret_in_the_open_and_nobody_who_calls_them() {
+    let objects = rendered("kamaji", BACKUPS).await;
+    let job = named(&objects, "CronJob", "kamaji-etcd-backup").unwrap();
+    assert_eq!(job["spec"]["concurrencyPolicy"], "Forbid");
+    let pod = pods(job).unwrap();
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    let account = pod["serviceAccountName"].as_str().unwrap();
+    let bindings = objects
+        .iter()
+        .filter(|object| object["roleRef"].is_object());
+    for binding in bindings {
+        assert!(
+            !binding["subjects"].to_string().contains(account),
+            "{binding}"
+        );
+    }
+    let arguments = pod["containers"][0]["args"].to_string();
+    for argument in ["s3://backups/one/", "--keep=24", "--recipient=age1qqqqqq"] {
+        assert!(arguments.contains(argument), "{arguments}");
+    }
+    for variable in pod["containers"][0]["env"].as_array().unwrap() {
+        let open = variable["value"].is_string();
+        let secret = variable["name"].to_string().contains("KEY");
+        assert!(open != secret, "{variable}");
+    }
+    let policy = named(&objects, "NetworkPolicy", "kamaji-etcd-backup").unwrap();
+    assert_eq!(policy["spec"]["ingress"].as_array().unwrap().len(), 0);
+    let ports = policy["spec"]["egress"].to_string();
+    assert!(ports.contains("2379") && ports.contains("9000"), "{ports}");
+    let labels = &job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(&policy["spec"]["podSelector"]["matchLabels"], labels);
+}
+
+#[tokio::test]
+async fn a_restore_gives_its_token_to_the_last_container_and_the_snapshot_to_none_that_writes_it() {
+    let values = VALUES
+        .iter()
+        .find(|(name, _)| *name == "a restore")
+        .unwrap();
+    let objects = rendered("kamaji", values.1).await;
+    let job = named(&objects, "Job", "kamaji-etcd-restore").unwrap();
+    assert_eq!(job["spec"]["backoffLimit"], 0);
+    let pod = pods(job).unwrap();
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    let mounts: Vec<(String, String)> = containers(pod)
+        .map(|container| {
+            let name = container["name"].as_str().unwrap().to_owned();
+            (name, container["volumeMounts"].to_string())
+        })
+        .collect();
+    for (name, mounts) in &mounts {
+        assert_eq!(mounts.contains("token"), name == "adopt", "{name}");
+        assert_eq!(mounts.contains("identity"), name == "open", "{name}");
+        assert!(!mounts.contains("root"), "{name}");
+    }
+    assert!(named(&objects, "PersistentVolumeClaim", "data-kamaji-etcd-0").is_some());
+    let role = named(&objects, "Role", "kamaji-etcd-restore").unwrap();
+    assert!(!role["rules"].to_string().contains("secrets"), "{role}");
+    // The claim outlives what is removed after the restore.
+    let component = |kind: &str, name: &str| {
+        let object = named(&objects, kind, name).unwrap();
+        object["metadata"]["labels"]["app.kubernetes.io/component"].clone()
+    };
+    assert_eq!(component("Job", "kamaji-etcd-restore"), "restore");
+    assert!(component("PersistentVolumeClaim", "data-kamaji-etcd-0").is_null());
+}
+
+#[tokio::test]
 async fn values_that_cannot_work_are_refused_with_words() {
     for (values, words) in [
         ("{kamaji-etcd: {replicas: 2}}", "replicas"),
@@ -211,6 +296,26 @@ async fn values_that_cannot_work_are_refused_with_words() {
             "makes the certificates of its etcd itself",
         ),
         ("{kubeconfigGenerator: {enabled: true}}", "set it to false"),
+        (
+            "{kamaji-etcd: {backup: {enabled: true, s3: {bucket: b}}}}",
+            "backup.recipients is empty",
+        ),
+        (
+            "{kamaji-etcd: {backup: {enabled: true, plain: true}}}",
+            "needs one place",
+        ),
+        (
+            "{kamaji-etcd: {backup: {enabled: true, plain: true, location: 'gs://b/c', s3: {bucket: b}}}}",
+            "exactly one of",
+        ),
+        (
+            "{kamaji-etcd: {backup: {s3: {secretKey: {value: hunter2}}}}}",
+            "by valueFrom.secretKeyRef",
+        ),
+        (
+            "{kamaji-etcd: {backup: {recipients: [AGE-SECRET-KEY-1]}}}",
+            "recipients",
+        ),
     ] {
         let made = helm("kamaji", values).await;
         let said = String::from_utf8_lossy(&made.stderr);

@@ -84,7 +84,41 @@ app.kubernetes.io/part-of: kamaji
   "capabilities" (dict "drop" (list "ALL")))) }}
 {{- end }}
 
-{{/* Pod of a Job: call with (dict "root" . "account" NAME "args" LIST "credentials" BOOL). */}}
+{{/* Folder that snapshots of the store are saved to. */}}
+{{- define "kamaji.etcd.backup.location" -}}
+{{- $backup := index .Values "kamaji-etcd" "backup" }}
+{{- if $backup.persistentVolumeClaim }}/backup/
+{{- else if $backup.location }}{{ $backup.location | trimSuffix "/" }}/
+{{- else }}{{ printf "s3://%s" $backup.s3.bucket | trimSuffix "/" }}/
+{{- end }}
+{{- end }}
+
+{{/* Variables by which pods reach the object store; secrets come from Secrets. */}}
+{{- define "kamaji.etcd.backup.env" -}}
+{{- $backup := index .Values "kamaji-etcd" "backup" }}
+{{- $env := list }}
+{{- with $backup.s3.url }}
+{{- $env = append $env (dict "name" "AWS_ENDPOINT" "value" .) }}
+{{- if hasPrefix "http://" . }}
+{{- $env = append $env (dict "name" "AWS_ALLOW_HTTP" "value" "true") }}
+{{- end }}
+{{- end }}
+{{- if or $backup.s3.bucket $backup.s3.url }}
+{{- $env = append $env (dict "name" "AWS_REGION" "value" $backup.s3.region) }}
+{{- end }}
+{{- with $backup.s3.accessKey.valueFrom }}
+{{- $env = append $env (dict "name" "AWS_ACCESS_KEY_ID" "valueFrom" .) }}
+{{- end }}
+{{- with $backup.s3.secretKey.valueFrom }}
+{{- $env = append $env (dict "name" "AWS_SECRET_ACCESS_KEY" "valueFrom" .) }}
+{{- end }}
+{{- with concat $env $backup.env }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Pod of a Job: call with (dict "root" . "account" NAME "args" LIST "credentials" BOOL "api" BOOL "backup" BOOL
+     "component" NAME). */}}
 {{- define "kamaji.etcd.job" -}}
 {{- $root := .root }}
 {{- $etcd := index $root.Values "kamaji-etcd" -}}
@@ -92,6 +126,9 @@ metadata:
   labels:
     app.kubernetes.io/name: {{ include "kamaji.etcd.fullname" $root }}-jobs
     app.kubernetes.io/instance: {{ $root.Release.Name }}
+    {{- with .component }}
+    app.kubernetes.io/component: {{ . }}
+    {{- end }}
 spec:
   serviceAccountName: {{ .account }}
   {{- if not .api }}
@@ -133,9 +170,20 @@ spec:
       terminationMessagePolicy: FallbackToLogsOnError
       securityContext:
         {{- include "kamaji.etcd.security" $root | nindent 8 }}
+      {{- if .backup }}
+      {{- with include "kamaji.etcd.backup.env" $root }}
+      env:
+        {{- . | nindent 8 }}
+      {{- end }}
+      resources:
+        {{- toYaml $etcd.backup.resources | nindent 8 }}
+      {{- end }}
       {{- if .credentials }}
       volumeMounts:
         - {name: root, mountPath: /etc/etcd/root, readOnly: true}
+        {{- if .backup }}
+        - {{ ternary "{name: backup, mountPath: /backup}" "{name: tmp, mountPath: /tmp}" (ne $etcd.backup.persistentVolumeClaim "") }}
+        {{- end }}
       {{- end }}
   {{- if .credentials }}
   volumes:
@@ -143,6 +191,16 @@ spec:
       secret:
         secretName: {{ include "kamaji.etcd.fullname" $root }}-root-client-certs
         defaultMode: 0440
+    {{- if .backup }}
+    {{- if $etcd.backup.persistentVolumeClaim }}
+    - name: backup
+      persistentVolumeClaim: {claimName: {{ $etcd.backup.persistentVolumeClaim }}}
+    {{- else }}
+    # The snapshot as it is uploaded: encrypted, unless it is asked for plain.
+    - name: tmp
+      emptyDir: {}
+    {{- end }}
+    {{- end }}
   {{- end }}
 {{- end }}
 

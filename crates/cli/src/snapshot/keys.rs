@@ -22,7 +22,7 @@ pub struct SealFlags {
     /// passphrase in KAMAJI_SNAPSHOT_PASSPHRASE encrypts it
     #[arg(long)]
     recipient: Vec<String>,
-    /// Write the snapshot without encryption: whoever reads it has the keys of the tenant's authorities
+    /// Write the snapshot without encryption: whoever reads it has all secrets in it
     #[arg(long, conflicts_with = "recipient")]
     plain: bool,
 }
@@ -39,7 +39,7 @@ impl SealFlags {
         match passphrase() {
             Some(text) => Ok(Seal::passphrase(text)),
             None => bail!(
-                "a snapshot holds the keys of the tenant's authorities and is encrypted: give --recipient age1..., or a passphrase in {PASSPHRASE}, or --plain"
+                "a snapshot holds secrets of tenants and is encrypted: give --recipient age1..., or a passphrase in {PASSPHRASE}, or --plain"
             ),
         }
     }

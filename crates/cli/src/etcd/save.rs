@@ -1,0 +1,93 @@
+//! `kamaji etcd save`: writes a snapshot of the whole store to a file or an object store.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use k8s_openapi::jiff::Timestamp;
+use kamaji_etcd::{layout::Store, save::Source};
+use kamaji_snapshot::{NewFile, StreamWriter};
+
+use super::{
+    flags::Credentials,
+    retention::{Folder, Names},
+};
+use crate::snapshot::{keys::SealFlags, location::Location};
+
+/// Arguments of `kamaji etcd save`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// File, or object in an object store (s3://BUCKET/NAME); neither may exist. One that ends with a slash is a
+    /// folder, in which the snapshot is named by store and time
+    location: String,
+    #[command(flatten)]
+    seal: SealFlags,
+    /// Snapshots of this store that a folder keeps, the new one included; 0 keeps all
+    #[arg(long, default_value_t = 0)]
+    keep: usize,
+    /// URL of the member to ask, for example https://localhost:2379 behind `kubectl port-forward`; any pod by default
+    #[arg(long)]
+    endpoint: Option<String>,
+    #[command(flatten)]
+    credentials: Credentials,
+}
+
+/// Saves the store, and removes the snapshots of a folder that are too many then.
+pub async fn run(store: &Store, arguments: &Arguments) -> anyhow::Result<()> {
+    let seal = arguments.seal.seal()?;
+    let source = Source {
+        store,
+        credentials: &arguments.credentials.credentials,
+        endpoint: arguments.endpoint.as_deref(),
+    };
+    let names = Names {
+        store: store.name.clone(),
+        fingerprint: source.fingerprint().await?,
+    };
+    let is_folder = arguments.location.ends_with('/');
+    if arguments.keep > 0 && !is_folder {
+        bail!("--keep needs a folder: end LOCATION with a slash");
+    }
+    let name = names.at(Timestamp::now(), seal.encrypts());
+    let location = match is_folder {
+        true => format!("{}{name}", arguments.location),
+        false => arguments.location.clone(),
+    };
+    let place = Location::parse(&location)?;
+    let file = NewFile::within(&place.require_free().await?)?;
+    let saved = write(&source, &file, &seal)
+        .await
+        .with_context(|| format!("saving {}", store.name))?;
+    let length = file_length(file.path())?;
+    place.put(file).await?;
+    println!(
+        "{} is saved to {location}: revision {} or later, {} bytes, {length} as written",
+        store.name, saved.revision, saved.bytes
+    );
+    if arguments.keep > 0 {
+        let folder = Folder::open(&arguments.location)?;
+        for old in names.expired(&folder.names().await?, &name, arguments.keep) {
+            folder.remove(&old).await?;
+            println!("{}{old} is removed", arguments.location);
+        }
+    }
+    Ok(())
+}
+
+/// Streams the snapshot into the file.
+async fn write(
+    source: &Source<'_>,
+    file: &NewFile,
+    seal: &kamaji_snapshot::Seal,
+) -> anyhow::Result<kamaji_etcd::save::Saved> {
+    let mut out = StreamWriter::create(file.writer()?, seal)?;
+    let saved = Box::pin(source.save(&mut out)).await?;
+    out.finish()?;
+    Ok(saved)
+}
+
+fn file_length(path: &Path) -> anyhow::Result<u64> {
+    let metadata = std::fs::metadata(path);
+    Ok(metadata
+        .with_context(|| format!("reading {}", path.display()))?
+        .len())
+}
