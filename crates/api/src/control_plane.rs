@@ -125,7 +125,8 @@ pub struct ControlPlaneFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_store_name: Option<String>,
     /// DataStores for single resources of the tenant, each of the driver etcd; at most 64. Empty:
-    /// every resource is in dataStoreName. The list cannot change once the tenant is set up.
+    /// every resource is in dataStoreName. A change moves the data of its resources while the
+    /// tenant runs, from one DataStore to one other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data_store_overrides: Vec<DataStoreOverride>,
     /// Name under which the DataStore keeps the tenant's data: key prefix in etcd, database in

@@ -1,9 +1,11 @@
 //! Binding of a tenant to a datastore: schema, user, password and owner. Pure code; drivers make the
 //! connection.
 
+pub mod change;
 pub mod data_stores;
 pub mod names;
 pub mod overrides;
+pub mod resources;
 mod succession;
 mod types;
 
@@ -51,6 +53,7 @@ pub fn bind(
         recorded: data_stores::recorded(&snapshot.object, &store.name).is_some(),
         adopts: annotations.and_then(|all| all.get(labels::ADOPT_OWNER).cloned()),
         access: Access::ReadWrite,
+        part: Vec::new(),
     })
 }
 

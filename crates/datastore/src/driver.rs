@@ -26,7 +26,8 @@ pub trait DataStore: Send + Sync {
     async fn ensure(&self, tenancy: &Tenancy) -> Result<Change, Error>;
 
     /// Ends the tenant's access and deletes its data, user, grants and owner records, and nothing
-    /// else. A name of another's is an error, and nothing is deleted then.
+    /// else. A name of another's is an error, and nothing is deleted then. Of a tenancy with a part, the data of that part
+    /// alone is deleted.
     async fn remove(&self, tenancy: &Tenancy) -> Result<Change, Error>;
 
     /// Number of the tenant's keys or rows. A connection with a tenant's own credentials may call
@@ -48,13 +49,24 @@ pub trait DataStore: Send + Sync {
     /// noted, an `ensure` that demands [`Access::ReadWrite`](crate::Access) fails with [`Error::Fenced`], and so does the
     /// fence of another attempt. `None` where the driver cannot take the right: the caller stops every API server of
     /// the tenant instead. Reads go on, except at a driver that has to refuse the log-in.
+    ///
+    /// A tenancy with a part, in etcd, demands [`Access::ReadWrite`](crate::Access): the tenant loses the right to write
+    /// that part alone, and [`ensure`](Self::ensure) maintains that as long as the part is noted as frozen, which ends by
+    /// [`lift`](Self::lift) or [`thaw`](Self::thaw).
     async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error>;
 
     /// Gives the right to write back, as [`ensure`](Self::ensure) does, after the note of this fence was deleted; also
     /// where none is noted. [`Error::Fenced`] if the fence is that of another attempt.
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error>;
 
-    /// Reads the tenant's data, after its owner record was checked. The tenant has been ensured.
+    /// Lets the tenant write the part of its data that the tenancy is about, whatever fence took the right: that part is
+    /// about to be in force here again. Without a part, as [`ensure`](Self::ensure).
+    async fn thaw(&self, tenancy: &Tenancy) -> Result<Change, Error> {
+        self.ensure(tenancy).await
+    }
+
+    /// Reads the tenant's data, or the part that the tenancy is about, after its owner record was checked. The tenant has
+    /// been ensured.
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error>;
 
     /// Writes the tenant's data, after its owner record was checked. The tenant has been ensured with

@@ -9,6 +9,7 @@ mod claims;
 mod client;
 mod diagnosis;
 mod fence;
+mod frozen;
 mod material;
 mod members;
 mod observed;
@@ -20,16 +21,15 @@ mod transfer;
 
 use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use etcd_client::GetOptions;
-
 use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
 use crate::fence::FenceId;
+use crate::part::Part;
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
+use async_trait::async_trait;
 
 use client::Etcd;
 use observed::Range;
@@ -62,11 +62,7 @@ impl DataStore for Etcd {
 
     async fn ensure(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         self.require_auth().await?;
-        let (observed, claimed) = self.claim(tenancy).await?;
-        let mut change = Change { steps: claimed };
-        let writes = observed.repairs(tenancy);
-        change.steps.extend(self.mend(tenancy, writes).await?);
-        Ok(change)
+        self.repair(tenancy).await
     }
 
     /// Deletes the role first, which ends all access to the keys, then keys and user, and the owner
@@ -79,6 +75,9 @@ impl DataStore for Etcd {
         }
         let (observed, claimed) = self.claim_observed(tenancy, observed).await?;
         change.steps.extend(claimed);
+        if tenancy.part.is_some() {
+            return self.remove_part(tenancy, change).await;
+        }
         if observed.role.is_some() {
             change.steps.push(self.delete_role(&tenancy.schema).await?);
         }
@@ -94,17 +93,11 @@ impl DataStore for Etcd {
     }
 
     async fn usage(&self, tenancy: &Tenancy) -> Result<u64, Error> {
-        let own = &Range::of(&tenancy.schema);
-        let counted = self
-            .members
-            .call(format!("counting keys of {own}"), |mut client| async move {
-                let options = GetOptions::new()
-                    .with_range(own.end.clone())
-                    .with_count_only();
-                client.get(own.start.clone(), Some(options)).await
-            })
-            .await?;
-        Ok(counted.count().unsigned_abs())
+        let mut count = 0;
+        for range in Range::all_of(tenancy) {
+            count += self.count(&range).await?;
+        }
+        Ok(count)
     }
 
     async fn bytes(&self, tenancy: &Tenancy) -> Result<u64, Error> {
@@ -126,6 +119,9 @@ impl DataStore for Etcd {
     /// every write behind the change is refused on every connection, and a read behind it gives the revision. Nor can
     /// the tenant revoke a lease that has keys, and as of etcd 3.7 renew it.
     async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
+        if let Some(part) = &tenancy.part {
+            return self.fence_part(tenancy, part, fence).await;
+        }
         if tenancy.access != Access::ReadOnly {
             let doing = format!("taking the right to write schema {}", tenancy.schema);
             return Err(Error::Refused {
@@ -151,8 +147,19 @@ impl DataStore for Etcd {
             ..tenancy.clone()
         };
         self.claim(&tenancy).await?;
-        self.forget_fence(&tenancy, fence).await?;
+        match &tenancy.part {
+            Some(part) => self.thaw_part(&tenancy, part, Some(fence)).await?,
+            None => self.forget_fence(&tenancy, fence).await?,
+        }
         self.ensure(&tenancy).await
+    }
+
+    async fn thaw(&self, tenancy: &Tenancy) -> Result<Change, Error> {
+        self.claim(tenancy).await?;
+        if let Some(part) = &tenancy.part {
+            self.thaw_part(tenancy, part, None).await?;
+        }
+        self.ensure(tenancy).await
     }
 
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {
@@ -165,5 +172,36 @@ impl DataStore for Etcd {
 
     fn slow_hint(&self) -> &'static str {
         "is it overloaded, or has it lost its quorum?"
+    }
+}
+
+impl Etcd {
+    /// Takes the right to write `part` from the role, which keeps it for the rest, as [`DataStore::fence`] does with the
+    /// whole.
+    async fn fence_part(
+        &self,
+        tenancy: &Tenancy,
+        part: &Part,
+        fence: &FenceId,
+    ) -> Result<Option<i64>, Error> {
+        if self.require_auth().await? != AccessControl::On {
+            return Ok(None);
+        }
+        self.claim(tenancy).await?;
+        self.freeze(tenancy, part, fence).await?;
+        self.ensure(tenancy).await?;
+        let mut reader = EtcdReader::open(self, tenancy).await?;
+        Ok(Some(reader.revision().await?))
+    }
+
+    /// Deletes the keys of a part, and ends a transfer to it. Role, user and records stay: the tenant goes on using the
+    /// rest.
+    async fn remove_part(&self, tenancy: &Tenancy, mut change: Change) -> Result<Change, Error> {
+        self.end_transfer(tenancy).await?;
+        match self.delete_keys(tenancy, &[]).await? {
+            0 => {}
+            count => change.steps.push(Step::DataRemoved(count)),
+        }
+        Ok(change)
     }
 }

@@ -15,6 +15,7 @@ mod lock;
 mod mysql;
 mod nats;
 mod ownership;
+mod part;
 mod postgres;
 mod tenancy;
 mod tls;
@@ -28,6 +29,7 @@ pub use fence::{FenceId, FenceIdError};
 pub use kamaji_api::datastore::Driver;
 pub use kamaji_api::owner::Owner;
 pub use kamaji_core::endpoint::{HostPort, HostPortError};
+pub use part::{KeyPrefix, Part, PartError};
 pub use tenancy::{Access, NameError, Schema, Secret, Tenancy, User};
 
 /// Opens the datastore behind `connection`. TLS material is checked here, with

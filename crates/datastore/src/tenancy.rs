@@ -127,6 +127,9 @@ pub struct Tenancy {
     pub succeeds: Option<Owner>,
     /// Rights of the user on the schema.
     pub access: Access,
+    /// Keys that a transfer, a fence or a removal is about, without the rest; `None` for all of them. Drivers other
+    /// than etcd know no parts.
+    pub part: Option<crate::part::Part>,
 }
 
 impl Tenancy {
@@ -146,6 +149,7 @@ impl Tenancy {
             recorded: false,
             succeeds: None,
             access: Access::ReadWrite,
+            part: None,
         })
     }
 

@@ -17,7 +17,9 @@ use kamaji_core::{
     binding::{self, Binding},
     data_store::ResolvedDataStore,
 };
-use kamaji_datastore::{self as datastore, AccessControl, Connection, DataStore, Secret, Tenancy};
+use kamaji_datastore::{
+    self as datastore, AccessControl, Connection, DataStore, Driver, Secret, Tenancy,
+};
 use tokio::sync::Semaphore;
 
 use crate::claims::Claims;
@@ -355,7 +357,19 @@ fn tenancy(store: &ResolvedDataStore, binding: &Binding) -> Result<Tenancy, Data
         binding.owner.clone(),
     )
     .map_err(|e| unusable(store, e))?;
+    let prefixes = binding.part.iter().map(String::as_str);
+    let part = match (&binding.part[..], store.driver) {
+        ([], _) => None,
+        (_, Driver::Etcd) => {
+            Some(datastore::Part::parse(prefixes).map_err(|e| unusable(store, e))?)
+        }
+        (..) => {
+            let problem = "its driver is not etcd, and single resources move between etcds alone";
+            return Err(unusable(store, problem));
+        }
+    };
     Ok(Tenancy {
+        part,
         recorded: binding.recorded,
         access: match binding.access {
             binding::Access::ReadWrite => datastore::Access::ReadWrite,

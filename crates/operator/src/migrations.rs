@@ -89,7 +89,9 @@ async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         Decision::Release(former) => {
             Box::pin(undo::release(&context, &key, &object, &former)).await
         }
-        Decision::Lift(_) => Box::pin(undo::lift_fence(&context, &key, &object)).await,
+        Decision::Lift(record) => {
+            Box::pin(undo::lift_fence(&context, &key, &object, &record)).await
+        }
         Decision::Discard => Box::pin(undo::discard(&context, &key, &object)).await,
         // The tenant's plan reports these, and its next reconcile enqueues the tenant here.
         Decision::Idle | Decision::Refused(_) | Decision::Blocked(_) | Decision::GivenUp => {

@@ -267,8 +267,8 @@ status! {
         /// Migration to another DataStore. Empty: none is under way.
         #[serde(skip_serializing_if = "Option::is_none")]
         migration: Option<StorageMigrationStatus>,
-        /// DataStores of single resources as they were set up; they stay in force whatever the spec
-        /// says.
+        /// DataStores of single resources in force. They change once a migration has moved the data
+        /// as the spec asks.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(length(max = 256))]
         overrides: Option<Vec<StorageOverrideStatus>>,

@@ -1,6 +1,9 @@
 //! Reasons to refuse a tenant.
 
-use crate::{plan::upgrade, tenant::ParseError, tenant_cluster::kubelet_config::PatchError};
+use crate::{
+    migration::ChangeRefusal, plan::upgrade, tenant::ParseError,
+    tenant_cluster::kubelet_config::PatchError,
+};
 
 /// A reason to refuse a tenant. The message names the field, the mistake and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +81,16 @@ pub enum Refusal {
     /// Two overrides name the same resource, for which kube-apiserver accepts one list of servers.
     #[error("spec.dataStoreOverrides has the resource {0:?} twice: keep one")]
     OverrideTwice(String),
-    /// The overrides of a tenant that is set up change, though its data would not move. The text is what it has.
+    /// The overrides of a tenant that is set up change in a way in which its data does not move; what it has, and why.
     #[error(
-        "spec.dataStoreOverrides of a tenant that is set up stays as it is ({0}): what the moved resource has would be hidden from the tenant, since the data of a single resource does not move; leave the list as it is, or create another TenantControlPlane with the list that is wanted and let workloads change over to it"
+        "spec.dataStoreOverrides of a tenant that is set up ({0}) cannot change like this: {1}"
     )]
-    OverridesChanged(String),
+    OverridesChanged(String, ChangeRefusal),
+    /// The overrides change before the status records those that were set up. The text is what it has.
+    #[error(
+        "spec.dataStoreOverrides ({0}) is being set up, and status.storage.overrides does not record it yet: leave it as it is until then"
+    )]
+    OverridesUnrecorded(String),
     /// A running tenant is to move from or to NATS.
     #[error(
         "spec.dataStore: data does not move from {from} to {to}, since one of them is NATS, which cannot take a tenant's right to write while its data is copied: set spec.dataStore back to {from}, or create another TenantControlPlane in {to}"

@@ -11,9 +11,12 @@ use super::{
     refusal::Refusal,
     types::{Claim, Facts, Findings},
 };
-use crate::binding::{
-    Part, data_stores, names,
-    overrides::{self, changed, describe, effective as effective_overrides},
+use crate::{
+    binding::{
+        Part, data_stores, names,
+        overrides::{self, changed},
+    },
+    migration,
 };
 
 /// Applies every rule that needs one version of the object only.
@@ -186,39 +189,40 @@ impl DataName<'_> {
     }
 }
 
-/// Refuses other overrides for a tenant that is set up: data of a resource in its own DataStore would be hidden from
-/// the tenant, or left behind.
+/// Refuses changes of overrides by which no data can move, and warns of what the others do.
 fn compare_overrides(new: &TenantControlPlane, old: &TenantControlPlane, found: &mut Findings) {
     // An update of the spec carries the status that is stored, or none.
     let object = TenantControlPlane {
         status: new.status.clone().or_else(|| old.status.clone()),
         ..new.clone()
     };
-    let set_up = object
-        .status
-        .as_ref()
-        .and_then(|status| status.storage.as_ref()?.setup.as_ref());
-    if set_up.is_none() {
+    if migration::set_up(&object).is_none() {
         return;
     }
-    // Before the first record the overrides in force are those of the spec.
-    let recorded = changed(&object).is_some();
-    let before = TenantControlPlane {
-        status: object.status.clone(),
-        ..old.clone()
-    };
-    let in_force = effective_overrides(&before);
     let requested = overrides::requested(new);
-    if !overrides::same(&in_force, &requested) {
-        let has = describe(&in_force);
-        // An update that repeats an old mistake may change other fields.
-        if recorded && overrides::same(&overrides::requested(old), &requested) {
-            found.warn(format!(
-                "was so before: spec.dataStoreOverrides differs from what is set up ({has}), which stays in force"
-            ));
-        } else {
-            found.refuse(Refusal::OverridesChanged(has));
+    let kept = overrides::same(&overrides::requested(old), &requested);
+    if overrides::recorded(&object).is_none() {
+        if !kept {
+            let has = overrides::describe(&overrides::requested(old));
+            found.refuse(Refusal::OverridesUnrecorded(has));
         }
+        return;
+    }
+    let Some(has) = changed(&object) else {
+        return;
+    };
+    // An update that repeats an old mistake may change other fields.
+    let repeated = kept && new.spec.data_store == old.spec.data_store;
+    match migration::wanted(&object) {
+        Some(Ok(change)) if !repeated => found.warn(format!(
+            "spec.dataStoreOverrides: {} moves from {} to {} while the control plane runs; status.storage.migration has the progress, and the list set back aborts it",
+            change.subject(), change.source, change.target
+        )),
+        Some(Err(why)) if repeated => found.warn(format!(
+            "was so before: spec.dataStoreOverrides differs from what is set up ({has}), which stays in force: {why}"
+        )),
+        Some(Err(why)) => found.refuse(Refusal::OverridesChanged(has, why)),
+        Some(Ok(_)) | None => {}
     }
 }
 

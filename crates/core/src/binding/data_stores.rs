@@ -1,8 +1,9 @@
 //! DataStores of a tenant: requested, in force, and recorded as set up.
 
-use kamaji_api::tenant::{StorageMigrationStatus, TenantControlPlane, TenantControlPlaneSpec};
+use kamaji_api::tenant::{StorageStatus, TenantControlPlane, TenantControlPlaneSpec};
 
 use super::{
+    change::{self, Change},
     names::{self, DatabaseNames},
     overrides,
 };
@@ -53,10 +54,12 @@ pub fn holding(object: &TenantControlPlane, default: Option<&str>) -> Vec<String
 pub fn further(object: &TenantControlPlane, default: Option<&str>) -> Vec<String> {
     let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
     let requested = object.spec.data_store.clone();
+    let wanted = change::wanted(object).and_then(Result::ok);
     let migration = storage.and_then(|storage| storage.migration.as_ref());
     let former = storage.and_then(|storage| storage.former.as_deref());
     let mut names: Vec<String> = requested
         .into_iter()
+        .chain(wanted.map(|change| change.target))
         .chain(migration.map(|record| record.target.clone()))
         .chain(
             former
@@ -72,17 +75,20 @@ pub fn further(object: &TenantControlPlane, default: Option<&str>) -> Vec<String
     names
 }
 
-/// True if the fence of `record` takes the tenant's right to write in the DataStore `data_store`.
-pub fn is_fenced(record: &StorageMigrationStatus, data_store: &str) -> bool {
-    record.fence.is_some() && record.source == data_store
+/// True if a fence takes the tenant's right to write the whole of what it has in the DataStore `data_store`. The fence of
+/// single resources leaves the rest, and the datastore itself knows of it.
+pub fn is_fenced(storage: &StorageStatus, data_store: &str) -> bool {
+    storage.migration.as_ref().is_some_and(|record| {
+        let here = record.fence.is_some() && record.source == data_store;
+        here && !Change::of(record).leaves_rest_at_source(storage)
+    })
 }
 
 /// True if the status, as it is now, lets the tenant write in the DataStore `data_store`: it is in force, and no
 /// migration has fenced it.
 pub fn may_write(object: &TenantControlPlane, default: Option<&str>, data_store: &str) -> bool {
     let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
-    let migration = storage.and_then(|storage| storage.migration.as_ref());
-    let fenced = migration.is_some_and(|record| is_fenced(record, data_store));
+    let fenced = storage.is_some_and(|storage| is_fenced(storage, data_store));
     !fenced && all(object, default).iter().any(|name| name == data_store)
 }
 

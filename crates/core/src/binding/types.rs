@@ -37,6 +37,8 @@ pub struct Binding {
     pub adopts: Option<String>,
     /// Rights of the user on the schema.
     pub access: Access,
+    /// Prefixes of the keys of single resources that an operation is about, below the root; empty for the whole.
+    pub part: Vec<String>,
 }
 
 /// Rights of a tenant's user on its own data.

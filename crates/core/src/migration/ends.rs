@@ -3,6 +3,7 @@
 use kamaji_api::{datastore::Driver, labels, tenant::StorageStatus};
 
 use super::route;
+use crate::binding::change::{Change, ChangeRefusal};
 use crate::{
     binding::{self, Binding, Data, LiveSecret, NameRefusal, names::default_user},
     data_store::ResolvedDataStore,
@@ -18,6 +19,20 @@ pub struct End {
     pub store: ResolvedDataStore,
     /// Names and credentials of the tenant.
     pub binding: Binding,
+    /// True if the tenant uses the DataStore for other resources, before the migration and after it: then nothing is
+    /// done to the whole of what it has there.
+    pub stays: bool,
+}
+
+impl End {
+    /// The binding for a removal: of what the tenant uses besides nothing is removed, of what it does not use everything.
+    pub fn removal(&self) -> Binding {
+        let mut binding = self.binding.clone();
+        if !self.stays {
+            binding.part.clear();
+        }
+        binding
+    }
 }
 
 /// Both ends of a migration.
@@ -27,8 +42,11 @@ pub struct Ends {
     pub source: End,
     /// End that the data moves to.
     pub target: End,
-    /// Ends that hold single resources, which stay there: resource, and its end. Each DataStore once.
-    pub overrides: Vec<(String, End)>,
+    /// Ends that hold what does not move: a resource, or the tenant's own DataStore, and its end. Each DataStore once,
+    /// without source and target of single resources.
+    pub beside: Vec<(String, End)>,
+    /// True if single resources move.
+    pub is_part: bool,
     /// True if keys have the same root at both ends.
     pub one_root: bool,
 }
@@ -47,24 +65,45 @@ pub enum EndError {
         "the Secret {0} is not as the operator wrote it; it is written again, and the migration is tried again by itself"
     )]
     Secret(String),
+    /// The keys of a resource are not known.
+    #[error(transparent)]
+    Resource(#[from] ChangeRefusal),
+    /// A driver cannot move single resources.
+    #[error(
+        "the DataStore {0} is no etcd, and the data of single resources moves between etcds alone; set spec.dataStoreOverrides back"
+    )]
+    Driver(String),
 }
 
-/// Both ends of a migration of `tenant` to the DataStore `target`.
-pub fn ends(tenant: &Tenant, snapshot: &Snapshot, target: &str) -> Result<Ends, EndError> {
-    let source = source(tenant, snapshot)?;
+/// Both ends of a migration of `tenant`.
+pub fn ends(tenant: &Tenant, snapshot: &Snapshot, change: &Change) -> Result<Ends, EndError> {
+    let source = source(tenant, snapshot, change)?;
     require_kept_password(tenant, snapshot, &source.binding)?;
-    let target = moved(tenant, snapshot, store(snapshot, target)?)?;
+    let target = target(tenant, snapshot, change)?;
+    let mut beside = beside(tenant, snapshot, change)?;
+    if !change.is_whole() {
+        beside.retain(|(_, end)| ![&change.source, &change.target].contains(&&end.store.name));
+    }
     Ok(Ends {
-        overrides: overrides(tenant, snapshot)?,
+        beside,
+        is_part: !change.is_whole(),
         one_root: route::have_one_root(source.store.driver, target.store.driver),
         source,
         target,
     })
 }
 
-fn overrides(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(String, End)>, EndError> {
+fn beside(
+    tenant: &Tenant,
+    snapshot: &Snapshot,
+    change: &Change,
+) -> Result<Vec<(String, End)>, EndError> {
     let mut ends: Vec<(String, End)> = Vec::new();
-    for (resource, store) in snapshot.overrides.clone()? {
+    let mut stores = snapshot.overrides.clone()?;
+    if !change.is_whole() {
+        stores.push(("the rest".to_owned(), snapshot.store.clone()?));
+    }
+    for (resource, store) in stores {
         if ends.iter().all(|(_, had)| had.store.name != store.name) {
             ends.push((resource, end(tenant, snapshot, store)?));
         }
@@ -72,9 +111,50 @@ fn overrides(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(String, End)>,
     Ok(ends)
 }
 
-/// The end that holds the data.
-pub fn source(tenant: &Tenant, snapshot: &Snapshot) -> Result<End, EndError> {
-    end(tenant, snapshot, snapshot.store.clone()?)
+/// The end that holds the data which is to move.
+pub fn source(tenant: &Tenant, snapshot: &Snapshot, change: &Change) -> Result<End, EndError> {
+    if change.is_whole() {
+        return end(tenant, snapshot, snapshot.store.clone()?);
+    }
+    let stays = |storage: &StorageStatus| change.leaves_rest_at_source(storage);
+    part(tenant, snapshot, (&change.source, change), stays)
+}
+
+/// The end that the data is to move to.
+pub fn target(tenant: &Tenant, snapshot: &Snapshot, change: &Change) -> Result<End, EndError> {
+    if change.is_whole() {
+        return moved(tenant, snapshot, store(snapshot, &change.target)?);
+    }
+    let stays = |storage: &StorageStatus| change.joins_rest_at_target(storage);
+    part(tenant, snapshot, (&change.target, change), stays)
+}
+
+/// The end of a migration of single resources at the DataStore `name`.
+fn part(
+    tenant: &Tenant,
+    snapshot: &Snapshot,
+    (name, change): (&str, &Change),
+    stays: impl Fn(&StorageStatus) -> bool,
+) -> Result<End, EndError> {
+    let overrides = snapshot.overrides.clone()?;
+    let in_force = overrides.into_iter().map(|(_, store)| store);
+    let mut in_force = in_force.chain([snapshot.store.clone()?]);
+    let store = match in_force.find(|store| store.name == name) {
+        Some(store) => store,
+        None => store(snapshot, name)?,
+    };
+    if store.driver != Driver::Etcd {
+        return Err(EndError::Driver(store.name));
+    }
+    let found = end(tenant, snapshot, store)?;
+    Ok(End {
+        binding: Binding {
+            part: change.prefixes()?,
+            ..found.binding
+        },
+        stays: tenant.status.storage.as_ref().is_some_and(stays),
+        ..found
+    })
 }
 
 fn store(snapshot: &Snapshot, name: &str) -> Result<ResolvedDataStore, StoreWait> {
@@ -126,7 +206,12 @@ fn end(tenant: &Tenant, snapshot: &Snapshot, store: ResolvedDataStore) -> Result
         .map(|(data, checksum)| LiveSecret { data, checksum });
     let binding = binding::bind(tenant, &store, secret, snapshot)
         .map_err(|refusal| EndError::Name(store.name.clone(), refusal))?;
-    Ok(End { store, binding })
+    let stays = false;
+    Ok(End {
+        store,
+        binding,
+        stays,
+    })
 }
 
 /// Data and checksum of the Secret with the tenant's password.

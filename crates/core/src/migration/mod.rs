@@ -1,7 +1,8 @@
 //! Migration of a tenant's data to another DataStore, decided from what the status records and the spec asks for.
 //!
-//! [`decide`] says what to do next, [`record`] has the transitions, [`route`] the pairs between which data moves, and
-//! [`ends`] the names that a tenant has at both. The operator carries it out, and records each transition in the status
+//! [`wanted`] reads from the spec what is to move: the whole data, or that of single resources, which is the change of
+//! an override. [`decide`] says what to do next, [`record`] has the transitions, [`route`] the pairs between which data
+//! moves, and [`ends`] the names that a tenant has at both. The operator carries it out, and records each transition in the status
 //! before the next one. One status patch is the cut ([`record::cut`]): before it the source is in force, after it the
 //! target. A process that starts finds a copy that was not cut, begins it anew, and lifts a fence first.
 
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kamaji_api::{
+    datastore::Driver,
     labels,
     tenant::{
         FormerStorageStatus, MigrationPhase, StorageMigrationStatus, StorageStatus,
@@ -21,12 +23,9 @@ use kamaji_api::{
     },
 };
 
-use crate::{
-    binding::{data_stores, overrides},
-    data_store::ResolvedDataStore,
-    snapshot::StoreWait,
-};
+use crate::{binding::data_stores, data_store::ResolvedDataStore, snapshot::StoreWait};
 
+pub use crate::binding::change::{Change, ChangeRefusal, set_up, wanted};
 pub use options::Options;
 use record::{MOST_FORMER, Request};
 pub use route::Refusal;
@@ -74,24 +73,6 @@ pub enum Decision {
     Release(FormerStorageStatus),
 }
 
-/// The storage of a tenant that is set up.
-pub fn set_up(object: &TenantControlPlane) -> Option<&StorageStatus> {
-    let storage = object.status.as_ref()?.storage.as_ref()?;
-    storage.setup.as_ref()?;
-    let named = storage.data_store_name.as_deref();
-    named
-        .is_some_and(|name| !name.is_empty())
-        .then_some(storage)
-}
-
-/// The DataStore that the spec asks for, if the tenant's data is in another. A spec without one leaves the data where
-/// it is.
-pub fn wanted(object: &TenantControlPlane) -> Option<&str> {
-    let present = set_up(object)?.data_store_name.as_deref();
-    let named = object.spec.data_store.as_deref();
-    named.filter(|name| !name.is_empty() && Some(*name) != present)
-}
-
 /// True if there may be something to decide: cheap, for every tenant.
 pub fn concerns(object: &TenantControlPlane) -> bool {
     let recorded = set_up(object).is_some_and(|storage| storage.migration.is_some());
@@ -103,9 +84,9 @@ pub fn decide(view: &View<'_>) -> Decision {
     let Some(storage) = set_up(view.object) else {
         return Decision::Idle;
     };
-    let target = wanted(view.object);
+    let change = wanted(view.object);
     if let Some(record) = &storage.migration {
-        let left = target != Some(&record.target);
+        let left = change != Some(Ok(Change::of(record)));
         if !record::fits(record, storage) {
             return Decision::Discard;
         }
@@ -119,15 +100,16 @@ pub fn decide(view: &View<'_>) -> Decision {
             return Decision::Lift(Box::new(record.clone()));
         }
     }
-    match target {
-        Some(target) => begin(view, storage, target),
+    match change {
+        Some(Ok(change)) => begin(view, storage, &change),
+        Some(Err(refusal)) => Decision::Refused(Refusal::Change(refusal)),
         None => {
             released(view.object).map_or(Decision::Idle, |former| Decision::Release(former.clone()))
         }
     }
 }
 
-fn begin(view: &View<'_>, storage: &StorageStatus, target: &str) -> Decision {
+fn begin(view: &View<'_>, storage: &StorageStatus, change: &Change) -> Decision {
     let options = match Options::of(view.object) {
         Ok(options) => options,
         Err(problem) => return Decision::Refused(Refusal::Options(problem)),
@@ -138,12 +120,11 @@ fn begin(view: &View<'_>, storage: &StorageStatus, target: &str) -> Decision {
     if let Some(pause) = same.and_then(|before| pause(before, options, view.now)) {
         return pause;
     }
-    if let Some(stop) = obstacle(view, storage, target) {
+    if let Some(stop) = obstacle(view, storage, change) {
         return stop;
     }
     let request = Request {
-        source: storage.data_store_name.as_deref().unwrap_or_default(),
-        target,
+        change,
         generation,
         now: view.now,
     };
@@ -169,35 +150,53 @@ fn pause(before: &StorageMigrationStatus, options: Options, now: Timestamp) -> O
     }
 }
 
-/// The decision that keeps a migration to `target` from beginning.
-fn obstacle(view: &View<'_>, storage: &StorageStatus, target: &str) -> Option<Decision> {
+impl View<'_> {
+    /// The DataStore `name`, which may be in force, or not.
+    fn store(&self, name: &str) -> Result<ResolvedDataStore, StoreWait> {
+        let overrides = self.overrides.iter().flatten();
+        let in_force = overrides.map(|(_, store)| store).chain(self.source);
+        let mut in_force = in_force.filter(|store| store.name == name);
+        match (in_force.next(), self.further.get(name)) {
+            (Some(store), _) => Ok(store.clone()),
+            (None, Some(found)) => found.clone(),
+            (None, None) => Err(StoreWait::Missing(name.to_owned())),
+        }
+    }
+}
+
+/// The decision that keeps a change from beginning.
+fn obstacle(view: &View<'_>, storage: &StorageStatus, change: &Change) -> Option<Decision> {
     let refused = |refusal| Some(Decision::Refused(refusal));
     let annotations = view.object.metadata.annotations.as_ref();
     if annotations.is_some_and(|all| all.contains_key(labels::RESTORING)) {
         return refused(Refusal::Restoring);
     }
     let former = storage.former.as_deref().unwrap_or_default();
-    let known = former.iter().any(|had| had.data_store == target);
-    if former.len() >= MOST_FORMER && !known {
+    let known = former.iter().any(|had| had.data_store == change.target);
+    let leaves = !change.leaves_rest_at_source(storage);
+    if former.len() >= MOST_FORMER && leaves && !known {
         return refused(Refusal::Former(former.len()));
     }
-    let target = match view.further.get(target) {
-        Some(Ok(store)) => store,
-        Some(Err(wait)) => return Some(Decision::Blocked(wait.clone())),
-        None => return Some(Decision::Blocked(StoreWait::Missing(target.to_owned()))),
-    };
-    let (source, items) = match (view.source, view.overrides) {
-        (Ok(source), Ok(items)) => (source, items),
+    let (main, items) = match (view.source, view.overrides) {
+        (Ok(main), Ok(items)) => (main, items),
         (Err(wait), _) | (_, Err(wait)) => return Some(Decision::Blocked(wait.clone())),
     };
-    if let Err(refusal) = route::check(source, target) {
-        return refused(refusal);
+    let (source, target) = match (view.store(&change.source), view.store(&change.target)) {
+        (Ok(source), Ok(target)) => (source, target),
+        (Err(wait), _) | (_, Err(wait)) => return Some(Decision::Blocked(wait)),
+    };
+    let in_force = route::InForce { main, items };
+    if change.is_whole() {
+        return route::check_whole(&source, &target, in_force)
+            .err()
+            .and_then(refused);
     }
-    if let Err(refusal) = route::check_overrides(source, target, items) {
-        return refused(refusal);
+    if target.driver != Driver::Etcd {
+        return Some(Decision::Blocked(StoreWait::OverrideDriver(target.name)));
     }
-    let (_, message) = overrides::conflict(target, items)?;
-    refused(Refusal::Overrides(message))
+    route::check_part(&source, &target, in_force)
+        .err()
+        .and_then(refused)
 }
 
 /// The former DataStore that the annotation names; `None` while it is in force, or the target of a migration.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kamaji_api::tenant::{
     FormerStorageStatus, MigrationPhase, MigrationProgress, StorageMigrationStatus,
-    StorageSetupStatus, StorageStatus,
+    StorageOverrideStatus, StorageSetupStatus, StorageStatus,
 };
 
 use super::{ends::End, options::Options};
+use crate::binding::change::Change;
 
 /// Attempts that follow one another without a change by a person.
 pub const MOST_ATTEMPTS: i32 = 5;
@@ -22,10 +23,8 @@ pub const MOST_FORMER: usize = 8;
 /// Names and time of an attempt that is to begin.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// DataStore that holds the data.
-    pub source: &'a str,
-    /// DataStore that the data is to move to.
-    pub target: &'a str,
+    /// Data that is to move.
+    pub change: &'a Change,
     /// Generation of the tenant.
     pub generation: Option<i64>,
     /// Time of the decision.
@@ -39,7 +38,7 @@ pub fn begin(
     options: Options,
     before: Option<&StorageMigrationStatus>,
 ) -> StorageMigrationStatus {
-    let before = before.filter(|before| before.target == request.target);
+    let before = before.filter(|before| Change::of(before) == *request.change);
     let continued = before.filter(|before| before.generation == request.generation);
     let continued = continued.filter(|before| !is_given_up(before));
     let failed = continued.is_some_and(|before| before.phase == MigrationPhase::Failed);
@@ -58,9 +57,10 @@ pub fn begin(
         prepared: before.is_some_and(|before| before.prepared),
         progress: None,
         retry_at: None,
-        source: request.source.to_owned(),
+        resources: request.change.resources.clone(),
+        source: request.change.source.clone(),
         started_at: Some(Time(started)),
-        target: request.target.to_owned(),
+        target: request.change.target.clone(),
     }
 }
 
@@ -72,11 +72,27 @@ pub fn is_given_up(record: &StorageMigrationStatus) -> bool {
 /// True if the record belongs to the data as the status has it: one that somebody made up, or that is left from
 /// before, names another source.
 pub fn fits(record: &StorageMigrationStatus, storage: &StorageStatus) -> bool {
-    let present = storage.data_store_name.as_deref();
+    let (source, target) = (Some(record.source.as_str()), Some(record.target.as_str()));
+    let is_at = |store: Option<&str>| {
+        if record.resources.is_empty() {
+            return storage.data_store_name.as_deref() == store;
+        }
+        let mut resources = record.resources.iter();
+        resources.all(|resource| location(storage, resource) == store)
+    };
     match record.phase {
-        MigrationPhase::Switched => present == Some(&record.target),
-        _ => present == Some(&record.source) && record.source != record.target,
+        MigrationPhase::Switched => is_at(target),
+        _ => is_at(source) && source != target && Change::of(record).prefixes().is_ok(),
     }
+}
+
+/// The DataStore that holds `resource`.
+fn location<'a>(storage: &'a StorageStatus, resource: &str) -> Option<&'a str> {
+    let mut overrides = storage.overrides.iter().flatten();
+    let found = overrides.find(|item| item.resource == resource);
+    found.map_or(storage.data_store_name.as_deref(), |item| {
+        Some(&item.data_store)
+    })
 }
 
 /// The record with figures of the copy.
@@ -174,28 +190,56 @@ pub fn cut(
         return None;
     }
     let setup = storage.setup.clone()?;
+    let change = Change::of(record);
     let mut former = storage.former.clone().unwrap_or_default();
     former.retain(|had| had.data_store != record.target && had.data_store != record.source);
-    former.push(FormerStorageStatus {
-        data_store: record.source.clone(),
-        since: Some(Time(now)),
-        user: setup.user.clone().unwrap_or_default(),
-    });
-    Some(StorageStatus {
-        data_store_name: Some(record.target.clone()),
-        driver: Some(target.store.driver.as_str().to_owned()),
-        former: Some(former),
+    if !change.leaves_rest_at_source(storage) {
+        former.push(FormerStorageStatus {
+            data_store: record.source.clone(),
+            since: Some(Time(now)),
+            user: setup.user.clone().unwrap_or_default(),
+        });
+    }
+    let switched = StorageStatus {
+        former: Some(former).filter(|former| !former.is_empty()),
         migration: Some(StorageMigrationStatus {
             phase: MigrationPhase::Switched,
             message: None,
             ..record.clone()
         }),
+        ..storage.clone()
+    };
+    if !change.is_whole() {
+        return Some(StorageStatus {
+            overrides: Some(overrides(storage, target, &change)),
+            ..switched
+        });
+    }
+    Some(StorageStatus {
+        data_store_name: Some(record.target.clone()),
+        driver: Some(target.store.driver.as_str().to_owned()),
         setup: Some(StorageSetupStatus {
             schema: Some(target.binding.schema.clone()),
             user: Some(target.binding.user.clone()),
             ..setup
         }),
         usage: None,
-        ..storage.clone()
+        ..switched
     })
+}
+
+/// The overrides once the resources of `change` are at `target`.
+fn overrides(storage: &StorageStatus, target: &End, change: &Change) -> Vec<StorageOverrideStatus> {
+    let mut items = storage.overrides.clone().unwrap_or_default();
+    items.retain(|item| !change.moves(&item.resource));
+    if storage.data_store_name.as_ref() != Some(&change.target) {
+        let moved = change.resources.iter();
+        items.extend(moved.map(|resource| StorageOverrideStatus {
+            data_store: change.target.clone(),
+            resource: resource.clone(),
+            schema: target.binding.schema.clone(),
+            user: target.binding.user.clone(),
+        }));
+    }
+    items
 }

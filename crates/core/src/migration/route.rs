@@ -2,7 +2,10 @@
 
 use kamaji_api::datastore::Driver;
 
-use crate::data_store::ResolvedDataStore;
+use crate::{
+    binding::{change::ChangeRefusal, overrides},
+    data_store::ResolvedDataStore,
+};
 
 /// Drivers whose data can be read and written as a whole while their right to write can be taken. NATS has neither.
 const MOVABLE: [Driver; 3] = [Driver::Etcd, Driver::MySql, Driver::PostgreSql];
@@ -53,6 +56,22 @@ pub enum Refusal {
         /// Name of the source.
         source_store: String,
     },
+    /// Single resources do not move as the spec asks.
+    #[error("{0}; or set spec.dataStoreOverrides back to what status.storage.overrides has")]
+    Change(ChangeRefusal),
+    /// Two DataStores of one tenant are one server.
+    #[error(
+        "the DataStores {one} and {other} are one server, where the tenant has the same keys in both: a copy, or its removal, would touch what {other} holds; set spec.dataStoreOverrides back to what status.storage.overrides has, or name a DataStore of another etcd"
+    )]
+    OneServer {
+        /// Source or target of the migration.
+        one: String,
+        /// The DataStore beside it.
+        other: String,
+    },
+    /// The etcd of an override would not take the tenant's client certificate.
+    #[error("{0}; or set spec.dataStoreOverrides back to what status.storage.overrides has")]
+    Authority(String),
     /// The status can record no further source.
     #[error(
         "the tenant left its data in {0} DataStores already; release one with the annotation kamaji.clastix.io/release-migration-source, whose value is its name"
@@ -66,6 +85,56 @@ pub enum Refusal {
     /// An annotation cannot be read.
     #[error("{0}")]
     Options(String),
+}
+
+/// DataStores that a tenant uses.
+#[derive(Clone, Copy, Debug)]
+pub struct InForce<'a> {
+    /// The tenant's own DataStore.
+    pub main: &'a ResolvedDataStore,
+    /// Resources with their DataStores.
+    pub items: &'a [(String, ResolvedDataStore)],
+}
+
+/// Checks that the whole data can move from `source` to `target`, while single resources stay.
+pub fn check_whole(
+    source: &ResolvedDataStore,
+    target: &ResolvedDataStore,
+    in_force: InForce<'_>,
+) -> Result<(), Refusal> {
+    check(source, target)?;
+    check_overrides(source, target, in_force.items)?;
+    let conflict = overrides::conflict(target, in_force.items);
+    conflict.map_or(Ok(()), |(_, message)| Err(Refusal::Overrides(message)))
+}
+
+/// Checks that single resources can move from `source` to `target`, which are etcds: each is a server of its own, and
+/// takes the tenant's client certificate.
+pub fn check_part(
+    source: &ResolvedDataStore,
+    target: &ResolvedDataStore,
+    InForce { main, items }: InForce<'_>,
+) -> Result<(), Refusal> {
+    let one_server = |one: &ResolvedDataStore, other: &ResolvedDataStore| Refusal::OneServer {
+        one: one.name.clone(),
+        other: other.name.clone(),
+    };
+    if is_same(source, target) {
+        return Err(one_server(source, target));
+    }
+    for end in [source, target] {
+        let stores = items.iter().map(|(_, store)| store).chain([main]);
+        let mut others = stores.filter(|store| store.name != end.name);
+        if let Some(other) = others.find(|other| is_same(end, other)) {
+            return Err(one_server(end, other));
+        }
+    }
+    if target.name == main.name {
+        return Ok(());
+    }
+    let moved = [("an override".to_owned(), target.clone())];
+    let conflict = overrides::conflict(main, &moved);
+    conflict.map_or(Ok(()), |(_, message)| Err(Refusal::Authority(message)))
 }
 
 /// Checks that data can move from `source` to `target`.

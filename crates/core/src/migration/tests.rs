@@ -78,9 +78,17 @@ fn in_phase(snapshot: &Snapshot, phase: MigrationPhase) -> StorageMigrationStatu
     }
 }
 
+fn to_other() -> Change {
+    Change {
+        source: "default".to_owned(),
+        target: "other".to_owned(),
+        resources: Vec::new(),
+    }
+}
+
 fn target_end(snapshot: &Snapshot) -> End {
     let tenant = Tenant::parse(&snapshot.object).unwrap();
-    ends(&tenant, snapshot, "other").unwrap().target
+    ends(&tenant, snapshot, &to_other()).unwrap().target
 }
 
 #[test]
@@ -394,7 +402,7 @@ fn a_former_name_that_no_tenant_may_have_reaches_nothing() {
 fn the_password_stays_and_a_secret_that_was_changed_stops_the_attempt() {
     let mut snapshot = asking(Driver::PostgreSql);
     let tenant = Tenant::parse(&snapshot.object).unwrap();
-    let found = ends(&tenant, &snapshot, "other").unwrap();
+    let found = ends(&tenant, &snapshot, &to_other()).unwrap();
     assert_eq!(found.source.binding.password, found.target.binding.password);
     assert_eq!(found.target.binding.connection, "other.example.com:5432");
     assert!(
@@ -407,7 +415,9 @@ fn the_password_stays_and_a_secret_that_was_changed_stops_the_attempt() {
         "DB_PASSWORD",
         b"mine",
     );
-    let error = ends(&tenant, &snapshot, "other").unwrap_err().to_string();
+    let error = ends(&tenant, &snapshot, &to_other())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("full-datastore-config"), "{error}");
 }
 

@@ -103,12 +103,17 @@ fn left_behind(tenant: &Tenant) -> Vec<&str> {
     let Some(storage) = tenant.status.storage.as_ref() else {
         return Vec::new();
     };
+    let is_override = |name: &str| {
+        let mut overrides = storage.overrides.iter().flatten();
+        overrides.any(|item| item.data_store == name)
+    };
     let copied = storage.migration.as_ref().filter(|record| record.prepared);
     let former = storage.former.iter().flatten();
     let mut names: Vec<&str> = former
         .map(|had| had.data_store.as_str())
         .chain(copied.map(|record| record.target.as_str()))
         .filter(|name| Some(*name) != storage.data_store_name.as_deref())
+        .filter(|name| !is_override(name))
         .collect();
     names.sort_unstable();
     names.dedup();

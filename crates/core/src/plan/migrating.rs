@@ -4,14 +4,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kamaji_api::{
     condition::{ConditionType, Reason},
-    tenant::{MigrationPhase, StorageMigrationStatus},
+    tenant::{MigrationPhase, StorageMigrationStatus, TenantControlPlane},
 };
 
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{
-    binding::{Access, data_stores},
+    binding::{Access, data_stores, overrides},
     data_store::ResolvedDataStore,
-    migration::{self, Decision, View},
+    migration::{self, Change, Decision, View},
 };
 
 /// The record of a migration in the status, if it is the tenant's.
@@ -21,10 +21,11 @@ pub(super) fn record<'a>(builder: &PlanBuilder<'a>) -> Option<&'a StorageMigrati
     migration::record::fits(record, storage).then_some(record)
 }
 
-/// Rights of the tenant in the DataStore in force: none to write as long as the status records a fence there.
+/// Rights of the tenant in a DataStore in force: none to write as long as the status records a fence of the whole there.
 pub(super) fn access(store: &ResolvedDataStore, builder: &PlanBuilder) -> Access {
-    let found = record(builder);
-    if found.is_some_and(|record| data_stores::is_fenced(record, &store.name)) {
+    let storage = migration::set_up(&builder.snapshot.object);
+    let storage = storage.filter(|_| record(builder).is_some());
+    if storage.is_some_and(|storage| data_stores::is_fenced(storage, &store.name)) {
         Access::ReadOnly
     } else {
         Access::ReadWrite
@@ -52,6 +53,14 @@ pub(super) fn report(builder: &mut PlanBuilder) {
     }
     let store = ConditionType::DataStoreReady;
     let wait = match (decision, found) {
+        (Decision::Refused(refusal), _) if is_of_overrides(&snapshot.object) => Wait::new(
+            store,
+            Reason::OverridesChanged,
+            format!(
+                "spec.dataStoreOverrides asks for other DataStores than those that were set up ({}), which stay in force: {refusal}",
+                overrides::describe(&overrides::effective(&snapshot.object))
+            ),
+        ),
         (Decision::Refused(refusal), _) => Wait::new(
             store,
             Reason::MigrationUnavailable,
@@ -62,7 +71,7 @@ pub(super) fn report(builder: &mut PlanBuilder) {
         (Decision::Blocked(wait), _) => Wait::new(
             store,
             wait.reason(),
-            format!("the data cannot move as spec.dataStore asks: {wait}"),
+            format!("the data cannot move as the spec asks: {wait}"),
         ),
         (_, Some(record)) => of_record(record),
         (Decision::Begin(record), None) => of_record(&record),
@@ -71,14 +80,21 @@ pub(super) fn report(builder: &mut PlanBuilder) {
     builder.wait(wait);
 }
 
+/// True if the spec asks for other overrides than those in force.
+fn is_of_overrides(object: &TenantControlPlane) -> bool {
+    overrides::changed(object).is_some()
+}
+
 fn of_record(record: &StorageMigrationStatus) -> Wait {
     let (source, target) = (&record.source, &record.target);
+    let change = Change::of(record);
+    let (subject, way_back) = (change.subject(), change.way_back());
     let why = record.message.as_deref().unwrap_or_default();
     let running =
         |text: String| Wait::new(ConditionType::Reconciled, Reason::MigrationRunning, text);
     match record.phase {
         MigrationPhase::Copying | MigrationPhase::Fenced => running(format!(
-            "the data is moving from the DataStore {source} to {target}, status.storage.migration has the progress; set spec.dataStore back to {source} to abort it"
+            "{subject} is moving from the DataStore {source} to {target}, status.storage.migration has the progress; {way_back} to abort it"
         )),
         MigrationPhase::RollingBack if why.is_empty() => running(format!(
             "the migration to the DataStore {target} was aborted: the copy there is being removed, and the data stays in {source}"
@@ -87,13 +103,13 @@ fn of_record(record: &StorageMigrationStatus) -> Wait {
             "the migration to the DataStore {target} was aborted, and the data stays in {source}: the copy in {target} is not removed yet, which is tried again by itself: {why}"
         )),
         MigrationPhase::Switched => running(format!(
-            "the data has moved from the DataStore {source} to {target}: the control plane's pods are being replaced"
+            "{subject} has moved from the DataStore {source} to {target}: the control plane's pods are being replaced"
         )),
         MigrationPhase::Failed if record.fence.is_some() => Wait::new(
             ConditionType::Reconciled,
             Reason::MigrationFailed,
             format!(
-                "attempt {} to move the data from the DataStore {source} to {target} failed ({why}), and the tenant may not write in {source} until its fence there is lifted, which is tried again by itself: check that {source} answers",
+                "attempt {} to move {subject} from the DataStore {source} to {target} failed ({why}), and the tenant may not write in {source} until its fence there is lifted, which is tried again by itself: check that {source} answers",
                 record.attempts
             ),
         ),
@@ -101,7 +117,7 @@ fn of_record(record: &StorageMigrationStatus) -> Wait {
             ConditionType::Reconciled,
             Reason::MigrationFailed,
             format!(
-                "attempt {} to move the data from the DataStore {source} to {target} failed, the tenant runs on in {source}, and the next attempt follows by itself: {why}",
+                "attempt {} to move {subject} from the DataStore {source} to {target} failed, the tenant runs on in {source}, and the next attempt follows by itself: {why}",
                 record.attempts
             ),
         ),
@@ -109,7 +125,7 @@ fn of_record(record: &StorageMigrationStatus) -> Wait {
             ConditionType::Reconciled,
             Reason::MigrationGivenUp,
             format!(
-                "the data could not be moved from the DataStore {source} to {target} and stays in {source}: {why}; change the spec or the annotation kamaji.clastix.io/migration-timeout to have it tried again, or set spec.dataStore back to {source}"
+                "{subject} could not be moved from the DataStore {source} to {target} and stays in {source}: {why}; change the spec or the annotation kamaji.clastix.io/migration-timeout to have it tried again, or {way_back}"
             ),
         ),
     }

@@ -76,7 +76,12 @@ fn args(plan: &Plan) -> String {
 fn switched() -> Snapshot {
     let mut snapshot = moving(MigrationPhase::Fenced);
     let tenant = Tenant::parse(&snapshot.object).unwrap();
-    let target = ends::ends(&tenant, &snapshot, "other").unwrap().target;
+    let change = crate::migration::Change {
+        source: "default".to_owned(),
+        target: "other".to_owned(),
+        resources: Vec::new(),
+    };
+    let target = ends::ends(&tenant, &snapshot, &change).unwrap().target;
     let now = snapshot.now;
     let next = record::cut(storage(&mut snapshot), &target, "fence", now).unwrap();
     *storage(&mut snapshot) = next;

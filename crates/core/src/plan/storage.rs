@@ -42,7 +42,8 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
     builder
         .steps
         .push(Step::Bind(Box::new(store.clone()), binding.clone()));
-    for (store, binding) in others {
+    for (store, mut binding) in others {
+        binding.access = migrating::access(&store, builder);
         builder.steps.push(Step::Bind(Box::new(store), binding));
     }
     let storage = Storage {
@@ -85,7 +86,6 @@ fn resolved(
         }
     };
     migrating::report(builder);
-    builder.waits.extend(overridden(builder));
     if let Some(fault) = &builder.snapshot.store_fault {
         let message = &fault.message;
         builder.wait(Wait::new(
@@ -139,18 +139,6 @@ fn bind(
             None
         }
     }
-}
-
-/// Wait for overrides that differ from those that were set up, which stay in effect: the data is in them.
-fn overridden(builder: &PlanBuilder) -> Option<Wait> {
-    let effective = overrides::changed(&builder.snapshot.object)?;
-    Some(Wait::new(
-        ConditionType::DataStoreReady,
-        Reason::OverridesChanged,
-        format!(
-            "spec.dataStoreOverrides asks for other DataStores than those that were set up ({effective}), which stay in force: the data of a single resource does not move, and what it has would be hidden from the tenant; set spec.dataStoreOverrides back to that, or create another TenantControlPlane with the list that is wanted"
-        ),
-    ))
 }
 
 fn plan_certificate(storage: &Storage, builder: &mut PlanBuilder) -> Option<()> {

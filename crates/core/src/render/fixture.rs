@@ -51,6 +51,7 @@ impl Fixture {
                 owner: kamaji_api::owner::Owner::default(),
                 recorded: false,
                 adopts: None,
+                part: Vec::new(),
                 access: crate::binding::Access::ReadWrite,
             },
             tenant,

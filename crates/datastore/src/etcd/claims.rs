@@ -6,7 +6,7 @@ use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 
 use super::client::Etcd;
 use super::observed::{Observed, Range};
-use super::owners::{fence_key, key, transfer_keys};
+use super::owners::{fence_key, frozen_key, key, transfer_keys};
 use crate::change::Step;
 use crate::error::Error;
 use crate::ownership::{Standing, Standings};
@@ -82,6 +82,31 @@ impl Etcd {
         Ok(answer.succeeded())
     }
 
+    /// Ends a transfer to the tenant's schema: nothing that is still on its way is written, as the claim of its writer is
+    /// gone.
+    pub(super) async fn end_transfer(&self, tenancy: &Tenancy) -> Result<(), Error> {
+        let schema = tenancy.schema.as_str();
+        let owned = Compare::value(
+            key("schema", schema),
+            CompareOp::Equal,
+            tenancy.owner.record(),
+        );
+        let deletes = transfer_keys(schema).map(|key| TxnOp::delete(key, None));
+        let transaction = &Txn::new().when([owned]).and_then(deletes);
+        let doing = format!("ending a transfer to schema {schema}");
+        let answer = self
+            .members
+            .call(doing.as_str(), |mut client| async move {
+                client.txn(transaction.clone()).await
+            })
+            .await?;
+        if answer.succeeded() {
+            Ok(())
+        } else {
+            Err(self.overtaken(doing, tenancy))
+        }
+    }
+
     /// Deletes both records, if they are the tenant's, and what a transfer has left beside them.
     pub(super) async fn forget(&self, tenancy: &Tenancy) -> Result<Step, Error> {
         let record = tenancy.owner.record();
@@ -90,11 +115,12 @@ impl Etcd {
             .each_ref()
             .map(|key| Compare::value(key.as_str(), CompareOp::Equal, record.clone()));
         let schema = tenancy.schema.as_str();
-        let (transfer, fence) = (transfer_keys(schema), fence_key(schema));
+        let transfer = transfer_keys(schema);
+        let notes = [fence_key(schema), frozen_key(schema)];
         let deletes: Vec<TxnOp> = keys
             .iter()
             .chain(&transfer)
-            .chain([&fence])
+            .chain(&notes)
             .map(|key| TxnOp::delete(key.as_str(), None))
             .collect();
         let transaction = &Txn::new().when(still_owned).and_then(deletes);

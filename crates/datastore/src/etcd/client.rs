@@ -15,7 +15,7 @@ use super::answer::{
 };
 use super::members::Members;
 use super::observed::{Access, Observed, Range, Records};
-use super::owners::key;
+use super::owners::{frozen_key, key};
 use super::plan::{ADMINISTRATOR, Write};
 use crate::change::{Item, Step};
 use crate::connection::Connection;
@@ -87,14 +87,13 @@ impl Etcd {
     }
 
     pub(super) async fn observe(&self, tenancy: &Tenancy) -> Result<Observed, Error> {
-        let (role, user, records) = Box::pin(async {
-            tokio::try_join!(
-                self.role(&tenancy.schema),
-                self.user(&tenancy.user),
-                self.records(tenancy),
-            )
+        let (role, user) = Box::pin(async {
+            tokio::try_join!(self.role(&tenancy.schema), self.user(&tenancy.user))
         })
         .await?;
+        // Read after the role, which a fence changes later than its note: a role that a fence has changed is never seen
+        // without the note.
+        let records = self.records(tenancy).await?;
         let observed = Observed {
             role,
             user,
@@ -148,7 +147,11 @@ impl Etcd {
     pub(super) async fn write(&self, write: Write, tenancy: &Tenancy) -> Result<Step, Error> {
         match write {
             Write::CreateRole => self.create_role(&tenancy.schema).await,
-            Write::GrantOwnRange(access) => self.grant(&tenancy.schema, access).await,
+            Write::GrantOwnRange(access) => {
+                let own = Range::of(&tenancy.schema);
+                self.grant(&tenancy.schema, access, &own).await
+            }
+            Write::GrantPart(range) => self.grant(&tenancy.schema, Access::Full, &range).await,
             Write::RevokeRange(range) => self.revoke(&tenancy.schema, range).await,
             Write::CreateUser => self.create_user(&tenancy.user).await,
             Write::Bind => self.bind(tenancy).await,
@@ -165,8 +168,7 @@ impl Etcd {
         Ok(Step::Created(Item::new("role", role.as_str())))
     }
 
-    async fn grant(&self, role: &Schema, access: Access) -> Result<Step, Error> {
-        let range = &Range::of(role);
+    async fn grant(&self, role: &Schema, access: Access, range: &Range) -> Result<Step, Error> {
         let read_only = access == Access::Read;
         self.members
             .call(
@@ -265,17 +267,29 @@ impl Etcd {
         Ok(Step::Removed(Item::new("user", user.as_str())))
     }
 
-    /// Deletes the tenant's keys, a batch at a time, each only as long as the schema's record is the
+    /// Deletes the keys that a tenancy is about, a batch at a time, each only as long as the schema's record is the
     /// tenant's and `conditions` hold; returns their number.
     pub(super) async fn delete_keys(
         &self,
         tenancy: &Tenancy,
         conditions: &[Compare],
     ) -> Result<u64, Error> {
-        let own = &Range::of(&tenancy.schema);
         let record = key("schema", tenancy.schema.as_str());
         let still_owned = Compare::value(record, CompareOp::Equal, tenancy.owner.record());
-        let conditions = &[&[still_owned], conditions].concat();
+        let conditions = [&[still_owned], conditions].concat();
+        let mut deleted = 0;
+        for range in Range::all_of(tenancy) {
+            deleted += self.delete_range(tenancy, &range, &conditions).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_range(
+        &self,
+        tenancy: &Tenancy,
+        own: &Range,
+        conditions: &[Compare],
+    ) -> Result<u64, Error> {
         let mut deleted = 0;
         while let Some(last) = self.end_of_batch(own).await? {
             // The range ends after the batch's last key, so it includes that key.
@@ -287,7 +301,7 @@ impl Etcd {
                 .call(doing.as_str(), |mut client| async move {
                     let delete = TxnOp::delete(own.start.clone(), Some(options.clone()));
                     client
-                        .txn(Txn::new().when(conditions.clone()).and_then([delete]))
+                        .txn(Txn::new().when(conditions).and_then([delete]))
                         .await
                 })
                 .await?;
@@ -315,7 +329,21 @@ impl Etcd {
         Ok(batch.kvs().last().map(|last| last.key().to_vec()))
     }
 
-    /// Reads the records of a tenancy's names, and whether the schema has keys.
+    /// Number of the keys in a range.
+    pub(super) async fn count(&self, own: &Range) -> Result<u64, Error> {
+        let counted = self
+            .members
+            .call(format!("counting keys of {own}"), |mut client| async move {
+                let options = GetOptions::new()
+                    .with_range(own.end.clone())
+                    .with_count_only();
+                client.get(own.start.clone(), Some(options)).await
+            })
+            .await?;
+        Ok(counted.count().unsigned_abs())
+    }
+
+    /// Reads the records of a tenancy's names, its frozen parts, and whether the schema has keys.
     pub(super) async fn records(&self, tenancy: &Tenancy) -> Result<Records, Error> {
         let own = &Range::of(&tenancy.schema);
         let answer = self
@@ -329,6 +357,7 @@ impl Etcd {
                         TxnOp::get(key("schema", tenancy.schema.as_str()), None),
                         TxnOp::get(key("user", tenancy.user.as_str()), None),
                         TxnOp::get(own.start.clone(), Some(one)),
+                        TxnOp::get(frozen_key(tenancy.schema.as_str()), None),
                     ];
                     client.txn(Txn::new().and_then(reads)).await
                 },
@@ -344,6 +373,7 @@ impl Etcd {
             schema: found.next().flatten(),
             user: found.next().flatten(),
             keys: found.next().flatten().is_some(),
+            frozen: found.next().flatten(),
         })
     }
 

@@ -2,39 +2,157 @@
 //!
 //! etcd has no condition for a change of permissions. So whoever is about to give the right to write reads the note after
 //! it has seen the role, which the fence changes later than the note, and once more after it was given.
+//!
+//! The fence of a part is noted among the frozen parts of the schema, see [`super::frozen`], which say what a role is to
+//! permit. They are read and checked in the same way.
 
 use etcd_client::{Compare, CompareOp, Txn, TxnOp, TxnOpResponse};
 
 use super::client::Etcd;
-use super::observed::Access;
-use super::owners::{fence_key, key};
+use super::frozen::{Frozen, Refused, Unreadable};
+use super::observed::{Access, Observed};
+use super::owners::{fence_key, frozen_key, key};
 use super::plan::Write;
-use crate::change::Step;
+use crate::change::{Change, Step};
 use crate::error::Error;
 use crate::fence::FenceId;
+use crate::part::Part;
 use crate::tenancy::Tenancy;
 
+/// Most attempts at a change, each after somebody else changed the frozen parts meanwhile.
+const ATTEMPTS: usize = 4;
+
 impl Etcd {
-    /// Carries out `writes`; one that gives the right to write only as long as no fence is noted.
-    pub(super) async fn mend(
+    /// Claims the tenancy and makes its role and user as they have to be.
+    pub(super) async fn repair(&self, tenancy: &Tenancy) -> Result<Change, Error> {
+        let mut steps = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let (observed, claimed) = self.claim(tenancy).await?;
+            steps.extend(claimed);
+            let writes = observed.repairs(tenancy);
+            let writes = writes.map_err(|Unreadable| self.unreadable(tenancy))?;
+            if self.mend(tenancy, (&observed, writes), &mut steps).await? {
+                return Ok(Change { steps });
+            }
+        }
+        Err(self.overtaken("repairing".to_owned(), tenancy))
+    }
+
+    /// Carries out `writes`; one that gives the right to write only as long as no fence is noted, and no other parts are
+    /// frozen than those that were observed. False if others are by now, so that another repair has to follow.
+    async fn mend(
         &self,
         tenancy: &Tenancy,
-        writes: Vec<Write>,
-    ) -> Result<Vec<Step>, Error> {
-        let permits = writes.contains(&Write::GrantOwnRange(Access::Full));
-        if permits {
-            self.require_fence(tenancy, None).await?;
+        (observed, writes): (&Observed, Vec<Write>),
+        steps: &mut Vec<Step>,
+    ) -> Result<bool, Error> {
+        let frozen = observed.records.frozen.as_deref();
+        let gives = |write: &Write| {
+            matches!(
+                write,
+                Write::GrantOwnRange(Access::Full) | Write::GrantPart(_)
+            )
+        };
+        let permits = writes.iter().any(gives);
+        if permits && self.require_fence(tenancy, None).await?.as_deref() != frozen {
+            return Ok(false);
         }
-        let mut steps = Vec::new();
         for write in writes {
             steps.push(self.write(write, tenancy).await?);
         }
-        if permits && let Err(fenced) = self.require_fence(tenancy, None).await {
-            self.write(Write::GrantOwnRange(Access::Read), tenancy)
-                .await?;
-            return Err(fenced);
+        if !permits {
+            return Ok(true);
         }
-        Ok(steps)
+        match self.require_fence(tenancy, None).await {
+            Ok(now) => Ok(now.as_deref() == frozen),
+            Err(fenced) => {
+                let read_only = Tenancy {
+                    access: crate::Access::ReadOnly,
+                    ..tenancy.clone()
+                };
+                let observed = self.observe(tenancy).await?;
+                let writes = observed.repairs(&read_only);
+                for write in writes.map_err(|Unreadable| self.unreadable(tenancy))? {
+                    self.write(write, tenancy).await?;
+                }
+                Err(fenced)
+            }
+        }
+    }
+
+    /// Freezes `part` by `fence`. An error if another fence has frozen some of it.
+    pub(super) async fn freeze(
+        &self,
+        tenancy: &Tenancy,
+        part: &Part,
+        fence: &FenceId,
+    ) -> Result<(), Error> {
+        let doing = format!("freezing {part} of schema {}", tenancy.schema);
+        self.change_frozen(tenancy, &doing, |frozen| frozen.with(part, fence.as_str()))
+            .await
+    }
+
+    /// Thaws `part`; with a fence, only where that one has frozen it, and an error where another one has.
+    pub(super) async fn thaw_part(
+        &self,
+        tenancy: &Tenancy,
+        part: &Part,
+        fence: Option<&FenceId>,
+    ) -> Result<(), Error> {
+        let doing = format!("thawing {part} of schema {}", tenancy.schema);
+        let fence = fence.map(FenceId::as_str);
+        self.change_frozen(tenancy, &doing, |frozen| frozen.without(part, fence))
+            .await
+    }
+
+    /// Changes the note of the frozen parts, if nobody else has changed it meanwhile and the schema is the tenant's.
+    async fn change_frozen(
+        &self,
+        tenancy: &Tenancy,
+        doing: &str,
+        change: impl Fn(&Frozen) -> Result<Frozen, Refused>,
+    ) -> Result<(), Error> {
+        let site = || self.members.site(doing);
+        let note = frozen_key(tenancy.schema.as_str());
+        for _ in 0..ATTEMPTS {
+            let noted = self.records(tenancy).await?.frozen;
+            let frozen = Frozen::parse(noted.as_deref());
+            let frozen = frozen.map_err(|Unreadable| self.unreadable(tenancy))?;
+            let next = change(&frozen).map_err(|refused| match refused {
+                Refused::Other(by) => Error::Fenced { site: site(), by },
+                Refused::Full => Error::Refused {
+                    site: site(),
+                    reason: "too many resources of this tenant are frozen there already; move some of them back"
+                        .to_owned(),
+                },
+            })?;
+            if next == frozen {
+                return Ok(());
+            }
+            let unchanged = match &noted {
+                Some(noted) => Compare::value(note.as_str(), CompareOp::Equal, noted.clone()),
+                None => Compare::create_revision(note.as_str(), CompareOp::Equal, 0),
+            };
+            let write = match next.note() {
+                Some(text) => TxnOp::put(note.as_str(), text, None),
+                None => TxnOp::delete(note.as_str(), None),
+            };
+            if self.write_note(tenancy, doing, (unchanged, write)).await? {
+                return Ok(());
+            }
+        }
+        Err(self.overtaken(doing.to_owned(), tenancy))
+    }
+
+    fn unreadable(&self, tenancy: &Tenancy) -> Error {
+        let note = frozen_key(tenancy.schema.as_str());
+        Error::Protocol {
+            site: self.members.site("reading the frozen parts"),
+            cause: format!(
+                "the key {note} is not as the operator writes it: restore it from a backup of this etcd; without it \
+                 the tenant could write what has moved to another datastore"
+            ),
+        }
     }
 
     /// Notes the fence of a schema that is the tenant's. An error if another one is noted.
@@ -43,7 +161,7 @@ impl Etcd {
         let absent = Compare::create_revision(note.as_str(), CompareOp::Equal, 0);
         let put = TxnOp::put(note.as_str(), fence.as_str(), None);
         self.change_fence(tenancy, (absent, put)).await?;
-        self.require_fence(tenancy, Some(fence)).await
+        self.require_fence(tenancy, Some(fence)).await.map(drop)
     }
 
     /// Deletes the note of a fence. An error if another one is noted.
@@ -56,7 +174,7 @@ impl Etcd {
         let own = Compare::value(note.as_str(), CompareOp::Equal, fence.as_str());
         let delete = TxnOp::delete(note.as_str(), None);
         self.change_fence(tenancy, (own, delete)).await?;
-        self.require_fence(tenancy, None).await
+        self.require_fence(tenancy, None).await.map(drop)
     }
 
     /// Changes the note if its condition holds and the schema is the tenant's.
@@ -65,28 +183,43 @@ impl Etcd {
         tenancy: &Tenancy,
         (condition, change): (Compare, TxnOp),
     ) -> Result<(), Error> {
-        let record = key("schema", tenancy.schema.as_str());
-        let owned = Compare::value(record, CompareOp::Equal, tenancy.owner.record());
-        let transaction = &Txn::new().when([owned, condition]).and_then([change]);
         let doing = format!("noting the fence of schema {}", tenancy.schema);
-        self.members
-            .call(doing, |mut client| async move {
-                client.txn(transaction.clone()).await
-            })
+        self.write_note(tenancy, &doing, (condition, change))
             .await
             .map(drop)
     }
 
-    /// Fails if a fence other than `fence` is noted, or any without one; or if the schema is not the tenant's.
-    async fn require_fence(&self, tenancy: &Tenancy, fence: Option<&FenceId>) -> Result<(), Error> {
+    /// Carries out `change` if its condition holds and the schema is the tenant's; false if one of them does not.
+    async fn write_note(
+        &self,
+        tenancy: &Tenancy,
+        doing: &str,
+        (condition, change): (Compare, TxnOp),
+    ) -> Result<bool, Error> {
+        let record = key("schema", tenancy.schema.as_str());
+        let owned = Compare::value(record, CompareOp::Equal, tenancy.owner.record());
+        let transaction = &Txn::new().when([owned, condition]).and_then([change]);
+        let written = self.members.call(doing, |mut client| async move {
+            client.txn(transaction.clone()).await
+        });
+        Ok(written.await?.succeeded())
+    }
+
+    /// The note of the frozen parts. Fails if a fence other than `fence` is noted, or any without one; or if the schema
+    /// is not the tenant's.
+    async fn require_fence(
+        &self,
+        tenancy: &Tenancy,
+        fence: Option<&FenceId>,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let schema = tenancy.schema.as_str();
         let owned = Compare::value(
             key("schema", schema),
             CompareOp::Equal,
             tenancy.owner.record(),
         );
-        let read = TxnOp::get(fence_key(schema), None);
-        let transaction = &Txn::new().when([owned]).and_then([read]);
+        let reads = [fence_key(schema), frozen_key(schema)].map(|note| TxnOp::get(note, None));
+        let transaction = &Txn::new().when([owned]).and_then(reads);
         let doing = format!("reading the fence of schema {schema}");
         let answer = self
             .members
@@ -97,12 +230,14 @@ impl Etcd {
         if !answer.succeeded() {
             return Err(self.overtaken(doing, tenancy));
         }
-        let noted = answer.op_responses().pop().and_then(|response| {
+        let mut notes = answer.op_responses().into_iter().map(|response| {
             let TxnOpResponse::Get(found) = response else {
                 return None;
             };
             found.kvs().first().map(|kv| kv.value().to_vec())
         });
-        FenceId::require(fence, noted.as_deref(), || self.members.site(doing))
+        let (noted, frozen) = (notes.next().flatten(), notes.next().flatten());
+        FenceId::require(fence, noted.as_deref(), || self.members.site(doing))?;
+        Ok(frozen)
     }
 }

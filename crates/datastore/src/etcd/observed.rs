@@ -1,6 +1,7 @@
 //! State of one tenant in etcd, as it was read.
 
-use crate::tenancy::{self, Schema};
+use crate::part::KeyPrefix;
+use crate::tenancy::{Schema, Tenancy};
 
 /// Extent of a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,18 +14,9 @@ pub(super) enum Access {
     Write,
 }
 
-impl From<tenancy::Access> for Access {
-    fn from(access: tenancy::Access) -> Self {
-        match access {
-            tenancy::Access::ReadWrite => Self::Full,
-            tenancy::Access::ReadOnly => Self::Read,
-        }
-    }
-}
-
 /// Keys from `start` up to, but without, `end`, as etcd has them: an empty end is one key, a NUL
 /// everything from `start` on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Range {
     pub(super) start: Vec<u8>,
     pub(super) end: Vec<u8>,
@@ -38,6 +30,28 @@ impl Range {
             start: format!("/{schema}/").into_bytes(),
             end: format!("/{schema}0").into_bytes(),
         }
+    }
+
+    /// The keys of a schema under a prefix, which ends with a slash.
+    pub(super) fn under(schema: &Schema, prefix: &KeyPrefix) -> Self {
+        let names = prefix.as_str().trim_end_matches('/');
+        Self {
+            start: format!("/{schema}/{names}/").into_bytes(),
+            end: format!("/{schema}/{names}0").into_bytes(),
+        }
+    }
+
+    /// The keys that a tenancy is about, in their order: of its part, or of its schema.
+    pub(super) fn all_of(tenancy: &Tenancy) -> Vec<Self> {
+        let Some(part) = &tenancy.part else {
+            return vec![Self::of(&tenancy.schema)];
+        };
+        let ranges = part.prefixes();
+        let mut ranges: Vec<Self> = ranges
+            .map(|prefix| Self::under(&tenancy.schema, prefix))
+            .collect();
+        ranges.sort();
+        ranges
     }
 }
 
@@ -72,4 +86,6 @@ pub(super) struct Records {
     pub(super) user: Option<Vec<u8>>,
     /// True if the schema's range has keys.
     pub(super) keys: bool,
+    /// Note of the frozen parts, undecoded.
+    pub(super) frozen: Option<Vec<u8>>,
 }

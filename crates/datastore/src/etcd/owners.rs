@@ -21,6 +21,11 @@ pub(super) fn fence_key(schema: &str) -> String {
     format!("/{KEYS}/transfers/fence/{schema}")
 }
 
+/// The key that notes the frozen parts of a schema.
+pub(super) fn frozen_key(schema: &str) -> String {
+    format!("/{KEYS}/transfers/frozen/{schema}")
+}
+
 impl Observed {
     /// True if etcd has nothing at all of a tenancy.
     pub(super) fn is_empty(&self) -> bool {

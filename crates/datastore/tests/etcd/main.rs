@@ -18,6 +18,7 @@ mod kit_records;
 #[path = "../kit/owner.rs"]
 mod owner;
 mod owners;
+mod parts;
 #[path = "../kit/pki.rs"]
 mod pki;
 #[path = "../kit/ports.rs"]

@@ -24,6 +24,7 @@ fn binding(schema: &str, user: &str, recorded: bool) -> Binding {
         owner: Owner::default(),
         recorded,
         adopts: None,
+        part: Vec::new(),
         access: kamaji_core::binding::Access::ReadWrite,
     }
 }

@@ -42,11 +42,15 @@ impl DatastoreClients {
     /// Takes the tenant's right to write at `end` by a fence of this identity; returns the revision of the last write.
     /// Nothing in this process gives it back before [`lift`](Self::lift).
     pub async fn fence(&self, key: &ObjectKey, end: &End, id: &str) -> Result<i64, DatabaseError> {
+        if end.stays {
+            return self.freeze(key, end, id).await;
+        }
         let share = (key.clone(), end.store.name.clone());
         self.fences.close(&share).await;
         self.locked().remove(&share);
         let binding = Binding {
             access: Access::ReadOnly,
+            part: Vec::new(),
             ..end.binding.clone()
         };
         let (tenancy, open) = (tenancy(&end.store, &binding)?, self.open(&end.store).await?);
@@ -62,6 +66,39 @@ impl DatastoreClients {
         })
     }
 
+    /// Takes the tenant's right to write single resources at `end`, where it goes on writing the rest. The datastore has a
+    /// note of that, which whatever is ensured there keeps to.
+    async fn freeze(&self, key: &ObjectKey, end: &End, id: &str) -> Result<i64, DatabaseError> {
+        let name = &end.store.name;
+        self.locked().remove(&(key.clone(), name.clone()));
+        let (tenancy, open) = (of(end)?, self.open(&end.store).await?);
+        let identity = fence_id(end, id)?;
+        let part = end.binding.part.join(", ");
+        tracing::debug!(tenant = %key, store = %name, fence = id, part, "the right to write is taken");
+        let fence = open.store.fence(&tenancy, &identity);
+        let revision = open.limited(name, TIME_LIMIT, fence).await?;
+        revision.ok_or_else(|| {
+            unusable(
+                &end.store,
+                "its access control is off, so that a tenant's right to write cannot be taken",
+            )
+        })
+    }
+
+    /// Lets the tenant write single resources at `end`, which are about to be in force there; what an earlier migration
+    /// froze there ends. Nothing to do where the tenant has all its rights.
+    pub async fn thaw(&self, key: &ObjectKey, end: &End) -> Result<(), DatabaseError> {
+        if !end.stays {
+            return Ok(());
+        }
+        self.locked().remove(&(key.clone(), end.store.name.clone()));
+        let (tenancy, open) = (of(end)?, self.open(&end.store).await?);
+        let thawing = open.store.thaw(&tenancy);
+        open.limited(&end.store.name, TIME_LIMIT, thawing)
+            .await
+            .map(drop)
+    }
+
     /// Lets the tenant write at `end`, and lifts the fence of this identity there, if one is given.
     pub async fn lift(
         &self,
@@ -73,8 +110,14 @@ impl DatastoreClients {
         tracing::debug!(tenant = %key, store = %end.store.name, fence = id, "the right to write is given");
         self.fences.open(&share);
         self.locked().remove(&share);
+        let part = if end.stays {
+            end.binding.part.clone()
+        } else {
+            Vec::new()
+        };
         let binding = Binding {
             access: Access::ReadWrite,
+            part,
             ..end.binding.clone()
         };
         if let Some(id) = id {

@@ -42,6 +42,7 @@ fn a_tenancy_on_postgresql_has_the_password_of_its_binding() {
         owner,
         recorded: true,
         adopts: None,
+        part: Vec::new(),
         access: kamaji_core::binding::Access::ReadWrite,
     };
     let tenancy = tenancy(&store(), &binding).unwrap();

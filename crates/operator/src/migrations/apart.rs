@@ -1,30 +1,38 @@
-//! Servers of a migration: source, target, and the etcds of single resources, each a server of its own.
+//! Servers of a migration: source, target, and the DataStores of what does not move, each a server of its own.
 
 use kamaji_core::migration::{Refusal, ends::Ends};
 
 use super::outcome::{Stop, failed};
 use crate::databases::DatastoreClients;
 
-/// Refuses a target that is the source under another name, and ends that hold single resources of the tenant, which
-/// stay. Nothing of the tenant's was asked for at the target yet.
+/// Refuses a target that is the source under another name, and ends that hold what does not move. Nothing of the tenant's was asked for at the target yet.
 pub(super) async fn require(databases: &DatastoreClients, ends: &Ends) -> Result<(), Stop> {
     let Ends {
         source,
         target,
-        overrides,
+        beside,
+        is_part,
         ..
     } = ends;
     let (from, to) = (&source.store.name, &target.store.name);
     let same = Box::pin(databases.is_one_server(source, target)).await;
-    if same.map_err(failed)? {
+    let same = same.map_err(failed)?;
+    if same && *is_part {
+        return Err(one_server(from, to));
+    }
+    if same {
         return Err(Stop::Failed(format!(
             "the DataStores {from} and {to} are one server, and the data would be copied over itself; set spec.dataStore back to {from}"
         )));
     }
-    for (resource, beside) in overrides {
+    for (resource, beside) in beside {
         for end in [source, target] {
             let same = Box::pin(databases.is_one_server(beside, end)).await;
-            if same.map_err(failed)? {
+            let same = same.map_err(failed)?;
+            if same && *is_part {
+                return Err(one_server(&end.store.name, &beside.store.name));
+            }
+            if same {
                 return Err(failed(Refusal::OverrideStore {
                     resource: resource.clone(),
                     store: beside.store.name.clone(),
@@ -35,4 +43,11 @@ pub(super) async fn require(databases: &DatastoreClients, ends: &Ends) -> Result
         }
     }
     Ok(())
+}
+
+fn one_server(one: &str, other: &str) -> Stop {
+    failed(Refusal::OneServer {
+        one: one.to_owned(),
+        other: other.to_owned(),
+    })
 }

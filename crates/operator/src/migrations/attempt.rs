@@ -11,7 +11,7 @@ use kamaji_api::{
     },
 };
 use kamaji_core::migration::{
-    Options,
+    Change, Options,
     ends::{self, Ends},
     record,
 };
@@ -87,7 +87,7 @@ impl<'a> Attempt<'a> {
         record: StorageMigrationStatus,
     ) -> Result<Self, Stop> {
         let (tenant, snapshot) = observed(context, key, &object).await?;
-        let ends = ends::ends(&tenant, &snapshot, &record.target).map_err(failed)?;
+        let ends = ends::ends(&tenant, &snapshot, &Change::of(&record)).map_err(failed)?;
         let object = lift(context, key, &object, &ends.source).await?;
         let attempt = Self {
             context,
@@ -136,7 +136,9 @@ impl<'a> Attempt<'a> {
         }
         self.require_cleanup("what it left there")?;
         let (databases, key) = (&self.context.databases, self.key);
-        let removed = databases.remove(key, &target.store, &target.binding).await;
+        let removed = databases
+            .remove(key, &target.store, &target.removal())
+            .await;
         match removed.map_err(failed)? {
             Removal::Done => Ok(()),
             Removal::Left(why) => Err(Stop::Failed(why)),
@@ -174,6 +176,8 @@ impl<'a> Attempt<'a> {
         let copying = metrics.begin("copying");
         Box::pin(self.copy(&mut copy)).await?;
         drop(copying);
+        let thawed = self.context.databases.thaw(self.key, &self.ends.target);
+        thawed.await.map_err(failed)?;
         let _fenced = metrics.begin("fenced");
         let id = fence_id(&self.ends.source.binding.owner.tenant, self.record.attempts);
         let fenced = self.transition(|now| record::fenced(now, &id));
@@ -196,7 +200,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<TenantControlPlane, Stop> {
         update(self.context, &self.object, Until::Tried, |live, storage| {
             let now = current(storage, &self.record)?;
-            asks_for(live, &self.record.target).then(|| with(storage, change(now)))
+            asks_for(live, &self.record).then(|| with(storage, change(now)))
         })
         .await
     }
@@ -215,7 +219,7 @@ impl<'a> Attempt<'a> {
             let next = record::prepared(now);
             let mut former = storage.former.clone().unwrap_or_default();
             former.retain(|had| had.data_store != *target);
-            asks_for(live, target).then(|| StorageStatus {
+            asks_for(live, &self.record).then(|| StorageStatus {
                 former: Some(former).filter(|former| !former.is_empty()),
                 ..with(storage, next)
             })
@@ -271,7 +275,7 @@ impl<'a> Attempt<'a> {
     fn require_wanted(&self) -> Result<(), Stop> {
         let live = self.context.tenants.get(self.key);
         let same = live.filter(|live| live.metadata.uid == self.object.metadata.uid);
-        if same.is_none_or(|live| !asks_for(&live, &self.record.target)) {
+        if same.is_none_or(|live| !asks_for(&live, &self.record)) {
             return Err(Stop::Superseded);
         }
         if record::is_overdue(&self.record, clock::now()) {
@@ -329,11 +333,11 @@ impl<'a> Attempt<'a> {
         let object = update(self.context, &self.object, Until::Known, |live, storage| {
             let switched = storage.migration.as_ref();
             let switched = switched.filter(|record| record.phase == MigrationPhase::Switched);
-            if switched.is_some_and(|record| record.target == target.store.name) {
+            if switched.is_some_and(|record| Change::of(record) == Change::of(&self.record)) {
                 // An answer was lost on the way.
                 return Some(storage.clone());
             }
-            asks_for(live, &target.store.name)
+            asks_for(live, &self.record)
                 .then(|| record::cut(storage, target, fence, clock::now()))
                 .flatten()
         })
@@ -343,7 +347,8 @@ impl<'a> Attempt<'a> {
         metrics.refused(refused.as_secs_f64());
         metrics.end("moved");
         let note = format!(
-            "the data has moved from the DataStore {} to {} at revision {}, {} keys; writes were refused for {} ms until then",
+            "{} has moved from the DataStore {} to {} at revision {}, {} keys; writes were refused for {} ms until then",
+            Change::of(&self.record).subject(),
             self.record.source,
             self.record.target,
             report.revision,

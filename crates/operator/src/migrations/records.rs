@@ -3,7 +3,7 @@
 use kamaji_api::tenant::{
     MigrationPhase, StorageMigrationStatus, StorageStatus, TenantControlPlane,
 };
-use kamaji_core::migration::{self, record};
+use kamaji_core::migration::{self, Change, record};
 use kamaji_shell::clock;
 
 /// True for a tenant that the operator looks after.
@@ -24,13 +24,13 @@ pub(super) fn begins(
 ) -> Option<StorageStatus> {
     let before = storage.migration.as_ref();
     let open = before.is_none_or(|before| {
-        before.target == record.target
+        Change::of(before) == Change::of(record)
             && !matches!(
                 before.phase,
                 MigrationPhase::Switched | MigrationPhase::RollingBack
             )
     });
-    (open && asks_for(live, &record.target) && record::fits(record, storage))
+    (open && asks_for(live, record) && record::fits(record, storage))
         .then(|| with(storage, record.clone()))
 }
 
@@ -47,14 +47,14 @@ pub(super) fn current<'a>(
     record: &StorageMigrationStatus,
 ) -> Option<&'a StorageMigrationStatus> {
     let now = storage.migration.as_ref()?;
-    let same = now.target == record.target && now.source == record.source;
+    let same = Change::of(now) == Change::of(record);
     let open = matches!(now.phase, MigrationPhase::Copying | MigrationPhase::Fenced);
     (same && open && record::fits(now, storage)).then_some(now)
 }
 
-/// True while the tenant is to move to `target`.
-pub(super) fn asks_for(object: &TenantControlPlane, target: &str) -> bool {
-    is_tended(object) && migration::wanted(object) == Some(target)
+/// True while the tenant asks for the change that `record` is about.
+pub(super) fn asks_for(object: &TenantControlPlane, record: &StorageMigrationStatus) -> bool {
+    is_tended(object) && migration::wanted(object) == Some(Ok(Change::of(record)))
 }
 
 /// Identity of a fence that no other attempt and no other process has.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use kamaji_api::tenant::TenantControlPlane;
+use kamaji_api::tenant::{MigrationPhase, StorageMigrationStatus, TenantControlPlane};
 use kamaji_core::{
     binding::{Access, Binding, data_stores},
     data_store::ResolvedDataStore,
-    migration::{ends::End, record},
+    migration::{Change, ends::End, record},
     snapshot::Snapshot,
     tenant::Tenant,
 };
@@ -45,7 +45,16 @@ pub(super) fn lift<'a>(
     Box::pin(async move {
         let name = source.store.name.as_str();
         let object = update(context, object, Until::Tried, |_, storage| {
-            let in_force = storage.data_store_name.as_deref() == Some(name);
+            let in_force = if source.binding.part.is_empty() {
+                storage.data_store_name.as_deref() == Some(name)
+            } else {
+                // Of single resources, the record says where they are.
+                let moving = storage.migration.as_ref();
+                let moving = moving.filter(|now| now.phase != MigrationPhase::Switched);
+                moving.is_some_and(|now| {
+                    now.source == name && record::fits(now, storage) && is_of(now, source)
+                })
+            };
             in_force.then(|| storage.clone())
         })
         .await?;
@@ -67,6 +76,12 @@ pub(super) fn lift<'a>(
         })
         .await
     })
+}
+
+/// True if the record is about the resources of `source`.
+fn is_of(now: &StorageMigrationStatus, source: &End) -> bool {
+    let prefixes = Change::of(now).prefixes();
+    prefixes.is_ok_and(|prefixes| prefixes == source.binding.part)
 }
 
 fn fence_of(object: &TenantControlPlane) -> Option<String> {

@@ -10,8 +10,8 @@ use kamaji_api::{
 };
 use kamaji_core::{
     migration::{
-        self,
-        ends::{self, End},
+        self, Change,
+        ends::{self, End, EndError},
     },
     snapshot::StoreWait,
 };
@@ -32,24 +32,35 @@ pub(super) async fn roll_back(
     object: &TenantControlPlane,
     record: &StorageMigrationStatus,
 ) -> Result<(), Stop> {
-    let target = record.target.as_str();
+    let (target, change) = (record.target.as_str(), Change::of(record));
     let object = update(context, object, Until::Tried, |_, storage| {
-        with_phase(storage, target, MigrationPhase::RollingBack)
+        with_phase(storage, &change, MigrationPhase::RollingBack)
     })
     .await?;
     let (tenant, snapshot) = observed(context, key, &object).await?;
-    let source = ends::source(&tenant, &snapshot).map_err(failed)?;
+    let source = ends::source(&tenant, &snapshot, &change).map_err(failed)?;
     let object = lift(context, key, &object, &source).await?;
-    if record.prepared {
+    if record.prepared && change.is_whole() {
         remove(context, key, ends::former_end(&tenant, &snapshot, target)).await?;
+    } else if record.prepared {
+        let end = match ends::target(&tenant, &snapshot, &change) {
+            Ok(end) => Ok(Some(end)),
+            Err(EndError::Store(wait)) => Err(wait),
+            Err(error) => return Err(failed(error)),
+        };
+        remove(context, key, end).await?;
     }
     let object = update(context, &object, Until::Tried, |_, storage| {
         let of_this = storage
             .migration
             .as_ref()
-            .filter(|now| now.target == target);
+            .filter(|now| Change::of(now) == change);
         of_this.map(|now| StorageStatus {
-            former: without(storage, target, now.prepared),
+            former: without(
+                storage,
+                target,
+                now.prepared && !change.joins_rest_at_target(storage),
+            ),
             migration: None,
             ..storage.clone()
         })
@@ -58,7 +69,8 @@ pub(super) async fn roll_back(
     hold_in_force(context, key, &object);
     context.metrics.migrations.end("aborted");
     let note = format!(
-        "the migration to the DataStore {target} was aborted, and its copy there is removed"
+        "the migration of {} to the DataStore {target} was aborted, and its copy there is removed",
+        change.subject()
     );
     publish(context, &object, Reason::MigrationAborted, note).await;
     Ok(())
@@ -82,11 +94,11 @@ pub(super) async fn report(
 
 fn with_phase(
     storage: &StorageStatus,
-    target: &str,
+    change: &Change,
     phase: MigrationPhase,
 ) -> Option<StorageStatus> {
     let record = storage.migration.as_ref()?;
-    let open = record.target == target && record.phase != MigrationPhase::Switched;
+    let open = Change::of(record) == *change && record.phase != MigrationPhase::Switched;
     (open && migration::record::fits(record, storage)).then(|| StorageStatus {
         migration: Some(StorageMigrationStatus {
             phase,
@@ -126,7 +138,7 @@ async fn remove(
     };
     let removed = context
         .databases
-        .remove(key, &end.store, &end.binding)
+        .remove(key, &end.store, &end.removal())
         .await;
     if let Removal::Left(why) = removed.map_err(failed)? {
         tracing::warn!(tenant = %key, store = %end.store.name, "nothing was removed: {why}");
@@ -165,9 +177,10 @@ pub(super) async fn lift_fence(
     context: &Context,
     key: &ObjectKey,
     object: &TenantControlPlane,
+    record: &StorageMigrationStatus,
 ) -> Result<(), Stop> {
     let (tenant, snapshot) = observed(context, key, object).await?;
-    let source = ends::source(&tenant, &snapshot).map_err(failed)?;
+    let source = ends::source(&tenant, &snapshot, &Change::of(record)).map_err(failed)?;
     lift(context, key, object, &source).await.map(drop)
 }
 

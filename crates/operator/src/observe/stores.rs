@@ -44,10 +44,11 @@ pub fn holding_names(context: &Context, object: &TenantControlPlane) -> Vec<Stri
 /// DataStores that are not in force. One that data is to move to must have passed its last check.
 pub fn further_stores(context: &Context, object: &TenantControlPlane) -> migration::Stores {
     let default = context.settings.core.default_data_store.as_deref();
-    let wanted = migration::wanted(object);
+    let wanted = migration::wanted(object).and_then(Result::ok);
+    let wanted = wanted.map(|change| change.target);
     let resolve = |name: &String| {
         let store = context.stores.get(name)?;
-        if wanted != Some(name) {
+        if wanted.as_ref() != Some(name) {
             return Ok(store);
         }
         let live = context.data_stores.get(name);

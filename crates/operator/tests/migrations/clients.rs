@@ -38,6 +38,18 @@ pub struct Link {
     /// True if it is a kine. Its lists may lack writes that are under way and have older revisions than the list, and so
     /// may its watches at their begin: nobody writes meanwhile.
     pub kine: bool,
+    /// Prefix of keys that are in another etcd, and its client.
+    pub moved: Option<(String, Client)>,
+}
+
+impl Link {
+    /// The client for a key below the root.
+    pub fn client_for(&self, key: &str) -> Client {
+        match &self.moved {
+            Some((prefix, client)) if key.starts_with(prefix) => client.clone(),
+            _ => self.client.clone(),
+        }
+    }
 }
 
 impl From<&Service> for Link {
@@ -46,6 +58,7 @@ impl From<&Service> for Link {
             client: service.client.clone(),
             root: service.root.clone(),
             kine: service.is_kine(),
+            moved: None,
         }
     }
 }
@@ -57,6 +70,8 @@ pub struct Shared {
     pub gate: Arc<RwLock<()>>,
     pub acknowledged: AtomicU64,
     pub refused: AtomicU64,
+    /// Refused writes of keys other than Leases.
+    pub refused_beside: AtomicU64,
     /// Time of the last acknowledgement, and the longest time between two.
     pub pause: Mutex<(Instant, Duration)>,
 }
@@ -65,6 +80,7 @@ pub struct Shared {
 pub struct Figures {
     pub acknowledged: u64,
     pub refused: u64,
+    pub refused_beside: u64,
     pub longest_pause: Duration,
     pub seen: usize,
 }
@@ -93,6 +109,7 @@ impl Clients {
             gate: Arc::default(),
             acknowledged: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            refused_beside: AtomicU64::new(0),
             pause: Mutex::new((Instant::now(), Duration::ZERO)),
         });
         let mut writers = JoinSet::new();
@@ -133,6 +150,14 @@ impl Clients {
         self.link.send_replace(Link::from(service));
     }
 
+    /// Leads the clients to an API server that has the keys with a prefix in another etcd.
+    pub fn lead_to(&self, service: &Service, (prefix, other): (&str, &Service)) {
+        self.link.send_replace(Link {
+            moved: Some((prefix.to_owned(), other.client.clone())),
+            ..Link::from(service)
+        });
+    }
+
     /// Waits until `more` further writes are acknowledged.
     pub async fn write_on(&self, more: u64) {
         let (due, started) = (self.acknowledged() + more, Instant::now());
@@ -168,6 +193,7 @@ impl Clients {
         let figures = Figures {
             acknowledged: self.shared.acknowledged.load(Ordering::Relaxed),
             refused: self.shared.refused.load(Ordering::Relaxed),
+            refused_beside: self.shared.refused_beside.load(Ordering::Relaxed),
             longest_pause: self.shared.pause.lock().unwrap().1,
             seen: seen.sum(),
         };

@@ -117,7 +117,7 @@ impl Informer {
         let next = self.revision.load(Ordering::Relaxed) + 1;
         let options = WatchOptions::new().with_prefix().with_start_revision(next);
         let path = format!("{}{}", link.root, self.watcher.prefix);
-        let mut client = link.client.clone();
+        let mut client = link.client_for(&self.watcher.prefix);
         let opened = tokio::select! {
             _ = self.end.wait_for(|over| *over) => return Ended::Over,
             _ = self.link.changed() => return Ended::Elsewhere,
@@ -181,7 +181,7 @@ pub async fn list(
             .with_range(end.clone())
             .with_limit(PAGE)
             .with_revision(revision);
-        let answer = link.client.clone().get(after, Some(page)).await?;
+        let answer = link.client_for(prefix).get(after, Some(page)).await?;
         if revision == 0 {
             revision = answer
                 .header()

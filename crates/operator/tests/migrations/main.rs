@@ -19,6 +19,7 @@ mod full;
 mod held_up;
 mod informer;
 mod interrupted;
+mod keys;
 #[path = "../../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod kit_kine;
@@ -43,10 +44,12 @@ mod process;
 mod refused;
 #[path = "../../../datastore/tests/kit/relay.rs"]
 mod relay;
+mod resources;
 mod round;
 mod soak;
 #[path = "../../../datastore/tests/kit/tools.rs"]
 mod tools;
+mod trusting;
 mod unusable;
 mod values;
 mod world;

@@ -361,6 +361,17 @@ impl World {
     }
 
     async fn etcd(&self, place: Place, schema: &str) -> Service {
+        let endpoint = self.etcd_at(place).endpoint.clone();
+        self.etcd_at_endpoint(&endpoint, schema).await
+    }
+
+    /// The write path that the tenant's API server has to another etcd, as that of an override.
+    pub async fn serve_etcd(&self, endpoint: &str) -> Service {
+        let schema = self.file("datastore-config", "DB_SCHEMA").await.unwrap();
+        self.etcd_at_endpoint(endpoint, &schema).await
+    }
+
+    async fn etcd_at_endpoint(&self, endpoint: &str, schema: &str) -> Service {
         let file = |key: &'static str| async move {
             self.file("datastore-certificate", key).await.unwrap()
         };
@@ -369,7 +380,7 @@ impl World {
             .ca_certificate(etcd_client::Certificate::from_pem(file("ca.crt").await))
             .identity(etcd_client::Identity::from_pem(certificate, key));
         let options = etcd_client::ConnectOptions::new().with_tls(tls);
-        let url = format!("https://{}", self.etcd_at(place).endpoint);
+        let url = format!("https://{endpoint}");
         Service {
             client: etcd_client::Client::connect([url], Some(options))
                 .await

@@ -99,8 +99,11 @@ impl Client {
         let gate = Arc::clone(&self.shared.gate);
         let writing = gate.read().await;
         let answer = match attempt.state {
-            Some(id) => write(&link.client, &path, known, &value(id)).await,
-            None => delete(&link.client, &path, known).await,
+            Some(id) => {
+                let client = link.client_for(&attempt.key);
+                write(&client, &path, known, &value(id)).await
+            }
+            None => delete(&link.client_for(&attempt.key), &path, known).await,
         };
         drop(writing);
         match answer {
@@ -120,6 +123,9 @@ impl Client {
             }
             Err(_) => {
                 self.shared.refused.fetch_add(1, Ordering::Relaxed);
+                if !attempt.key.starts_with("leases/") {
+                    self.shared.refused_beside.fetch_add(1, Ordering::Relaxed);
+                }
                 tokio::time::sleep(RETRY).await;
                 self.resolve(attempt).await;
             }
@@ -144,7 +150,7 @@ impl Client {
     /// Records the creation of a key that was there before, which kine answers with a revision that is not the key's.
     async fn acknowledge_again(&mut self, attempt: Attempt, link: &Link) {
         let path = format!("{}{}", link.root, attempt.key);
-        let answer = link.client.clone().get(path, None).await;
+        let answer = link.client_for(&attempt.key).get(path, None).await;
         let found = answer.as_ref().ok().and_then(|answer| answer.kvs().first());
         match found {
             Some(kv) if Some(parse(&attempt.key, kv.value())) == attempt.state => {
@@ -173,7 +179,7 @@ impl Client {
         loop {
             let link = self.link.borrow().clone();
             let path = format!("{}{key}", link.root);
-            if let Ok(answer) = link.client.clone().get(path, None).await {
+            if let Ok(answer) = link.client_for(key).get(path, None).await {
                 let found = answer.kvs().first();
                 return Some(found.map_or((0, None), |kv| {
                     (kv.mod_revision(), Some(parse(key, kv.value())))

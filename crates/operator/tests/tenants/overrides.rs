@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_is_deleted() {
+async fn overrides_that_cannot_move_stay_as_set_up_and_are_released_when_the_tenant_is_deleted() {
     let environment = Environment::new().await;
     environment.data_store("events").await;
     environment.data_store("spare").await;
@@ -52,11 +52,19 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
         let patched = tenants.patch("t", &PatchParams::default(), &patch).await;
         patched.unwrap().metadata.generation
     };
-    let leases = json!({"resource": "coordination.k8s.io/leases", "dataStore": "spare"});
+    let at = |resource: &str, store: &str| json!({"resource": resource, "dataStore": store});
     for asked in [
-        json!([]),
-        json!([{"resource": "/events", "dataStore": "spare"}]),
-        json!([overrides[0], leases]),
+        // All these DataStores are one etcd.
+        json!([overrides[0], at("/pods", "spare")]),
+        json!([overrides[0], at("example.com/widgets", "spare")]),
+        json!([overrides[0], at("/services", "spare")]),
+        json!([overrides[0], at("/../kamaji.clastix.io", "spare")]),
+        json!([
+            overrides[0],
+            at(&format!("/'\"`{}", "x".repeat(300)), "spare")
+        ]),
+        json!([overrides[0], at("/pods", "default")]),
+        json!([at("/events", "spare"), at("/pods", "events")]),
     ] {
         let generation = ask_for(asked.clone()).await;
         let message = wait_until(&format!("{asked} to be refused"), async || {
@@ -68,7 +76,7 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
         .await;
         for words in [
             "set up (/events in events), which stay in force",
-            "set spec.dataStoreOverrides back to that",
+            "set spec.dataStoreOverrides back to what status.storage.overrides has",
         ] {
             assert!(message.contains(words), "{message}");
         }
@@ -85,11 +93,10 @@ async fn overrides_of_a_running_tenant_stay_as_set_up_and_are_released_when_it_i
         (!used("events").await?.is_empty()).then_some(())
     })
     .await;
-    assert_eq!(
-        used("spare").await,
-        Some(Vec::new()),
-        "nothing is left there"
-    );
+    wait_until("nothing is left in the other DataStore", async || {
+        used("spare").await?.is_empty().then_some(())
+    })
+    .await;
     ask_for(overrides).await;
     environment.wait_for_objects("t").await;
     assert_eq!(pods().await, before);

@@ -35,6 +35,11 @@ status! {
         /// Figures of the copy, written every few seconds while they change.
         #[serde(skip_serializing_if = "Option::is_none")]
         progress: Option<MigrationProgress>,
+        /// Resources whose data moves, into an override, out of one, or from one to another. Empty: the whole data
+        /// moves.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 64))]
+        resources: Vec<String>,
         /// Time of the next attempt after a failure. Empty: none is due by itself.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_at: Option<Time>,

@@ -232,9 +232,10 @@ fn another_schema_after_the_setup_gives_a_warning() {
 }
 
 #[test]
-fn overrides_may_change_until_they_are_set_up_and_never_after() {
+fn overrides_of_a_tenant_that_is_set_up_change_only_if_their_data_can_move() {
     let events = json!([{"resource": "/events", "dataStore": "events"}]);
-    let leases = json!([{"resource": "/leases", "dataStore": "events"}]);
+    let leases = json!([{"resource": "coordination.k8s.io/leases", "dataStore": "events"}]);
+    let unknown = json!([events[0], {"resource": "example.com/widgets", "dataStore": "events"}]);
     let setup = json!({"schema": "s", "user": "u"});
     let recorded = json!([
         {"resource": "/events", "dataStore": "events", "schema": "s", "user": "u"},
@@ -248,18 +249,66 @@ fn overrides_may_change_until_they_are_set_up_and_never_after() {
         evaluate(&running(overrides(to.clone()), status.clone()), Some(&old))
     };
     change(&new, &events, &leases).expect("nothing is set up");
+    for to in [json!([]), leases.clone()] {
+        let refusals = change(&older, &events, &to).expect_err("nothing is recorded");
+        assert!(format!("{refusals:?}").contains("/events in events"));
+    }
+    for (to, words) in [
+        (&leases, "change those of one pair first"),
+        (&unknown, "no override for CRDs and their instances"),
+    ] {
+        let refusals = change(&current, &events, to).expect_err("it would hide data");
+        assert!(format!("{refusals:?}").contains(words), "{refusals:?}");
+        let old = running(overrides(to.clone()), current.clone());
+        let mut spec = overrides(to.clone());
+        spec["controlPlane"] = json!({"deployment": {"replicas": 3}});
+        let other_field = evaluate(&running(spec, current.clone()), Some(&old));
+        let warnings = other_field.expect("other fields may change");
+        assert!(
+            warnings.join("; ").contains("stays in force"),
+            "{warnings:?}"
+        );
+    }
     for status in [&older, &current] {
-        for to in [json!([]), leases.clone()] {
-            let refusals = change(status, &events, &to).expect_err("it would hide data");
-            assert!(
-                format!("{refusals:?}").contains("/events in events"),
-                "{refusals:?}"
-            );
-        }
         let slash = json!([{"resource": "events", "dataStore": "events"}]);
         change(status, &events, &slash).expect("the same in other words");
     }
-    change(&current, &leases, &events).expect("set back to what is recorded");
+    let warnings = change(&current, &events, &json!([])).expect("a migration");
+    let words = "the data of /events moves from events to default while the control plane runs";
+    assert!(warnings.join("; ").contains(words), "{warnings:?}");
+    let back = change(&current, &json!([]), &events).expect("set back to what is recorded");
+    assert!(back.is_empty(), "{back:?}");
+    assert_eq!(
+        change(&current, &json!([]), &json!([])),
+        Ok(Vec::new()),
+        "it is under way"
+    );
+}
+
+#[test]
+fn the_whole_data_and_single_resources_do_not_move_at_the_same_time() {
+    let status = json!({"storage": {
+        "dataStoreName": "default", "driver": "etcd", "setup": {"schema": "s", "user": "u"},
+        "overrides": [],
+    }});
+    let with = |store: &str, items: Value| {
+        let spec = json!({"dataStore": store, "dataStoreOverrides": items});
+        running(spec, status.clone())
+    };
+    let events = json!([{"resource": "/events", "dataStore": "events"}]);
+    let old = [
+        with("default", json!([])),
+        with("default", events.clone()),
+        with("events", json!([])),
+    ];
+    for old in old {
+        let refusals = evaluate(&with("events", events.clone()), Some(&old)).expect_err("both");
+        let words = refusals.join("; ");
+        assert!(
+            words.contains("one of them at a time: set one back"),
+            "{words}"
+        );
+    }
 }
 
 #[test]

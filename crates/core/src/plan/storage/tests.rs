@@ -130,7 +130,7 @@ fn deletion_of_an_unbound_tenant_does_not_wait_for_a_missing_datastore() {
 }
 
 #[test]
-fn recorded_overrides_stay_and_a_changed_spec_is_reported() {
+fn recorded_overrides_stay_while_the_spec_asks_for_what_cannot_move() {
     let mut other = store();
     other.name = "events".to_owned();
     let fixture = overridden(other);
@@ -139,7 +139,8 @@ fn recorded_overrides_stay_and_a_changed_spec_is_reported() {
     let mut fixture = after(fixture, &first);
     let storage = first.status.storage.unwrap();
     assert_eq!(storage.overrides.as_ref().unwrap()[0].data_store, "events");
-    fixture.object.spec.data_store_overrides.clear();
+    let unknown = json!([{"resource": "example.com/widgets", "dataStore": "events"}]);
+    fixture.object.spec.data_store_overrides = serde_json::from_value(unknown).unwrap();
     let second = plan(&fixture).unwrap();
     let (why, message) = reason(&second);
     assert!(why == "OverridesChanged" && message.contains("/events in events"));

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use etcd_client::{GetOptions, KeyValue, TxnOp, TxnOpResponse};
 
 use super::super::client::Etcd;
+use super::super::observed::Range;
 use super::leases::Leases;
 use super::scope::Scope;
 use super::watch::{Lost, Pending, Watch};
@@ -109,13 +110,45 @@ impl Reader for EtcdReader {
             Some(after) => [self.scope.own.start.as_slice(), after, b"\0"].concat(),
             None => self.scope.own.start.clone(),
         };
+        // Of ranges without keys, none has changed since the last page but by a change that is followed later.
+        let mut page = Page {
+            records: Vec::new(),
+            revision: 0,
+            more: false,
+        };
+        let ranges = self.scope.ranges_from(&start);
+        for (index, range) in ranges.iter().enumerate() {
+            page = self.page_of(range).await?;
+            if !page.records.is_empty() {
+                page.more |= index + 1 < ranges.len();
+                return Ok(page);
+            }
+        }
+        if ranges.is_empty() {
+            page.revision = self.scope.revision().await?;
+        }
+        Ok(page)
+    }
+
+    async fn changes(&mut self, after: i64) -> Result<Followed, Error> {
+        self.follow(after).await
+    }
+
+    async fn get(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
+        self.single(keys).await
+    }
+}
+
+impl EtcdReader {
+    /// The first records of a range, as they are now.
+    async fn page_of(&mut self, range: &Range) -> Result<Page, Error> {
         let doing = format!("reading keys of {}", self.scope.own);
         let (answer, limit) = loop {
             let limit = self.limit;
             let options = GetOptions::new()
-                .with_range(self.scope.own.end.clone())
+                .with_range(range.end.clone())
                 .with_limit(i64::try_from(limit).unwrap_or(1));
-            let read = TxnOp::get(start.clone(), Some(options));
+            let read = TxnOp::get(range.start.clone(), Some(options));
             match self.scope.read(&doing, vec![read]).await? {
                 Some(answer) => break (answer, limit),
                 None if limit > 1 => self.limit = limit / 4 + usize::from(limit < 4),
@@ -140,7 +173,7 @@ impl Reader for EtcdReader {
         })
     }
 
-    async fn changes(&mut self, after: i64) -> Result<Followed, Error> {
+    async fn follow(&mut self, after: i64) -> Result<Followed, Error> {
         let goal = self.scope.revision().await?;
         if goal <= after {
             let ops = Vec::new();
@@ -167,7 +200,7 @@ impl Reader for EtcdReader {
         })
     }
 
-    async fn get(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
+    async fn single(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
         let doing = format!("reading single keys of {}", self.scope.own);
         let mut records = Vec::with_capacity(keys.len());
         let mut at_once = KEYS;

@@ -18,7 +18,10 @@ const TOO_LARGE: &str = "decoded message length too large";
 pub(super) struct Scope {
     pub(super) etcd: Etcd,
     pub(super) tenancy: Tenancy,
+    /// The keys of the whole schema.
     pub(super) own: Range,
+    /// The keys that the tenancy is about, in their order, at least one range.
+    pub(super) ranges: Vec<Range>,
 }
 
 impl Scope {
@@ -41,7 +44,33 @@ impl Scope {
             etcd: etcd.share(),
             tenancy: tenancy.clone(),
             own: Range::of(&tenancy.schema),
+            ranges: Range::all_of(tenancy),
         })
+    }
+
+    /// The ranges from the key `start` on, the first of them cut there.
+    pub(super) fn ranges_from(&self, start: &[u8]) -> Vec<Range> {
+        let behind = self.ranges.iter().filter(|range| *range.end > *start);
+        let cut = behind.map(|range| Range {
+            start: range.start.as_slice().max(start).to_vec(),
+            end: range.end.clone(),
+        });
+        cut.collect()
+    }
+
+    /// The smallest range that has all the keys, and more where they are several ranges.
+    pub(super) fn hull(&self) -> Range {
+        let (first, last) = (self.ranges.first(), self.ranges.last());
+        Range {
+            start: first.unwrap_or(&self.own).start.clone(),
+            end: last.unwrap_or(&self.own).end.clone(),
+        }
+    }
+
+    /// True for a key that the tenancy is about.
+    pub(super) fn covers(&self, key: &[u8]) -> bool {
+        let mut ranges = self.ranges.iter();
+        ranges.any(|range| *range.start <= *key && *key < *range.end)
     }
 
     /// Condition that the owner record is the tenant's.

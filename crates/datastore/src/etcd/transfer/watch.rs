@@ -74,11 +74,12 @@ impl Watch {
     /// Opens a watch of the changes after `after`.
     pub(super) async fn open(scope: &Scope, after: i64) -> Result<Result<Self, Lost>, Error> {
         let doing = format!("watching {}", scope.own);
+        let hull = scope.hull();
         let options = &WatchOptions::new()
-            .with_range(scope.own.end.clone())
+            .with_range(hull.end)
             .with_start_revision(after + 1)
             .with_fragment();
-        let start = &scope.own.start;
+        let start = &hull.start;
         let (version, stream) = scope
             .etcd
             .members
@@ -169,7 +170,13 @@ impl Watch {
         }
         for event in response.events() {
             let Some(kv) = event.kv() else { continue };
-            let (key, revision) = (scope.below_root(kv.key()), kv.mod_revision());
+            let revision = kv.mod_revision();
+            // The next response may have more of this revision.
+            self.complete = self.complete.max(revision - 1);
+            if !scope.covers(kv.key()) {
+                continue;
+            }
+            let key = scope.below_root(kv.key());
             let pending = match event.event_type() {
                 EventType::Put => Pending::Put {
                     record: Record {
@@ -185,8 +192,6 @@ impl Watch {
             };
             self.bytes += pending.bytes();
             self.pending.push_back(pending);
-            // The next response may have more of this revision.
-            self.complete = self.complete.max(revision - 1);
         }
         if response.events().is_empty() && !response.created() {
             let revision = response
