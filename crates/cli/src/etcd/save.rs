@@ -48,9 +48,10 @@ pub async fn run(store: &Store, arguments: &Arguments) -> anyhow::Result<()> {
         bail!("--keep needs a folder: end LOCATION with a slash");
     }
     let name = names.at(Timestamp::now(), seal.encrypts());
-    let location = match is_folder {
-        true => format!("{}{name}", arguments.location),
-        false => arguments.location.clone(),
+    let location = if is_folder {
+        format!("{}{name}", arguments.location)
+    } else {
+        arguments.location.clone()
     };
     let place = Location::parse(&location)?;
     let file = NewFile::within(&place.require_free().await?)?;

@@ -142,7 +142,7 @@ async fn a_store_saved_under_load_and_lost_is_restored_with_its_users_and_no_rev
         let restore = format!("kamaji-etcd-{round}");
         restored(&store, &management, &restore).await;
         store.etcd.resume().unwrap();
-        highest = serves(&store, (acknowledged, highest)).await;
+        highest = Box::pin(serves(&store, (acknowledged, highest))).await;
         store.etcd.stop();
         let said = refused(&store.open(&store.path("backup.db.zst.age")));
         assert!(said.contains("a restore never replaces data"), "{said}");

@@ -2,6 +2,7 @@
 //! and clears, and each expression has data of an operator that was scraped.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,6 +24,10 @@ use crate::{
 
 /// Time after which every rate has enough samples: Prometheus scrapes each second.
 const SCRAPES: Duration = Duration::from_secs(20);
+/// The same where pictures of the dashboards are drawn.
+const SCRAPES_OF_PICTURES: Duration = Duration::from_mins(3);
+/// Variable with the folder that pictures are written to.
+const PICTURES: &str = "KAMAJI_PICTURES";
 /// Folder of the alerts and dashboards.
 const MONITORING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/monitoring");
 
@@ -113,6 +118,17 @@ impl Prometheus {
         Ok(values.map(str::to_owned).collect())
     }
 
+    /// Draws all dashboards into a folder.
+    async fn draw(&self, folder: &OsStr) {
+        let script = format!("{MONITORING}/../../.ci/dashboards.py");
+        let mut draw = command(script, [self.url.as_str()]);
+        draw.arg(SCRAPES_OF_PICTURES.as_secs().to_string())
+            .arg(folder);
+        draw.arg(format!("namespace={NAMESPACE}"))
+            .args(["tenant=well", "datastore=default"]);
+        output(draw).await.unwrap();
+    }
+
     /// Fails unless the expression has a number.
     async fn assert_has_data(&self, what: &str, expression: &str) {
         let values = self.query(expression).await;
@@ -158,7 +174,14 @@ async fn every_expression_of_alerts_and_dashboards_has_data_of_a_scraped_operato
         environment.tenant(name, json!({})).await;
     }
     let available = json!([{"type": "Available", "status": "True"}]);
-    report_deployment_status(&environment, "well", 1, available).await;
+    report_deployment_status(&environment, "well", 1, available.clone()).await;
+    let pictures = std::env::var_os(PICTURES);
+    if pictures.is_some() {
+        for name in ["blue", "green", "red"] {
+            environment.tenant(name, json!({})).await;
+            report_deployment_status(&environment, name, 1, available.clone()).await;
+        }
+    }
     let dir = tempfile::tempdir().unwrap();
     let prometheus = Prometheus::start(dir.path(), &metrics);
     wait_until("the ready tenant to be scraped", async || {
@@ -167,7 +190,11 @@ async fn every_expression_of_alerts_and_dashboards_has_data_of_a_scraped_operato
     })
     .await;
     // Rates need something that happens between two scrapes.
-    let end = tokio::time::Instant::now() + SCRAPES;
+    let scrapes = match pictures {
+        Some(_) => SCRAPES_OF_PICTURES,
+        None => SCRAPES,
+    };
+    let end = tokio::time::Instant::now() + scrapes;
     let tenants = environment.tenants();
     let mut number = 0;
     while tokio::time::Instant::now() < end {
@@ -190,5 +217,8 @@ async fn every_expression_of_alerts_and_dashboards_has_data_of_a_scraped_operato
     for alert in alerts() {
         let expression = alert["expr"].as_str().unwrap();
         prometheus.query(expression).await.unwrap();
+    }
+    if let Some(folder) = pictures {
+        prometheus.draw(&folder).await;
     }
 }
