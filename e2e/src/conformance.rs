@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::catalogue::conformance as catalogue;
-use crate::command::output;
 use crate::interrupt::unless_interrupted;
 use crate::kubectl::Kubectl;
 use crate::layout::{Layout, checkout, manifest};
@@ -31,9 +30,6 @@ const PROCESSES: &str = "--procs=6";
 const LIMIT: &str = "--timeout=90m";
 /// Workers of the tenant: specs ask for two nodes that take pods.
 const WORKERS: u8 = 2;
-/// What every conformance spec has in its name.
-const MARK: &str = "[Conformance]";
-
 /// Brings the testbed up, runs the specs, prints the result and writes it to its page of `docs/`.
 ///
 /// With `focus` only specs that match it run, and no page is written.
@@ -145,11 +141,4 @@ fn ginkgo(tools: &Tools, exclusions: &[Exclusion], focus: Option<&str>) -> Resul
         ginkgo.arg(format!("--skip={}", exclusion.pattern()));
     }
     Ok(ginkgo)
-}
-
-/// Commit of the checkout, with a plus if files differ from it.
-async fn commit() -> Result<String> {
-    let mut git = crate::command::words("git describe --always --dirty=+ --exclude=*");
-    git.current_dir(checkout());
-    Ok(output(git).await?.trim().to_owned())
 }

@@ -11,7 +11,7 @@ use crate::layout::crate_dir;
 pub(super) struct Exclusion {
     /// Part of the spec's name, which no other spec has.
     pub(super) name: String,
-    /// What the testbed lacks.
+    /// Lack of the testbed, as the page states it.
     pub(super) reason: String,
 }
 
@@ -29,7 +29,7 @@ impl Exclusion {
     }
 }
 
-/// Reads `conformance/excluded.tsv`.
+/// Specs of `conformance/excluded.tsv`, in its order; a line without a reason is an error.
 pub(super) fn read() -> Result<Vec<Exclusion>> {
     let path = crate_dir().join("conformance/excluded.tsv");
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;

@@ -8,11 +8,12 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::exclusions::Exclusion;
-use super::{MARK, commit};
 use crate::command::{output, words};
 use crate::layout::checkout;
 use crate::tools::kubernetes_version;
 
+/// Part of the name of every conformance spec.
+const MARK: &str = "[Conformance]";
 const PAGE: &str = "docs/reference/conformance.md";
 /// Lines of the page around what is written.
 const BEGIN: &str = "<!-- result -->\n";
@@ -57,7 +58,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Reads ginkgo's report.
+    /// Conformance specs of ginkgo's JSON report; a run without any, or with a failed preparation, is an error.
     pub(super) fn read(path: &Path, exclusions: Vec<Exclusion>) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let suites: Vec<Suite> = serde_json::from_str(&text).context("parse ginkgo's report")?;
@@ -182,6 +183,13 @@ impl Report {
         }
         text
     }
+}
+
+/// Commit of the checkout, with a plus if files differ from it.
+async fn commit() -> Result<String> {
+    let mut git = words("git describe --always --dirty=+ --exclude=*");
+    git.current_dir(checkout());
+    Ok(output(git).await?.trim().to_owned())
 }
 
 /// A name as code of Markdown, also in a table.
