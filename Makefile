@@ -82,6 +82,10 @@ soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1
 	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in'
 
+conformance: deps ## Run Kubernetes' own conformance specs against a tenant with two workers, and write the result to its page; FOCUS=ConfigMap: only matching ones.
+	@dpkg -s bind9-dnsutils netcat-openbsd >/dev/null 2>&1 || apt-get install -qy --no-install-recommends bind9-dnsutils netcat-openbsd
+	cargo run -q -p kamaji-e2e --bin testbed -- conformance $(if $(FOCUS),--focus '$(FOCUS)')
+
 static: ## Build the static binary of the image: no C library, the same for the same commit and compiler.
 	@command -v musl-gcc >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qy --no-install-recommends musl-tools; } || \
 		{ echo 'musl-gcc is missing, which compiles what is C: install musl-tools'; exit 1; }
@@ -114,4 +118,4 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 compat: built ## Compare what we make with what upstream made.
 	$(BUILT)/compat $(WORDS)
 
-.PHONY: help deps build tools up down test scenarios check built crds book soak static image sbom release bench compat
+.PHONY: help deps build tools up down test scenarios conformance check built crds book soak static image sbom release bench compat

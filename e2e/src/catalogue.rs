@@ -1,5 +1,7 @@
 //! Images that the nodes of a testbed hold.
 
+pub mod conformance;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Display;

@@ -25,6 +25,11 @@ pub async fn start(bed: &Bed) -> Result<()> {
     let mut etcd = node.command(bed.tools.path("etcd")?)?;
     let url = format!("https://{}", endpoint(bed));
     etcd.args(command_line(&dir, &url, "http://127.0.0.1:12380"));
+    // Tenants leave compaction to etcd, which does it as that of the chart.
+    etcd.args([
+        "--auto-compaction-mode=periodic",
+        "--auto-compaction-retention=5m",
+    ]);
     bed.processes.spawn(PROCESS, etcd)?;
     enable_auth(&dir, &url, || crate::command::words("curl --noproxy *")).await
 }

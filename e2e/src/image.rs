@@ -26,6 +26,7 @@ const PASSWD: &str = "root:x:0:0::/:/sbin/nologin\nnobody:x:65534:65534::/:/sbin
 pub struct Image {
     names: Vec<String>,
     entrypoint: Vec<String>,
+    arguments: Vec<String>,
     user: String,
     entries: BTreeMap<String, Content>,
 }
@@ -59,6 +60,13 @@ impl Image {
     #[must_use]
     pub fn entrypoint(mut self, words: &[&str]) -> Self {
         self.entrypoint = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Arguments of the command in containers whose pod sets neither.
+    #[must_use]
+    pub fn arguments(mut self, words: &[&str]) -> Self {
+        self.arguments = words.iter().map(ToString::to_string).collect();
         self
     }
 
@@ -138,7 +146,10 @@ impl Image {
 
     /// Inputs of the archive; files are listed by size and time.
     fn description(&self) -> Result<String> {
-        let mut text = format!("{:?} {:?} {:?}", self.names, self.entrypoint, self.user);
+        let mut text = format!(
+            "{:?} {:?} {:?} {:?}",
+            self.names, self.entrypoint, self.arguments, self.user
+        );
         for (path, content) in &self.entries {
             let _ = write!(text, "\n{path} {content:?}");
             if let Content::File(from) = content {
@@ -179,7 +190,7 @@ impl Image {
         json!({
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": {"Entrypoint": self.entrypoint, "User": self.user,
+            "config": {"Entrypoint": self.entrypoint, "Cmd": self.arguments, "User": self.user,
                 "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"]},
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff}")]},
         })

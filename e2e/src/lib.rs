@@ -10,6 +10,7 @@ pub mod certs;
 pub mod cgroup;
 pub mod cluster_api;
 pub mod command;
+pub mod conformance;
 pub mod control_plane;
 pub mod databases;
 pub mod datastore;

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use kamaji_e2e::bed::Bed;
 use kamaji_e2e::catalogue;
 use kamaji_e2e::command::output;
+use kamaji_e2e::conformance;
 use kamaji_e2e::demo;
 use kamaji_e2e::demo_cluster;
 use kamaji_e2e::infrastructure;
@@ -83,6 +84,12 @@ enum Command {
     },
     /// Run the infrastructure providers of a running testbed, until interrupted.
     Infrastructure,
+    /// Run Kubernetes' conformance specs against a tenant with two workers.
+    Conformance {
+        /// Words of a regular expression; only conformance specs whose name matches it run, and no page is written.
+        #[arg(long)]
+        focus: Option<String>,
+    },
     /// Remove the testbed and everything it made.
     Down,
 }
@@ -145,6 +152,7 @@ async fn run(command: Command) -> Result<()> {
             let bed = Bed::new(layout, Tools::all().await?);
             infrastructure::run(&bed).await?;
         }
+        Command::Conformance { focus } => conformance::run(focus.as_deref()).await?,
         Command::Down => step("down", Testbed::down(&Layout::from_env()?)).await?,
     }
     Ok(())

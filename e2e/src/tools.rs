@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
-    ALL, API_SERVER, Binary, CLUSTER_API, COREDNS, ETCD, ETCDUTL, HELM, KINE, KONNECTIVITY,
-    KSTATUS, KUBERNETES, PREVIOUS, Tool,
+    ALL, API_SERVER, Binary, CLUSTER_API, CONFORMANCE, COREDNS, ETCD, ETCDUTL, HELM, KINE,
+    KONNECTIVITY, KSTATUS, KUBERNETES, PREVIOUS, Tool,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -56,6 +56,11 @@ impl Tools {
     /// The reader of kstatus below `tools/kstatus`, and nothing else.
     pub async fn kstatus() -> Result<Self> {
         Self::default().with(&KSTATUS).await
+    }
+
+    /// Kubernetes' own test program, the ginkgo that runs it, and agnhost, and nothing else.
+    pub async fn conformance() -> Result<Self> {
+        Self::default().with(&CONFORMANCE).await
     }
 
     /// Control plane, kubelet and kubeadm of the previous minor version, and nothing else.
@@ -145,6 +150,15 @@ impl Tools {
 }
 
 impl Tool {
+    /// Folder of the module in the module cache.
+    async fn sources(&self) -> Result<PathBuf> {
+        let mut go = words("go list -mod=readonly -m -f {{.Dir}}");
+        go.arg(self.module);
+        go.current_dir(crate_dir().join("tools").join(self.dir));
+        go.env("GOWORK", "off").env("GOFLAGS", "");
+        Ok(PathBuf::from(output(go).await?.trim()))
+    }
+
     fn lock_file(&self, name: &str) -> PathBuf {
         crate_dir().join("tools").join(self.dir).join(name)
     }
@@ -236,7 +250,11 @@ impl Tool {
             );
         }
         let unfinished = path.with_extension("unfinished");
-        let mut go = words("nice -n 10 go build -mod=readonly -buildvcs=false -trimpath -ldflags");
+        let flags = "-mod=readonly -buildvcs=false -trimpath -ldflags";
+        // A program of tests is compiled by another verb.
+        let is_test = path.extension().is_some_and(|end| end == "test");
+        let verb = if is_test { "test -c" } else { "build" };
+        let mut go = words(&format!("nice -n 10 go {verb} {flags}"));
         go.arg(self.linker_flags()?)
             .arg("-o")
             .arg(&unfinished)
@@ -254,7 +272,7 @@ impl Tool {
     fn linker_flags(&self) -> Result<String> {
         let version = self.version()?;
         let variables = match self.dir {
-            "kubernetes" | "kubernetes-previous" => {
+            "conformance" | "kubernetes" | "kubernetes-previous" => {
                 let package = "k8s.io/component-base/version";
                 let mut numbers = version.trim_start_matches('v').split('.');
                 let major = numbers.next().unwrap_or_default();
@@ -294,11 +312,12 @@ pub fn cluster_api_version() -> Result<String> {
 
 /// Sources of Cluster API in the module cache: its kustomizations and its `metadata.yaml`.
 pub async fn cluster_api_sources() -> Result<PathBuf> {
-    let mut go = words("go list -mod=readonly -m -f {{.Dir}}");
-    go.arg(CLUSTER_API.module);
-    go.current_dir(crate_dir().join("tools").join(CLUSTER_API.dir));
-    go.env("GOWORK", "off").env("GOFLAGS", "");
-    Ok(PathBuf::from(output(go).await?.trim()))
+    CLUSTER_API.sources().await
+}
+
+/// Sources of Kubernetes in the module cache: files of its test images.
+pub async fn conformance_sources() -> Result<PathBuf> {
+    CONFORMANCE.sources().await
 }
 
 /// Version of the konnectivity images, with its leading v.

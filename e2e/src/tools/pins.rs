@@ -73,6 +73,17 @@ pub(super) const PREVIOUS: Tool = Tool {
     binaries: &[API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBEADM, KUBELET],
 };
 
+/// Kubernetes' own tests and what they run, of the testbed's version.
+pub(super) const CONFORMANCE: Tool = Tool {
+    dir: "conformance",
+    module: "k8s.io/kubernetes",
+    binaries: &[
+        ("e2e.test", "k8s.io/kubernetes/test/e2e", VERSION_FLAG),
+        ("ginkgo", "github.com/onsi/ginkgo/v2/ginkgo", None),
+        ("agnhost", "k8s.io/kubernetes/test/images/agnhost", None),
+    ],
+};
+
 const CONTAINERD: Tool = Tool {
     dir: "containerd",
     module: "github.com/containerd/containerd/v2",

@@ -2,7 +2,8 @@ use super::*;
 
 #[test]
 fn every_tool_is_pinned_by_its_go_module() {
-    for tool in ALL.into_iter().chain([&PREVIOUS, &CLUSTER_API]) {
+    let seldom = [&PREVIOUS, &CLUSTER_API, &CONFORMANCE];
+    for tool in ALL.into_iter().chain(seldom) {
         assert!(tool.version().unwrap().starts_with('v'), "{}", tool.dir);
     }
 }
@@ -64,5 +65,13 @@ fn the_operator_runs_the_kine_that_the_testbed_pins_by_default() {
         KINE.linker_flags()
             .unwrap()
             .ends_with(&format!("pkg/version.Version={tag}"))
+    );
+}
+
+#[test]
+fn the_conformance_specs_are_those_of_the_version_that_tenants_run() {
+    assert_eq!(
+        CONFORMANCE.version().unwrap(),
+        kubernetes_version().unwrap()
     );
 }
