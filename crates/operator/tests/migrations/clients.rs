@@ -70,8 +70,8 @@ pub struct Shared {
     pub gate: Arc<RwLock<()>>,
     pub acknowledged: AtomicU64,
     pub refused: AtomicU64,
-    /// Refused writes of keys other than Leases.
-    pub refused_beside: AtomicU64,
+    /// Errors of refused writes of keys other than Leases.
+    pub refused_beside: Mutex<Vec<String>>,
     /// Time of the last acknowledgement, and the longest time between two.
     pub pause: Mutex<(Instant, Duration)>,
 }
@@ -80,7 +80,7 @@ pub struct Shared {
 pub struct Figures {
     pub acknowledged: u64,
     pub refused: u64,
-    pub refused_beside: u64,
+    pub refused_beside: Vec<String>,
     pub longest_pause: Duration,
     pub seen: usize,
 }
@@ -109,7 +109,7 @@ impl Clients {
             gate: Arc::default(),
             acknowledged: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            refused_beside: AtomicU64::new(0),
+            refused_beside: Mutex::default(),
             pause: Mutex::new((Instant::now(), Duration::ZERO)),
         });
         let mut writers = JoinSet::new();
@@ -193,7 +193,7 @@ impl Clients {
         let figures = Figures {
             acknowledged: self.shared.acknowledged.load(Ordering::Relaxed),
             refused: self.shared.refused.load(Ordering::Relaxed),
-            refused_beside: self.shared.refused_beside.load(Ordering::Relaxed),
+            refused_beside: self.shared.refused_beside.lock().unwrap().clone(),
             longest_pause: self.shared.pause.lock().unwrap().1,
             seen: seen.sum(),
         };

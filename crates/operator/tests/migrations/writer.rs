@@ -18,6 +18,8 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(15);
 /// Pause after a refusal.
 const RETRY: Duration = Duration::from_millis(50);
+/// Error of a request that a change of any role overtook at the etcd: the client of kube-apiserver sends it again at once.
+const RACED: &str = "revision of auth store is old";
 /// Longest time after the stop in which the fate of a write has to be known.
 const LAST: Duration = Duration::from_secs(30);
 
@@ -121,10 +123,11 @@ impl Client {
                     self.known.insert(attempt.key, revision);
                 }
             }
-            Err(_) => {
+            Err(error) if error.contains(RACED) => self.resolve(attempt).await,
+            Err(error) => {
                 self.shared.refused.fetch_add(1, Ordering::Relaxed);
                 if !attempt.key.starts_with("leases/") {
-                    self.shared.refused_beside.fetch_add(1, Ordering::Relaxed);
+                    self.shared.refused_beside.lock().unwrap().push(error);
                 }
                 tokio::time::sleep(RETRY).await;
                 self.resolve(attempt).await;

@@ -296,7 +296,7 @@ fn the_whole_data_and_single_resources_do_not_move_at_the_same_time() {
         running(spec, status.clone())
     };
     let events = json!([{"resource": "/events", "dataStore": "events"}]);
-    let old = [
+    let old = vec![
         with("default", json!([])),
         with("default", events.clone()),
         with("events", json!([])),
