@@ -12,149 +12,123 @@ use serde_json::{Value, json};
 
 use crate::environment::client_of;
 
-/// Objects, each with the group of an override and its plural name.
-fn samples() -> Vec<(&'static str, &'static str, Value)> {
-    let of = |version: &str, kind: &str, rest: Value| {
-        let mut object =
-            json!({"apiVersion": version, "kind": kind, "metadata": {"name": "sample"}});
-        let (Some(object_), Some(rest)) = (object.as_object_mut(), rest.as_object()) else {
-            unreachable!("both are objects");
-        };
-        object_.extend(rest.clone());
-        object
-    };
-    let pod = json!({"metadata": {"labels": {"a": "b"}}, "spec": {
-        "restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}],
-    }});
-    let always = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
-    let selector = json!({"matchLabels": {"a": "b"}});
+/// Object of a kind with the group of an override and its plural name.
+type Sample = (&'static str, &'static str, Value);
+
+/// Sample of the kind `kind` with the fields `rest`.
+fn of(version: &'static str, (plural, kind): (&'static str, &str), rest: &Value) -> Sample {
+    let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "sample"}});
+    for (field, value) in rest.as_object().unwrap() {
+        object[field] = value.clone();
+    }
+    let (group, _) = version.split_once('/').unwrap_or_default();
+    (group, plural, object)
+}
+
+/// Template of pods with this restart policy.
+fn template(restart: &str) -> Value {
+    json!({"metadata": {"labels": {"a": "b"}}, "spec": {
+        "restartPolicy": restart, "containers": [{"name": "c", "image": "i"}],
+    }})
+}
+
+/// Samples of the core group.
+fn core_samples() -> Vec<Sample> {
+    let always = template("Always");
     let involved = json!({"namespace": "default", "name": "x", "kind": "Pod"});
-    let backend = json!({"service": {"name": "s", "port": {"number": 1}}});
+    let controller = json!({"spec": {"selector": {"a": "b"}, "template": always}});
     vec![
-        ("", "configmaps", of("v1", "ConfigMap", json!({}))),
-        ("", "secrets", of("v1", "Secret", json!({}))),
-        (
-            "",
-            "events",
-            of("v1", "Event", json!({"involvedObject": involved})),
+        of("v1", ("configmaps", "ConfigMap"), &json!({})),
+        of("v1", ("secrets", "Secret"), &json!({})),
+        of(
+            "v1",
+            ("events", "Event"),
+            &json!({"involvedObject": involved}),
         ),
-        ("", "nodes", of("v1", "Node", json!({}))),
-        (
-            "",
-            "podtemplates",
-            of("v1", "PodTemplate", json!({"template": always})),
+        of("v1", ("nodes", "Node"), &json!({})),
+        of(
+            "v1",
+            ("podtemplates", "PodTemplate"),
+            &json!({"template": always}),
         ),
-        (
-            "",
-            "limitranges",
-            of("v1", "LimitRange", json!({"spec": {"limits": []}})),
+        of(
+            "v1",
+            ("limitranges", "LimitRange"),
+            &json!({"spec": {"limits": []}}),
         ),
-        ("", "resourcequotas", of("v1", "ResourceQuota", json!({}))),
-        ("", "serviceaccounts", of("v1", "ServiceAccount", json!({}))),
-        (
-            "",
-            "replicationcontrollers",
-            of(
-                "v1",
-                "ReplicationController",
-                json!({"spec": {"selector": {"a": "b"}, "template": always}}),
-            ),
+        of("v1", ("resourcequotas", "ResourceQuota"), &json!({})),
+        of("v1", ("serviceaccounts", "ServiceAccount"), &json!({})),
+        of(
+            "v1",
+            ("replicationcontrollers", "ReplicationController"),
+            &controller,
         ),
-        ("", "endpoints", of("v1", "Endpoints", json!({}))),
-        (
-            "coordination.k8s.io",
-            "leases",
-            of("coordination.k8s.io/v1", "Lease", json!({})),
-        ),
-        (
-            "apps",
-            "deployments",
-            of(
-                "apps/v1",
-                "Deployment",
-                json!({"spec": {"selector": selector, "template": always}}),
-            ),
-        ),
-        (
-            "apps",
-            "replicasets",
-            of(
-                "apps/v1",
-                "ReplicaSet",
-                json!({"spec": {"selector": selector, "template": always}}),
-            ),
-        ),
-        (
-            "batch",
-            "jobs",
-            of("batch/v1", "Job", json!({"spec": {"template": pod}})),
-        ),
-        (
-            "batch",
-            "cronjobs",
-            of(
-                "batch/v1",
-                "CronJob",
-                json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": pod}}}}),
-            ),
-        ),
-        (
-            "policy",
-            "poddisruptionbudgets",
-            of("policy/v1", "PodDisruptionBudget", json!({})),
-        ),
-        (
-            "networking.k8s.io",
-            "ingresses",
-            of(
-                "networking.k8s.io/v1",
-                "Ingress",
-                json!({"spec": {"defaultBackend": backend}}),
-            ),
-        ),
-        (
-            "networking.k8s.io",
-            "networkpolicies",
-            of(
-                "networking.k8s.io/v1",
-                "NetworkPolicy",
-                json!({"spec": {"podSelector": {}}}),
-            ),
-        ),
-        (
-            "rbac.authorization.k8s.io",
-            "roles",
-            of("rbac.authorization.k8s.io/v1", "Role", json!({"rules": []})),
-        ),
-        (
-            "discovery.k8s.io",
-            "endpointslices",
-            of(
-                "discovery.k8s.io/v1",
-                "EndpointSlice",
-                json!({"addressType": "IPv4", "endpoints": []}),
-            ),
-        ),
-        (
-            "storage.k8s.io",
-            "storageclasses",
-            of(
-                "storage.k8s.io/v1",
-                "StorageClass",
-                json!({"provisioner": "p"}),
-            ),
-        ),
-        (
-            "node.k8s.io",
-            "runtimeclasses",
-            of("node.k8s.io/v1", "RuntimeClass", json!({"handler": "h"})),
-        ),
-        (
-            "scheduling.k8s.io",
-            "priorityclasses",
-            of("scheduling.k8s.io/v1", "PriorityClass", json!({"value": 1})),
+        of("v1", ("endpoints", "Endpoints"), &json!({})),
+    ]
+}
+
+/// Samples of workloads.
+fn workload_samples() -> Vec<Sample> {
+    let (once, always) = (template("Never"), template("Always"));
+    let replicas = json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": always}});
+    let job = json!({"spec": {"template": once}});
+    let scheduled = json!({"spec": {"schedule": "* * * * *", "jobTemplate": job}});
+    vec![
+        of("apps/v1", ("deployments", "Deployment"), &replicas),
+        of("apps/v1", ("replicasets", "ReplicaSet"), &replicas),
+        of("batch/v1", ("jobs", "Job"), &job),
+        of("batch/v1", ("cronjobs", "CronJob"), &scheduled),
+        of(
+            "policy/v1",
+            ("poddisruptionbudgets", "PodDisruptionBudget"),
+            &json!({}),
         ),
     ]
+}
+
+/// Samples of the other groups.
+fn other_samples() -> Vec<Sample> {
+    let backend = json!({"service": {"name": "s", "port": {"number": 1}}});
+    let (ingress, policy) = (
+        json!({"spec": {"defaultBackend": backend}}),
+        json!({"spec": {"podSelector": {}}}),
+    );
+    let slice = json!({"addressType": "IPv4", "endpoints": []});
+    let network = "networking.k8s.io/v1";
+    vec![
+        of("coordination.k8s.io/v1", ("leases", "Lease"), &json!({})),
+        of(network, ("ingresses", "Ingress"), &ingress),
+        of(network, ("networkpolicies", "NetworkPolicy"), &policy),
+        of(
+            "rbac.authorization.k8s.io/v1",
+            ("roles", "Role"),
+            &json!({"rules": []}),
+        ),
+        of(
+            "discovery.k8s.io/v1",
+            ("endpointslices", "EndpointSlice"),
+            &slice,
+        ),
+        of(
+            "storage.k8s.io/v1",
+            ("storageclasses", "StorageClass"),
+            &json!({"provisioner": "p"}),
+        ),
+        of(
+            "node.k8s.io/v1",
+            ("runtimeclasses", "RuntimeClass"),
+            &json!({"handler": "h"}),
+        ),
+        of(
+            "scheduling.k8s.io/v1",
+            ("priorityclasses", "PriorityClass"),
+            &json!({"value": 1}),
+        ),
+    ]
+}
+
+fn samples() -> Vec<Sample> {
+    [core_samples(), workload_samples(), other_samples()].concat()
 }
 
 const CLUSTER_WIDE: [&str; 4] = [
@@ -221,7 +195,7 @@ async fn kube_apiserver_keeps_every_known_resource_under_its_prefix_and_no_other
     for (group, plural, _) in samples() {
         let prefix = under(&resources::prefix(&format!("{group}/{plural}")).unwrap());
         let sample = |key: &&str| key.starts_with(&prefix) && key.ends_with("/sample");
-        assert!(keys.iter().any(|key| sample(key)), "{plural}: {keys:#?}");
+        assert!(keys.iter().any(sample), "{plural}: {keys:#?}");
     }
     let known: Vec<String> = all
         .iter()

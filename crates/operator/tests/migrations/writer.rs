@@ -58,7 +58,7 @@ pub async fn run(
         if client.shared.stop.load(Ordering::Relaxed) {
             break;
         }
-        client.step(count, &mut random).await;
+        Box::pin(client.step(count, &mut random)).await;
         tokio::time::sleep(PAUSE).await;
     }
     client.written

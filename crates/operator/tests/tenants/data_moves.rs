@@ -47,7 +47,8 @@ fn assert_refused(answer: Result<(), String>, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_overrides_and_a_move_onto_one_of_them_are_refused_once_the_tenant_is_set_up() {
+async fn overrides_that_cannot_move_and_a_move_onto_one_of_them_are_refused_once_the_tenant_is_set_up()
+ {
     let (environment, _operator) = start_with_webhooks_and(Environment::settings()).await;
     for name in ["events", "spare"] {
         environment.data_store(name).await;
@@ -57,19 +58,26 @@ async fn other_overrides_and_a_move_onto_one_of_them_are_refused_once_the_tenant
     environment.tenant("t", spec).await;
     environment.wait_for_objects("t").await;
     let before = environment.tenants().get("t").await.unwrap();
-    let leases = json!({"resource": "coordination.k8s.io/leases", "dataStore": "spare"});
-    for asked in [
-        json!([]),
-        json!([{"resource": "/events", "dataStore": "spare"}]),
-        json!([overrides[0], leases]),
+    let at = |resource: &str, store: &str| json!({"resource": resource, "dataStore": store});
+    let widgets = json!([overrides[0], at("example.com/widgets", "spare")]);
+    let crossed = json!([at("/events", "spare"), at("/pods", "events")]);
+    for (asked, words) in [
+        (
+            json!({ "dataStoreOverrides": widgets }),
+            "no override for CRDs and their instances",
+        ),
+        (
+            json!({ "dataStoreOverrides": crossed }),
+            "change those of one pair first",
+        ),
+        (
+            json!({"dataStore": "spare", "dataStoreOverrides": []}),
+            "one of them at a time: set one back",
+        ),
     ] {
-        let answer = change(&environment, "t", json!({ "dataStoreOverrides": asked })).await;
-        let words = [
-            "stays as it is (/events in events)",
-            "hidden from the tenant",
-            "create another TenantControlPlane",
-        ];
-        assert_refused(answer, &words);
+        let answer = change(&environment, "t", asked).await;
+        let which = "spec.dataStoreOverrides of a tenant that is set up (/events in events)";
+        assert_refused(answer, &[which, words]);
     }
     let onto = change(&environment, "t", json!({"dataStore": "events"})).await;
     let words = [

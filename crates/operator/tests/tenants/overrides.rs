@@ -12,6 +12,22 @@ use crate::{
     environment::{Environment, wait_until},
 };
 
+/// Lists to which `/events` in the DataStore `events` cannot change. All DataStores are one etcd.
+fn lists_that_cannot_move() -> Vec<Value> {
+    let at = |resource: &str, store: &str| json!({"resource": resource, "dataStore": store});
+    let events = at("/events", "events");
+    let long = format!("/'\"`{}", "x".repeat(300));
+    vec![
+        json!([events, at("/pods", "spare")]),
+        json!([events, at("example.com/widgets", "spare")]),
+        json!([events, at("/services", "spare")]),
+        json!([events, at("/../kamaji.clastix.io", "spare")]),
+        json!([events, at(&long, "spare")]),
+        json!([events, at("/pods", "default")]),
+        json!([at("/events", "spare"), at("/pods", "events")]),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn overrides_that_cannot_move_stay_as_set_up_and_are_released_when_the_tenant_is_deleted() {
     let environment = Environment::new().await;
@@ -52,20 +68,7 @@ async fn overrides_that_cannot_move_stay_as_set_up_and_are_released_when_the_ten
         let patched = tenants.patch("t", &PatchParams::default(), &patch).await;
         patched.unwrap().metadata.generation
     };
-    let at = |resource: &str, store: &str| json!({"resource": resource, "dataStore": store});
-    for asked in [
-        // All these DataStores are one etcd.
-        json!([overrides[0], at("/pods", "spare")]),
-        json!([overrides[0], at("example.com/widgets", "spare")]),
-        json!([overrides[0], at("/services", "spare")]),
-        json!([overrides[0], at("/../kamaji.clastix.io", "spare")]),
-        json!([
-            overrides[0],
-            at(&format!("/'\"`{}", "x".repeat(300)), "spare")
-        ]),
-        json!([overrides[0], at("/pods", "default")]),
-        json!([at("/events", "spare"), at("/pods", "events")]),
-    ] {
+    for asked in lists_that_cannot_move() {
         let generation = ask_for(asked.clone()).await;
         let message = wait_until(&format!("{asked} to be refused"), async || {
             let conditions = tenants.get("t").await.ok()?.status?.conditions;

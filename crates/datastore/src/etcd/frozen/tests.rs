@@ -94,7 +94,8 @@ fn a_note_reads_back_and_an_unknown_one_is_refused() {
     assert_eq!(Frozen::parse(Some(note.as_bytes())), Ok(noted));
     assert_eq!(Frozen::default().note(), None);
     assert_eq!(Frozen::parse(None), Ok(Frozen::default()));
-    let many: String = (0..=PARTS).map(|n| format!("r{n}/ one\n")).collect();
+    let many: Vec<String> = (0..=PARTS).map(|n| format!("r{n}/ one\n")).collect();
+    let many = many.concat();
     for note in [
         &b"\xff"[..],
         b"events/",
