@@ -76,11 +76,11 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 
-soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, 69 migrations.
+soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, 69 migrations, restore of the chart's etcd.
 	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1
-	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in'
+	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in' 'one helm install'
 
 conformance: deps ## Run Kubernetes' own conformance specs against a tenant with two workers, and write the result to its page; FOCUS=ConfigMap: only matching ones.
 	@dpkg -s bind9-dnsutils netcat-openbsd >/dev/null 2>&1 || apt-get install -qy --no-install-recommends bind9-dnsutils netcat-openbsd

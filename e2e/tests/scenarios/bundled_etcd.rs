@@ -1,8 +1,11 @@
 //! Bundled etcd: one `helm install` gives a working tenant; the etcd grows, restarts and outlives its release.
 
+mod backup;
+
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -15,6 +18,8 @@ use kamaji_e2e::tools::Tools;
 use kamaji_e2e::wait::until;
 use kamaji_e2e::{catalogue, management, operator};
 use serde_json::{Value, json};
+
+use backup::Backups;
 
 use super::helm::{DEFINITIONS, Helm, IMAGE, IMAGE_TAG, namespace, require_none};
 use super::manifest;
@@ -38,23 +43,45 @@ pub async fn run(testbed: Testbed) -> Result<()> {
         .await?;
     kubectl.apply(&namespace("restricted")).await?;
     kubectl.apply(&volumes(&testbed)?).await?;
+    let backups = Backups::new(&testbed)?;
+    kubectl.apply(&backups.claim()?).await?;
     let helm = Helm {
         tools: Tools::helm().await?,
         kubectl: &kubectl,
     };
 
-    let tenant = step("one member and a tenant", install(&testbed, &helm)).await?;
+    let one = flags(&ONE, &backups.values);
+    let all = flags(&DEFAULTS, &backups.values);
+    let tenant = step("one member and a tenant", install(&testbed, &helm, &one)).await?;
     step("defragmentation", defragment(&kubectl)).await?;
-    step("growth to three members", grow(&helm, &tenant)).await?;
+    step(
+        "growth to three members",
+        grow(&helm, (&one, &all), &tenant),
+    )
+    .await?;
     step("deletion of all pods", restart(&kubectl, &tenant)).await?;
-    step("removal and return", remove_and_return(&helm, &tenant)).await?;
+    let snapshot = step("a snapshot", backups.save(&helm)).await?;
+    if std::env::var_os("KAMAJI_SOAK").is_some() {
+        let restored = backups.restore((&testbed, &helm), &snapshot, &tenant);
+        step("loss and restore", restored).await?;
+    }
+    step(
+        "removal and return",
+        remove_and_return(&helm, &all, &tenant),
+    )
+    .await?;
     tenant.delete().await?;
     step("removal of everything", remove(&kubectl, &helm)).await
 }
 
+/// Flags of Helm with those of the values.
+fn flags<'a>(base: &[&'a str], values: &'a str) -> Vec<&'a str> {
+    [base, &[values]].concat()
+}
+
 /// Installs the chart with one member, and a tenant on the DataStore that it brings.
-async fn install(testbed: &Testbed, helm: &Helm<'_>) -> Result<Tenant> {
-    helm.install("kamaji", &ONE).await?;
+async fn install(testbed: &Testbed, helm: &Helm<'_>, one: &[&str]) -> Result<Tenant> {
+    helm.install("kamaji", one).await?;
     data_store_is_ready(helm.kubectl, 1).await?;
     let profile = json!({"networkProfile": manifest::at_address(testbed, 7)});
     let text = manifest::tenant("bundled", "bundled", profile);
@@ -67,11 +94,11 @@ async fn install(testbed: &Testbed, helm: &Helm<'_>) -> Result<Tenant> {
 }
 
 /// Upgrades to the members that the chart has by default; fewer are refused afterwards.
-async fn grow(helm: &Helm<'_>, tenant: &Tenant) -> Result<()> {
-    helm.install("kamaji", &DEFAULTS).await?;
+async fn grow(helm: &Helm<'_>, (one, all): (&[&str], &[&str]), tenant: &Tenant) -> Result<()> {
+    helm.install("kamaji", all).await?;
     data_store_is_ready(helm.kubectl, 3).await?;
     keeps_its_data(tenant).await?;
-    let Err(refused) = helm.install("kamaji", &ONE).await else {
+    let Err(refused) = helm.install("kamaji", one).await else {
         bail!("members were taken away");
     };
     let said = format!("{refused:#}");
@@ -90,7 +117,7 @@ async fn restart(kubectl: &Kubectl, tenant: &Tenant) -> Result<()> {
 }
 
 /// Removes the release, which stops no tenant; then the etcd, too. A new release takes up what is left.
-async fn remove_and_return(helm: &Helm<'_>, tenant: &Tenant) -> Result<()> {
+async fn remove_and_return(helm: &Helm<'_>, all: &[&str], tenant: &Tenant) -> Result<()> {
     let kubectl = helm.kubectl;
     let before = secret(kubectl, CERTIFICATES).await?;
     helm.uninstall("kamaji").await?;
@@ -102,7 +129,7 @@ async fn remove_and_return(helm: &Helm<'_>, tenant: &Tenant) -> Result<()> {
     for name in [CERTIFICATES, ROOT, "data-kamaji-etcd-2"] {
         ensure!(left.contains(name), "{name} is gone: {left}");
     }
-    helm.install("kamaji", &DEFAULTS).await?;
+    helm.install("kamaji", all).await?;
     let after = secret(kubectl, CERTIFICATES).await?;
     ensure!(before == after, "the release has other certificates");
     data_store_is_ready(kubectl, 3).await?;
@@ -127,7 +154,7 @@ fn volumes(testbed: &Testbed) -> Result<String> {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
-        fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
+        open_to_all(&folder)?;
         let volume = json!({
             "apiVersion": "v1", "kind": "PersistentVolume",
             "metadata": {"name": format!("etcd-{index}")},
@@ -142,6 +169,11 @@ fn volumes(testbed: &Testbed) -> Result<String> {
         let _ = write!(text, "\n---\n{volume}");
     }
     Ok(text)
+}
+
+/// Lets any user write into a folder.
+fn open_to_all(folder: &Path) -> Result<()> {
+    Ok(fs::set_permissions(folder, Permissions::from_mode(0o777))?)
 }
 
 /// Waits until the DataStore names so many members, answers, and has access control on.
@@ -190,20 +222,26 @@ async fn defragment(kubectl: &Kubectl) -> Result<()> {
     kubectl
         .run(&format!("create job {own} defragment-once {from}"))
         .await?;
+    job_ends(kubectl, "defragment-once").await?;
+    let line = format!("delete job defragment-once {own} --timeout=60s");
+    kubectl.run(&line).await.map(drop)
+}
+
+/// Waits until a Job is complete; an error has the log of one that failed.
+async fn job_ends(kubectl: &Kubectl, name: &str) -> Result<()> {
+    let own = format!("-n {OPERATOR_NAMESPACE}");
     until("the Job ends", LIMIT, || async {
-        let line = format!("get job defragment-once {own}");
+        let line = format!("get job {name} {own}");
         let job = kubectl.json(&line).await?;
         if has_condition(&job, ("Failed", "True")) {
-            let line = format!("logs job/defragment-once {own}");
+            let line = format!("logs job/{name} {own} --all-containers");
             let log = kubectl.run(&line).await?;
             return Ok(Err(anyhow!("{log}")));
         }
         ensure!(has_condition(&job, ("Complete", "True")), "it runs");
         Ok(Ok(()))
     })
-    .await??;
-    let line = format!("delete job defragment-once {own} --timeout=60s");
-    kubectl.run(&line).await.map(drop)
+    .await?
 }
 
 /// Data of a Secret of the operator's namespace, in base64.
@@ -232,7 +270,7 @@ async fn remove(kubectl: &Kubectl, helm: &Helm<'_>) -> Result<()> {
         format!("delete {own} secret {CERTIFICATES} {ROOT}"),
         format!("delete {own} configmap kamaji-etcd-cluster"),
         format!("delete {own} pvc --all --timeout=60s"),
-        "delete pv etcd-0 etcd-1 etcd-2 --timeout=60s".to_owned(),
+        "delete pv etcd-0 etcd-1 etcd-2 etcd-backups --timeout=60s".to_owned(),
         "delete storageclass testbed".to_owned(),
         format!("delete crd {} --timeout=60s", DEFINITIONS.join(" ")),
     ] {

@@ -75,6 +75,15 @@ impl Helm<'_> {
         Ok(())
     }
 
+    /// Renders objects of a chart without asking the cluster.
+    pub async fn template(&self, chart: &str, flags: &[&str]) -> Result<String> {
+        let folder = checkout().join("config/charts").join(chart);
+        let folder = folder.to_str().context("the checkout's path is no text")?;
+        // This build of Helm does not know for which Kubernetes it is.
+        let base = ["template", chart, folder, "--kube-version=v1.33.0"];
+        self.run(&[&base[..], flags].concat()).await
+    }
+
     pub async fn uninstall(&self, release: &str) -> Result<()> {
         self.run(&["uninstall", release, "--wait"]).await?;
         Ok(())
