@@ -27,7 +27,7 @@ pub enum PartError {
     /// A part has no prefix, or too many.
     #[error("a part of a tenant's data has 1 to {PREFIXES} prefixes, not {0}")]
     Number(usize),
-    /// One prefix covers another.
+    /// Prefixes of which the second covers the first.
     #[error("the keys under {0} are among those under {1}")]
     Nested(KeyPrefix, KeyPrefix),
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::layout::crate_dir;
 
-/// One spec that is left out.
+/// Spec that is left out, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Exclusion {
     /// Part of the spec's name, which no other spec has.

@@ -19,7 +19,7 @@ const PAGE: &str = "docs/reference/conformance.md";
 const BEGIN: &str = "<!-- result -->\n";
 const END: &str = "<!-- end of the result -->\n";
 
-/// One suite of ginkgo's report.
+/// Suite of ginkgo's report.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Suite {

@@ -1,4 +1,4 @@
-//! What `kamaji etcd save` leaves, and what it does not.
+//! Files of `kamaji etcd save`: retention, modes, encryption, and nothing of a save that is refused.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

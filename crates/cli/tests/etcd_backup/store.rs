@@ -114,7 +114,7 @@ impl Store {
         self.save_from(&self.url(), location, further)
     }
 
-    /// As [`Store::save`], from the etcd at a URL.
+    /// Saves from the etcd at a URL, with the flags of [`Store::save`].
     pub fn save_from(&self, url: &str, location: &str, further: &[&str]) -> Output {
         let location = format!("{}/{location}", self.folder.path().display());
         let credentials = format!("--credentials={}", self.path("root").display());

@@ -89,22 +89,20 @@ impl Change {
 
     /// True if the tenant goes on using the source once the data has moved: for the rest of its data.
     pub fn leaves_rest_at_source(&self, storage: &StorageStatus) -> bool {
-        if self.is_whole() {
-            return false;
-        }
-        let own = storage.data_store_name.as_ref() == Some(&self.source);
-        let mut others = storage.overrides.iter().flatten();
-        own || others.any(|item| item.data_store == self.source && !self.moves(&item.resource))
+        self.has_rest_at(&self.source, storage)
     }
 
     /// True if the tenant uses the target already: for the rest of its data.
     pub fn joins_rest_at_target(&self, storage: &StorageStatus) -> bool {
-        if self.is_whole() {
-            return false;
-        }
-        let own = storage.data_store_name.as_ref() == Some(&self.target);
+        self.has_rest_at(&self.target, storage)
+    }
+
+    /// True if data that does not move is in the DataStore `name`.
+    fn has_rest_at(&self, name: &str, storage: &StorageStatus) -> bool {
+        let own = storage.data_store_name.as_deref() == Some(name);
         let mut others = storage.overrides.iter().flatten();
-        own || others.any(|item| item.data_store == self.target && !self.moves(&item.resource))
+        !self.is_whole()
+            && (own || others.any(|item| item.data_store == name && !self.moves(&item.resource)))
     }
 
     /// True if `resource` moves.
@@ -149,20 +147,20 @@ pub fn wanted(object: &TenantControlPlane) -> Option<Result<Change, ChangeRefusa
         Ok(moved) => moved,
         Err(refusal) => return Some(Err(refusal)),
     };
-    match (whole, moved.is_empty()) {
-        (None, true) => None,
-        (Some(_), false) => {
+    match (whole, moved.split_first()) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
             let in_force = overrides::describe(&overrides::effective(object));
             let back =
                 format!("spec.dataStore to {present}, or spec.dataStoreOverrides to {in_force}");
             Some(Err(ChangeRefusal::Both(back)))
         }
-        (Some(target), true) => Some(Ok(Change {
+        (Some(target), None) => Some(Ok(Change {
             source: present.to_owned(),
             target: target.to_owned(),
             resources: Vec::new(),
         })),
-        (None, false) => Some(of_resources(moved)),
+        (None, Some((first, rest))) => Some(of_resources(first, rest)),
     }
 }
 
@@ -211,25 +209,19 @@ fn moved(own: &str, object: &TenantControlPlane) -> Result<Vec<Moved>, ChangeRef
     Ok(all)
 }
 
-fn of_resources(moved: Vec<Moved>) -> Result<Change, ChangeRefusal> {
-    let mut change: Option<Change> = None;
-    for Moved { resource, from, to } in moved {
-        let change = change.get_or_insert_with(|| Change {
-            source: from.clone(),
-            target: to.clone(),
-            resources: Vec::new(),
-        });
-        if change.source != from || change.target != to {
-            let first = change.resources.first().cloned().unwrap_or_default();
-            return Err(ChangeRefusal::Pairs(first, resource));
-        }
-        change.resources.push(resource);
+/// The change that moves `first` and `rest`, which have to have one source and one target.
+fn of_resources(first: &Moved, rest: &[Moved]) -> Result<Change, ChangeRefusal> {
+    let mut others = rest.iter();
+    if let Some(other) = others.find(|one| (&one.from, &one.to) != (&first.from, &first.to)) {
+        let names = (first.resource.clone(), other.resource.clone());
+        return Err(ChangeRefusal::Pairs(names.0, names.1));
     }
-    let change = change.unwrap_or(Change {
-        source: String::new(),
-        target: String::new(),
-        resources: Vec::new(),
-    });
+    let all = std::iter::once(first).chain(rest);
+    let change = Change {
+        source: first.from.clone(),
+        target: first.to.clone(),
+        resources: all.map(|one| one.resource.clone()).collect(),
+    };
     change.prefixes()?;
     Ok(change)
 }

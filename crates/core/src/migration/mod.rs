@@ -23,7 +23,11 @@ use kamaji_api::{
     },
 };
 
-use crate::{binding::data_stores, data_store::ResolvedDataStore, snapshot::StoreWait};
+use crate::{
+    binding::data_stores,
+    data_store::ResolvedDataStore,
+    snapshot::{Snapshot, StoreWait},
+};
 
 pub use crate::binding::change::{Change, ChangeRefusal, set_up, wanted};
 pub use options::Options;
@@ -46,6 +50,19 @@ pub struct View<'a> {
     pub further: &'a Stores,
     /// Time of the decision.
     pub now: Timestamp,
+}
+
+impl<'a> View<'a> {
+    /// The facts of a snapshot.
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        Self {
+            object: &snapshot.object,
+            source: &snapshot.store,
+            overrides: &snapshot.overrides,
+            further: &snapshot.further,
+            now: snapshot.now,
+        }
+    }
 }
 
 /// The next thing to do about a tenant's migration.

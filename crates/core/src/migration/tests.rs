@@ -39,13 +39,7 @@ fn asking(driver: Driver) -> Snapshot {
 }
 
 fn decided(snapshot: &Snapshot) -> Decision {
-    decide(&View {
-        object: &snapshot.object,
-        source: &snapshot.store,
-        overrides: &snapshot.overrides,
-        further: &snapshot.further,
-        now: snapshot.now,
-    })
+    decide(&View::of(snapshot))
 }
 
 fn storage(snapshot: &Snapshot) -> &StorageStatus {

@@ -40,13 +40,7 @@ pub(super) fn is_under_way(builder: &PlanBuilder) -> bool {
 /// Reports a migration that was asked for: the tenant is not as its spec wants it before it has ended.
 pub(super) fn report(builder: &mut PlanBuilder) {
     let snapshot = builder.snapshot;
-    let decision = migration::decide(&View {
-        object: &snapshot.object,
-        source: &snapshot.store,
-        overrides: &snapshot.overrides,
-        further: &snapshot.further,
-        now: snapshot.now,
-    });
+    let decision = migration::decide(&View::of(snapshot));
     let found = record(builder);
     if let Some(Time(at)) = found.and_then(|record| record.retry_at.as_ref()) {
         builder.requeue_at(*at);

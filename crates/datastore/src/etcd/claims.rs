@@ -2,11 +2,11 @@
 //!
 //! No tenant's range covers the records: a schema has no `/`, and the one that would cover them is reserved.
 
-use etcd_client::{Compare, CompareOp, Txn, TxnOp};
+use etcd_client::{Compare, CompareOp, Txn, TxnOp, TxnResponse};
 
 use super::client::Etcd;
 use super::observed::{Observed, Range};
-use super::owners::{fence_key, frozen_key, key, transfer_keys};
+use super::owners::{fence_key, frozen_key, is_owned, key, transfer_keys};
 use crate::change::Step;
 use crate::error::Error;
 use crate::ownership::{Standing, Standings};
@@ -71,40 +71,36 @@ impl Etcd {
             .filter(|(_, standing)| *standing != Standing::Own)
             .map(|(key, _)| TxnOp::put(key.as_str(), record.clone(), None))
             .collect();
-        let transaction = &Txn::new().when(unchanged).and_then(puts);
+        let transaction = Txn::new().when(unchanged).and_then(puts);
         let doing = format!("recording the owner of schema {}", tenancy.schema);
-        let answer = self
-            .members
-            .call(doing, |mut client| async move {
-                client.txn(transaction.clone()).await
-            })
-            .await?;
-        Ok(answer.succeeded())
+        Ok(self.transact(&doing, &transaction).await?.succeeded())
+    }
+
+    /// Carries out a transaction whose conditions hold unless somebody else has taken the names of the tenancy.
+    pub(super) async fn transact_or_overtaken(
+        &self,
+        doing: &str,
+        transaction: &Txn,
+        tenancy: &Tenancy,
+    ) -> Result<TxnResponse, Error> {
+        let answer = self.transact(doing, transaction).await?;
+        if answer.succeeded() {
+            Ok(answer)
+        } else {
+            Err(self.overtaken(doing.to_owned(), tenancy))
+        }
     }
 
     /// Ends a transfer to the tenant's schema: nothing that is still on its way is written, as the claim of its writer is
     /// gone.
     pub(super) async fn end_transfer(&self, tenancy: &Tenancy) -> Result<(), Error> {
         let schema = tenancy.schema.as_str();
-        let owned = Compare::value(
-            key("schema", schema),
-            CompareOp::Equal,
-            tenancy.owner.record(),
-        );
         let deletes = transfer_keys(schema).map(|key| TxnOp::delete(key, None));
-        let transaction = &Txn::new().when([owned]).and_then(deletes);
+        let transaction = Txn::new().when([is_owned(tenancy)]).and_then(deletes);
         let doing = format!("ending a transfer to schema {schema}");
-        let answer = self
-            .members
-            .call(doing.as_str(), |mut client| async move {
-                client.txn(transaction.clone()).await
-            })
-            .await?;
-        if answer.succeeded() {
-            Ok(())
-        } else {
-            Err(self.overtaken(doing, tenancy))
-        }
+        self.transact_or_overtaken(&doing, &transaction, tenancy)
+            .await
+            .map(drop)
     }
 
     /// Deletes both records, if they are the tenant's, and what a transfer has left beside them.
@@ -123,19 +119,11 @@ impl Etcd {
             .chain(&notes)
             .map(|key| TxnOp::delete(key.as_str(), None))
             .collect();
-        let transaction = &Txn::new().when(still_owned).and_then(deletes);
+        let transaction = Txn::new().when(still_owned).and_then(deletes);
         let doing = format!("deleting the owner record of schema {}", tenancy.schema);
-        let answer = self
-            .members
-            .call(doing.as_str(), |mut client| async move {
-                client.txn(transaction.clone()).await
-            })
+        self.transact_or_overtaken(&doing, &transaction, tenancy)
             .await?;
-        if answer.succeeded() {
-            Ok(Step::OwnerRemoved)
-        } else {
-            Err(self.overtaken(doing, tenancy))
-        }
+        Ok(Step::OwnerRemoved)
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcd_client::{
-    Compare, CompareOp, DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
-    RoleRevokePermissionOptions, Txn, TxnOp, TxnOpResponse, UserAddOptions,
+    Compare, DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
+    RoleRevokePermissionOptions, Txn, TxnOp, TxnOpResponse, TxnResponse, UserAddOptions,
 };
 use kamaji_api::owner::AUTH_PROBE_USER;
 
@@ -15,7 +15,7 @@ use super::answer::{
 };
 use super::members::Members;
 use super::observed::{Access, Observed, Range, Records};
-use super::owners::{frozen_key, key};
+use super::owners::{frozen_key, is_owned, key};
 use super::plan::{ADMINISTRATOR, Write};
 use crate::change::{Item, Step};
 use crate::connection::Connection;
@@ -267,6 +267,19 @@ impl Etcd {
         Ok(Step::Removed(Item::new("user", user.as_str())))
     }
 
+    /// Carries out a transaction.
+    pub(super) async fn transact(
+        &self,
+        doing: &str,
+        transaction: &Txn,
+    ) -> Result<TxnResponse, Error> {
+        self.members
+            .call(doing, |mut client| async move {
+                client.txn(transaction.clone()).await
+            })
+            .await
+    }
+
     /// Deletes the keys that a tenancy is about, a batch at a time, each only as long as the schema's record is the
     /// tenant's and `conditions` hold; returns their number.
     pub(super) async fn delete_keys(
@@ -274,9 +287,7 @@ impl Etcd {
         tenancy: &Tenancy,
         conditions: &[Compare],
     ) -> Result<u64, Error> {
-        let record = key("schema", tenancy.schema.as_str());
-        let still_owned = Compare::value(record, CompareOp::Equal, tenancy.owner.record());
-        let conditions = [&[still_owned], conditions].concat();
+        let conditions = [&[is_owned(tenancy)], conditions].concat();
         let mut deleted = 0;
         for range in Range::all_of(tenancy) {
             deleted += self.delete_range(tenancy, &range, &conditions).await?;

@@ -11,7 +11,7 @@ use etcd_client::{Compare, CompareOp, Txn, TxnOp, TxnOpResponse};
 use super::client::Etcd;
 use super::frozen::{Frozen, Refused, Unreadable};
 use super::observed::{Access, Observed};
-use super::owners::{fence_key, frozen_key, key};
+use super::owners::{fence_key, frozen_key, is_owned};
 use super::plan::Write;
 use crate::change::{Change, Step};
 use crate::error::Error;
@@ -196,13 +196,9 @@ impl Etcd {
         doing: &str,
         (condition, change): (Compare, TxnOp),
     ) -> Result<bool, Error> {
-        let record = key("schema", tenancy.schema.as_str());
-        let owned = Compare::value(record, CompareOp::Equal, tenancy.owner.record());
-        let transaction = &Txn::new().when([owned, condition]).and_then([change]);
-        let written = self.members.call(doing, |mut client| async move {
-            client.txn(transaction.clone()).await
-        });
-        Ok(written.await?.succeeded())
+        let conditions = [is_owned(tenancy), condition];
+        let transaction = Txn::new().when(conditions).and_then([change]);
+        Ok(self.transact(doing, &transaction).await?.succeeded())
     }
 
     /// The note of the frozen parts. Fails if a fence other than `fence` is noted, or any without one; or if the schema
@@ -213,23 +209,12 @@ impl Etcd {
         fence: Option<&FenceId>,
     ) -> Result<Option<Vec<u8>>, Error> {
         let schema = tenancy.schema.as_str();
-        let owned = Compare::value(
-            key("schema", schema),
-            CompareOp::Equal,
-            tenancy.owner.record(),
-        );
         let reads = [fence_key(schema), frozen_key(schema)].map(|note| TxnOp::get(note, None));
-        let transaction = &Txn::new().when([owned]).and_then(reads);
+        let transaction = Txn::new().when([is_owned(tenancy)]).and_then(reads);
         let doing = format!("reading the fence of schema {schema}");
         let answer = self
-            .members
-            .call(doing.as_str(), |mut client| async move {
-                client.txn(transaction.clone()).await
-            })
+            .transact_or_overtaken(&doing, &transaction, tenancy)
             .await?;
-        if !answer.succeeded() {
-            return Err(self.overtaken(doing, tenancy));
-        }
         let mut notes = answer.op_responses().into_iter().map(|response| {
             let TxnOpResponse::Get(found) = response else {
                 return None;

@@ -1,5 +1,6 @@
 //! Ownership of a tenancy's names, decided from their owner records and from what exists. Pure code.
 
+use etcd_client::{Compare, CompareOp};
 use kamaji_api::owner::KEYS;
 
 use super::observed::{Observed, Range, Records};
@@ -19,6 +20,12 @@ pub(super) fn transfer_keys(schema: &str) -> [String; 2] {
 /// The key that notes the fence of a schema.
 pub(super) fn fence_key(schema: &str) -> String {
     format!("/{KEYS}/transfers/fence/{schema}")
+}
+
+/// Condition that the owner record of a tenancy's schema is the tenant's.
+pub(super) fn is_owned(tenancy: &Tenancy) -> Compare {
+    let record = key("schema", tenancy.schema.as_str());
+    Compare::value(record, CompareOp::Equal, tenancy.owner.record())
 }
 
 /// The key that notes the frozen parts of a schema.

@@ -1,21 +1,14 @@
 //! Migrations that do not go through: aborted by the spec, and by operators that are killed.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use http_body_util::BodyExt;
 use kamaji_api::tenant::MigrationPhase;
 use kamaji_datastore::Driver;
-use kube::{Client, client::Body};
 
 use crate::{
     environment::{Environment, wait_until},
     kit_kine::write,
+    late_cut::LateCut,
     world::World,
     writers::{Acknowledged, WRITERS, Writers, assert_goes_on, assert_served, fill},
 };
@@ -100,51 +93,19 @@ async fn a_copy_whose_operator_is_killed_is_begun_anew_and_arrives() {
     assert_goes_on(&target, 100, floor).await;
 }
 
-/// True for a status patch that is the cut.
-fn is_cut(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.contains("\"phase\":\"Switched\"")
-}
-
 /// The cut of the first operator is held on its way to the API server while it is killed, and sent after the second one
 /// has taken over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fence_whose_operator_is_killed_is_lifted_and_a_late_cut_comes_to_nothing() {
     let (world, mut acknowledged) = Box::pin(in_etcd()).await;
-    let (held, late) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(tokio::sync::Mutex::new(None)),
-    );
-    let wrap = {
-        let (held, late) = (Arc::clone(&held), Arc::clone(&late));
-        move |request: http::Request<Body>, client: Client| {
-            let (held, late) = (Arc::clone(&held), Arc::clone(&late));
-            async move {
-                if request.method() != http::Method::PATCH {
-                    return client.send(request).await;
-                }
-                let (head, body) = request.into_parts();
-                let bytes = body.collect().await.unwrap().to_bytes();
-                if is_cut(&bytes) {
-                    held.store(true, Ordering::Relaxed);
-                    *late.lock().await = Some((head.clone(), bytes));
-                    std::future::pending::<()>().await;
-                    unreachable!("the request is held");
-                }
-                client
-                    .send(http::Request::from_parts(head, Body::from(bytes.to_vec())))
-                    .await
-            }
-        }
-    };
+    let cut = LateCut::default();
+    let through = cut.clone();
+    let wrap = move |request, client| through.clone().pass(request, client);
     let killed = world.environment.run_through(Environment::settings(), wrap);
     let source = world.serve(Driver::Etcd).await;
     let writers = Writers::start(&source);
     world.ask_for("postgresql").await;
-    wait_until("the cut is on its way", async || {
-        held.load(Ordering::Relaxed).then_some(())
-    })
-    .await;
+    cut.wait().await;
     assert_eq!(world.phase().await, Some(MigrationPhase::Fenced));
     let refused = write(&source.client, &format!("{}refused", source.root), 0, b"x").await;
     assert!(refused.is_err(), "{refused:?}");
@@ -160,10 +121,7 @@ async fn a_fence_whose_operator_is_killed_is_lifted_and_a_late_cut_comes_to_noth
     })
     .await;
     acknowledged.insert("lifted".to_owned(), Some(b"lifted".to_vec()));
-    let (head, bytes) = late.lock().await.take().unwrap();
-    let request = http::Request::from_parts(head, Body::from(bytes.to_vec()));
-    let answer = world.environment.client.send(request).await.unwrap();
-    assert_eq!(answer.status(), 409, "the late cut is refused");
+    cut.assert_refused(&world).await;
     assert_eq!(
         world.storage().await.unwrap().data_store_name.as_deref(),
         Some("etcd")

@@ -25,6 +25,7 @@ mod keys;
 mod kit_kine;
 #[path = "../../../datastore/tests/kit/writers.rs"]
 mod kit_writers;
+mod late_cut;
 #[path = "../../../datastore/tests/mysql/server.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod mysql_server;

@@ -113,14 +113,7 @@ async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the
     world.wait_for_move(Driver::Etcd).await;
     assert_served(&world.serve(Driver::Etcd).await, &acknowledged).await;
     roll_out(&world).await;
-    let release = json!({"kamaji.clastix.io/release-migration-source": "postgresql"});
-    world
-        .change(json!({"metadata": {"annotations": release}}))
-        .await;
-    wait_until("the source is released", async || {
-        world.storage().await?.former.is_none().then_some(())
-    })
-    .await;
+    world.release("postgresql").await;
     let databases = "SELECT datname::text FROM pg_database";
     let left = world
         .postgres

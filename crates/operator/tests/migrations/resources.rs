@@ -1,17 +1,9 @@
 //! Data of single resources that moves between etcds, while the tenant writes it and the rest.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use etcd_client::{GetOptions, Permission};
-use http_body_util::BodyExt;
 use kamaji_api::tenant::MigrationPhase;
-use kube::{Client, client::Body};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +11,7 @@ use crate::{
     clients::Clients,
     environment::{Environment, client_of, wait_until},
     kit_kine::write,
+    late_cut::LateCut,
     pairs::roll_out,
     trusting::Trusting,
     world::{Service, TENANT, World},
@@ -220,14 +213,7 @@ async fn resources_under_writes_move_into_an_override_and_out_again_and_the_rest
     // A pass that has nothing to do writes nothing.
     let revision = |answer: etcd_client::GetResponse| answer.header().unwrap().revision();
     let before = revision(main.get("x", None).await.unwrap());
-    let release = json!({"kamaji.clastix.io/release-migration-source": "events"});
-    world
-        .change(json!({"metadata": {"annotations": release}}))
-        .await;
-    wait_until("the source is released", async || {
-        world.storage().await?.former.is_none().then_some(())
-    })
-    .await;
+    world.release("events").await;
     assert_eq!(revision(main.get("x", None).await.unwrap()), before);
     assert_eq!(count(&mut second, source.root.clone()).await, 0);
     let roles = second.role_list().await.unwrap();
@@ -250,38 +236,15 @@ async fn resources_under_writes_move_into_an_override_and_out_again_and_the_rest
 async fn a_part_whose_operator_is_killed_under_the_fence_is_thawed_by_an_abort_and_moves_later() {
     let world = World::bare().await;
     let other = Trusting::start(&world, "events").await;
-    let held = Arc::new(AtomicBool::new(false));
-    let late = Arc::new(tokio::sync::Mutex::new(None));
-    let wrap = {
-        let (held, late) = (Arc::clone(&held), Arc::clone(&late));
-        move |request: http::Request<Body>, client: Client| {
-            let (held, late) = (Arc::clone(&held), Arc::clone(&late));
-            async move {
-                if request.method() != http::Method::PATCH {
-                    return client.send(request).await;
-                }
-                let (head, body) = request.into_parts();
-                let bytes = body.collect().await.unwrap().to_bytes();
-                if String::from_utf8_lossy(&bytes).contains("\"phase\":\"Switched\"") {
-                    held.store(true, Ordering::Relaxed);
-                    *late.lock().await = Some((head.clone(), bytes));
-                    std::future::pending::<()>().await;
-                    unreachable!("the request is held");
-                }
-                let body = Body::from(bytes.to_vec());
-                client.send(http::Request::from_parts(head, body)).await
-            }
-        }
-    };
+    let cut = LateCut::default();
+    let through = cut.clone();
+    let wrap = move |request, client| through.clone().pass(request, client);
     let killed = world.environment.run_through(Environment::settings(), wrap);
     world.tenant_with(json!({"dataStore": "etcd"})).await;
     let source = world.serve(kamaji_datastore::Driver::Etcd).await;
     let mut events = fill(&source, 300).await;
     world.override_in("events", &["/events"]).await;
-    wait_until("the cut is on its way", async || {
-        held.load(Ordering::Relaxed).then_some(())
-    })
-    .await;
+    cut.wait().await;
     assert_eq!(world.phase().await, Some(MigrationPhase::Fenced));
     assert!(!writes(&source, "events/default/refused").await);
     for key in BESIDE {
@@ -303,10 +266,7 @@ async fn a_part_whose_operator_is_killed_under_the_fence_is_thawed_by_an_abort_a
     let mut second = other.client().await;
     assert_eq!(count(&mut second, source.root.clone()).await, 0);
     assert_eq!(second.role_list().await.unwrap().roles(), ["root"]);
-    let (head, bytes) = late.lock().await.take().unwrap();
-    let request = http::Request::from_parts(head, Body::from(bytes.to_vec()));
-    let answer = world.environment.client.send(request).await.unwrap();
-    assert_eq!(answer.status(), 409, "the late cut is refused");
+    cut.assert_refused(&world).await;
     // Once more, with an operator that is killed while it copies.
     world.override_in("events", &["/events"]).await;
     world.wait_for_phase(MigrationPhase::Copying).await;

@@ -10,7 +10,7 @@ use kamaji_e2e::{
     tools::Tools,
 };
 
-use crate::world::World;
+use crate::{environment::administrator, world::World};
 
 /// The etcd, with its files.
 pub struct Trusting {
@@ -58,18 +58,4 @@ impl Trusting {
 async fn etcd() -> Command {
     let tools = Tools::api_server().await.unwrap();
     tools.command("etcd").unwrap()
-}
-
-/// A client of the administrator of an etcd.
-pub async fn administrator(ids: &Identities, endpoint: &str) -> etcd_client::Client {
-    let tls = etcd_client::TlsOptions::new()
-        .ca_certificate(etcd_client::Certificate::from_pem(&ids.authority.cert))
-        .identity(etcd_client::Identity::from_pem(
-            &ids.root.cert,
-            &ids.root.key,
-        ));
-    let options = etcd_client::ConnectOptions::new().with_tls(tls);
-    let url = format!("https://{endpoint}");
-    let client = etcd_client::Client::connect([url], Some(options)).await;
-    client.unwrap()
 }

@@ -324,6 +324,17 @@ impl World {
         .await;
     }
 
+    /// Gives up what the tenant had in the DataStore `name`, by the annotation, and waits until that is done.
+    pub async fn release(&self, name: &str) {
+        let release = json!({"kamaji.clastix.io/release-migration-source": name});
+        self.change(json!({"metadata": {"annotations": release}}))
+            .await;
+        wait_until("the source is released", async || {
+            self.storage().await?.former.is_none().then_some(())
+        })
+        .await;
+    }
+
     /// A value of one of the tenant's Secrets.
     async fn file(&self, secret: &str, key: &str) -> Option<String> {
         let secret = self

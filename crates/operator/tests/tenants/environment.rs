@@ -17,7 +17,7 @@ use kamaji_e2e::{
     audit::Entry,
     envtest::{ApiServer, Options},
     kubeconfig,
-    tls_etcd::TlsEtcd,
+    tls_etcd::{Identities, TlsEtcd},
     tools::Tools,
 };
 use kamaji_operator::{run_with, settings::Settings};
@@ -531,7 +531,11 @@ pub fn tenant(name: &str, spec: &Value) -> Value {
 
 /// A plain client of `etcd`, as its user `root`.
 pub async fn client_of(etcd: &TlsEtcd) -> etcd_client::Client {
-    let ids = &etcd.identities;
+    administrator(&etcd.identities, &etcd.endpoint).await
+}
+
+/// A plain client of the etcd at `endpoint`, as its user `root`.
+pub async fn administrator(ids: &Identities, endpoint: &str) -> etcd_client::Client {
     let tls = etcd_client::TlsOptions::new()
         .ca_certificate(etcd_client::Certificate::from_pem(&ids.authority.cert))
         .identity(etcd_client::Identity::from_pem(
@@ -539,7 +543,7 @@ pub async fn client_of(etcd: &TlsEtcd) -> etcd_client::Client {
             &ids.root.key,
         ));
     let options = etcd_client::ConnectOptions::new().with_tls(tls);
-    let url = format!("https://{}", etcd.endpoint);
+    let url = format!("https://{endpoint}");
     let client = etcd_client::Client::connect([url], Some(options)).await;
     client.unwrap()
 }

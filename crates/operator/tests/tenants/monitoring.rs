@@ -24,7 +24,7 @@ use crate::{
 
 /// Time after which every rate has enough samples: Prometheus scrapes each second.
 const SCRAPES: Duration = Duration::from_secs(20);
-/// The same where pictures of the dashboards are drawn.
+/// Time in which the scrapes give pictures of the dashboards enough samples.
 const SCRAPES_OF_PICTURES: Duration = Duration::from_mins(3);
 /// Variable with the folder that pictures are written to.
 const PICTURES: &str = "KAMAJI_PICTURES";

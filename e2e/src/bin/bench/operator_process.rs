@@ -10,9 +10,6 @@ use kamaji_e2e::process_guard::Guarded;
 
 use crate::usage::Usage;
 
-/// Shell line that writes its pid to a file before it becomes the program in its arguments.
-const PRINT_PID: &str = "echo $$ > \"$0\"; exec \"$@\"";
-
 /// A running operator process.
 pub struct Operator {
     _guard: Guarded,
@@ -23,13 +20,10 @@ pub struct Operator {
 impl Operator {
     /// Starts the operator with a kubeconfig; its files go to `dir`.
     pub async fn start(kamaji: &Path, kubeconfig: &Path, dir: &Path) -> Result<Self> {
-        let pid_file = dir.join("operator.pid");
-        let _ = fs::remove_file(&pid_file);
         let health = format!("127.0.0.1:{}", free_port()?);
-        let mut shell = command("sh", ["-c", PRINT_PID]);
-        shell.arg(&pid_file).arg("env");
-        shell
-            .arg(format!("KUBECONFIG={}", kubeconfig.display()))
+        // It becomes the operator, and keeps its process id.
+        let mut env = command("env", [""; 0]);
+        env.arg(format!("KUBECONFIG={}", kubeconfig.display()))
             .arg(kamaji)
             .args([
                 "manager",
@@ -40,14 +34,13 @@ impl Operator {
                 "--datastore=default",
                 "--zap-log-level=error",
             ]);
-        shell.arg(format!("--health-probe-bind-address={health}"));
-        let guard = Guarded::spawn(&shell, &dir.join("operator.log"))?;
-        let pid = kamaji_e2e::wait::until("the operator starts", START, || async {
-            let pid = fs::read_to_string(&pid_file)?.trim().to_owned();
-            tokio::net::TcpStream::connect(&health).await?;
-            Ok(pid)
-        });
-        let pid = pid.await?;
+        env.arg(format!("--health-probe-bind-address={health}"));
+        let guard = Guarded::spawn(&env, &dir.join("operator.log"))?;
+        kamaji_e2e::wait::until("the operator starts", START, || async {
+            Ok(tokio::net::TcpStream::connect(&health).await?)
+        })
+        .await?;
+        let pid = guard.pid()?.to_string();
         Ok(Self {
             _guard: guard,
             usage: Usage::of(&pid),

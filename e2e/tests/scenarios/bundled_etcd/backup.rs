@@ -148,7 +148,7 @@ impl Backups {
         self.refuses_former_data(testbed, helm).await
     }
 
-    /// What was written after the snapshot is gone, and clients see revisions that are new.
+    /// Asserts that writes after the snapshot are gone, and that clients see revisions that are new.
     async fn went_back(&self, tenant: &Tenant) -> Result<()> {
         let kubectl = tenant.kubectl().await?;
         // kubectl's own lists have no resource version.

@@ -51,13 +51,7 @@ fn changing(before: &[(&str, &str)], after: &[(&str, &str)]) -> Snapshot {
 }
 
 fn decided(snapshot: &Snapshot) -> Decision {
-    decide(&View {
-        object: &snapshot.object,
-        source: &snapshot.store,
-        overrides: &snapshot.overrides,
-        further: &snapshot.further,
-        now: snapshot.now,
-    })
+    decide(&View::of(snapshot))
 }
 
 fn storage(snapshot: &Snapshot) -> StorageStatus {

@@ -1,6 +1,6 @@
 //! Keys of one tenant, read only as long as its owner record is the tenant's.
 
-use etcd_client::{Compare, CompareOp, ResponseHeader, Txn, TxnOp, TxnResponse};
+use etcd_client::{Compare, ResponseHeader, Txn, TxnOp, TxnResponse};
 
 use super::super::answer::unless;
 use super::super::client::Etcd;
@@ -75,8 +75,7 @@ impl Scope {
 
     /// Condition that the owner record is the tenant's.
     pub(super) fn still_owned(&self) -> Compare {
-        let record = owners::key("schema", self.tenancy.schema.as_str());
-        Compare::value(record, CompareOp::Equal, self.tenancy.owner.record())
+        owners::is_owned(&self.tenancy)
     }
 
     /// The full key of a key below the root.
