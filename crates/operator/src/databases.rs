@@ -126,7 +126,7 @@ impl DatastoreClients {
         binding: &Binding,
     ) -> Result<(), DatabaseError> {
         let entry = (key.clone(), store.name.clone());
-        let (_ensuring, binding) = self.fences.enter(&entry, binding);
+        let (_turn, binding) = self.fences.enter(&entry, binding).await;
         let binding = &binding;
         let digest = digest(store, Some(binding));
         let known = self.locked().get(&entry).map(|(had, at, _)| (*had, *at));

@@ -34,7 +34,17 @@ const TIME_LIMIT: Duration = Duration::from_hours(24 * 31);
 /// Pause of a migration that finds one of its DataStores busy.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Enqueues a tenant whose data may have to move. Called after each reconcile of a tenant.
+/// Pause before a fence is lifted whose tenant is being reconciled, or could not be.
+const LIFT: Duration = Duration::from_secs(2);
+
+/// Enqueues a tenant that may not write, whatever becomes of its reconcile. Called before each.
+pub fn schedule_lift(context: &Context, key: &ObjectKey, object: &TenantControlPlane) {
+    if migration::is_fenced(object) {
+        context.migration_queue.enqueue_after(key.clone(), LIFT);
+    }
+}
+
+/// Enqueues a tenant whose data may have to move. Called after each complete reconcile of a tenant.
 pub fn schedule(context: &Context, key: &ObjectKey, object: &TenantControlPlane) {
     if migration::concerns(object) {
         context.migration_queue.enqueue(key.clone());

@@ -79,6 +79,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             requeue_after: Some(left),
         };
     }
+    migrations::schedule_lift(&context, &key, &object);
     let snapshot = match Box::pin(observe(&context, &key, &object)).await {
         Ok(snapshot) => snapshot,
         Err(failure) => {

@@ -4,7 +4,7 @@
 //! an override. [`decide`] says what to do next, [`record`] has the transitions, [`route`] the pairs between which data
 //! moves, and [`ends`] the names that a tenant has at both. The operator carries it out, and records each transition in the status
 //! before the next one. One status patch is the cut ([`record::cut`]): before it the source is in force, after it the
-//! target. A process that starts finds a copy that was not cut, begins it anew, and lifts a fence first.
+//! target. A process that starts finds a copy that was not cut, lifts a fence first, and begins anew.
 
 pub mod ends;
 mod options;
@@ -78,9 +78,9 @@ pub enum Decision {
     Wait(Timestamp),
     /// Every attempt failed: another begins with another spec, or another time limit.
     GivenUp,
-    /// Copy from nothing, with this record; a fence at the source is lifted first.
+    /// Copy from nothing, with this record.
     Begin(Box<StorageMigrationStatus>),
-    /// Lift the fence of an attempt that has ended.
+    /// Lift the fence of an attempt that has ended, or whose process did.
     Lift(Box<StorageMigrationStatus>),
     /// Lift a fence, remove the copy, and drop the record.
     RollBack(Box<StorageMigrationStatus>),
@@ -96,7 +96,13 @@ pub fn concerns(object: &TenantControlPlane) -> bool {
     recorded || wanted(object).is_some() || released(object).is_some()
 }
 
-/// Decides about one tenant.
+/// True while the status records that a migration has taken the right to write.
+pub fn is_fenced(object: &TenantControlPlane) -> bool {
+    let record = set_up(object).and_then(|storage| storage.migration.as_ref());
+    record.is_some_and(|record| record.fence.is_some() && record.phase != MigrationPhase::Switched)
+}
+
+/// Decides about one tenant, at whose migration nothing works now; while an attempt is under way, a plan reports by this.
 pub fn decide(view: &View<'_>) -> Decision {
     let Some(storage) = set_up(view.object) else {
         return Decision::Idle;
@@ -113,7 +119,8 @@ pub fn decide(view: &View<'_>) -> Decision {
         if left || record.phase == MigrationPhase::RollingBack {
             return Decision::RollBack(Box::new(record.clone()));
         }
-        if record.phase == MigrationPhase::Failed && record.fence.is_some() {
+        // No attempt is under way that has set it: nothing that keeps the next one from its beginning keeps the fence.
+        if record.fence.is_some() {
             return Decision::Lift(Box::new(record.clone()));
         }
     }

@@ -161,10 +161,10 @@ fn annotations_that_cannot_be_read_refuse_the_migration_by_name() {
 }
 
 #[test]
-fn a_restart_in_copying_and_in_fenced_begins_the_same_attempt_anew() {
+fn a_restart_in_copying_and_after_a_fence_begins_the_same_attempt_anew() {
     for phase in [MigrationPhase::Copying, MigrationPhase::Fenced] {
         let mut snapshot = asking(Driver::PostgreSql);
-        let had = in_phase(&snapshot, phase);
+        let had = record::lifted(&in_phase(&snapshot, phase));
         put(&mut snapshot, had.clone());
         snapshot.now += Duration::from_mins(1);
         let again = begun(&snapshot);
@@ -175,16 +175,28 @@ fn a_restart_in_copying_and_in_fenced_begins_the_same_attempt_anew() {
 }
 
 #[test]
-fn a_fence_is_carried_over_until_it_is_lifted_and_that_of_a_failure_does_not_wait() {
+fn a_fence_is_lifted_before_anything_else_whatever_keeps_the_next_attempt_from_its_beginning() {
     let mut snapshot = asking(Driver::PostgreSql);
     let fence = record::fenced(&begun(&snapshot), "uid/1");
-    put(&mut snapshot, fence.clone());
-    assert_eq!(begun(&snapshot).fence.as_deref(), Some("uid/1"));
     let ended = failed(&fence, "too slow", snapshot.now);
     assert_eq!(ended.fence, fence.fence, "it stands");
-    put(&mut snapshot, ended.clone());
-    assert_eq!(decided(&snapshot), Decision::Lift(Box::new(ended.clone())));
+    let broken_off = StorageMigrationStatus {
+        phase: MigrationPhase::Copying,
+        ..fence.clone()
+    };
+    for record in [fence, broken_off, ended.clone()] {
+        put(&mut snapshot, record.clone());
+        assert!(is_fenced(&snapshot.object));
+        let lift = Decision::Lift(Box::new(record));
+        assert_eq!(decided(&snapshot), lift);
+        let mut blocked = snapshot.clone();
+        blocked.further.clear();
+        assert_eq!(decided(&blocked), lift, "without the target");
+        annotate(&mut blocked, labels::MIGRATION_TIMEOUT, "soon");
+        assert_eq!(decided(&blocked), lift, "with options that are refused");
+    }
     put(&mut snapshot, record::lifted(&ended));
+    assert!(!is_fenced(&snapshot.object));
     assert!(matches!(decided(&snapshot), Decision::Wait(_)));
 }
 

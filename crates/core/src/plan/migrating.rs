@@ -87,6 +87,9 @@ fn of_record(record: &StorageMigrationStatus) -> Wait {
     let running =
         |text: String| Wait::new(ConditionType::Reconciled, Reason::MigrationRunning, text);
     match record.phase {
+        MigrationPhase::Copying if record.fence.is_some() => running(format!(
+            "an attempt to move {subject} from the DataStore {source} to {target} was broken off, and the tenant may not write in {source} until its fence there is lifted, which is tried again by itself: check that {source} answers"
+        )),
         MigrationPhase::Copying | MigrationPhase::Fenced => running(format!(
             "{subject} is moving from the DataStore {source} to {target}, status.storage.migration has the progress; {way_back} to abort it"
         )),

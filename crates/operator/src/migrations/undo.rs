@@ -172,16 +172,26 @@ pub(super) async fn release(
     Ok(())
 }
 
-/// Lifts the fence of an attempt that has ended.
+/// Lifts the fence of an attempt that has ended, or whose process did. The status says first that nothing is about to be
+/// cut, so that a cut which is still on its way comes to nothing.
 pub(super) async fn lift_fence(
     context: &Context,
     key: &ObjectKey,
     object: &TenantControlPlane,
     record: &StorageMigrationStatus,
 ) -> Result<(), Stop> {
-    let (tenant, snapshot) = observed(context, key, object).await?;
-    let source = ends::source(&tenant, &snapshot, &Change::of(record)).map_err(failed)?;
-    lift(context, key, object, &source).await.map(drop)
+    let change = Change::of(record);
+    let object = update(context, object, Until::Tried, |_, storage| {
+        let now = storage.migration.as_ref()?;
+        if now.phase == MigrationPhase::Fenced {
+            return with_phase(storage, &change, MigrationPhase::Copying);
+        }
+        Some(storage.clone())
+    })
+    .await?;
+    let (tenant, snapshot) = observed(context, key, &object).await?;
+    let source = ends::source(&tenant, &snapshot, &change).map_err(failed)?;
+    lift(context, key, &object, &source).await.map(drop)
 }
 
 /// Drops a record that contradicts the rest of the status: its DataStores are not asked for anything.

@@ -35,23 +35,24 @@ fn disk(world: &World) -> &Disk {
     server.disk.as_ref().unwrap()
 }
 
-/// Waits for the failure of an attempt, whose message and condition have these words.
+/// Waits for the failure of an attempt, whose message and condition have these words once its fence is lifted.
 async fn assert_fails(world: &World, words: &[&str]) {
     let message = world.wait_for_failure().await;
     let environment = &world.environment;
-    let condition = environment
-        .wait_for_condition(TENANT, "Reconciled", "MigrationFailed")
-        .await;
+    let condition = wait_until("the tenant runs on", async || {
+        let condition = environment.wait_for_condition(TENANT, "Reconciled", "MigrationFailed");
+        let condition = condition.await;
+        condition
+            .contains("the tenant runs on in")
+            .then_some(condition)
+    })
+    .await;
     for words in words {
         assert!(message.contains(words), "{message}");
         assert!(condition.contains(words), "{condition}");
     }
-    for words in [
-        "the tenant runs on in",
-        "the next attempt follows by itself",
-    ] {
-        assert!(condition.contains(words), "{condition}");
-    }
+    let words = "the next attempt follows by itself";
+    assert!(condition.contains(words), "{condition}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

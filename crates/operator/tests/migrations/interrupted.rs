@@ -1,15 +1,28 @@
 //! Migrations that do not go through: aborted by the spec, and by operators that are killed.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use kamaji_api::tenant::MigrationPhase;
+use k8s_openapi::api::apps::v1::Deployment;
+use kamaji_api::{datastore::DataStore, tenant::MigrationPhase};
 use kamaji_datastore::Driver;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams},
+    client::Body,
+};
+use serde_json::{Value, json};
 
 use crate::{
-    environment::{Environment, wait_until},
+    environment::{Environment, NAMESPACE, merge, wait_until},
     kit_kine::write,
     late_cut::LateCut,
-    world::World,
+    world::{TENANT, World},
     writers::{Acknowledged, WRITERS, Writers, assert_goes_on, assert_served, fill},
 };
 
@@ -94,7 +107,7 @@ async fn a_copy_whose_operator_is_killed_is_begun_anew_and_arrives() {
 }
 
 /// The cut of the first operator is held on its way to the API server while it is killed, and sent after the second one
-/// has taken over.
+/// has taken over. Neither a target that cannot be used nor a reconcile that fails keeps the fence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fence_whose_operator_is_killed_is_lifted_and_a_late_cut_comes_to_nothing() {
     let (world, mut acknowledged) = Box::pin(in_etcd()).await;
@@ -111,10 +124,34 @@ async fn a_fence_whose_operator_is_killed_is_lifted_and_a_late_cut_comes_to_noth
     assert!(refused.is_err(), "{refused:?}");
     acknowledged.extend(writers.stop().await);
     drop(killed);
-    // The next operator is kept from copying, so that the fence is seen to be lifted.
-    let mut world = world;
-    world.signal_postgres("STOP");
-    let _operator = world.environment.operator();
+    let password = set_password(
+        &world,
+        json!({"secretReference": {
+            "name": "missing", "namespace": "default", "keyPath": "password",
+        }}),
+    )
+    .await;
+    let deployments: Api<Deployment> = Api::namespaced(world.environment.client.clone(), NAMESPACE);
+    deployments
+        .delete(TENANT, &DeleteParams::default())
+        .await
+        .unwrap();
+    let refusing = Arc::new(AtomicBool::new(true));
+    let refuses = refusing.clone();
+    let wrap = move |request: http::Request<Body>, client: Client| {
+        let refuses = refuses.load(Ordering::Relaxed);
+        async move {
+            if refuses
+                && request.method() != http::Method::GET
+                && request.uri().path().contains("/deployments")
+            {
+                let refused = http::Response::builder().status(503);
+                return Ok(refused.body(Body::empty()).unwrap());
+            }
+            client.send(request).await
+        }
+    };
+    let _operator = world.environment.run_through(Environment::settings(), wrap);
     wait_until("the fence is lifted", async || {
         let key = format!("{}lifted", source.root);
         write(&source.client, &key, 0, b"lifted").await.ok()
@@ -126,9 +163,25 @@ async fn a_fence_whose_operator_is_killed_is_lifted_and_a_late_cut_comes_to_noth
         world.storage().await.unwrap().data_store_name.as_deref(),
         Some("etcd")
     );
-    world.signal_postgres("CONT");
+    refusing.store(false, Ordering::Relaxed);
+    set_password(&world, password).await;
     world.wait_for_move(Driver::PostgreSql).await;
     let target = world.serve(Driver::PostgreSql).await;
     let floor = assert_served(&target, &acknowledged).await;
     assert_goes_on(&target, 100, floor).await;
+}
+
+/// Has the DataStore of PostgreSQL take its password from `from`; returns where it took it from before.
+async fn set_password(world: &World, from: Value) -> Value {
+    let stores: Api<DataStore> = Api::all(world.environment.client.clone());
+    let before = stores.get("postgresql").await.unwrap();
+    let before = serde_json::to_value(&before.spec.basic_auth.unwrap().password).unwrap();
+    let mut password = json!({"content": null, "secretReference": null});
+    merge(&mut password, &from);
+    let patch = Patch::Merge(json!({"spec": {"basicAuth": {"password": password}}}));
+    stores
+        .patch("postgresql", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    before
 }

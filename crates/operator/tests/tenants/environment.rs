@@ -474,7 +474,15 @@ impl Environment {
     }
 }
 
+/// Starts an operator, which logs to stderr what the filter in `KAMAJI_LOG` lets through; nothing without it.
 fn spawn_operator(client: Client, settings: Settings) -> Operator {
+    if let Ok(filter) = std::env::var("KAMAJI_LOG") {
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
+        // Another test of this process may have set it already.
+        subscriber.try_init().ok();
+    }
     Operator(tokio::spawn(async move {
         let ended = run_with(client, settings, std::future::pending()).await;
         tracing::info!(?ended, "the operator ended");
