@@ -12,6 +12,7 @@ mod bundle;
 mod doctor;
 mod listing;
 mod support;
+mod terminal;
 mod texts;
 mod waits;
 mod writes;
