@@ -134,7 +134,7 @@ fn ginkgo(tools: &Tools, exclusions: &[Exclusion], focus: Option<&str>) -> Resul
         "--poll-progress-after=0",
     ]);
     ginkgo.arg(match focus {
-        Some(focus) => format!("--focus={focus}.*\\[Conformance\\]"),
+        Some(focus) => format!("--focus=(?:{focus}).*\\[Conformance\\]"),
         None => "--focus=\\[Conformance\\]".to_owned(),
     });
     for exclusion in exclusions {
