@@ -1,5 +1,5 @@
 //! The modules of `config/terraform` without Terraform: what they say of themselves, and their scripts, run beside
-//! programs that stand in for kamaji, kubeadm, kubectl and ssh. The scenario `terraform` runs them for real.
+//! programs that stand in for kamaji, kubeadm, kubectl and ssh.
 
 mod machine;
 
