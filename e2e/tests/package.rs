@@ -7,6 +7,7 @@ mod package {
     mod from_upstream;
     mod helm;
     mod release;
+    mod terraform;
 }
 
 use std::{fs, process::Command};
