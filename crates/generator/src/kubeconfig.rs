@@ -82,7 +82,7 @@ pub async fn reconcile(context: Arc<Context>, pair: Pair) -> Outcome {
         (Demand::Wanted, Some(generator)) => provide(&context, &pair, generator, &tenant).await,
         (Demand::Nobody, _) => {
             forget(&context, &pair);
-            match clean(&context, &pair).await {
+            match Box::pin(clean(&context, &pair)).await {
                 Ok(()) => Outcome::Done {
                     requeue_after: None,
                 },
@@ -244,7 +244,7 @@ async fn clean(context: &Context, pair: &Pair) -> Result<(), Failure> {
         return Ok(());
     };
     // What the watches delivered may be late: everything that decides is read again.
-    let live = observe::live(context, pair).await?;
+    let live = Box::pin(observe::live(context, pair)).await?;
     let Some(tenant) = &live.tenant else {
         return Ok(());
     };

@@ -134,10 +134,8 @@ fn text(value: &CompoundValue, field: String, definition: &Value) -> Result<Stri
 }
 
 fn from_definition(path: &str, field: &str, definition: &Value) -> Result<String, IdentityError> {
-    let steps = path.split('.');
-    let found = steps.fold(Some(definition), |value, step| {
-        value?.as_object()?.get(step)
-    });
+    let mut steps = path.split('.');
+    let found = steps.try_fold(definition, |value, step| value.as_object()?.get(step));
     let (field, path) = (field.to_owned(), excerpt(path, LONGEST));
     match found {
         Some(Value::String(text)) if is_reserved(text) => Err(IdentityError::Reserved {
