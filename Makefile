@@ -76,7 +76,7 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 
-soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, 69 migrations, restore of the chart's etcd.
+soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 69 migrations, restore of the chart's etcd.
 	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1

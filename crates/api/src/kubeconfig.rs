@@ -1,6 +1,5 @@
-//! `KubeconfigGenerator`: kubeconfigs for all tenants that selectors match.
-//!
-//! This release has the definition only: no controller acts on the objects.
+//! `KubeconfigGenerator`: kubeconfigs for all tenants that selectors match, written by the process
+//! `kamaji kubeconfig-generator`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
@@ -11,14 +10,13 @@ use serde::{Deserialize, Serialize};
 /// Service in the management cluster.
 pub const ADMIN_SERVICE: &str = "admin.svc";
 
-/// Tenants that are selected, and the user of their kubeconfigs. No controller of this release acts
-/// on it.
+/// Tenants that are selected, and the user of their kubeconfigs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "kamaji.clastix.io",
     version = "v1alpha1",
     kind = "KubeconfigGenerator",
-    doc = "Selection of tenants and the user of a kubeconfig for each. No controller of this release acts on it: objects are stored and nothing is created.",
+    doc = "Selection of tenants and the user of a kubeconfig for each, which is written into the Secret TENANT-GENERATOR beside the tenant.",
     plural = "kubeconfiggenerators",
     shortname = "kc",
     category = "kamaji",
@@ -29,11 +27,11 @@ pub const ADMIN_SERVICE: &str = "admin.svc";
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigGeneratorSpec {
-    /// Key of the tenant's admin kubeconfig Secret that gives server, CA and cluster name. No
-    /// controller of this release reads it. Default: admin.svc.
+    /// Key of the tenant's admin kubeconfig Secret that gives the server. Default: admin.svc, the
+    /// Service in the management cluster; admin.conf is the public address.
     #[serde(default = "template")]
     pub control_plane_endpoint_from: String,
-    /// Groups of the kubeconfigs' user, at most 256. Empty: none.
+    /// Groups of the kubeconfigs' user, at most 256, each of at most 256 bytes. Empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<CompoundValue>,
     /// Selector of the namespaces whose tenants are selected. Empty: all namespaces.
@@ -43,7 +41,7 @@ pub struct KubeconfigGeneratorSpec {
     /// namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_control_plane_selector: Option<LabelSelector>,
-    /// Name of the kubeconfigs' user.
+    /// Name of the kubeconfigs' user, at most 256 bytes.
     pub user: CompoundValue,
 }
 
@@ -57,6 +55,8 @@ fn template() -> String {
 #[x_kube(validation = Rule::new("(has(self.stringValue) || has(self.fromDefinition)) && !(has(self.stringValue) && has(self.fromDefinition))").message("give exactly one of stringValue and fromDefinition"))]
 pub struct CompoundValue {
     /// Path of a field of the TenantControlPlane that gives the text, for example metadata.name.
+    /// Whoever may write the tenant chooses the text; names that begin with system: or kubeadm: are
+    /// refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_definition: Option<String>,
     /// Text that is the same for all tenants.
@@ -64,14 +64,15 @@ pub struct CompoundValue {
     pub string_value: Option<String>,
 }
 
-/// Observed state of a KubeconfigGenerator. No controller of this release writes it.
+/// Observed state of a KubeconfigGenerator, once every selected tenant was reconciled.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigGeneratorStatus {
     /// Number of kubeconfigs that exist. Default: 0.
     #[schemars(with = "Count")]
     pub available_resources: i64,
-    /// Tenants without a kubeconfig and the cause for each, at most 256.
+    /// Tenants without a kubeconfig, or with one that is not renewed, and the cause for each, at
+    /// most 256; a last entry of the generator's own name counts the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<GeneratorError>,
     /// Generation of the spec that was processed last.
@@ -105,6 +106,6 @@ impl JsonSchema for Count {
 pub struct GeneratorError {
     /// Cause for which the tenant has no kubeconfig.
     pub message: String,
-    /// Tenant without a kubeconfig, as NAMESPACE/NAME.
+    /// Tenant without a kubeconfig, as NAMESPACE/NAME; the generator's name for an error of its own.
     pub resource: String,
 }

@@ -14,6 +14,8 @@ pub const LIFECYCLE: &str = "kamaji.clastix.io/certificate_lifecycle_controller"
 pub const MANAGED_BY: &str = "kamaji.clastix.io/managed-by";
 /// Label with the tenant that a generated kubeconfig is for.
 pub const MANAGED_FOR: &str = "kamaji.clastix.io/managed-for";
+/// Annotation of a generated kubeconfig with the uid of its KubeconfigGenerator.
+pub const GENERATOR_UID: &str = "kamaji.clastix.io/kubeconfig-generator-uid";
 /// Label of a migration Job with the name of its tenant.
 pub const MIGRATION_TENANT_NAME: &str = "tcp.kamaji.clastix.io/name";
 /// Label of a migration Job with the namespace of its tenant.

@@ -1,4 +1,4 @@
-//! Log of `kamaji manager` and `kamaji provider`, on standard error.
+//! Log of the long-running processes, on standard error.
 
 use anyhow::Context;
 

@@ -7,6 +7,7 @@ mod doctor;
 mod duration;
 mod etcd;
 mod failure;
+mod kubeconfig_generator;
 mod log;
 mod manager;
 mod process;
@@ -38,6 +39,8 @@ enum Command {
     Manager(Box<manager::Arguments>),
     /// Run the Cluster API control-plane provider.
     Provider(Box<provider::Arguments>),
+    /// Run the controller of KubeconfigGenerators.
+    KubeconfigGenerator(Box<kubeconfig_generator::Arguments>),
     /// Print the CustomResourceDefinitions as one YAML stream.
     Crds,
     /// Print the objects that the operator plans for the given TenantControlPlanes, without a cluster.
@@ -74,6 +77,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let ended = match arguments.command {
         Command::Manager(arguments) => manager::run(*arguments),
         Command::Provider(arguments) => provider::run(*arguments),
+        Command::KubeconfigGenerator(arguments) => kubeconfig_generator::run(*arguments),
         Command::Crds => crds::print(),
         Command::Render(arguments) => render::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),

@@ -1,4 +1,5 @@
-//! Flags and start of a long-running process: what `kamaji manager` and `kamaji provider` have in common.
+//! Flags and start of a long-running process: what `kamaji manager`, `kamaji provider` and
+//! `kamaji kubeconfig-generator` have in common.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -91,7 +92,7 @@ pub fn identity() -> String {
 }
 
 /// Reads an address to listen on. `:8080` is that port of every interface; `0` or an empty text is none.
-fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
+pub fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
     match text {
         "" | "0" => Ok(None),
         port if port.starts_with(':') => format!("[::]{port}").parse().map(Some),

@@ -17,6 +17,7 @@ pub mod excerpt;
 pub mod go_duration;
 pub mod kine;
 pub mod kubeconfig_files;
+pub mod kubeconfig_generator;
 pub mod managed_fields;
 pub mod migration;
 pub mod names;

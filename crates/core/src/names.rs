@@ -63,6 +63,15 @@ impl Names {
         }
     }
 
+    /// True for a name that a Secret of some tenant may have, whatever the tenant's name: the first tenant that
+    /// is called so would find the Secret in its way.
+    pub fn may_be_of_a_tenant(secret: &str) -> bool {
+        SecretRole::ALL.into_iter().any(|role| {
+            let rest = secret.strip_suffix(role.component());
+            rest.is_some_and(|rest| rest.ends_with('-'))
+        })
+    }
+
     /// Secrets with keys that are issued once. A person may create them before the tenant.
     pub fn authorities(&self) -> Vec<String> {
         let authorities = SecretRole::ALL

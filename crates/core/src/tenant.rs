@@ -14,7 +14,7 @@ pub use hold::Hold;
 pub use kamaji_api::NEWEST_MINOR;
 pub use mended::Mended;
 pub use network::{Network, default_dns, first_address};
-pub use parsed::Tenant;
+pub use parsed::{Tenant, owner_reference};
 pub use version::{OLDEST_MINOR, Version};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::helm::{helm, rendered};
 
 /// Values of products that install upstream's chart, and of people who change one thing.
-const VALUES: [(&str, &str); 13] = [
+const VALUES: [(&str, &str); 15] = [
     ("defaults", "{}"),
     (
         "etcd elsewhere, two replicas",
@@ -62,7 +62,21 @@ const VALUES: [(&str, &str); 13] = [
         "{networkPolicy: {enabled: true, apiServerCIDRs: [10.0.0.0/24]},
           podDisruptionBudget: {enabled: true}, replicaCount: 2}",
     ),
+    ("kubeconfig generator", GENERATOR),
+    (
+        "kubeconfig generator with values of upstream's chart",
+        "{kubeconfigGenerator: {enabled: true, fullnameOverride: '', replicaCount: 1, podAnnotations: {a: b},
+          podSecurityContext: {runAsNonRoot: true}, serviceAccountOverride: mine, enableLeaderElect: true,
+          healthProbeBindAddress: ':8081', loggingDevel: {enable: false}, extraArgs: [--cache-resync-period=1h],
+          securityContext: {allowPrivilegeEscalation: false}, nodeSelector: {a: b}, tolerations: [], affinity: {},
+          resources: {limits: {cpu: 200m, memory: 512Mi}, requests: {cpu: 200m, memory: 512Mi}}}}",
+    ),
 ];
+
+/// The kubeconfig generator beside two operators with a network policy.
+const GENERATOR: &str =
+    "{networkPolicy: {enabled: true, apiServerCIDRs: [10.0.0.0/24]}, replicaCount: 2,
+  kubeconfigGenerator: {enabled: true}}";
 
 /// Scheduled snapshots to an object store, as upstream's chart once named it.
 const BACKUPS: &str = "{networkPolicy: {enabled: true, apiServerCIDRs: [10.0.0.0/24]},
@@ -283,6 +297,53 @@ async fn a_restore_gives_its_token_to_the_last_container_and_the_snapshot_to_non
 }
 
 #[tokio::test]
+async fn the_kubeconfig_generator_has_pods_and_rights_apart_from_the_operators() {
+    let name = "kamaji-kubeconfiggenerator";
+    let objects = rendered("kamaji", GENERATOR).await;
+    let deployment = named(&objects, "Deployment", name).unwrap();
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    let selector = &deployment["spec"]["selector"]["matchLabels"];
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(selector, labels);
+    let manager = named(&objects, "Deployment", "kamaji").unwrap();
+    assert_ne!(selector, &manager["spec"]["selector"]["matchLabels"]);
+    for kind in ["PodDisruptionBudget", "NetworkPolicy"] {
+        let text = named(&objects, kind, name).unwrap()["spec"].to_string();
+        assert!(text.contains(&selector.to_string()), "{kind}: {text}");
+    }
+    let services = objects.iter().filter(|object| object["kind"] == "Service");
+    for service in services {
+        assert_ne!(&service["spec"]["selector"], selector, "{service}");
+    }
+    let pod = pods(deployment).unwrap();
+    assert_eq!(pod["serviceAccountName"], "kamaji-kubeconfig-generator");
+    let container = &pod["containers"][0];
+    assert_eq!(container["args"][0], "kubeconfig-generator");
+    assert_eq!(
+        container["image"],
+        pods(manager).unwrap()["containers"][0]["image"]
+    );
+    let role = named(&objects, "ClusterRole", "kamaji-kubeconfig-generator-role").unwrap();
+    let file = checkout().join("config/kubeconfig-generator/role.yaml");
+    let written = super::helm::objects(&std::fs::read_to_string(file).unwrap());
+    assert_eq!(role["rules"], written[0]["rules"]);
+
+    let objects = rendered("kamaji", VALUES[VALUES.len() - 1].1).await;
+    let pod = pods(named(&objects, "Deployment", name).unwrap()).unwrap();
+    assert_eq!(pod["serviceAccountName"], "mine");
+    assert!(named(&objects, "ServiceAccount", "mine").is_none());
+    let binding = "kamaji-kubeconfig-generator-rolebinding";
+    let binding = named(&objects, "ClusterRoleBinding", binding).unwrap();
+    assert_eq!(binding["subjects"][0]["name"], "mine");
+    assert!(named(&objects, "PodDisruptionBudget", name).is_none());
+    let objects = rendered("kamaji", "{}").await;
+    let mut names = objects
+        .iter()
+        .map(|object| object["metadata"]["name"].to_string());
+    assert_eq!(names.find(|name| name.contains("kubeconfig")), None);
+}
+
+#[tokio::test]
 async fn values_that_cannot_work_are_refused_with_words() {
     for (values, words) in [
         ("{kamaji-etcd: {replicas: 2}}", "replicas"),
@@ -295,7 +356,11 @@ async fn values_that_cannot_work_are_refused_with_words() {
             "{kamaji-etcd: {certManager: {enabled: true, issuerRef: {name: corporate}}}}",
             "makes the certificates of its etcd itself",
         ),
-        ("{kubeconfigGenerator: {enabled: true}}", "set it to false"),
+        (
+            "{kubeconfigGenerator: {enabled: true, enableLeaderElect: false}}",
+            "Set replicaCount=1",
+        ),
+        ("{kubeconfigGenerator: {enabled: sometimes}}", "enabled"),
         (
             "{kamaji-etcd: {backup: {enabled: true, s3: {bucket: b}}}}",
             "backup.recipients is empty",

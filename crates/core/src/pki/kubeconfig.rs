@@ -148,6 +148,16 @@ impl Kubeconfig {
         }
     }
 
+    /// The same kubeconfig with another name for its context.
+    #[must_use]
+    pub fn in_context(mut self, name: &str) -> Self {
+        for context in &mut self.contexts {
+            name.clone_into(&mut context.name);
+        }
+        name.clone_into(&mut self.current_context);
+        self
+    }
+
     /// Returns the text of a kubeconfig file.
     ///
     /// # Panics

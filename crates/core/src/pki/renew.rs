@@ -12,7 +12,7 @@ use super::{
     validity::before,
     verification_cache::{self, Check},
 };
-use crate::checksum;
+use crate::{checksum, rng::Seed, spread};
 
 /// A leaf certificate as it is stored, and the request and authority that it should conform to.
 pub struct Subject<'a> {
@@ -100,6 +100,44 @@ pub enum Reason {
 /// leaf's life counts as half of it.
 pub fn evaluate(subject: &Subject, now: Timestamp, threshold: Duration) -> Verdict {
     examine(subject, now, threshold).into()
+}
+
+/// A leaf certificate that was kept or issued, in PEM.
+pub struct Leaf {
+    /// Certificate without the certificate of its authority.
+    pub certificate: Vec<u8>,
+    /// Private key of the certificate.
+    pub key: Vec<u8>,
+    /// True if the leaf was issued, false if the stored one was kept.
+    pub fresh: bool,
+    /// Time of the next evaluation.
+    pub due: Timestamp,
+}
+
+/// Keeps the leaf of `subject` if [`evaluate`] does, else issues another with randomness of `seed`.
+pub fn keep_or_issue(subject: &Subject, now: Timestamp, threshold: Duration, seed: &Seed) -> Leaf {
+    if let Verdict::Keep { due } = evaluate(subject, now, threshold) {
+        return Leaf {
+            certificate: subject.certificate.unwrap_or_default().to_vec(),
+            key: subject.key.unwrap_or_default().to_vec(),
+            fresh: false,
+            due,
+        };
+    }
+    let mut entropy = seed.for_purpose(&subject.stream());
+    let pair = subject.authority.sign(subject.request, now, &mut entropy);
+    Leaf {
+        certificate: pair.certificate_pem.into_bytes(),
+        key: pair.key_pem.into_bytes(),
+        fresh: true,
+        due: next_deadline(pair.not_after, threshold),
+    }
+}
+
+/// Returns the remaining life below which leaves of the tenant of that uid are renewed: between half of `deadline` and
+/// all of it, so that tenants of one age are not renewed at the same time.
+pub fn threshold(deadline: Duration, uid: &str) -> Duration {
+    deadline.mul_f64(1.0 - spread::share(uid, "certificates") / 2.0)
 }
 
 /// Returns the time at which a leaf that ends at `not_after` is evaluated again: `threshold` before.

@@ -20,11 +20,10 @@ use crate::{
     adoption::{Child, Verdict},
     binding::Data,
     object::{Intent, Kind, Object, ObjectRef},
-    pki::expiry::Expiry,
+    pki::{expiry::Expiry, renew},
     render::Renderer,
     secret_role::SecretRole,
     snapshot::Snapshot,
-    spread,
     tenant::Tenant,
 };
 
@@ -175,9 +174,8 @@ impl<'a> PlanBuilder<'a> {
     /// deadline, spread by uid, so that tenants of one age do not all roll at once.
     pub(super) fn renewal_threshold(&self) -> Duration {
         let uid = self.snapshot.object.metadata.uid.as_deref();
-        let share = spread::share(uid.unwrap_or_default(), "certificates");
         let deadline = self.snapshot.settings.expiration_deadline;
-        deadline.mul_f64(1.0 - share / 2.0)
+        renew::threshold(deadline, uid.unwrap_or_default())
     }
 
     /// Plans a write: `Create` if nothing of the name exists, `Update` or `Adopt` if the live object is the

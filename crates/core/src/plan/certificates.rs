@@ -10,22 +10,10 @@ use super::{
 use crate::{
     binding::Data,
     endpoint::{self, Endpoint},
-    pki::{
-        authority::Authority,
-        leaf::{LeafRequest, Pair},
-        leaves, renew,
-    },
+    pki::{authority::Authority, leaf::LeafRequest, leaves, renew},
     render::Change,
     secret_role::SecretRole,
 };
-
-/// A leaf certificate as planned, in PEM.
-pub(super) struct Leaf {
-    pub certificate: Vec<u8>,
-    pub key: Vec<u8>,
-    /// True if this plan issued it.
-    pub fresh: bool,
-}
 
 /// Plans the certificate of the API server, which names the addresses of `endpoint`.
 pub(super) fn plan_api_server(
@@ -128,32 +116,12 @@ fn service_addresses(builder: &PlanBuilder) -> Vec<IpAddr> {
 }
 
 /// Keeps the leaf of `subject` if it is valid and not due, or issues another; schedules its renewal.
-pub(super) fn keep_or_issue(subject: &renew::Subject, builder: &mut PlanBuilder) -> Leaf {
-    let now = builder.snapshot.now;
+pub(super) fn keep_or_issue(subject: &renew::Subject, builder: &mut PlanBuilder) -> renew::Leaf {
     let threshold = builder.renewal_threshold();
-    if let renew::Verdict::Keep { due } = renew::evaluate(subject, now, threshold) {
-        builder.requeue_at(due);
-        return Leaf {
-            certificate: subject.certificate.unwrap_or_default().to_vec(),
-            key: subject.key.unwrap_or_default().to_vec(),
-            fresh: false,
-        };
-    }
-    let Pair {
-        certificate_pem,
-        key_pem,
-        not_after,
-    } = subject.authority.sign(
-        subject.request,
-        now,
-        &mut builder.snapshot.seed.for_purpose(&subject.stream()),
-    );
-    builder.requeue_at(renew::next_deadline(not_after, threshold));
-    Leaf {
-        certificate: certificate_pem.into_bytes(),
-        key: key_pem.into_bytes(),
-        fresh: true,
-    }
+    let snapshot = builder.snapshot;
+    let leaf = renew::keep_or_issue(subject, snapshot.now, threshold, &snapshot.seed);
+    builder.requeue_at(leaf.due);
+    leaf
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use kamaji_api::{
 
 use super::{
     builder::{LiveContent, PlanBuilder},
-    certificates::{Leaf, keep_or_issue},
+    certificates::keep_or_issue,
     migrating,
     secret::{DesiredSecret, plan_secret},
     types::{Step, Wait},
@@ -185,7 +185,7 @@ fn etcd(
     binding: &Binding,
     live: &LiveContent,
     builder: &mut PlanBuilder,
-) -> Option<Leaf> {
+) -> Option<renew::Leaf> {
     let key = tls.ca_key.as_deref().unwrap_or_default();
     let authority = match Authority::load(&tls.ca, key, builder.snapshot.now) {
         Ok(authority) => authority,

@@ -77,14 +77,7 @@ impl Tenant {
 
     /// Returns the controller reference that every object of the tenant carries.
     pub fn owner(&self) -> OwnerReference {
-        OwnerReference {
-            api_version: "kamaji.clastix.io/v1alpha1".to_owned(),
-            kind: "TenantControlPlane".to_owned(),
-            name: self.name.clone(),
-            uid: self.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }
+        owner_reference(&self.name, &self.uid)
     }
 
     /// Kubernetes version that runs, from the published status; `None` until the first pods were ready.
@@ -120,5 +113,17 @@ impl Tenant {
 
     fn setup(&self) -> Option<&StorageSetupStatus> {
         self.status.storage.as_ref()?.setup.as_ref()
+    }
+}
+
+/// Returns the controller reference to the TenantControlPlane of that name and uid.
+pub fn owner_reference(name: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "kamaji.clastix.io/v1alpha1".to_owned(),
+        kind: "TenantControlPlane".to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
     }
 }

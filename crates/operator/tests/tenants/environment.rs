@@ -247,6 +247,11 @@ impl Environment {
             .await;
         self.bind(name, ("Role", "kamaji-leader-election-role"))
             .await;
+        self.kubeconfig_of(name).await
+    }
+
+    /// Writes a kubeconfig of a ServiceAccount in `kamaji-system` and returns its path.
+    pub async fn kubeconfig_of(&self, name: &str) -> PathBuf {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "kamaji-system");
         let request = TokenRequest::default();
         let answer = api

@@ -25,6 +25,7 @@ mod freeze;
 mod from_upstream;
 mod handover;
 mod killed;
+mod kubeconfig_generator;
 mod leadership;
 mod memory;
 mod monitoring;
