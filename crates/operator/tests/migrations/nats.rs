@@ -5,7 +5,6 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kamaji_api::tenant::MigrationPhase;
 use kamaji_datastore::{Connection, Driver};
 use kube::{Api, api::ListParams};
 use serde_json::json;
@@ -20,7 +19,7 @@ use crate::{
     round::cut_event,
     tools::find,
     unusable::login,
-    world::{TENANT, World},
+    world::World,
     writers::{assert_goes_on, assert_served, fill},
 };
 
@@ -118,7 +117,7 @@ async fn wait_until_in(world: &World, store: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_not_back_while_it_runs() {
+async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_goes_on_there() {
     let (world, nats) = with_nats().await;
     let _operator = world.environment.operator();
     world.tenant(Driver::Etcd).await;
@@ -143,11 +142,19 @@ async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_not_back_while_it_run
     assert_goes_on(&target, 1000, floor).await;
     let storage = world.storage().await.unwrap();
     assert_eq!(storage.former.unwrap()[0].data_store, "etcd");
+}
 
-    world.ask_for("etcd").await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_that_is_asked_from_nats_stays_and_the_condition_says_why() {
+    let (world, nats) = with_nats().await;
+    let _operator = world.environment.operator();
     let environment = &world.environment;
+    environment.tenant("n", json!({"dataStore": "nats"})).await;
+    environment.wait_for_objects("n").await;
+    assert!(nats.has_bucket());
+    environment.tenant("n", json!({"dataStore": "etcd"})).await;
     let message = environment
-        .wait_for_condition(TENANT, "DataStoreReady", "MigrationUnavailable")
+        .wait_for_condition("n", "DataStoreReady", "MigrationUnavailable")
         .await;
     for words in [
         "the data stays where it is",
@@ -160,35 +167,15 @@ async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_not_back_while_it_run
     let events: Api<k8s_openapi::api::core::v1::Event> =
         Api::namespaced(environment.client.clone(), NAMESPACE);
     wait_until("an event about it", async || {
-        let fields = format!("involvedObject.name={TENANT},reason=MigrationUnavailable");
+        let fields = "involvedObject.name=n,reason=MigrationUnavailable";
         let list = events
-            .list(&ListParams::default().fields(&fields))
+            .list(&ListParams::default().fields(fields))
             .await
             .ok()?;
         list.items.first().map(drop)
     })
     .await;
     assert!(nats.has_bucket(), "its data stays");
-    assert_served(&target, &acknowledged).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_aborted_move_to_nats_leaves_nothing_there() {
-    let (world, nats) = with_nats().await;
-    let _operator = world.environment.operator();
-    world.tenant(Driver::Etcd).await;
-    let source = world.serve(Driver::Etcd).await;
-    let acknowledged = fill(&source, 2000).await;
-    world.ask_for("nats").await;
-    world.wait_for_phase(MigrationPhase::Copying).await;
-    world.ask_for("etcd").await;
-    wait_until("the migration is gone", async || {
-        world.storage().await?.migration.is_none().then_some(())
-    })
-    .await;
-    assert!(!nats.has_bucket(), "nothing is left there");
-    assert_served(&source, &acknowledged).await;
-    assert_goes_on(&source, 100, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

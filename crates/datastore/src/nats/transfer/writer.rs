@@ -103,6 +103,17 @@ impl BucketWriter {
     }
 }
 
+/// Numbers that have to be passed after `last`, so that no record of `ops` gets one below its revision.
+fn behind(last: u64, ops: &[&Op]) -> u64 {
+    let missing = (last + 1..).zip(ops).map(|(number, op)| match op {
+        Op::Put(record) => {
+            u64::try_from(record.modified).map_or(0, |own| own.saturating_sub(number))
+        }
+        Op::Delete { .. } => 0,
+    });
+    missing.max().unwrap_or(0)
+}
+
 #[async_trait]
 impl Writer for BucketWriter {
     async fn count(&mut self) -> Result<u64, Error> {
@@ -146,9 +157,16 @@ impl Writer for BucketWriter {
         Ok(floor.saturating_sub(last))
     }
 
+    /// Gives no key a revision below that of its source, as far as that takes a bounded number of messages.
     async fn apply(&mut self, ops: &[Op]) -> Result<(), Error> {
         let ops = last_of_each_key(ops);
-        let messages = |_| ops.iter().map(|op| self.message(op)).collect();
+        let messages = |last| {
+            let mut messages = self.marks(behind(last, &ops).min(RAISED), 0)?;
+            for op in &ops {
+                messages.push(self.message(op)?);
+            }
+            Ok(messages)
+        };
         self.write(&messages).await.map(drop)
     }
 

@@ -67,7 +67,7 @@ fn frames_are_read_as_they_were_written() {
 /// A frame is refused in words, whatever stands in it, and takes no more than its bound.
 #[test]
 fn frames_that_were_cut_or_altered_are_refused() {
-    let whole = hex(MIXED);
+    let (whole, content) = (hex(MIXED), mixed());
     for length in 1..whole.len() {
         // Behind the identifier alone a frame may end.
         assert_eq!(
@@ -80,9 +80,12 @@ fn frames_that_were_cut_or_altered_are_refused() {
         for bit in 0..8 {
             let mut altered = whole.clone();
             altered[at] ^= 1 << bit;
-            // A chunk whose kind says that it may be passed over is passed over.
+            // A chunk may say that it is to be passed over, and a copy may come from the same bytes elsewhere.
             let found = decompress(&altered, 1 << 20).unwrap_or_default();
-            assert!(found.is_empty(), "bit {bit} of byte {at}");
+            assert!(
+                found.is_empty() || found == content,
+                "bit {bit} of byte {at}"
+            );
         }
     }
     let identifier = &whole[..10];
