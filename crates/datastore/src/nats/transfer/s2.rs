@@ -20,7 +20,9 @@ const BLOCK: usize = 4 << 20;
 pub(super) fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = snap::write::FrameEncoder::new(Vec::new());
     encoder.write_all(bytes)?;
-    encoder.into_inner().map_err(|error| error.into_error())
+    encoder
+        .into_inner()
+        .map_err(snap::write::IntoInnerError::into_error)
 }
 
 /// Content of a frame, at most `most` bytes.

@@ -60,7 +60,7 @@ impl BucketWriter {
                 Err(Unwritten::Failed(error)) => return Err(error),
                 Err(Unwritten::Lost(reason)) => cause = reason,
                 Err(Unwritten::Overtaken) => {
-                    cause = "another client writes to the bucket at the same time".to_owned();
+                    "another client writes to the bucket at the same time".clone_into(&mut cause);
                 }
             }
         }
