@@ -273,7 +273,7 @@ async fn revisions_at_nats_follow_those_of_a_source_that_is_far_ahead() {
             "{record:?}"
         );
     }
-    goes_on(&target, &copied, floor).await;
+    Box::pin(goes_on(&target, &copied, floor)).await;
     let service = target.serve().await;
     an_older_watch_is_compacted(&service.client, floor).await;
 }
