@@ -184,16 +184,6 @@ pub(crate) fn require_endpoints(connection: &Connection) -> Result<(), Error> {
 }
 
 impl Error {
-    /// Error of a driver that cannot transfer a tenant's data.
-    pub(crate) fn no_transfer(site: Site) -> Self {
-        Self::Unsupported {
-            site,
-            cause:
-                "this driver cannot transfer a tenant's data yet; use a DataStore of another driver"
-                    .to_owned(),
-        }
-    }
-
     /// True if the datastore has nothing of the tenant, because the names in its spec belong to another
     /// owner or may not be used.
     pub fn is_refusal(&self) -> bool {

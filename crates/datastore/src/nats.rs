@@ -2,7 +2,8 @@
 //!
 //! A tenant has one bucket, named like its schema and configured as kine expects it ([`bucket`]). All users of the
 //! DataStore's account reach all buckets, so that a JetStream account serves one tenant: the account and the bucket
-//! are claimed by owner records in a bucket of the operator ([`records`]).
+//! are claimed by owner records in a bucket of the operator ([`records`]). For the same reason nobody can take a tenant's
+//! right to write: its data is read and written as a whole ([`transfer`]), and whoever moves it away stops what writes.
 
 mod answer;
 mod bucket;
@@ -12,6 +13,7 @@ mod greeting;
 mod observed;
 mod records;
 mod session;
+mod transfer;
 
 use async_trait::async_trait;
 
@@ -24,6 +26,7 @@ use crate::tenancy::Tenancy;
 use crate::transfer::{Reader, Writer};
 
 use client::Nats;
+use transfer::{BucketReader, BucketWriter, Link};
 
 /// Prepares the client of a NATS server or cluster; nothing is dialled yet.
 pub(crate) fn open(connection: &Connection) -> Result<impl DataStore + use<>, Error> {
@@ -95,22 +98,22 @@ impl DataStore for Nats {
         self.server_version().await
     }
 
+    /// One user reaches all of the account, the operator included, so that nobody's right to write can be taken.
     async fn fence(&self, _: &Tenancy, _: &FenceId) -> Result<Option<i64>, Error> {
-        Err(Error::no_transfer(self.site("taking the right to write")))
+        Ok(None)
     }
 
-    async fn lift(&self, _: &Tenancy, _: &FenceId) -> Result<Change, Error> {
-        Err(Error::no_transfer(
-            self.site("giving the right to write back"),
-        ))
+    async fn lift(&self, tenancy: &Tenancy, _: &FenceId) -> Result<Change, Error> {
+        self.ensure(tenancy).await
     }
 
-    async fn reader(&self, _: &Tenancy) -> Result<Box<dyn Reader>, Error> {
-        Err(Error::no_transfer(self.site("reading a tenant's data")))
+    async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {
+        let link = Link::open(self, tenancy).await?;
+        Ok(Box::new(BucketReader::new(link)))
     }
 
-    async fn writer(&self, _: &Tenancy) -> Result<Box<dyn Writer>, Error> {
-        Err(Error::no_transfer(self.site("writing a tenant's data")))
+    async fn writer(&self, tenancy: &Tenancy) -> Result<Box<dyn Writer>, Error> {
+        Ok(Box::new(BucketWriter::open(self, tenancy).await?))
     }
 
     fn slow_hint(&self) -> &'static str {

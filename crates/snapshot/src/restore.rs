@@ -94,6 +94,7 @@ pub async fn restore(source: Source<'_>, mut target: Target) -> Result<State, Re
     if target.writer.count().await? > 0 {
         target.writer.clear().await?;
     }
+    target.writer.begin(target.floor).await?;
     let mut decoder = source.file.read(source.keys, source.data)?;
     let mut replay = source.checked.order.replay();
     let mut batch = Batch::default();

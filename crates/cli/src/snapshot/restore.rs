@@ -224,11 +224,6 @@ impl Target {
             .store(name)
             .await
             .context("give another one by --data-store")?;
-        if store.driver == Driver::Nats {
-            bail!(
-                "the DataStore {name} has the driver NATS, whose data cannot be restored: give one of another driver by --data-store"
-            );
-        }
         // Without a schema in the spec it is the uid, which no other tenant has.
         let schema = desired.spec.data_store_schema.as_deref().unwrap_or("UID");
         transfer::require_readable(checked, &root(store.driver, schema))?;

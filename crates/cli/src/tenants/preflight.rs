@@ -55,10 +55,11 @@ pub fn blockers(
 ) -> Vec<String> {
     let mut found = Vec::new();
     let name = target.metadata.name.as_deref().unwrap_or_default();
-    let nats = Driver::Nats.as_str();
-    if storage.driver.as_deref() == Some(nats) || target.spec.driver == Driver::Nats {
+    if storage.driver.as_deref() == Some(Driver::Nats.as_str()) {
         found.push(
-            "NATS cannot take a tenant's right to write: choose another DataStore".to_owned(),
+            "NATS, where the data is, cannot take a tenant's right to write: move it by `kamaji snapshot save` and \
+             `kamaji snapshot restore`"
+                .to_owned(),
         );
     }
     let ready = target.status.as_ref().is_some_and(|status| status.ready);
@@ -141,7 +142,12 @@ mod tests {
     #[test]
     fn every_blocker_is_named_with_its_next_action() {
         let free = tenant(&json!({}));
-        assert!(blockers(&free, &storage(), &store("NATS", true))[0].contains("NATS"));
+        let nats = StorageStatus {
+            driver: Some("NATS".to_owned()),
+            ..storage()
+        };
+        assert!(blockers(&free, &nats, &store("etcd", true))[0].contains("kamaji snapshot save"));
+        assert!(blockers(&free, &storage(), &store("NATS", true)).is_empty());
         assert!(blockers(&free, &storage(), &store("etcd", false))[0].contains("not ready"));
         let overridden = json!({"dataStoreOverrides": [{"resource": "/events", "dataStore": "e"}]});
         let found = blockers(&tenant(&overridden), &storage(), &store("MySQL", true));

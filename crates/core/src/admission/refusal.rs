@@ -91,9 +91,9 @@ pub enum Refusal {
         "spec.dataStoreOverrides ({0}) is being set up, and status.storage.overrides does not record it yet: leave it as it is until then"
     )]
     OverridesUnrecorded(String),
-    /// A running tenant is to move from or to NATS.
+    /// A running tenant is to move from NATS.
     #[error(
-        "spec.dataStore: data does not move from {from} to {to}, since one of them is NATS, which cannot take a tenant's right to write while its data is copied: set spec.dataStore back to {from}, or create another TenantControlPlane in {to}"
+        "spec.dataStore: data does not move from {from} to {to} while the tenant runs, since {from} is NATS, which cannot take a tenant's right to write while its data is copied: set spec.dataStore back to {from}, and move the data by `kamaji snapshot save` and `kamaji snapshot restore`"
     )]
     NatsMigration {
         /// DataStore that holds the data.

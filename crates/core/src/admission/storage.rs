@@ -231,16 +231,13 @@ struct Move<'a> {
     storage: &'a StorageStatus,
     present: &'a str,
     requested: &'a str,
-    /// Driver of the requested DataStore, if it is known.
-    target: Option<&'a str>,
 }
 
 impl Move<'_> {
     /// Refuses a move that cannot begin, and warns of what another one does.
     fn examine(&self, found: &mut Findings) {
         let (present, requested) = (self.present, self.requested);
-        let mut drivers = [self.storage.driver.as_deref(), self.target].into_iter();
-        if drivers.any(|driver| driver == Some(Driver::Nats.as_str())) {
+        if self.storage.driver.as_deref() == Some(Driver::Nats.as_str()) {
             found.refuse(Refusal::NatsMigration {
                 from: present.to_owned(),
                 to: requested.to_owned(),
@@ -282,12 +279,10 @@ pub(super) fn compare(
     let requested = data_stores::requested(&new.spec, facts.default_data_store.as_deref());
     let requested = requested.unwrap_or_default();
     if new.spec.data_store != old.spec.data_store && requested != present {
-        let target = facts.data_stores.get(requested).map(|d| d.as_str());
         let move_ = Move {
             storage: &storage,
             present: &present,
             requested,
-            target,
         };
         if new.spec.data_store.is_some() {
             move_.examine(found);

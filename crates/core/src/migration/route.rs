@@ -7,21 +7,19 @@ use crate::{
     data_store::ResolvedDataStore,
 };
 
-/// Drivers whose data can be read and written as a whole while their right to write can be taken. NATS has neither.
+/// Drivers at which a tenant's right to write can be taken. At NATS one user has all rights: nobody can.
 const MOVABLE: [Driver; 3] = [Driver::Etcd, Driver::MySql, Driver::PostgreSql];
 
 /// Reason for which data does not move, which only a change by a person ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A driver cannot take part.
+    /// The source cannot take part while the tenant runs.
     #[error(
-        "data does not move from {from} to {to}: NATS cannot take a tenant's right to write; set spec.dataStore back to {source_store}"
+        "data does not move from {from} while the tenant runs: NATS cannot take a tenant's right to write; set spec.dataStore back to {source_store}, and move the data by `kamaji snapshot save` and `kamaji snapshot restore`"
     )]
     Driver {
         /// Driver of the source.
         from: &'static str,
-        /// Driver of the target.
-        to: &'static str,
         /// Name of the source.
         source_store: String,
     },
@@ -139,10 +137,9 @@ pub fn check_part(
 
 /// Checks that data can move from `source` to `target`.
 pub fn check(source: &ResolvedDataStore, target: &ResolvedDataStore) -> Result<(), Refusal> {
-    if !MOVABLE.contains(&source.driver) || !MOVABLE.contains(&target.driver) {
+    if !MOVABLE.contains(&source.driver) {
         return Err(Refusal::Driver {
             from: source.driver.as_str(),
-            to: target.driver.as_str(),
             source_store: source.name.clone(),
         });
     }

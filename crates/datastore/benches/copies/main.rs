@@ -93,7 +93,7 @@ impl End {
                 let store = server.store().await;
                 (Server::Postgres(server), store)
             }
-            Driver::Nats => panic!("NATS has no transfers"),
+            Driver::Nats => panic!("NATS is not measured"),
         };
         let tenancy = Tenancy::parse(driver, "tenant", "tenant", owner("tenant"))
             .unwrap()

@@ -53,7 +53,8 @@ pub(super) fn parse<T: DeserializeOwned>(
     }
 }
 
-fn classify(site: Site, code: ErrorCode, cause: String) -> Error {
+/// Error of a request that JetStream refused with this code.
+pub(super) fn classify(site: Site, code: ErrorCode, cause: String) -> Error {
     if NOT_ENABLED.contains(&code) {
         Error::Unsuitable {
             site,

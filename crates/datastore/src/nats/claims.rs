@@ -4,6 +4,7 @@
 use super::client::Nats;
 use super::observed::Observed;
 use super::records::{ACCOUNT, Stored, schema_key};
+use super::transfer::place_key;
 use crate::change::Step;
 use crate::error::Error;
 use crate::ownership::Standing;
@@ -44,7 +45,11 @@ impl Nats {
     }
 
     /// Ownership of account and schema; both are decided before either is claimed.
-    fn standings(&self, tenancy: &Tenancy, observed: &Observed) -> Result<[Standing; 2], Error> {
+    pub(super) fn standings(
+        &self,
+        tenancy: &Tenancy,
+        observed: &Observed,
+    ) -> Result<[Standing; 2], Error> {
         let account = observed.account(tenancy).map_err(|denial| {
             let site = self.site("claiming the JetStream account, which serves one tenant");
             denial.into_error(site, "account of user", self.user())
@@ -57,15 +62,20 @@ impl Nats {
         Ok([account, schema])
     }
 
-    /// Deletes both records as they were observed.
+    /// Deletes the place of a writer, and both records as they were observed.
     pub(super) async fn forget(
         &self,
         tenancy: &Tenancy,
         observed: &Observed,
     ) -> Result<Step, Error> {
+        let place = place_key(&tenancy.schema);
+        let noted = self.read(&place).await?;
         let schema = schema_key(&tenancy.schema);
-        let records: [(&str, &Option<Stored>); 2] =
-            [(&schema, &observed.schema), (ACCOUNT, &observed.account)];
+        let records: [(&str, &Option<Stored>); 3] = [
+            (&place, &noted),
+            (&schema, &observed.schema),
+            (ACCOUNT, &observed.account),
+        ];
         for (key, stored) in records {
             if let Some(stored) = stored
                 && !self.delete(key, stored).await?
@@ -78,8 +88,10 @@ impl Nats {
 
     /// Purges the marks of deleted records that a crash left.
     pub(super) async fn sweep(&self, tenancy: &Tenancy, observed: &Observed) -> Result<(), Error> {
-        let schema = schema_key(&tenancy.schema);
+        let (place, schema) = (place_key(&tenancy.schema), schema_key(&tenancy.schema));
+        let noted = self.read(&place).await?;
         for (key, stored) in [
+            (place.as_str(), &noted),
             (schema.as_str(), &observed.schema),
             (ACCOUNT, &observed.account),
         ] {
@@ -90,7 +102,8 @@ impl Nats {
         Ok(())
     }
 
-    fn overtaken(&self, doing: &str, tenancy: &Tenancy) -> Error {
+    /// Error of an operation whose records another writer changed meanwhile.
+    pub(super) fn overtaken(&self, doing: &str, tenancy: &Tenancy) -> Error {
         Error::Protocol {
             site: self.site(format!("{doing} of schema {}", tenancy.schema)),
             cause: "another writer changed the owner records meanwhile".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_nats::HeaderMap;
 use async_nats::client::Request;
-use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::{Context, ErrorCode};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
@@ -93,6 +93,16 @@ impl Nats {
         })
     }
 
+    /// The same NATS by a connection of its own, which ends with the value.
+    pub(super) fn apart(&self) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            credentials: self.credentials.clone(),
+            session: Mutex::default(),
+            preferred: AtomicUsize::new(self.preferred.load(Ordering::Relaxed)),
+        }
+    }
+
     /// The site of an operation, for errors.
     pub(super) fn site(&self, doing: impl Into<String>) -> Site {
         Site::new(&self.connection, doing)
@@ -109,6 +119,22 @@ impl Nats {
         let site = self.site("reading the version");
         let session = self.session(&site).await?;
         Ok(format!("NATS {}", session.greeting.version))
+    }
+
+    /// Most bytes of a message that the server takes, by its greeting.
+    pub(super) async fn largest_message(&self) -> Result<u64, Error> {
+        let session = self.session(&self.site("reading max_payload")).await?;
+        Ok(session.greeting.max_payload)
+    }
+
+    /// JetStream as the client library offers it, by a connection that was not lost yet.
+    pub(super) async fn jetstream(&self, site: &Site) -> Result<Context, Error> {
+        let session = self.session(site).await?;
+        if session.is_connected() {
+            return Ok(session.jetstream());
+        }
+        self.close(&session).await;
+        Ok(self.session(site).await?.jetstream())
     }
 
     /// Access control by the server's greeting; a server without it is an error, unless the connection accepts it.

@@ -32,6 +32,8 @@ pub(super) struct Greeting {
     tls_available: bool,
     /// True if the server demands a client certificate of its own authority.
     tls_verify: bool,
+    /// Most bytes of a message that the server takes.
+    pub(super) max_payload: u64,
 }
 
 /// Reason for which an endpoint did not greet as NATS does.

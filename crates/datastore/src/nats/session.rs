@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_nats::client::{Request, RequestErrorKind};
 use async_nats::connection::State;
+use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerError};
 use kamaji_core::endpoint::HostPort;
 use rustls::ClientConfig;
@@ -31,6 +32,7 @@ pub(super) const CALL: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(20);
 
 /// TLS and log-in of a connection.
+#[derive(Clone)]
 pub(super) struct Credentials {
     /// Configuration of TLS; `None` connects in the clear.
     pub(super) tls: Option<Arc<ClientConfig>>,
@@ -112,6 +114,16 @@ impl Session {
         }
     }
 
+    /// False once the connection is lost.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// JetStream by this connection, as the client library offers it.
+    pub(super) fn jetstream(&self) -> Context {
+        jetstream::new(self.client.clone())
+    }
+
     /// Sends a request and returns the payload of its answer.
     pub(super) async fn request(
         &self,
@@ -119,7 +131,7 @@ impl Session {
         request: Request,
     ) -> Result<Vec<u8>, Unanswered> {
         let interruptions = self.interruptions.subscribe();
-        if self.client.connection_state() != State::Connected {
+        if !self.is_connected() {
             return Err(Unanswered::Lost("the connection is lost".to_owned()));
         }
         let answer = self

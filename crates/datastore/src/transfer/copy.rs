@@ -214,6 +214,7 @@ impl Copy {
             self.ends.target.clear().await?;
         }
         let revision = self.ends.source.revision().await?;
+        self.ends.target.begin(revision).await?;
         (self.progress.followed, self.progress.latest) = (revision, revision);
         self.scanned = Some(Cursor::Start);
         self.race = Some(Race::from(self.progress));

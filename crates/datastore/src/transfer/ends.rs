@@ -66,6 +66,12 @@ pub trait Writer: Send {
     /// Deletes every key of the tenant at the target, after its owner record was checked.
     async fn clear(&mut self) -> Result<(), Error>;
 
+    /// Prepares a target without a key of the tenant for data up to the revision `floor`, where revisions can be left out
+    /// before the first write alone. By default nothing is prepared.
+    async fn begin(&mut self, _floor: i64) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Changes of revision that are missing between the target and `floor`, and that [`finish`](Self::finish) would
     /// have to make one by one; 0 where a revision can be set.
     async fn revisions_missing(&mut self, floor: i64) -> Result<u64, Error>;

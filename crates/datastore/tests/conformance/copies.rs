@@ -19,13 +19,14 @@ use crate::writers::{Acknowledged, WRITERS, keep_writing};
 /// Keys that stand at the source before the clients write.
 const STANDING: usize = 1500;
 /// Seconds until the key that expires does.
-const TTL: i64 = 600;
+pub const TTL: i64 = 600;
 
 /// A server of one driver.
 enum Server {
     Etcd(crate::server::Server),
     MySql(crate::mysql_server::Server),
     Postgres(crate::postgres_server::Server),
+    Nats(crate::nats_server::Server),
 }
 
 impl Server {
@@ -34,7 +35,7 @@ impl Server {
             Driver::Etcd => Self::Etcd(crate::server::Server::start().await),
             Driver::MySql => Self::MySql(crate::mysql_server::Server::start().await),
             Driver::PostgreSql => Self::Postgres(crate::postgres_server::Server::start().await),
-            Driver::Nats => panic!("NATS has no transfers"),
+            Driver::Nats => Self::Nats(crate::nats_server::Server::start().await),
         }
     }
 
@@ -43,26 +44,27 @@ impl Server {
             Self::Etcd(server) => server.store().await,
             Self::MySql(server) => server.store().await,
             Self::Postgres(server) => server.store().await,
+            Self::Nats(server) => server.store().await,
         }
     }
 }
 
 /// A datastore with one tenant.
-struct End {
+pub struct End {
     server: Server,
-    store: Box<dyn DataStore>,
-    tenancy: Tenancy,
+    pub store: Box<dyn DataStore>,
+    pub tenancy: Tenancy,
 }
 
 /// Write path of a tenant's API server: etcd itself, or a kine before the database.
-struct Service {
-    client: Client,
-    root: String,
+pub struct Service {
+    pub client: Client,
+    pub root: String,
     _kine: Option<Kine>,
 }
 
 impl End {
-    async fn start(driver: Driver) -> Self {
+    pub async fn start(driver: Driver) -> Self {
         let server = Server::start(driver).await;
         let store = server.store().await;
         let tenancy = Tenancy::parse(driver, "cp-a", "cp-a", owner("cp-a"))
@@ -76,7 +78,7 @@ impl End {
         }
     }
 
-    async fn serve(&self) -> Service {
+    pub async fn serve(&self) -> Service {
         let login = "cp-a:password-of-cp-a";
         let endpoint = match &self.server {
             Server::Etcd(server) => {
@@ -90,6 +92,10 @@ impl End {
             Server::Postgres(server) => {
                 let port = server.port;
                 format!("postgres://{login}@127.0.0.1:{port}/cp-a?sslmode=disable")
+            }
+            Server::Nats(server) => {
+                let port = server.port;
+                format!("nats://kamaji:secret@127.0.0.1:{port}?bucket=cp-a&noEmbed")
             }
         };
         let kine = Kine::start(&endpoint, &[]).await;
@@ -108,7 +114,7 @@ impl End {
     }
 
     /// Every record of the tenant by its key.
-    async fn content(&self) -> BTreeMap<String, Record> {
+    pub async fn content(&self) -> BTreeMap<String, Record> {
         let mut reader = self.store.reader(&self.tenancy).await.unwrap();
         let mut content = BTreeMap::new();
         let mut after: Option<Vec<u8>> = None;
@@ -126,7 +132,7 @@ impl End {
 }
 
 /// Writes the keys that stand, one of which expires.
-async fn fill(service: &Service) {
+pub async fn fill(service: &Service) {
     let (client, root) = (&service.client, &service.root);
     for n in 0..STANDING {
         let key = format!("{root}secrets/default/{n:04}");
@@ -172,14 +178,14 @@ async fn copy_until_fence(source: &End, target: &End) -> Report {
 }
 
 /// Asserts that writes at a copy succeed and have rising revisions above that of the copy.
-async fn goes_on(target: &End, copied: &BTreeMap<String, Record>, floor: i64) {
+pub async fn goes_on(target: &End, copied: &BTreeMap<String, Record>, floor: i64) {
     let service = target.serve().await;
     let (client, root) = (&service.client, &service.root);
     let (key, record) = copied.iter().next_back().unwrap();
     let mut last = floor;
     let path = format!("{root}{key}");
     let updated = write(client, &path, record.modified, b"new").await;
-    for n in 0..500 {
+    for n in 0..1000 {
         let created = write(client, &format!("{root}after/{n}"), 0, b"x").await;
         let created = created.unwrap();
         assert!(created > last, "{created} after {last}");
@@ -188,7 +194,7 @@ async fn goes_on(target: &End, copied: &BTreeMap<String, Record>, floor: i64) {
     assert!(updated.unwrap() > floor);
 }
 
-async fn everything_acknowledged_is_copied(from: Driver, to: Driver) {
+pub async fn everything_acknowledged_is_copied(from: Driver, to: Driver) {
     let (source, target) = (End::start(from).await, End::start(to).await);
     let service = source.serve().await;
     fill(&service).await;

@@ -27,6 +27,7 @@ mod mysql;
 #[expect(dead_code, reason = "tests/mysql needs more of it")]
 mod mysql_server;
 mod nats;
+mod nats_copies;
 #[path = "../nats/server.rs"]
 #[expect(dead_code, reason = "tests/nats needs more of it")]
 mod nats_server;
@@ -122,6 +123,16 @@ macro_rules! transfers {
 transfers! { etcd_transfers: crate::etcd::EtcdHarness, every check }
 transfers! { mysql_transfers: crate::mysql::MySqlHarness, every check }
 transfers! { postgres_transfers: crate::postgres::PostgresHarness, every check }
+// Nobody can take the right to write at NATS, and an account has no neighbours.
+conformance! { nats_transfers: crate::nats::NatsHarness, transfer {
+    a_finished_transfer_goes_on_above_its_floor,
+    changes_are_followed_from_a_revision_on,
+    data_without_the_tenants_owner_record_is_not_transferred,
+    operations_have_one_outcome_however_often_they_are_applied,
+    what_was_written_is_read_in_pages_and_by_key,
+    a_writer_whose_place_was_taken_writes_nothing_more,
+    a_writer_that_stood_still_while_another_began_writes_nothing_later,
+} }
 
 conformance! { on_etcd: crate::etcd::EtcdHarness, every check }
 conformance! { on_mysql: crate::mysql::MySqlHarness, every check }

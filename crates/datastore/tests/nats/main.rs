@@ -13,6 +13,9 @@ mod cycles;
 mod failures;
 #[path = "../kit/files.rs"]
 mod files;
+#[path = "../kit/records.rs"]
+#[expect(dead_code, reason = "tests/conformance needs more of it")]
+mod kit_records;
 #[path = "../kit/owner.rs"]
 mod owner;
 mod owners;
@@ -28,6 +31,7 @@ mod server;
 mod soak;
 #[path = "../kit/tools.rs"]
 mod tools;
+mod transfer;
 
 use kamaji_datastore::{Driver, Tenancy};
 

@@ -29,6 +29,7 @@ mod late_cut;
 #[path = "../../../datastore/tests/mysql/server.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod mysql_server;
+mod nats;
 mod overrides;
 mod pairs;
 #[path = "../../../datastore/tests/kit/pki.rs"]

@@ -44,6 +44,6 @@ pub fn name(driver: Driver) -> &'static str {
         Driver::Etcd => "etcd",
         Driver::MySql => "mysql",
         Driver::PostgreSql => "postgresql",
-        Driver::Nats => panic!("data does not move to NATS"),
+        Driver::Nats => "nats",
     }
 }

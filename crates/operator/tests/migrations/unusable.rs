@@ -1,104 +1,21 @@
-//! Servers that cannot serve, each a condition of its DataStore and of the tenant that names it; and NATS, from and to
-//! which no data moves.
-
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+//! Servers that cannot serve, each a condition of its DataStore and of the tenant that names it.
 
 use kamaji_api::{condition, datastore::DataStore};
 use kamaji_datastore::{BasicAuth, Connection, Driver, Secret, Tls};
 use kube::{Api, api::ListParams};
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::{
-    environment::{NAMESPACE, wait_until},
+    environment::wait_until,
     mysql_server,
+    nats::Nats,
     pki::Pki,
     ports::free_ports,
     postgres_server::{self, Setup, USUAL},
-    process::{Launched, Process, start},
-    tools::find,
-    world::{TENANT, World},
-    writers::{assert_served, fill},
+    world::World,
 };
 
-/// A nats-server with JetStream and one user.
-struct Nats {
-    process: Process,
-    files: TempDir,
-    port: u16,
-}
-
-impl Launched for Nats {
-    const NAME: &'static str = "nats-server";
-
-    fn process(&mut self) -> &mut Process {
-        &mut self.process
-    }
-
-    async fn serves(&mut self) -> bool {
-        let address = ("127.0.0.1", self.port);
-        tokio::net::TcpStream::connect(address).await.is_ok()
-    }
-}
-
-impl Nats {
-    async fn start() -> Self {
-        start(Self::launch).await
-    }
-
-    fn launch() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let [port] = free_ports();
-        let store = files.path().join("store").display().to_string();
-        let settings = format!(
-            "authorization {{ user: kamaji, password: secret }}\njetstream {{ store_dir: {store:?} }}"
-        );
-        let file = files.path().join("nats.conf");
-        std::fs::write(&file, settings).unwrap();
-        let mut command = Command::new(find("nats-server", "nats-"));
-        command
-            .arg("--config")
-            .arg(file)
-            .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
-            .stderr(Stdio::null());
-        Self {
-            process: Process::spawn(&mut command, "KILL"),
-            files,
-            port,
-        }
-    }
-
-    fn connection(&self) -> Connection {
-        Connection {
-            driver: Driver::Nats,
-            endpoints: vec![format!("127.0.0.1:{}", self.port).parse().unwrap()],
-            tls: None,
-            basic_auth: Some(login("kamaji", "secret")),
-            without_access_control: false,
-        }
-    }
-
-    /// True if the account has a bucket of kine.
-    fn has_bucket(&self) -> bool {
-        has_folder(&self.files.path().join("store"), &|name| {
-            name.starts_with("KV_") && name != "KV_kamaji_clastix_io"
-        })
-    }
-}
-
-fn has_folder(below: &Path, named: &dyn Fn(&str) -> bool) -> bool {
-    let entries = std::fs::read_dir(below).into_iter().flatten();
-    let mut folders = entries.filter_map(Result::ok).map(|entry| entry.path());
-    folders.any(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.is_dir() && (named(&name) || has_folder(&path, named))
-    })
-}
-
-fn login(user: &str, password: &str) -> BasicAuth {
+pub fn login(user: &str, password: &str) -> BasicAuth {
     BasicAuth {
         user: user.to_owned(),
         password: Secret::new(password),
@@ -339,58 +256,4 @@ async fn servers_that_cannot_serve_are_conditions_of_their_datastores_and_tenant
         .filter(|name| name.ends_with("-datastore-certificate"))
         .collect();
     assert_eq!(certificates, Vec::<String>::new(), "none is signed");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn data_that_is_asked_to_nats_or_from_it_stays_and_the_condition_says_why() {
-    let world = World::start([Driver::Etcd, Driver::Etcd]).await;
-    let nats = Nats::start().await;
-    let connection = nats.connection();
-    world
-        .database_named("nats", Driver::Nats, &connection)
-        .await;
-    let _operator = world.environment.operator();
-    world.tenant(Driver::Etcd).await;
-    let source = world.serve(Driver::Etcd).await;
-    let acknowledged = fill(&source, 50).await;
-    world.ask_for("nats").await;
-    let environment = &world.environment;
-    let refused = async |tenant: &str, from: &str| {
-        let message = environment
-            .wait_for_condition(tenant, "DataStoreReady", "MigrationUnavailable")
-            .await;
-        for words in [
-            "the data stays where it is",
-            "NATS cannot take a tenant's right to write",
-            &format!("set spec.dataStore back to {from}"),
-        ] {
-            assert!(message.contains(words), "{message}");
-        }
-        let events: Api<k8s_openapi::api::core::v1::Event> =
-            Api::namespaced(environment.client.clone(), NAMESPACE);
-        wait_until("an event about it", async || {
-            let fields = format!("involvedObject.name={tenant},reason=MigrationUnavailable");
-            let fields = ListParams::default().fields(&fields);
-            let list = events.list(&fields).await.ok()?;
-            list.items.first().map(drop)
-        })
-        .await;
-    };
-    refused(TENANT, "etcd").await;
-    let storage = world.storage().await.unwrap();
-    assert_eq!(storage.data_store_name.as_deref(), Some("etcd"));
-    assert_eq!((storage.migration, storage.former), (None, None));
-    assert!(!nats.has_bucket(), "nothing is made there");
-    world.ask_for("etcd").await;
-    environment
-        .wait_for_condition(TENANT, "DataStoreReady", "AsPlanned")
-        .await;
-    assert_served(&source, &acknowledged).await;
-
-    environment.tenant("n", json!({"dataStore": "nats"})).await;
-    environment.wait_for_objects("n").await;
-    assert!(nats.has_bucket());
-    environment.tenant("n", json!({"dataStore": "etcd"})).await;
-    refused("n", "nats").await;
-    assert!(nats.has_bucket(), "its data stays");
 }

@@ -20,6 +20,16 @@ use crate::{
     process::Launched,
 };
 
+/// A kine before the database at `endpoint`.
+async fn kine(endpoint: &str) -> Service {
+    let kine = Kine::start(endpoint, &[]).await;
+    Service {
+        client: kine.client(),
+        root: "/registry/".to_owned(),
+        kine: Some(kine),
+    }
+}
+
 /// Name of the tenant of every test.
 pub const TENANT: &str = "t";
 /// Longest time of a whole migration.
@@ -363,12 +373,25 @@ impl World {
                 format!("postgres://{user}:{password}@127.0.0.1:{port}/{schema}?sslmode=disable")
             }
         };
-        let kine = Kine::start(&endpoint, &[]).await;
-        Service {
-            client: kine.client(),
-            root: "/registry/".to_owned(),
-            kine: Some(kine),
-        }
+        kine(&endpoint).await
+    }
+
+    /// The write path that the tenant's API server has to a NATS at `port`, once its Secrets lead there.
+    pub async fn serve_nats(&self, port: u16) -> Service {
+        let address = format!("127.0.0.1:{port}");
+        wait_until("the Secrets lead to NATS", async || {
+            let leads = self.file("datastore-config", "DB_CONNECTION_STRING").await;
+            (leads? == address).then_some(())
+        })
+        .await;
+        let config =
+            |key: &'static str| async move { self.file("datastore-config", key).await.unwrap() };
+        let (user, password) = (config("DB_USER").await, config("DB_PASSWORD").await);
+        let schema = config("DB_SCHEMA").await;
+        kine(&format!(
+            "nats://{user}:{password}@{address}?bucket={schema}&noEmbed"
+        ))
+        .await
     }
 
     async fn etcd(&self, place: Place, schema: &str) -> Service {

@@ -160,7 +160,7 @@ fn another_data_store_for_a_tenant_with_data_gives_a_warning() {
         let new = running(json!({ "dataStore": to }), status.clone());
         evaluate(&new, Some(&old)).expect("accepted")
     };
-    for to in ["events", "pg"] {
+    for to in ["events", "pg", "nats-free"] {
         let [warning] = moved(to).try_into().expect("one warning");
         let says = format!("moves from default to {to}");
         assert!(warning.contains(&says), "{warning}");
@@ -174,25 +174,37 @@ fn another_data_store_for_a_tenant_with_data_gives_a_warning() {
 }
 
 #[test]
-fn a_move_from_or_to_nats_is_refused_and_what_was_stored_before_can_be_set_back() {
-    for (present, driver, to) in [
-        ("default", "etcd", "nats-free"),
-        ("nats-free", "NATS", "pg"),
-    ] {
-        let status = json!({"storage": {"dataStoreName": present, "driver": driver}});
+fn a_move_from_nats_is_refused_and_what_was_stored_before_can_be_set_back() {
+    for to in ["pg", "default"] {
+        let status = json!({"storage": {"dataStoreName": "nats-free", "driver": "NATS"}});
         let in_store = |name: &str| running(json!({ "dataStore": name }), status.clone());
-        let refusals = evaluate(&in_store(to), Some(&in_store(present))).expect_err("no move");
+        let (present, asked) = (in_store("nats-free"), in_store(to));
+        let refusals = evaluate(&asked, Some(&present)).expect_err("no move");
         let words = refusals.join("; ");
-        assert!(
-            words.contains(&format!("from {present} to {to}")),
-            "{words}"
-        );
-        assert!(words.contains("one of them is NATS"), "{words}");
-        assert!(words.contains(&format!("back to {present}")), "{words}");
-        evaluate(&in_store(present), Some(&in_store(to))).expect("set back");
+        for part in [
+            &format!("from nats-free to {to} while the tenant runs"),
+            "nats-free is NATS",
+            "back to nats-free",
+            "kamaji snapshot restore",
+        ] {
+            assert!(words.contains(part), "{words}");
+        }
+        evaluate(&present, Some(&asked)).expect("set back");
         // A mistake that is stored does not keep other fields from changing.
-        evaluate(&in_store(to), Some(&in_store(to))).expect("as before");
+        evaluate(&asked, Some(&asked)).expect("as before");
     }
+}
+
+#[test]
+fn a_move_to_nats_that_another_tenant_has_is_refused() {
+    let status = json!({"storage": {"dataStoreName": "default", "driver": "etcd"}});
+    let in_store = |name: &str| running(json!({ "dataStore": name }), status.clone());
+    let refusals = evaluate(&in_store("nats"), Some(&in_store("default"))).expect_err("no move");
+    let words = refusals.join("; ");
+    assert!(
+        words.contains("which another TenantControlPlane uses"),
+        "{words}"
+    );
 }
 
 #[test]
