@@ -19,7 +19,7 @@ use kamaji_shell::ObjectKey;
 
 use super::{
     outcome::{Stop, failed, publish},
-    records::with,
+    records::{storage_of, with},
     source::{lift, observed},
     update::{Until, update},
 };
@@ -49,6 +49,8 @@ pub(super) async fn roll_back(
             Err(error) => return Err(failed(error)),
         };
         remove(context, key, end).await?;
+    } else if let Ok(end) = ends::target(&tenant, &snapshot, &change) {
+        remove_unused(context, key, &object, end).await?;
     }
     let object = update(context, &object, Until::Tried, |_, storage| {
         let of_this = storage
@@ -144,6 +146,32 @@ async fn remove(
         tracing::warn!(tenant = %key, store = %end.store.name, "nothing was removed: {why}");
     }
     Ok(())
+}
+
+/// Removes the names that an attempt of this process made at `end` before it copied anything. They stay where the tenant
+/// has keys: what it left there before is deleted by its word alone.
+async fn remove_unused(
+    context: &Context,
+    key: &ObjectKey,
+    object: &TenantControlPlane,
+    end: End,
+) -> Result<(), Stop> {
+    let (databases, name) = (&context.databases, &end.store.name);
+    let mut former = storage_of(object)
+        .and_then(|storage| storage.former.as_deref())
+        .into_iter()
+        .flatten();
+    // Made by this process: after it was found to be another server than the source.
+    let made = databases.tenancy(key, name);
+    let Some(tenancy) = made.filter(|_| !end.stays && !former.any(|had| had.data_store == *name))
+    else {
+        return Ok(());
+    };
+    let keys = databases.keys(&end.store, &tenancy).await.map_err(failed)?;
+    if keys > 0 {
+        return Ok(());
+    }
+    remove(context, key, Ok(Some(end))).await
 }
 
 /// Removes what the tenant left in a former DataStore, as its annotation asks.

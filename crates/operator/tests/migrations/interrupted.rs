@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http_body_util::BodyExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use kamaji_api::{datastore::DataStore, tenant::MigrationPhase};
 use kamaji_datastore::Driver;
@@ -80,6 +81,39 @@ async fn an_aborted_migration_leaves_the_writers_alone_and_nothing_at_the_target
     let storage = world.storage().await.unwrap();
     assert_eq!(storage.data_store_name.as_deref(), Some("etcd"));
     assert_eq!(storage.former, None);
+}
+
+/// The API server refuses the record that the target may be written, so that the attempt gets no further.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_is_aborted_before_it_copies_leaves_nothing_at_the_target() {
+    let (world, _) = Box::pin(in_etcd()).await;
+    let wrap = move |request: http::Request<Body>, client: Client| async move {
+        if request.method() != http::Method::PATCH {
+            return client.send(request).await;
+        }
+        let (head, body) = request.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        if String::from_utf8_lossy(&bytes).contains("\"prepared\":true") {
+            let refused = http::Response::builder().status(503);
+            return Ok(refused.body(Body::empty()).unwrap());
+        }
+        client
+            .send(http::Request::from_parts(head, Body::from(bytes)))
+            .await
+    };
+    let _operator = world.environment.run_through(Environment::settings(), wrap);
+    world.ask_for("postgresql").await;
+    wait_until("the target is claimed", async || {
+        (!copies(&world).await.is_empty()).then_some(())
+    })
+    .await;
+    assert!(!world.storage().await.unwrap().migration.unwrap().prepared);
+    world.ask_for("etcd").await;
+    wait_until("the record is dropped", async || {
+        world.storage().await?.migration.is_none().then_some(())
+    })
+    .await;
+    assert_eq!(copies(&world).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
