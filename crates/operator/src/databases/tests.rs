@@ -129,8 +129,8 @@ async fn operations_at_one_share_follow_one_another_and_the_last_one_is_remember
     assert!(clients.is_ensured(&key, &store, &may_read));
     clients.ensure(&key, &store, &may_write).await.unwrap();
     let asked = lock(&rights.asked).clone();
-    use datastore::Access::{ReadOnly, ReadWrite};
-    assert_eq!(asked, [ReadWrite, ReadOnly, ReadWrite]);
+    let (full, read) = (datastore::Access::ReadWrite, datastore::Access::ReadOnly);
+    assert_eq!(asked, [full, read, full]);
     assert!(clients.fences.is_idle(), "no turn is left");
 }
 
