@@ -27,8 +27,8 @@ pub const ADMIN_SERVICE: &str = "admin.svc";
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KubeconfigGeneratorSpec {
-    /// Key of the tenant's admin kubeconfig Secret that gives the server. Default: admin.svc, the
-    /// Service in the management cluster; admin.conf is the public address.
+    /// Key of the tenant's admin kubeconfig Secret that gives the server: admin.svc, the Service in the
+    /// management cluster, or admin.conf, the public address. Default: admin.svc.
     #[serde(default = "template")]
     pub control_plane_endpoint_from: String,
     /// Groups of the kubeconfigs' user, at most 256, each of at most 256 bytes. Empty: none.
