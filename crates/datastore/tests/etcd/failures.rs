@@ -17,7 +17,7 @@ async fn error_of(connection: &Connection) -> Error {
     let store = connect(connection).await.unwrap();
     let error = store.check().await.unwrap_err();
     assert!(
-        since.elapsed() < Duration::from_secs(2),
+        since.elapsed() < Duration::from_secs(5),
         "{error} took {:?}",
         since.elapsed()
     );
@@ -172,7 +172,7 @@ async fn a_silent_endpoint_costs_a_call_seconds_and_no_more() {
     let since = Instant::now();
     assert!(both.ensure(&tenancy).await.unwrap().is_empty());
     assert!(
-        since.elapsed() < Duration::from_secs(1),
+        since.elapsed() < Duration::from_secs(3),
         "the one that answers is asked first"
     );
 }
@@ -210,7 +210,7 @@ async fn an_endpoint_that_dies_between_two_calls_is_replaced_by_another() {
     let since = Instant::now();
     assert!(store.ensure(&tenancy).await.unwrap().is_empty());
     assert!(
-        since.elapsed() < Duration::from_secs(2),
+        since.elapsed() < Duration::from_secs(5),
         "took {:?}",
         since.elapsed()
     );

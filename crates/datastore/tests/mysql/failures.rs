@@ -144,7 +144,7 @@ async fn lost_connections_are_opened_again_where_an_endpoint_serves() {
     }
     assert!(store.ensure(&tenancy).await.unwrap().is_empty());
     assert!(
-        since.elapsed() < Duration::from_secs(2),
+        since.elapsed() < Duration::from_secs(5),
         "took {:?}",
         since.elapsed()
     );

@@ -142,7 +142,7 @@ async fn a_silent_endpoint_costs_seconds_and_no_more() {
     let since = Instant::now();
     both.ensure(&tenancy("cp-a")).await.unwrap();
     assert!(
-        since.elapsed() < Duration::from_secs(1),
+        since.elapsed() < Duration::from_secs(3),
         "the one that answers is kept"
     );
 }

@@ -59,7 +59,7 @@ async fn an_endpoint_that_dies_between_two_calls_is_replaced_by_another() {
     let since = Instant::now();
     assert!(store.ensure(&tenancy("cp-a")).await.unwrap().is_empty());
     assert!(
-        since.elapsed() < Duration::from_secs(2),
+        since.elapsed() < Duration::from_secs(5),
         "{:?}",
         since.elapsed()
     );

@@ -46,7 +46,8 @@ async fn connections_that_the_server_ended_are_replaced_at_the_next_call() {
         server.sql("postgres", ended).await;
         let since = Instant::now();
         assert!(store.ensure(&tenancy).await.unwrap().is_empty());
-        assert!(since.elapsed() < Duration::from_secs(2));
+        // The time limit of a call, which nothing waits for.
+        assert!(since.elapsed() < Duration::from_secs(5));
     }
 }
 
