@@ -31,8 +31,8 @@ pub struct Request<'a> {
     pub now: Timestamp,
 }
 
-/// The record of an attempt that begins. `before` is the record of the last one; after a failure it counts as another
-/// attempt, after a restart of the operator as the same.
+/// The record of an attempt that begins, without a fence: one is lifted before. `before` is the record of the last
+/// attempt; after a failure it counts as another, after a restart of the operator as the same.
 pub fn begin(
     request: Request<'_>,
     options: Options,
@@ -50,7 +50,7 @@ pub fn begin(
     StorageMigrationStatus {
         attempts,
         deadline: Some(Time(started + options.timeout)),
-        fence: before.and_then(|before| before.fence.clone()),
+        fence: None,
         generation: request.generation,
         message: None,
         phase: MigrationPhase::Copying,

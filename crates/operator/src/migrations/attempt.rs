@@ -79,7 +79,7 @@ pub(super) async fn run(
 }
 
 impl<'a> Attempt<'a> {
-    /// Lifts a fence that an earlier attempt left, and claims the tenant's names at the target.
+    /// Gives the tenant its right to write at the source, and claims its names at the target.
     async fn open(
         context: &'a Context,
         key: &'a ObjectKey,

@@ -16,7 +16,8 @@ pub(super) fn storage_of(object: &TenantControlPlane) -> Option<&StorageStatus> 
     object.status.as_ref()?.storage.as_ref()
 }
 
-/// The storage with the record of an attempt that begins, if the spec still asks for it.
+/// The storage with the record of an attempt that begins, if the spec still asks for it and no fence is recorded: one
+/// that was recorded since the decision would be forgotten, and stay.
 pub(super) fn begins(
     live: &TenantControlPlane,
     storage: &StorageStatus,
@@ -25,6 +26,7 @@ pub(super) fn begins(
     let before = storage.migration.as_ref();
     let open = before.is_none_or(|before| {
         Change::of(before) == Change::of(record)
+            && before.fence.is_none()
             && !matches!(
                 before.phase,
                 MigrationPhase::Switched | MigrationPhase::RollingBack
@@ -61,4 +63,38 @@ pub(super) fn asks_for(object: &TenantControlPlane, record: &StorageMigrationSta
 pub(super) fn fence_id(uid: &str, attempt: i32) -> String {
     let random = clock::seed().map(|byte| format!("{byte:02x}"));
     format!("{uid}/{attempt}/{}", random[..8].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_attempt_does_not_begin_over_a_fence_that_is_recorded_meanwhile() {
+        let change = json!({
+            "phase": "Copying", "source": "default", "target": "other", "attempts": 1, "prepared": false,
+        });
+        let object = json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
+            "metadata": {"name": "t", "namespace": "tenants", "uid": "uid"},
+            "spec": {
+                "dataStore": "other",
+                "controlPlane": {"deployment": {}, "service": {"serviceType": "ClusterIP"}},
+                "kubernetes": {"version": "v1.37.2", "kubelet": {}},
+            },
+            "status": {"storage": {
+                "dataStoreName": "default", "driver": "etcd", "setup": {"schema": "s", "user": "u"},
+                "migration": change.clone(),
+            }},
+        });
+        let mut live: TenantControlPlane = serde_json::from_value(object).unwrap();
+        let decided: StorageMigrationStatus = serde_json::from_value(change).unwrap();
+        let begun = |live: &TenantControlPlane| begins(live, storage_of(live).unwrap(), &decided);
+        assert!(begun(&live).is_some());
+        let storage = live.status.as_mut().unwrap().storage.as_mut().unwrap();
+        storage.migration.as_mut().unwrap().fence = Some("uid/1".to_owned());
+        assert_eq!(begun(&live), None);
+    }
 }
