@@ -98,7 +98,7 @@ impl DataStore for Nats {
         self.server_version().await
     }
 
-    /// One user reaches all of the account, the operator included, so that nobody's right to write can be taken.
+    /// NATS has one user for all of the account, the operator included, so that nobody's right to write can be taken.
     async fn fence(&self, _: &Tenancy, _: &FenceId) -> Result<Option<i64>, Error> {
         Ok(None)
     }

@@ -8,6 +8,9 @@
 #[path = "../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod kit_kine;
+#[path = "../../datastore/tests/kit/nats.rs"]
+#[expect(dead_code, reason = "migrations search its files")]
+mod kit_nats;
 #[path = "../../datastore/tests/kit/owner.rs"]
 mod owner;
 #[path = "../../datastore/tests/kit/ports.rs"]
@@ -19,95 +22,37 @@ mod tools;
 #[path = "../../datastore/tests/kit/writers.rs"]
 mod writers;
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kamaji_datastore::{BasicAuth, Connection, DataStore, Driver, Secret, Tenancy, connect};
+use kamaji_datastore::{DataStore, Driver, Tenancy, connect};
 use kamaji_snapshot::{
     Header, Keys, Plan, Seal, SnapshotFile,
     restore::{Source, Target, restore},
     save,
 };
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use kit_kine::{Kine, delete, listing, write};
+use kit_nats::Nats;
 use owner::owner;
-use ports::free_ports;
-use process::{Launched, Process, start};
-use tools::find;
 use writers::{Acknowledged, WRITERS, keep_writing};
 
 /// Keys that stand before the clients write.
 const STANDING: usize = 300;
 
-/// A nats-server with JetStream and one user.
-struct Nats {
-    process: Process,
-    _files: TempDir,
-    port: u16,
+/// The DataStore with one tenant, which is set up.
+async fn tenant(server: &Nats) -> (Box<dyn DataStore>, Tenancy) {
+    let store = connect(&server.connection()).await.unwrap();
+    let tenancy = Tenancy::parse(Driver::Nats, "cp-a", "kamaji", owner("cp-a")).unwrap();
+    store.ensure(&tenancy).await.unwrap();
+    (store, tenancy)
 }
 
-impl Launched for Nats {
-    const NAME: &'static str = "nats-server";
-
-    fn process(&mut self) -> &mut Process {
-        &mut self.process
-    }
-
-    async fn serves(&mut self) -> bool {
-        let address = ("127.0.0.1", self.port);
-        tokio::net::TcpStream::connect(address).await.is_ok()
-    }
-}
-
-impl Nats {
-    fn launch() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let [port] = free_ports();
-        let store = files.path().join("store").display().to_string();
-        let settings = format!(
-            "authorization {{ user: kamaji, password: secret }}\njetstream {{ store_dir: {store:?} }}"
-        );
-        let file = files.path().join("nats.conf");
-        std::fs::write(&file, settings).unwrap();
-        let mut command = Command::new(find("nats-server", "nats-"));
-        command
-            .arg("--config")
-            .arg(file)
-            .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
-            .stderr(Stdio::null());
-        Self {
-            process: Process::spawn(&mut command, "KILL"),
-            _files: files,
-            port,
-        }
-    }
-
-    /// The DataStore with one tenant, which is set up.
-    async fn tenant(&self) -> (Box<dyn DataStore>, Tenancy) {
-        let connection = Connection {
-            driver: Driver::Nats,
-            endpoints: vec![format!("127.0.0.1:{}", self.port).parse().unwrap()],
-            tls: None,
-            basic_auth: Some(BasicAuth {
-                user: "kamaji".to_owned(),
-                password: Secret::new("secret"),
-            }),
-            without_access_control: false,
-        };
-        let store = connect(&connection).await.unwrap();
-        let tenancy = Tenancy::parse(Driver::Nats, "cp-a", "kamaji", owner("cp-a")).unwrap();
-        store.ensure(&tenancy).await.unwrap();
-        (store, tenancy)
-    }
-
-    async fn kine(&self) -> Kine {
-        let port = self.port;
-        let endpoint = format!("nats://kamaji:secret@127.0.0.1:{port}?bucket=cp-a&noEmbed");
-        Kine::start(&endpoint, &[]).await
-    }
+async fn serve(server: &Nats) -> Kine {
+    let port = server.port;
+    let endpoint = format!("nats://kamaji:secret@127.0.0.1:{port}?bucket=cp-a&noEmbed");
+    Kine::start(&endpoint, &[]).await
 }
 
 fn plan() -> Plan {
@@ -132,9 +77,9 @@ fn plan() -> Plan {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_in_nats_is_saved_while_it_writes_and_restored_into_another_nats() {
-    let (from, to) = (start(Nats::launch).await, start(Nats::launch).await);
-    let ((source, read), (target, written)) = (from.tenant().await, to.tenant().await);
-    let kine = from.kine().await;
+    let (from, to) = (Nats::start().await, Nats::start().await);
+    let ((source, read), (target, written)) = (tenant(&from).await, tenant(&to).await);
+    let kine = serve(&from).await;
     let client = kine.client();
     for n in 0..STANDING {
         let key = format!("/registry/secrets/default/{n:04}");
@@ -178,7 +123,7 @@ async fn a_tenant_in_nats_is_saved_while_it_writes_and_restored_into_another_nat
     let state = restore(file, ends).await.unwrap();
     assert!(state.keys() > u64::try_from(STANDING).unwrap() / 2);
 
-    let restored = to.kine().await;
+    let restored = serve(&to).await;
     let (found, _) = listing(&restored.client()).await;
     // A key whose last change came before the revision is there as it is at the source, and no other is.
     let settled = at_source

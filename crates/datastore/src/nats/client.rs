@@ -93,7 +93,7 @@ impl Nats {
         })
     }
 
-    /// The same NATS by a connection of its own, which ends with the value.
+    /// Client of the same NATS with a connection of its own, which ends with the value.
     pub(super) fn apart(&self) -> Self {
         Self {
             connection: self.connection.clone(),

@@ -138,18 +138,22 @@ pub async fn fill(service: &Service) {
         let key = format!("{root}secrets/default/{n:04}");
         write(client, &key, 0, b"\0k8s\xff").await.unwrap();
     }
+    leased(client, &format!("{root}events/default/expiring"), TTL).await;
+}
+
+/// Writes a key that expires after `ttl` seconds.
+pub async fn leased(client: &Client, key: &str, ttl: i64) {
     let mut client = client.clone();
-    let lease = client.lease_grant(TTL, None).await.unwrap().id();
+    let lease = client.lease_grant(ttl, None).await.unwrap().id();
     let options = PutOptions::new().with_lease(lease);
-    let key = format!("{root}events/default/expiring");
-    let absent = etcd_client::Compare::mod_revision(key.as_str(), etcd_client::CompareOp::Equal, 0);
+    let absent = etcd_client::Compare::mod_revision(key, etcd_client::CompareOp::Equal, 0);
     let put = TxnOp::put(key, "event", Some(options));
     let put = client.txn(Txn::new().when([absent]).and_then([put])).await;
     assert!(put.unwrap().succeeded());
 }
 
-/// Copies what the source has until its fence, and prints how long writes were refused until the copy was whole.
-async fn copy_until_fence(source: &End, target: &End) -> Report {
+/// Copies until the source may be fenced, and once more after a while.
+pub async fn copy_until_ready(source: &End, target: &End) -> Copy {
     let ends = Ends {
         source: source.store.reader(&source.tenancy).await.unwrap(),
         target: target.store.writer(&target.tenancy).await.unwrap(),
@@ -160,7 +164,13 @@ async fn copy_until_fence(source: &End, target: &End) -> Report {
     let ready = begun.elapsed();
     tokio::time::sleep(Duration::from_millis(500)).await;
     while copy.step().await.unwrap() != Phase::Ready {}
-    let again = begun.elapsed();
+    eprintln!("ready after {ready:?} and {:?}", begun.elapsed());
+    copy
+}
+
+/// Copies what the source has until its fence, and prints how long writes were refused until the copy was whole.
+async fn copy_until_fence(source: &End, target: &End) -> Report {
+    let mut copy = copy_until_ready(source, target).await;
     let since = Instant::now();
     let fence = source
         .store
@@ -171,7 +181,7 @@ async fn copy_until_fence(source: &End, target: &End) -> Report {
     let settled = report.settled_under_fence;
     let refused = since.elapsed();
     eprintln!(
-        "ready after {ready:?} and {again:?}, writes refused for {refused:?}, {settled} keys compared, {:?}",
+        "writes refused for {refused:?}, {settled} keys compared, {:?}",
         report.progress
     );
     report

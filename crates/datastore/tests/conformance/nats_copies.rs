@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use etcd_client::{Client, Compare, CompareOp, PutOptions, Txn, TxnOp, WatchOptions};
+use etcd_client::{Client, Compare, CompareOp, Txn, TxnOp, WatchOptions};
 use futures::future::join_all;
 use kamaji_datastore::Driver;
-use kamaji_datastore::transfer::{Copy, Ends, Phase, Record, Roots};
+use kamaji_datastore::transfer::Record;
 use tokio::task::JoinSet;
 
-use crate::copies::{End, Service, TTL, everything_acknowledged_is_copied, goes_on};
+use crate::copies::{
+    End, Service, TTL, copy_until_ready, everything_acknowledged_is_copied, goes_on, leased,
+};
 use crate::kit_kine::{delete, listing, write};
 use crate::kit_records::records;
 use crate::writers::{Acknowledged, WRITERS, keep_writing};
@@ -71,18 +73,6 @@ async fn history(service: &Service) {
     compact(client, revision).await;
 }
 
-/// Writes a key that expires.
-async fn leased(client: &Client, key: &str, ttl: i64) {
-    let mut client = client.clone();
-    let lease = client.lease_grant(ttl, None).await.unwrap().id();
-    let options = PutOptions::new().with_lease(lease);
-    let absent = Compare::mod_revision(key, CompareOp::Equal, 0);
-    let put = Txn::new()
-        .when([absent])
-        .and_then([TxnOp::put(key, "event", Some(options))]);
-    assert!(client.txn(put).await.unwrap().succeeded());
-}
-
 /// Notes a compaction as an API server does.
 async fn compact(client: &Client, revision: i64) {
     let key = "compact_rev_key";
@@ -95,7 +85,7 @@ async fn compact(client: &Client, revision: i64) {
     client.compact(revision, None).await.unwrap();
 }
 
-/// What a reader reads, as kine lists it.
+/// Records that a reader reads, as kine lists them.
 async fn read(end: &End) -> Vec<(Vec<u8>, Vec<u8>, i64, i64)> {
     let mut reader = end.store.reader(&end.tenancy).await.unwrap();
     let records = records(reader.as_mut()).await.into_iter();
@@ -154,16 +144,7 @@ async fn nats_is_copied_to(driver: Driver) {
         let service = (service.client.clone(), service.root.clone());
         writers.spawn(keep_writing(service, number, Arc::clone(&stop)));
     }
-    let ends = Ends {
-        source: source.store.reader(&source.tenancy).await.unwrap(),
-        target: target.store.writer(&target.tenancy).await.unwrap(),
-        copied: target.store.reader(&target.tenancy).await.unwrap(),
-    };
-    let (mut copy, begun) = (Copy::new(ends, Roots::Different), Instant::now());
-    while copy.step().await.unwrap() != Phase::Ready {}
-    let ready = begun.elapsed();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    while copy.step().await.unwrap() != Phase::Ready {}
+    let mut copy = copy_until_ready(&source, &target).await;
     stop.store(true, Ordering::Relaxed);
     let acknowledged: Acknowledged = writers.join_all().await.into_iter().flatten().collect();
     let (versions, _) = listing(&service.client).await;
@@ -174,7 +155,7 @@ async fn nats_is_copied_to(driver: Driver) {
     let floor = reader.revision().await.unwrap();
     let report = copy.finish(floor).await.unwrap();
     eprintln!(
-        "NATS to {driver:?}: ready after {ready:?}, last changes {:?}, {:?}",
+        "NATS to {driver:?}: last changes {:?}, {:?}",
         since.elapsed(),
         report.progress
     );

@@ -23,6 +23,8 @@ mod keys;
 #[path = "../../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod kit_kine;
+#[path = "../../../datastore/tests/kit/nats.rs"]
+mod kit_nats;
 #[path = "../../../datastore/tests/kit/writers.rs"]
 mod kit_writers;
 mod late_cut;

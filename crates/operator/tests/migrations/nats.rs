@@ -1,91 +1,26 @@
 //! Migrations to NATS; from there no data moves while the tenant runs.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 
-use kamaji_datastore::{Connection, Driver};
+use kamaji_datastore::Driver;
 use kube::{Api, api::ListParams};
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::{
     checker::check,
     clients::Clients,
     environment::{NAMESPACE, wait_until},
-    ports::free_ports,
-    process::{Launched, Process, start},
+    kit_nats::Nats,
     round::cut_event,
-    tools::find,
-    unusable::login,
     world::World,
     writers::{assert_goes_on, assert_served, fill},
 };
 
-/// A nats-server with JetStream and one user.
-pub struct Nats {
-    process: Process,
-    files: TempDir,
-    pub port: u16,
-}
-
-impl Launched for Nats {
-    const NAME: &'static str = "nats-server";
-
-    fn process(&mut self) -> &mut Process {
-        &mut self.process
-    }
-
-    async fn serves(&mut self) -> bool {
-        let address = ("127.0.0.1", self.port);
-        tokio::net::TcpStream::connect(address).await.is_ok()
-    }
-}
-
-impl Nats {
-    pub async fn start() -> Self {
-        start(Self::launch).await
-    }
-
-    fn launch() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let [port] = free_ports();
-        let store = files.path().join("store").display().to_string();
-        let settings = format!(
-            "authorization {{ user: kamaji, password: secret }}\njetstream {{ store_dir: {store:?} }}"
-        );
-        let file = files.path().join("nats.conf");
-        std::fs::write(&file, settings).unwrap();
-        let mut command = Command::new(find("nats-server", "nats-"));
-        command
-            .arg("--config")
-            .arg(file)
-            .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
-            .stderr(Stdio::null());
-        Self {
-            process: Process::spawn(&mut command, "KILL"),
-            files,
-            port,
-        }
-    }
-
-    pub fn connection(&self) -> Connection {
-        Connection {
-            driver: Driver::Nats,
-            endpoints: vec![format!("127.0.0.1:{}", self.port).parse().unwrap()],
-            tls: None,
-            basic_auth: Some(login("kamaji", "secret")),
-            without_access_control: false,
-        }
-    }
-
-    /// True if the account has a bucket of kine.
-    fn has_bucket(&self) -> bool {
-        has_folder(&self.files.path().join("store"), &|name| {
-            name.starts_with("KV_") && name != "KV_kamaji_clastix_io"
-        })
-    }
+/// True if the account has a bucket of kine.
+fn has_bucket(nats: &Nats) -> bool {
+    has_folder(&nats.files.path().join("store"), &|name| {
+        name.starts_with("KV_") && name != "KV_kamaji_clastix_io"
+    })
 }
 
 fn has_folder(below: &Path, named: &dyn Fn(&str) -> bool) -> bool {
@@ -144,14 +79,20 @@ async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_goes_on_there() {
     assert_eq!(storage.former.unwrap()[0].data_store, "etcd");
 }
 
+/// Sets the tenant `n` up in NATS.
+async fn occupy(world: &World, nats: &Nats) {
+    let environment = &world.environment;
+    environment.tenant("n", json!({"dataStore": "nats"})).await;
+    environment.wait_for_objects("n").await;
+    assert!(has_bucket(nats));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_that_is_asked_from_nats_stays_and_the_condition_says_why() {
     let (world, nats) = with_nats().await;
     let _operator = world.environment.operator();
     let environment = &world.environment;
-    environment.tenant("n", json!({"dataStore": "nats"})).await;
-    environment.wait_for_objects("n").await;
-    assert!(nats.has_bucket());
+    occupy(&world, &nats).await;
     environment.tenant("n", json!({"dataStore": "etcd"})).await;
     let message = environment
         .wait_for_condition("n", "DataStoreReady", "MigrationUnavailable")
@@ -175,17 +116,14 @@ async fn data_that_is_asked_from_nats_stays_and_the_condition_says_why() {
         list.items.first().map(drop)
     })
     .await;
-    assert!(nats.has_bucket(), "its data stays");
+    assert!(has_bucket(&nats), "its data stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_to_nats_that_another_tenant_has_leaves_both_as_they_are() {
     let (world, nats) = with_nats().await;
     let _operator = world.environment.operator();
-    let environment = &world.environment;
-    environment.tenant("n", json!({"dataStore": "nats"})).await;
-    environment.wait_for_objects("n").await;
-    assert!(nats.has_bucket());
+    occupy(&world, &nats).await;
     world.tenant(Driver::Etcd).await;
     let source = world.serve(Driver::Etcd).await;
     let acknowledged = fill(&source, 50).await;

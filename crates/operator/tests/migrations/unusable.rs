@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{
     environment::wait_until,
+    kit_nats::Nats,
     mysql_server,
-    nats::Nats,
     pki::Pki,
     ports::free_ports,
     postgres_server::{self, Setup, USUAL},

@@ -9,6 +9,10 @@ use super::{keys, s2};
 use crate::transfer::kine::{VALUE_BYTES, name_of};
 use crate::transfer::{Op, Record};
 
+/// Header of a message that is not the value of its key.
+pub(super) const OPERATION: &str = "KV-Operation";
+/// Value of that header by which a key is deleted.
+pub(super) const DELETE: &str = "DEL";
 /// Most bytes of an entry: a value in Base64, and room for the key and the names of the fields.
 const ENTRY_BYTES: usize = VALUE_BYTES / 3 * 4 + (1 << 20);
 
@@ -124,9 +128,16 @@ fn is_removal(message: &RawMessage) -> bool {
 
 fn removes<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
     lines.any(|line| {
-        let operation = line.strip_prefix("KV-Operation:").map(str::trim);
-        matches!(operation, Some("DEL" | "PURGE"))
+        let operation = line
+            .strip_prefix(OPERATION)
+            .and_then(|text| text.strip_prefix(':'));
+        operation.is_some_and(|operation| is_deletion(operation.trim()))
     })
+}
+
+/// True for the value of the header [`OPERATION`] that deletes a key.
+pub(super) fn is_deletion(operation: &str) -> bool {
+    operation == DELETE || operation == "PURGE"
 }
 
 /// Seconds until a key with this lease expires. kine forgets leases when it starts anew; a key that outlived its lease for

@@ -43,7 +43,7 @@ impl Link {
         })
     }
 
-    /// The same to write it, after the place of the writer was taken.
+    /// Reaches the same to write it, after the place of the writer was taken.
     pub(in super::super) async fn placed(nats: &Nats, tenancy: &Tenancy) -> Result<Self, Error> {
         let mut link = Self::open(nats, tenancy).await?;
         link.place = Some(place::take(&link.nats, tenancy).await?);

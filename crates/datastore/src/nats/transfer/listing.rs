@@ -10,8 +10,8 @@ use futures::StreamExt;
 use tokio::time::timeout;
 
 use super::super::session::CALL;
-use super::keys;
 use super::link::Link;
+use super::{entry, keys};
 use crate::error::Error;
 
 /// Most bytes of the keys that a window keeps.
@@ -169,8 +169,8 @@ fn is_removal(message: &Message) -> bool {
     let operation = message
         .headers
         .as_ref()
-        .and_then(|headers| headers.get("KV-Operation"));
-    operation.is_some_and(|operation| matches!(operation.as_str(), "DEL" | "PURGE"))
+        .and_then(|headers| headers.get(entry::OPERATION));
+    operation.is_some_and(|operation| entry::is_deletion(operation.as_str()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
 
 use super::super::answer;
+use super::entry;
 use super::link::Link;
 use crate::error::Error;
 
@@ -116,6 +117,6 @@ fn outgoing(message: Message, last: u64) -> PublishMessage {
     let publish = PublishMessage::build().expected_last_sequence(last);
     match message.value {
         Some(value) => publish.payload(value.into()),
-        None => publish.header("KV-Operation", "DEL"),
+        None => publish.header(entry::OPERATION, entry::DELETE),
     }
 }

@@ -1,8 +1,9 @@
 //! Writes kine's bucket: one message for each operation, behind the last one.
 //!
 //! Every message names the one that it follows. A new writer begins with more messages of its own than may be under way
-//! of an earlier one, so that none of these follows the last one any more. Revisions are numbers in the stream: they are new at the target, and above those
-//! of the source, because an empty bucket begins behind them and what is missing is filled up.
+//! of an earlier one, so that none of these follows the last one any more. Revisions are numbers in the stream: they are
+//! new at the target, and above those of the source, because an empty bucket begins behind them and what is missing is
+//! filled up.
 
 use std::iter;
 
