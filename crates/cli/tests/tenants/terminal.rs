@@ -9,7 +9,7 @@ use crate::support::Cluster;
 /// Escape sequences of a table's colours.
 const COLOURS: [&str; 4] = ["\u{1b}[32m", "\u{1b}[33m", "\u{1b}[31m", "\u{1b}[0m"];
 
-/// What a command shows in a terminal, standard error included, and its exit code.
+/// Output of a command in a terminal, standard error included, and its exit code.
 fn in_terminal(
     cluster: &Cluster,
     arguments: &[&str],
@@ -65,7 +65,7 @@ fn without_colours(text: &str) -> Vec<String> {
     lines
 }
 
-/// One line for each verb: its exit code, and its arguments, in which `NAME` is a tenant and `FILE` a path.
+/// Verbs: the exit code of each, and its arguments, in which `NAME` is a tenant and `FILE` a path.
 const VERBS: [(i32, &str); 19] = [
     (0, "create made-NAME --version v1.36.3 --dry-run"),
     (0, "create made-NAME --version v1.36.3"),

@@ -37,7 +37,7 @@ pub struct SelectionError {
 pub enum Membership {
     /// The selectors of namespace and tenant match.
     Selected,
-    /// One of the selectors does not match.
+    /// The selector of the namespace or of the tenant does not match.
     Other,
     /// The labels of the namespace are not known, and they decide.
     Unknown,

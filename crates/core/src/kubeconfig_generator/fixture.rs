@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// The same with the kubeconfig that was planned first, and another seed.
+    /// World with the kubeconfig that was planned first, and another seed.
     pub fn settled() -> Self {
         let mut world = Self::new();
         world.apply();

@@ -32,7 +32,7 @@ use crate::{
 /// Most bytes of a rotation's stamp that is written again.
 const LONGEST_STAMP: usize = 64;
 
-/// One observation of a generator and a tenant that it selects.
+/// Observation of a generator and a tenant that it selects.
 #[derive(Clone, Debug)]
 pub struct Snapshot<'a> {
     /// KubeconfigGenerator that selects the tenant.

@@ -148,7 +148,7 @@ impl Kubeconfig {
         }
     }
 
-    /// The same kubeconfig with another name for its context.
+    /// Kubeconfig with another name for its context.
     #[must_use]
     pub fn in_context(mut self, name: &str) -> Self {
         for context in &mut self.contexts {

@@ -15,7 +15,7 @@ pub const TOKEN: &str = "abcdef.0123456789abcdef";
 const NOTE: &str =
     "printf '%s ' \"$@\" >> \"$HOME/calls.${0##*/}\"; echo >> \"$HOME/calls.${0##*/}\"";
 
-/// What the programs do beyond their note.
+/// Actions of the programs beyond their note.
 const PROGRAMS: [(&str, &str); 6] = [
     ("kamaji", "printf '%s\\n' \"$LINE\""),
     (
