@@ -6,6 +6,7 @@ mod package {
     mod charts;
     mod from_upstream;
     mod helm;
+    mod monitors;
     mod release;
     mod terraform;
 }

@@ -11,17 +11,11 @@ use kamaji_e2e::{
 };
 use serde_json::Value;
 
-use super::helm::{helm, objects, rendered};
+use super::helm::{helm, kustomized, objects, rendered};
 
 /// The kustomization as clusterctl fills it in where no variable is set.
-async fn kustomized() -> Vec<Value> {
-    let mut kubectl = Tools::all().await.unwrap().command("kubectl").unwrap();
-    kubectl.arg("kustomize").arg(checkout().join("config/capi"));
-    let made = tokio::task::spawn_blocking(move || kubectl.output().unwrap());
-    let made = made.await.unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let text = String::from_utf8(made.stdout).unwrap();
-    objects(&with_defaults(&text))
+async fn provider() -> Vec<Value> {
+    objects(&with_defaults(&kustomized("capi").await))
 }
 
 /// Replaces `${NAME:=default}` by the default.
@@ -75,7 +69,7 @@ const DEPLOYMENT: &str = "Deployment capi-kamaji-controller-manager";
 #[tokio::test]
 async fn the_chart_renders_the_provider_as_the_kustomization_does() {
     let mut chart = comparable(rendered("kamaji-capi", "{}").await);
-    let mut wanted = comparable(kustomized().await);
+    let mut wanted = comparable(provider().await);
     let deployment =
         |from: &mut BTreeMap<String, Value>| take_own(from.get_mut(DEPLOYMENT).unwrap());
     let (arguments, image) = deployment(&mut chart);
