@@ -67,6 +67,9 @@ crds: ## Write the CustomResourceDefinitions to config/crd, and their reference 
 	cargo run -q -p kamaji-api --example crds -- config/crd
 	cargo run -q -p kamaji-api --example reference -- docs/reference
 
+notes: ## Write docs/releases/next.md of the fragments in changes/.
+	.ci/notes.py write
+
 book: ## Build the pages of docs/ as a book with search into target/book.
 	@mdbook --version 2>/dev/null | grep -q 'v0.5.4$$' || cargo install --quiet --locked mdbook@0.5.4
 	@mdbook-mermaid --version 2>/dev/null | grep -q '0.17.1$$' || cargo install --quiet --locked mdbook-mermaid@0.17.1

@@ -4,7 +4,8 @@
 Every relative link of a Markdown page has to lead to a file, and its anchor to a heading. Every path in backticks
 that begins with a folder of this repository has to exist, and every test that is named. Mermaid pictures are parsed (flowcharts and state
 diagrams in the subset that the pages use), and the picture of crates has to agree with Cargo.toml. Command blocks have the marks
-of blocks.py, terms of Kubernetes are spelled as in terms.py, and docs/SUMMARY.md lists every page of docs/.
+of blocks.py, terms of Kubernetes are spelled as in terms.py, docs/SUMMARY.md lists every page of docs/, and the
+notes of the next release have what the fragments in changes/ say.
 """
 import os
 import re
@@ -15,9 +16,10 @@ sys.dont_write_bytecode = True
 
 import blocks
 import book
+import notes
 import terms
 
-ROOTS = ("crates/", "e2e/", "config/", "templates/", "docs/", ".ci/")
+ROOTS = ("crates/", "e2e/", "config/", "templates/", "docs/", ".ci/", "changes/")
 NODE = r"[A-Za-z_]\w*(?:\[[^\]]+\]|\([^)]+\)|\{[^}]+\})?"
 FLOW = re.compile(rf"^{NODE}(?:\s*(?:-->|-\.->|---|==>)(?:\|[^|]+\|)?\s*{NODE})*$")
 GROUP = re.compile(r"^(?:subgraph \w+(?:\[[^\]]+\])?|end)$")
@@ -148,6 +150,9 @@ def main():
     for why in book.summary():
         failed = True
         print(f"{book.SUMMARY}: {why}")
+    if notes.stale():
+        failed = True
+        print(f"{notes.PAGE}: it has not what the fragments in {notes.FOLDER}/ say: run `make notes`")
     return 1 if failed else 0
 
 

@@ -18,7 +18,14 @@ const VERSION: &str = "v0.21.0";
 /// A folder with what the script reads of the checkout, and something in place of the binary.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["config", "docs", "templates", "clusterctl-metadata.yaml"] {
+    for name in [
+        ".ci",
+        "changes",
+        "clusterctl-metadata.yaml",
+        "config",
+        "docs",
+        "templates",
+    ] {
         let link = folder.path().join(name);
         std::os::unix::fs::symlink(checkout().join(name), link).unwrap();
     }
@@ -134,6 +141,48 @@ async fn checksums_are_signed_with_a_key_from_outside() {
     let more = fs::read_to_string(&sums).unwrap() + "x";
     fs::write(&sums, more).unwrap();
     assert!(!run(folder.path(), verify).status.success());
+}
+
+#[test]
+fn notes_of_a_release_are_made_of_fragments_which_end_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["changes", "docs/releases"] {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    let list = "- [The next release](releases/next.md)\n";
+    for (name, text) in [
+        ("docs/SUMMARY.md", list),
+        ("changes/README.md", "# How to write one\n"),
+        ("changes/new-b.md", "- B: [page](../docs/b.md).\n"),
+        ("changes/new-c.md", "- C.\n"),
+        ("changes/security-a.md", "A, in a paragraph.\n"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let script = checkout().join(".ci/notes.py");
+    let script = script.to_str().unwrap();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+
+    let refused = run(folder.path(), &format!("{script} release 1.2"));
+    assert!(!refused.status.success() && folder.path().join("changes/new-b.md").exists());
+    let made = run(folder.path(), &format!("{script} release v0.21.0"));
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(
+        read("docs/releases/v0.21.0.md"),
+        "# v0.21.0\n\n## Security\n\nA, in a paragraph.\n\n## New\n\n- B: [page](../b.md).\n- C.\n"
+    );
+    assert_eq!(read("docs/releases/next.md"), "# The next release\n");
+    assert!(read("docs/SUMMARY.md").contains("- [v0.21.0](releases/v0.21.0.md)\n"));
+    let left = fs::read_dir(folder.path().join("changes")).unwrap();
+    assert_eq!(left.count(), 1);
+
+    fs::write(folder.path().join("changes/nice-d.md"), "- D.\n").unwrap();
+    let refused = run(folder.path(), &format!("{script} write"));
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && words.contains("changes/nice-d.md"),
+        "{words}"
+    );
 }
 
 #[test]
