@@ -79,11 +79,13 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 
-soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 69 migrations, restore of the chart's etcd.
+soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 69 migrations, restore of the chart's etcd, OpenTofu.
 	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1
-	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in' 'one helm install'
+	@test -x /usr/sbin/sshd || { apt-get install -qy --no-install-recommends openssh-server && \
+		{ systemctl disable -q --now ssh 2>/dev/null || true; }; } # a machine of the testbed runs one of its own
+	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in' 'one helm install' OpenTofu
 
 conformance: deps ## Run Kubernetes' own conformance specs against a tenant with two workers, and write the result to its page; FOCUS=ConfigMap: only matching ones.
 	@dpkg -s bind9-dnsutils netcat-openbsd >/dev/null 2>&1 || apt-get install -qy --no-install-recommends bind9-dnsutils netcat-openbsd
@@ -121,4 +123,4 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 compat: built ## Compare what we make with what upstream made.
 	$(BUILT)/compat $(WORDS)
 
-.PHONY: help deps build tools up down test scenarios conformance check built crds book soak static image sbom release bench compat
+.PHONY: help deps build tools up down test scenarios conformance check built crds notes book soak static image sbom release bench compat

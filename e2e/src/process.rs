@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::command::tail;
@@ -152,6 +152,17 @@ impl Processes {
             fs::remove_file(self.record(name))?;
         }
         Ok(())
+    }
+
+    /// Kills the process and its children, which are of the process group that [`Processes::spawn`] gave it.
+    pub async fn stop_group(&self, name: &str) -> Result<()> {
+        let alive = self.identity(name).filter(|found| found.is_alive());
+        let leader = alive.and_then(|found| Pid::from_raw(i32::try_from(found.pid).ok()?));
+        if let Some(leader) = leader {
+            kill_process_group(leader, Signal::KILL)
+                .with_context(|| format!("stop {name} and its children"))?;
+        }
+        self.stop(name, Duration::ZERO).await
     }
 
     /// Ends every recorded process, the newest first.

@@ -18,7 +18,8 @@ use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
     ALL, API_SERVER, Binary, CLUSTER_API, CONFORMANCE, COREDNS, ETCD, ETCDUTL, HELM, KINE,
-    KONNECTIVITY, KSTATUS, KUBERNETES, PREVIOUS, Tool,
+    KONNECTIVITY, KSTATUS, KUBERNETES, OPENTOFU, PREVIOUS, PROVIDER_HELM, PROVIDER_KUBERNETES,
+    Tool,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -61,6 +62,15 @@ impl Tools {
     /// Kubernetes' own test program, the ginkgo that runs it, and agnhost, and nothing else.
     pub async fn conformance() -> Result<Self> {
         Self::default().with(&CONFORMANCE).await
+    }
+
+    /// OpenTofu and its providers `helm` and `kubernetes`, and nothing else.
+    pub async fn opentofu() -> Result<Self> {
+        let mut tools = Self::default();
+        for tool in [&OPENTOFU, &PROVIDER_HELM, &PROVIDER_KUBERNETES] {
+            tools = tools.with(tool).await?;
+        }
+        Ok(tools)
     }
 
     /// Control plane, kubelet and kubeadm of the previous minor version, and nothing else.
@@ -288,6 +298,7 @@ impl Tool {
             }
             "containerd" => format!("-X {}/version.Version={version}", self.module),
             "helm" => format!("-X {}/internal/version.version={version}", self.module),
+            "opentofu" => format!("-X {}/version.dev=no", self.module),
             "kine" => format!("-X {}/pkg/version.Version={version}", self.module),
             _ => String::new(),
         };
@@ -324,6 +335,10 @@ pub async fn conformance_sources() -> Result<PathBuf> {
 pub fn konnectivity_version() -> Result<String> {
     KONNECTIVITY.version()
 }
+
+/// Names of OpenTofu's providers that are built, and their versions in the registry: those of the changelogs in the
+/// pinned commits, whose module versions are not theirs.
+pub const PROVIDERS: [(&str, &str); 2] = [("helm", "3.2.0"), ("kubernetes", "3.2.1")];
 
 /// Version of kine, with its leading v.
 pub fn kine_version() -> Result<String> {

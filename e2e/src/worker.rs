@@ -126,6 +126,12 @@ impl Worker {
         Ok(())
     }
 
+    /// Ends the kubelet and the loop that starts it; its pods go on.
+    pub async fn stop_kubelet(&self) -> Result<()> {
+        let name = self.node.process("kubelet");
+        self.bed.processes.stop_group(&name).await
+    }
+
     async fn kubeadm_join(&self, cluster: &Kubectl) -> Result<()> {
         let mut invite = self.bed.tools.command("kubeadm")?;
         invite.args(["token", "create", "--print-join-command", "--kubeconfig"]);

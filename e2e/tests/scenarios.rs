@@ -24,6 +24,7 @@ mod scenarios {
     pub mod record;
     pub mod rest;
     pub mod tenant_with_worker;
+    pub mod terraform;
     pub mod topology;
     pub mod worker_joins_kubeadm;
 }
@@ -35,10 +36,16 @@ use scenarios::{
     autoscaler, bundled_etcd, charts, cluster_api, databases, deletion, drift_in_tenant, exposure,
     external, management_dns, management_logs_and_exec, management_pod, migration,
 };
-use scenarios::{rest, tenant_with_worker, topology, worker_joins_kubeadm};
+use scenarios::{rest, tenant_with_worker, terraform, topology, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
-    run(vec![
+    let mut scenarios = of_testbed();
+    scenarios.extend(of_tenants());
+    run(scenarios)
+}
+
+fn of_testbed() -> Vec<Scenario> {
+    vec![
         Scenario::of_testbed("the management cluster runs a pod", management_pod::run),
         Scenario::of_testbed(
             "kubectl logs and exec reach a pod",
@@ -58,6 +65,15 @@ fn main() -> ExitCode {
             "one helm install gives a working tenant, and its etcd grows and survives",
             bundled_etcd::run,
         ),
+        Scenario::of_testbed(
+            "OpenTofu installs the charts, creates a tenant and joins its workers",
+            terraform::run,
+        ),
+    ]
+}
+
+fn of_tenants() -> Vec<Scenario> {
+    vec![
         Scenario::of_tenants(
             "a tenant with two workers runs pods",
             tenant_with_worker::run,
@@ -116,5 +132,5 @@ fn main() -> ExitCode {
             "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",
             autoscaler::run,
         ),
-    ])
+    ]
 }

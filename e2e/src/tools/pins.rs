@@ -189,6 +189,39 @@ pub(super) const KSTATUS: Tool = Tool {
     binaries: &[("kstatus", ".", None)],
 };
 
+/// Terraform's free sibling, which runs `config/terraform`.
+pub(super) const OPENTOFU: Tool = Tool {
+    dir: "opentofu",
+    module: "github.com/opentofu/opentofu",
+    binaries: &[(
+        "tofu",
+        "github.com/opentofu/opentofu/cmd/tofu",
+        Some("version"),
+    )],
+};
+
+/// Provider `helm`. Its tags are no versions of a Go module, so that a commit is pinned.
+pub(super) const PROVIDER_HELM: Tool = Tool {
+    dir: "terraform-helm",
+    module: "github.com/hashicorp/terraform-provider-helm",
+    binaries: &[(
+        "terraform-provider-helm",
+        "github.com/hashicorp/terraform-provider-helm",
+        None,
+    )],
+};
+
+/// Provider `kubernetes`, pinned as the provider `helm` is.
+pub(super) const PROVIDER_KUBERNETES: Tool = Tool {
+    dir: "terraform-kubernetes",
+    module: "github.com/hashicorp/terraform-provider-kubernetes",
+    binaries: &[(
+        "terraform-provider-kubernetes",
+        "github.com/hashicorp/terraform-provider-kubernetes",
+        None,
+    )],
+};
+
 /// Binaries of a testbed without Cluster API.
 pub(super) const ALL: [&Tool; 9] = [
     &ETCD,

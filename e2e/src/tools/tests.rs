@@ -2,7 +2,14 @@ use super::*;
 
 #[test]
 fn every_tool_is_pinned_by_its_go_module() {
-    let seldom = [&PREVIOUS, &CLUSTER_API, &CONFORMANCE];
+    let seldom = [
+        &PREVIOUS,
+        &CLUSTER_API,
+        &CONFORMANCE,
+        &OPENTOFU,
+        &PROVIDER_HELM,
+        &PROVIDER_KUBERNETES,
+    ];
     for tool in ALL.into_iter().chain(seldom) {
         assert!(tool.version().unwrap().starts_with('v'), "{}", tool.dir);
     }
@@ -74,4 +81,22 @@ fn the_conformance_specs_are_those_of_the_version_that_tenants_run() {
         CONFORMANCE.version().unwrap(),
         kubernetes_version().unwrap()
     );
+}
+
+#[tokio::test]
+async fn providers_have_the_versions_of_their_changelogs() {
+    for (tool, (name, version)) in [&PROVIDER_HELM, &PROVIDER_KUBERNETES]
+        .into_iter()
+        .zip(PROVIDERS)
+    {
+        assert!(tool.dir.ends_with(name));
+        // The sources are in the module cache only where the provider has been built.
+        let Ok(sources) = tool.sources().await else {
+            continue;
+        };
+        let Ok(log) = fs::read_to_string(sources.join("CHANGELOG.md")) else {
+            continue;
+        };
+        assert!(log.starts_with(&format!("## {version} ")), "{name}");
+    }
 }

@@ -137,7 +137,7 @@ async fn remove_and_return(helm: &Helm<'_>, all: &[&str], tenant: &Tenant) -> Re
 }
 
 /// A storage class without a provisioner, and volumes in folders that any user may write.
-fn volumes(testbed: &Testbed) -> Result<String> {
+pub fn volumes(testbed: &Testbed) -> Result<String> {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
         "metadata": {
@@ -258,19 +258,28 @@ async fn remove_etcd(kubectl: &Kubectl) -> Result<()> {
     kubectl.run(&line).await.map(drop)
 }
 
-/// Removes what the release leaves: the next scenarios have an operator of their own.
+/// Removes everything: the next scenarios have an operator of their own.
 async fn remove(kubectl: &Kubectl, helm: &Helm<'_>) -> Result<()> {
-    let own = format!("-n {OPERATOR_NAMESPACE}");
     for line in ["delete namespace bundled", "delete datastore default"] {
         kubectl.run(&format!("{line} --timeout=60s")).await?;
     }
     helm.uninstall("kamaji").await?;
+    remove_what_stays(kubectl).await?;
+    kubectl
+        .run("delete pv etcd-backups --timeout=60s")
+        .await
+        .map(drop)
+}
+
+/// Removes what a release leaves, and the volumes.
+pub async fn remove_what_stays(kubectl: &Kubectl) -> Result<()> {
+    let own = format!("-n {OPERATOR_NAMESPACE}");
     remove_etcd(kubectl).await?;
     for line in [
         format!("delete {own} secret {CERTIFICATES} {ROOT}"),
         format!("delete {own} configmap kamaji-etcd-cluster"),
         format!("delete {own} pvc --all --timeout=60s"),
-        "delete pv etcd-0 etcd-1 etcd-2 etcd-backups --timeout=60s".to_owned(),
+        "delete pv etcd-0 etcd-1 etcd-2 --timeout=60s".to_owned(),
         "delete storageclass testbed".to_owned(),
         format!("delete crd {} --timeout=60s", DEFINITIONS.join(" ")),
     ] {

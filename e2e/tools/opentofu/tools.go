@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools pins what the scenario `terraform` builds from this module.
+package tools
+
+import _ "github.com/opentofu/opentofu/cmd/tofu"
