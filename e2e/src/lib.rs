@@ -27,6 +27,7 @@ pub mod management;
 pub mod network;
 pub mod node;
 pub mod operator;
+pub mod pages;
 pub mod pki;
 pub mod ports;
 pub mod prerequisites;

@@ -12,6 +12,7 @@ mod scenarios {
     pub mod drift_in_tenant;
     pub mod exposure;
     pub mod external;
+    pub mod guides;
     pub mod helm;
     pub mod keys;
     pub mod management_dns;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use kamaji_e2e::scenario::{Scenario, main as run};
 use scenarios::{
     autoscaler, bundled_etcd, charts, cluster_api, databases, deletion, drift_in_tenant, exposure,
-    external, management_dns, management_logs_and_exec, management_pod, migration,
+    external, guides, management_dns, management_logs_and_exec, management_pod, migration,
 };
 use scenarios::{rest, tenant_with_worker, terraform, topology, worker_joins_kubeadm};
 
@@ -128,6 +129,7 @@ fn of_tenants() -> Vec<Scenario> {
             external::run,
         ),
         // The last scenario removes operator and provider.
+        Scenario::of_tenants("commands of guides do what they say", guides::run),
         Scenario::of_tenants(
             "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",
             autoscaler::run,

@@ -9,12 +9,11 @@
     reason = "tests, their helpers included"
 )]
 
-mod blocks;
 mod setting;
 
+use kamaji_e2e::pages::{Block, blocks};
 use serde_json::Value;
 
-use blocks::{Block, blocks};
 use setting::Setting;
 
 /// Groups whose objects are sent to the API server.
@@ -36,7 +35,7 @@ async fn manifests_of_pages_pass_the_strict_validation_of_an_api_server() {
     let setting = Setting::start().await;
     let mut seen = 0;
     let mut refused = Vec::new();
-    for block in blocks().iter().filter(|block| block.is_manifest()) {
+    for block in blocks().unwrap().iter().filter(|block| block.is_manifest()) {
         for object in ours(block) {
             seen += 1;
             if let Err(error) = setting.kubectl().dry_run(&object.to_string()).await {
@@ -52,8 +51,11 @@ async fn manifests_of_pages_pass_the_strict_validation_of_an_api_server() {
 async fn command_blocks_of_pages_end_without_an_error() {
     let setting = Setting::start().await;
     let mut failed = Vec::new();
-    let all = blocks();
-    let marked: Vec<&Block> = all.iter().filter(|block| block.is_run()).collect();
+    let all = blocks().unwrap();
+    let marked: Vec<&Block> = all
+        .iter()
+        .filter(|block| block.is_run_by("pages"))
+        .collect();
     let mut page = "";
     for block in &marked {
         if block.page != page {

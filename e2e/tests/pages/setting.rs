@@ -11,6 +11,7 @@ use kamaji_e2e::{
     kubectl::Kubectl,
     layout::checkout,
     operator,
+    pages::filled_in,
     tools::Tools,
 };
 use serde_json::{Value, json};
@@ -120,8 +121,7 @@ impl Setting {
 
     /// Runs commands of a page in a shell that ends at the first error.
     pub async fn run(&self, text: &str) -> Result<String> {
-        let parts = text.split_inclusive(|c: char| !c.is_ascii_uppercase());
-        let script: String = parts.map(replaced).collect();
+        let script = filled_in(text, &WORDS);
         let mut bash = Command::new("timeout");
         bash.args(["60", "bash", "-euo", "pipefail", "-c", &script])
             .current_dir(self.folder.path())
@@ -133,14 +133,6 @@ impl Setting {
             );
         output(bash).await
     }
-}
-
-/// Text up to a character that is no capital, its capitals replaced if they stand for a name.
-fn replaced(part: &str) -> String {
-    let end = part.find(|c: char| !c.is_ascii_uppercase());
-    let (capitals, rest) = part.split_at(end.unwrap_or(part.len()));
-    let name = WORDS.iter().find(|(word, _)| *word == capitals);
-    name.map_or_else(|| part.to_owned(), |(_, name)| format!("{name}{rest}"))
 }
 
 /// A manifest of several objects.
