@@ -154,9 +154,8 @@ impl Guides {
             Ok(())
         })
         .await?;
-        kubectl
-            .run("delete -k config/kubeconfig-generator --timeout=60s")
-            .await?;
+        let remove = "kubectl delete -k config/kubeconfig-generator --timeout=60s";
+        self.shell("-uo", remove).await?;
         tenant.kubectl().await?.run("get --raw /readyz").await?;
         Ok(())
     }
