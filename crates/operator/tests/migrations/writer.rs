@@ -117,6 +117,10 @@ impl Client {
                     self.acknowledged(attempt, revision);
                 }
             }
+            // At NATS kine answers so, too, if a fence has refused the second message of a deletion, which is one already.
+            Err(error) if error.contains(CONFLICT) && attempt.state.is_none() => {
+                self.resolve(attempt).await;
+            }
             Err(error) if error.contains(CONFLICT) => {
                 // Written by the other writer of the key, or by the copy.
                 if let Some((revision, _)) = self.read(&attempt.key).await {
