@@ -205,6 +205,11 @@ async fn what_kine_acknowledged_on_nats_is_in_postgres_and_kine_goes_on_there() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kine_acknowledged_on_nats_is_in_mysql_and_kine_goes_on_there() {
+    Box::pin(nats_is_copied_to(Driver::MySql)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kine_acknowledged_on_nats_is_in_another_nats_and_kine_goes_on_there() {
     Box::pin(nats_is_copied_to(Driver::Nats)).await;
 }

@@ -198,13 +198,15 @@ async fn a_right_to_write_that_comes_late_under_a_fence_is_taken_back() {
         .await
         .unwrap();
     let own = tenancy.clone();
-    let late = tokio::spawn(async move { late.ensure(&own).await });
+    let mut late = tokio::spawn(async move { late.ensure(&own).await });
     held.wait().await;
     let last = store.fence(&fenced(&tenancy), &attempt()).await.unwrap();
     held.release();
     // The second change takes the right back.
-    held.wait().await;
-    held.release();
+    tokio::select! {
+        () = held.wait() => held.release(),
+        ended = &mut late => panic!("{ended:?}"),
+    }
     is_fenced(late.await.unwrap());
     assert_refused(&client).await;
     let again = store.fence(&fenced(&tenancy), &attempt()).await;
