@@ -47,13 +47,13 @@ pub trait DataStore: Send + Sync {
     /// under way. The result is the revision of the last write: none comes after it. The tenancy demands
     /// [`Access::ReadOnly`](crate::Access), which [`ensure`](Self::ensure) maintains from then on; while the fence is
     /// noted, an `ensure` that demands [`Access::ReadWrite`](crate::Access) fails with [`Error::Fenced`], and so does the
-    /// fence of another attempt. `None` where the driver cannot take the right: the caller stops every API server of
-    /// the tenant instead. Reads go on, except at a driver that has to refuse the log-in.
+    /// fence of another attempt. [`Error::Unsuitable`] where nothing enforces rights. Reads go on, except at a driver
+    /// that has to refuse the log-in.
     ///
     /// A tenancy with a part, in etcd, demands [`Access::ReadWrite`](crate::Access): the tenant loses the right to write
     /// that part alone, and [`ensure`](Self::ensure) maintains that as long as the part is noted as frozen, which ends by
     /// [`lift`](Self::lift) or [`thaw`](Self::thaw).
-    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error>;
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error>;
 
     /// Gives the right to write back, as [`ensure`](Self::ensure) does, after the note of this fence was deleted; also
     /// where none is noted. [`Error::Fenced`] if the fence is that of another attempt.

@@ -31,6 +31,7 @@ use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 use async_trait::async_trait;
 
+use answer::ENABLE_AUTH;
 use client::Etcd;
 use observed::Range;
 use plan::ADMINISTRATOR;
@@ -118,7 +119,7 @@ impl DataStore for Etcd {
     /// out, by the user's name and not by the connection or token, and refuses what was proposed before the change. So
     /// every write behind the change is refused on every connection, and a read behind it gives the revision. Nor can
     /// the tenant revoke a lease that has keys, and as of etcd 3.7 renew it.
-    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
         if let Some(part) = &tenancy.part {
             return self.fence_part(tenancy, part, fence).await;
         }
@@ -131,14 +132,12 @@ impl DataStore for Etcd {
                     .to_owned(),
             });
         }
-        if self.require_auth().await? != AccessControl::On {
-            return Ok(None);
-        }
+        self.require_rights(tenancy).await?;
         self.claim(tenancy).await?;
         self.note_fence(tenancy, fence).await?;
         self.ensure(tenancy).await?;
         let mut reader = EtcdReader::open(self, tenancy).await?;
-        Ok(Some(reader.revision().await?))
+        reader.revision().await
     }
 
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
@@ -176,6 +175,21 @@ impl DataStore for Etcd {
 }
 
 impl Etcd {
+    /// Fails unless access control is on: there is no right to take without it.
+    async fn require_rights(&self, tenancy: &Tenancy) -> Result<(), Error> {
+        if self.require_auth().await? == AccessControl::On {
+            return Ok(());
+        }
+        Err(Error::Unsuitable {
+            site: self
+                .members
+                .site(format!("fencing schema {}", tenancy.schema)),
+            cause: "its access control is off, so that a tenant's right to write cannot be taken"
+                .to_owned(),
+            remedy: ENABLE_AUTH,
+        })
+    }
+
     /// Takes the right to write `part` from the role, which keeps it for the rest, as [`DataStore::fence`] does with the
     /// whole.
     async fn fence_part(
@@ -183,15 +197,13 @@ impl Etcd {
         tenancy: &Tenancy,
         part: &Part,
         fence: &FenceId,
-    ) -> Result<Option<i64>, Error> {
-        if self.require_auth().await? != AccessControl::On {
-            return Ok(None);
-        }
+    ) -> Result<i64, Error> {
+        self.require_rights(tenancy).await?;
         self.claim(tenancy).await?;
         self.freeze(tenancy, part, fence).await?;
         self.ensure(tenancy).await?;
         let mut reader = EtcdReader::open(self, tenancy).await?;
-        Ok(Some(reader.revision().await?))
+        reader.revision().await
     }
 
     /// Deletes the keys of a part, and ends a transfer to it. Role, user and records stay: the tenant goes on using the

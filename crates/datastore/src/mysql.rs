@@ -129,7 +129,7 @@ impl DataStore for MySql {
     /// transactions. kine 0.17.5 acknowledges a creation that was refused if it does not find the key afterwards, and
     /// nothing here can refuse that one search, so that kine cannot log in at all: reads are refused, too. Until its
     /// last connection has ended, the table is held, and the search waits.
-    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
         let doing = format!("taking the right to write schema {}", tenancy.schema);
         if tenancy.access != Access::ReadOnly {
             return Err(Error::Refused {
@@ -143,7 +143,7 @@ impl DataStore for MySql {
         session.fence((tenancy, fence), &self.passwords).await?;
         let last = transfer::last_revision(&mut session, tenancy).await?;
         session.finish();
-        Ok(Some(last))
+        Ok(last)
     }
 
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {

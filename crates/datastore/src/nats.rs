@@ -2,13 +2,14 @@
 //!
 //! A tenant has one bucket, named like its schema and configured as kine expects it ([`bucket`]). All users of the
 //! DataStore's account reach all buckets, so that a JetStream account serves one tenant: the account and the bucket
-//! are claimed by owner records in a bucket of the operator ([`records`]). For the same reason nobody can take a tenant's
-//! right to write: its data is read and written as a whole ([`transfer`]), and whoever moves it away stops what writes.
+//! are claimed by owner records in a bucket of the operator ([`records`]). For the same reason no user's rights are
+//! changed to take a tenant's right to write: the stream of its bucket refuses messages ([`fence`]).
 
 mod answer;
 mod bucket;
 mod claims;
 mod client;
+mod fence;
 mod greeting;
 mod observed;
 mod records;
@@ -22,7 +23,7 @@ use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
 use crate::fence::FenceId;
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
 use client::Nats;
@@ -44,16 +45,7 @@ impl DataStore for Nats {
 
     async fn ensure(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         self.require_access().await?;
-        let (observed, claimed) = self.claim(tenancy).await?;
-        let mut change = Change { steps: claimed };
-        match &observed.bucket {
-            None => change.steps.push(self.create_bucket(tenancy).await?),
-            Some(found) if bucket::differs(&found.config, &tenancy.schema) => {
-                change.steps.push(self.correct_bucket(tenancy).await?);
-            }
-            Some(_) => {}
-        }
-        Ok(change)
+        self.repair(tenancy).await
     }
 
     /// Deletes the bucket first and the records last, the account's at the very end, so that the next call finds
@@ -61,8 +53,13 @@ impl DataStore for Nats {
     async fn remove(&self, tenancy: &Tenancy) -> Result<Change, Error> {
         let observed = self.observe(tenancy).await?;
         let mut change = Change::default();
-        if observed.is_empty() {
+        if observed.is_without_schema() {
+            // The account may be another's, or what a crash left.
+            if observed.is_account_recorded() {
+                self.standings(tenancy, &observed)?;
+            }
             self.sweep(tenancy, &observed).await?;
+            change.steps.extend(self.forget(tenancy, &observed).await?);
             return Ok(change);
         }
         let (observed, claimed) = self.claim_observed(tenancy, observed).await?;
@@ -77,7 +74,7 @@ impl DataStore for Nats {
             let item = Item::new("bucket", tenancy.schema.as_str());
             change.steps.push(Step::Removed(item));
         }
-        change.steps.push(self.forget(tenancy, &observed).await?);
+        change.steps.extend(self.forget(tenancy, &observed).await?);
         Ok(change)
     }
 
@@ -98,13 +95,52 @@ impl DataStore for Nats {
         self.server_version().await
     }
 
-    /// NATS has one user for all of the account, the operator included, so that nobody's right to write can be taken.
-    async fn fence(&self, _: &Tenancy, _: &FenceId) -> Result<Option<i64>, Error> {
-        Ok(None)
+    /// Has the stream refuse every message of kine, on every connection, while reads and watches go on: the user is that
+    /// of the operator and of kine, so that no right of it can be taken. kine publishes whatever it writes, deletions
+    /// and compactions included, and reports a refused creation or change as failed, a refused deletion as a conflict.
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
+        if tenancy.access != Access::ReadOnly {
+            return Err(Error::Refused {
+                site: self.site(format!(
+                    "taking the right to write schema {}",
+                    tenancy.schema
+                )),
+                reason: "the tenant is to keep its right to write, so that the next pass would \
+                         give it back; demand read-only access"
+                    .to_owned(),
+            });
+        }
+        self.claim(tenancy).await?;
+        self.note_fence(tenancy, fence).await?;
+        self.ensure(tenancy).await?;
+        self.last_before_fence(tenancy).await
     }
 
-    async fn lift(&self, tenancy: &Tenancy, _: &FenceId) -> Result<Change, Error> {
-        self.ensure(tenancy).await
+    async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
+        let tenancy = Tenancy {
+            access: Access::ReadWrite,
+            ..tenancy.clone()
+        };
+        let (observed, _) = self.claim(&tenancy).await?;
+        // As long as the fence is in force, none is under way.
+        let link = match &observed.bucket {
+            Some(found) => {
+                let link = Link::open(self, &tenancy).await?;
+                let is_written = !bucket::is_read_only(&found.config);
+                Some((link.half_deleted(is_written).await?, link))
+            }
+            None => None,
+        };
+        self.forget_fence(&tenancy, fence).await?;
+        let mut change = self.ensure(&tenancy).await?;
+        if let Some((deletions, link)) = link
+            && link.complete(deletions).await?
+            && change.is_empty()
+        {
+            let item = Item::new("bucket", tenancy.schema.as_str());
+            change.steps.push(Step::Corrected(item));
+        }
+        Ok(change)
     }
 
     async fn reader(&self, tenancy: &Tenancy) -> Result<Box<dyn Reader>, Error> {

@@ -118,7 +118,7 @@ impl DataStore for Postgres {
         self.server_version().await
     }
 
-    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Option<i64>, Error> {
+    async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
         if tenancy.access != Access::ReadOnly {
             let site = self
                 .pool
@@ -134,7 +134,7 @@ impl DataStore for Postgres {
         let mut link = Link::open(&self.pool, tenancy).await?;
         transfer::drain(&mut link).await?;
         self.ensure(tenancy).await?;
-        transfer::last_write(&mut link).await.map(Some)
+        transfer::last_write(&mut link).await
     }
 
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {

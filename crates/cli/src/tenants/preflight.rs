@@ -55,13 +55,6 @@ pub fn blockers(
 ) -> Vec<String> {
     let mut found = Vec::new();
     let name = target.metadata.name.as_deref().unwrap_or_default();
-    if storage.driver.as_deref() == Some(Driver::Nats.as_str()) {
-        found.push(
-            "NATS, where the data is, cannot take a tenant's right to write: move it by `kamaji snapshot save` and \
-             `kamaji snapshot restore`"
-                .to_owned(),
-        );
-    }
     let ready = target.status.as_ref().is_some_and(|status| status.ready);
     if !ready || target.metadata.deletion_timestamp.is_some() {
         found.push(format!(
@@ -146,7 +139,7 @@ mod tests {
             driver: Some("NATS".to_owned()),
             ..storage()
         };
-        assert!(blockers(&free, &nats, &store("etcd", true))[0].contains("kamaji snapshot save"));
+        assert!(blockers(&free, &nats, &store("etcd", true)).is_empty());
         assert!(blockers(&free, &storage(), &store("NATS", true)).is_empty());
         assert!(blockers(&free, &storage(), &store("etcd", false))[0].contains("not ready"));
         let overridden = json!({"dataStoreOverrides": [{"resource": "/events", "dataStore": "e"}]});

@@ -91,16 +91,6 @@ pub enum Refusal {
         "spec.dataStoreOverrides ({0}) is being set up, and status.storage.overrides does not record it yet: leave it as it is until then"
     )]
     OverridesUnrecorded(String),
-    /// A running tenant is to move from NATS.
-    #[error(
-        "spec.dataStore: data does not move from {from} to {to} while the tenant runs, since {from} is NATS, which cannot take a tenant's right to write while its data is copied: set spec.dataStore back to {from}, and move the data by `kamaji snapshot save` and `kamaji snapshot restore`"
-    )]
-    NatsMigration {
-        /// DataStore that holds the data.
-        from: String,
-        /// DataStore that the spec asks for.
-        to: String,
-    },
     /// A running tenant is to move to a DataStore that holds single resources of it.
     #[error(
         "spec.dataStore names the DataStore {store:?}, which holds {resource} of this tenant by status.storage.overrides: the copy would replace that data; set spec.dataStore back to {from}, or name a DataStore of another etcd"

@@ -237,13 +237,6 @@ impl Move<'_> {
     /// Refuses a move that cannot begin, and warns of what another one does.
     fn examine(&self, found: &mut Findings) {
         let (present, requested) = (self.present, self.requested);
-        if self.storage.driver.as_deref() == Some(Driver::Nats.as_str()) {
-            found.refuse(Refusal::NatsMigration {
-                from: present.to_owned(),
-                to: requested.to_owned(),
-            });
-            return;
-        }
         let mut overrides = self.storage.overrides.iter().flatten();
         if let Some(held) = overrides.find(|item| item.data_store == requested) {
             found.refuse(Refusal::MoveOntoOverride {

@@ -7,22 +7,9 @@ use crate::{
     data_store::ResolvedDataStore,
 };
 
-/// Drivers at which a tenant's right to write can be taken. At NATS one user has all rights: nobody can.
-const MOVABLE: [Driver; 3] = [Driver::Etcd, Driver::MySql, Driver::PostgreSql];
-
 /// Reason for which data does not move, which only a change by a person ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The source cannot take part while the tenant runs.
-    #[error(
-        "data does not move from {from} while the tenant runs: NATS cannot take a tenant's right to write; set spec.dataStore back to {source_store}, and move the data by `kamaji snapshot save` and `kamaji snapshot restore`"
-    )]
-    Driver {
-        /// Driver of the source.
-        from: &'static str,
-        /// Name of the source.
-        source_store: String,
-    },
     /// Both DataStores name the same server.
     #[error(
         "the DataStores {from} and {to} have the endpoint {endpoint} in common, so that the data would be copied over itself; set spec.dataStore back to {from}"
@@ -137,12 +124,6 @@ pub fn check_part(
 
 /// Checks that data can move from `source` to `target`.
 pub fn check(source: &ResolvedDataStore, target: &ResolvedDataStore) -> Result<(), Refusal> {
-    if !MOVABLE.contains(&source.driver) {
-        return Err(Refusal::Driver {
-            from: source.driver.as_str(),
-            source_store: source.name.clone(),
-        });
-    }
     if let Some(endpoint) = common_endpoint(source, target) {
         return Err(Refusal::SameServer {
             from: source.name.clone(),

@@ -165,7 +165,7 @@ async fn copy(source: &End, target: &End) -> Figures {
     };
     let since = Instant::now();
     let fence = source.store.fence(&fenced, &attempt()).await.unwrap();
-    copy.finish(fence.unwrap()).await.unwrap();
+    copy.finish(fence).await.unwrap();
     let refused = since.elapsed();
     let lifted = source.store.lift(&source.tenancy, &attempt()).await;
     lifted.unwrap();

@@ -3,8 +3,7 @@
 
 use super::client::Nats;
 use super::observed::Observed;
-use super::records::{ACCOUNT, Stored, schema_key};
-use super::transfer::place_key;
+use super::records::{ACCOUNT, FENCE, SCHEMA, WRITER, key_of};
 use crate::change::Step;
 use crate::error::Error;
 use crate::ownership::Standing;
@@ -30,7 +29,7 @@ impl Nats {
         let mut steps = Vec::new();
         for _ in 0..=ATTEMPTS {
             let standings = self.standings(tenancy, &observed)?;
-            let schema = schema_key(&tenancy.schema);
+            let schema = key_of(SCHEMA, &tenancy.schema);
             let (key, before) = match standings {
                 [Standing::Own, Standing::Own] => return Ok((observed, steps)),
                 [Standing::Own, _] => (schema.as_str(), &observed.schema),
@@ -62,36 +61,70 @@ impl Nats {
         Ok([account, schema])
     }
 
-    /// Deletes the place of a writer, and both records as they were observed.
+    /// Deletes the notes and the record of a schema as they are, and the record of the account unless the owner has
+    /// another schema in it, as a probe beside a tenant is.
     pub(super) async fn forget(
         &self,
         tenancy: &Tenancy,
         observed: &Observed,
-    ) -> Result<Step, Error> {
-        let place = place_key(&tenancy.schema);
+    ) -> Result<Option<Step>, Error> {
+        let place = key_of(WRITER, &tenancy.schema);
         let noted = self.read(&place).await?;
-        let schema = schema_key(&tenancy.schema);
-        let records: [(&str, &Option<Stored>); 3] = [
+        let (fence, schema) = (
+            key_of(FENCE, &tenancy.schema),
+            key_of(SCHEMA, &tenancy.schema),
+        );
+        let mut forgotten = false;
+        // The notes first: a note without a record would be in the way of the next tenant.
+        for (key, stored) in [
             (&place, &noted),
+            (&fence, &observed.fence),
             (&schema, &observed.schema),
-            (ACCOUNT, &observed.account),
-        ];
-        for (key, stored) in records {
-            if let Some(stored) = stored
-                && !self.delete(key, stored).await?
-            {
+        ] {
+            let Some(stored) = stored else {
+                continue;
+            };
+            if stored.record().is_none() {
+                self.purge_mark(key, stored).await?;
+                continue;
+            }
+            if !self.delete(key, stored).await? {
                 return Err(self.overtaken("deleting the owner record", tenancy));
             }
+            forgotten = true;
         }
-        Ok(Step::OwnerRemoved)
+        forgotten |= self.forget_account(tenancy, observed).await?;
+        Ok(forgotten.then_some(Step::OwnerRemoved))
+    }
+
+    /// Deletes the record of the account, if there is one and no schema in it is recorded.
+    async fn forget_account(&self, tenancy: &Tenancy, observed: &Observed) -> Result<bool, Error> {
+        if !observed.is_account_recorded() {
+            return Ok(false);
+        }
+        // Read before the search: what is claimed meanwhile keeps the record.
+        let last = self.last_record().await?;
+        if self.is_any_recorded(SCHEMA).await? {
+            return Ok(false);
+        }
+        let unchanged = self.read(ACCOUNT).await? == observed.account;
+        if !unchanged || !self.delete_after(last, ACCOUNT).await? {
+            return Err(self.overtaken("deleting the owner record", tenancy));
+        }
+        Ok(true)
     }
 
     /// Purges the marks of deleted records that a crash left.
     pub(super) async fn sweep(&self, tenancy: &Tenancy, observed: &Observed) -> Result<(), Error> {
-        let (place, schema) = (place_key(&tenancy.schema), schema_key(&tenancy.schema));
+        let (place, fence, schema) = (
+            key_of(WRITER, &tenancy.schema),
+            key_of(FENCE, &tenancy.schema),
+            key_of(SCHEMA, &tenancy.schema),
+        );
         let noted = self.read(&place).await?;
         for (key, stored) in [
             (place.as_str(), &noted),
+            (fence.as_str(), &observed.fence),
             (schema.as_str(), &observed.schema),
             (ACCOUNT, &observed.account),
         ] {

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use super::bucket;
 use super::client::{Call, Nats};
-use super::records::{ACCOUNT, Stored, schema_key};
+use super::records::{ACCOUNT, FENCE, SCHEMA, Stored, key_of};
 use crate::change::{Item, Step};
 use crate::error::Error;
 use crate::ownership::{Denial, Standing, recorded};
@@ -18,15 +18,27 @@ pub(super) struct Observed {
     pub(super) account: Option<Stored>,
     /// Record of the schema.
     pub(super) schema: Option<Stored>,
+    /// Note of the fence of the schema.
+    pub(super) fence: Option<Stored>,
     /// The bucket, if it exists.
     pub(super) bucket: Option<Info>,
 }
 
 impl Observed {
-    /// True if NATS has nothing at all: neither the tenant's nor anybody else's.
-    pub(super) fn is_empty(&self) -> bool {
-        let absent = |stored: &Option<Stored>| stored.as_ref().and_then(Stored::record).is_none();
-        absent(&self.account) && absent(&self.schema) && self.bucket.is_none()
+    /// True if NATS has neither the schema nor a record of it, the tenant's or anybody else's.
+    pub(super) fn is_without_schema(&self) -> bool {
+        let recorded = self.schema.as_ref().and_then(Stored::record);
+        recorded.is_none() && self.bucket.is_none()
+    }
+
+    /// True if the account has a record, the tenant's or anybody else's.
+    pub(super) fn is_account_recorded(&self) -> bool {
+        self.account.as_ref().and_then(Stored::record).is_some()
+    }
+
+    /// Identity of the fence that is noted.
+    pub(super) fn fenced_by(&self) -> Option<&[u8]> {
+        self.fence.as_ref().and_then(Stored::record)
     }
 
     /// Decides the ownership of the account, which may be free although the bucket is not.
@@ -58,15 +70,20 @@ impl Observed {
 impl Nats {
     /// Reads the records and the bucket of a tenancy.
     pub(super) async fn observe(&self, tenancy: &Tenancy) -> Result<Observed, Error> {
-        let key = schema_key(&tenancy.schema);
-        let (account, schema, bucket) = tokio::try_join!(
+        let (record, note) = (
+            key_of(SCHEMA, &tenancy.schema),
+            key_of(FENCE, &tenancy.schema),
+        );
+        let (account, schema, fence, bucket) = tokio::try_join!(
             self.read(ACCOUNT),
-            self.read(&key),
+            self.read(&record),
+            self.read(&note),
             self.read_bucket(&tenancy.schema)
         )?;
         Ok(Observed {
             account,
             schema,
+            fence,
             bucket,
         })
     }
@@ -86,7 +103,7 @@ impl Nats {
         Ok(Step::Created(item))
     }
 
-    /// Gives the tenant's bucket the configuration that kine expects.
+    /// Gives the tenant's bucket the configuration of its access.
     pub(super) async fn correct_bucket(&self, tenancy: &Tenancy) -> Result<Step, Error> {
         self.configure("correcting", "UPDATE", tenancy).await?;
         let item = Item::new("bucket", tenancy.schema.as_str());
@@ -94,7 +111,7 @@ impl Nats {
     }
 
     async fn configure(&self, doing: &str, verb: &str, tenancy: &Tenancy) -> Result<(), Error> {
-        let config = bucket::of_tenant(&tenancy.schema);
+        let config = bucket::of_tenant(&tenancy.schema, tenancy.access);
         let doing = format!("{doing} bucket {}", tenancy.schema);
         let verb = format!("STREAM.{verb}.{}", config.name);
         self.api::<IgnoredAny>(doing, Call::with(&verb, &config), &[])

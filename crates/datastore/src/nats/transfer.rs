@@ -3,6 +3,8 @@
 //! A message of the bucket is one version of one key, and its number in the stream is the revision. Connections are a
 //! transfer's own, so that large answers hold up no other operation.
 
+mod consumer;
+mod deletions;
 mod entry;
 mod keys;
 mod link;
@@ -15,6 +17,5 @@ mod s2;
 mod writer;
 
 pub(super) use link::Link;
-pub(super) use place::place_key;
 pub(super) use reader::BucketReader;
 pub(super) use writer::BucketWriter;

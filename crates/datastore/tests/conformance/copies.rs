@@ -106,11 +106,14 @@ impl End {
         }
     }
 
-    fn fenced(&self) -> Tenancy {
-        Tenancy {
+    /// Takes the tenant's right to write; returns the revision of its last write.
+    pub async fn fence(&self) -> i64 {
+        let fenced = Tenancy {
             access: Access::ReadOnly,
             ..self.tenancy.clone()
-        }
+        };
+        let fence = self.store.fence(&fenced, &attempt()).await;
+        fence.unwrap()
     }
 
     /// Every record of the tenant by its key.
@@ -172,12 +175,8 @@ pub async fn copy_until_ready(source: &End, target: &End) -> Copy {
 async fn copy_until_fence(source: &End, target: &End) -> Report {
     let mut copy = copy_until_ready(source, target).await;
     let since = Instant::now();
-    let fence = source
-        .store
-        .fence(&source.fenced(), &attempt())
-        .await
-        .unwrap();
-    let report = copy.finish(fence.unwrap()).await.unwrap();
+    let floor = source.fence().await;
+    let report = copy.finish(floor).await.unwrap();
     let settled = report.settled_under_fence;
     let refused = since.elapsed();
     eprintln!(

@@ -123,8 +123,10 @@ macro_rules! transfers {
 transfers! { etcd_transfers: crate::etcd::EtcdHarness, every check }
 transfers! { mysql_transfers: crate::mysql::MySqlHarness, every check }
 transfers! { postgres_transfers: crate::postgres::PostgresHarness, every check }
-// Nobody can take the right to write at NATS, and an account has no neighbours.
+// An account of NATS has no neighbours.
 conformance! { nats_transfers: crate::nats::NatsHarness, transfer {
+    a_fenced_tenant_does_not_write_until_the_fence_is_lifted,
+    a_fence_is_lifted_by_the_attempt_that_noted_it_alone,
     a_finished_transfer_goes_on_above_its_floor,
     changes_are_followed_from_a_revision_on,
     data_without_the_tenants_owner_record_is_not_transferred,

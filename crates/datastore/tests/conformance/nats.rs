@@ -1,5 +1,7 @@
 //! NATS with JetStream and one user for all, for the conformance suite.
 
+use std::error::Error as _;
+
 use async_nats::jetstream::Context;
 use kamaji_datastore::{DataStore, Driver, Tenancy};
 
@@ -44,9 +46,13 @@ impl Harness for NatsHarness {
 
     async fn write(&self, _: &Tenancy, into: &Tenancy, key: &str) -> Result<(), Denied> {
         let admin = self.server.admin().await;
-        let bucket = admin.get_key_value(into.schema.as_str()).await.unwrap();
-        bucket.put(key, "x".into()).await.unwrap();
-        Ok(())
+        let subject = format!("$KV.{}.{key}", into.schema);
+        let stored = admin.publish(subject, "value".into()).await.unwrap().await;
+        stored.map(drop).map_err(|error| {
+            let words = error.source().unwrap().to_string();
+            assert!(words.contains("message size exceeds maximum"), "{words}");
+            Denied
+        })
     }
 
     async fn read(&self, _: &Tenancy, from: &Tenancy, key: &str) -> Result<bool, Denied> {

@@ -22,8 +22,8 @@ use crate::writers::{Acknowledged, WRITERS, keep_writing};
 /// Keys that stand at the source before the clients write: more than a page.
 const STANDING: usize = 1100;
 
-/// Clients that write beside a copy from NATS, which reads each change by a request of its own.
-const BESIDE: usize = 2;
+/// Clients that write beside a copy from NATS: as many as leave it keys enough to compare while they write on.
+const BESIDE: usize = 3;
 
 /// Creations, updates beyond the history of a bucket, deletions, creations of deleted keys, a lease, a large value, and a
 /// compaction.
@@ -127,7 +127,7 @@ async fn an_older_watch_is_compacted(client: &Client, revision: i64) {
     }
 }
 
-/// Copies while clients write, ends kine as the fence, and compares what the next kine lists.
+/// Copies while clients write, fences the source, and compares what the next kine lists.
 async fn nats_is_copied_to(driver: Driver) {
     let (source, target) = (End::start(Driver::Nats).await, End::start(driver).await);
     let service = source.serve().await;
@@ -145,20 +145,25 @@ async fn nats_is_copied_to(driver: Driver) {
         writers.spawn(keep_writing(service, number, Arc::clone(&stop)));
     }
     let mut copy = copy_until_ready(&source, &target).await;
-    stop.store(true, Ordering::Relaxed);
-    let acknowledged: Acknowledged = writers.join_all().await.into_iter().flatten().collect();
-    let (versions, _) = listing(&service.client).await;
-    // Nobody can take the right to write: nothing that writes may run.
-    drop(service);
     let since = Instant::now();
-    let mut reader = source.store.reader(&source.tenancy).await.unwrap();
-    let floor = reader.revision().await.unwrap();
+    let floor = source.fence().await;
     let report = copy.finish(floor).await.unwrap();
     eprintln!(
-        "NATS to {driver:?}: last changes {:?}, {:?}",
+        "NATS to {driver:?}: writes refused for {:?}, {} keys compared, {:?}",
         since.elapsed(),
+        report.settled_under_fence,
         report.progress
     );
+    for n in 0..WRITERS {
+        let late = write(&service.client, &format!("/registry/late/{n}"), 0, b"late").await;
+        assert!(late.is_err(), "{late:?}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged: Acknowledged = writers.join_all().await.into_iter().flatten().collect();
+    // Reads go on, of the state at the fence.
+    let (versions, revision) = listing(&service.client).await;
+    assert_eq!(revision, floor);
+    drop(service);
     drop(copy);
 
     let copied = target.content().await;
@@ -197,6 +202,11 @@ async fn what_kine_acknowledged_on_nats_is_in_etcd_which_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kine_acknowledged_on_nats_is_in_postgres_and_kine_goes_on_there() {
     Box::pin(nats_is_copied_to(Driver::PostgreSql)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kine_acknowledged_on_nats_is_in_mysql_and_kine_goes_on_there() {
+    Box::pin(nats_is_copied_to(Driver::MySql)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

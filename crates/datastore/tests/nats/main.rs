@@ -6,21 +6,30 @@
 )]
 
 mod access;
+#[path = "../kit/attempt.rs"]
+mod attempt;
 mod bucket;
 #[path = "../kit/connections.rs"]
 mod connections;
 mod cycles;
 mod failures;
+mod fence;
+mod fenced_kine;
 #[path = "../kit/files.rs"]
 mod files;
+mod held_back;
+#[path = "../kit/kine.rs"]
+#[expect(dead_code, reason = "tests/postgres needs more of it")]
+mod kit_kine;
 #[path = "../kit/records.rs"]
-#[expect(dead_code, reason = "tests/conformance needs more of it")]
 mod kit_records;
 #[path = "../kit/owner.rs"]
 mod owner;
 mod owners;
 #[path = "../kit/pki.rs"]
 mod pki;
+#[path = "../kit/ports.rs"]
+mod ports;
 #[path = "../kit/process.rs"]
 mod process;
 mod reconnection;

@@ -1,14 +1,9 @@
 //! A JetStream account serves one tenant, and the records in it decide which.
 
-use std::sync::Arc;
-
 use async_nats::jetstream::kv;
 use kamaji_datastore::{Connection, DataStore, Error, Owner, Tenancy, connect};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
+use crate::held_back::HeldBack;
 use crate::server::{JETSTREAM, Server, listing, login};
 use crate::{owner, tenancy};
 
@@ -114,57 +109,18 @@ async fn one_of_many_concurrent_claims_of_an_account_succeeds_whatever_the_schem
     assert_eq!(lines.len(), 3, "the bucket and two records: {lines:?}");
 }
 
-/// Passes one connection after the other on to `port`; a write of the account's record waits for `release`.
-async fn holds_claims_back(
-    port: u16,
-    release: Arc<Notify>,
-    held: Arc<Notify>,
-) -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut pipes = JoinSet::new();
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            let (release, held) = (Arc::clone(&release), Arc::clone(&held));
-            pipes.spawn(async move { drop(copy(&mut from_server, &mut to_client).await) });
-            pipes.spawn(async move {
-                let mut bytes = [0; 16384];
-                while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
-                    let write = b"HPUB $KV.kamaji_clastix_io.account";
-                    if bytes[..count]
-                        .windows(write.len())
-                        .any(|part| part == write)
-                    {
-                        held.notify_one();
-                        release.notified().await;
-                    }
-                    if to_server.write_all(&bytes[..count]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (own, tasks)
-}
-
 #[tokio::test]
 async fn a_claim_that_arrives_after_another_is_refused_although_it_saw_the_account_free() {
     let server = Server::start().await;
-    let (release, held) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (port, _tasks) =
-        holds_claims_back(server.port, Arc::clone(&release), Arc::clone(&held)).await;
-    let late = connect(&server.connection_through(&[port])).await.unwrap();
+    let held_back = HeldBack::start(server.port, "HPUB $KV.kamaji_clastix_io.account").await;
+    let through = server.connection_through(&[held_back.port]);
+    let late = connect(&through).await.unwrap();
     let late = tokio::spawn(async move { late.ensure(&tenancy("late")).await });
-    held.notified().await;
+    held_back.wait().await;
     let store = server.store().await;
     store.ensure(&tenancy("first")).await.unwrap();
     let before = server.listing().await;
-    release.notify_one();
+    held_back.release();
     let error = late.await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Owned { .. }), "{error}");
     assert_eq!(server.listing().await, before);
@@ -182,6 +138,27 @@ async fn an_account_that_a_tenant_left_takes_the_next_and_keeps_no_marks() {
         store.remove(&tenancy).await.unwrap();
         assert_eq!(server.listing().await, empty);
     }
+}
+
+/// A migration has a probe made and removed beside a tenant, with the owner of the tenant.
+#[tokio::test]
+async fn a_probe_that_is_removed_leaves_the_account_to_the_tenant_of_the_same_owner() {
+    let (server, store, tenant) = with_tenant_and_data().await;
+    let probe = Tenancy {
+        owner: tenant.owner.clone(),
+        ..tenancy("probe")
+    };
+    let before = server.listing().await;
+    for _ in 0..2 {
+        // Where it was not made, nothing is found.
+        assert!(store.remove(&probe).await.unwrap().is_empty());
+        assert_eq!(server.listing().await, before);
+        store.ensure(&probe).await.unwrap();
+        assert!(!store.remove(&probe).await.unwrap().is_empty());
+        assert_eq!(server.listing().await, before);
+    }
+    assert_refused(&server, &tenancy("cp-b")).await;
+    assert!(store.ensure(&tenant).await.unwrap().is_empty());
 }
 
 #[tokio::test]

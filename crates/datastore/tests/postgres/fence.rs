@@ -35,7 +35,7 @@ async fn an_open_session_is_refused_and_reads_on_until_writes_are_demanded_again
         session.execute(&prepared, &[]).await.unwrap();
     }
     let fenced = fenced(&tenancy);
-    assert_eq!(store.fence(&fenced, &attempt()).await, Ok(Some(9)));
+    assert_eq!(store.fence(&fenced, &attempt()).await, Ok(9));
     for _ in 0..2 {
         let error = session.execute(&prepared, &[]).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "42501", "{error}");
@@ -51,7 +51,7 @@ async fn an_open_session_is_refused_and_reads_on_until_writes_are_demanded_again
         assert!(new.batch_execute(WRITE).await.is_err());
         assert!(store.ensure(&fenced).await.unwrap().is_empty());
     }
-    assert_eq!(store.fence(&fenced, &attempt()).await, Ok(Some(9)));
+    assert_eq!(store.fence(&fenced, &attempt()).await, Ok(9));
     let lifted = store.lift(&tenancy, &attempt()).await.unwrap();
     let step = Step::AccessGranted("writes to table kine".to_owned());
     assert_eq!(lifted.steps, [step]);
@@ -93,7 +93,7 @@ async fn a_write_under_way_is_part_of_the_fenced_revision() {
         session.batch_execute("COMMIT").await.unwrap();
     };
     let (revision, ()) = tokio::join!(store.fence(&fenced, &attempt), commit);
-    assert_eq!(revision, Ok(Some(2)));
+    assert_eq!(revision, Ok(2));
     let ids = server.texts("cp-a", "SELECT id::text FROM kine").await;
     assert_eq!(ids, ["1", "2"]);
 }
@@ -104,10 +104,7 @@ async fn a_transaction_without_end_is_ended_and_leaves_nothing() {
     let begun = format!("BEGIN; {WRITE}");
     session.batch_execute(&begun).await.unwrap();
     let start = Instant::now();
-    assert_eq!(
-        store.fence(&fenced(&tenancy), &attempt()).await,
-        Ok(Some(1))
-    );
+    assert_eq!(store.fence(&fenced(&tenancy), &attempt()).await, Ok(1));
     assert!(
         start.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -120,7 +117,7 @@ async fn a_transaction_without_end_is_ended_and_leaves_nothing() {
 async fn a_tenant_without_a_table_cannot_make_one_to_write() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let fenced = fenced(&tenancy);
-    assert_eq!(store.fence(&fenced, &attempt()).await, Ok(Some(1)));
+    assert_eq!(store.fence(&fenced, &attempt()).await, Ok(1));
     let session = own_session(&server, &tenancy).await;
     let create = "CREATE TABLE IF NOT EXISTS kine (id BIGSERIAL PRIMARY KEY);
         CREATE INDEX IF NOT EXISTS kine_name_index ON kine (name)";
@@ -158,10 +155,7 @@ async fn an_administrator_without_superuser_fences_reads_and_writes() {
         .batch_execute(&format!("BEGIN; {WRITE}"))
         .await
         .unwrap();
-    assert_eq!(
-        store.fence(&fenced(&tenancy), &attempt()).await,
-        Ok(Some(41))
-    );
+    assert_eq!(store.fence(&fenced(&tenancy), &attempt()).await, Ok(41));
     let session = own_session(&server, &tenancy).await;
     assert!(session.batch_execute(WRITE).await.is_err());
     let mut reader = store.reader(&fenced(&tenancy)).await.unwrap();

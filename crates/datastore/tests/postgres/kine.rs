@@ -73,7 +73,7 @@ async fn copy_until_fence(store: &dyn DataStore, source: &Tenancy, target: &Tena
         access: Access::ReadOnly,
         ..source.clone()
     };
-    let floor = store.fence(&fenced, &attempt()).await.unwrap().unwrap();
+    let floor = store.fence(&fenced, &attempt()).await.unwrap();
     let report = copy.finish(floor).await.unwrap();
     assert_eq!(report.revision, floor);
     floor

@@ -57,13 +57,7 @@ impl DatastoreClients {
         let identity = fence_id(end, id)?;
         let fence = open.store.fence(&tenancy, &identity);
         tracing::debug!(tenant = %key, store = %end.store.name, fence = id, "the right to write is taken");
-        let revision = open.limited(&end.store.name, TIME_LIMIT, fence).await?;
-        revision.ok_or_else(|| {
-            unusable(
-                &end.store,
-                "its driver cannot take a tenant's right to write",
-            )
-        })
+        open.limited(&end.store.name, TIME_LIMIT, fence).await
     }
 
     /// Takes the tenant's right to write single resources at `end`, where it goes on writing the rest. The datastore has a
@@ -76,13 +70,7 @@ impl DatastoreClients {
         let part = end.binding.part.join(", ");
         tracing::debug!(tenant = %key, store = %name, fence = id, part, "the right to write is taken");
         let fence = open.store.fence(&tenancy, &identity);
-        let revision = open.limited(name, TIME_LIMIT, fence).await?;
-        revision.ok_or_else(|| {
-            unusable(
-                &end.store,
-                "its access control is off, so that a tenant's right to write cannot be taken",
-            )
-        })
+        open.limited(name, TIME_LIMIT, fence).await
     }
 
     /// Lets the tenant write single resources at `end`, which are about to be in force there; what an earlier migration

@@ -78,7 +78,7 @@ impl DataStore for Rights {
         unreachable!()
     }
 
-    async fn fence(&self, _: &Tenancy, _: &FenceId) -> Result<Option<i64>, Error> {
+    async fn fence(&self, _: &Tenancy, _: &FenceId) -> Result<i64, Error> {
         unreachable!()
     }
 

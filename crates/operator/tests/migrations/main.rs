@@ -1,5 +1,5 @@
-//! Migrations of tenants' data by the operator: a real API server as the management cluster, real etcd, PostgreSQL and
-//! MariaDB as datastores, and clients that write with the tenant's own credentials, through a real kine where its API
+//! Migrations of tenants' data by the operator: a real API server as the management cluster, real etcd, PostgreSQL,
+//! MariaDB and NATS as datastores, and clients that write with the tenant's own credentials, through a real kine where its API
 //! server would. No pods run.
 #![expect(
     clippy::unwrap_used,

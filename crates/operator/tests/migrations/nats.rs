@@ -1,19 +1,21 @@
-//! Migrations to NATS; from there no data moves while the tenant runs.
+//! Migrations to and from NATS, whose fence is the configuration of the tenant's stream.
 
 use std::path::Path;
 
+use kamaji_api::tenant::MigrationPhase;
 use kamaji_datastore::Driver;
-use kube::{Api, api::ListParams};
 use serde_json::json;
 
 use crate::{
     checker::check,
     clients::Clients,
-    environment::{NAMESPACE, wait_until},
+    environment::{Environment, Operator, wait_until},
+    kit_kine::write,
     kit_nats::Nats,
+    late_cut::LateCut,
     round::cut_event,
-    world::World,
-    writers::{assert_goes_on, assert_served, fill},
+    world::{Service, World},
+    writers::{Acknowledged, assert_goes_on, assert_served, fill},
 };
 
 /// True if the account has a bucket of kine.
@@ -32,28 +34,14 @@ fn has_folder(below: &Path, named: &dyn Fn(&str) -> bool) -> bool {
     })
 }
 
-/// A management cluster whose tenant is in etcd, and a DataStore of NATS.
-async fn with_nats() -> (World, Nats) {
-    let world = World::start([Driver::Etcd, Driver::Etcd]).await;
-    let nats = Nats::start().await;
-    let connection = nats.connection();
-    world
-        .database_named("nats", Driver::Nats, &connection)
-        .await;
-    (world, nats)
-}
-
-async fn wait_until_in(world: &World, store: &str) {
-    wait_until("the data is in the other DataStore", async || {
-        let storage = world.storage().await?;
-        (storage.data_store_name.as_deref() == Some(store)).then_some(())
-    })
-    .await;
+/// A management cluster with the DataStores `etcd` and `nats`.
+async fn with_nats() -> World {
+    World::start([Driver::Etcd, Driver::Nats]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_goes_on_there() {
-    let (world, nats) = with_nats().await;
+    let world = with_nats().await;
     let _operator = world.environment.operator();
     world.tenant(Driver::Etcd).await;
     let source = world.serve(Driver::Etcd).await;
@@ -61,8 +49,8 @@ async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_goes_on_there() {
     let clients = Clients::start(&source, 0);
     clients.write_on(300).await;
     world.ask_for("nats").await;
-    wait_until_in(&world, "nats").await;
-    let target = world.serve_nats(nats.port).await;
+    world.wait_for_move(Driver::Nats).await;
+    let target = world.serve(Driver::Nats).await;
     clients.go_to(&target);
     clients.write_on(300).await;
     let (history, figures) = clients.stop().await;
@@ -79,51 +67,103 @@ async fn a_tenant_under_writes_moves_from_etcd_to_nats_and_goes_on_there() {
     assert_eq!(storage.former.unwrap()[0].data_store, "etcd");
 }
 
-/// Sets the tenant `n` up in NATS.
-async fn occupy(world: &World, nats: &Nats) {
-    let environment = &world.environment;
-    environment.tenant("n", json!({"dataStore": "nats"})).await;
-    environment.wait_for_objects("n").await;
-    assert!(has_bucket(nats));
+/// A tenant in NATS whose migration to etcd is fenced: the cut is on its way and does not arrive.
+struct AtTheCut {
+    world: World,
+    operator: Operator,
+    cut: LateCut,
+    source: Service,
+    standing: Acknowledged,
+    clients: Clients,
+}
+
+async fn at_the_cut() -> AtTheCut {
+    let world = with_nats().await;
+    let cut = LateCut::default();
+    let through = cut.clone();
+    let wrap = move |request, client| through.clone().pass(request, client);
+    let operator = world.environment.run_through(Environment::settings(), wrap);
+    world.tenant(Driver::Nats).await;
+    let source = world.serve(Driver::Nats).await;
+    let standing = fill(&source, 300).await;
+    let clients = Clients::start(&source, 0);
+    clients.write_on(300).await;
+    world.ask_for("etcd").await;
+    cut.wait().await;
+    assert_eq!(world.phase().await, Some(MigrationPhase::Fenced));
+    let refused = write(&source.client, &format!("{}refused", source.root), 0, b"x").await;
+    assert!(refused.is_err(), "{refused:?}");
+    AtTheCut {
+        world,
+        operator,
+        cut,
+        source,
+        standing,
+        clients,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn data_that_is_asked_from_nats_stays_and_the_condition_says_why() {
-    let (world, nats) = with_nats().await;
+async fn a_fence_at_nats_whose_operator_is_killed_ends_and_the_data_moves() {
+    let fenced = Box::pin(at_the_cut()).await;
+    let world = &fenced.world;
+    drop(fenced.operator);
     let _operator = world.environment.operator();
-    let environment = &world.environment;
-    occupy(&world, &nats).await;
-    environment.tenant("n", json!({"dataStore": "etcd"})).await;
-    let message = environment
-        .wait_for_condition("n", "DataStoreReady", "MigrationUnavailable")
-        .await;
-    for words in [
-        "the data stays where it is",
-        "NATS cannot take a tenant's right to write",
-        "set spec.dataStore back to nats",
-        "kamaji snapshot restore",
-    ] {
-        assert!(message.contains(words), "{message}");
-    }
-    let events: Api<k8s_openapi::api::core::v1::Event> =
-        Api::namespaced(environment.client.clone(), NAMESPACE);
-    wait_until("an event about it", async || {
-        let fields = "involvedObject.name=n,reason=MigrationUnavailable";
-        let list = events
-            .list(&ListParams::default().fields(fields))
-            .await
-            .ok()?;
-        list.items.first().map(drop)
+    world.wait_for_move(Driver::Etcd).await;
+    fenced.cut.assert_refused(world).await;
+    let target = world.serve(Driver::Etcd).await;
+    fenced.clients.go_to(&target);
+    fenced.clients.write_on(300).await;
+    let (history, _) = fenced.clients.stop().await;
+    let problems = check(&history);
+    assert!(problems.is_empty(), "{problems:#?}");
+    assert_served(&target, &fenced.standing).await;
+    // What is left at the source takes no write, and goes with a word.
+    let key = format!("{}late", fenced.source.root);
+    let late = write(&fenced.source.client, &key, 0, b"late").await;
+    assert!(late.is_err(), "{late:?}");
+    let nats = world.nats.as_ref().unwrap();
+    assert!(has_bucket(nats));
+    crate::pairs::roll_out(world).await;
+    world.release("nats").await;
+    assert!(!has_bucket(nats));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_from_nats_that_is_aborted_under_the_fence_gives_the_writes_back() {
+    let fenced = Box::pin(at_the_cut()).await;
+    let (world, source) = (&fenced.world, &fenced.source);
+    world.ask_for("nats").await;
+    drop(fenced.operator);
+    let _operator = world.environment.operator();
+    wait_until("the record is dropped", async || {
+        world.storage().await?.migration.is_none().then_some(())
     })
     .await;
-    assert!(has_bucket(&nats), "its data stays");
+    fenced.cut.assert_refused(world).await;
+    // By the same clients, through the same kine, whose watches never ended.
+    fenced.clients.write_on(300).await;
+    let (history, _) = fenced.clients.stop().await;
+    let problems = check(&history);
+    assert!(problems.is_empty(), "{problems:#?}");
+    assert_served(source, &fenced.standing).await;
+    let storage = world.storage().await.unwrap();
+    assert_eq!(storage.data_store_name.as_deref(), Some("nats"));
+    assert_eq!(storage.former, None);
+    // And again, to the end.
+    world.ask_for("etcd").await;
+    world.wait_for_move(Driver::Etcd).await;
+    assert_served(&world.serve(Driver::Etcd).await, &fenced.standing).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_to_nats_that_another_tenant_has_leaves_both_as_they_are() {
-    let (world, nats) = with_nats().await;
-    let _operator = world.environment.operator();
-    occupy(&world, &nats).await;
+    let world = with_nats().await;
+    let environment = &world.environment;
+    let _operator = environment.operator();
+    environment.tenant("n", json!({"dataStore": "nats"})).await;
+    environment.wait_for_objects("n").await;
+    assert!(has_bucket(world.nats.as_ref().unwrap()));
     world.tenant(Driver::Etcd).await;
     let source = world.serve(Driver::Etcd).await;
     let acknowledged = fill(&source, 50).await;

@@ -33,6 +33,7 @@ impl Place {
             (Driver::Etcd, true) => "etcd-2",
             (Driver::MySql, true) => "mysql-2",
             (Driver::PostgreSql, true) => "postgresql-2",
+            (Driver::Nats, true) => "nats-2",
             (driver, _) => name(driver),
         }
     }

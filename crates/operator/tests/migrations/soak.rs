@@ -13,7 +13,12 @@ use crate::{
 };
 
 /// Drivers between which data moves.
-const DRIVERS: [Driver; 3] = [Driver::Etcd, Driver::PostgreSql, Driver::MySql];
+const DRIVERS: [Driver; 4] = [
+    Driver::Etcd,
+    Driver::PostgreSql,
+    Driver::MySql,
+    Driver::Nats,
+];
 /// Rounds of each pair under faults, unless `KAMAJI_SOAK_ROUNDS` says otherwise.
 const ROUNDS: u64 = 20;
 
@@ -108,4 +113,9 @@ async fn soak_postgresql_moves_to_postgresql_under_faults() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_mysql_moves_to_etcd_under_faults() {
     play_under_faults(Driver::MySql, Driver::Etcd).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_nats_moves_to_etcd_under_faults() {
+    play_under_faults(Driver::Nats, Driver::Etcd).await;
 }

@@ -16,6 +16,7 @@ pub use crate::place::{Place, name};
 use crate::{
     environment::{Environment, wait_until},
     kit_kine::Kine,
+    kit_nats::Nats,
     mysql_server, postgres_server,
     process::Launched,
 };
@@ -40,6 +41,7 @@ pub struct World {
     pub environment: Environment,
     pub postgres: Option<postgres_server::Server>,
     pub mysql: Option<mysql_server::Server>,
+    pub nats: Option<Nats>,
     second: Second,
 }
 
@@ -49,6 +51,7 @@ struct Second {
     etcd: Option<TlsEtcd>,
     postgres: Option<postgres_server::Server>,
     mysql: Option<mysql_server::Server>,
+    nats: Option<Nats>,
 }
 
 /// Write path of the tenant's API server: etcd itself, or a kine before the database.
@@ -108,6 +111,7 @@ impl World {
             environment,
             postgres: None,
             mysql: None,
+            nats: None,
             second: Second::default(),
         }
     }
@@ -141,13 +145,25 @@ impl World {
                         .await;
                 }
             }
-            _ if place.second && self.second.etcd.is_none() => {
+            Driver::Nats => {
+                let slot = if place.second {
+                    &mut self.second.nats
+                } else {
+                    &mut self.nats
+                };
+                if slot.is_none() {
+                    let connection = slot.insert(Nats::start().await).connection();
+                    self.database_named(place.name(), place.driver, &connection)
+                        .await;
+                }
+            }
+            Driver::Etcd if place.second && self.second.etcd.is_none() => {
                 let tools = Tools::api_server().await.unwrap();
                 let etcd = TlsEtcd::start(&tools).await.unwrap();
                 self.environment.data_store_of(place.name(), &etcd).await;
                 self.second.etcd = Some(etcd);
             }
-            _ => {}
+            Driver::Etcd => {}
         }
     }
 
@@ -173,6 +189,15 @@ impl World {
             &self.second.mysql
         } else {
             &self.mysql
+        };
+        server.as_ref().unwrap()
+    }
+
+    fn nats_at(&self, place: Place) -> &Nats {
+        let server = if place.second {
+            &self.second.nats
+        } else {
+            &self.nats
         };
         server.as_ref().unwrap()
     }
@@ -317,7 +342,8 @@ impl World {
         let connection = match place.driver {
             Driver::PostgreSql => format!("127.0.0.1:{}", self.postgres_at(place).port),
             Driver::MySql => format!("127.0.0.1:{}", self.mysql_at(place).port),
-            _ => String::new(),
+            Driver::Nats => format!("127.0.0.1:{}", self.nats_at(place).port),
+            Driver::Etcd => String::new(),
         };
         let ca = match place.driver {
             Driver::Etcd => Some(self.etcd_at(place).identities.authority.cert.clone()),
@@ -368,30 +394,16 @@ impl World {
                 let port = self.mysql_at(place).port;
                 format!("mysql://{user}:{password}@tcp(127.0.0.1:{port})/{schema}")
             }
-            _ => {
+            Driver::Nats => {
+                let port = self.nats_at(place).port;
+                format!("nats://{user}:{password}@127.0.0.1:{port}?bucket={schema}&noEmbed")
+            }
+            Driver::PostgreSql => {
                 let port = self.postgres_at(place).port;
                 format!("postgres://{user}:{password}@127.0.0.1:{port}/{schema}?sslmode=disable")
             }
         };
         kine(&endpoint).await
-    }
-
-    /// The write path that the tenant's API server has to a NATS at `port`, once its Secrets lead there.
-    pub async fn serve_nats(&self, port: u16) -> Service {
-        let address = format!("127.0.0.1:{port}");
-        wait_until("the Secrets lead to NATS", async || {
-            let leads = self.file("datastore-config", "DB_CONNECTION_STRING").await;
-            (leads? == address).then_some(())
-        })
-        .await;
-        let config =
-            |key: &'static str| async move { self.file("datastore-config", key).await.unwrap() };
-        let (user, password) = (config("DB_USER").await, config("DB_PASSWORD").await);
-        let schema = config("DB_SCHEMA").await;
-        kine(&format!(
-            "nats://{user}:{password}@{address}?bucket={schema}&noEmbed"
-        ))
-        .await
     }
 
     async fn etcd(&self, place: Place, schema: &str) -> Service {
@@ -452,6 +464,8 @@ impl World {
         let process = match (place.driver, place.second) {
             (Driver::MySql, false) => self.mysql.as_mut().map(Launched::process),
             (Driver::MySql, true) => self.second.mysql.as_mut().map(Launched::process),
+            (Driver::Nats, false) => self.nats.as_mut().map(Launched::process),
+            (Driver::Nats, true) => self.second.nats.as_mut().map(Launched::process),
             (_, false) => self.postgres.as_mut().map(Launched::process),
             (_, true) => self.second.postgres.as_mut().map(Launched::process),
         };
@@ -475,7 +489,7 @@ impl World {
 /// A test that fails leaves no stopped server behind, which could not be ended.
 impl Drop for World {
     fn drop(&mut self) {
-        for driver in [Driver::PostgreSql, Driver::MySql] {
+        for driver in [Driver::PostgreSql, Driver::MySql, Driver::Nats] {
             self.signal(driver.into(), "CONT");
             self.signal(Place::second(driver), "CONT");
         }

@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(15);
 const RETRY: Duration = Duration::from_millis(50);
 /// Error of a request that a change of any role overtook at the etcd: the client of kube-apiserver sends it again at once.
 const RACED: &str = "revision of auth store is old";
+/// Errors of a request that was given up, and may have been carried out, or be so later.
+const TIMED_OUT: [&str; 2] = ["deadline exceeded", "timeout"];
 /// Longest time after the stop in which the fate of a write has to be known.
 const LAST: Duration = Duration::from_secs(30);
 
@@ -117,6 +119,10 @@ impl Client {
                     self.acknowledged(attempt, revision);
                 }
             }
+            // At NATS kine answers so, too, if a fence has refused the second message of a deletion, which is one already.
+            Err(error) if error.contains(CONFLICT) && attempt.state.is_none() => {
+                self.resolve(attempt).await;
+            }
             Err(error) if error.contains(CONFLICT) => {
                 // Written by the other writer of the key, or by the copy.
                 if let Some((revision, _)) = self.read(&attempt.key).await {
@@ -126,10 +132,16 @@ impl Client {
             Err(error) if error.contains(RACED) => self.resolve(attempt).await,
             Err(error) => {
                 self.shared.refused.fetch_add(1, Ordering::Relaxed);
+                let timed_out = TIMED_OUT.iter().any(|words| error.contains(words));
                 if !attempt.key.starts_with("leases/") {
                     self.shared.refused_beside.lock().unwrap().push(error);
                 }
                 tokio::time::sleep(RETRY).await;
+                // kine gives a NATS that stands still up, and the message that it had sent is stored later.
+                if timed_out {
+                    let open = (attempt.key.clone(), attempt.state);
+                    self.written.open.push(open);
+                }
                 self.resolve(attempt).await;
             }
         }

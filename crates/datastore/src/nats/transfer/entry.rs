@@ -45,19 +45,47 @@ struct Kv {
     lease: i64,
 }
 
+/// A message of a bucket: one version of one key.
+pub(super) struct Version {
+    pub(super) subject: String,
+    /// Number in the stream.
+    pub(super) number: u64,
+    /// Time at which the server stored it, in seconds.
+    pub(super) time: i64,
+    /// True for the mark by which a client of NATS deletes a key.
+    pub(super) is_removal: bool,
+    /// Value as kine stores it.
+    pub(super) payload: Vec<u8>,
+}
+
+impl TryFrom<RawMessage> for Version {
+    type Error = String;
+
+    fn try_from(message: RawMessage) -> Result<Self, String> {
+        let payload = STANDARD.decode(&message.payload);
+        Ok(Self {
+            is_removal: is_removal(&message),
+            payload: payload.map_err(|error| error.to_string())?,
+            number: message.sequence,
+            time: message.time.unix_timestamp(),
+            subject: message.subject.to_string(),
+        })
+    }
+}
+
 /// Operation that a message of `bucket` is, at the time `now` in seconds; `None` for a message of kine's own. The error
 /// names the key and the next action.
-pub(super) fn op_of(bucket: &str, message: &RawMessage, now: i64) -> Result<Option<Op>, String> {
+pub(super) fn op_of(bucket: &str, message: &Version, now: i64) -> Result<Option<Op>, String> {
     let Some(key) = keys::key_of(bucket, &message.subject)
         .map_err(|flaw| format!("{flaw}; {}", removal(&message.subject)))?
     else {
         return Ok(None);
     };
-    let revision = i64::try_from(message.sequence).map_err(|error| error.to_string())?;
-    if is_removal(message) {
+    let revision = i64::try_from(message.number).map_err(|error| error.to_string())?;
+    if message.is_removal {
         return Ok(Some(Op::Delete { key, revision }));
     }
-    let age = now.saturating_sub(message.time.unix_timestamp());
+    let age = now.saturating_sub(message.time);
     let read = read(&key, &message.payload).map_err(|flaw| {
         let name = String::from_utf8_lossy(&name_of(&key)).into_owned();
         format!(
@@ -91,11 +119,8 @@ fn removal(subject: &str) -> String {
 type Live = (Entry, Kv, Vec<u8>);
 
 /// Entry and value of a message; `None` for the entry of a deletion.
-fn read(key: &[u8], payload: &str) -> Result<Option<Live>, String> {
-    let frame = STANDARD
-        .decode(payload)
-        .map_err(|error| error.to_string())?;
-    let json = s2::decompress(&frame, ENTRY_BYTES)?;
+fn read(key: &[u8], payload: &[u8]) -> Result<Option<Live>, String> {
+    let json = s2::decompress(payload, ENTRY_BYTES)?;
     let mut entry: Entry = serde_json::from_slice(&json)
         .map_err(|error| format!("it is no JSON of kine ({error})"))?;
     let kv = entry.kv.take().ok_or("its JSON has no KV")?;

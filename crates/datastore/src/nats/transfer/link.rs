@@ -11,6 +11,10 @@ use crate::tenancy::Tenancy;
 
 /// Bytes of answers that are under way at the same time.
 const UNDER_WAY: u64 = 32 << 20;
+/// Bytes of messages that a consumer delivers at a request.
+const DELIVERED: u64 = 8 << 20;
+/// Bytes around a message that count with it: its subject, and that of its acknowledgement.
+const AROUND: u64 = 64 << 10;
 /// Most requests that are under way at the same time.
 const REQUESTS: u64 = 64;
 
@@ -24,6 +28,8 @@ pub(in super::super) struct Link {
     place: Option<String>,
     /// Most requests for messages that are under way at the same time.
     pub(super) width: usize,
+    /// Most bytes that a consumer delivers at a request: those under way, and at least one message.
+    pub(super) delivered: usize,
 }
 
 impl Link {
@@ -34,11 +40,13 @@ impl Link {
         let largest = nats.largest_message().await?.max(1);
         // The answer has the message in Base64.
         let width = (UNDER_WAY / largest.saturating_mul(3).div_ceil(2)).clamp(1, REQUESTS);
+        let delivered = DELIVERED.max(largest.saturating_add(AROUND));
         Ok(Self {
             tenancy: tenancy.clone(),
             created: info.created.unix_timestamp_nanos(),
             place: None,
             width: usize::try_from(width).unwrap_or(1),
+            delivered: usize::try_from(delivered).unwrap_or(usize::MAX),
             nats,
         })
     }

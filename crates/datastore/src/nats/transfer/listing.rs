@@ -10,8 +10,9 @@ use futures::StreamExt;
 use tokio::time::timeout;
 
 use super::super::session::CALL;
+use super::consumer::is_removal;
+use super::keys;
 use super::link::Link;
-use super::{entry, keys};
 use crate::error::Error;
 
 /// Most bytes of the keys that a window keeps.
@@ -163,14 +164,6 @@ impl Link {
 fn place_of(message: &Message) -> Result<(u64, u64), String> {
     let info = message.info().map_err(|error| error.to_string())?;
     Ok((info.stream_sequence, info.pending))
-}
-
-fn is_removal(message: &Message) -> bool {
-    let operation = message
-        .headers
-        .as_ref()
-        .and_then(|headers| headers.get(entry::OPERATION));
-    operation.is_some_and(|operation| entry::is_deletion(operation.as_str()))
 }
 
 #[cfg(test)]

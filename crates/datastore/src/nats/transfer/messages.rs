@@ -1,7 +1,8 @@
 //! Messages of a bucket by their numbers and by their keys.
 //!
-//! They are asked for one by one, many at the same time, from the stream's leader: a replica may lack what was written
-//! last, and would answer as if it had never been.
+//! Many that follow each other are delivered in order by a consumer ([`super::consumer`]); the others are asked for one by
+//! one, many at the same time. Both come from the stream's leader: a replica may lack what was written last, and would
+//! answer as if it had never been.
 
 use std::ops::ControlFlow;
 
@@ -12,8 +13,12 @@ use serde_json::json;
 
 use super::super::bucket;
 use super::super::client::Call;
+use super::entry::Version;
 use super::link::Link;
 use crate::error::Error;
+
+/// Messages from which on a consumer is quicker than single requests.
+const MANY: u64 = 64;
 
 /// Numbers without a message, one after the other, after which the next message is searched for.
 const MISSING: usize = 128;
@@ -37,12 +42,18 @@ impl Link {
     pub(super) async fn messages(
         &self,
         (first, last): (u64, u64),
-        mut take: impl FnMut(RawMessage) -> Result<ControlFlow<()>, Error>,
+        mut take: impl FnMut(Version) -> Result<ControlFlow<()>, Error>,
     ) -> Result<Passed, Error> {
         let mut passed = Passed {
             next: first,
             gaps: false,
         };
+        if last.saturating_sub(first) >= MANY
+            && self.deliver(&mut passed, last, &mut take).await?.is_break()
+        {
+            return Ok(passed);
+        }
+        // All of them, or what the consumer did not deliver.
         while passed.next <= last {
             let numbers = passed.next..=last;
             let asked = numbers.map(|number| self.message(json!({ "seq": number })));
@@ -78,7 +89,7 @@ impl Link {
     pub(super) async fn latest(
         &self,
         subjects: Vec<String>,
-        mut take: impl FnMut(Option<RawMessage>) -> Result<ControlFlow<()>, Error>,
+        mut take: impl FnMut(Option<Version>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let asked = subjects.into_iter();
         let asked = asked.map(|subject| self.message(json!({ "last_by_subj": subject })));
@@ -95,10 +106,10 @@ impl Link {
     async fn next_from(&self, number: u64) -> Result<Option<u64>, Error> {
         let every = bucket::subject(self.bucket(), ">");
         let found = self.message(json!({ "seq": number, "next_by_subj": every }));
-        Ok(found.await?.map(|message| message.sequence))
+        Ok(found.await?.map(|message| message.number))
     }
 
-    async fn message(&self, which: impl Serialize) -> Result<Option<RawMessage>, Error> {
+    async fn message(&self, which: impl Serialize) -> Result<Option<Version>, Error> {
         let verb = format!("STREAM.MSG.GET.{}", self.stream());
         let doing = format!("reading bucket {}", self.bucket());
         let absent = [ErrorCode::NO_MESSAGE_FOUND];
@@ -106,6 +117,10 @@ impl Link {
             .nats
             .api(doing, Call::with(&verb, &which), &absent)
             .await?;
-        Ok(found.map(|found| found.message))
+        let found = found.map(|found| Version::try_from(found.message));
+        found.transpose().map_err(|cause| Error::Protocol {
+            site: self.site("reading"),
+            cause,
+        })
     }
 }

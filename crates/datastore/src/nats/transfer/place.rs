@@ -1,27 +1,17 @@
 //! Place of the writer at a bucket, beside the owner record of its schema.
 
-use std::fmt::Write as _;
-
 use super::super::client::Nats;
+use super::super::records::{WRITER, key_of};
 use crate::error::Error;
-use crate::tenancy::{Schema, Tenancy};
+use crate::tenancy::Tenancy;
 use crate::transfer::place;
 
 /// Most attempts to take a place, each after another writer came first.
 const ATTEMPTS: usize = 5;
 
-/// Key of the place of a schema's writer.
-pub(in super::super) fn place_key(schema: &Schema) -> String {
-    let mut key = "writer.".to_owned();
-    for byte in schema.as_str().bytes() {
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
-}
-
 /// Takes the place of the writer; returns the place.
 pub(super) async fn take(nats: &Nats, tenancy: &Tenancy) -> Result<String, Error> {
-    let (key, own) = (place_key(&tenancy.schema), place::draw());
+    let (key, own) = (key_of(WRITER, &tenancy.schema), place::draw());
     for _ in 0..ATTEMPTS {
         let before = nats.read(&key).await?;
         if nats.write(&key, own.as_bytes(), before.as_ref()).await? {
@@ -33,7 +23,7 @@ pub(super) async fn take(nats: &Nats, tenancy: &Tenancy) -> Result<String, Error
 
 /// Fails unless `own` is the place in force.
 pub(super) async fn require(nats: &Nats, tenancy: &Tenancy, own: &str) -> Result<(), Error> {
-    let found = nats.read(&place_key(&tenancy.schema)).await?;
+    let found = nats.read(&key_of(WRITER, &tenancy.schema)).await?;
     let noted = found.as_ref().and_then(|stored| stored.record());
     let noted = noted.map(String::from_utf8_lossy);
     place::require(own, noted.as_deref(), || {

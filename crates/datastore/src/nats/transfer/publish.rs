@@ -22,6 +22,9 @@ const OVERTAKEN: [ErrorCode; 2] = [
     ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
 ];
 
+/// Code by which a server says that the stream takes no message of that size.
+const READ_ONLY: ErrorCode = ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM;
+
 /// A message: the value of a key, or the mark of a deletion.
 pub(super) struct Message {
     /// Subject of the key.
@@ -95,6 +98,15 @@ impl Link {
         match (error.kind(), answer) {
             (PublishErrorKind::WrongLastSequence, _) => Unwritten::Overtaken,
             (_, Some(answer)) if OVERTAKEN.contains(&answer.error_code()) => Unwritten::Overtaken,
+            (_, Some(answer)) if answer.error_code() == READ_ONLY => {
+                Unwritten::Failed(Error::Unsuitable {
+                    site,
+                    cause: "its stream refuses messages (max_msg_size), as it does for a tenant without the right to \
+                            write"
+                        .to_owned(),
+                    remedy: "let the migration end that has fenced it; the next one corrects the stream",
+                })
+            }
             (_, Some(answer)) => {
                 let (code, words) = (answer.error_code(), answer.to_string());
                 Unwritten::Failed(answer::classify(site, code, words))

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use async_nats::jetstream::stream::RawMessage;
 use async_trait::async_trait;
 
 use super::link::Link;
@@ -85,7 +84,7 @@ impl BucketReader {
         names.iter().map(subject).collect()
     }
 
-    fn op_of(&self, message: &RawMessage) -> Result<Option<Op>, Error> {
+    fn op_of(&self, message: &entry::Version) -> Result<Option<Op>, Error> {
         let found = entry::op_of(self.link.bucket(), message, now());
         found.map_err(|flaw| self.link.unsupported("reading", flaw))
     }
@@ -168,7 +167,8 @@ fn weight(op: &Op) -> (usize, usize) {
     }
 }
 
-fn now() -> i64 {
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

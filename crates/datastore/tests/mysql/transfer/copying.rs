@@ -26,11 +26,7 @@ async fn copy_until_fence(
         followed: 0,
     };
     copy.scan().await;
-    let floor = source
-        .fence(&fenced(tenancy), &attempt())
-        .await
-        .unwrap()
-        .unwrap();
+    let floor = source.fence(&fenced(tenancy), &attempt()).await.unwrap();
     copy.follow(floor, None).await;
     assert_eq!(reader.revision().await.unwrap(), floor);
     writer.finish(floor).await.unwrap();
