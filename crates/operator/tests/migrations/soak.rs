@@ -18,7 +18,7 @@ const DRIVERS: [Driver; 3] = [Driver::Etcd, Driver::PostgreSql, Driver::MySql];
 const ROUNDS: u64 = 20;
 
 /// True in `make soak`.
-fn soaks() -> bool {
+pub fn soaks() -> bool {
     let soaks = std::env::var_os("KAMAJI_SOAK").is_some();
     if !soaks {
         println!("NOT RUN: KAMAJI_SOAK is not set, and these migrations take minutes");
