@@ -262,13 +262,12 @@ fn chosen() -> Option<PathBuf> {
 
 /// A program of MariaDB, without settings of this machine.
 fn command(name: &str) -> Command {
-    let folders: Vec<PathBuf> = match chosen() {
-        Some(folder) => ["bin", "scripts"].map(|below| folder.join(below)).into(),
-        None => {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-            std::env::split_paths(&path).chain(further).collect()
-        }
+    let folders: Vec<PathBuf> = if let Some(folder) = chosen() {
+        ["bin", "scripts"].map(|below| folder.join(below)).into()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        std::env::split_paths(&path).chain(further).collect()
     };
     let mut found = folders.iter().map(|folder| folder.join(name));
     let Some(found) = found.find(|path| path.is_file()) else {
