@@ -31,6 +31,9 @@ build: ## Build the kamaji binary.
 tools: ## Find or build the Kubernetes binaries of the testbed.
 	cargo run -q -p kamaji-e2e --bin testbed -- tools
 
+databases: ## Fetch a PostgreSQL and a MariaDB newer than Debian's (npm, Maven), and print how tests choose them.
+	cargo run -q -p kamaji-e2e --bin testbed -- databases
+
 up: deps tools ## A management cluster with the operator, tenant demo and a worker; CAPI=1: with Cluster API.
 	cargo run -q -p kamaji-e2e --bin testbed -- up $(if $(CAPI),--cluster-api)
 
@@ -79,10 +82,13 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 
-soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 69 migrations, restore of the chart's etcd, OpenTofu.
+soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 96 migrations, databases newer than Debian's, restore of the chart's etcd, OpenTofu.
 	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1
+	newer=$$($(BUILT)/testbed databases) && \
+		env $$newer $(TESTS) --test conformance --test postgres --test mysql --test migrations && \
+		env $$newer KAMAJI_SOAK=1 $(TESTS) --test mysql --test postgres come_and_go -- --nocapture
 	@test -x /usr/sbin/sshd || { apt-get install -qy --no-install-recommends openssh-server && \
 		{ systemctl disable -q --now ssh 2>/dev/null || true; }; } # a machine of the testbed runs one of its own
 	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in' 'one helm install' OpenTofu
@@ -123,4 +129,4 @@ bench: deps tools ## Measure the budgets, with an optimised build; other numbers
 compat: built ## Compare what we make with what upstream made.
 	$(BUILT)/compat $(WORDS)
 
-.PHONY: help deps build tools up down test scenarios conformance check built crds notes book soak static image sbom release bench compat
+.PHONY: help deps build tools databases up down test scenarios conformance check built crds notes book soak static image sbom release bench compat

@@ -25,6 +25,7 @@ pub mod kubectl;
 pub mod layout;
 pub mod management;
 pub mod network;
+pub mod newer;
 pub mod node;
 pub mod operator;
 pub mod pages;

@@ -17,6 +17,7 @@ use kamaji_e2e::infrastructure;
 use kamaji_e2e::interrupt::unless_interrupted;
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::layout::{Layout, checkout};
+use kamaji_e2e::newer;
 use kamaji_e2e::step::step;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::Tools;
@@ -37,6 +38,8 @@ enum Command {
         #[arg(long)]
         cluster_api: bool,
     },
+    /// Fetch a PostgreSQL and a MariaDB newer than this machine's, and print the variables by which tests choose them.
+    Databases,
     /// Bring everything up: the management cluster, the operator, the tenant `demo` with workers.
     Up {
         /// Number of workers that join the tenant `demo`.
@@ -108,6 +111,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Tools { cluster_api } => print_tools(cluster_api).await?,
+        Command::Databases => println!("{}", newer::fetch().await?.join("\n")),
         Command::Up {
             workers,
             bare,

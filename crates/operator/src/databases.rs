@@ -2,6 +2,7 @@
 //! that was ensured a short while ago.
 
 mod digest;
+mod error;
 mod fences;
 mod measure;
 mod moves;
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::claims::Claims;
 use digest::digest;
+pub use error::DatabaseError;
 use fences::Fences;
 use kamaji_shell::{ObjectKey, clock, lock::lock, watch::Objects};
 
@@ -55,36 +57,6 @@ struct Open {
     permits: Semaphore,
 }
 
-/// Failure of an operation at a DataStore; its text names the DataStore.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// The driver reports an error, or there is no driver.
-    #[error("the DataStore {store}: {source}")]
-    Driver {
-        /// Name of the DataStore.
-        store: String,
-        /// Error of the driver.
-        #[source]
-        source: Box<datastore::Error>,
-    },
-    /// An operation did not finish within its time limit.
-    #[error("the DataStore {store} did not finish an operation in time: {hint}")]
-    TimeOut {
-        /// Name of the DataStore.
-        store: String,
-        /// Question of the driver to an administrator.
-        hint: &'static str,
-    },
-    /// The DataStore or the binding cannot be used as it is written.
-    #[error("the DataStore {store}: {problem}")]
-    Unusable {
-        /// Name of the DataStore.
-        store: String,
-        /// Flaw of the DataStore or the binding.
-        problem: String,
-    },
-}
-
 /// Outcome of the removal of a tenant's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removal {
@@ -92,16 +64,6 @@ pub enum Removal {
     Done,
     /// The names are not the tenant's, so no change was made; the text is the reason.
     Left(String),
-}
-
-impl DatabaseError {
-    /// The driver's error, if the failure is one.
-    pub fn driver(&self) -> Option<&datastore::Error> {
-        match self {
-            Self::Driver { source, .. } => Some(source),
-            _ => None,
-        }
-    }
 }
 
 impl DatastoreClients {
@@ -191,7 +153,7 @@ impl DatastoreClients {
         };
         let change = match removed {
             Ok(change) => change,
-            Err(error) if error.driver().is_some_and(datastore::Error::is_refusal) => {
+            Err(error) if error.is_refusal() => {
                 return Ok(Removal::Left(error.to_string()));
             }
             Err(error) => return Err(error),

@@ -6,6 +6,7 @@
 
 mod apart;
 mod attempt;
+mod leftover;
 mod outcome;
 mod records;
 mod source;

@@ -210,7 +210,7 @@ reasons! {
         DataStoreShared,
         /// The schema or user was not created by this cluster.
         DataStoreForeign,
-        /// Data of a deleted tenant was left in the datastore.
+        /// Data of a tenant that was deleted, or was to be released, was left in the datastore.
         DataStoreLeft,
         /// The datastore does not enforce access control.
         AccessControlOff,

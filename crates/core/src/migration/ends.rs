@@ -93,6 +93,18 @@ pub fn ends(tenant: &Tenant, snapshot: &Snapshot, change: &Change) -> Result<End
     })
 }
 
+/// The ends that hold the tenant's data, each DataStore once: the tenant's own first, then those of single resources.
+pub fn in_force(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<End>, EndError> {
+    let mut stores = vec![snapshot.store.clone()?];
+    for (_, store) in snapshot.overrides.clone()? {
+        if stores.iter().all(|had| had.name != store.name) {
+            stores.push(store);
+        }
+    }
+    let ends = stores.into_iter();
+    ends.map(|store| end(tenant, snapshot, store)).collect()
+}
+
 fn beside(
     tenant: &Tenant,
     snapshot: &Snapshot,

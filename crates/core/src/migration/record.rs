@@ -49,6 +49,7 @@ pub fn begin(
     let started = started.map_or(request.now, |Time(at)| at.min(request.now));
     StorageMigrationStatus {
         attempts,
+        claimed: before.is_some_and(|before| before.claimed),
         deadline: Some(Time(started + options.timeout)),
         fence: None,
         generation: request.generation,
@@ -102,6 +103,14 @@ pub fn advanced(
 ) -> StorageMigrationStatus {
     StorageMigrationStatus {
         progress: Some(progress),
+        ..record.clone()
+    }
+}
+
+/// The record of an attempt that is about to claim the tenant's names at the target.
+pub fn claimed(record: &StorageMigrationStatus) -> StorageMigrationStatus {
+    StorageMigrationStatus {
+        claimed: true,
         ..record.clone()
     }
 }

@@ -7,7 +7,7 @@ use kamaji_api::{
 use serde_json::{Value, json};
 
 use super::{
-    ends::{End, ends, former_end},
+    ends::{End, ends, former_end, in_force},
     record::{MOST_ATTEMPTS, advanced, cut, failed},
     *,
 };
@@ -130,6 +130,7 @@ fn a_changed_spec_begins_the_first_attempt_with_a_deadline() {
     let first = begun(&snapshot);
     assert_eq!((&*first.source, &*first.target), ("default", "other"));
     assert_eq!((first.attempts, first.phase), (1, MigrationPhase::Copying));
+    assert!(!first.claimed, "nothing is at the target");
     assert!(!first.prepared, "nothing at the target may be deleted");
     let deadline = snapshot.now + Duration::from_mins(90);
     assert_eq!(first.deadline, Some(Time(deadline)));
@@ -284,6 +285,31 @@ fn a_made_up_record_is_discarded_whatever_it_names() {
             None
         );
     }
+}
+
+#[test]
+fn ends_in_force_are_those_of_tenant_and_overrides_whatever_a_made_up_record_calls_its_target() {
+    let mut snapshot = asking(Driver::PostgreSql);
+    let events = another("events", Driver::Etcd);
+    let resources = ["/events", "/pods"].map(|one| (one.to_owned(), events.clone()));
+    snapshot.overrides = Ok(resources.into());
+    snapshot
+        .further
+        .insert("events".to_owned(), Ok(events.clone()));
+    let made_up = StorageMigrationStatus {
+        target: "events".to_owned(),
+        ..in_phase(&snapshot, MigrationPhase::RollingBack)
+    };
+    put(&mut snapshot, made_up);
+    let tenant = Tenant::parse(&snapshot.object).unwrap();
+    let names = |ends: Vec<End>| ends.into_iter().map(|end| end.store.name);
+    let found: Vec<String> = names(in_force(&tenant, &snapshot).unwrap()).collect();
+    assert_eq!(found, ["default", "events"]);
+    snapshot.overrides = Err(StoreWait::Missing("events".to_owned()));
+    assert!(
+        in_force(&tenant, &snapshot).is_err(),
+        "nothing may be removed then"
+    );
 }
 
 #[test]

@@ -98,7 +98,8 @@ fn unbind(tenant: &Tenant, snapshot: &Snapshot) -> Result<Vec<(ResolvedDataStore
     Ok(unbind)
 }
 
-/// DataStores that are not in force and hold data of the tenant: those that it left, and one that a copy was begun in.
+/// DataStores that are not in force and hold data of the tenant: those that it left, and one where its names were claimed
+/// for a copy.
 fn left_behind(tenant: &Tenant) -> Vec<&str> {
     let Some(storage) = tenant.status.storage.as_ref() else {
         return Vec::new();
@@ -107,11 +108,12 @@ fn left_behind(tenant: &Tenant) -> Vec<&str> {
         let mut overrides = storage.overrides.iter().flatten();
         overrides.any(|item| item.data_store == name)
     };
-    let copied = storage.migration.as_ref().filter(|record| record.prepared);
+    let begun = storage.migration.as_ref();
+    let begun = begun.filter(|record| record.claimed || record.prepared);
     let former = storage.former.iter().flatten();
     let mut names: Vec<&str> = former
         .map(|had| had.data_store.as_str())
-        .chain(copied.map(|record| record.target.as_str()))
+        .chain(begun.map(|record| record.target.as_str()))
         .filter(|name| Some(*name) != storage.data_store_name.as_deref())
         .filter(|name| !is_override(name))
         .collect();

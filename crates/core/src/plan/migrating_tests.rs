@@ -208,15 +208,15 @@ fn deletion_removes_the_data_at_the_source_the_copy_and_the_former_datastores() 
     let copying = finalized(moving(MigrationPhase::Copying));
     assert_eq!(names(&copying), ["default", "other"]);
     let mut unprepared = copying.clone();
-    storage(&mut unprepared)
-        .migration
-        .as_mut()
-        .unwrap()
-        .prepared = false;
+    let record = storage(&mut unprepared).migration.as_mut().unwrap();
+    (record.claimed, record.prepared) = (true, false);
+    assert_eq!(names(&unprepared), ["default", "other"]);
+    let record = storage(&mut unprepared).migration.as_mut().unwrap();
+    record.claimed = false;
     assert_eq!(
         names(&unprepared),
         ["default"],
-        "what is there may be somebody's"
+        "the tenant has nothing there"
     );
     let switched = finalized(switched());
     assert_eq!(names(&switched), ["other", "default"]);

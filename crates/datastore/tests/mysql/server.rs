@@ -9,6 +9,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tempfile::TempDir;
 
+use crate::disk::Disk;
 use crate::pki::Pki;
 use crate::ports::free_ports;
 use crate::process::{Launched, Process, start};
@@ -17,6 +18,10 @@ use crate::process::{Launched, Process, start};
 pub const ADMINISTRATOR: &str = "kamaji";
 pub const PASSWORD: &str = "administrator's \\ password";
 
+/// Names a folder with `bin/mariadbd` and `scripts/mariadb-install-db`, which `testbed databases` fetches; without it the
+/// server is the one that is installed.
+const CHOSEN: &str = "KAMAJI_E2E_MARIADB";
+
 const SETUP: &str = "\
 CREATE USER kamaji@'%' IDENTIFIED BY 'administrator''s \\\\ password';
 GRANT CREATE USER, PROCESS, CONNECTION ADMIN, SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON *.* TO kamaji@'%' WITH GRANT OPTION;
@@ -24,6 +29,8 @@ GRANT CREATE USER, PROCESS, CONNECTION ADMIN, SELECT, INSERT, UPDATE, DELETE, CR
 
 pub struct Server {
     process: Process,
+    /// Unmounted before the files below it are removed.
+    pub disk: Option<Disk>,
     files: TempDir,
     pub port: u16,
     pub pki: Pki,
@@ -50,21 +57,28 @@ impl Server {
 
     /// The same with further options.
     pub async fn start_with(options: &[&str]) -> Self {
-        start(|| Self::launch(options)).await
+        start(|| Self::launch(options, None)).await
     }
 
-    fn launch(options: &[&str]) -> Self {
+    /// Starts a server whose databases have a disk of their own, for example of `96m`.
+    pub async fn start_on_disk(size: &str) -> Self {
+        start(|| Self::launch(&[], Some(size))).await
+    }
+
+    fn launch(options: &[&str], disk: Option<&str>) -> Self {
         let files = tempfile::tempdir().unwrap();
         let path = |name: &str| files.path().join(name).display().to_string();
-        copy(template(), &files.path().join("data"));
+        let data = files.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let disk = disk.map(|size| Disk::mount(&data, size));
+        copy(template(), &data);
         let pki = Pki::new();
         pki.write_server(files.path());
         std::fs::create_dir(path("tmp")).unwrap();
         std::fs::write(path("setup.sql"), SETUP).unwrap();
         let [port] = free_ports();
-        let mut command = Command::new(binary("mariadbd"));
+        let mut command = command("mariadbd");
         command
-            .arg("--no-defaults")
             .arg(format!("--datadir={}", path("data")))
             // A server that starts deletes the temporary tables of every other one in the same folder.
             .arg(format!("--tmpdir={}", path("tmp")))
@@ -80,6 +94,7 @@ impl Server {
             .stderr(std::fs::File::create(path("log")).unwrap());
         Self {
             process: Process::spawn(&mut command, "KILL"),
+            disk,
             files,
             port,
             pki,
@@ -195,12 +210,14 @@ fn template() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let template = folder.join("mariadb-template");
+        let chosen = chosen();
+        let release = chosen.as_ref().and_then(|folder| folder.file_name());
+        let release = release.map_or_else(|| "mariadb".into(), |name| name.to_string_lossy());
+        let template = folder.join(format!("{release}-template"));
         if !template.is_dir() {
             let fresh = tempfile::tempdir_in(folder).unwrap();
             let data = fresh.path().join("data");
-            let made = Command::new(binary("mariadb-install-db"))
-                .arg("--no-defaults")
+            let made = command("mariadb-install-db")
                 .arg(format!("--datadir={}", data.display()))
                 .args([
                     "--auth-root-authentication-method=normal",
@@ -223,12 +240,13 @@ fn template() -> &'static Path {
     })
 }
 
+/// Copies what is in a folder into another one.
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
             copy(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).unwrap();
@@ -236,14 +254,29 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn binary(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders =
-        std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    let mut found = folders
-        .map(|folder| folder.join(name))
-        .filter(|path| path.is_file());
-    found
-        .next()
-        .unwrap_or_else(|| panic!("no {name}: `make deps` installs MariaDB"))
+/// Folder of another release than the installed one.
+fn chosen() -> Option<PathBuf> {
+    let folder = std::env::var_os(CHOSEN).filter(|folder| !folder.is_empty());
+    folder.map(PathBuf::from)
+}
+
+/// A program of MariaDB, without settings of this machine.
+fn command(name: &str) -> Command {
+    let folders: Vec<PathBuf> = if let Some(folder) = chosen() {
+        ["bin", "scripts"].map(|below| folder.join(below)).into()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        std::env::split_paths(&path).chain(further).collect()
+    };
+    let mut found = folders.iter().map(|folder| folder.join(name));
+    let Some(found) = found.find(|path| path.is_file()) else {
+        panic!("no {name} in {folders:?}: `make deps` installs MariaDB, {CHOSEN} names another");
+    };
+    let mut command = Command::new(found);
+    command.arg("--no-defaults");
+    if let Some(folder) = chosen() {
+        command.arg(format!("--basedir={}", folder.display()));
+    }
+    command
 }

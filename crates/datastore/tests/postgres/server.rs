@@ -1,5 +1,6 @@
 //! A real PostgreSQL for one test, which ends with the value.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,12 +19,25 @@ use crate::process::{Launched, Process, start};
 /// Superuser of every test server, and its password.
 pub const ADMIN: &str = "postgres";
 pub const PASSWORD: &str = "it's \\ a password";
-/// A folder with an empty database cluster, shared by the servers that live at the same time.
-static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
+/// Folders with an empty database cluster by that of the programs, shared by the servers that live at the same time.
+static TEMPLATES: Mutex<BTreeMap<PathBuf, Weak<TempDir>>> = Mutex::new(BTreeMap::new());
+/// Names a folder with `bin/postgres` and `bin/initdb`, which `testbed databases` fetches: the release of every server
+/// that is not [`Release::Installed`].
+const CHOSEN: &str = "KAMAJI_E2E_POSTGRES";
+
+/// PostgreSQL that a server is of.
+#[derive(Clone, Copy)]
+pub enum Release {
+    /// The one in the folder that `KAMAJI_E2E_POSTGRES` names, else the newest that is installed.
+    Chosen,
+    /// The newest that is installed.
+    Installed,
+}
 
 /// How a server is started.
 #[derive(Clone, Copy)]
 pub struct Setup {
+    pub release: Release,
     /// The rules of `pg_hba.conf`.
     pub rules: &'static str,
     /// Settings, `name=value`.
@@ -36,6 +50,7 @@ pub struct Setup {
 
 /// Log-ins by password from anywhere, with or without TLS.
 pub const USUAL: Setup = Setup {
+    release: Release::Chosen,
     rules: "host all all all scram-sha-256\n",
     settings: &[],
     standby: false,
@@ -80,7 +95,8 @@ impl Server {
     }
 
     fn launch(setup: Setup) -> Self {
-        let template = template();
+        let programs = setup.release.programs();
+        let template = template(&programs);
         let files = tempfile::tempdir().unwrap();
         let pki = Pki::new();
         let data = files.path().join("data");
@@ -102,9 +118,8 @@ impl Server {
             std::fs::write(path("data/standby.signal"), "").unwrap();
         }
         run(Command::new("chmod").arg("600").arg(path("server.key")));
-        hand_over(files.path());
         let [port] = free_ports();
-        let mut command = postgres("postgres");
+        let mut command = command(&programs, "postgres");
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         let setting = |name: &str, file: &str| format!("{name}={}", path(file).display());
         let own = [
@@ -237,19 +252,29 @@ pub fn local(port: u16) -> HostPort {
     format!("127.0.0.1:{port}").parse().unwrap()
 }
 
+impl Release {
+    /// Folder of its programs.
+    fn programs(self) -> PathBuf {
+        let chosen = std::env::var_os(CHOSEN).filter(|folder| !folder.is_empty());
+        match (self, chosen) {
+            (Self::Chosen, Some(folder)) => PathBuf::from(folder).join("bin"),
+            _ => installed(),
+        }
+    }
+}
+
 /// The shared empty cluster; made anew after the last server that used it.
-fn template() -> Arc<TempDir> {
-    let mut shared = TEMPLATE
+fn template(programs: &Path) -> Arc<TempDir> {
+    let mut shared = TEMPLATES
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(template) = shared.upgrade() {
+    if let Some(template) = shared.get(programs).and_then(Weak::upgrade) {
         return template;
     }
     let files = tempfile::tempdir().unwrap();
     let password = files.path().join("password");
     std::fs::write(&password, PASSWORD).unwrap();
-    hand_over(files.path());
-    let mut initdb = postgres("initdb");
+    let mut initdb = command(programs, "initdb");
     initdb.arg("-D").arg(files.path().join("data"));
     initdb.arg(format!("--username={ADMIN}"));
     initdb.arg(format!("--pwfile={}", password.display()));
@@ -262,7 +287,7 @@ fn template() -> Arc<TempDir> {
     initdb.args(["--encoding=UTF8", "--auth=scram-sha-256"]);
     run(&mut initdb);
     let files = Arc::new(files);
-    *shared = Arc::downgrade(&files);
+    shared.insert(programs.to_owned(), Arc::downgrade(&files));
     files
 }
 
@@ -272,24 +297,30 @@ fn run(command: &mut Command) {
     assert!(done.status.success(), "{command:?}: {words}");
 }
 
-/// True if this process runs as root, as which PostgreSQL refuses to run.
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-/// Makes the user that the server runs as the owner of its files.
-fn hand_over(folder: &Path) {
-    if is_root() {
-        run(Command::new("chown").arg("-R").arg(ADMIN).arg(folder));
+/// A program of PostgreSQL, which refuses to run as root: in a user namespace it sees itself as the user `postgres`, and
+/// the files of the test need no other owner.
+fn command(programs: &Path, name: &str) -> Command {
+    let path = programs.join(name);
+    assert!(
+        path.is_file(),
+        "no {}: {CHOSEN} names a folder with bin/{name}",
+        path.display()
+    );
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Command::new(path);
     }
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-user=postgres", "--map-group=postgres"]);
+    command.arg("--").arg(path);
+    command
 }
 
-/// A program of the newest PostgreSQL that is installed.
-fn postgres(program: &str) -> Command {
-    let programs = std::fs::read_dir("/usr/lib/postgresql")
+/// Folder of the programs of the newest PostgreSQL that is installed.
+fn installed() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten();
-    let newest: Option<PathBuf> = programs
+    let newest: Option<PathBuf> = versions
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .max_by_key(|path| {
@@ -299,12 +330,5 @@ fn postgres(program: &str) -> Command {
             version.and_then(Result::ok)
         });
     let folder = newest.expect("no PostgreSQL in /usr/lib/postgresql: `make deps` installs one");
-    let path = folder.join("bin").join(program);
-    if !is_root() {
-        return Command::new(path);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-    command.arg(path);
-    command
+    folder.join("bin")
 }

@@ -6,6 +6,7 @@ use kamaji_datastore::{Connection, connect};
 
 use super::*;
 use crate::ports::free_ports;
+use crate::server::{Release, Setup, USUAL};
 
 const SESSIONS: &str = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'kamaji'";
 
@@ -78,4 +79,17 @@ async fn at_most_a_few_connections_are_open_and_none_after_the_store_is_dropped(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("connections are left");
+}
+
+#[tokio::test]
+async fn the_installed_release_serves_whatever_the_environment_chooses() {
+    let installed = Setup {
+        release: Release::Installed,
+        ..USUAL
+    };
+    let (server, tenancy) = (Server::start_with(installed).await, tenancy("cp-a"));
+    let store = server.store().await;
+    store.ensure(&tenancy).await.unwrap();
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+    own_session(&server, &tenancy).await;
 }

@@ -147,12 +147,43 @@ impl DatastoreClients {
         let probe = probe.with_password(kamaji_datastore::Secret::new(&*seen.binding.password));
         let (at_source, at_target) = (self.open(source).await?, self.open(target).await?);
         let make = at_target.store.ensure(&probe);
-        at_target.limited(&target.name, OPEN, make).await?;
-        let seen = at_source.store.remove(&probe);
-        let seen = at_source.limited(&source.name, OPEN, seen).await;
+        let made = at_target.limited(&target.name, OPEN, make).await;
+        let seen = match made {
+            Ok(_) => {
+                let seen = at_source.store.remove(&probe);
+                at_source.limited(&source.name, OPEN, seen).await
+            }
+            Err(error) => Err(error),
+        };
         let clear = at_target.store.remove(&probe);
-        at_target.limited(&target.name, OPEN, clear).await?;
-        Ok(!seen?.is_empty())
+        let cleared = at_target.limited(&target.name, OPEN, clear).await;
+        let found = !seen?.is_empty();
+        cleared.map(|_| found)
+    }
+
+    /// The same of an end that is in force and one at which something is to be removed. The probe is made where the data
+    /// is, so that it needs no space at the other end; if there is none, either, at that one.
+    pub async fn share_a_server(&self, own: &End, other: &End) -> Result<bool, DatabaseError> {
+        if other.store.driver != own.store.driver {
+            return Ok(false);
+        }
+        match Box::pin(self.is_one_server(other, own)).await {
+            Err(error) => {
+                tracing::debug!(store = %own.store.name, %error, "no probe can be made there");
+                Box::pin(self.is_one_server(own, other)).await
+            }
+            same => same,
+        }
+    }
+
+    /// Keys of the tenant at `end`, after its names there were claimed: what was claimed by halves cannot be counted.
+    pub async fn count(&self, key: &ObjectKey, end: &End) -> Result<u64, DatabaseError> {
+        let tenancy = of(end)?;
+        if let Ok(keys) = self.keys(&end.store, &tenancy).await {
+            return Ok(keys);
+        }
+        self.ensure(key, &end.store, &end.binding).await?;
+        self.keys(&end.store, &tenancy).await
     }
 }
 

@@ -1,6 +1,9 @@
 //! Servers of a migration: source, target, and the DataStores of what does not move, each a server of its own.
 
-use kamaji_core::migration::{Refusal, ends::Ends};
+use kamaji_core::migration::{
+    Refusal,
+    ends::{End, Ends},
+};
 
 use super::outcome::{Stop, failed};
 use crate::databases::DatastoreClients;
@@ -43,6 +46,28 @@ pub(super) async fn require(databases: &DatastoreClients, ends: &Ends) -> Result
         }
     }
     Ok(())
+}
+
+/// Name of the DataStore in force that is the server of `end`, if there is one: what the tenant has there is its data,
+/// whatever a status calls it. Of an end that the tenant goes on using, its own DataStore does not count.
+pub(super) async fn in_force_at(
+    databases: &DatastoreClients,
+    end: &End,
+    in_force: &[End],
+) -> Result<Option<String>, Stop> {
+    for own in in_force {
+        let same = if own.store.name == end.store.name {
+            !end.stays
+        } else {
+            Box::pin(databases.share_a_server(own, end))
+                .await
+                .map_err(failed)?
+        };
+        if same {
+            return Ok(Some(own.store.name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 fn one_server(one: &str, other: &str) -> Stop {

@@ -1,17 +1,16 @@
 //! One attempt to move a tenant's data: copy, fence, cut.
 
+mod target;
+
 use std::time::{Duration, Instant};
 
 use kamaji_api::{
     condition::Reason,
     labels,
-    tenant::{
-        MigrationPhase, MigrationProgress, StorageMigrationStatus, StorageStatus,
-        TenantControlPlane,
-    },
+    tenant::{MigrationPhase, MigrationProgress, StorageMigrationStatus, TenantControlPlane},
 };
 use kamaji_core::migration::{
-    Change, Options,
+    Change,
     ends::{self, Ends},
     record,
 };
@@ -21,11 +20,11 @@ use kamaji_shell::{ObjectKey, clock};
 use super::{
     apart,
     outcome::{Stop, failed, publish},
-    records::{asks_for, begins, current, fence_id, storage_of, with},
+    records::{asks_for, begins, current, fence_id, with},
     source::{lift, observed},
     update::{Until, update},
 };
-use crate::{context::Context, databases::Removal, failure::Failure, observe};
+use crate::context::Context;
 
 /// Longest time from the fence to the end of the copy, after which the fence is lifted.
 const FENCE: Duration = Duration::from_secs(30);
@@ -89,7 +88,7 @@ impl<'a> Attempt<'a> {
         let (tenant, snapshot) = observed(context, key, &object).await?;
         let ends = ends::ends(&tenant, &snapshot, &Change::of(&record)).map_err(failed)?;
         let object = lift(context, key, &object, &ends.source).await?;
-        let attempt = Self {
+        let mut attempt = Self {
             context,
             key,
             object,
@@ -97,65 +96,13 @@ impl<'a> Attempt<'a> {
             ends,
             counted: (0, 0),
         };
-        attempt.claim()?;
+        Box::pin(attempt.claim()).await?;
         Box::pin(apart::require(&context.databases, &attempt.ends)).await?;
         Box::pin(attempt.clear_former()).await?;
         let databases = &context.databases;
         let ensured = databases.lift(key, &attempt.ends.target, None).await;
         ensured.map_err(failed)?;
         Ok(attempt)
-    }
-
-    /// Holds both DataStores, and claims the tenant's names at the target.
-    fn claim(&self) -> Result<(), Stop> {
-        let (context, key) = (self.context, self.key);
-        let mut names = observe::store_names(context, &self.object);
-        names.push(self.record.target.clone());
-        context.stores.hold(key, names).map_err(failed)?;
-        let (store, binding) = (&self.ends.target.store, &self.ends.target.binding);
-        if let Some(other) = context.databases.claim(key, store, binding) {
-            let taken = Failure::shared(store, binding, &other);
-            return Err(Stop::Failed(taken.message));
-        }
-        if !context.writer.is_leading() {
-            return Err(Stop::Failed("this replica does not lead".to_owned()));
-        }
-        Ok(())
-    }
-
-    /// Removes what the tenant left in a former DataStore that it moves back to, fence included, if it may be deleted.
-    async fn clear_former(&self) -> Result<(), Stop> {
-        let storage = storage_of(&self.object);
-        let mut former = storage
-            .and_then(|s| s.former.as_deref())
-            .into_iter()
-            .flatten();
-        let target = &self.ends.target;
-        if !former.any(|had| had.data_store == target.store.name) {
-            return Ok(());
-        }
-        self.require_cleanup("what it left there")?;
-        let (databases, key) = (&self.context.databases, self.key);
-        let removed = databases
-            .remove(key, &target.store, &target.removal())
-            .await;
-        match removed.map_err(failed)? {
-            Removal::Done => Ok(()),
-            Removal::Left(why) => Err(Stop::Failed(why)),
-        }
-    }
-
-    /// Fails unless the tenant's annotation lets `what` be deleted at the target.
-    fn require_cleanup(&self, what: &str) -> Result<(), Stop> {
-        let options = Options::of(&self.object).map_err(Stop::Failed)?;
-        if options.cleanup {
-            return Ok(());
-        }
-        Err(Stop::Failed(format!(
-            "the DataStore {} holds data of this tenant already, {what}; annotate the tenant with {}=true to have it deleted first",
-            self.record.target,
-            labels::CLEANUP_PRIOR_MIGRATION
-        )))
     }
 
     async fn move_data(&mut self) -> Result<(), Stop> {
@@ -203,30 +150,6 @@ impl<'a> Attempt<'a> {
             asks_for(live, &self.record).then(|| with(storage, change(now)))
         })
         .await
-    }
-
-    /// Makes sure that what the target holds may be deleted, and records that it may from now on.
-    async fn prepare(&mut self, count: u64) -> Result<(), Stop> {
-        if self.record.prepared {
-            return Ok(());
-        }
-        if count > 0 {
-            self.require_cleanup(&format!("{count} keys"))?;
-        }
-        let target = &self.record.target;
-        let prepared = update(self.context, &self.object, Until::Tried, |live, storage| {
-            let now = current(storage, &self.record)?;
-            let next = record::prepared(now);
-            let mut former = storage.former.clone().unwrap_or_default();
-            former.retain(|had| had.data_store != *target);
-            asks_for(live, &self.record).then(|| StorageStatus {
-                former: Some(former).filter(|former| !former.is_empty()),
-                ..with(storage, next)
-            })
-        });
-        self.object = prepared.await?;
-        self.record.prepared = true;
-        Ok(())
     }
 
     /// Steps the copy until the tenant may be fenced.

@@ -33,8 +33,28 @@ pub(super) async fn publish(
 ) {
     let note = note.to_string();
     tracing::info!(%reason, "{note}");
+    record(context, object, (false, reason), note).await;
+}
+
+/// Publishes an event of type Warning, and logs it.
+pub(super) async fn warn(
+    context: &Context,
+    object: &TenantControlPlane,
+    reason: Reason,
+    note: String,
+) {
+    tracing::warn!(%reason, "{note}");
+    record(context, object, (true, reason), note).await;
+}
+
+async fn record(
+    context: &Context,
+    object: &TenantControlPlane,
+    (warning, reason): (bool, Reason),
+    note: String,
+) {
     let event = EventRecord {
-        warning: false,
+        warning,
         reason: reason.as_str().to_owned(),
         note,
     };

@@ -8,22 +8,17 @@ use kamaji_api::{
         TenantControlPlane,
     },
 };
-use kamaji_core::{
-    migration::{
-        self, Change,
-        ends::{self, End, EndError},
-    },
-    snapshot::StoreWait,
-};
+use kamaji_core::migration::{self, Change, ends};
 use kamaji_shell::ObjectKey;
 
 use super::{
-    outcome::{Stop, failed, publish},
+    leftover::{Kept, Leftover, copy_end, existing, remove},
+    outcome::{Stop, failed, publish, warn},
     records::{storage_of, with},
     source::{lift, observed},
     update::{Until, update},
 };
-use crate::{context::Context, databases::Removal, observe::store_names};
+use crate::{context::Context, observe::store_names};
 
 /// Aborts a migration: lifts a fence, removes the copy, and drops the record. Each step may be repeated.
 pub(super) async fn roll_back(
@@ -40,18 +35,14 @@ pub(super) async fn roll_back(
     let (tenant, snapshot) = observed(context, key, &object).await?;
     let source = ends::source(&tenant, &snapshot, &change).map_err(failed)?;
     let object = lift(context, key, &object, &source).await?;
-    if record.prepared && change.is_whole() {
-        remove(context, key, ends::former_end(&tenant, &snapshot, target)).await?;
-    } else if record.prepared {
-        let end = match ends::target(&tenant, &snapshot, &change) {
-            Ok(end) => Ok(Some(end)),
-            Err(EndError::Store(wait)) => Err(wait),
-            Err(error) => return Err(failed(error)),
-        };
-        remove(context, key, end).await?;
-    } else if let Ok(end) = ends::target(&tenant, &snapshot, &change) {
-        remove_unused(context, key, &object, end).await?;
-    }
+    let live = storage_of(&object).and_then(|storage| storage.migration.as_ref());
+    let record = live.unwrap_or(record);
+    let leftover = Leftover {
+        record,
+        end: copy_end(context, key, (&tenant, &snapshot), record)?,
+        in_force: ends::in_force(&tenant, &snapshot).map_err(failed)?,
+    };
+    let kept = Box::pin(leftover.remove(context, key, &object)).await?;
     let object = update(context, &object, Until::Tried, |_, storage| {
         let of_this = storage
             .migration
@@ -61,7 +52,7 @@ pub(super) async fn roll_back(
             former: without(
                 storage,
                 target,
-                now.prepared && !change.joins_rest_at_target(storage),
+                now.prepared && kept.is_none() && !change.joins_rest_at_target(storage),
             ),
             migration: None,
             ..storage.clone()
@@ -70,8 +61,12 @@ pub(super) async fn roll_back(
     .await?;
     hold_in_force(context, key, &object);
     context.metrics.migrations.end("aborted");
+    let rest = match kept {
+        None => "its copy there is removed".to_owned(),
+        Some(Kept(why)) => format!("nothing is removed there: {why}"),
+    };
     let note = format!(
-        "the migration of {} to the DataStore {target} was aborted, and its copy there is removed",
+        "the migration of {} to the DataStore {target} was aborted, and {rest}",
         change.subject()
     );
     publish(context, &object, Reason::MigrationAborted, note).await;
@@ -126,54 +121,6 @@ fn without(storage: &StorageStatus, name: &str, removed: bool) -> Option<Vec<For
     Some(former).filter(|former| !former.is_empty())
 }
 
-/// Removes the tenant's data at an end that is not in force, by its owner record. A DataStore that does not exist any more,
-/// and a name that the tenant may not have, leave nothing to remove.
-async fn remove(
-    context: &Context,
-    key: &ObjectKey,
-    end: Result<Option<End>, StoreWait>,
-) -> Result<(), Stop> {
-    let end = match end {
-        Ok(Some(end)) => end,
-        Ok(None) | Err(StoreWait::Missing(_)) => return Ok(()),
-        Err(wait) => return Err(failed(wait)),
-    };
-    let removed = context
-        .databases
-        .remove(key, &end.store, &end.removal())
-        .await;
-    if let Removal::Left(why) = removed.map_err(failed)? {
-        tracing::warn!(tenant = %key, store = %end.store.name, "nothing was removed: {why}");
-    }
-    Ok(())
-}
-
-/// Removes the names that an attempt of this process made at `end` before it copied anything. They stay where the tenant
-/// has keys: what it left there before is deleted by its word alone.
-async fn remove_unused(
-    context: &Context,
-    key: &ObjectKey,
-    object: &TenantControlPlane,
-    end: End,
-) -> Result<(), Stop> {
-    let (databases, name) = (&context.databases, &end.store.name);
-    let mut former = storage_of(object)
-        .and_then(|storage| storage.former.as_deref())
-        .into_iter()
-        .flatten();
-    // Made by this process: after it was found to be another server than the source.
-    let made = databases.tenancy(key, name);
-    let Some(tenancy) = made.filter(|_| !end.stays && !former.any(|had| had.data_store == *name))
-    else {
-        return Ok(());
-    };
-    let keys = databases.keys(&end.store, &tenancy).await.map_err(failed)?;
-    if keys > 0 {
-        return Ok(());
-    }
-    remove(context, key, Ok(Some(end))).await
-}
-
 /// Removes what the tenant left in a former DataStore, as its annotation asks.
 pub(super) async fn release(
     context: &Context,
@@ -183,20 +130,36 @@ pub(super) async fn release(
 ) -> Result<(), Stop> {
     let name = former.data_store.as_str();
     let (tenant, snapshot) = observed(context, key, object).await?;
-    remove(context, key, ends::former_end(&tenant, &snapshot, name)).await?;
-    let object = update(context, object, Until::Tried, |_, storage| {
-        Some(StorageStatus {
-            former: without(storage, name, true),
-            ..storage.clone()
+    let end = existing(ends::former_end(&tenant, &snapshot, name))?;
+    let in_force = ends::in_force(&tenant, &snapshot).map_err(failed)?;
+    let kept = match &end {
+        Some(end) => Box::pin(remove(context, key, (end, &in_force))).await?,
+        None => None,
+    };
+    let mut object = object.clone();
+    if kept.is_none() {
+        object = update(context, &object, Until::Tried, |_, storage| {
+            Some(StorageStatus {
+                former: without(storage, name, true),
+                ..storage.clone()
+            })
         })
-    })
-    .await?;
-    hold_in_force(context, key, &object);
+        .await?;
+        hold_in_force(context, key, &object);
+    }
     let annotation = labels::RELEASE_MIGRATION_SOURCE;
-    let removed = context.writer.remove_annotation(&object, annotation).await;
-    removed.map_err(failed)?;
-    let note = format!("what the tenant had left in the DataStore {name} is removed");
-    publish(context, &object, Reason::MigrationSourceReleased, note).await;
+    let done = context.writer.remove_annotation(&object, annotation).await;
+    done.map_err(failed)?;
+    match kept {
+        None => {
+            let note = format!("what the tenant had left in the DataStore {name} is removed");
+            publish(context, &object, Reason::MigrationSourceReleased, note).await;
+        }
+        Some(Kept(why)) => {
+            let note = format!("nothing was removed from the DataStore {name}: {why}");
+            warn(context, &object, Reason::DataStoreLeft, note).await;
+        }
+    }
     Ok(())
 }
 

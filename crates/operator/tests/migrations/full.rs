@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Records that take more space than is left: 15 MiB.
-async fn fill_large(service: &Service) -> Acknowledged {
+pub async fn fill_large(service: &Service) -> Acknowledged {
     let value: Vec<u8> = (0..=255).cycle().take(10 << 10).collect();
     let mut acknowledged = Acknowledged::new();
     for n in 0..1500 {
@@ -36,7 +36,7 @@ fn disk(world: &World) -> &Disk {
 }
 
 /// Waits for the failure of an attempt, whose message and condition have these words once its fence is lifted.
-async fn assert_fails(world: &World, words: &[&str]) {
+pub async fn assert_fails(world: &World, words: &[&str]) {
     let message = world.wait_for_failure().await;
     let environment = &world.environment;
     let condition = wait_until("the tenant runs on", async || {

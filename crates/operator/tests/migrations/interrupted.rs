@@ -20,7 +20,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    environment::{Environment, NAMESPACE, merge, wait_until},
+    environment::{Environment, NAMESPACE, Operator, merge, wait_until},
     kit_kine::write,
     late_cut::LateCut,
     world::{TENANT, World},
@@ -83,10 +83,9 @@ async fn an_aborted_migration_leaves_the_writers_alone_and_nothing_at_the_target
     assert_eq!(storage.former, None);
 }
 
-/// The API server refuses the record that the target may be written, so that the attempt gets no further.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_that_is_aborted_before_it_copies_leaves_nothing_at_the_target() {
-    let (world, _) = Box::pin(in_etcd()).await;
+/// An operator whose record that the target may be written is refused, so that its attempt gets no further, once it has
+/// claimed the target.
+async fn stopped_before_it_copies(world: &World) -> Operator {
     let wrap = move |request: http::Request<Body>, client: Client| async move {
         if request.method() != http::Method::PATCH {
             return client.send(request).await;
@@ -101,19 +100,48 @@ async fn a_migration_that_is_aborted_before_it_copies_leaves_nothing_at_the_targ
             .send(http::Request::from_parts(head, Body::from(bytes)))
             .await
     };
-    let _operator = world.environment.run_through(Environment::settings(), wrap);
+    let operator = world.environment.run_through(Environment::settings(), wrap);
     world.ask_for("postgresql").await;
     wait_until("the target is claimed", async || {
-        (!copies(&world).await.is_empty()).then_some(())
+        (!copies(world).await.is_empty()).then_some(())
     })
     .await;
     assert!(!world.storage().await.unwrap().migration.unwrap().prepared);
+    operator
+}
+
+/// Sets the spec back, and asserts that nothing is left at the target.
+async fn assert_aborted(world: &World) {
     world.ask_for("etcd").await;
     wait_until("the record is dropped", async || {
         world.storage().await?.migration.is_none().then_some(())
     })
     .await;
-    assert_eq!(copies(&world).await, Vec::<String>::new());
+    assert_eq!(copies(world).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_is_aborted_before_it_copies_leaves_nothing_at_the_target() {
+    let (world, _) = Box::pin(in_etcd()).await;
+    let _operator = stopped_before_it_copies(&world).await;
+    assert_aborted(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_a_killed_operator_claimed_is_cleared_by_the_abort_of_the_next_one() {
+    let (world, _) = Box::pin(in_etcd()).await;
+    drop(stopped_before_it_copies(&world).await);
+    // Half of what it had claimed: the database was not made yet.
+    let postgres = world.postgres.as_ref().unwrap();
+    let database = copies(&world).await.remove(0);
+    let drop_database = format!("DROP DATABASE \"{database}\" WITH (FORCE)");
+    postgres.sql("postgres", &drop_database).await;
+    world.ask_for("etcd").await;
+    let _operator = world.environment.operator();
+    assert_aborted(&world).await;
+    let roles = "SELECT rolname::text FROM pg_roles WHERE length(rolname) = 36";
+    let left = postgres.texts("postgres", roles).await;
+    assert_eq!(left, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,7 @@ mod disk;
 mod environment;
 mod faults;
 mod full;
+mod full_source;
 mod held_up;
 mod informer;
 mod interrupted;

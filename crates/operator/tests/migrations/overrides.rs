@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     environment::{client_of, wait_until},
+    refused::make_up_roll_back,
     relay::relay,
     world::{TENANT, World},
     writers::{Acknowledged, assert_served, fill},
@@ -59,6 +60,10 @@ async fn a_move_onto_the_etcd_of_an_override_is_refused_whatever_its_name_and_lo
         world.storage().await?.migration.is_none().then_some(())
     })
     .await;
+    // Nor does a status that somebody made up have the events removed.
+    for name in ["events", "alias"] {
+        make_up_roll_back(&world, "etcd", name).await;
+    }
     assert_served(&source, &acknowledged).await;
     let kept = at_override.get(event, None).await.unwrap();
     assert_eq!(kept.kvs().len(), 1, "the events are where they were");

@@ -116,10 +116,15 @@ impl Round {
 
 /// Message of the event about the cut.
 pub async fn cut_event(world: &World) -> String {
+    event(world, Reason::Migrated).await
+}
+
+/// Message of the first event of the tenant that has this reason.
+pub async fn event(world: &World, reason: Reason) -> String {
     let events: Api<k8s_openapi::api::core::v1::Event> =
         Api::namespaced(world.environment.client.clone(), NAMESPACE);
-    wait_until("the event about the cut", async || {
-        let reason = Reason::Migrated.as_str();
+    let reason = reason.as_str();
+    wait_until(&format!("the event {reason}"), async || {
         let fields = format!("involvedObject.name={TENANT},reason={reason}");
         let list = events
             .list(&ListParams::default().fields(&fields))

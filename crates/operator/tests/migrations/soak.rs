@@ -23,7 +23,7 @@ const DRIVERS: [Driver; 4] = [
 const ROUNDS: u64 = 20;
 
 /// True in `make soak`.
-fn soaks() -> bool {
+pub fn soaks() -> bool {
     let soaks = std::env::var_os("KAMAJI_SOAK").is_some();
     if !soaks {
         println!("NOT RUN: KAMAJI_SOAK is not set, and these migrations take minutes");

@@ -17,7 +17,8 @@ use crate::{
     environment::{Environment, wait_until},
     kit_kine::Kine,
     kit_nats::Nats,
-    mysql_server, postgres_server,
+    mysql_server,
+    postgres_server::{self, Release},
     process::Launched,
 };
 
@@ -69,11 +70,14 @@ impl Service {
 }
 
 impl World {
-    /// Starts the API server and the datastores of `places`.
+    /// Starts the API server and the datastores of `places`. Of two PostgreSQLs, the first is the installed one and the
+    /// second the one that the environment chooses.
     pub async fn start(places: [impl Into<Place>; 2]) -> Self {
         let mut world = Self::bare().await;
-        for place in places.map(Into::into) {
-            world.add(place).await;
+        let places = places.map(Into::into);
+        let of_two = places.contains(&Place::second(Driver::PostgreSql));
+        for place in places {
+            world.add(place, of_two).await;
         }
         world
     }
@@ -116,8 +120,8 @@ impl World {
         }
     }
 
-    /// Starts a datastore, unless it runs.
-    async fn add(&mut self, place: Place) {
+    /// Starts a datastore, unless it runs; `of_two` says that there is a second PostgreSQL.
+    async fn add(&mut self, place: Place, of_two: bool) {
         match place.driver {
             Driver::PostgreSql => {
                 let slot = if place.second {
@@ -126,7 +130,15 @@ impl World {
                     &mut self.postgres
                 };
                 if slot.is_none() {
-                    let server = slot.insert(postgres_server::Server::start().await);
+                    let setup = postgres_server::Setup {
+                        release: if of_two && !place.second {
+                            Release::Installed
+                        } else {
+                            Release::Chosen
+                        },
+                        ..postgres_server::USUAL
+                    };
+                    let server = slot.insert(postgres_server::Server::start_with(setup).await);
                     let connection = server.connection();
                     self.database_named(place.name(), place.driver, &connection)
                         .await;

@@ -10,6 +10,9 @@ status! {
         /// Number of the current attempt, from 1.
         #[serde(default)]
         attempts: i32,
+        /// True from before the tenant's names are claimed at the target.
+        #[serde(default)]
+        claimed: bool,
         /// Time at which the migration is given up. Empty: the copy has not begun.
         #[serde(skip_serializing_if = "Option::is_none")]
         deadline: Option<Time>,
