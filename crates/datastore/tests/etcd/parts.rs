@@ -62,7 +62,7 @@ async fn a_frozen_part_takes_no_write_and_every_other_key_does_until_it_is_lifte
     let part = part_of(&tenancy, &["events/", "leases/"]);
     let fence = attempt();
     let revision = store.fence(&part, &fence).await.unwrap();
-    assert!(revision.is_some_and(|revision| revision > 0));
+    assert!(revision > 0);
     assert_frozen(&mut client).await;
     // Neither a pass of the operator, nor one of another process, nor the same fence again changes anything.
     assert!(store.ensure(&tenancy).await.unwrap().is_empty());
