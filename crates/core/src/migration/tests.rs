@@ -290,6 +290,7 @@ fn a_made_up_record_is_discarded_whatever_it_names() {
 #[test]
 fn ends_in_force_are_those_of_tenant_and_overrides_whatever_a_made_up_record_calls_its_target() {
     let mut snapshot = asking(Driver::PostgreSql);
+    let honest = in_phase(&snapshot, MigrationPhase::RollingBack);
     let events = another("events", Driver::Etcd);
     let resources = ["/events", "/pods"].map(|one| (one.to_owned(), events.clone()));
     snapshot.overrides = Ok(resources.into());
@@ -298,7 +299,7 @@ fn ends_in_force_are_those_of_tenant_and_overrides_whatever_a_made_up_record_cal
         .insert("events".to_owned(), Ok(events.clone()));
     let made_up = StorageMigrationStatus {
         target: "events".to_owned(),
-        ..in_phase(&snapshot, MigrationPhase::RollingBack)
+        ..honest
     };
     put(&mut snapshot, made_up);
     let tenant = Tenant::parse(&snapshot.object).unwrap();
