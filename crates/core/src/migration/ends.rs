@@ -177,7 +177,7 @@ fn store(snapshot: &Snapshot, name: &str) -> Result<ResolvedDataStore, StoreWait
 }
 
 /// The end at `store` under the names that the tenant would have there: those that were recorded when it left, or
-/// those that it has now, without a user name that an earlier driver made of its uid.
+/// those that it has now, without a user name that an earlier driver made of its uid, or that is the DataStore's own.
 fn moved(tenant: &Tenant, snapshot: &Snapshot, store: ResolvedDataStore) -> Result<End, EndError> {
     let mut moved = tenant.clone();
     if let Some(storage) = &mut moved.status.storage {
@@ -194,6 +194,10 @@ fn user_at(tenant: &Tenant, storage: &StorageStatus, store: &ResolvedDataStore) 
     let left = former.find(|had| had.data_store == store.name);
     if let Some(left) = left.filter(|left| !left.user.is_empty()) {
         return Some(left.user.clone());
+    }
+    if storage.driver.as_deref() == Some(Driver::Nats.as_str()) {
+        // The user there is a credential of the DataStore.
+        return None;
     }
     let user = storage.setup.as_ref()?.user.clone()?;
     let made = [Driver::Etcd, Driver::MySql].map(|driver| default_user(&tenant.uid, driver));

@@ -7,7 +7,7 @@ use kamaji_api::{
 use serde_json::{Value, json};
 
 use super::{
-    ends::{End, ends, former_end, in_force},
+    ends::{End, ends, former_end, in_force, target},
     record::{MOST_ATTEMPTS, advanced, cut, failed},
     *,
 };
@@ -389,6 +389,30 @@ fn a_copy_is_not_cut_under_the_fence_of_another_attempt() {
         put(&mut snapshot, record);
         let after = cut(storage(&snapshot), &target, "uid/1", snapshot.now);
         assert_eq!(after.is_some(), is_cut, "{recorded:?}");
+    }
+}
+
+#[test]
+fn a_tenant_that_leaves_nats_has_a_user_of_its_own() {
+    for (driver, chosen, user) in [
+        (Driver::Etcd, None, "11111111-2222-3333-4444-555555555555"),
+        (Driver::MySql, None, "11111111222233334444555555555555"),
+        (Driver::PostgreSql, Some("green"), "green"),
+        (Driver::Nats, None, "kamaji"),
+    ] {
+        let mut snapshot = asking(driver);
+        snapshot.object.spec.data_store_username = chosen.map(str::to_owned);
+        let nats = another("default", Driver::Nats);
+        snapshot.store = Ok(ResolvedDataStore {
+            basic_auth: Some(("account".to_owned(), "secret".to_owned())),
+            ..nats
+        });
+        let storage = storage_mut(&mut snapshot);
+        storage.driver = Some("NATS".to_owned());
+        storage.setup.as_mut().unwrap().user = Some("account".to_owned());
+        let tenant = Tenant::parse(&snapshot.object).unwrap();
+        let end = target(&tenant, &snapshot, &to_other()).unwrap();
+        assert_eq!(end.binding.user, user, "{driver:?}");
     }
 }
 

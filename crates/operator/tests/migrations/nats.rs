@@ -118,6 +118,8 @@ async fn a_fence_at_nats_whose_operator_is_killed_ends_and_the_data_moves() {
     let problems = check(&history);
     assert!(problems.is_empty(), "{problems:#?}");
     assert_served(&target, &fenced.standing).await;
+    let setup = world.storage().await.unwrap().setup.unwrap();
+    assert_ne!(setup.user.as_deref(), Some("kamaji"), "the user of NATS");
     // What is left at the source takes no write, and goes with a word.
     let key = format!("{}late", fenced.source.root);
     let late = write(&fenced.source.client, &key, 0, b"late").await;

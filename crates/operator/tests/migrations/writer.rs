@@ -119,8 +119,11 @@ impl Client {
                     self.acknowledged(attempt, revision);
                 }
             }
-            // At NATS kine answers so, too, if a fence has refused the second message of a deletion, which is one already.
+            // At NATS kine answers so, too, if a fence has refused the second message of a deletion, which is one already,
+            // and if it has given up a NATS that stands still, which may store the first message after the answer.
             Err(error) if error.contains(CONFLICT) && attempt.state.is_none() => {
+                let open = (attempt.key.clone(), attempt.state);
+                self.written.open.push(open);
                 self.resolve(attempt).await;
             }
             Err(error) if error.contains(CONFLICT) => {

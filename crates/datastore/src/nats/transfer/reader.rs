@@ -167,7 +167,7 @@ fn weight(op: &Op) -> (usize, usize) {
     }
 }
 
-/// Seconds since 1970.
+/// Time of this machine in seconds since 1970; 0 before that.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
