@@ -33,16 +33,21 @@ const ONE: [&str; 2] = [IMAGE_TAG, "--set=kamaji-etcd.replicas=1"];
 /// The chart's own values: three members.
 const DEFAULTS: [&str; 1] = [IMAGE_TAG];
 
-pub async fn run(testbed: Testbed) -> Result<()> {
-    let kubectl = testbed.kubectl()?;
-    require_none(&kubectl).await?;
+/// Brings what a cluster has before: the operator's and etcd's images, a namespace that restricts pods, and volumes.
+pub async fn prepare(testbed: &Testbed, kubectl: &Kubectl) -> Result<()> {
     let node = testbed.node()?;
     operator::load(&node, &operator::binary().await?, IMAGE).await?;
     let etcd = catalogue::etcd(&testbed.bed.tools)?;
     node.import(&management::archives(vec![etcd]).await?)
         .await?;
     kubectl.apply(&namespace("restricted")).await?;
-    kubectl.apply(&volumes(&testbed)?).await?;
+    kubectl.apply(&volumes(testbed)?).await
+}
+
+pub async fn run(testbed: Testbed) -> Result<()> {
+    let kubectl = testbed.kubectl()?;
+    require_none(&kubectl).await?;
+    prepare(&testbed, &kubectl).await?;
     let backups = Backups::new(&testbed)?;
     kubectl.apply(&backups.claim()?).await?;
     let helm = Helm {
@@ -137,7 +142,7 @@ async fn remove_and_return(helm: &Helm<'_>, all: &[&str], tenant: &Tenant) -> Re
 }
 
 /// A storage class without a provisioner, and volumes in folders that any user may write.
-pub fn volumes(testbed: &Testbed) -> Result<String> {
+fn volumes(testbed: &Testbed) -> Result<String> {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
         "metadata": {

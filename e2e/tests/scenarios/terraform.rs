@@ -13,15 +13,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::audit::OPERATOR_NAMESPACE;
 use kamaji_e2e::kubectl::Kubectl;
+use kamaji_e2e::operator;
 use kamaji_e2e::step::step;
 use kamaji_e2e::tenant::Tenant;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::wait::until;
-use kamaji_e2e::{catalogue, management, operator};
 use serde_json::{Value, json};
 
-use super::bundled_etcd::{remove_what_stays, volumes};
-use super::helm::{IMAGE, namespace, require_none};
+use super::bundled_etcd::{prepare, remove_what_stays};
+use super::helm::require_none;
 use super::manifest;
 use machines::Machines;
 use workspace::Workspace;
@@ -31,7 +31,7 @@ const NAMESPACE: &str = "terraform";
 
 pub async fn run(testbed: Testbed) -> Result<()> {
     if std::env::var_os("KAMAJI_SOAK").is_none() {
-        println!("only with KAMAJI_SOAK=1");
+        println!("NOT RUN: only with KAMAJI_SOAK=1, since OpenTofu takes long to build");
         return Ok(());
     }
     let kubectl = testbed.kubectl()?;
@@ -92,17 +92,6 @@ fn tenants(testbed: &Testbed) -> Value {
             "addons": {"coreDNS": {}, "kubeProxy": {}, "konnectivity": {"server": {"port": 8132}}},
         },
     }})
-}
-
-/// Brings what a cluster has before: the operator's and etcd's images, a namespace that restricts pods, and volumes.
-async fn prepare(testbed: &Testbed, kubectl: &Kubectl) -> Result<()> {
-    let node = testbed.node()?;
-    operator::load(&node, &operator::binary().await?, IMAGE).await?;
-    let etcd = catalogue::etcd(&testbed.bed.tools)?;
-    node.import(&management::archives(vec![etcd]).await?)
-        .await?;
-    kubectl.apply(&namespace("restricted")).await?;
-    kubectl.apply(&volumes(testbed)?).await
 }
 
 /// Applies everything. The machine with SSH is first given another host's key, and joins with its own only.

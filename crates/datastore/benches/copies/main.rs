@@ -45,6 +45,8 @@ use kamaji_datastore::{Access, DataStore, Driver, Secret, Tenancy};
 
 use crate::owner::owner;
 
+/// Variable with the number of the one pair that a process measures.
+const PAIR: &str = "KAMAJI_BENCH_PAIR";
 /// Settings of a PostgreSQL that is not squeezed into a test.
 const POSTGRES: postgres_server::Setup = postgres_server::Setup {
     settings: &["shared_buffers=256MB", "max_wal_size=1GB"],
@@ -56,6 +58,12 @@ const POSTGRES: postgres_server::Setup = postgres_server::Setup {
 struct Size {
     keys: u32,
     value: u32,
+}
+
+impl Size {
+    fn megabytes(self) -> f64 {
+        f64::from(self.keys) * f64::from(self.value) / 1e6
+    }
 }
 
 /// A server with one tenant.
@@ -181,48 +189,60 @@ fn from_env(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
+/// Pairs that are measured.
+const PAIRS: [(Driver, Driver); 5] = [
+    (Driver::PostgreSql, Driver::PostgreSql),
+    (Driver::MySql, Driver::MySql),
+    (Driver::Etcd, Driver::Etcd),
+    (Driver::Etcd, Driver::PostgreSql),
+    (Driver::MySql, Driver::Etcd),
+];
+
+/// Measures each pair in a process of its own, so that the memory of one is not that of another.
 #[tokio::main]
 async fn main() {
-    use Driver::{Etcd, MySql, PostgreSql};
     let size = Size {
         keys: from_env("KAMAJI_BENCH_KEYS", 100_000),
         value: from_env("KAMAJI_BENCH_VALUE", 10_240),
     };
-    let megabytes = f64::from(size.keys) * f64::from(size.value) / 1e6;
-    println!("{} keys, {megabytes:.0} MB", size.keys);
-    for (from, to) in [
-        (PostgreSql, PostgreSql),
-        (MySql, MySql),
-        (Etcd, Etcd),
-        (Etcd, PostgreSql),
-        (MySql, Etcd),
-    ] {
-        let (source, target) = (
-            Box::pin(End::start(from)).await,
-            Box::pin(End::start(to)).await,
-        );
-        source.fill(size).await;
-        let plain = plain::copy(&source.server, &target.server).await;
-        let Figures {
-            scan,
-            ready,
-            refused,
-            peak,
-        } = copy(&source, &target).await;
-        let rate = |time: Duration| {
-            let seconds = time.as_secs_f64();
-            let keys = f64::from(size.keys) / seconds;
-            format!(
-                "{seconds:.1} s, {keys:.0} keys/s, {:.0} MB/s",
-                megabytes / seconds
-            )
-        };
-        let plain = plain.map_or("none here".to_owned(), rate);
-        println!(
-            "{from:?} -> {to:?}: copied {}; verified after {:.1} s; refused {:.2} s; peak {peak} MiB; plain tool {plain}",
-            rate(scan),
-            ready.as_secs_f64(),
-            refused.as_secs_f64(),
-        );
+    if let Ok(pair) = std::env::var(PAIR) {
+        let pair = PAIRS[pair.parse::<usize>().unwrap()];
+        Box::pin(measure(pair, size)).await;
+        return;
     }
+    println!("{} keys, {:.0} MB", size.keys, size.megabytes());
+    for pair in 0..PAIRS.len() {
+        let mut own = std::process::Command::new(std::env::current_exe().unwrap());
+        let ended = own.env(PAIR, pair.to_string()).status().unwrap();
+        assert!(ended.success(), "{:?}: {ended}", PAIRS[pair]);
+    }
+}
+
+async fn measure((from, to): (Driver, Driver), size: Size) {
+    let (source, target) = (
+        Box::pin(End::start(from)).await,
+        Box::pin(End::start(to)).await,
+    );
+    source.fill(size).await;
+    let plain = plain::copy(&source.server, &target.server).await;
+    let before = memory::resident();
+    let Figures {
+        scan,
+        ready,
+        refused,
+        peak,
+    } = copy(&source, &target).await;
+    let rate = |time: Duration| {
+        let seconds = time.as_secs_f64();
+        let keys = f64::from(size.keys) / seconds;
+        let megabytes = size.megabytes() / seconds;
+        format!("{seconds:.1} s, {keys:.0} keys/s, {megabytes:.0} MB/s")
+    };
+    let plain = plain.map_or("none here".to_owned(), rate);
+    println!(
+        "{from:?} -> {to:?}: copied {}; verified after {:.1} s; refused {:.2} s; peak {peak} MiB, {before} before; plain tool {plain}",
+        rate(scan),
+        ready.as_secs_f64(),
+        refused.as_secs_f64(),
+    );
 }

@@ -55,6 +55,16 @@ pub async fn assert_fails(world: &World, words: &[&str]) {
     assert!(condition.contains(words), "{condition}");
 }
 
+/// Fills the disk of the PostgreSQL while the data is copied, and waits until the attempt has failed for it.
+pub async fn fill_while_it_copies(world: &mut World) {
+    world.signal_postgres("STOP");
+    assert_eq!(world.phase().await, Some(MigrationPhase::Copying));
+    disk(world).fill();
+    world.signal_postgres("CONT");
+    let words = ["No space left on device; free space on the server"];
+    assert_fails(world, &words).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_target_whose_disk_is_full_fails_the_attempt_and_the_next_one_arrives() {
     let setup = Setup {
@@ -68,15 +78,7 @@ async fn a_target_whose_disk_is_full_fails_the_attempt_and_the_next_one_arrives(
     let mut acknowledged = fill_large(&source).await;
     let mut writers = Writers::start(&source);
     world.begin(Driver::PostgreSql).await;
-    world.signal_postgres("STOP");
-    assert_eq!(world.phase().await, Some(MigrationPhase::Copying));
-    disk(&world).fill();
-    world.signal_postgres("CONT");
-    assert_fails(
-        &world,
-        &["No space left on device; free space on the server"],
-    )
-    .await;
+    fill_while_it_copies(&mut world).await;
     assert_eq!(
         writers.running(&mut acknowledged),
         crate::writers::WRITERS,

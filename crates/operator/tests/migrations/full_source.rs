@@ -10,7 +10,7 @@ use kamaji_datastore::Driver;
 use crate::{
     disk::Disk,
     environment::{Environment, wait_until},
-    full::{assert_fails, fill_large},
+    full::{fill_large, fill_while_it_copies},
     kit_kine::write,
     late_cut::LateCut,
     mysql_server,
@@ -65,15 +65,7 @@ async fn soak_a_postgresql_that_is_full_fails_the_attempt_as_source_and_the_next
     let mut acknowledged = fill_large(&source).await;
     let writers = Writers::start(&source);
     world.begin(Driver::Etcd).await;
-    world.signal_postgres("STOP");
-    assert_eq!(world.phase().await, Some(MigrationPhase::Copying));
-    disk(&world).fill();
-    world.signal_postgres("CONT");
-    assert_fails(
-        &world,
-        &["No space left on device; free space on the server"],
-    )
-    .await;
+    fill_while_it_copies(&mut world).await;
     acknowledged.extend(writers.stop().await);
     // The abort needs no space at the source.
     world.ask_for(name(Driver::PostgreSql)).await;
