@@ -9,7 +9,7 @@ use crate::layout::checkout;
 /// Folder of the pages, below the checkout.
 const DOCS: &str = "docs";
 
-/// A fenced block.
+/// Text between two fences of a page, with its place and its mark.
 #[derive(Debug, Clone)]
 pub struct Block {
     /// Path of the page below the checkout.

@@ -86,11 +86,6 @@ async fn a_tenant_under_writes_moves_from_mysql_to_etcd() {
     Box::pin(moves((Driver::MySql, Driver::Etcd), nothing, 500)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tenant_under_writes_moves_from_nats_to_etcd() {
-    Box::pin(moves((Driver::Nats, Driver::Etcd), nothing, 500)).await;
-}
-
 /// A second migration back needs a word about what the tenant left there, and another releases what it left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_moves_back_over_what_it_left_only_with_a_word_and_releases_the_rest() {
