@@ -159,6 +159,8 @@ async fn an_etcd_that_is_full_fails_the_attempt_as_source_and_as_target() {
     world.change(patch).await;
     alarm(&world, AlarmAction::Activate).await;
     world.ask_for("etcd").await;
+    // Before anything is claimed there, its check finds the alarm.
+    let words = ["it is full and takes no writes (alarm NOSPACE)", words[1]];
     assert_fails(&world, &words).await;
     let written = write(&target.client, &format!("{}more", target.root), 0, b"value").await;
     written.expect("the tenant runs on in PostgreSQL");
