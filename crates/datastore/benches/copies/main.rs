@@ -211,10 +211,10 @@ async fn main() {
         return;
     }
     println!("{} keys, {:.0} MB", size.keys, size.megabytes());
-    for pair in 0..PAIRS.len() {
+    for (number, pair) in PAIRS.iter().enumerate() {
         let mut own = std::process::Command::new(std::env::current_exe().unwrap());
-        let ended = own.env(PAIR, pair.to_string()).status().unwrap();
-        assert!(ended.success(), "{:?}: {ended}", PAIRS[pair]);
+        let ended = own.env(PAIR, number.to_string()).status().unwrap();
+        assert!(ended.success(), "{pair:?}: {ended}");
     }
 }
 

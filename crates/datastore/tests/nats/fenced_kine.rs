@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, WatchOptions};
+use etcd_client::{Client, Event, EventType, WatchOptions};
 use futures::future::join_all;
 use kamaji_datastore::{Access, DataStore, Tenancy};
 
@@ -163,10 +163,9 @@ async fn a_fenced_kine_reads_and_watches_on_and_deletes_and_compacts_nothing() {
     let mut seen = Vec::new();
     while seen.len() < 2 {
         let answer = watch.message().await.unwrap().unwrap();
-        seen.extend(answer.events().iter().map(|event| event.event_type()));
+        seen.extend(answer.events().iter().map(Event::event_type));
     }
-    use etcd_client::EventType::{Delete, Put};
-    assert_eq!(seen, [Put, Delete]);
+    assert_eq!(seen, [EventType::Put, EventType::Delete]);
 }
 
 /// kine deletes by an entry that says so, and the mark of NATS behind it.

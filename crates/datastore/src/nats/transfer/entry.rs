@@ -68,7 +68,7 @@ impl TryFrom<RawMessage> for Version {
             payload: payload.map_err(|error| error.to_string())?,
             number: message.sequence,
             time: message.time.unix_timestamp(),
-            subject: message.subject.to_string(),
+            subject: message.subject,
         })
     }
 }
