@@ -25,7 +25,7 @@ use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::fence::FenceId;
+use crate::fence::{FenceId, require_read_only};
 use crate::part::Part;
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
@@ -123,15 +123,7 @@ impl DataStore for Etcd {
         if let Some(part) = &tenancy.part {
             return self.fence_part(tenancy, part, fence).await;
         }
-        if tenancy.access != Access::ReadOnly {
-            let doing = format!("taking the right to write schema {}", tenancy.schema);
-            return Err(Error::Refused {
-                site: self.members.site(doing),
-                reason: "the tenant is to keep its right to write, so that the next pass would \
-                         give it back; demand read-only access"
-                    .to_owned(),
-            });
-        }
+        require_read_only(tenancy, |doing| self.members.site(doing))?;
         self.require_rights(tenancy).await?;
         self.claim(tenancy).await?;
         self.note_fence(tenancy, fence).await?;
@@ -141,10 +133,7 @@ impl DataStore for Etcd {
     }
 
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
-        let tenancy = Tenancy {
-            access: Access::ReadWrite,
-            ..tenancy.clone()
-        };
+        let tenancy = tenancy.with_access(Access::ReadWrite);
         self.claim(&tenancy).await?;
         match &tenancy.part {
             Some(part) => self.thaw_part(&tenancy, part, Some(fence)).await?,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::error::{self, Site};
+use crate::tenancy::{Access, Tenancy};
 
 /// Most bytes of an identity.
 const LENGTH: usize = 128;
@@ -57,6 +58,22 @@ impl FenceId {
             by: noted[..noted.len().min(LENGTH)].escape_ascii().to_string(),
         })
     }
+}
+
+/// Fails unless the tenancy demands read-only access, which the next pass maintains. `site` makes the site of what is done.
+pub(crate) fn require_read_only(
+    tenancy: &Tenancy,
+    site: impl FnOnce(String) -> Site,
+) -> Result<(), error::Error> {
+    if tenancy.access == Access::ReadOnly {
+        return Ok(());
+    }
+    Err(error::Error::Refused {
+        site: site(format!("taking the right to write schema {}", tenancy.schema)),
+        reason: "the tenant is to keep its right to write, so that the next pass would give it back; demand read-only \
+                 access"
+            .to_owned(),
+    })
 }
 
 impl fmt::Display for FenceId {

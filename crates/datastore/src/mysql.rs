@@ -33,8 +33,8 @@ use crate::change::Change;
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::fence::FenceId;
-use crate::tenancy::{Access, Tenancy};
+use crate::fence::{FenceId, require_read_only};
+use crate::tenancy::Tenancy;
 use crate::transfer::{Reader, Writer};
 
 use answer::code::{NO_DATABASE, NO_TABLE};
@@ -130,15 +130,8 @@ impl DataStore for MySql {
     /// nothing here can refuse that one search, so that kine cannot log in at all: reads are refused, too. Until its
     /// last connection has ended, the table is held, and the search waits.
     async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
+        require_read_only(tenancy, |doing| self.servers.site(doing))?;
         let doing = format!("taking the right to write schema {}", tenancy.schema);
-        if tenancy.access != Access::ReadOnly {
-            return Err(Error::Refused {
-                site: self.servers.site(doing),
-                reason: "the tenant is to keep its right to write, so that the next pass would \
-                         give it back; demand read-only access"
-                    .to_owned(),
-            });
-        }
         let mut session = self.servers.session(&doing).await?;
         session.fence((tenancy, fence), &self.passwords).await?;
         let last = transfer::last_revision(&mut session, tenancy).await?;

@@ -22,7 +22,7 @@ use crate::change::{Change, Item, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::fence::FenceId;
+use crate::fence::{FenceId, require_read_only};
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
@@ -58,7 +58,6 @@ impl DataStore for Nats {
             if observed.is_account_recorded() {
                 self.standings(tenancy, &observed)?;
             }
-            self.sweep(tenancy, &observed).await?;
             change.steps.extend(self.forget(tenancy, &observed).await?);
             return Ok(change);
         }
@@ -99,17 +98,7 @@ impl DataStore for Nats {
     /// of the operator and of kine, so that no right of it can be taken. kine publishes whatever it writes, deletions
     /// and compactions included, and reports a refused creation or change as failed, a refused deletion as a conflict.
     async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
-        if tenancy.access != Access::ReadOnly {
-            return Err(Error::Refused {
-                site: self.site(format!(
-                    "taking the right to write schema {}",
-                    tenancy.schema
-                )),
-                reason: "the tenant is to keep its right to write, so that the next pass would \
-                         give it back; demand read-only access"
-                    .to_owned(),
-            });
-        }
+        require_read_only(tenancy, |doing| self.site(doing))?;
         self.claim(tenancy).await?;
         self.note_fence(tenancy, fence).await?;
         self.ensure(tenancy).await?;
@@ -117,10 +106,7 @@ impl DataStore for Nats {
     }
 
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
-        let tenancy = Tenancy {
-            access: Access::ReadWrite,
-            ..tenancy.clone()
-        };
+        let tenancy = tenancy.with_access(Access::ReadWrite);
         let (observed, _) = self.claim(&tenancy).await?;
         // As long as the fence is in force, none is under way.
         let link = match &observed.bucket {

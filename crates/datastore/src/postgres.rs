@@ -30,7 +30,7 @@ use crate::change::{Change, Step};
 use crate::connection::Connection;
 use crate::driver::{AccessControl, DataStore};
 use crate::error::Error;
-use crate::fence::FenceId;
+use crate::fence::{FenceId, require_read_only};
 use crate::tenancy::{Access, Tenancy};
 use crate::transfer::{Reader, Writer};
 
@@ -119,17 +119,7 @@ impl DataStore for Postgres {
     }
 
     async fn fence(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<i64, Error> {
-        if tenancy.access != Access::ReadOnly {
-            let site = self
-                .pool
-                .servers
-                .site(format!("fencing schema {}", tenancy.schema));
-            let reason = "the tenancy demands writes, so the next pass would permit them again; demand reads only first";
-            return Err(Error::Refused {
-                site,
-                reason: reason.to_owned(),
-            });
-        }
+        require_read_only(tenancy, |doing| self.pool.servers.site(doing))?;
         self.note_fence(tenancy, fence).await?;
         let mut link = Link::open(&self.pool, tenancy).await?;
         transfer::drain(&mut link).await?;
@@ -139,10 +129,7 @@ impl DataStore for Postgres {
 
     async fn lift(&self, tenancy: &Tenancy, fence: &FenceId) -> Result<Change, Error> {
         self.forget_fence(tenancy, fence).await?;
-        let tenancy = Tenancy {
-            access: Access::ReadWrite,
-            ..tenancy.clone()
-        };
+        let tenancy = tenancy.with_access(Access::ReadWrite);
         self.ensure(&tenancy).await
     }
 

@@ -153,6 +153,15 @@ impl Tenancy {
         })
     }
 
+    /// The same tenancy with another access.
+    #[must_use]
+    pub fn with_access(&self, access: Access) -> Self {
+        Self {
+            access,
+            ..self.clone()
+        }
+    }
+
     /// The same tenancy with a password.
     #[must_use]
     pub fn with_password(self, password: Secret) -> Self {

@@ -5,7 +5,7 @@ use std::{fs, process::Output};
 use kamaji_e2e::{layout::checkout, tools::Tools};
 use serde_json::Value;
 
-/// What `--api-versions` says of a cluster with the Prometheus operator.
+/// Kinds of the Prometheus operator, for `--api-versions`.
 const MONITORING: &str = "monitoring.coreos.com/v1/ServiceMonitor,monitoring.coreos.com/v1/PodMonitor,\
     monitoring.coreos.com/v1/PrometheusRule";
 

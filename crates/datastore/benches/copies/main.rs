@@ -167,10 +167,7 @@ async fn copy(source: &End, target: &End) -> Figures {
     let scan = begin.elapsed();
     while copy.step().await.unwrap() != Phase::Ready {}
     let ready = begin.elapsed();
-    let fenced = Tenancy {
-        access: Access::ReadOnly,
-        ..source.tenancy.clone()
-    };
+    let fenced = source.tenancy.with_access(Access::ReadOnly);
     let since = Instant::now();
     let fence = source.store.fence(&fenced, &attempt()).await.unwrap();
     copy.finish(fence).await.unwrap();

@@ -66,10 +66,7 @@ impl Etcd {
         match self.require_fence(tenancy, None).await {
             Ok(now) => Ok(now.as_deref() == frozen),
             Err(fenced) => {
-                let read_only = Tenancy {
-                    access: crate::Access::ReadOnly,
-                    ..tenancy.clone()
-                };
+                let read_only = tenancy.with_access(crate::Access::ReadOnly);
                 let observed = self.observe(tenancy).await?;
                 let writes = observed.repairs(&read_only);
                 for write in writes.map_err(|Unreadable| self.unreadable(tenancy))? {

@@ -37,10 +37,7 @@ impl Session<'_> {
         (tenancy, fence): (&Tenancy, &FenceId),
         passwords: &Passwords,
     ) -> Result<Change, Error> {
-        let tenancy = &Tenancy {
-            access: Access::ReadWrite,
-            ..tenancy.clone()
-        };
+        let tenancy = &tenancy.with_access(Access::ReadWrite);
         self.lock(tenancy).await?;
         self.require_own(tenancy).await?;
         self.forget_fence(tenancy, fence).await?;

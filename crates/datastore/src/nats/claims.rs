@@ -61,7 +61,7 @@ impl Nats {
         Ok([account, schema])
     }
 
-    /// Deletes the notes and the record of a schema as they are, and the record of the account unless the owner has
+    /// Deletes the notes and the record of a schema as they are, purges the marks that a crash left of them, and deletes the record of the account unless the owner has
     /// another schema in it, as a probe beside a tenant is.
     pub(super) async fn forget(
         &self,
@@ -99,7 +99,11 @@ impl Nats {
 
     /// Deletes the record of the account, if there is one and no schema in it is recorded.
     async fn forget_account(&self, tenancy: &Tenancy, observed: &Observed) -> Result<bool, Error> {
-        if !observed.is_account_recorded() {
+        let Some(account) = &observed.account else {
+            return Ok(false);
+        };
+        if account.record().is_none() {
+            self.purge_mark(ACCOUNT, account).await?;
             return Ok(false);
         }
         // Read before the search: what is claimed meanwhile keeps the record.
@@ -112,27 +116,6 @@ impl Nats {
             return Err(self.overtaken("deleting the owner record", tenancy));
         }
         Ok(true)
-    }
-
-    /// Purges the marks of deleted records that a crash left.
-    pub(super) async fn sweep(&self, tenancy: &Tenancy, observed: &Observed) -> Result<(), Error> {
-        let (place, fence, schema) = (
-            key_of(WRITER, &tenancy.schema),
-            key_of(FENCE, &tenancy.schema),
-            key_of(SCHEMA, &tenancy.schema),
-        );
-        let noted = self.read(&place).await?;
-        for (key, stored) in [
-            (place.as_str(), &noted),
-            (fence.as_str(), &observed.fence),
-            (schema.as_str(), &observed.schema),
-            (ACCOUNT, &observed.account),
-        ] {
-            if let Some(mark) = stored {
-                self.purge_mark(key, mark).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Error of an operation whose records another writer changed meanwhile.

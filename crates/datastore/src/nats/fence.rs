@@ -48,11 +48,8 @@ impl Nats {
             Some(_) => self.correct_bucket(tenancy).await?,
         };
         if gives && let Err(fenced) = self.require_fence(tenancy, None).await {
-            let read_only = Tenancy {
-                access: Access::ReadOnly,
-                ..tenancy.clone()
-            };
-            self.correct_bucket(&read_only).await?;
+            self.correct_bucket(&tenancy.with_access(Access::ReadOnly))
+                .await?;
             return Err(fenced);
         }
         Ok(Some(step))

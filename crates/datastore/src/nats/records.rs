@@ -42,7 +42,8 @@ pub(super) const WRITER: &str = "writer";
 const MARKS: usize = 64;
 const DESCRIPTION: &str = "Owners of what Kamaji's tenants have in this account";
 const ABSENT: [ErrorCode; 2] = [ErrorCode::STREAM_NOT_FOUND, ErrorCode::NO_MESSAGE_FOUND];
-const OVERTAKEN: [ErrorCode; 2] = [
+/// Codes of a message that names another predecessor than the last one.
+pub(super) const OVERTAKEN: [ErrorCode; 2] = [
     ErrorCode::STREAM_WRONG_LAST_SEQUENCE,
     ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
 ];

@@ -108,10 +108,7 @@ impl End {
 
     /// Takes the tenant's right to write; returns the revision of its last write.
     pub async fn fence(&self) -> i64 {
-        let fenced = Tenancy {
-            access: Access::ReadOnly,
-            ..self.tenancy.clone()
-        };
+        let fenced = self.tenancy.with_access(Access::ReadOnly);
         let fence = self.store.fence(&fenced, &attempt()).await;
         fence.unwrap()
     }

@@ -112,10 +112,7 @@ async fn a_role_that_somebody_widens_is_repaired_to_the_frozen_parts() {
     assert!(writes(&mut client, "leases/kube-system/l").await);
     assert!(!writes(&mut client, "events/default/e").await);
     let fence = attempt();
-    let read_only = Tenancy {
-        access: kamaji_datastore::Access::ReadOnly,
-        ..tenancy.clone()
-    };
+    let read_only = tenancy.with_access(kamaji_datastore::Access::ReadOnly);
     store.fence(&read_only, &fence).await.unwrap();
     assert!(!writes(&mut client, "pods/default/p").await);
     store.lift(&tenancy, &fence).await.unwrap();

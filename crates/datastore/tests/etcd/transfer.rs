@@ -75,10 +75,7 @@ fn put(key: &str, value: &str) -> Op {
 }
 
 fn fenced(tenancy: &Tenancy) -> Tenancy {
-    Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    }
+    tenancy.with_access(Access::ReadOnly)
 }
 
 async fn revision(server: &Server) -> i64 {

@@ -33,10 +33,7 @@ pub async fn created_during(kine: &Kine, work: impl Future<Output = ()>) -> BTre
 
 /// Fences the tenant and frees it, again and again.
 pub async fn fence_and_lift(store: &dyn DataStore, tenancy: &Tenancy) {
-    let fenced = Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    };
+    let fenced = tenancy.with_access(Access::ReadOnly);
     for _ in 0..FENCES {
         let attempt = attempt();
         store.fence(&fenced, &attempt).await.unwrap();

@@ -39,10 +39,7 @@ struct Row<'a> {
 
 /// The same tenancy without the right to write.
 fn fenced(tenancy: &Tenancy) -> Tenancy {
-    Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    }
+    tenancy.with_access(Access::ReadOnly)
 }
 
 /// A connection of the tenant's user with an empty table of kine.

@@ -22,11 +22,9 @@ const KEY: &str = "$KV.cp-a.registry.pods";
 /// Key of the note about the bucket `cp-a`.
 const NOTE: &str = "$KV.kamaji_clastix_io.fence.63702d61";
 
-fn fenced(tenancy: &Tenancy) -> Tenancy {
-    Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    }
+/// The tenancy as a fence needs it.
+pub fn fenced(tenancy: &Tenancy) -> Tenancy {
+    tenancy.with_access(Access::ReadOnly)
 }
 
 fn later() -> FenceId {

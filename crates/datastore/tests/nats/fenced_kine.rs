@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use etcd_client::{Client, Event, EventType, WatchOptions};
 use futures::future::join_all;
-use kamaji_datastore::{Access, DataStore, Tenancy};
+use kamaji_datastore::{DataStore, Tenancy};
 
 use crate::attempt::attempt;
+use crate::fence::fenced;
 use crate::held_back::HeldBack;
 use crate::kit_kine::{CONFLICT, Kine, Version, delete, listing, write};
 use crate::kit_records::content;
@@ -30,13 +31,6 @@ fn endpoint(port: u16) -> String {
     format!("nats://kamaji:secret@127.0.0.1:{port}?bucket=cp-a&noEmbed")
 }
 
-fn fenced(tenancy: &Tenancy) -> Tenancy {
-    Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    }
-}
-
 async fn with_kine() -> (Server, Box<dyn DataStore>, Tenancy, Kine) {
     let server = Server::start().await;
     let (store, tenancy) = (server.store().await, tenancy("cp-a"));
@@ -50,7 +44,7 @@ async fn fence(store: &dyn DataStore, tenancy: &Tenancy) -> i64 {
     revision.unwrap()
 }
 
-/// What a kine lists once it has read its bucket up to `revision`, beyond which there is nothing.
+/// Versions that a kine lists once it has read its bucket up to `revision`, beyond which there is nothing.
 async fn shown_at(kine: &Kine, revision: i64) -> Vec<Version> {
     loop {
         let (shown, at) = listing(&kine.client()).await;

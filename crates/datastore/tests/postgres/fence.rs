@@ -12,10 +12,7 @@ const WRITE: &str = "INSERT INTO kine (name, created, deleted, prev_revision, le
 const READ: &str = "SELECT max(id) FROM kine";
 
 fn fenced(tenancy: &Tenancy) -> Tenancy {
-    Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    }
+    tenancy.with_access(Access::ReadOnly)
 }
 
 /// A tenant with a table of one row, and its open session with a prepared statement.

@@ -69,10 +69,7 @@ async fn copy_until_fence(store: &dyn DataStore, source: &Tenancy, target: &Tena
     };
     let mut copy = Copy::new(ends, Roots::Equal);
     while copy.step().await.unwrap() != Phase::Ready {}
-    let fenced = Tenancy {
-        access: Access::ReadOnly,
-        ..source.clone()
-    };
+    let fenced = source.with_access(Access::ReadOnly);
     let floor = store.fence(&fenced, &attempt()).await.unwrap();
     let report = copy.finish(floor).await.unwrap();
     assert_eq!(report.revision, floor);

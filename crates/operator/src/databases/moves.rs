@@ -161,7 +161,7 @@ impl DatastoreClients {
         cleared.map(|_| found)
     }
 
-    /// The same of an end that is in force and one at which something is to be removed. The probe is made where the data
+    /// True if an end that is in force and one at which something is to be removed are one server. The probe is made where the data
     /// is, so that it needs no space at the other end; if there is none, either, at that one.
     pub async fn share_a_server(&self, own: &End, other: &End) -> Result<bool, DatabaseError> {
         if other.store.driver != own.store.driver {

@@ -14,7 +14,7 @@ use kamaji_e2e::tools::{PROVIDERS, Tools};
 use serde_json::Value;
 
 const VARIABLES: &str = "set.auto.tfvars.json";
-/// Everything that commands printed.
+/// File with the output of all commands, standard error included.
 const PRINTED: &str = "printed.log";
 
 /// Folder of a root module.

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::{HeaderMap, header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE};
 use serde::de::IgnoredAny;
 
 use super::super::answer;
 use super::super::client::Message;
+use super::super::records::OVERTAKEN;
 use super::entry;
 use super::link::Link;
 use super::reader::now;
@@ -23,10 +23,6 @@ use crate::transfer::Op;
 const RECENT: u64 = 4096;
 /// Age from which on kine publishes no second message any more, in seconds: it waits 5 s for its own listing.
 const GIVEN_UP: i64 = 30;
-const OVERTAKEN: [ErrorCode; 2] = [
-    ErrorCode::STREAM_WRONG_LAST_SEQUENCE,
-    ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
-];
 
 /// Entries by which keys were deleted and no mark followed: their numbers by their subjects.
 pub(in super::super) type HalfDeleted = BTreeMap<String, u64>;

@@ -8,6 +8,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
 
 use super::super::answer;
+use super::super::records::OVERTAKEN;
 use super::entry;
 use super::link::Link;
 use crate::error::Error;
@@ -16,11 +17,6 @@ use crate::error::Error;
 pub(super) const UNACKNOWLEDGED: usize = 256;
 /// Most bytes of them, unless one is larger.
 const BYTES: usize = 8 << 20;
-/// Codes by which a server says that the last message is another.
-const OVERTAKEN: [ErrorCode; 2] = [
-    ErrorCode::STREAM_WRONG_LAST_SEQUENCE,
-    ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
-];
 
 /// Code by which a server says that the stream takes no message of that size.
 const READ_ONLY: ErrorCode = ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM;

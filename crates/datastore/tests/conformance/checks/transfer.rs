@@ -46,10 +46,7 @@ async fn fill(writer: &mut dyn Writer, floor: i64, count: i64) -> Vec<(Vec<u8>, 
 }
 
 fn read_only(tenancy: &Tenancy) -> Tenancy {
-    Tenancy {
-        access: Access::ReadOnly,
-        ..tenancy.clone()
-    }
+    tenancy.with_access(Access::ReadOnly)
 }
 
 pub async fn what_was_written_is_read_in_pages_and_by_key<H: Harness>() {
