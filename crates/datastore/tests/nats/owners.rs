@@ -140,6 +140,26 @@ async fn an_account_that_a_tenant_left_takes_the_next_and_keeps_no_marks() {
     }
 }
 
+#[tokio::test]
+async fn marks_of_records_that_a_crash_left_are_purged_by_the_next_removal() {
+    let (server, store, tenant) = with_tenant_and_data().await;
+    store.remove(&tenant).await.unwrap();
+    let empty = server.listing().await;
+    let records = server.admin().await;
+    let records = records.get_key_value("kamaji_clastix_io").await.unwrap();
+    for key in [
+        "account",
+        "schema.63702d61",
+        "fence.63702d61",
+        "writer.63702d61",
+    ] {
+        records.delete(key).await.unwrap();
+    }
+    assert_eq!(server.listing().await.len(), empty.len() + 4);
+    assert!(store.remove(&tenant).await.unwrap().is_empty());
+    assert_eq!(server.listing().await, empty);
+}
+
 /// A migration has a probe made and removed beside a tenant, with the owner of the tenant.
 #[tokio::test]
 async fn a_probe_that_is_removed_leaves_the_account_to_the_tenant_of_the_same_owner() {
