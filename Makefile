@@ -8,6 +8,8 @@ BUILT := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug
 # The binary of the image, linked to musl, apart from all other builds.
 MUSL := $(shell uname -m)-unknown-linux-musl
 STATIC := target/image/$(MUSL)/image/kamaji
+# Most bytes of that binary.
+STATIC_LIMIT := 30000000
 CARGO_HOME ?= $(HOME)/.cargo
 SCENARIOS := $(TESTS) --test scenarios -- --test-threads=1
 
@@ -102,8 +104,10 @@ static: ## Build the static binary of the image: no C library, the same for the 
 		{ echo 'musl-gcc is missing, which compiles what is C: install musl-tools'; exit 1; }
 	rustup target add $(MUSL)
 	CC_$(subst -,_,$(MUSL))=musl-gcc CFLAGS_$(subst -,_,$(MUSL))='-ffile-prefix-map=$(CARGO_HOME)=/cargo -ffile-prefix-map=$(CURDIR)=/src' \
-		RUSTFLAGS='--remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(CARGO_HOME)=/cargo -Ctarget-feature=+crt-static' \
+		RUSTFLAGS='--remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(CARGO_HOME)=/cargo -Ctarget-feature=+crt-static -Clink-arg=-Wl,-z,pack-relative-relocs' \
 		CARGO_TARGET_DIR=target/image CARGO_INCREMENTAL=0 cargo build --locked --profile image --target $(MUSL) --bin kamaji
+	@size=$$(stat -c %s $(STATIC)); test $$size -le $(STATIC_LIMIT) || \
+		{ echo "$(STATIC) has $$size bytes, and an image has room for $(STATIC_LIMIT): see the profile image in Cargo.toml"; exit 1; }
 
 image: static ## The operator's image as an OCI archive, out/kamaji-image.tar, without Docker.
 	mkdir -p out
@@ -124,6 +128,7 @@ release: ## Everything of a release, into out/: make release VERSION=v0.21.0, si
 
 bench: deps tools ## Measure the budgets, with an optimised build; other numbers: KAMAJI_BENCH_N=20,100 KAMAJI_BENCH_CLUSTERS=10.
 	KAMAJI_E2E_PROFILE=release cargo run -q -p kamaji-e2e --bin bench -- --testbed --clusters
+	cargo run -q -p kamaji-e2e --bin testbed -- tools --etcdctl
 	cargo bench -q --workspace --bench copies
 
 compat: built ## Compare what we make with what upstream made.
