@@ -37,6 +37,9 @@ enum Command {
         /// Include the binaries of Cluster API and of the previous Kubernetes version.
         #[arg(long)]
         cluster_api: bool,
+        /// Include the client of etcd, with which benches compare.
+        #[arg(long)]
+        etcdctl: bool,
     },
     /// Fetch a PostgreSQL and a MariaDB newer than this machine's, and print the variables by which tests choose them.
     Databases,
@@ -110,7 +113,10 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Tools { cluster_api } => print_tools(cluster_api).await?,
+        Command::Tools {
+            cluster_api,
+            etcdctl,
+        } => print_tools(cluster_api, etcdctl).await?,
         Command::Databases => println!("{}", newer::fetch().await?.join("\n")),
         Command::Up {
             workers,
@@ -177,15 +183,17 @@ async fn charts(version: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn print_tools(cluster_api: bool) -> Result<()> {
-    let (mut tools, mut previous, mut helm) =
-        (Tools::all().await?, Tools::default(), Tools::default());
+async fn print_tools(cluster_api: bool, etcdctl: bool) -> Result<()> {
+    let mut sets = vec![Tools::all().await?];
     if cluster_api {
-        tools = tools.with_cluster_api().await?;
-        previous = Tools::previous().await?;
-        helm = Tools::helm().await?;
+        sets[0] = sets[0].clone().with_cluster_api().await?;
+        sets.push(Tools::previous().await?);
+        sets.push(Tools::helm().await?);
     }
-    for (name, path) in tools.iter().chain(previous.iter()).chain(helm.iter()) {
+    if etcdctl {
+        sets.push(Tools::etcdctl().await?);
+    }
+    for (name, path) in sets.iter().flat_map(Tools::iter) {
         println!("{name:24} {}", path.display());
     }
     Ok(())

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::command::{command, output, words};
 use crate::layout::{cache_dir, crate_dir};
 use pins::{
-    ALL, API_SERVER, Binary, CLUSTER_API, CONFORMANCE, COREDNS, ETCD, ETCDUTL, HELM, KINE,
+    ALL, API_SERVER, Binary, CLUSTER_API, CONFORMANCE, COREDNS, ETCD, ETCDCTL, ETCDUTL, HELM, KINE,
     KONNECTIVITY, KSTATUS, KUBERNETES, OPENTOFU, PREVIOUS, PROVIDER_HELM, PROVIDER_KUBERNETES,
     Tool,
 };
@@ -52,6 +52,11 @@ impl Tools {
     /// The restorer of etcd's snapshots, and nothing else.
     pub async fn etcdutl() -> Result<Self> {
         Self::default().with(&ETCDUTL).await
+    }
+
+    /// The client of etcd, and nothing else.
+    pub async fn etcdctl() -> Result<Self> {
+        Self::default().with(&ETCDCTL).await
     }
 
     /// The reader of kstatus below `tools/kstatus`, and nothing else.

@@ -5,6 +5,7 @@ mod completion;
 mod crds;
 mod doctor;
 mod duration;
+mod environment;
 mod etcd;
 mod failure;
 mod kubeconfig_generator;
@@ -74,6 +75,12 @@ fn command() -> clap::Command {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::from_arg_matches(&command().get_matches());
     let arguments = arguments.unwrap_or_else(|error| error.exit());
+    if matches!(
+        arguments.command,
+        Command::Manager(_) | Command::Snapshot(_)
+    ) {
+        environment::require(&kamaji_datastore::ENVIRONMENT);
+    }
     let ended = match arguments.command {
         Command::Manager(arguments) => manager::run(*arguments),
         Command::Provider(arguments) => provider::run(*arguments),

@@ -26,6 +26,13 @@ pub(super) const ETCDUTL: Tool = Tool {
     binaries: &[("etcdutl", "go.etcd.io/etcd/etcdutl/v3", Some("version"))],
 };
 
+/// Copies the keys of one etcd into another, with which `make bench` compares; of the same version.
+pub(super) const ETCDCTL: Tool = Tool {
+    dir: "etcdctl",
+    module: "go.etcd.io/etcd/etcdctl/v3",
+    binaries: &[("etcdctl", "go.etcd.io/etcd/etcdctl/v3", Some("version"))],
+};
+
 pub(super) const API_SERVER: Binary = (
     "kube-apiserver",
     "k8s.io/kubernetes/cmd/kube-apiserver",

@@ -39,8 +39,10 @@ fn the_previous_version_is_of_the_minor_before() {
 }
 
 #[test]
-fn snapshots_are_restored_by_the_version_of_etcd_that_made_them() {
-    assert_eq!(ETCDUTL.version().unwrap(), etcd_version().unwrap());
+fn the_tools_of_etcd_have_the_version_of_the_server() {
+    for tool in [&ETCDUTL, &ETCDCTL] {
+        assert_eq!(tool.version().unwrap(), etcd_version().unwrap());
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod access;
 mod bad_input;
 mod bundle;
 mod doctor;
+mod environment;
 mod listing;
 mod support;
 mod terminal;

@@ -2,7 +2,9 @@
 //! database beside them.
 //!
 //! `cargo bench --workspace --bench copies`; `KAMAJI_BENCH_KEYS` (default 100,000) and `KAMAJI_BENCH_VALUE`
-//! (bytes of a value, default 10,240) set the size. Nobody writes meanwhile; values are random and compress badly.
+//! (bytes of a value, default 10,240) set the size, `KAMAJI_BENCH_PAIR` (0 to 4) chooses one pair. Nobody writes
+//! meanwhile; values are random and compress badly. Memory is that of a process with the operator's allocator, which
+//! gives back what it does not use for a second.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -45,6 +47,11 @@ use kamaji_datastore::{Access, DataStore, Driver, Secret, Tenancy};
 
 use crate::owner::owner;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Time after which the allocator has given back what filling the source took.
+const COOL: Duration = Duration::from_secs(3);
 /// Variable with the number of the one pair that a process measures.
 const PAIR: &str = "KAMAJI_BENCH_PAIR";
 /// Settings of a PostgreSQL that is not squeezed into a test.
@@ -74,7 +81,7 @@ struct End {
 }
 
 enum Server {
-    Etcd(#[expect(dead_code, reason = "ends with the value")] server::Server),
+    Etcd(server::Server),
     MySql(mysql_server::Server),
     Postgres(postgres_server::Server),
 }
@@ -83,7 +90,9 @@ impl End {
     async fn start(driver: Driver) -> Self {
         let (server, store) = match driver {
             Driver::Etcd => {
-                let server = server::Server::start().await;
+                // A gigabyte by the plain tool, and one by ours.
+                let quota = "--quota-backend-bytes=8589934592";
+                let server = server::Server::start_with(&[quota]).await;
                 let store = server.store().await;
                 (Server::Etcd(server), store)
             }
@@ -202,15 +211,23 @@ async fn main() {
         keys: from_env("KAMAJI_BENCH_KEYS", 100_000),
         value: from_env("KAMAJI_BENCH_VALUE", 10_240),
     };
-    if let Ok(pair) = std::env::var(PAIR) {
+    let missing = kamaji_datastore::ENVIRONMENT
+        .iter()
+        .any(|(name, _)| std::env::var_os(name).is_none());
+    if let (Ok(pair), false) = (std::env::var(PAIR), missing) {
         let pair = PAIRS[pair.parse::<usize>().unwrap()];
         Box::pin(measure(pair, size)).await;
         return;
     }
     println!("{} keys, {:.0} MB", size.keys, size.megabytes());
+    let only = std::env::var(PAIR).map(|number| number.parse::<usize>().unwrap());
     for (number, pair) in PAIRS.iter().enumerate() {
+        if only.as_ref().is_ok_and(|only| *only != number) {
+            continue;
+        }
         let mut own = std::process::Command::new(std::env::current_exe().unwrap());
-        let ended = own.env(PAIR, number.to_string()).status().unwrap();
+        own.env(PAIR, number.to_string());
+        let ended = own.envs(kamaji_datastore::ENVIRONMENT).status().unwrap();
         assert!(ended.success(), "{pair:?}: {ended}");
     }
 }
@@ -222,6 +239,7 @@ async fn measure((from, to): (Driver, Driver), size: Size) {
     );
     source.fill(size).await;
     let plain = plain::copy(&source.server, &target.server).await;
+    tokio::time::sleep(COOL).await;
     let before = memory::resident();
     let Figures {
         scan,

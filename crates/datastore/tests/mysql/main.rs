@@ -18,6 +18,9 @@ mod fences;
 mod files;
 #[path = "../kit/kine.rs"]
 mod kit_kine;
+#[path = "../../benches/copies/memory.rs"]
+#[expect(dead_code, reason = "benches need more of it")]
+mod memory;
 mod names;
 #[path = "../kit/owner.rs"]
 mod owner;

@@ -3,6 +3,7 @@
 mod copying;
 mod fence;
 mod lifting;
+mod memory;
 mod reading;
 mod writing;
 
