@@ -34,8 +34,8 @@ pub use tenancy::{Access, NameError, Schema, Secret, Tenancy, User};
 
 /// Variables that a process which opens datastores needs before it starts.
 ///
-/// The MySQL driver keeps up to 128 buffers for good, each as large as the largest row or request that went through it:
-/// 4 MiB each in a copy, of which a tenant's own values decide. This is the most bytes that it keeps of each.
+/// The MySQL driver keeps up to 128 buffers for good, each as large as the largest row or request that went through it,
+/// up to 4 MiB: a tenant's values decide. The variable is the most bytes that it keeps of each.
 pub const ENVIRONMENT: [(&str, &str); 1] = [("MYSQL_ASYNC_BUFFER_SIZE_CAP", "65536")];
 
 /// Opens the datastore behind `connection`. TLS material is checked here, with
