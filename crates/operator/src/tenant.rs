@@ -177,6 +177,8 @@ const ROUNDS: usize = 3;
 
 async fn apply_plan(context: &Context, key: &ObjectKey, mut reconcile: Reconcile) -> Outcome {
     let applied = apply_rounds(context, key, &mut reconcile).await;
+    // Whatever became of the writes: certificates that are not replaced are what the metrics are for.
+    measure_expiries(context, key, &reconcile);
     let object = &reconcile.snapshot.object;
     let stable = match applied {
         Ok(stable) => stable,
@@ -190,7 +192,6 @@ async fn apply_plan(context: &Context, key: &ObjectKey, mut reconcile: Reconcile
             return Outcome::Retry;
         }
     };
-    measure_expiries(context, key, &reconcile);
     match report::planned(context, key, object, &reconcile.plan).await {
         Ok(object) if stable => complete(context, key, &reconcile, &object),
         Ok(_) => Outcome::Requeue(Duration::ZERO),

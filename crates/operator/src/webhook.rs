@@ -38,6 +38,7 @@ use serde_json::Value;
 use kamaji_shell::{
     heavy,
     json_weight::{self, Weight},
+    telemetry::ReviewFailed,
 };
 use review::{Answer, Question, Review, Write};
 
@@ -120,7 +121,11 @@ fn response(evaluate: Evaluate, knowledge: &dyn Knowledge, body: &[u8]) -> Respo
     if let Some(reason) = answer.refusal() {
         tracing::info!(object = %question.described(), reason, "refused");
     }
-    Json(answer.to_review(&question.uid)).into_response()
+    let mut response = Json(answer.to_review(&question.uid)).into_response();
+    if let Some(code) = answer.failure() {
+        response.extensions_mut().insert(ReviewFailed(code));
+    }
+    response
 }
 
 fn mutate_tenant(knowledge: &dyn Knowledge, question: &Question) -> Answer {

@@ -30,7 +30,7 @@ pub use migrations::MigrationMetrics;
 pub use queues::QueueMetrics;
 use queues::Queues;
 pub use stores::StoreMetrics;
-pub use webhooks::Webhooks;
+pub use webhooks::{ReviewFailed, Webhooks};
 
 /// Numbers of a tenant's certificates in one kind of Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -173,6 +173,14 @@ impl Answer {
         }
     }
 
+    /// Code of a refusal for a failure of the operator, which is no fault of the object.
+    pub fn failure(&self) -> Option<u16> {
+        match self {
+            Self::Deny { code, .. } if *code >= 500 => Some(*code),
+            _ => None,
+        }
+    }
+
     /// The answer to the question of this uid, as the API server reads it.
     pub fn to_review(&self, uid: &str) -> Value {
         let mut response = json!({"uid": uid, "allowed": self.refusal().is_none()});

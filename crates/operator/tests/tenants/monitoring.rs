@@ -1,8 +1,11 @@
 //! Alerts and dashboards of `config/monitoring`, with Prometheus and promtool of the Debian package: each alert fires
 //! and clears, and each expression has data of an operator that was scraped.
 
+mod faults;
+mod prometheus;
+mod scene;
+
 use std::{
-    ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,11 +13,12 @@ use std::{
 use kamaji_e2e::{
     command::{command, output},
     ports::free_port,
-    process_guard::Guarded,
 };
 use kamaji_operator::settings::Settings;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+
+use prometheus::Prometheus;
 
 use crate::{
     admission,
@@ -38,10 +42,10 @@ fn rules() -> Value {
     object["spec"].clone()
 }
 
-/// Writes the alerts to `dir`, in a file of the name that the tests of the alerts have.
-fn write_rules(dir: &Path) -> PathBuf {
+/// Writes alerts to `dir`, in a file of the name that the tests of the alerts have.
+fn write_rules(dir: &Path, rules: &Value) -> PathBuf {
     let path = dir.join("rules.yaml");
-    std::fs::write(&path, rules().to_string()).unwrap();
+    std::fs::write(&path, rules.to_string()).unwrap();
     path
 }
 
@@ -70,80 +74,10 @@ fn expressions() -> Vec<(String, String)> {
     found
 }
 
-struct Prometheus {
-    url: String,
-    _process: Guarded,
-}
-
-impl Prometheus {
-    /// Starts a Prometheus that scrapes `target` each second and evaluates the alerts.
-    fn start(dir: &Path, target: &str) -> Self {
-        let config = json!({
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [write_rules(dir)],
-            "scrape_configs": [{"job_name": "kamaji", "static_configs": [{"targets": [target]}]}],
-        });
-        let path = dir.join("prometheus.yaml");
-        std::fs::write(&path, config.to_string()).unwrap();
-        let address = format!("127.0.0.1:{}", free_port().unwrap());
-        let mut prometheus = command("prometheus", [] as [&str; 0]);
-        prometheus
-            .arg(format!("--config.file={}", path.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                dir.join("tsdb").display()
-            ))
-            .arg(format!("--web.listen-address={address}"));
-        let log = dir.join("prometheus.log");
-        Self {
-            url: format!("http://{address}"),
-            _process: Guarded::spawn(&prometheus, &log).unwrap(),
-        }
-    }
-
-    /// Values of an expression now, or why it has none.
-    async fn query(&self, expression: &str) -> Result<Vec<String>, String> {
-        let query = format!("query={expression}");
-        let url = format!("{}/api/v1/query", self.url);
-        let words = ["-sSG", "--max-time", "10", "--data-urlencode", &query, &url];
-        let text = output(command("curl", words)).await;
-        let text = text.map_err(|error| error.to_string())?;
-        let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        if answer["status"] != "success" {
-            return Err(answer["error"].to_string());
-        }
-        let series = answer["data"]["result"].as_array();
-        let series = series.into_iter().flatten();
-        let values = series.filter_map(|series| series["value"][1].as_str());
-        Ok(values.map(str::to_owned).collect())
-    }
-
-    /// Draws all dashboards into a folder.
-    async fn draw(&self, folder: &OsStr) {
-        let script = format!("{MONITORING}/../../.ci/dashboards.py");
-        let mut draw = command(script, [self.url.as_str()]);
-        draw.arg(SCRAPES_OF_PICTURES.as_secs().to_string())
-            .arg(folder);
-        draw.arg(format!("namespace={NAMESPACE}"))
-            .args(["tenant=well", "datastore=default"]);
-        output(draw).await.unwrap();
-    }
-
-    /// Fails unless the expression has a number.
-    async fn assert_has_data(&self, what: &str, expression: &str) {
-        let values = self.query(expression).await;
-        let values = values.unwrap_or_else(|error| panic!("{what}: {expression}: {error}"));
-        assert!(
-            values.iter().any(|value| value != "NaN"),
-            "{what}: {expression} has no data: {values:?}"
-        );
-    }
-}
-
 #[tokio::test]
 async fn alerts_fire_after_their_fault_and_clear_after_it() {
     let dir = tempfile::tempdir().unwrap();
-    write_rules(dir.path());
+    write_rules(dir.path(), &rules());
     let tests = dir.path().join("tests.yaml");
     std::fs::copy(format!("{MONITORING}/tests/rules.yaml"), &tests).unwrap();
     let text = std::fs::read_to_string(&tests).unwrap();
@@ -183,7 +117,8 @@ async fn every_expression_of_alerts_and_dashboards_has_data_of_a_scraped_operato
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let prometheus = Prometheus::start(dir.path(), &metrics);
+    let rules = write_rules(dir.path(), &rules());
+    let prometheus = Prometheus::start(dir.path(), &metrics, &rules);
     wait_until("the ready tenant to be scraped", async || {
         let ready = "kamaji_tenant_control_plane_status{tcp_name=\"well\",ready=\"true\"}";
         prometheus.query(ready).await.ok()?.first().cloned()
@@ -219,6 +154,8 @@ async fn every_expression_of_alerts_and_dashboards_has_data_of_a_scraped_operato
         prometheus.query(expression).await.unwrap();
     }
     if let Some(folder) = pictures {
-        prometheus.draw(&folder).await;
+        prometheus
+            .draw(SCRAPES_OF_PICTURES.as_secs(), &folder)
+            .await;
     }
 }

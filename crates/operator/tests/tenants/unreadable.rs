@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::environment::Environment;
 
 /// Applies definitions that allow one more type of Service.
-async fn newer_definitions(environment: &Environment) {
+pub async fn newer_definitions(environment: &Environment) {
     for (_, mut definition) in kamaji_api::crd::all() {
         let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/controlPlane/properties/service/properties/serviceType/enum";
         let kind = definition["spec"]["names"]["kind"]

@@ -168,9 +168,20 @@ fn gauges_of_datastores_and_of_tenants_in_them_come_and_go() {
 #[tokio::test]
 async fn requests_to_webhooks_are_counted_by_path_and_unknown_paths_share_one_series() {
     let metrics = Metrics::default();
-    let router = axum::Router::new().route("/validate", axum::routing::post(|| async { "ok" }));
+    let router = axum::Router::new()
+        .route("/validate", axum::routing::post(|| async { "ok" }))
+        .route(
+            "/fails",
+            axum::routing::post(|| async { (axum::Extension(ReviewFailed(503)), "refused") }),
+        );
     let router = metrics.webhooks.wrap(router);
-    for path in ["/validate", "/validate", "/made-up-1", "/made-up-2"] {
+    for path in [
+        "/validate",
+        "/validate",
+        "/fails",
+        "/made-up-1",
+        "/made-up-2",
+    ] {
         let request = http::Request::post(path).body(axum::body::Body::empty());
         let answer = router.clone().oneshot(request.unwrap()).await;
         answer.unwrap();
@@ -183,6 +194,8 @@ async fn requests_to_webhooks_are_counted_by_path_and_unknown_paths_share_one_se
     };
     let known = count("{webhook=\"/validate\",code=\"200\"}");
     assert_eq!(known.as_deref(), Some("2"));
+    let failed = count("{webhook=\"/fails\",code=\"503\"}");
+    assert_eq!(failed.as_deref(), Some("1"));
     let unknown = count("{webhook=\"unknown\",code=\"404\"}");
     assert_eq!(unknown.as_deref(), Some("2"));
     assert!(!metrics.text().contains("made-up"));

@@ -23,6 +23,11 @@ use crate::clock;
 /// Label of requests whose path no webhook has, so that clients cannot make series.
 const UNKNOWN: &str = "unknown";
 
+/// Extension of an answer that reports a failure of the webhook within a review, whose status of HTTP is 200: the code that
+/// the answer is counted under.
+#[derive(Clone, Copy, Debug)]
+pub struct ReviewFailed(pub u16);
+
 /// Counters and durations of requests by webhook. Clones share them.
 #[derive(Clone)]
 pub struct Webhooks {
@@ -42,7 +47,7 @@ impl Default for Webhooks {
 }
 
 impl Webhooks {
-    /// Makes `router` record each request under its path, status and duration.
+    /// Makes `router` record each request under its path, status or [`ReviewFailed`], and duration.
     pub fn wrap(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), record))
     }
@@ -91,9 +96,10 @@ async fn record(State(webhooks): State<Webhooks>, request: Request, next: Next) 
         webhook: webhook.clone(),
     };
     webhooks.seconds.get_or_create(&labels).observe(took);
+    let failed = response.extensions().get::<ReviewFailed>();
     let labels = WebhookAnswerLabels {
         webhook,
-        code: response.status().as_u16(),
+        code: failed.map_or(response.status().as_u16(), |ReviewFailed(code)| *code),
     };
     webhooks.requests.get_or_create(&labels).inc();
     response
