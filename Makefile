@@ -1,7 +1,7 @@
 # Calls, no logic: each line can be typed by hand. `make help` lists the targets.
 
 PACKAGES := protobuf-compiler libprotobuf-dev busybox-static iptables nftables conntrack ipset runc \
-	containernetworking-plugins iproute2 curl procps jq python3 postgresql mariadb-server prometheus lua5.1 minisign
+	containernetworking-plugins iproute2 curl procps jq python3 postgresql mariadb-server prometheus lua5.1 minisign age
 # One selection of packages for whatever tests: another one has other features, and is built again.
 TESTS := cargo test --workspace
 BUILT := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug

@@ -57,7 +57,8 @@ fn of_page(link: &str) -> Result<Vec<Block>> {
     let mut found: Vec<Block> = Vec::new();
     let mut open = false;
     for (index, line) in text.lines().enumerate() {
-        if let Some(info) = line.strip_prefix("```") {
+        // Blocks of lists are indented.
+        if let Some(info) = line.trim_start().strip_prefix("```") {
             open = !open;
             if open {
                 found.push(Block {

@@ -42,7 +42,7 @@ pub struct Worker {
     node: Node,
 }
 
-/// Output of `kubeadm token create --print-join-command`.
+/// Arguments of `kubeadm join`, as commands print them.
 #[derive(Debug, PartialEq, Eq)]
 struct Invitation {
     endpoint: String,
@@ -79,6 +79,13 @@ impl Worker {
             self.complete(cluster),
         )
         .await
+    }
+
+    /// Joins a worker that is open already by the line that `kubeadm token create --print-join-command` or `kamaji join`
+    /// printed.
+    pub async fn join_by(&self, line: &str, cluster: &Kubectl) -> Result<()> {
+        self.accept(&Invitation::parse(line)?, cluster).await?;
+        self.complete(cluster).await
     }
 
     /// Name of the worker's Node.
@@ -142,8 +149,12 @@ impl Worker {
             })
             .await?,
         )?;
-        let config = self.write_config(&invitation)?;
-        wait_signed(cluster, &invitation).await?;
+        self.accept(&invitation, cluster).await
+    }
+
+    async fn accept(&self, invitation: &Invitation, cluster: &Kubectl) -> Result<()> {
+        let config = self.write_config(invitation)?;
+        wait_signed(cluster, invitation).await?;
         self.start_kubelet()?;
         let mut join = self.node.command(self.bed.tools.path("kubeadm")?)?;
         join.args(["join", "--ignore-preflight-errors=all", "--config"])

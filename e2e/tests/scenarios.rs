@@ -128,11 +128,12 @@ fn of_tenants() -> Vec<Scenario> {
             "a Cluster's tenant runs in another management cluster",
             external::run,
         ),
-        // The last scenario removes operator and provider.
-        Scenario::of_tenants("commands of guides do what they say", guides::run),
+        // Removes operator and provider.
         Scenario::of_tenants(
             "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",
             autoscaler::run,
         ),
+        // The last one types `make up`, and `make down`.
+        Scenario::of_tenants("commands of guides do what they say", guides::run),
     ]
 }

@@ -12,6 +12,7 @@ use kamaji_e2e::{
     layout::checkout,
     operator,
     pages::filled_in,
+    pki::Authority,
     tools::Tools,
 };
 use serde_json::{Value, json};
@@ -72,8 +73,11 @@ impl Setting {
         for name in ["config", "templates"] {
             symlink(checkout().join(name), folder.join(name)).unwrap();
         }
-        for name in ["ca.crt", "ca.key"] {
-            fs::write(folder.join(name), "not read by an API server").unwrap();
+        let authority = Authority::new("etcd").unwrap();
+        let root = authority.client("root", None).unwrap();
+        for (name, pair) in [("ca", authority.pair()), ("root", &root)] {
+            fs::write(folder.join(format!("{name}.crt")), &pair.cert).unwrap();
+            fs::write(folder.join(format!("{name}.key")), &pair.key).unwrap();
         }
         for (sample, name) in [
             ("tenant_minimal.yaml", "tenant.yaml"),
@@ -86,11 +90,17 @@ impl Setting {
 
     /// Makes the objects that every page begins with.
     pub async fn reset(&self) {
-        let kinds = "tcp,secret,serviceaccount --all -n default --wait=true";
-        self.kubectl.run(&format!("delete {kinds}")).await.unwrap();
+        // Webhooks of a page that installs the operator: nobody serves them.
+        for kinds in [
+            "validatingwebhookconfiguration,mutatingwebhookconfiguration --all",
+            "tcp,secret,serviceaccount --all -n default --wait=true",
+        ] {
+            self.kubectl.run(&format!("delete {kinds}")).await.unwrap();
+        }
         let sample = checkout().join("config/samples/datastore_etcd.yaml");
         let mut objects = vec![
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kamaji-system"}}),
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": "argocd"}}),
             serde_saphyr::from_str(&fs::read_to_string(sample).unwrap()).unwrap(),
         ];
