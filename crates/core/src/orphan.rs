@@ -59,15 +59,15 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn namesake(uid: &str, set_up: bool) -> Option<Namesake<'_>> {
-        Some(Namesake { uid, set_up })
+    fn is_left_by(secret: &Secret, uid: &str, set_up: bool) -> bool {
+        is_left(secret, Some(Namesake { uid, set_up }))
     }
 
     #[test]
     fn only_a_deleted_secret_with_our_finalizer_and_an_owner_that_is_gone_is_left() {
         let left = secret(true, &OURS, "TenantControlPlane");
-        assert!(is_left(&left, None) && is_left(&left, namesake("v", true)));
-        assert!(!is_left(&left, namesake("u", true)));
+        assert!(is_left(&left, None) && is_left_by(&left, "v", true));
+        assert!(!is_left_by(&left, "u", true));
         assert_eq!(released(&left), ["other.example.com/x"]);
         assert!(!is_left(&secret(false, &OURS, "TenantControlPlane"), None));
         assert!(!is_left(&secret(true, &OURS, "ConfigMap"), None));
@@ -79,8 +79,8 @@ mod tests {
     fn restored_secret_without_owner_is_left_unless_the_tenant_of_its_name_has_taken_it() {
         let mut left = secret(true, &OURS, "TenantControlPlane");
         left.metadata.owner_references = None;
-        assert!(is_left(&left, None) && is_left(&left, namesake("v", false)));
-        assert!(!is_left(&left, namesake("v", true)));
+        assert!(is_left(&left, None) && is_left_by(&left, "v", false));
+        assert!(!is_left_by(&left, "v", true));
         left.metadata.deletion_timestamp = None;
         assert!(!is_left(&left, None));
     }
