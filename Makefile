@@ -84,7 +84,7 @@ book: ## Build the pages of docs/ as a book with search into target/book.
 	.ci/book.py check target/book
 	@echo 'the book is target/book/index.html'
 
-soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 96 migrations, databases newer than Debian's, restore of the chart's etcd, OpenTofu.
+soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the upgrade from an older build, databases without TLS, 200 cycles of tenants, kubeconfigs for 5,000 tenants, 96 migrations, databases newer than Debian's, restore of the chart's etcd, OpenTofu, Velero.
 	KAMAJI_SOAK=1 $(TESTS) --test etcd --test mysql --test nats --test postgres come_and_go -- --nocapture
 	KAMAJI_SOAK=1 $(TESTS) --test tenants
 	KAMAJI_SOAK=1 $(TESTS) --test migrations soak -- --nocapture --test-threads=1
@@ -93,7 +93,7 @@ soak: built ## What runs for long: five minutes at rest, 30 stopped leaders, the
 		env $$newer KAMAJI_SOAK=1 $(TESTS) --test mysql --test postgres come_and_go -- --nocapture
 	@test -x /usr/sbin/sshd || { apt-get install -qy --no-install-recommends openssh-server && \
 		{ systemctl disable -q --now ssh 2>/dev/null || true; }; } # a machine of the testbed runs one of its own
-	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in' 'one helm install' OpenTofu
+	KAMAJI_SOAK=1 $(SCENARIOS) quiet 'keeps its data in' 'one helm install' OpenTofu Velero
 
 conformance: deps ## Run Kubernetes' own conformance specs against a tenant with two workers, and write the result to its page; FOCUS=ConfigMap: only matching ones.
 	@dpkg -s bind9-dnsutils netcat-openbsd >/dev/null 2>&1 || apt-get install -qy --no-install-recommends bind9-dnsutils netcat-openbsd

@@ -1,6 +1,7 @@
 //! Images that the nodes of a testbed hold.
 
 pub mod conformance;
+pub mod velero;
 
 use std::collections::BTreeSet;
 use std::env;

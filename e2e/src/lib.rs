@@ -27,6 +27,7 @@ pub mod management;
 pub mod network;
 pub mod newer;
 pub mod node;
+pub mod object_store;
 pub mod operator;
 pub mod pages;
 pub mod pki;

@@ -19,7 +19,7 @@ use crate::layout::{cache_dir, crate_dir};
 use pins::{
     ALL, API_SERVER, Binary, CLUSTER_API, CONFORMANCE, COREDNS, ETCD, ETCDCTL, ETCDUTL, HELM, KINE,
     KONNECTIVITY, KSTATUS, KUBERNETES, OPENTOFU, PREVIOUS, PROVIDER_HELM, PROVIDER_KUBERNETES,
-    Tool,
+    Tool, VELERO, VELERO_PLUGIN,
 };
 
 /// Path of each binary. Of two with the same name the first counts.
@@ -76,6 +76,15 @@ impl Tools {
             tools = tools.with(tool).await?;
         }
         Ok(tools)
+    }
+
+    /// Velero and its plugin for object stores, and nothing else.
+    pub async fn velero() -> Result<Self> {
+        Self::default()
+            .with(&VELERO)
+            .await?
+            .with(&VELERO_PLUGIN)
+            .await
     }
 
     /// Control plane, kubelet and kubeadm of the previous minor version, and nothing else.
@@ -304,6 +313,7 @@ impl Tool {
             "containerd" => format!("-X {}/version.Version={version}", self.module),
             "helm" => format!("-X {}/internal/version.version={version}", self.module),
             "opentofu" => format!("-X {}/version.dev=no", self.module),
+            "velero" => format!("-X {}/pkg/buildinfo.Version={version}", self.module),
             "kine" => format!("-X {}/pkg/version.Version={version}", self.module),
             _ => String::new(),
         };
@@ -344,6 +354,11 @@ pub fn konnectivity_version() -> Result<String> {
 /// Names of OpenTofu's providers that are built, and their versions in the registry: those of the changelogs in the
 /// pinned commits, whose module versions are not theirs.
 pub const PROVIDERS: [(&str, &str); 2] = [("helm", "3.2.0"), ("kubernetes", "3.2.1")];
+
+/// Versions of Velero and of its plugin, with their leading v.
+pub fn velero_versions() -> Result<[String; 2]> {
+    Ok([VELERO.version()?, VELERO_PLUGIN.version()?])
+}
 
 /// Version of kine, with its leading v.
 pub fn kine_version() -> Result<String> {

@@ -27,6 +27,7 @@ mod scenarios {
     pub mod tenant_with_worker;
     pub mod terraform;
     pub mod topology;
+    pub mod velero;
     pub mod worker_joins_kubeadm;
 }
 
@@ -37,7 +38,7 @@ use scenarios::{
     autoscaler, bundled_etcd, charts, cluster_api, databases, deletion, drift_in_tenant, exposure,
     external, guides, management_dns, management_logs_and_exec, management_pod, migration,
 };
-use scenarios::{rest, tenant_with_worker, terraform, topology, worker_joins_kubeadm};
+use scenarios::{rest, tenant_with_worker, terraform, topology, velero, worker_joins_kubeadm};
 
 fn main() -> ExitCode {
     let mut scenarios = of_testbed();
@@ -128,6 +129,7 @@ fn of_tenants() -> Vec<Scenario> {
             "a Cluster's tenant runs in another management cluster",
             external::run,
         ),
+        Scenario::of_tenants("Velero brings lost tenants back to their data", velero::run),
         // Removes operator and provider.
         Scenario::of_tenants(
             "the cluster-autoscaler scales a Cluster, and clusterctl moves nothing",

@@ -3,17 +3,32 @@
 use k8s_openapi::api::core::v1::Secret;
 use kamaji_api::labels;
 
-/// The uid of the TenantControlPlane that a Secret which is being deleted waits for, if it does.
-pub fn waiting_for(secret: &Secret) -> Option<&str> {
+/// The TenantControlPlane that has the name of a Secret's tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namesake<'a> {
+    /// Uid of the object.
+    pub uid: &'a str,
+    /// True if its status records a schema: the tenant has taken over the Secret of its name, whoever made it.
+    pub set_up: bool,
+}
+
+/// True if a Secret is being deleted and has the operator's finalizer for a tenant that is gone: that of its owner
+/// reference, or, for one that a backup brought back without any, that of its name.
+pub fn is_left(secret: &Secret, live: Option<Namesake<'_>>) -> bool {
     let meta = &secret.metadata;
-    meta.deletion_timestamp.as_ref()?;
     let mut finalizers = meta.finalizers.iter().flatten();
-    finalizers.find(|f| *f == labels::DATASTORE_SECRET_FINALIZER)?;
-    let mut owners = meta.owner_references.iter().flatten();
-    let owner = owners.find(|owner| {
+    let held = finalizers.any(|f| *f == labels::DATASTORE_SECRET_FINALIZER);
+    if meta.deletion_timestamp.is_none() || !held {
+        return false;
+    }
+    let owners = meta.owner_references.as_deref().unwrap_or_default();
+    if owners.is_empty() {
+        return live.is_none_or(|live| !live.set_up);
+    }
+    let owner = owners.iter().find(|owner| {
         owner.kind == "TenantControlPlane" && owner.api_version.starts_with("kamaji.clastix.io/")
     });
-    owner.map(|owner| owner.uid.as_str())
+    owner.is_some_and(|owner| live.is_none_or(|live| live.uid != owner.uid))
 }
 
 /// The finalizers of `secret` that are not the operator's.
@@ -31,6 +46,8 @@ mod tests {
 
     use super::*;
 
+    const OURS: [&str; 2] = [labels::DATASTORE_SECRET_FINALIZER, "other.example.com/x"];
+
     fn secret(deleted: bool, finalizers: &[&str], kind: &str) -> Secret {
         let mut object = json!({"metadata": {
             "finalizers": finalizers,
@@ -42,20 +59,29 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
+    fn is_left_by(secret: &Secret, uid: &str, set_up: bool) -> bool {
+        is_left(secret, Some(Namesake { uid, set_up }))
+    }
+
     #[test]
-    fn only_a_deleted_secret_with_our_finalizer_and_owner_waits() {
-        let ours = [labels::DATASTORE_SECRET_FINALIZER, "other.example.com/x"];
-        let waits = secret(true, &ours, "TenantControlPlane");
-        assert_eq!(waiting_for(&waits), Some("u"));
-        assert_eq!(released(&waits), ["other.example.com/x"]);
-        assert_eq!(
-            waiting_for(&secret(false, &ours, "TenantControlPlane")),
-            None
-        );
-        assert_eq!(waiting_for(&secret(true, &ours, "ConfigMap")), None);
-        assert_eq!(
-            waiting_for(&secret(true, &ours[1..], "TenantControlPlane")),
-            None
-        );
+    fn only_a_deleted_secret_with_our_finalizer_and_an_owner_that_is_gone_is_left() {
+        let left = secret(true, &OURS, "TenantControlPlane");
+        assert!(is_left(&left, None) && is_left_by(&left, "v", true));
+        assert!(!is_left_by(&left, "u", true));
+        assert_eq!(released(&left), ["other.example.com/x"]);
+        assert!(!is_left(&secret(false, &OURS, "TenantControlPlane"), None));
+        assert!(!is_left(&secret(true, &OURS, "ConfigMap"), None));
+        let others = secret(true, &OURS[1..], "TenantControlPlane");
+        assert!(!is_left(&others, None));
+    }
+
+    #[test]
+    fn restored_secret_without_owner_is_left_unless_the_tenant_of_its_name_has_taken_it() {
+        let mut left = secret(true, &OURS, "TenantControlPlane");
+        left.metadata.owner_references = None;
+        assert!(is_left(&left, None) && is_left_by(&left, "v", false));
+        assert!(!is_left_by(&left, "v", true));
+        left.metadata.deletion_timestamp = None;
+        assert!(!is_left(&left, None));
     }
 }

@@ -61,11 +61,19 @@ pub async fn release_predecessor(
     let Some(secret) = snapshot.secrets.get(&name) else {
         return Ok(());
     };
-    let uid = snapshot.object.metadata.uid.as_deref();
-    match orphan::waiting_for(secret) {
-        Some(owner) if Some(owner) != uid => release(context, key, secret).await,
-        _ => Ok(()),
+    let object = &snapshot.object;
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
+    let setup = storage.and_then(|storage| storage.setup.as_ref());
+    let schema = setup.and_then(|setup| setup.schema.as_deref());
+    let live = orphan::Namesake {
+        uid,
+        set_up: schema.is_some_and(|schema| !schema.is_empty()),
+    };
+    if orphan::is_left(secret, Some(live)) {
+        release(context, key, secret).await?;
     }
+    Ok(())
 }
 
 async fn read(context: &Context, key: &ObjectKey, name: &str) -> Result<(), OrphanError> {
@@ -79,11 +87,11 @@ async fn read(context: &Context, key: &ObjectKey, name: &str) -> Result<(), Orph
     }
 }
 
-/// Releases `secret` if its owner does not exist in the API server, whatever the watch has reported.
+/// Releases `secret` if its tenant does not exist in the API server, whatever the watch has reported.
 async fn release(context: &Context, key: &ObjectKey, secret: &Secret) -> Result<(), OrphanError> {
-    let Some(owner) = orphan::waiting_for(secret) else {
+    if !orphan::is_left(secret, None) {
         return Ok(());
-    };
+    }
     // As it comes: an owner that cannot be read is there all the same.
     let resource = ApiResource::erase::<TenantControlPlane>(&());
     let api: Api<DynamicObject> =
@@ -94,7 +102,13 @@ async fn release(context: &Context, key: &ObjectKey, secret: &Secret) -> Result<
         .request("get", "tenantcontrolplanes");
     let live = api.get_opt(&key.name).await;
     let live = live.map_err(|error| OrphanError::Read(key.to_string(), Box::new(error)))?;
-    if live.is_some_and(|live| live.metadata.uid.as_deref() == Some(owner)) {
+    let live = live.as_ref().map(|live| orphan::Namesake {
+        uid: live.metadata.uid.as_deref().unwrap_or_default(),
+        set_up: live.data["status"]["storage"]["setup"]["schema"]
+            .as_str()
+            .is_some_and(|schema| !schema.is_empty()),
+    });
+    if !orphan::is_left(secret, live) {
         return Ok(());
     }
     match context
@@ -103,7 +117,7 @@ async fn release(context: &Context, key: &ObjectKey, secret: &Secret) -> Result<
         .await
     {
         Ok(_) => {
-            tracing::info!(tenant = %key, owner, "its Secret is released: the TenantControlPlane is gone");
+            tracing::info!(tenant = %key, "its Secret is released: the TenantControlPlane is gone");
             Ok(())
         }
         Err(WriteError::Gone(_) | WriteError::Conflict { .. }) => Ok(()),

@@ -229,6 +229,35 @@ pub(super) const PROVIDER_KUBERNETES: Tool = Tool {
     )],
 };
 
+/// Backups of objects: client and server in one binary.
+pub(super) const VELERO: Tool = Tool {
+    dir: "velero",
+    module: "github.com/vmware-tanzu/velero",
+    binaries: &[(
+        "velero",
+        "github.com/vmware-tanzu/velero/cmd/velero",
+        Some("version --client-only"),
+    )],
+};
+
+/// Velero's plugin for object stores with the API of S3, and what copies it out of its image.
+pub(super) const VELERO_PLUGIN: Tool = Tool {
+    dir: "velero-plugin-for-aws",
+    module: "github.com/vmware-tanzu/velero-plugin-for-aws",
+    binaries: &[
+        (
+            "velero-plugin-for-aws",
+            "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws",
+            None,
+        ),
+        (
+            "cp-plugin",
+            "github.com/vmware-tanzu/velero-plugin-for-aws/hack/cp-plugin",
+            None,
+        ),
+    ],
+};
+
 /// Binaries of a testbed without Cluster API.
 pub(super) const ALL: [&Tool; 9] = [
     &ETCD,

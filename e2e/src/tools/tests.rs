@@ -9,6 +9,8 @@ fn every_tool_is_pinned_by_its_go_module() {
         &OPENTOFU,
         &PROVIDER_HELM,
         &PROVIDER_KUBERNETES,
+        &VELERO,
+        &VELERO_PLUGIN,
     ];
     for tool in ALL.into_iter().chain(seldom) {
         assert!(tool.version().unwrap().starts_with('v'), "{}", tool.dir);

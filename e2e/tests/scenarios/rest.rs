@@ -68,7 +68,7 @@ pub async fn run(testbed: Testbed) -> Result<()> {
 }
 
 /// Waits until the size of a tenant's data is in its status, which is written once, one to two minutes after its start.
-async fn wait_measured(tenant: &Tenant) -> Result<()> {
+pub async fn wait_measured(tenant: &Tenant) -> Result<()> {
     until("its data is measured", Duration::from_mins(3), || async {
         let object = tenant.get().await?;
         let usage = &object["status"]["storage"]["usage"];
@@ -96,7 +96,7 @@ async fn refusals(testbed: &Testbed) -> Result<Vec<String>> {
 }
 
 /// Waits until the operator is at rest, and checks that it stays so.
-async fn stays_at_rest(testbed: &Testbed, rest: Duration) -> Result<()> {
+pub async fn stays_at_rest(testbed: &Testbed, rest: Duration) -> Result<()> {
     until(
         "the operator comes to rest",
         Duration::from_mins(1),

@@ -210,6 +210,8 @@ reasons! {
         DataStoreShared,
         /// The schema or user was not created by this cluster.
         DataStoreForeign,
+        /// A restored Secret names a schema that neither status nor spec names.
+        DataStoreUnrecorded,
         /// Data of a tenant that was deleted, or was to be released, was left in the datastore.
         DataStoreLeft,
         /// The datastore does not enforce access control.
@@ -304,10 +306,8 @@ reasons! {
 impl Reason {
     /// The reason of this text; `None` for one that no variant has.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|reason| reason.as_str() == text)
+        let mut all = Self::ALL.iter().copied();
+        all.find(|reason| reason.as_str() == text)
     }
 
     /// True if a tenant that is not ready for this reason stays so until a person changes an object: its
@@ -341,6 +341,7 @@ impl Reason {
                 | Self::DataStoreCertificateAuthorityUnusable
                 | Self::DataStoreShared
                 | Self::DataStoreForeign
+                | Self::DataStoreUnrecorded
                 | Self::AccessControlOff
                 | Self::MigrationUnavailable
                 | Self::MigrationGivenUp

@@ -253,17 +253,17 @@ fn version(tenant: &Tenant, builder: &PlanBuilder, old: VersionStatus) -> Versio
     let installed = tenant.installed_version();
     let wanted = tenant.replicas();
     let live = builder.snapshot.deployment.as_ref();
-    let ready = live
-        .and_then(|view| view.status.ready_replicas)
-        .unwrap_or_default();
+    let ready = live.and_then(|view| view.status.ready_replicas);
+    // Of a time when there was a Deployment: the status came back from a backup.
+    let served = |phase| phase == VersionPhase::Ready || phase == VersionPhase::WriteLimited;
     let phase =
         if builder.ca_rotating && old.status.is_some_and(|s| s != VersionPhase::Provisioning) {
             VersionPhase::CertificateAuthorityRotating
-        } else if live.is_none() {
+        } else if live.is_none() && !old.status.is_some_and(served) {
             old.status.unwrap_or_default()
         } else if wanted == 0 {
             VersionPhase::Sleeping
-        } else if ready == 0 {
+        } else if ready.unwrap_or_default() == 0 {
             VersionPhase::NotReady
         } else if migrating::is_under_way(builder) {
             VersionPhase::Migrating

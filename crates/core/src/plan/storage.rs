@@ -3,6 +3,8 @@
 //! Names are parsed, then claimed and set up in the datastore ([`Step::Bind`]), and only then is a
 //! client certificate signed: a refused tenant gets neither.
 
+mod restored;
+
 use kamaji_api::{
     condition::{ConditionType, Reason},
     datastore::Driver,
@@ -36,6 +38,7 @@ pub(super) fn plan_storage(builder: &mut PlanBuilder) -> Option<Storage> {
         main: mut binding,
         others,
     } = bind(&store, &overrides, builder)?;
+    restored::require_names((&store, &binding), builder)?;
     binding.access = migrating::access(&store, builder);
     let role = SecretRole::DatastoreConfig;
     plan_secret(DesiredSecret::new(role, binding.data()), builder);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::{
     Client,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     client::Body,
 };
 use serde_json::json;
@@ -91,6 +91,53 @@ async fn a_secret_of_a_live_tenant_is_not_released_and_its_predecessors_is() {
             .then_some(())
     })
     .await;
+}
+
+/// A backup brings the Secret back with its labels and its finalizer, and without an owner.
+async fn restore_secret(environment: &Environment, schema: &str) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": SECRET,
+            "labels": {"kamaji.clastix.io/project": "kamaji", "kamaji.clastix.io/name": "t"},
+            "finalizers": ["finalizer.kamaji.clastix.io/datastore-secret"],
+        },
+        "stringData": {"DB_SCHEMA": schema, "DB_USER": schema},
+    });
+    let secret = serde_json::from_value(secret).unwrap();
+    let secrets = environment.secrets();
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_secret_keeps_its_tenant_waiting_until_it_is_deleted_and_no_namespace_for_ever()
+{
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
+    let delete = async || {
+        let secrets = environment.secrets();
+        let deleted = secrets.delete(SECRET, &DeleteParams::default()).await;
+        deleted.unwrap();
+    };
+    restore_secret(&environment, "former").await;
+    delete().await;
+    wait_released(&environment).await;
+
+    restore_secret(&environment, "former").await;
+    environment.tenant("t", json!({})).await;
+    environment
+        .wait_for_condition("t", "DataStoreReady", "DataStoreUnrecorded")
+        .await;
+    delete().await;
+    environment
+        .wait_for_condition("t", "DataStoreReady", "AsPlanned")
+        .await;
+    let tenant = environment.tenants().get("t").await.unwrap();
+    let setup = tenant.status.unwrap().storage.unwrap().setup.unwrap();
+    assert_eq!(setup.schema, tenant.metadata.uid);
 }
 
 /// The list of tenants that the operator gets is empty and no event follows, as from a watch that lags.

@@ -112,6 +112,13 @@ fn version_phase_follows_the_deployment() {
         phase(&fixture),
         (VersionPhase::Ready, Some("v1.36.3".to_owned()))
     );
+    // A backup brings the status back, and no Deployment.
+    fixture.object.status = Some(plan(&fixture).unwrap().status);
+    fixture.deployment = None;
+    assert_eq!(
+        phase(&fixture),
+        (VersionPhase::NotReady, Some("v1.36.3".to_owned()))
+    );
 }
 
 #[test]

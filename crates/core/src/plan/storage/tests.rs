@@ -1,3 +1,4 @@
+use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Time};
 use kamaji_api::{
     condition::{self, Reason},
     datastore::{Driver, TenantSoftLimit},
@@ -298,4 +299,61 @@ fn a_rotated_authority_of_etcd_signs_a_new_client_certificate_and_rolls_the_pods
     };
     assert_ne!(template(&second)["metadata"], template(&first)["metadata"]);
     assert_eq!(template(&second)["spec"], template(&first)["spec"]);
+}
+
+/// Snapshot of a tenant that has another uid, and no status, beside the restored Secret of the former one's names.
+fn restored(spec: serde_json::Value) -> Snapshot {
+    let former = json!({"metadata": {"uid": "99999999-2222-3333-4444-555555555555"}});
+    let mut secrets = after(snapshot(former.clone()), &plan(&snapshot(former)).unwrap()).secrets;
+    for secret in secrets.values_mut() {
+        secret.metadata.owner_references = None;
+    }
+    let mut fixture = snapshot(json!({ "spec": spec }));
+    fixture.secrets = secrets;
+    fixture
+}
+
+#[test]
+fn restored_secret_whose_schema_nothing_names_keeps_a_tenant_from_starting_empty() {
+    let fixture = restored(json!({}));
+    let waiting = plan(&fixture).unwrap();
+    let (why, message) = reason(&waiting);
+    assert_eq!(why, "DataStoreUnrecorded");
+    let old = "99999999-2222-3333-4444-555555555555";
+    for part in [
+        "Secret c2/full-datastore-config".to_owned(),
+        format!("spec.dataStoreSchema to {old:?}"),
+        format!("spec.dataStoreUsername to {old:?}"),
+    ] {
+        assert!(message.contains(&part), "{message}");
+    }
+    assert!(bound(&waiting).is_empty() && certificate(&waiting).is_none());
+    assert_eq!(waiting.finalizers, None);
+    let writes = |plan: &Plan, name: &str| plan.objects().any(|object| object.key.name == name);
+    assert!(!writes(&waiting, "full-datastore-config") && writes(&waiting, "full-ca"));
+    let again = plan(&after(fixture, &waiting)).unwrap();
+    assert_eq!(reason(&again).0, "DataStoreUnrecorded", "it stays so");
+}
+
+#[test]
+fn restored_secret_is_no_obstacle_once_its_schema_is_named_or_it_is_deleted_or_it_names_none() {
+    let old = "99999999-2222-3333-4444-555555555555";
+    let named = json!({"dataStoreSchema": old, "dataStoreUsername": old});
+    assert_eq!(bound(&plan(&restored(named)).unwrap()), ["default"]);
+
+    let mut recorded = restored(json!({}));
+    let status = json!({"storage": {"setup": {"schema": old, "user": old}}});
+    recorded.object.status = serde_json::from_value(status).unwrap();
+    assert_eq!(bound(&plan(&recorded).unwrap()), ["default"]);
+
+    let mut nonsense = restored(json!({}));
+    let secret = nonsense.secrets.get_mut("full-datastore-config").unwrap();
+    let data = secret.data.get_or_insert_default();
+    data.insert("DB_SCHEMA".to_owned(), ByteString(vec![b'x'; 100_000]));
+    assert_eq!(bound(&plan(&nonsense).unwrap()), ["default"]);
+
+    let mut deleted = restored(json!({}));
+    let secret = deleted.secrets.get_mut("full-datastore-config").unwrap();
+    secret.metadata.deletion_timestamp = Some(Time(NOW.parse().unwrap()));
+    assert_eq!(bound(&plan(&deleted).unwrap()), ["default"]);
 }
