@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::audit::OPERATOR_NAMESPACE;
+use kamaji_e2e::wait::until;
 use serde_json::{Value, json};
 
+use super::LIMIT;
 use super::shell::Guides;
 
 /// Kinds of the Prometheus operator, whose definitions no registry of this project's tools has: name, plural, version.
@@ -22,11 +24,19 @@ impl Guides {
         kubectl.apply(&definitions().to_string()).await?;
         let established = "wait --for=condition=Established crd --all --timeout=30s";
         kubectl.run(established).await?;
-        let [apply] = self.of(PAGE)?;
+        let [apply, allow, scrape] = self.of(PAGE)?;
         self.run(apply).await?;
         for manifest in self.manifests(PAGE) {
             kubectl.apply(&manifest.body).await?;
         }
+        self.run(allow).await?;
+        // kube-proxy routes to the page's Service a moment after it is made.
+        let said = until("the tenant is scraped", LIMIT, || self.run(scrape)).await?;
+        let families = said.lines().filter_map(|line| line.parse::<u32>().ok());
+        ensure!(
+            families.filter(|number| *number > 20).count() == 3,
+            "metrics of API server, controller manager and scheduler: {said}"
+        );
         kubectl.run("delete service demo-metrics").await?;
         let there = format!(
             "get servicemonitors,podmonitors,prometheusrules -n {OPERATOR_NAMESPACE} -o name"
