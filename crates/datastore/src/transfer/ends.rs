@@ -6,7 +6,7 @@ use super::record::{Op, Record};
 use crate::error::Error;
 
 /// Most bytes of keys and values that one page or one batch of changes holds, unless a single record is larger.
-pub const BATCH_BYTES: usize = 4 << 20;
+pub const BATCH_BYTES: usize = 2 << 20;
 /// Most records that one page or one batch of changes holds.
 pub const BATCH_RECORDS: usize = 1000;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
 use kamaji_datastore::transfer::{
-    Changes, Ends, Followed, Op, Page, Reader, Record, Report, Roots, copy_all,
+    BATCH_BYTES, Changes, Ends, Followed, Op, Page, Reader, Record, Report, Roots, copy_all,
 };
 use kamaji_datastore::{Access, Step};
 use tokio::task::JoinSet;
@@ -139,7 +139,7 @@ async fn large_values_come_in_pages_of_bounded_size() {
     let pages = pages(reader.as_mut()).await;
     for page in &pages {
         let bytes: usize = page.records.iter().map(|record| record.value.len()).sum();
-        assert!(bytes <= 4 << 20, "{bytes}");
+        assert!(bytes <= BATCH_BYTES, "{bytes}");
     }
     assert_eq!(
         pages.iter().map(|page| page.records.len()).sum::<usize>(),

@@ -9,7 +9,7 @@ mod writing;
 
 use std::collections::BTreeMap;
 
-use kamaji_datastore::transfer::{Changes, Followed, Op, Reader, Record};
+use kamaji_datastore::transfer::{BATCH_BYTES, Changes, Followed, Op, Reader, Record};
 use kamaji_datastore::{Access, DataStore, Tenancy};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;

@@ -150,9 +150,9 @@ async fn a_page_and_a_batch_of_changes_end_at_their_bytes() {
     let mut writer = store.writer(&tenancy).await.unwrap();
     let mut reader = store.reader(&tenancy).await.unwrap();
     let start = reader.revision().await.unwrap();
-    for (n, mib) in (1..).zip([3, 3, 6, 1, 1]) {
+    for (n, quarters) in (1..).zip([3, 3, 6, 1, 1]) {
         let mut large = record(&format!("k{n}"), n);
-        large.value.resize(mib << 20, 7);
+        large.value.resize(BATCH_BYTES / 4 * quarters, 7);
         writer.apply(&[Op::Put(large)]).await.unwrap();
     }
     let (mut after, mut pages) = (None::<Vec<u8>>, Vec::new());

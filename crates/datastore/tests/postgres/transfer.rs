@@ -101,9 +101,9 @@ async fn pages_hold_every_key_in_the_order_of_bytes_with_every_byte_of_its_value
 async fn a_page_and_a_batch_of_changes_end_at_their_bytes() {
     let (_server, store, tenancy) = with_tenant("cp-a").await;
     let mut writer = store.writer(&tenancy).await.unwrap();
-    for (n, mib) in (1..).zip([3, 3, 6, 1, 1]) {
+    for (n, quarters) in (1..).zip([3, 3, 6, 1, 1]) {
         let mut large = record(&format!("k{n}"), n, n);
-        large.value.resize(mib << 20, 7);
+        large.value.resize(BATCH_BYTES / 4 * quarters, 7);
         writer.apply(&[Op::Put(large)]).await.unwrap();
     }
     let mut reader = store.reader(&tenancy).await.unwrap();

@@ -83,7 +83,7 @@ async fn pages_hold_every_live_key_once_in_the_order_of_bytes_with_every_byte_of
 async fn a_page_is_bounded_by_its_bytes_and_holds_a_larger_record_alone() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let mut client = with_table(&server, &tenancy).await;
-    let (large, small) = (vec![7; 5 << 20], vec![8; 1 << 20]);
+    let (large, small) = (vec![7; BATCH_BYTES + 1], vec![8; BATCH_BYTES / 4]);
     for (id, name, value) in [
         (1, "/registry/a", &large),
         (2, "/registry/b", &small),
