@@ -2,12 +2,12 @@
 
 use kamaji_api::{
     condition::{self, ConditionType, Reason},
-    tenant::TenantControlPlaneStatus,
+    tenant::{TenantControlPlaneStatus, VersionPhase},
 };
 
 use super::Plan;
 
-/// The status `old` with the observations of `plan`, so that no condition describes what is no more.
+/// The status `old` with the observations of `plan`, so that no condition and no phase describes what is no more.
 ///
 /// Conditions that describe the outcome of the reconcile stay as they were. `bound` says whether every
 /// datastore binding of the plan is known to be in place: without one, and without a recorded setup, a
@@ -39,7 +39,21 @@ pub fn status(
         }
         condition::set(&mut status.conditions, next);
     }
+    observe_phase(&mut status, plan);
     status
+}
+
+/// Takes the planned phase if no replica is ready or none was before, which is an observation; other phases are outcomes.
+fn observe_phase(status: &mut TenantControlPlaneStatus, plan: &Plan) {
+    let planned = plan.status.kubernetes_resources.as_ref();
+    let planned = planned.and_then(|planned| planned.version.as_ref()?.status);
+    let old = status.kubernetes_resources.as_mut();
+    let Some(old) = old.and_then(|old| old.version.as_mut()) else {
+        return;
+    };
+    if [old.status, planned].contains(&Some(VersionPhase::NotReady)) {
+        old.status = planned;
+    }
 }
 
 #[cfg(test)]

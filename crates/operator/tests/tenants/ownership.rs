@@ -2,7 +2,7 @@
 //! after restarts, restores and deletions.
 
 use k8s_openapi::api::core::v1::Event;
-use kamaji_api::tenant::TenantControlPlane;
+use kamaji_api::tenant::{TenantControlPlane, VersionPhase};
 use kamaji_datastore::{Owner, Tenancy};
 use kube::{
     Api, ResourceExt,
@@ -148,6 +148,26 @@ async fn the_recorded_tenant_keeps_its_schema_after_restarts_and_the_other_stays
     let first = environment.tenancy("first", "shared", "one").await;
     let missing = environment.etcd_admin().await.ensure(&first).await.unwrap();
     assert!(missing.is_empty(), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_tenant_does_not_keep_the_phase_that_a_backup_brought_back() {
+    let (environment, operator) = two_tenants_with_one_schema().await;
+    drop(operator);
+    let tenants = environment.tenants();
+    let restored = json!({"status": {"kubernetesResources": {"version": {"status": "Ready"}}}});
+    let params = PatchParams::default();
+    tenants
+        .patch_status("second", &params, &Patch::Merge(restored))
+        .await
+        .unwrap();
+    let _operator = environment.operator();
+    wait_until("the phase NotReady", async || {
+        let status = tenants.get_status("second").await.ok()?.status?;
+        let phase = status.kubernetes_resources?.version?.status?;
+        (phase == VersionPhase::NotReady).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

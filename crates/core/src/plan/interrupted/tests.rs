@@ -2,7 +2,9 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
-use kamaji_api::tenant::{StorageSetupStatus, StorageStatus};
+use kamaji_api::tenant::{
+    KubernetesResourcesStatus, StorageSetupStatus, StorageStatus, VersionStatus,
+};
 
 use super::*;
 
@@ -102,4 +104,40 @@ fn datastore_of_an_unbound_tenant_is_unknown() {
 fn condition_of_an_earlier_build_is_removed() {
     let old = with(&[condition("InsideReady", "True", "AsPlanned")]);
     assert!(reasons(&status(&old, &plan(&[]), true)).is_empty());
+}
+
+#[test]
+fn phase_follows_whether_a_replica_is_ready_and_stays_otherwise() {
+    use VersionPhase::{NotReady, Ready, Upgrading};
+    let with_phase = |phase| TenantControlPlaneStatus {
+        kubernetes_resources: Some(KubernetesResourcesStatus {
+            version: Some(VersionStatus {
+                status: Some(phase),
+                version: Some("v1.36.3".to_owned()),
+            }),
+            ..KubernetesResourcesStatus::default()
+        }),
+        ..TenantControlPlaneStatus::default()
+    };
+    for (old, observed, expected) in [
+        (Ready, NotReady, NotReady),
+        (NotReady, Ready, Ready),
+        (Ready, Upgrading, Ready),
+    ] {
+        let mut planned = plan(&[]);
+        planned.status = with_phase(observed);
+        planned
+            .status
+            .kubernetes_resources
+            .as_mut()
+            .unwrap()
+            .version
+            .as_mut()
+            .unwrap()
+            .version = None;
+        assert_eq!(
+            status(&with_phase(old), &planned, true),
+            with_phase(expected)
+        );
+    }
 }
