@@ -162,13 +162,24 @@ impl Clients {
     pub async fn write_on(&self, more: u64) {
         let (due, started) = (self.acknowledged() + more, Instant::now());
         while self.acknowledged() < due {
-            let refused = self.shared.refused.load(Ordering::Relaxed);
             assert!(
                 started.elapsed() < Duration::from_mins(1),
-                "the clients do not write on, {refused} writes were refused"
+                "the clients do not write on, {}",
+                self.state(due)
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// How far the clients are from `due` acknowledged writes, and why the last ones were refused.
+    fn state(&self, due: u64) -> String {
+        let refused = self.shared.refused.load(Ordering::Relaxed);
+        let errors = self.shared.refused_beside.lock().unwrap();
+        let last = &errors[errors.len().saturating_sub(3)..];
+        let acknowledged = self.acknowledged();
+        format!(
+            "{acknowledged} of {due} writes are acknowledged, {refused} were refused, the last ones with {last:#?}"
+        )
     }
 
     /// Stops the clients once those that watch have seen what was written, and lists everything once more.
