@@ -4,15 +4,16 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Starts this program again, as the same process, with those of `variables` that it has not got. Returns if it has
-/// all of them, or if it could not be started again, which is said on standard error: it goes on without them.
+use kamaji_datastore::ENVIRONMENT;
+
+/// Starts this program again, as the same process, with those variables of [`ENVIRONMENT`] that it has not got. Returns
+/// if it has all of them, or if it could not be started again, which is said on standard error: it goes on without them.
 ///
 /// Setting a variable in a running process is undefined behaviour wherever another thread reads one.
-pub fn require(variables: &[(&str, &str)]) {
-    let missing: Vec<_> = variables
-        .iter()
+pub fn require() {
+    let missing: Vec<_> = ENVIRONMENT
+        .into_iter()
         .filter(|(name, _)| std::env::var_os(name).is_none())
-        .copied()
         .collect();
     if missing.is_empty() {
         return;

@@ -79,7 +79,7 @@ fn main() -> anyhow::Result<ExitCode> {
         arguments.command,
         Command::Manager(_) | Command::Snapshot(_)
     ) {
-        environment::require(&kamaji_datastore::ENVIRONMENT);
+        environment::require();
     }
     let ended = match arguments.command {
         Command::Manager(arguments) => manager::run(*arguments),
