@@ -12,6 +12,16 @@ pub struct Namesake<'a> {
     pub set_up: bool,
 }
 
+impl<'a> Namesake<'a> {
+    /// The object with this uid, whose status records this schema; an empty text is none.
+    pub fn new(uid: Option<&'a str>, schema: Option<&str>) -> Self {
+        Self {
+            uid: uid.unwrap_or_default(),
+            set_up: schema.is_some_and(|schema| !schema.is_empty()),
+        }
+    }
+}
+
 /// True if a Secret is being deleted and has the operator's finalizer for a tenant that is gone: that of its owner
 /// reference, or, for one that a backup brought back without any, that of its name.
 pub fn is_left(secret: &Secret, live: Option<Namesake<'_>>) -> bool {

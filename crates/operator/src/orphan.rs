@@ -6,7 +6,7 @@ use kamaji_api::tenant::TenantControlPlane;
 use kamaji_core::{
     names::Names,
     object::{Kind, ObjectRef},
-    orphan,
+    orphan::{self, Namesake},
     secret_role::SecretRole,
     snapshot::Snapshot,
 };
@@ -62,14 +62,10 @@ pub async fn release_predecessor(
         return Ok(());
     };
     let object = &snapshot.object;
-    let uid = object.metadata.uid.as_deref().unwrap_or_default();
     let storage = object.status.as_ref().and_then(|s| s.storage.as_ref());
     let setup = storage.and_then(|storage| storage.setup.as_ref());
     let schema = setup.and_then(|setup| setup.schema.as_deref());
-    let live = orphan::Namesake {
-        uid,
-        set_up: schema.is_some_and(|schema| !schema.is_empty()),
-    };
+    let live = Namesake::new(object.metadata.uid.as_deref(), schema);
     if orphan::is_left(secret, Some(live)) {
         release(context, key, secret).await?;
     }
@@ -102,11 +98,9 @@ async fn release(context: &Context, key: &ObjectKey, secret: &Secret) -> Result<
         .request("get", "tenantcontrolplanes");
     let live = api.get_opt(&key.name).await;
     let live = live.map_err(|error| OrphanError::Read(key.to_string(), Box::new(error)))?;
-    let live = live.as_ref().map(|live| orphan::Namesake {
-        uid: live.metadata.uid.as_deref().unwrap_or_default(),
-        set_up: live.data["status"]["storage"]["setup"]["schema"]
-            .as_str()
-            .is_some_and(|schema| !schema.is_empty()),
+    let live = live.as_ref().map(|live| {
+        let setup = &live.data["status"]["storage"]["setup"];
+        Namesake::new(live.metadata.uid.as_deref(), setup["schema"].as_str())
     });
     if !orphan::is_left(secret, live) {
         return Ok(());
