@@ -36,13 +36,25 @@ fn known() -> TestKnowledge {
     }
 }
 
-/// Posts a review as an API server does, and returns the HTTP status and the body.
-async fn post(known: impl Knowledge, path: &str, body: String) -> (u16, String) {
+/// Posts a review as an API server does.
+async fn answer(known: impl Knowledge, path: &str, body: String) -> Response {
     let request = http::Request::post(path)
         .header("content-type", "application/json")
         .body(Body::from(body))
         .unwrap();
-    let response = router(Arc::new(known)).oneshot(request).await.unwrap();
+    router(Arc::new(known)).oneshot(request).await.unwrap()
+}
+
+/// Code that the metrics count a failed review under.
+async fn counted_failure(known: impl Knowledge, review: Value) -> Option<u16> {
+    let response = answer(known, VALIDATE_TENANT, review.to_string()).await;
+    let failed = response.extensions().get::<ReviewFailed>();
+    failed.map(|ReviewFailed(code)| *code)
+}
+
+/// Posts a review as an API server does, and returns the HTTP status and the body.
+async fn post(known: impl Knowledge, path: &str, body: String) -> (u16, String) {
+    let response = answer(known, path, body).await;
     let status = response.status().as_u16();
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
         .await
@@ -210,6 +222,11 @@ async fn reviews_are_refused_until_the_caches_are_complete() {
         (&answer["allowed"], &answer["status"]["code"]),
         (&json!(false), &json!(503))
     );
+    let create = || review("CREATE", tenant("v1.35.0"), Value::Null);
+    assert_eq!(counted_failure(unknown(), create()).await, Some(503));
+    let invalid = review("CREATE", tenant("latest"), Value::Null);
+    assert_eq!(counted_failure(known(), invalid).await, None);
+    assert_eq!(counted_failure(known(), create()).await, None);
     let same = review("UPDATE", tenant("v1.35.0"), tenant("v1.35.0"));
     assert_eq!(
         ask_knowing(unknown(), VALIDATE_TENANT, same).await["allowed"],
