@@ -16,7 +16,7 @@ use crate::tools::Tools;
 use crate::wait::until;
 
 /// Certificates of an etcd that accepts only clients with certificates.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Identities {
     /// Authority that signs the server's and the clients' certificates.
     pub authority: Pair,

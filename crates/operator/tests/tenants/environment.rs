@@ -146,7 +146,12 @@ impl Environment {
 
     /// The same for another etcd.
     pub async fn data_store_of(&self, name: &str, etcd: &TlsEtcd) {
-        let ids = &etcd.identities;
+        self.data_store_at(name, &etcd.endpoint, &etcd.identities)
+            .await;
+    }
+
+    /// The same for an etcd at `endpoint` with these certificates.
+    pub async fn data_store_at(&self, name: &str, endpoint: &str, ids: &Identities) {
         let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
         self.apply(json!({
             "apiVersion": "kamaji.clastix.io/v1alpha1",
@@ -154,7 +159,7 @@ impl Environment {
             "metadata": {"name": name},
             "spec": {
                 "driver": "etcd",
-                "endpoints": [etcd.endpoint],
+                "endpoints": [endpoint],
                 "tlsConfig": {
                     "certificateAuthority": {
                         "certificate": content(&ids.authority.cert),

@@ -12,6 +12,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kamaji_api::datastore::DataStore;
+use kamaji_e2e::tls_etcd::Identities;
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -55,9 +56,10 @@ async fn release(client: &Client, namespace: &str) {
     deleted.unwrap();
 }
 
-/// A CA certificate for the key of the environment's etcd, with its name, that ends in so many days.
-fn authority_for(environment: &Environment, days: u64) -> String {
-    let key = KeyPair::from_pem(&environment.etcd.identities.authority.key).unwrap();
+/// Certificates of the environment's etcd, whose CA certificate ends in so many days.
+fn identities(environment: &Environment, days: u64) -> Identities {
+    let mut ids = environment.etcd.identities.clone();
+    let key = KeyPair::from_pem(&ids.authority.key).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params
@@ -66,35 +68,8 @@ fn authority_for(environment: &Environment, days: u64) -> String {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_after = (std::time::SystemTime::now() + Duration::from_hours(24 * days)).into();
-    params.self_signed(&key).unwrap().pem()
-}
-
-/// Applies a DataStore of etcd with this endpoint and CA certificate.
-async fn apply_data_store(environment: &Environment, name: &str, endpoint: &str, ca: &str) {
-    let ids = &environment.etcd.identities;
-    let text = |pem: &str| json!({"content": base64(pem)});
-    environment
-        .apply(json!({
-            "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "DataStore", "metadata": {"name": name},
-            "spec": {
-                "driver": "etcd",
-                "endpoints": [endpoint],
-                "tlsConfig": {
-                    "certificateAuthority": {
-                        "certificate": text(ca), "privateKey": text(&ids.authority.key),
-                    },
-                    "clientCertificate": {
-                        "certificate": text(&ids.root.cert), "privateKey": text(&ids.root.key),
-                    },
-                },
-            },
-        }))
-        .await;
-}
-
-fn base64(text: &str) -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    STANDARD.encode(text)
+    ids.authority.cert = params.self_signed(&key).unwrap().pem();
+    ids
 }
 
 async fn delete_data_store(environment: &Environment, name: &str) {
@@ -168,8 +143,9 @@ async fn data_stores(scene: &mut Scene) -> Vec<&'static str> {
         .expect(
             "KamajiDataStoreNotReady{datastore_name=\"dark\"}",
             async |scene| {
-                let ca = authority_for(&scene.environment, 3650);
-                apply_data_store(&scene.environment, "dark", "127.0.0.1:1", &ca).await;
+                let environment = &scene.environment;
+                let ids = &environment.etcd.identities;
+                environment.data_store_at("dark", "127.0.0.1:1", ids).await;
             },
             async |scene| delete_data_store(&scene.environment, "dark").await,
         )
@@ -182,9 +158,10 @@ async fn data_stores(scene: &mut Scene) -> Vec<&'static str> {
             .expect(
                 alert,
                 async |scene| {
-                    let ca = authority_for(&scene.environment, days);
-                    let endpoint = scene.environment.etcd.endpoint.clone();
-                    apply_data_store(&scene.environment, "ends", &endpoint, &ca).await;
+                    let environment = &scene.environment;
+                    let (ids, endpoint) =
+                        (identities(environment, days), &environment.etcd.endpoint);
+                    environment.data_store_at("ends", endpoint, &ids).await;
                 },
                 async |scene| delete_data_store(&scene.environment, "ends").await,
             )

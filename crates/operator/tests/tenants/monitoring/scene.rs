@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::core::v1::Secret;
 use kamaji_e2e::ports::free_port;
 use kamaji_operator::settings::Settings;
 use kube::{
@@ -91,7 +90,7 @@ pub struct Scene {
     settings: Settings,
     requests: watch::Sender<Requests>,
     pub operator: Option<Operator>,
-    /// Who renews a Lease in the place of an operator.
+    /// Task that renews a Lease in the place of an operator.
     pub holder: Option<JoinHandle<()>>,
     prometheus: Prometheus,
 }
@@ -171,11 +170,8 @@ impl Scene {
             format!("{tenant}-api-server-certificate"),
         );
         let params = PatchParams::default();
-        let patched: Secret = secrets
-            .patch(&name, &params, &Patch::Merge(spoilt))
-            .await
-            .unwrap();
-        drop(patched);
+        let patched = secrets.patch(&name, &params, &Patch::Merge(spoilt)).await;
+        patched.unwrap();
     }
 
     /// Gives a tenant's Service another type.
