@@ -20,6 +20,14 @@ where
     command
 }
 
+/// Makes a command reach the testbed's addresses, which lie behind no proxy.
+pub fn without_proxy(command: &mut Command) -> &mut Command {
+    for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// Splits a line at blanks into a command, for lines without quoting needs.
 pub fn words(line: &str) -> Command {
     let mut words = line.split_whitespace();

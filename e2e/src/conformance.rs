@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::catalogue::conformance as catalogue;
+use crate::command::without_proxy;
 use crate::interrupt::unless_interrupted;
 use crate::kubectl::Kubectl;
 use crate::layout::{Layout, checkout, manifest};
@@ -96,10 +97,7 @@ async fn specs(tools: &Tools, kubectl: &Kubectl, focus: Option<&str>) -> Result<
     ginkgo
         .arg(format!("--kubeconfig={}", kubectl.kubeconfig().display()))
         .args(["--provider=skeleton", "--num-nodes=2"]);
-    // The testbed's addresses lie behind no proxy.
-    for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-        ginkgo.env_remove(variable);
-    }
+    without_proxy(&mut ginkgo);
     // Specs call kubectl by its name.
     let kubectl = kubectl.command();
     let bin = Path::new(kubectl.get_program()).parent();

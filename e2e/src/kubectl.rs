@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use kube::Client;
 use serde_json::Value;
 
-use crate::command::{feed, output};
+use crate::command::{feed, output, without_proxy};
 use crate::kubeconfig::client;
 use crate::tools::Tools;
 
@@ -68,10 +68,7 @@ impl Kubectl {
         if let Some(server) = &self.server {
             command.arg("--server").arg(server);
         }
-        // The testbed's addresses lie behind no proxy.
-        for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-            command.env_remove(variable);
-        }
+        without_proxy(&mut command);
         command
     }
 

@@ -14,21 +14,25 @@ use crate::wait::until;
 
 const PROCESS: &str = "object-store";
 const PORT: u16 = 17070;
-const ACCESS_KEY: &str = "access";
-const SECRET_KEY: &str = "secret";
+/// First part of the key of the store.
+pub const ACCESS_KEY: &str = "access";
+/// Second part of that key.
+pub const SECRET_KEY: &str = "secret";
 
-/// An object store that runs, with one bucket.
+/// An object store that runs.
 #[derive(Debug, Clone)]
 pub struct ObjectStore {
     bed: Bed,
 }
 
 impl ObjectStore {
-    /// Starts the store with an empty bucket, and waits until it listens.
-    pub async fn start(bed: &Bed, bucket: &str) -> Result<Self> {
+    /// Starts the store with empty buckets, and waits until it listens.
+    pub async fn start(bed: &Bed, buckets: &[&str]) -> Result<Self> {
         let folder = bed.layout.dir(PROCESS);
-        for part in ["metadata".into(), format!("data/{bucket}")] {
-            let path = folder.join(part);
+        let buckets = buckets
+            .iter()
+            .map(|bucket| folder.join("data").join(bucket));
+        for path in buckets.chain([folder.join("metadata")]) {
             fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
         }
         let address = bed.layout.management_ip();
@@ -57,8 +61,8 @@ impl ObjectStore {
     }
 
     /// URL of the store, which pods and this machine reach.
-    pub fn url(&self) -> String {
-        format!("http://{}:{PORT}", self.bed.layout.management_ip())
+    pub fn url(bed: &Bed) -> String {
+        format!("http://{}:{PORT}", bed.layout.management_ip())
     }
 
     /// File of credentials as the clients of AWS read it.

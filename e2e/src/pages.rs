@@ -51,6 +51,25 @@ pub fn blocks() -> Result<Vec<Block>> {
     Ok(found)
 }
 
+/// Commands of a page that the test `name` runs; an error unless there are `N`.
+pub fn marked<'a, const N: usize>(
+    blocks: &'a [Block],
+    page: &str,
+    name: &str,
+) -> Result<[&'a Block; N]> {
+    let of_page = blocks.iter().filter(|block| block.page == page);
+    let marked: Vec<&Block> = of_page.filter(|block| block.is_run_by(name)).collect();
+    let number = marked.len();
+    let marked = marked.try_into().ok();
+    marked.with_context(|| format!("{page} has {number} blocks with the mark run={name}, not {N}"))
+}
+
+/// Manifests of a page.
+pub fn manifests<'a>(blocks: &'a [Block], page: &str) -> impl Iterator<Item = &'a Block> {
+    let of_page = blocks.iter().filter(move |block| block.page == page);
+    of_page.filter(|block| block.is_manifest())
+}
+
 fn of_page(link: &str) -> Result<Vec<Block>> {
     let page = Path::new(DOCS).join(link);
     let text = read(&page)?;

@@ -170,7 +170,8 @@ fn begin_with(addresses: &Value, prefixes: &[&str]) -> Result<()> {
     Ok(())
 }
 
-async fn condition(tenant: &Tenant, name: &str) -> Result<Value> {
+/// A condition of a tenant.
+pub async fn condition(tenant: &Tenant, name: &str) -> Result<Value> {
     let object = tenant.get().await?;
     let conditions = object["status"]["conditions"].as_array();
     let found = conditions

@@ -1,4 +1,4 @@
-//! One machine: `make up`, what can be done with its tenant, and `make down`.
+//! The pages for one machine: `make up`, what can be done with its tenant, and `make down`.
 
 use anyhow::{Context, Result, ensure};
 use kamaji_e2e::step::step;

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use kamaji_e2e::command::{command, output};
+use kamaji_e2e::command::{command, output, without_proxy};
 use kamaji_e2e::layout::{cache_dir, checkout};
+use kamaji_e2e::object_store::{self, ObjectStore};
 use kamaji_e2e::operator;
-use kamaji_e2e::pages::{Block, blocks, filled_in};
-use kamaji_e2e::ports::free_port;
+use kamaji_e2e::pages::{Block, blocks, filled_in, manifests, marked};
 use kamaji_e2e::testbed::Testbed;
 use tempfile::TempDir;
 
@@ -30,9 +30,6 @@ type Texts = &'static [(&'static str, &'static str)];
 
 /// Names in pages, and those of the testbed.
 const TEXTS: [(&str, &str); 2] = [("blue", "demo"), ("worker-1", "worker1")];
-
-/// Both parts of the key of the object store.
-pub const S3_KEY: &str = "object-store-key";
 
 /// A `cargo` that knows the testbed's program alone, which the tests have built: cargo would build it again, with other
 /// features.
@@ -54,8 +51,6 @@ pub struct Guides {
     all: Vec<Block>,
     run: RefCell<BTreeSet<String>>,
     folder: TempDir,
-    /// Address of the object store that the shells' variables name.
-    pub object_store: String,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -86,16 +81,15 @@ impl Guides {
         let cache = cache.parent().context("the folder of caches")?;
         let layout = &testbed.bed.layout;
         let path = testbed.bed.tools.search_path();
-        let object_store = format!("127.0.0.1:{}", free_port()?);
         let environment = vec![
             ("PATH", format!("{}:{path}", programs.display())),
             ("KAMAJI_BIN", kamaji.display().to_string()),
             ("KAMAJI_E2E_STATE", layout.state.display().to_string()),
             ("XDG_CACHE_HOME", cache.display().to_string()),
-            ("AWS_ACCESS_KEY_ID", S3_KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", S3_KEY.to_owned()),
+            ("AWS_ACCESS_KEY_ID", object_store::ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", object_store::SECRET_KEY.to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ENDPOINT", format!("http://{object_store}")),
+            ("AWS_ENDPOINT", ObjectStore::url(&testbed.bed)),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
         ];
         Ok(Self {
@@ -104,7 +98,6 @@ impl Guides {
             all: blocks()?,
             run: RefCell::default(),
             folder,
-            object_store,
             environment,
         })
     }
@@ -125,17 +118,12 @@ impl Guides {
 
     /// Blocks of a page that are run here.
     pub fn of<const N: usize>(&self, page: &str) -> Result<[&Block; N]> {
-        let of_page = self.all.iter().filter(|block| block.page == page);
-        let marked: Vec<&Block> = of_page.filter(|block| block.is_run_by("guides")).collect();
-        let number = marked.len();
-        let marked = marked.try_into().ok();
-        marked.with_context(|| format!("{page} has {number} blocks with the mark, not {N}"))
+        marked(&self.all, page, "guides")
     }
 
     /// Manifests of a page.
     pub fn manifests(&self, page: &str) -> impl Iterator<Item = &Block> {
-        let of_page = self.all.iter().filter(move |block| block.page == page);
-        of_page.filter(|block| block.is_manifest())
+        manifests(&self.all, page)
     }
 
     /// Blocks of all pages of a folder that are run here.
@@ -184,9 +172,8 @@ impl Guides {
             .current_dir(&shell.folder)
             .env("HOME", &shell.folder)
             .env("KUBECONFIG", &shell.kubeconfig)
-            // The testbed's addresses lie behind no proxy.
-            .env("no_proxy", "*")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        without_proxy(&mut bash);
         output(bash).await
     }
 

@@ -1,13 +1,12 @@
 //! Snapshots of one tenant, with its ways back, a clone of it, and an object store.
 
 use std::fs;
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use kamaji_e2e::databases::{Channel, postgresql};
 use kamaji_e2e::datastore;
 use kamaji_e2e::kubectl::has_condition;
+use kamaji_e2e::object_store::ObjectStore;
 use kamaji_e2e::pages::Block;
 use kamaji_e2e::step::step;
 use kamaji_e2e::tenant::Tenant;
@@ -15,10 +14,7 @@ use kamaji_e2e::wait::until;
 
 use super::super::databases;
 use super::LIMIT;
-use super::shell::{Guides, S3_KEY};
-
-/// Name of the process that serves objects.
-const S3: &str = "s3";
+use super::shell::Guides;
 
 impl Guides {
     /// Saves the tenant, makes a clone in PostgreSQL, and brings it back twice: over what it became, and after its deletion.
@@ -60,13 +56,7 @@ impl Guides {
 
     /// Saves the tenant and the whole etcd into an object store, lists and checks what is there.
     async fn object_store(&self, block: &Block) -> Result<()> {
-        let processes = &self.testbed.bed.processes;
-        processes.spawn(S3, self.s3()?)?;
-        until("the object store answers", LIMIT, || async {
-            self.script(&self.main, "kamaji snapshot list s3://bucket/")
-                .await
-        })
-        .await?;
+        let store = ObjectStore::start(&self.testbed.bed, &["bucket", "backups"]).await?;
         let said = self.run(block).await?;
         ensure!(said.contains("demo.snap"), "{said}");
 
@@ -84,23 +74,7 @@ impl Guides {
         );
         self.script(&self.main, &save).await?;
         self.script(&self.main, &text).await?;
-        processes.stop(S3, Duration::ZERO).await
-    }
-
-    /// A server with the buckets of the pages.
-    fn s3(&self) -> Result<Command> {
-        let folder = self.main.file("objects");
-        let (data, sidecar) = (folder.join("data"), folder.join("metadata"));
-        for folder in [data.join("bucket"), data.join("backups"), sidecar.clone()] {
-            fs::create_dir_all(folder)?;
-        }
-        let mut server = self.testbed.bed.tools.command("versitygw")?;
-        server.args(["--quiet", "--port", &self.object_store]);
-        server.args(["posix", "--sidecar"]).arg(sidecar).arg(data);
-        server
-            .env("ROOT_ACCESS_KEY_ID", S3_KEY)
-            .env("ROOT_SECRET_ACCESS_KEY", S3_KEY);
-        Ok(server)
+        store.stop().await
     }
 
     /// Lays the certificate of etcd's administrator into the folder `root`, as the chart's Secret has it.

@@ -19,7 +19,7 @@ const WORKER: u8 = 1;
 /// Command that checks the machine, whose control groups are of version 1.
 const UPGRADE: &str = "kubeadm upgrade node";
 
-/// What an init system does; the loop that starts a worker's kubelet is the process PID.
+/// Stand-in for an init system: ends the kubelet, which the process PID starts again.
 const SYSTEMCTL: &str = "#!/bin/sh
 case \"$*\" in
 'restart kubelet') exec pkill -P PID ;;

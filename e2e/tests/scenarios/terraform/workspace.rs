@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use kamaji_e2e::command::{command, output};
+use kamaji_e2e::command::{command, output, without_proxy};
 use kamaji_e2e::layout::checkout;
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::{PROVIDERS, Tools};
@@ -93,10 +93,7 @@ impl Workspace {
             .env("TF_CLI_ARGS", "-no-color")
             .env("CHECKPOINT_DISABLE", "1")
             .env("PATH", &self.path);
-        // The testbed's addresses lie behind no proxy.
-        for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-            tofu.env_remove(variable);
-        }
+        without_proxy(&mut tofu);
         let mut tofu = tokio::process::Command::from(tofu);
         let done = tofu.kill_on_drop(true).output().await;
         let done = done.with_context(|| format!("`tofu {line}` does not start"))?;

@@ -1,4 +1,4 @@
-//! What is known of a tenant before its objects are lost, and what has to be so again afterwards.
+//! Record of a tenant before its objects are lost, and the assertions that it is the same afterwards.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,15 +1,14 @@
 //! Velero in the management cluster, as `velero install` puts it there, and a shell in which pages' commands run.
 
 use std::fs;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use kamaji_e2e::catalogue::velero::images;
-use kamaji_e2e::command::output;
+use kamaji_e2e::command::{command, output, without_proxy};
 use kamaji_e2e::kubectl::Kubectl;
 use kamaji_e2e::management::archives;
 use kamaji_e2e::object_store::ObjectStore;
-use kamaji_e2e::pages::{Block, blocks};
+use kamaji_e2e::pages::{Block, blocks, manifests, marked};
 use kamaji_e2e::testbed::Testbed;
 use kamaji_e2e::tools::Tools;
 use kamaji_e2e::wait::until;
@@ -26,7 +25,7 @@ pub struct Velero {
     store: ObjectStore,
     folder: TempDir,
     path: String,
-    page: Vec<Block>,
+    pages: Vec<Block>,
 }
 
 impl Velero {
@@ -39,28 +38,25 @@ impl Velero {
         testbed.node()?.import(&archives).await?;
         let velero = Self {
             kubectl: testbed.kubectl()?,
-            store: ObjectStore::start(&testbed.bed, BUCKET).await?,
+            store: ObjectStore::start(&testbed.bed, &[BUCKET]).await?,
             folder: tempfile::tempdir()?,
             path: format!(
                 "{}:{}",
                 tools.search_path(),
                 testbed.bed.tools.search_path()
             ),
-            page: blocks()?
-                .into_iter()
-                .filter(|block| block.page == PAGE)
-                .collect(),
+            pages: blocks()?,
         };
-        velero.deploy(&names).await?;
+        velero.deploy(testbed, &names).await?;
         Ok(velero)
     }
 
-    async fn deploy(&self, [server, plugin]: &[String; 2]) -> Result<()> {
+    async fn deploy(&self, testbed: &Testbed, [server, plugin]: &[String; 2]) -> Result<()> {
         fs::write(
             self.folder.path().join("credentials"),
             ObjectStore::credentials(),
         )?;
-        let url = self.store.url();
+        let url = ObjectStore::url(&testbed.bed);
         let line = format!(
             "velero install --wait --provider aws --image {server} --plugins {plugin} --bucket {BUCKET} \
              --secret-file credentials --use-volume-snapshots=false \
@@ -75,7 +71,7 @@ impl Velero {
             Ok(())
         })
         .await?;
-        for manifest in self.page.iter().filter(|block| block.is_manifest()) {
+        for manifest in manifests(&self.pages, PAGE) {
             self.kubectl.apply(&manifest.body).await?;
         }
         Ok(())
@@ -83,25 +79,17 @@ impl Velero {
 
     /// Blocks of the page that have the mark.
     pub fn page<const N: usize>(&self) -> Result<[&Block; N]> {
-        let marked = self.page.iter().filter(|block| block.is_run_by("velero"));
-        let marked: Vec<&Block> = marked.collect();
-        let number = marked.len();
-        let marked = marked.try_into().ok();
-        marked.with_context(|| format!("{PAGE} has {number} blocks with the mark, not {N}"))
+        marked(&self.pages, PAGE, "velero")
     }
 
     /// Runs a script in a shell that ends at the first error, and returns what it prints.
     pub async fn shell(&self, script: &str) -> Result<String> {
-        let mut bash = Command::new("timeout");
-        bash.args(["240", "bash", "-euo", "pipefail", "-c", script])
-            .current_dir(self.folder.path())
+        let mut bash = command("timeout", ["240", "bash", "-euo", "pipefail", "-c", script]);
+        bash.current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("KUBECONFIG", self.kubectl.kubeconfig())
             .env("PATH", &self.path);
-        // The testbed's addresses lie behind no proxy.
-        for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-            bash.env_remove(variable);
-        }
+        without_proxy(&mut bash);
         output(bash).await
     }
 

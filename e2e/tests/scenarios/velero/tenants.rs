@@ -14,6 +14,7 @@ use super::LIMIT;
 use super::loss::{collect_garbage, lose, scale};
 use super::record::Record;
 use super::server::Velero;
+use crate::scenarios::exposure::condition;
 use crate::scenarios::keys::Store;
 use crate::scenarios::{manifest, rest};
 
@@ -239,11 +240,7 @@ impl<'a> Tenants<'a> {
 /// Waits until a tenant's condition `DataStoreReady` has this reason; returns its message.
 async fn waits_for(tenant: &Tenant, reason: &str) -> Result<String> {
     until(&format!("{} waits", tenant.name()), LIMIT, || async {
-        let object = tenant.get().await?;
-        let conditions = object["status"]["conditions"].as_array();
-        let mut conditions = conditions.into_iter().flatten();
-        let found = conditions.find(|one| one["type"] == "DataStoreReady");
-        let found = found.context("no condition DataStoreReady")?;
+        let found = condition(tenant, "DataStoreReady").await?;
         ensure!(found["reason"] == reason, "{found}");
         let message = found["message"].as_str().unwrap_or_default();
         Ok(message.to_owned())
