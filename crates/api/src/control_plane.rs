@@ -121,7 +121,7 @@ pub struct ControlPlaneFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller_manager: Option<ControlPlaneComponent>,
     /// Name of the DataStore that holds the tenant's data. Empty: the operator's default
-    /// (--datastore). A change moves the data of the running tenant; from and to NATS it is refused.
+    /// (--datastore). A change moves the data of the running tenant, between all drivers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_store_name: Option<String>,
     /// DataStores for single resources of the tenant, each of the driver etcd; at most 64. Empty:

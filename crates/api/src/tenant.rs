@@ -67,7 +67,7 @@ pub struct TenantControlPlaneSpec {
     /// Name of the DataStore that holds the tenant's data. Empty: the operator's default
     /// (--datastore), filled in at admission; where there is none, the tenant waits until a
     /// DataStore is named. The field cannot be unset. A change moves the data of the running tenant,
-    /// as status.storage.migration reports; from and to NATS it is refused.
+    /// between all drivers, as status.storage.migration reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_store: Option<String>,
     /// DataStores for single resources of the tenant, each of the driver etcd; at most 64. Empty:
@@ -82,8 +82,8 @@ pub struct TenantControlPlaneSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("dataStoreSchema cannot change: the data would be lost"))]
     pub data_store_schema: Option<String>,
     /// User of the tenant in the DataStore; in etcd, a role of that name as well. Empty: the
-    /// tenant's uid. NATS ignores it: all tenants log in with the DataStore's basicAuth. A name
-    /// that another tenant has is refused. The name cannot change.
+    /// tenant's uid. NATS ignores it: kine logs in with the DataStore's basicAuth. A name that
+    /// another tenant has is refused. The name cannot change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("dataStoreUsername cannot change: the data would be out of reach"))]
     pub data_store_username: Option<String>,

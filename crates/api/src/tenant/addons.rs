@@ -82,7 +82,7 @@ pub struct KonnectivityAgentSpec {
     #[serde(default = "agent_tolerations")]
     pub tolerations: Vec<Toleration>,
     /// Tag of the agent's image. Empty: the konnectivity release of the tenant's Kubernetes minor,
-    /// v0.MINOR.0.
+    /// v0.MINOR.0, at most v0.36.0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
@@ -145,7 +145,7 @@ pub struct KonnectivityServerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<SecurityContext>,
     /// Tag of the server's image. Empty: the konnectivity release of the tenant's Kubernetes minor,
-    /// v0.MINOR.0.
+    /// v0.MINOR.0, at most v0.36.0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }

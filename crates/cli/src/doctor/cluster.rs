@@ -10,7 +10,7 @@ use crate::access::Access;
 use super::finding::{Finding, Level};
 
 /// Oldest minor version of Kubernetes that a management cluster may have.
-const OLDEST: u32 = 33;
+const OLDEST: u32 = 30;
 /// Annotation of the default StorageClass.
 const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -24,7 +24,7 @@ pub async fn version(access: &Access) -> anyhow::Result<Vec<Finding>> {
 }
 
 fn supported(minor: &str, version: &str) -> Finding {
-    // Some providers write 33+.
+    // Some providers write 30+.
     let digits = minor.trim_end_matches('+');
     match digits.parse::<u32>() {
         Ok(number) if number >= OLDEST => Finding::new(Level::Ok, "version", version),
@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn versions_older_than_the_oldest_fail() {
         assert_eq!(supported("36", "v1.36.3").parts().0, Level::Ok);
-        assert_eq!(supported("33+", "v1.33.1-eks").parts().0, Level::Ok);
-        assert_eq!(supported("32", "v1.32.0").parts().0, Level::Failed);
+        assert_eq!(supported("30+", "v1.30.1-eks").parts().0, Level::Ok);
+        assert_eq!(supported("29", "v1.29.0").parts().0, Level::Failed);
         assert_eq!(supported("x", "vx").parts().0, Level::Hint);
     }
 
