@@ -27,6 +27,8 @@ pub const WRITERS: u32 = 20;
 /// Types of objects, of which each has a client that watches it: what an API server writes for ConfigMaps, Secrets,
 /// instances of a CRD with a status subresource, and Leases.
 pub const TYPES: [&str; 4] = ["configmaps/", "secrets/", "example.com/widgets/", "leases/"];
+/// Longest time without any acknowledged write where writes are due.
+const STALL: Duration = Duration::from_mins(1);
 /// Longest time in which a client that watches has to see the last write.
 const CATCH_UP: Duration = Duration::from_secs(20);
 
@@ -70,6 +72,10 @@ pub struct Shared {
     pub gate: Arc<RwLock<()>>,
     pub acknowledged: AtomicU64,
     pub refused: AtomicU64,
+    /// Writes that another one of the same key preceded.
+    pub conflicts: AtomicU64,
+    /// Reads without an answer, each of which is tried again.
+    pub unread: AtomicU64,
     /// Errors of refused writes of keys other than Leases.
     pub refused_beside: Mutex<Vec<String>>,
     /// Time of the last acknowledgement, and the longest time between two.
@@ -109,6 +115,8 @@ impl Clients {
             gate: Arc::default(),
             acknowledged: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            conflicts: AtomicU64::new(0),
+            unread: AtomicU64::new(0),
             refused_beside: Mutex::default(),
             pause: Mutex::new((Instant::now(), Duration::ZERO)),
         });
@@ -158,27 +166,41 @@ impl Clients {
         });
     }
 
-    /// Waits until `more` further writes are acknowledged.
+    /// Waits until `more` further writes are acknowledged. Fails once a minute has brought none.
     pub async fn write_on(&self, more: u64) {
-        let (due, started) = (self.acknowledged() + more, Instant::now());
-        while self.acknowledged() < due {
-            assert!(
-                started.elapsed() < Duration::from_mins(1),
-                "the clients do not write on, {}",
-                self.state(due)
-            );
+        let before = self.counts();
+        let (mut last, mut since) = (before[0], Instant::now());
+        while last < before[0] + more {
+            let acknowledged = self.acknowledged();
+            if acknowledged != last {
+                (last, since) = (acknowledged, Instant::now());
+            }
+            assert!(since.elapsed() < STALL, "{}", self.stalled(before, more));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// How far the clients are from `due` acknowledged writes, and why the last ones were refused.
-    fn state(&self, due: u64) -> String {
-        let refused = self.shared.refused.load(Ordering::Relaxed);
+    /// Numbers of writes that were acknowledged, refused, and preceded by another one, and of reads without an answer.
+    fn counts(&self) -> [u64; 4] {
+        let shared = &self.shared;
+        let counts = [
+            &shared.acknowledged,
+            &shared.refused,
+            &shared.conflicts,
+            &shared.unread,
+        ];
+        counts.map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// What the clients met since the counts `before`, when `more` writes were due.
+    fn stalled(&self, before: [u64; 4], more: u64) -> String {
+        let now = self.counts();
+        let [acknowledged, refused, conflicts, unread] =
+            std::array::from_fn(|n| now[n] - before[n]);
         let errors = self.shared.refused_beside.lock().unwrap();
         let last = &errors[errors.len().saturating_sub(3)..];
-        let acknowledged = self.acknowledged();
         format!(
-            "{acknowledged} of {due} writes are acknowledged, {refused} were refused, the last ones with {last:#?}"
+            "no write was acknowledged for {STALL:?}: {acknowledged} of {more} were, {refused} were refused, {conflicts} preceded by another one, {unread} reads had no answer; the last refusals of all: {last:#?}"
         )
     }
 

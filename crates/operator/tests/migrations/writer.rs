@@ -128,6 +128,7 @@ impl Client {
             }
             Err(error) if error.contains(CONFLICT) => {
                 // Written by the other writer of the key, or by the copy.
+                self.shared.conflicts.fetch_add(1, Ordering::Relaxed);
                 if let Some((revision, _)) = self.read(&attempt.key).await {
                     self.known.insert(attempt.key, revision);
                 }
@@ -203,6 +204,7 @@ impl Client {
                     (kv.mod_revision(), Some(parse(key, kv.value())))
                 }));
             }
+            self.shared.unread.fetch_add(1, Ordering::Relaxed);
             if self.shared.stop.load(Ordering::Relaxed) {
                 let since = since_stop.get_or_insert_with(Instant::now);
                 if since.elapsed() > LAST {
