@@ -217,8 +217,13 @@ fn plan_authority(
     let rotated = origin.is_rotated();
     let authority = load_or_issue(trusted, origin, builder)?;
     let secret = format!("{}/{}", tenant.namespace, tenant.names.secret(role));
-    let expiry = Expiry::of(purpose, authority.signer().certificate());
-    builder.authority_expiry(expiry, &secret);
+    let end = |of: &TenantAuthority| Expiry::of(purpose, of.signer().certificate());
+    // Until a new one is written, the end that counts is that of the live one.
+    let live = rotated.then(|| live_authority(role, builder)).flatten();
+    match live {
+        Some(live) => builder.expiries.push(end(&live)),
+        None => builder.authority_expiry(end(&authority), &secret),
+    }
     builder.ca_rotating |= rotated && role == SecretRole::Ca;
     let desired = DesiredSecret {
         rotated,
@@ -226,6 +231,13 @@ fn plan_authority(
     };
     plan_secret(desired, builder);
     Some(authority)
+}
+
+/// The authority that the tenant trusts, if it can be loaded.
+fn live_authority(role: SecretRole, builder: &PlanBuilder) -> Option<TenantAuthority> {
+    let data = builder.live_data(role)?;
+    let (certificates, key) = files(&data, role);
+    TenantAuthority::load(certificates, key, builder.snapshot.now).ok()
 }
 
 /// Loads the live authority, or issues one. `None`, with a wait, if the live one cannot sign.

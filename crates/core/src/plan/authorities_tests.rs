@@ -303,6 +303,27 @@ fn expiring_authority_is_warned_of_and_requeued_and_blocks_nothing() {
 }
 
 #[test]
+fn end_of_an_authority_is_that_of_the_live_one_until_a_rotation_is_written() {
+    let mut fixture = settled(json!({}));
+    let ends = |plan: &Plan| {
+        plan.expiries
+            .iter()
+            .map(|expiry| expiry.ends)
+            .min()
+            .unwrap()
+    };
+    let before = ends(&plan(&fixture).unwrap());
+    fixture.now += Duration::from_hours(24);
+    for name in ["full-ca", "full-front-proxy-ca-certificate"] {
+        ask_for_rotation(&mut fixture, name);
+    }
+    let rotated = plan(&fixture).unwrap();
+    assert_eq!(ends(&rotated), before);
+    let written = after(fixture, &rotated);
+    assert!(ends(&plan(&written).unwrap()) > before);
+}
+
+#[test]
 fn leaves_that_expire_with_their_authority_are_not_reissued_before() {
     let mut fixture = settled(json!({}));
     let ends = plan(&fixture).unwrap().expiries[0].ends;
