@@ -8,6 +8,7 @@ mod answer;
 mod client;
 #[cfg(test)]
 mod fixture;
+mod metered;
 mod notes;
 mod observed;
 mod owners;

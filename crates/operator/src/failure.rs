@@ -63,7 +63,7 @@ impl Failure {
             ..Self::new(
                 Reason::WriteConflict,
                 format!(
-                    "{key} may not write in the DataStore {store} by its status as it is now: it is planned again"
+                    "{key} has other rights in the DataStore {store} by its status as it is now: it is planned again"
                 ),
             )
         }

@@ -5,6 +5,7 @@ use std::io;
 
 use kamaji_core::endpoint::HostPort;
 use kamaji_core::error_chain::chain;
+use kamaji_core::excerpt::excerpt;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -18,6 +19,8 @@ pub(super) const LOG_IN: &str =
     "check spec.basicAuth and spec.tlsConfig of the DataStore and the server's pg_hba.conf";
 /// Instruction for a PostgreSQL that refuses tenants because it checks no passwords.
 pub(super) const CHECK_PASSWORDS: &str = "set scram-sha-256 instead of trust for the operator's and the tenants' addresses in pg_hba.conf and reload it";
+/// Most bytes that are kept of a text of the server's: a tenant decides on what its own functions raise.
+const LONGEST: usize = 500;
 /// Name of the server's function that looks up a user after it was authenticated.
 const AFTER_AUTHENTICATION: &str = "InitializeSessionUserId";
 
@@ -44,6 +47,8 @@ pub(super) enum Failure {
     NoDatabase(String),
     /// The table that was asked for does not exist.
     NoTable(String),
+    /// The answer was longer than what is read, which ends the connection.
+    Excessive(String),
     /// Something of that name exists already.
     Exists(String),
     /// The name is one that PostgreSQL has for itself.
@@ -63,9 +68,10 @@ impl Failure {
     }
 
     fn answered(error: &DbError) -> Self {
+        let message = excerpt(error.message(), LONGEST);
         let cause = match error.detail() {
-            Some(detail) => format!("{} ({detail})", error.message()),
-            None => error.message().to_owned(),
+            Some(detail) => format!("{message} ({})", excerpt(detail, LONGEST)),
+            None => message,
         };
         let code = error.code();
         if *code == SqlState::INVALID_PASSWORD {

@@ -80,6 +80,8 @@ impl Postgres {
         let row = [(&schema as _, Type::TEXT), (&id as _, Type::TEXT)];
         lease.execute(LIFT_FENCE, &row).await.map_err(error)?;
         self.require_fence(&lease, tenancy, None).await?;
+        // A call that was given up may have left a session that waits to take the right to write.
+        end_sessions(&lease, END_OWN, schema).await.map_err(error)?;
         self.unlock(&lease).await
     }
 

@@ -171,6 +171,7 @@ impl Servers {
             },
             Failure::NoDatabase(cause)
             | Failure::NoTable(cause)
+            | Failure::Excessive(cause)
             | Failure::Exists(cause)
             | Failure::Unexpected(cause) => Error::Protocol { site, cause },
         }

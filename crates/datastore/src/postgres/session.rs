@@ -1,5 +1,6 @@
 //! One connection to one server, with a time limit for each request.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +19,9 @@ use tokio_postgres::{Client, Config, Connection, NoTls, Row, SimpleQueryMessage}
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::answer::Failure;
+use super::metered::{Allowance, Metered, MeteredTls};
 use super::sql::Statement;
+use crate::transfer::kine::VALUE_BYTES;
 
 /// Time limit of a request that reads, or changes one thing.
 const CALL: Duration = Duration::from_secs(5);
@@ -26,6 +29,8 @@ const CALL: Duration = Duration::from_secs(5);
 const SLOW_CALL: Duration = Duration::from_secs(15);
 /// Time limit of a request that reads or writes many rows.
 const LONG_CALL: Duration = Duration::from_secs(30);
+/// Most bytes of the answer to a request that reads many rows: twice the largest value, which comes alone with its name.
+const LONG_ANSWER: usize = 2 * VALUE_BYTES;
 /// Time limit of the request that tells whether an idle connection still works.
 const LIVENESS: Duration = Duration::from_secs(1);
 /// Oldest version of the server that has `DROP DATABASE ... WITH (FORCE)`.
@@ -61,6 +66,8 @@ pub(super) struct Session {
     pub(super) locked: AtomicBool,
     /// Time limit of each request.
     limit: Duration,
+    /// Bound of each answer.
+    allowance: Arc<Allowance>,
     /// Turn of a session that no pool counts.
     pub(super) turn: Option<OwnedSemaphorePermit>,
 }
@@ -88,16 +95,19 @@ impl Session {
         let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
         let tcp = tcp.await.map_err(io)?;
         tcp.set_nodelay(true).map_err(io)?;
+        let allowance: Arc<Allowance> = Arc::default();
         let (client, task) = if let Some(tls) = tls {
             config.ssl_mode(SslMode::Require);
             let mut tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
             let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, &endpoint.host)
                 .map_err(|error| Failure::Transport(error.to_string()))?;
+            let tls = MeteredTls::new(tls, Arc::clone(&allowance));
             let opened = config.connect_raw(tcp, tls).await;
             let (client, connection) = opened.map_err(|error| Failure::of(endpoint, &error))?;
             (client, drive(connection))
         } else {
             config.ssl_mode(SslMode::Disable);
+            let tcp = Metered::new(tcp, Arc::clone(&allowance));
             let opened = config.connect_raw(tcp, NoTls).await;
             let (client, connection) = opened.map_err(|error| Failure::of(endpoint, &error))?;
             (client, drive(connection))
@@ -110,6 +120,7 @@ impl Session {
             busy: AtomicBool::new(false),
             locked: AtomicBool::new(false),
             limit: CALL,
+            allowance,
             turn: None,
         };
         session.prepare(login.writes).await
@@ -150,13 +161,14 @@ impl Session {
         Ok(self)
     }
 
-    /// Prepares for requests that read or write many rows: each may take [`LONG_CALL`], and reads ranges of an index in
-    /// its order, also of a table that was never analysed.
+    /// Prepares for requests that read or write many rows: each may take [`LONG_CALL`] with an answer of
+    /// [`LONG_ANSWER`], and reads ranges of an index in its order, also of a table that was never analysed.
     pub(super) async fn allow_long_calls(&mut self) -> Result<(), Failure> {
         let settings = "SET statement_timeout = '30s'; SET enable_sort = off; SET enable_seqscan = off; SET jit = off";
         self.bounded(CALL, self.client.batch_execute(settings))
             .await?;
         self.limit = LONG_CALL;
+        self.allowance.raise(LONG_ANSWER);
         Ok(())
     }
 
@@ -236,6 +248,10 @@ impl Session {
             }
             Err(error) => Failure::of(&self.endpoint, &error),
         };
+        // The library only says that the connection is closed.
+        if let Some(cause) = self.allowance.exceeded() {
+            return Err(Failure::Excessive(cause.to_owned()));
+        }
         if let Failure::Transport(cause) = failure {
             return Err(Failure::Transport(format!("{}: {cause}", self.endpoint)));
         }
@@ -244,15 +260,19 @@ impl Session {
     }
 }
 
-/// Moves a connection's bytes until it is closed from either side.
-fn drive<S, T>(connection: Connection<S, T>) -> AbortHandle
+/// Moves a connection's bytes until it is closed from either side. Notices are dropped: their text is of whoever owns the
+/// functions that a request runs, and the library by itself would log it.
+fn drive<S, T>(mut connection: Connection<S, T>) -> AbortHandle
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection to PostgreSQL closed");
+        while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let Err(error) = message {
+                tracing::debug!(%error, "connection to PostgreSQL closed");
+                return;
+            }
         }
     });
     task.abort_handle()

@@ -17,6 +17,8 @@ pub(crate) const ROOT_END: &str = "/registry0";
 pub(crate) const COMPACTION: &str = "compact_rev_key";
 /// Largest value in bytes that is read; an API server stores none above a few MiB.
 pub(crate) const VALUE_BYTES: usize = 16 << 20;
+/// Largest name in bytes that is read; kine's index holds none above a few KiB.
+pub(crate) const NAME_BYTES: usize = 16 << 10;
 
 /// Row of the table, as far as a transfer needs it.
 #[derive(Clone, PartialEq, Eq)]

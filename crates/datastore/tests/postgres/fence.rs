@@ -6,6 +6,7 @@ use kamaji_datastore::{Access, Error, connect};
 
 use super::*;
 use crate::attempt::attempt;
+use crate::server::{Setup, USUAL};
 
 const WRITE: &str = "INSERT INTO kine (name, created, deleted, prev_revision, lease, value)
     VALUES (gen_random_uuid()::text, 1, 0, 0, 0, 'value')";
@@ -158,5 +159,41 @@ async fn an_administrator_without_superuser_fences_reads_and_writes() {
     let mut reader = store.reader(&fenced(&tenancy)).await.unwrap();
     assert_eq!(reader.revision().await, Ok(41));
     store.lift(&tenancy, &attempt()).await.unwrap();
+    session.batch_execute(WRITE).await.unwrap();
+}
+
+/// The statement that takes the right to write waits for a lock when the fence is given up: it must not come true after
+/// the fence is lifted.
+#[tokio::test]
+async fn a_fence_that_was_given_up_takes_no_right_after_it_is_lifted() {
+    // A server that sends notices finds out by the way that nobody listens any more, and gives up, too.
+    let server = Server::start_with(Setup {
+        settings: &["client_min_messages=warning"],
+        ..USUAL
+    })
+    .await;
+    let (store, tenancy) = (server.store().await, tenancy("cp-a"));
+    store.ensure(&tenancy).await.unwrap();
+    store.writer(&tenancy).await.unwrap();
+    let session = own_session(&server, &tenancy).await;
+    session
+        .batch_execute("BEGIN; SELECT FROM kine")
+        .await
+        .unwrap();
+    let store: std::sync::Arc<dyn DataStore> = store.into();
+    let (fencing, fenced) = (store.clone(), fenced(&tenancy));
+    let fence = tokio::spawn(async move { fencing.fence(&fenced, &attempt()).await });
+    let waiting =
+        "SELECT pid::text FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted";
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while server.texts("postgres", waiting).await.is_empty() {
+        assert!(Instant::now() < deadline, "no statement waits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    fence.abort();
+    assert!(fence.await.unwrap_err().is_cancelled());
+    store.lift(&tenancy, &attempt()).await.unwrap();
+    session.batch_execute("COMMIT").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
     session.batch_execute(WRITE).await.unwrap();
 }

@@ -7,6 +7,7 @@
 
 #[path = "../kit/attempt.rs"]
 mod attempt;
+mod bounds;
 mod cycles;
 #[path = "../kit/disk.rs"]
 mod disk;

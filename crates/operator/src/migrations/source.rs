@@ -88,17 +88,14 @@ fn fence_of(object: &TenantControlPlane) -> Option<String> {
     storage_of(object)?.migration.as_ref()?.fence.clone()
 }
 
-/// Fails unless this replica leads and the status, read anew, lets the tenant have the rights of `binding` in `store`: a
-/// plan that was made before a fence or a cut must not undo it.
+/// Fails unless this replica leads and the status, read anew, gives the tenant exactly the rights of `binding` in
+/// `store`: a plan that was made before a fence or a cut must not undo it, nor one before a lift take them again.
 pub async fn confirm(
     context: &Context,
     key: &ObjectKey,
     store: &ResolvedDataStore,
     binding: &Binding,
 ) -> Result<(), Failure> {
-    if binding.access == Access::ReadOnly {
-        return Ok(());
-    }
     let api: Api<TenantControlPlane> = Api::namespaced(context.client.clone(), &key.namespace);
     context
         .metrics
@@ -107,12 +104,23 @@ pub async fn confirm(
     let found = api.get_opt(&key.name).await;
     let found = found.map_err(|error| Failure::reading(key, "the TenantControlPlane", &error))?;
     let default = context.settings.core.default_data_store.as_deref();
-    let permits = |live: &TenantControlPlane| {
-        live.metadata.uid.as_ref() == Some(&binding.owner.tenant)
-            && data_stores::may_write(live, default, &store.name)
-    };
-    if found.is_some_and(|live| permits(&live)) && context.writer.is_leading() {
+    let gives = |live: TenantControlPlane| gives(&live, binding, (&store.name, default));
+    if found.is_some_and(gives) && context.writer.is_leading() {
         return Ok(());
     }
     Err(Failure::superseded(key, &store.name))
 }
+
+/// True if the tenant as it is now has the rights of `binding` in the DataStore `name`, no more and no less.
+fn gives(
+    live: &TenantControlPlane,
+    binding: &Binding,
+    (name, default): (&str, Option<&str>),
+) -> bool {
+    let may_write = data_stores::may_write(live, default, name);
+    live.metadata.uid.as_ref() == Some(&binding.owner.tenant)
+        && may_write == (binding.access == Access::ReadWrite)
+}
+
+#[cfg(test)]
+mod tests;

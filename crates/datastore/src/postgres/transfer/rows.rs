@@ -5,7 +5,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::postgres::answer::Failure;
 use crate::postgres::session::Session;
-use crate::transfer::kine::{COMPACTION, ROOT_END, Row, VALUE_BYTES};
+use crate::transfer::kine::{COMPACTION, NAME_BYTES, ROOT_END, Row, VALUE_BYTES};
 use crate::transfer::{BATCH_BYTES, BATCH_RECORDS};
 
 /// Ids of the newest rows of the keys in a range of names, at one revision, deleted keys left out.
@@ -20,6 +20,9 @@ const AFTER: &str = "SELECT id FROM public.kine WHERE id > $4 ORDER BY id";
 const OF_KEYS: &str =
     "SELECT DISTINCT ON (name COLLATE \"C\") id FROM public.kine WHERE name = ANY($4)
     ORDER BY name COLLATE \"C\", id DESC";
+/// Characters of a name that is larger than what is read, by which an error tells it.
+const SHOWN: usize = 100;
+
 /// Rows of one request, all of one snapshot.
 pub(super) struct Rows {
     pub(super) rows: Vec<Row>,
@@ -33,7 +36,7 @@ pub(super) struct Rows {
 #[derive(Debug)]
 pub(super) enum Flaw {
     Failure(Failure),
-    /// A value is larger than what a transfer reads; the text names the key.
+    /// A name or value is larger than what a transfer reads; the text names the key.
     TooLarge(String),
 }
 
@@ -87,7 +90,9 @@ struct Request {
 
 impl Request {
     /// Text of the query. The lengths are known without reading the values, so only those are read that are returned.
-    /// `OFFSET 0` has every row looked up by its id, whatever the statistics of the table say.
+    /// `OFFSET 0` has every row looked up by its id, whatever the statistics of the table say. The casts and the last
+    /// limit hold for a view in place of the table, too: the client library asks for every type that it does not know,
+    /// and for the types in that one.
     fn text(&self) -> String {
         let ids = self.ids;
         format!(
@@ -101,13 +106,16 @@ impl Request {
             fit AS (SELECT id, place FROM sized WHERE place = 1 OR bytes <= $1)
             SELECT (SELECT coalesce(max(prev_revision), 0)::int8 FROM public.kine WHERE name = $2),
                 (SELECT count(*) FROM part), (SELECT count(*) FROM fit),
-                k.id::int8, k.name::text, coalesce(k.created, 0) <> 0, coalesce(k.deleted, 0) <> 0,
+                k.id::int8,
+                CASE WHEN octet_length(k.name) <= {NAME_BYTES} THEN k.name::text ELSE left(k.name::text, {SHOWN}) END,
+                coalesce(k.created, 0) <> 0, coalesce(k.deleted, 0) <> 0,
                 coalesce(k.create_revision, 0)::int8, coalesce(k.lease, 0)::int8,
                 coalesce(octet_length(k.value), 0),
-                CASE WHEN octet_length(k.value) <= $3 THEN k.value END
+                CASE WHEN octet_length(k.value) <= $3 THEN k.value::bytea END,
+                coalesce(octet_length(k.name), 0)
             FROM (SELECT) AS one LEFT JOIN (fit CROSS JOIN LATERAL (
                 SELECT * FROM public.kine WHERE id = fit.id OFFSET 0) AS k) ON true
-            ORDER BY place"
+            ORDER BY place LIMIT {BATCH_RECORDS}"
         )
     }
 
@@ -139,27 +147,46 @@ impl Request {
             );
             rows.compacted = answer.try_get(0).map_err(foreign)?;
             rows.more = fit < listed || usize::try_from(listed) == Ok(BATCH_RECORDS);
-            let (row, length) = row_of(&answer).map_err(foreign)?.unzip();
-            if let Some(length) = length.filter(|length| *length > value_bytes) {
-                return Err(too_large(row.as_ref(), length));
+            if let Some((row, sizes)) = row_of(&answer).map_err(foreign)? {
+                sizes.check(&row)?;
+                rows.rows.push(row);
             }
-            rows.rows.extend(row);
         }
         Ok(rows)
     }
 }
 
-fn too_large(row: Option<&Row>, length: i32) -> Flaw {
-    let name = row.map(|row| String::from_utf8_lossy(&row.name).into_owned());
-    Flaw::TooLarge(format!(
-        "the value of {} has {length} bytes, and a transfer reads at most {VALUE_BYTES}; delete the key or make its \
-         object smaller",
-        name.unwrap_or_default()
-    ))
+/// Bytes that a row has in the table.
+struct Sizes {
+    name: i32,
+    value: i32,
 }
 
-/// A row and the length of its value; `None` in the answer that stands for no row.
-fn row_of(answer: &Answer) -> Result<Option<(Row, i32)>, tokio_postgres::Error> {
+impl Sizes {
+    /// Fails if a transfer does not read as much.
+    fn check(&self, row: &Row) -> Result<(), Flaw> {
+        let name = String::from_utf8_lossy(&row.name);
+        let exceeds = |size: i32, most| usize::try_from(size).is_ok_and(|size| size > most);
+        let cause = if exceeds(self.name, NAME_BYTES) {
+            let size = self.name;
+            format!(
+                "the name that begins with {name} has {size} bytes, and a transfer reads at most {NAME_BYTES}; delete the key"
+            )
+        } else if exceeds(self.value, VALUE_BYTES) {
+            let size = self.value;
+            format!(
+                "the value of {name} has {size} bytes, and a transfer reads at most {VALUE_BYTES}; delete the key or make \
+                 its object smaller"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Flaw::TooLarge(cause))
+    }
+}
+
+/// A row and its sizes, without a value that is too large and with the start of such a name; `None` in the answer that stands for no row.
+fn row_of(answer: &Answer) -> Result<Option<(Row, Sizes)>, tokio_postgres::Error> {
     let Some(id) = answer.try_get(3)? else {
         return Ok(None);
     };
@@ -174,5 +201,9 @@ fn row_of(answer: &Answer) -> Result<Option<(Row, i32)>, tokio_postgres::Error> 
         lease: answer.try_get(8)?,
         value: value.unwrap_or_default(),
     };
-    Ok(Some((row, answer.try_get(9)?)))
+    let sizes = Sizes {
+        name: answer.try_get(11)?,
+        value: answer.try_get(9)?,
+    };
+    Ok(Some((row, sizes)))
 }
