@@ -7,6 +7,7 @@
 mod answer;
 mod claims;
 mod client;
+mod deletion;
 mod diagnosis;
 mod fence;
 mod frozen;
@@ -14,6 +15,7 @@ mod material;
 mod members;
 mod observed;
 mod owners;
+mod paging;
 mod plan;
 mod size;
 mod state;

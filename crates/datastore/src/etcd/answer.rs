@@ -17,6 +17,9 @@ const STALE: &str = "revision of auth store is old";
 const USER_NAME_EMPTY: &str = "user name is empty";
 const FULL: &str = "database space exceeded";
 const BUSY: &str = "too many requests";
+/// Words of the client for an answer that is larger than it takes: the member has given one, so that no other is tried.
+/// The gRPC code alone is etcd's for a compacted revision, too.
+pub(super) const ANSWER_TOO_LARGE: &str = "decoded message length too large";
 const LEARNER: &str = "not supported for learner";
 
 /// Instruction for an operator whose user is no administrator.
@@ -63,6 +66,9 @@ impl Failure {
             return Self::Transport(chain(error));
         };
         let text = status.message();
+        if text.contains(ANSWER_TOO_LARGE) {
+            return Self::Unexpected(text.to_owned());
+        }
         let Some(words) = text
             .strip_prefix("etcdserver: ")
             .or(text.strip_prefix("auth: "))

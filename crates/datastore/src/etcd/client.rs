@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcd_client::{
-    Compare, DeleteOptions, GetOptions, Permission, PermissionType, RoleGetResponse,
-    RoleRevokePermissionOptions, Txn, TxnOp, TxnOpResponse, TxnResponse, UserAddOptions,
+    GetOptions, Permission, PermissionType, RoleGetResponse, RoleRevokePermissionOptions, Txn,
+    TxnOp, TxnOpResponse, TxnResponse, UserAddOptions,
 };
 use kamaji_api::owner::AUTH_PROBE_USER;
 
@@ -15,7 +15,7 @@ use super::answer::{
 };
 use super::members::Members;
 use super::observed::{Access, Observed, Range, Records};
-use super::owners::{frozen_key, is_owned, key};
+use super::owners::{frozen_key, key};
 use super::plan::{ADMINISTRATOR, Write};
 use crate::change::{Item, Step};
 use crate::connection::Connection;
@@ -24,8 +24,6 @@ use crate::error::Error;
 use crate::ownership::overtaken;
 use crate::tenancy::{Schema, Tenancy, User};
 
-/// Keys deleted at once: one delete of a big tenant would hold up its neighbours.
-const BATCH: i64 = 1000;
 /// An etcd whose administrator accepts that access control is off.
 const OPEN: AccessControl = AccessControl::Off {
     exposure: "whoever reaches this etcd with any client certificate of its CA, each tenant included, \
@@ -280,66 +278,6 @@ impl Etcd {
             .await
     }
 
-    /// Deletes the keys that a tenancy is about, a batch at a time, each only as long as the schema's record is the
-    /// tenant's and `conditions` hold; returns their number.
-    pub(super) async fn delete_keys(
-        &self,
-        tenancy: &Tenancy,
-        conditions: &[Compare],
-    ) -> Result<u64, Error> {
-        let conditions = [&[is_owned(tenancy)], conditions].concat();
-        let mut deleted = 0;
-        for range in Range::all_of(tenancy) {
-            deleted += self.delete_range(tenancy, &range, &conditions).await?;
-        }
-        Ok(deleted)
-    }
-
-    async fn delete_range(
-        &self,
-        tenancy: &Tenancy,
-        own: &Range,
-        conditions: &[Compare],
-    ) -> Result<u64, Error> {
-        let mut deleted = 0;
-        while let Some(last) = self.end_of_batch(own).await? {
-            // The range ends after the batch's last key, so it includes that key.
-            let end = [last.as_slice(), b"\0"].concat();
-            let options = &DeleteOptions::new().with_range(end);
-            let doing = format!("deleting keys of {own}");
-            let batch = self
-                .members
-                .call(doing.as_str(), |mut client| async move {
-                    let delete = TxnOp::delete(own.start.clone(), Some(options.clone()));
-                    client
-                        .txn(Txn::new().when(conditions).and_then([delete]))
-                        .await
-                })
-                .await?;
-            if !batch.succeeded() {
-                return Err(self.overtaken(doing, tenancy));
-            }
-            for response in batch.op_responses() {
-                if let TxnOpResponse::Delete(batch) = response {
-                    deleted += batch.deleted().unsigned_abs();
-                }
-            }
-        }
-        Ok(deleted)
-    }
-
-    async fn end_of_batch(&self, own: &Range) -> Result<Option<Vec<u8>>, Error> {
-        let batch = self
-            .members
-            .call(format!("listing keys of {own}"), |mut client| async move {
-                let options = GetOptions::new().with_range(own.end.clone());
-                let options = options.with_keys_only().with_limit(BATCH);
-                client.get(own.start.clone(), Some(options)).await
-            })
-            .await?;
-        Ok(batch.kvs().last().map(|last| last.key().to_vec()))
-    }
-
     /// Number of the keys in a range.
     pub(super) async fn count(&self, own: &Range) -> Result<u64, Error> {
         let counted = self
@@ -362,12 +300,13 @@ impl Etcd {
             .call(
                 format!("reading the owner of schema {}", tenancy.schema),
                 |mut client| async move {
-                    let one = GetOptions::new().with_range(own.end.clone());
-                    let one = one.with_keys_only().with_limit(1);
+                    // Without a key: the tenant decides how large one is.
+                    let count = GetOptions::new().with_range(own.end.clone());
+                    let count = count.with_count_only();
                     let reads = [
                         TxnOp::get(key("schema", tenancy.schema.as_str()), None),
                         TxnOp::get(key("user", tenancy.user.as_str()), None),
-                        TxnOp::get(own.start.clone(), Some(one)),
+                        TxnOp::get(own.start.clone(), Some(count)),
                         TxnOp::get(frozen_key(tenancy.schema.as_str()), None),
                     ];
                     client.txn(Txn::new().and_then(reads)).await
@@ -376,15 +315,17 @@ impl Etcd {
             .await?;
         let mut found = answer.op_responses().into_iter().map(|response| {
             let TxnOpResponse::Get(got) = response else {
-                return None;
+                return (0, None);
             };
-            got.kvs().first().map(|kv| kv.value().to_vec())
+            let value = got.kvs().first().map(|kv| kv.value().to_vec());
+            (got.count(), value)
         });
+        let mut next = || found.next().unwrap_or_default();
         Ok(Records {
-            schema: found.next().flatten(),
-            user: found.next().flatten(),
-            keys: found.next().flatten().is_some(),
-            frozen: found.next().flatten(),
+            schema: next().1,
+            user: next().1,
+            keys: next().0 > 0,
+            frozen: next().1,
         })
     }
 

@@ -53,7 +53,9 @@ pub trait Reader: Send {
     /// Changes after the revision `after`, without waiting for any.
     async fn changes(&mut self, after: i64) -> Result<Followed, Error>;
 
-    /// The records of `keys` as they are now, in the same order; at most [`BATCH_RECORDS`] keys.
+    /// The records of the first of `keys` as they are now, in the same order: of as many keys as have at most
+    /// [`BATCH_BYTES`] together, and of at least one. A caller goes on with the key behind the last answer. At most
+    /// [`BATCH_RECORDS`] keys.
     async fn get(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error>;
 }
 

@@ -10,8 +10,6 @@ use super::record::{Op, Record};
 use super::state::Phase;
 use super::verify::{Change, Verification, difference, differences};
 
-/// Most records of the target that are read by one request before they are replaced. Values may be large.
-const REPLACED_AT_ONCE: usize = 64;
 /// Revision of a key that expired at the target too early and was written again.
 const RENEWED: i64 = -1;
 /// Revision of a key whose change is being applied.
@@ -102,8 +100,13 @@ impl Copy {
         let began = Instant::now();
         let keys: Vec<Vec<u8>> = batch.iter().map(|(key, _)| key.clone()).collect();
         let source = self.ends.source.get(&keys).await?;
-        let target = self.ends.copied.get(&keys).await?;
-        self.check.pace.measure(keys.len(), began.elapsed());
+        let target = self.ends.copied.get(&keys[..source.len()]).await?;
+        // The values may have grown since their changes were recorded. What was not read is left for the next batch.
+        let batch = &batch[..target.len()];
+        if let Some((last, _)) = batch.last() {
+            self.check.changed.go_on_behind(last);
+        }
+        self.check.pace.measure(batch.len(), began.elapsed());
         // A key that differs because it has just changed gets a new revision here.
         self.catch_up().await?;
         for ((key, change), (source, target)) in batch.iter().zip(source.iter().zip(&target)) {
@@ -157,8 +160,11 @@ impl Copy {
         let mut counted: Vec<Vec<u8>> = counted.map(|op| op.key().to_vec()).collect();
         counted.sort_unstable();
         counted.dedup();
-        for keys in counted.chunks(REPLACED_AT_ONCE) {
-            let records = self.ends.copied.get(keys).await?;
+        let mut left = counted.as_slice();
+        while !left.is_empty() {
+            let records = self.ends.copied.get(left).await?;
+            let (keys, later) = left.split_at(records.len());
+            left = later;
             for (key, record) in keys.iter().zip(records) {
                 if let Some(record) = record {
                     self.check.digests.subtract(&record);

@@ -118,9 +118,14 @@ impl Changed {
             .map(|(key, change)| (key.clone(), *change))
             .collect();
         if let Some((last, _)) = batch.last() {
-            self.turn = [last.as_slice(), b"\0"].concat();
+            self.go_on_behind(last);
         }
         batch
+    }
+
+    /// Begins the next batch behind `key`.
+    pub(super) fn go_on_behind(&mut self, key: &[u8]) {
+        self.turn = [key, b"\0"].concat();
     }
 }
 

@@ -113,6 +113,7 @@ macro_rules! transfers {
             data_without_the_tenants_owner_record_is_not_transferred,
             operations_have_one_outcome_however_often_they_are_applied,
             what_was_written_is_read_in_pages_and_by_key,
+            single_keys_are_read_within_the_bytes_of_a_batch,
             a_fence_is_lifted_by_the_attempt_that_noted_it_alone,
             a_writer_whose_place_was_taken_writes_nothing_more,
             a_writer_that_stood_still_while_another_began_writes_nothing_later,
@@ -132,6 +133,7 @@ conformance! { nats_transfers: crate::nats::NatsHarness, transfer {
     data_without_the_tenants_owner_record_is_not_transferred,
     operations_have_one_outcome_however_often_they_are_applied,
     what_was_written_is_read_in_pages_and_by_key,
+    single_keys_are_read_within_the_bytes_of_a_batch,
     a_writer_whose_place_was_taken_writes_nothing_more,
     a_writer_that_stood_still_while_another_began_writes_nothing_later,
 } }

@@ -1,4 +1,4 @@
-use kamaji_datastore::{Item, Step};
+use kamaji_datastore::{Error, Item, Step};
 
 use super::*;
 
@@ -90,4 +90,85 @@ async fn a_tenant_with_many_keys_is_removed_in_batches() {
     let change = store.remove(&tenancy).await.unwrap();
     assert!(change.steps.contains(&Step::DataRemoved(2500)), "{change}");
     assert_eq!(store.usage(&tenancy).await.unwrap(), 0);
+}
+
+/// Bytes of a name of which three are more than a client takes in one answer by default.
+const LONG: usize = 1_400 << 10;
+/// A name around that of `cp-a`, and a neighbour's.
+const STRANGERS: [&str; 4] = ["/cp-a", "/cp-a.", "/cp-a0", "/cp-aa/x"];
+
+fn long(schema: &str, fill: &str, length: usize) -> String {
+    let root = format!("/{schema}/");
+    [root.as_str(), &fill.repeat(length - root.len())].concat()
+}
+
+/// Writes keys with long names as the tenant, the last of them with the longest name that etcd takes.
+async fn fill_with_long_names(server: &Server, tenancy: &Tenancy) {
+    let mut client = client_of(server, tenancy).await;
+    let schema = tenancy.schema.as_str();
+    for fill in ["a", "b", "c", "d"] {
+        let put = client.put(long(schema, fill, LONG), "x", None).await;
+        put.unwrap();
+    }
+    for length in ((LONG..=1_536 << 10).rev()).step_by(8) {
+        if client
+            .put(long(schema, "z", length), "", None)
+            .await
+            .is_ok()
+        {
+            return;
+        }
+    }
+    panic!("no longest name");
+}
+
+#[tokio::test]
+async fn keys_whose_names_fill_whole_requests_are_removed_with_their_tenant() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let neighbour = super::tenancy("cp-aa");
+    store.ensure(&neighbour).await.unwrap();
+    let admin = &mut server.client("root").await;
+    fill(admin, &STRANGERS).await;
+    fill_with_long_names(&server, &tenancy).await;
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+
+    let change = store.remove(&tenancy).await.unwrap();
+    assert!(change.steps.contains(&Step::DataRemoved(5)), "{change}");
+    assert!(change.steps.contains(&Step::OwnerRemoved), "{change}");
+    assert_eq!(all_keys(admin).await, STRANGERS);
+    assert_eq!(roles(admin).await, ["cp-aa", "root"]);
+}
+
+#[tokio::test]
+async fn a_writer_clears_keys_whose_names_fill_whole_requests() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let admin = &mut server.client("root").await;
+    fill(admin, &STRANGERS).await;
+    fill_with_long_names(&server, &tenancy).await;
+    let mut writer = store.writer(&tenancy).await.unwrap();
+    writer.clear().await.unwrap();
+    assert_eq!(writer.count().await, Ok(0));
+    assert_eq!(all_keys(admin).await, STRANGERS);
+}
+
+/// A server may take larger requests than it does by default.
+#[tokio::test]
+async fn a_single_key_that_no_answer_holds_is_named_and_the_store_counts_as_reachable() {
+    let server = Server::start_with(&["--max-request-bytes=33554432"]).await;
+    let (store, tenancy) = (server.store().await, super::tenancy("cp-a"));
+    store.ensure(&tenancy).await.unwrap();
+    let mut client = client_of(&server, &tenancy).await;
+    let put = client.put(long("cp-a", "z", 17 << 20), "x", None).await;
+    put.unwrap();
+    assert!(store.ensure(&tenancy).await.unwrap().is_empty());
+    for error in [
+        store.remove(&tenancy).await.map(drop).unwrap_err(),
+        store.bytes(&tenancy).await.map(drop).unwrap_err(),
+    ] {
+        let Error::Unsuitable { cause, remedy, .. } = &error else {
+            panic!("{error}");
+        };
+        assert!(cause.contains("/cp-a/") && cause.len() < 300, "{cause}");
+        assert!(remedy.contains("etcdctl"), "{remedy}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod copying;
 mod fence;
+mod holding;
 mod lifting;
 mod memory;
 mod reading;
@@ -10,7 +11,7 @@ mod writing;
 use std::collections::BTreeMap;
 
 use kamaji_datastore::transfer::{BATCH_BYTES, Changes, Followed, Op, Reader, Record};
-use kamaji_datastore::{Access, DataStore, Tenancy};
+use kamaji_datastore::{Access, DataStore, Error, Tenancy};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -7,6 +7,7 @@ use etcd_client::{GetOptions, KeyValue, TxnOp, TxnOpResponse};
 
 use super::super::client::Etcd;
 use super::super::observed::Range;
+use super::super::paging::fewer;
 use super::leases::Leases;
 use super::scope::Scope;
 use super::watch::{Lost, Pending, Watch};
@@ -151,8 +152,10 @@ impl EtcdReader {
             let read = TxnOp::get(range.start.clone(), Some(options));
             match self.scope.read(&doing, vec![read]).await? {
                 Some(answer) => break (answer, limit),
-                None if limit > 1 => self.limit = limit / 4 + usize::from(limit < 4),
-                None => return Err(self.scope.unexpected(&doing, "a single value is too large")),
+                None => {
+                    let too_large = || self.scope.etcd.too_large(&doing, &range.start);
+                    self.limit = fewer(limit).ok_or_else(too_large)?;
+                }
             }
         };
         let revision = answer
@@ -201,46 +204,63 @@ impl EtcdReader {
     }
 
     async fn single(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
-        let doing = format!("reading single keys of {}", self.scope.own);
-        let mut records = Vec::with_capacity(keys.len());
+        let (mut records, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         let mut at_once = KEYS;
         while records.len() < keys.len() {
-            let from = records.len();
-            let some = &keys[from..keys.len().min(from + at_once)];
-            let reads = some
-                .iter()
-                .map(|key| TxnOp::get(self.scope.full(key), None));
-            let Some(answer) = self.scope.read(&doing, reads.collect()).await? else {
-                if at_once == 1 {
-                    return Err(self.scope.unexpected(&doing, "a single value is too large"));
-                }
-                at_once = (at_once / 4).max(1);
+            let left = &keys[records.len()..];
+            let Some(found) = self.values(&left[..left.len().min(at_once)]).await? else {
+                let first = self.scope.full(&left[0]);
+                let doing = format!("reading single keys of {}", self.scope.own);
+                let too_large = || self.scope.etcd.too_large(&doing, &first);
+                at_once = fewer(at_once).ok_or_else(too_large)?;
                 continue;
             };
-            let found: Vec<Option<KeyValue>> = answer
-                .op_responses()
-                .into_iter()
-                .map(|response| match response {
-                    TxnOpResponse::Get(mut got) => got.take_kvs().pop(),
-                    _ => None,
-                })
-                .collect();
-            if found.len() != some.len() {
-                return Err(self.scope.unexpected(&doing, "the answer has other keys"));
-            }
             self.learn(found.iter().flatten().map(KeyValue::lease))
                 .await?;
-            records.extend(found.iter().map(|kv| kv.as_ref().map(|kv| self.record(kv))));
+            for kv in &found {
+                bytes += kv.as_ref().map_or(0, size);
+                if bytes > BATCH_BYTES && !records.is_empty() {
+                    return Ok(records);
+                }
+                records.push(kv.as_ref().map(|kv| self.record(kv)));
+            }
         }
         Ok(records)
     }
+
+    /// Keys of one request with their values, in the same order; `None` if they are larger than one answer.
+    async fn values(&self, keys: &[Vec<u8>]) -> Result<Option<Vec<Option<KeyValue>>>, Error> {
+        let doing = format!("reading single keys of {}", self.scope.own);
+        let reads = keys
+            .iter()
+            .map(|key| TxnOp::get(self.scope.full(key), None));
+        let Some(answer) = self.scope.read(&doing, reads.collect()).await? else {
+            return Ok(None);
+        };
+        let found: Vec<Option<KeyValue>> = answer
+            .op_responses()
+            .into_iter()
+            .map(|response| match response {
+                TxnOpResponse::Get(mut got) => got.take_kvs().pop(),
+                _ => None,
+            })
+            .collect();
+        if found.len() != keys.len() {
+            return Err(self.scope.unexpected(&doing, "the answer has other keys"));
+        }
+        Ok(Some(found))
+    }
+}
+
+fn size(kv: &KeyValue) -> usize {
+    kv.key().len() + kv.value().len()
 }
 
 /// Number of the first records that fit a page, at least one of them, and their bytes.
 fn fitting(kvs: &[KeyValue]) -> (usize, usize) {
     let mut bytes = 0;
     for (index, kv) in kvs.iter().enumerate() {
-        let size = kv.key().len() + kv.value().len();
+        let size = size(kv);
         if index > 0 && bytes + size > BATCH_BYTES {
             return (index, bytes);
         }

@@ -2,17 +2,13 @@
 
 use etcd_client::{Compare, ResponseHeader, Txn, TxnOp, TxnResponse};
 
-use super::super::answer::unless;
 use super::super::client::Etcd;
 use super::super::observed::Range;
 use super::super::owners;
+use super::super::paging::{ANSWER, unless_too_large};
 use crate::error::Error;
 use crate::ownership::Standings;
 use crate::tenancy::Tenancy;
-
-/// Most bytes of one answer. A page that is larger is asked for again with fewer records.
-pub(super) const ANSWER: usize = 16 << 20;
-const TOO_LARGE: &str = "decoded message length too large";
 
 /// Keys of a tenant in an etcd, with the tenancy that has to own them.
 pub(super) struct Scope {
@@ -100,7 +96,7 @@ impl Scope {
             .members
             .call(doing, |client| async move {
                 let mut client = client.kv_client().max_decoding_message_size(ANSWER);
-                unless(TOO_LARGE, client.txn(transaction.clone()).await)
+                unless_too_large(client.txn(transaction.clone()).await)
             })
             .await?;
         match answer {

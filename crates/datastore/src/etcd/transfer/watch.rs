@@ -11,7 +11,8 @@ use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
 use semver::Version;
 use tokio::time::{Instant, timeout};
 
-use super::scope::{ANSWER, Scope};
+use super::super::paging::ANSWER;
+use super::scope::Scope;
 use crate::error::Error;
 use crate::transfer::{BATCH_BYTES, BATCH_RECORDS, Record};
 

@@ -74,7 +74,9 @@ impl Hold {
         self.number
     }
 
-    /// Carries out `work` while the table is held, and lets the table go. An error if the hold ended before the work did.
+    /// Carries out `work` while the table is held, and lets the table go, whether the work succeeds or not. An error if
+    /// the hold ended before the work did. A server that sees the connections end, as it does once a call is dropped,
+    /// ends the wait within a second; one that does not, behind a proxy or a broken network, after [`LONG_WAIT`].
     pub(in super::super) async fn during<T>(
         self,
         work: impl Future<Output = Result<T, Error>>,
@@ -98,14 +100,26 @@ impl Hold {
                     cause: cause.to_owned(),
                 });
             }
-            Either::Right((done, held)) => (done?, held),
+            Either::Right(outcome) => outcome,
         };
-        reading.run(&doing, &Statement::commit()).await?;
-        if timeout(LETTING_GO, held).await.is_err() {
-            // A transaction of somebody else is open: whoever reads the table must not wait behind it.
-            let kill = Statement::kill(number);
-            reading.run_unless(&[NO_THREAD], &doing, &kill).await?;
+        let committed = match &done {
+            Ok(_) => reading.run(&doing, &Statement::commit()).await,
+            Err(error) => Err(error.clone()),
+        };
+        if committed.is_ok() && timeout(LETTING_GO, held).await.is_ok() {
+            return done;
         }
-        Ok(done)
+        // A transaction of somebody else may be open: whoever reads the table must not wait behind it.
+        let kill = Statement::kill(number);
+        if let Err(error) = committed {
+            let let_go = async {
+                reading.run_unless(&[NO_THREAD], &doing, &kill).await?;
+                reading.run(&doing, &Statement::commit()).await
+            };
+            let _ = timeout(LETTING_GO, let_go).await;
+            return Err(error);
+        }
+        reading.run_unless(&[NO_THREAD], &doing, &kill).await?;
+        done
     }
 }

@@ -141,20 +141,6 @@ impl TableReader {
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 
-    /// Rows with these ids, read in batches that are bounded by their size.
-    async fn in_batches(&mut self, ids: &[i64]) -> Result<HashMap<i64, Row>, Error> {
-        let (mut rows, mut left) = (HashMap::new(), ids);
-        while !left.is_empty() {
-            let next = &left[..left.len().min(BATCH_RECORDS)];
-            let sizes = self.table.sizes_of(next).await?;
-            let size_of = |id: &i64| sizes.get(id).copied().unwrap_or_default();
-            let (now, later) = left.split_at(fitting(next.iter().map(size_of)).min(left.len()));
-            rows.extend(self.by_id(now).await?);
-            left = later;
-        }
-        Ok(rows)
-    }
-
     fn outrun(&self) -> Error {
         let site = self.table.link.site("reading a tenant's data");
         let cause = "kine compacts faster than its table is read".to_owned();
@@ -246,13 +232,23 @@ impl Reader for TableReader {
         let names: Vec<Vec<u8>> = keys.iter().map(|key| name_of(key)).collect();
         for _ in 0..LISTINGS {
             let last = self.table.last_ids(&names).await?;
-            let ids = names.iter().filter_map(|name| last.get(name)).copied();
-            let ids: Vec<i64> = ids.collect::<HashSet<i64>>().into_iter().collect();
-            let rows = self.in_batches(&ids).await?;
+            let ids: Vec<i64> = names
+                .iter()
+                .filter_map(|name| last.get(name).copied())
+                .collect();
+            let sizes = self.table.sizes_of(&ids).await?;
+            let size_of = |name| sizes.get(last.get(name)?).copied();
+            let answered = fitting(names.iter().map(|name| size_of(name).unwrap_or_default()));
+            let answered = &names[..answered.min(names.len())];
+            let ids: HashSet<i64> = answered
+                .iter()
+                .filter_map(|name| last.get(name).copied())
+                .collect();
+            let rows = self.by_id(&Vec::from_iter(ids.iter().copied())).await?;
             // A row that is gone was replaced and compacted meanwhile, or its key was deleted.
             if rows.len() == ids.len() {
                 let record = |name: &Vec<u8>| rows.get(last.get(name)?)?.clone().into_record();
-                return Ok(names.iter().map(record).collect());
+                return Ok(answered.iter().map(record).collect());
             }
         }
         Err(self.outrun())

@@ -258,11 +258,16 @@ impl Reader for BucketReader {
     }
 
     async fn get(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>, Error> {
-        let mut records = Vec::with_capacity(keys.len());
+        let (mut records, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         let subjects = self.subjects(keys);
         let read = self.link.latest(subjects, |message| {
             let op = message.map(|message| self.op_of(&message)).transpose()?;
-            records.push(op.flatten().and_then(into_record));
+            let op = op.flatten();
+            bytes += op.as_ref().map_or(0, |op| weight(op).0);
+            if bytes > BATCH_BYTES && !records.is_empty() {
+                return Ok(ControlFlow::Break(()));
+            }
+            records.push(op.and_then(into_record));
             Ok(ControlFlow::Continue(()))
         });
         read.await?;

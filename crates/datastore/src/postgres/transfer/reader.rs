@@ -115,12 +115,19 @@ impl Reader for TableReader {
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let read = rows::of_keys(self.link.session().await?, &names).await;
-        let records = self.rows(read)?.rows.into_iter();
-        let found: HashMap<Vec<u8>, Record> = records
+        let read = self.rows(read)?;
+        let last = read.rows.last().filter(|_| read.more);
+        let last = last.and_then(|row| keys.iter().position(|key| name_of(key) == row.name));
+        // Which keys behind the last row have none is not known.
+        let answered = last.map_or(keys, |last| &keys[..=last]);
+        let found: HashMap<Vec<u8>, Record> = read
+            .rows
+            .into_iter()
             .filter_map(Row::into_record)
             .map(|record| (record.key.clone(), record))
             .collect();
-        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+        let answers = answered.iter().map(|key| found.get(key).cloned());
+        Ok(answers.collect())
     }
 }
 

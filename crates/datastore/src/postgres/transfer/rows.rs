@@ -16,10 +16,11 @@ const IN_RANGE: &str = "SELECT id FROM (
     WHERE coalesce(deleted, 0) = 0 ORDER BY name COLLATE \"C\"";
 /// Ids of the rows after a revision.
 const AFTER: &str = "SELECT id FROM public.kine WHERE id > $4 ORDER BY id";
-/// Ids of the newest rows of some keys.
-const OF_KEYS: &str =
-    "SELECT DISTINCT ON (name COLLATE \"C\") id FROM public.kine WHERE name = ANY($4)
-    ORDER BY name COLLATE \"C\", id DESC";
+/// Ids of the newest rows of some keys, in the order in which the keys are given.
+const OF_KEYS: &str = "SELECT id FROM (
+        SELECT DISTINCT ON (name COLLATE \"C\") name, id FROM public.kine WHERE name = ANY($4)
+        ORDER BY name COLLATE \"C\", id DESC) AS newest
+    ORDER BY array_position($4, name::text COLLATE \"C\")";
 /// Characters of a name that is larger than what is read, by which an error tells it.
 const SHOWN: usize = 100;
 
@@ -69,11 +70,11 @@ pub(super) async fn after(session: &Session, after: i64) -> Result<Rows, Flaw> {
     request.send(session, &[(&after, Type::INT8)]).await
 }
 
-/// Newest rows of the keys with `names`, at most [`BATCH_RECORDS`], whatever their size.
+/// Newest rows of the first keys of `names`, in their order; at most [`BATCH_RECORDS`] names.
 pub(super) async fn of_keys(session: &Session, names: &[&str]) -> Result<Rows, Flaw> {
     let request = Request {
         ids: OF_KEYS,
-        bytes: usize::MAX,
+        bytes: BATCH_BYTES,
     };
     request.send(session, &[(&names, Type::TEXT_ARRAY)]).await
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kamaji_datastore::transfer::{Ends, Followed, Op, Record, Roots, Writer, copy_all};
+use kamaji_datastore::transfer::{
+    BATCH_BYTES, Ends, Followed, Op, Record, Roots, Writer, copy_all,
+};
 use kamaji_datastore::{Access, Error, FenceId, Tenancy};
 
 use super::tenancies::{KEY, assert_own_access, tenancy, with_tenant};
@@ -71,6 +73,33 @@ pub async fn what_was_written_is_read_in_pages_and_by_key<H: Harness>() {
             Some(written[0].1.clone())
         ]
     );
+}
+
+/// A tenant decides how large the records are that are read by their keys.
+pub async fn single_keys_are_read_within_the_bytes_of_a_batch<H: Harness>() {
+    let (_server, store, tenancy) = with_tenant::<H>().await;
+    let mut writer = store.writer(&tenancy).await.unwrap();
+    for number in 0..5 {
+        // Two of them fit into a batch.
+        let large = vec![b'0'; 900 << 10];
+        let op = put(&format!("x/{number}"), &large, 101 + number);
+        writer.apply(&[op]).await.unwrap();
+    }
+    let keys = ["x/3", "absent", "x/0", "x/1", "x/2", "missing", "x/4"].map(Vec::from);
+    let mut reader = store.reader(&tenancy).await.unwrap();
+    let (mut found, mut answers) = (Vec::new(), Vec::new());
+    while found.len() < keys.len() {
+        let answer = reader.get(&keys[found.len()..]).await.unwrap();
+        let sizes = answer.iter().flatten().map(|record| record.value.len());
+        assert!(sizes.sum::<usize>() <= BATCH_BYTES, "after {answers:?}");
+        answers.push(answer.len());
+        found.extend(answer);
+    }
+    for (key, record) in keys.iter().zip(&found) {
+        let expected = key.starts_with(b"x/").then_some(key);
+        assert_eq!(record.as_ref().map(|record| &record.key), expected);
+    }
+    assert_eq!(answers.len(), 3, "{answers:?}");
 }
 
 pub async fn operations_have_one_outcome_however_often_they_are_applied<H: Harness>() {
