@@ -87,8 +87,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::KubeconfigGenerator(arguments) => kubeconfig_generator::run(*arguments),
         Command::Crds => crds::print(),
         Command::Render(arguments) => render::run(&arguments),
-        Command::Snapshot(arguments) => snapshot::run(arguments),
-        Command::Etcd(arguments) => etcd::run(*arguments),
+        // Their errors quote what files of other origin say: printed escaped.
+        Command::Snapshot(arguments) => return Ok(failure::exit(snapshot::run(arguments))),
+        Command::Etcd(arguments) => return Ok(failure::exit(etcd::run(*arguments))),
         Command::Completion(arguments) => completion::completion(&arguments, Arguments::command()),
         Command::Man(arguments) => completion::man(&arguments, Arguments::command()),
         Command::Doctor(arguments) => return Ok(doctor::run(&arguments)),

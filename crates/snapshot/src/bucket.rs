@@ -6,15 +6,16 @@ use std::{
     path::Path as FilePath,
 };
 
-use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
+use futures::{StreamExt, TryStreamExt, future::ready};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use url::Url;
 
 use crate::{
     decoder::{LONGEST_PREAMBLE, preamble},
+    encoder::MAGIC,
     error::Error,
     file::SnapshotFile,
-    listing::{LISTED, Listed},
+    listing::{LISTED, Listed, Listing},
 };
 
 /// Bytes of a part of an upload; object stores take 10,000 parts, so that a file may have 160 GB.
@@ -22,7 +23,7 @@ const PART: usize = 16 << 20;
 /// Parts that are sent at the same time.
 const PARTS_AT_ONCE: usize = 2;
 
-/// Most objects that [`Bucket::names`] lists.
+/// Most objects whose names are asked for.
 const NAMES: usize = 10_000;
 
 /// A snapshot in an object store, or the beginning of the names of several.
@@ -171,24 +172,35 @@ impl Bucket {
         removed.map_err(self.failed("removing an object below it"))
     }
 
-    /// The snapshots whose names begin with this path, by name; at most 1000 objects are read, the first bytes of each.
-    pub async fn list(&self) -> Result<Vec<Listed>, Error> {
-        let found = self
-            .store
-            .list(Some(&self.path))
-            .take(LISTED)
+    /// The snapshots whose names begin with this path, by name; of at most 1000 objects the first bytes are read. An
+    /// object that cannot be read is an entry with its error, and one too short for a snapshot (consoles make empty ones
+    /// for folders) is none.
+    pub async fn list(&self) -> Result<Listing, Error> {
+        let found = self.store.list(Some(&self.path)).take(NAMES);
+        let found = found
+            .try_filter(|object| ready(object.size > MAGIC.len() as u64))
+            .take(LISTED + 1)
             .try_collect::<Vec<_>>();
         let mut found = found.await.map_err(self.failed("listing"))?;
+        let more = found.len() > LISTED;
+        found.truncate(LISTED);
         found.sort_by(|one, two| one.location.cmp(&two.location));
-        let mut listed = Vec::new();
+        let mut entries = Vec::new();
         for object in found {
-            let start = self
-                .store
-                .get_range(&object.location, 0..object.size.min(LONGEST_PREAMBLE));
-            let start = start.await.map_err(self.failed("reading a header"))?;
-            let header = preamble(&mut start.as_ref()).map(|(header, _)| header);
-            listed.extend(Listed::of(object.location.to_string(), object.size, header));
+            entries.extend(self.listed(&object).await);
         }
-        Ok(listed)
+        Ok(Listing { entries, more })
+    }
+
+    async fn listed(&self, object: &ObjectMeta) -> Option<Listed> {
+        let range = 0..object.size.min(LONGEST_PREAMBLE);
+        let start = self.store.get_range(&object.location, range).await;
+        let header = start
+            .map_err(self.failed("reading a header"))
+            .and_then(|start| preamble(&mut start.as_ref()).map(|(header, _)| header));
+        Listed::of(object.location.to_string(), object.size, header)
     }
 }
+
+#[cfg(test)]
+mod tests;

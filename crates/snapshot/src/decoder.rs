@@ -13,7 +13,7 @@ use crate::{
     frame::{self, Kind},
     header::{Footer, Header},
     limits,
-    seal::{Keys, Opened},
+    seal::{Keys, Opened, Proof},
 };
 
 /// Bytes of the trailer.
@@ -35,6 +35,7 @@ pub enum Item {
 /// has returned the footer, and not before.
 pub struct Decoder<R: Read> {
     header: Header,
+    proof: Proof,
     from: Limited<zstd::Decoder<'static, BufReader<Body<R>>>>,
     digest: Sha256,
     payload: Vec<u8>,
@@ -55,7 +56,7 @@ pub enum Next {
 
 impl<R: Read> Decoder<R> {
     /// Reads the preamble of a file of `length` bytes, and opens the body with `keys`. At most `data` bytes are
-    /// decompressed.
+    /// decompressed. A file without encryption is refused if there is a key.
     pub fn open(mut from: R, length: u64, keys: &Keys, data: u64) -> Result<Self, Error> {
         let (header, preamble) = preamble(&mut from)?;
         let body = length
@@ -65,13 +66,16 @@ impl<R: Read> Decoder<R> {
         let body = if header.encrypted {
             Body::Age(Box::new(keys.open(body)?))
         } else {
+            keys.require_plain()?;
             Body::Plain(body)
         };
+        let proof = body.proof();
         let mut body = zstd::Decoder::new(body).map_err(Error::body)?;
         body.window_log_max(limits::WINDOW_LOG)
             .map_err(Error::body)?;
         Ok(Self {
             header,
+            proof,
             from: Limited {
                 from: body,
                 left: data,
@@ -95,6 +99,11 @@ impl<R: Read> Decoder<R> {
     /// Header of the snapshot.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Proof of the writer, by what opened the file.
+    pub fn proof(&self) -> Proof {
+        self.proof
     }
 
     /// Reads the next part, or checks the footer and the end of the file. Not to be called after the end.
@@ -214,6 +223,15 @@ pub(crate) fn preamble(from: &mut dyn Read) -> Result<(Header, Vec<u8>), Error> 
 enum Body<R: Read> {
     Plain(Take<R>),
     Age(Box<Opened<Take<R>>>),
+}
+
+impl<R: Read> Body<R> {
+    fn proof(&self) -> Proof {
+        match self {
+            Self::Plain(_) => Proof::None,
+            Self::Age(body) => body.proof(),
+        }
+    }
 }
 
 impl<R: Read> Read for Body<R> {

@@ -43,6 +43,12 @@ pub enum Error {
     /// No key opens the file.
     #[error("it is encrypted, and no key that was given opens it: {0}")]
     Locked(&'static str),
+    /// The file is not encrypted, although a key was given.
+    #[error(
+        "it is not encrypted, and a key was given: whoever can write to where it lies can have made it; check the name, \
+         or read it by --plain instead of the key if it was saved so"
+    )]
+    Unencrypted,
     /// A name of a file or an object cannot be used.
     #[error("{text}: {reason}")]
     Location {

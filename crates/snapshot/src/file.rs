@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     header::{Footer, Header},
     replay::Order,
-    seal::Keys,
+    seal::{Keys, Proof},
 };
 
 /// Buffer of reads and writes.
@@ -87,6 +87,8 @@ pub struct SnapshotFile {
 pub struct Checked {
     /// Header of the snapshot.
     pub header: Header,
+    /// Proof of the writer, by what opened the file.
+    pub proof: Proof,
     /// Footer of the snapshot.
     pub footer: Footer,
     /// Kubernetes objects of the snapshot.
@@ -136,8 +138,8 @@ impl SnapshotFile {
         Decoder::open(self.start()?, self.length, keys, data)
     }
 
-    /// Reads and checks the whole file: hash, encryption, every frame, counts. Operations whose key `keep` refuses
-    /// are left out of [`Checked::order`].
+    /// Reads and checks the whole file: hash, encryption, every frame, counts. A file without encryption is refused if
+    /// there is a key. Operations whose key `keep` refuses are left out of [`Checked::order`].
     pub fn check(
         &self,
         keys: &Keys,
@@ -155,6 +157,7 @@ impl SnapshotFile {
                 Next::End(footer) => {
                     return Ok(Checked {
                         header: decoder.header().clone(),
+                        proof: decoder.proof(),
                         footer,
                         objects,
                         order,

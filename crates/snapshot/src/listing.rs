@@ -17,6 +17,14 @@ pub struct Listed {
     pub header: Result<Header, Error>,
 }
 
+/// The snapshots of a folder or a bucket.
+pub struct Listing {
+    /// Snapshots by name, at most 1000.
+    pub entries: Vec<Listed>,
+    /// True if there are more files than are read.
+    pub more: bool,
+}
+
 impl Listed {
     /// An entry of a list; `None` for a file that is no snapshot.
     pub(crate) fn of(name: String, bytes: u64, header: Result<Header, Error>) -> Option<Self> {
@@ -32,26 +40,31 @@ impl Listed {
 }
 
 /// The snapshots in a folder, by name, or the one in a file; at most 1000 files are read.
-pub fn list(path: &Path) -> Result<Vec<Listed>, Error> {
+pub fn list(path: &Path) -> Result<Listing, Error> {
     let one = |path: &Path| {
         let file = SnapshotFile::open(path).ok()?;
         let name = path.display().to_string();
         Listed::of(name, file.length(), file.header())
     };
     if path.is_file() {
-        return Ok(one(path).into_iter().collect());
+        return Ok(Listing {
+            entries: one(path).into_iter().collect(),
+            more: false,
+        });
     }
     let entries = std::fs::read_dir(path);
     let entries = entries.map_err(Error::io(format!("listing {}", path.display())))?;
     let mut paths: Vec<_> = entries
-        .take(LISTED)
+        .take(LISTED + 1)
         .flatten()
         .map(|entry| entry.path())
         .collect();
+    let more = paths.len() > LISTED;
+    paths.truncate(LISTED);
     paths.sort();
-    Ok(paths
-        .iter()
-        .filter(|path| path.is_file())
-        .filter_map(|path| one(path))
-        .collect())
+    let files = paths.iter().filter(|path| path.is_file());
+    Ok(Listing {
+        entries: files.filter_map(|path| one(path)).collect(),
+        more,
+    })
 }

@@ -104,7 +104,34 @@ impl<W: Write> Write for Sealed<W> {
     }
 }
 
-/// Keys that may open a snapshot.
+/// Proof of the writer of a file, by what opened it. None proves the time: an older file opens as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The file is not encrypted.
+    None,
+    /// One of its recipients' keys opened it.
+    Recipient,
+    /// The passphrase opened it.
+    Passphrase,
+}
+
+impl std::fmt::Display for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => {
+                "not encrypted: whoever can write to where it lies can have made or altered it"
+            }
+            Self::Recipient => {
+                "encrypted for an age key: whoever knows the public key can have made it"
+            }
+            Self::Passphrase => {
+                "encrypted by a passphrase: only who knows the passphrase can have made it"
+            }
+        })
+    }
+}
+
+/// Keys that may open a snapshot. Whoever has a key relies on encryption: with one, a file without encryption is refused.
 #[derive(Default)]
 pub struct Keys {
     identities: Vec<age::x25519::Identity>,
@@ -141,6 +168,20 @@ impl Keys {
         self.passphrase = Some(Secret::new(text));
     }
 
+    /// True without any key.
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty() && self.passphrase.is_none()
+    }
+
+    /// Refuses a file without encryption if there is a key: whoever can write to where the file lies could otherwise
+    /// replace an encrypted one by a plain one.
+    pub(crate) fn require_plain(&self) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Unencrypted)
+    }
+
     /// Opens an encrypted body.
     pub(crate) fn open<R: Read>(&self, body: R) -> Result<Opened<R>, Error> {
         let budget = Arc::new(AtomicU64::new(limits::SEAL));
@@ -150,7 +191,12 @@ impl Keys {
         });
         let decryptor = Decryptor::new_buffered(body).map_err(refused)?;
         budget.store(u64::MAX, Ordering::Relaxed);
-        let stream = if decryptor.is_scrypt() {
+        let proof = if decryptor.is_scrypt() {
+            Proof::Passphrase
+        } else {
+            Proof::Recipient
+        };
+        let stream = if proof == Proof::Passphrase {
             let text = self.passphrase.as_ref();
             let text = text.ok_or(Error::Locked(
                 "give its passphrase by KAMAJI_SNAPSHOT_PASSPHRASE",
@@ -161,7 +207,10 @@ impl Keys {
             let all = self.identities.iter();
             decryptor.decrypt(all.map(|one| one as &dyn Identity))
         };
-        Ok(Opened(stream.map_err(refused)?))
+        Ok(Opened {
+            stream: stream.map_err(refused)?,
+            proof,
+        })
     }
 }
 
@@ -182,11 +231,21 @@ fn refused(error: age::DecryptError) -> Error {
 }
 
 /// Reader of a decrypted body.
-pub(crate) struct Opened<R: Read>(StreamReader<BufReader<Bounded<R>>>);
+pub(crate) struct Opened<R: Read> {
+    stream: StreamReader<BufReader<Bounded<R>>>,
+    proof: Proof,
+}
+
+impl<R: Read> Opened<R> {
+    /// Kind of the key that opened the body.
+    pub fn proof(&self) -> Proof {
+        self.proof
+    }
+}
 
 impl<R: Read> Read for Opened<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        self.stream.read(into)
     }
 }
 

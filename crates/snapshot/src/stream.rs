@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     file::SnapshotFile,
     limits,
-    seal::{Keys, Opened, Seal, Sealed},
+    seal::{Keys, Opened, Proof, Seal, Sealed},
 };
 
 /// First bytes of a file of age.
@@ -72,6 +72,7 @@ type Sealing<'a> = zstd::Decoder<'static, BufReader<Opened<BufReader<&'a std::fs
 /// Reader of a stream, which ends with an error past a number of bytes.
 pub struct StreamReader<'a> {
     from: Source<'a>,
+    proof: Proof,
     left: u64,
 }
 
@@ -81,23 +82,35 @@ enum Source<'a> {
 }
 
 impl SnapshotFile {
-    /// Reads the file as a stream of at most `most` bytes; `keys` open it if it is encrypted.
+    /// Reads the file as a stream of at most `most` bytes; `keys` open it if it is encrypted, and refuse it if it is not.
     pub fn stream(&self, keys: &Keys, most: u64) -> Result<StreamReader<'_>, Error> {
         let mut file = self.start()?;
         let first = file.fill_buf().map_err(Error::io("reading the snapshot"))?;
-        let from = if first.starts_with(AGE) {
-            let mut body = zstd::Decoder::new(keys.open(file)?).map_err(Error::body)?;
+        let (from, proof) = if first.starts_with(AGE) {
+            let opened = keys.open(file)?;
+            let proof = opened.proof();
+            let mut body = zstd::Decoder::new(opened).map_err(Error::body)?;
             body.window_log_max(limits::WINDOW_LOG)
                 .map_err(Error::body)?;
-            Source::Sealed(Box::new(body))
+            (Source::Sealed(Box::new(body)), proof)
         } else {
-            Source::Plain(file)
+            keys.require_plain()?;
+            (Source::Plain(file), Proof::None)
         };
-        Ok(StreamReader { from, left: most })
+        Ok(StreamReader {
+            from,
+            proof,
+            left: most,
+        })
     }
 }
 
 impl StreamReader<'_> {
+    /// Proof of the writer, by what opened the stream.
+    pub fn proof(&self) -> Proof {
+        self.proof
+    }
+
     /// Reads everything into `out`; returns how many bytes there were. `writing` names what is written.
     pub fn copy(&mut self, out: &mut dyn Write, writing: &str) -> Result<u64, Error> {
         let mut buffer = vec![0; 256 << 10];
@@ -187,5 +200,19 @@ mod tests {
         fs::write(&path, "content").unwrap();
         assert_eq!(read(&path, &Keys::default(), 7).unwrap(), b"content");
         read(&path, &Keys::default(), 6).unwrap_err();
+    }
+
+    #[test]
+    fn a_plain_stream_is_refused_by_whoever_has_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, identity) = sealed(folder.path(), b"content");
+        let mut passphrase = Keys::default();
+        passphrase.add_passphrase("open".to_owned());
+        let path = folder.path().join("plain");
+        fs::write(&path, "content").unwrap();
+        for keys in [identity, passphrase] {
+            let error = read(&path, &keys, 7).unwrap_err();
+            assert!(matches!(error, Error::Unencrypted), "{error}");
+        }
     }
 }

@@ -150,7 +150,8 @@ async fn a_snapshot_of_several_parts_comes_back_as_it_was_and_is_listed() {
         .bucket("backups/daily", "secret")
         .list()
         .await
-        .unwrap();
+        .unwrap()
+        .entries;
     let names: Vec<_> = listed
         .iter()
         .map(|entry| (entry.name.as_str(), entry.bytes))
@@ -198,13 +199,16 @@ async fn an_object_that_was_cut_or_is_too_large_or_absent_is_refused() {
         Err(Error::TooLarge { .. })
     ));
     // What is no snapshot is not listed as one.
-    std::fs::write(
-        server.files.path().join("data/backups/other"),
-        b"something else",
-    )
-    .unwrap();
+    for (name, content) in [
+        ("empty", ""),
+        ("short", "something else"),
+        ("other", "something else that is longer"),
+    ] {
+        let path = server.files.path().join("data/backups").join(name);
+        std::fs::write(path, content).unwrap();
+    }
     let listed = server.bucket("backups/", "secret").list().await.unwrap();
-    assert_eq!(listed.len(), 1);
+    assert_eq!(listed.entries.len(), 1);
 }
 
 #[tokio::test]

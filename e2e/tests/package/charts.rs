@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use super::helm::{helm, rendered};
 
+mod restores;
+
 /// Values of products that install upstream's chart, and of people who change one thing.
-const VALUES: [(&str, &str); 15] = [
+const VALUES: [(&str, &str); 16] = [
     ("defaults", "{}"),
     (
         "etcd elsewhere, two replicas",
@@ -56,6 +58,11 @@ const VALUES: [(&str, &str); 15] = [
         "a restore",
         "{kamaji-etcd: {backup: {persistentVolumeClaim: backups},
           restore: {from: /backup/one.db, identitySecret: backup-key}}}",
+    ),
+    (
+        "a restore without encryption",
+        "{kamaji-etcd: {backup: {persistentVolumeClaim: backups},
+          restore: {from: /backup/one.db, plain: true}}}",
     ),
     (
         "network policy and budget",
@@ -263,40 +270,6 @@ async fn backups_have_no_rights_no_token_no_secret_in_the_open_and_nobody_who_ca
 }
 
 #[tokio::test]
-async fn a_restore_gives_its_token_to_the_last_container_and_the_snapshot_to_none_that_writes_it() {
-    let values = VALUES
-        .iter()
-        .find(|(name, _)| *name == "a restore")
-        .unwrap();
-    let objects = rendered("kamaji", values.1).await;
-    let job = named(&objects, "Job", "kamaji-etcd-restore").unwrap();
-    assert_eq!(job["spec"]["backoffLimit"], 0);
-    let pod = pods(job).unwrap();
-    assert_eq!(pod["automountServiceAccountToken"], false);
-    let mounts: Vec<(String, String)> = containers(pod)
-        .map(|container| {
-            let name = container["name"].as_str().unwrap().to_owned();
-            (name, container["volumeMounts"].to_string())
-        })
-        .collect();
-    for (name, mounts) in &mounts {
-        assert_eq!(mounts.contains("token"), name == "adopt", "{name}");
-        assert_eq!(mounts.contains("identity"), name == "open", "{name}");
-        assert!(!mounts.contains("root"), "{name}");
-    }
-    assert!(named(&objects, "PersistentVolumeClaim", "data-kamaji-etcd-0").is_some());
-    let role = named(&objects, "Role", "kamaji-etcd-restore").unwrap();
-    assert!(!role["rules"].to_string().contains("secrets"), "{role}");
-    // The claim outlives what is removed after the restore.
-    let component = |kind: &str, name: &str| {
-        let object = named(&objects, kind, name).unwrap();
-        object["metadata"]["labels"]["app.kubernetes.io/component"].clone()
-    };
-    assert_eq!(component("Job", "kamaji-etcd-restore"), "restore");
-    assert!(component("PersistentVolumeClaim", "data-kamaji-etcd-0").is_null());
-}
-
-#[tokio::test]
 async fn the_kubeconfig_generator_has_pods_and_rights_apart_from_the_operators() {
     let name = "kamaji-kubeconfiggenerator";
     let objects = rendered("kamaji", GENERATOR).await;
@@ -376,6 +349,10 @@ async fn values_that_cannot_work_are_refused_with_words() {
         (
             "{kamaji-etcd: {backup: {s3: {secretKey: {value: hunter2}}}}}",
             "by valueFrom.secretKeyRef",
+        ),
+        (
+            "{kamaji-etcd: {restore: {from: /backup/one.db, identitySecret: key, plain: true}}}",
+            "exclude each other",
         ),
         (
             "{kamaji-etcd: {backup: {recipients: [AGE-SECRET-KEY-1]}}}",

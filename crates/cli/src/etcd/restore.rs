@@ -12,10 +12,13 @@ use kamaji_etcd::{
     layout::Store,
     restore::{DataDir, adopt as take_over},
 };
-use kamaji_snapshot::NewFile;
+use kamaji_snapshot::{Keys, NewFile, Proof};
 
 use super::flags::DATA_DIR;
-use crate::snapshot::{keys::KeyFlags, location::Location};
+use crate::snapshot::{
+    keys::{KeyFlags, warn_if_unproven},
+    location::Location,
+};
 
 /// Arguments of `kamaji etcd verify`.
 #[derive(clap::Args)]
@@ -54,11 +57,9 @@ pub struct AdoptArguments {
 
 /// Reads a whole snapshot and checks it.
 pub async fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
-    let bytes = copy(&arguments.location, &arguments.keys, io::sink()).await?;
-    println!(
-        "{} is whole: {bytes} bytes without encryption",
-        arguments.location
-    );
+    let VerifyArguments { location, keys } = arguments;
+    let (bytes, proof) = copy(location, (&keys.keys()?, keys.max_data), io::sink()).await?;
+    println!("{location} is whole: {bytes} bytes once opened; it is {proof}");
     Ok(())
 }
 
@@ -66,11 +67,13 @@ pub async fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
 /// whole leaves no file.
 pub async fn restore(arguments: &RestoreArguments) -> anyhow::Result<()> {
     DataDir(&arguments.data_dir).require_empty()?;
+    let keys = arguments.keys.keys_to_restore()?;
     let file = NewFile::beside(&arguments.to)?;
-    let bytes = copy(&arguments.location, &arguments.keys, file.writer()?).await?;
+    let keys = (&keys, arguments.keys.max_data);
+    let (bytes, proof) = copy(&arguments.location, keys, file.writer()?).await?;
     file.commit(&arguments.to)?;
     println!(
-        "{} is whole: {bytes} bytes are in {}",
+        "{} is whole: {bytes} bytes are in {}; it is {proof}",
         arguments.location,
         arguments.to.display()
     );
@@ -89,17 +92,21 @@ pub async fn adopt(store: &Store, arguments: &AdoptArguments) -> anyhow::Result<
     Ok(())
 }
 
-/// Copies a snapshot and checks it; returns its bytes.
-async fn copy(location: &str, keys: &KeyFlags, out: impl Write) -> anyhow::Result<u64> {
-    let opened = keys.keys()?;
+/// Copies a snapshot of at most `most` bytes and checks it; returns its bytes, and what opening it proves.
+async fn copy(
+    location: &str,
+    (keys, most): (&Keys, u64),
+    out: impl Write,
+) -> anyhow::Result<(u64, Proof)> {
     let name = || location.to_owned();
-    let file = Location::parse(location)?.open(keys.max_data).await?;
+    let file = Location::parse(location)?.open(most).await?;
     let mut out = Checked::new(BufWriter::new(out));
-    let mut stream = file.stream(&opened, keys.max_data).with_context(name)?;
+    let mut stream = file.stream(keys, most).with_context(name)?;
+    warn_if_unproven(location, stream.proof());
     stream
         .copy(&mut out, "writing the snapshot")
         .with_context(name)?;
     let (mut out, bytes) = out.finish().with_context(name)?;
     out.flush().context("writing the snapshot")?;
-    Ok(bytes)
+    Ok((bytes, stream.proof()))
 }

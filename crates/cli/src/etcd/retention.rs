@@ -87,7 +87,7 @@ impl Folder {
         })
     }
 
-    /// Names of the files in it.
+    /// Names of the files in it; folders are left out.
     pub async fn names(&self) -> anyhow::Result<Vec<String>> {
         let path = match self {
             Self::Bucket(bucket) => return Ok(bucket.names().await?),
@@ -95,8 +95,9 @@ impl Folder {
         };
         let entries = std::fs::read_dir(path);
         let entries = entries.with_context(|| format!("listing {}", path.display()))?;
-        let names = entries.take(MOST).flatten();
-        Ok(names
+        let entries = entries.take(MOST).flatten();
+        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        Ok(files
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect())
     }

@@ -66,12 +66,50 @@ pub async fn run(store: &Store, arguments: &Arguments) -> anyhow::Result<()> {
     );
     if arguments.keep > 0 {
         let folder = Folder::open(&arguments.location)?;
-        for old in names.expired(&folder.names().await?, &name, arguments.keep) {
-            folder.remove(&old).await?;
-            println!("{}{old} is removed", arguments.location);
-        }
+        let expired = names.expired(&folder.names().await?, &name, arguments.keep);
+        remove(&folder, &arguments.location, expired).await?;
     }
     Ok(())
+}
+
+/// Removes files of a folder. One that cannot be removed keeps none of the others; its error ends the command.
+async fn remove(folder: &Folder, location: &str, names: Vec<String>) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    for name in names {
+        match folder.remove(&name).await {
+            Ok(()) => println!("{location}{name} is removed"),
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    outcome.context("the new snapshot is saved, and an older one stays")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_removed_keeps_none_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        std::fs::create_dir(path.join("one")).unwrap();
+        std::fs::write(path.join("two"), "").unwrap();
+        let location = format!("{}/", path.display());
+        let names = vec!["one".to_owned(), "two".to_owned()];
+        let files = Folder::open(&location).unwrap();
+        let refused = remove(&files, &location, names).await.unwrap_err();
+        assert!(format!("{refused:#}").contains("one"), "{refused:#}");
+        assert!(!path.join("two").exists());
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_the_name_of_a_snapshot_is_no_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("one")).unwrap();
+        std::fs::write(folder.path().join("two"), "").unwrap();
+        let files = Folder::open(&format!("{}/", folder.path().display())).unwrap();
+        assert_eq!(files.names().await.unwrap(), ["two"]);
+    }
 }
 
 /// Streams the snapshot into the file.

@@ -12,7 +12,7 @@ use crate::duration::seconds;
 
 use super::{
     cluster::{Cluster, ClusterFlags, require_reconciled, tenant_key},
-    keys::KeyFlags,
+    keys::{KeyFlags, warn_if_unproven},
     location::Location,
     objects::{self, Desired},
     sleep::asleep,
@@ -25,15 +25,11 @@ use super::{
 pub struct Arguments {
     /// File, or object in an object store (s3://BUCKET/NAME)
     location: String,
-    /// Restore as a clone of this NAMESPACE/NAME, with keys of its own
-    #[arg(long = "as", value_parser = tenant_key)]
-    clone: Option<ObjectKey>,
+    #[command(flatten)]
+    named: Named,
     /// DataStore of a tenant that is created; by default the one that the snapshot names
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replace")]
     data_store: Option<String>,
-    /// Replace the data of the tenant that exists and that the snapshot is of
-    #[arg(long, conflicts_with_all = ["clone", "data_store"])]
-    replace: bool,
     /// Longest wait for the operator
     #[arg(long, default_value = "5m", value_parser = seconds)]
     timeout: Duration,
@@ -43,16 +39,50 @@ pub struct Arguments {
     cluster: ClusterFlags,
 }
 
+/// Tenant that a person names. A file without proof of its origin may name any.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Named {
+    /// Replace the data of the tenant NAMESPACE/NAME, which exists and which the snapshot is of
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = tenant_key)]
+    replace: Option<ObjectKey>,
+    /// Create the tenant NAMESPACE/NAME again, which is gone and which the snapshot is of, with its own keys
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = tenant_key)]
+    create: Option<ObjectKey>,
+    /// Create a clone as NAMESPACE/NAME, with keys of its own
+    #[arg(long = "as", value_name = "NAMESPACE/NAME", value_parser = tenant_key)]
+    clone: Option<ObjectKey>,
+}
+
+impl Named {
+    /// The tenant that is written; fails if it has to be the one of the snapshot and is another.
+    fn key(&self, original: &ObjectKey) -> anyhow::Result<ObjectKey> {
+        let original_alone = self.replace.as_ref().or(self.create.as_ref());
+        match (&self.clone, original_alone) {
+            (Some(clone), _) => Ok(clone.clone()),
+            (None, Some(named)) if named == original => Ok(named.clone()),
+            (None, Some(named)) => bail!(
+                "the snapshot says that it is of the tenant {original}, and {named} was named: nothing is written; check the name of the file, or make a clone by --as NAMESPACE/NAME"
+            ),
+            (None, None) => bail!("name the tenant by --replace, --create or --as"),
+        }
+    }
+}
+
 /// Restores a snapshot that is whole. Nothing is written before all of it was read and checked.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (keys, most) = (arguments.keys.keys()?, arguments.keys.max_data);
+    let (keys, most) = (arguments.keys.keys_to_restore()?, arguments.keys.max_data);
     let file = Location::parse(&arguments.location)?.open(most).await?;
-    let keep = keep(arguments.clone.is_some());
+    let keep = keep(arguments.named.clone.is_some());
     let checked = file.check(&keys, most, &keep);
     let checked = checked.with_context(|| arguments.location.clone())?;
-    describe(&checked);
+    warn_if_unproven(&arguments.location, checked.proof);
+    describe(&checked)?;
+    let tenant = &checked.header.tenant;
+    let original = ObjectKey::new(&tenant.namespace, &tenant.name);
+    let key = arguments.named.key(&original)?;
     let cluster = Cluster::connect(&arguments.cluster).await?;
-    let target = Target::choose(arguments, &checked, &cluster).await?;
+    let target = Target::choose(arguments, key, &checked, &cluster).await?;
     Box::pin(target.prepare(&checked, &cluster)).await?;
     let object = asleep(&cluster, &target.key, arguments.timeout).await?;
     require_mark(&object, &target)?;
@@ -144,15 +174,14 @@ struct Target {
 impl Target {
     async fn choose(
         arguments: &Arguments,
+        key: ObjectKey,
         checked: &Checked,
         cluster: &Cluster,
     ) -> anyhow::Result<Self> {
-        let tenant = &checked.header.tenant;
-        let original = ObjectKey::new(&tenant.namespace, &tenant.name);
         let mark = checked.footer.digest.chars().take(16).collect::<String>();
-        let key = arguments.clone.clone().unwrap_or(original);
         let existing = cluster.find(&key).await?;
-        let way = way(arguments, &tenant.tenant, existing.as_ref(), &mark)
+        let uid = &checked.header.tenant.tenant;
+        let way = way(&arguments.named, uid, existing.as_ref(), &mark)
             .with_context(|| format!("restoring {key}"))?;
         Ok(Self {
             key,
@@ -258,20 +287,20 @@ impl Target {
 
 /// Decides how a snapshot of the tenant with the uid `uid` is restored.
 fn way(
-    arguments: &Arguments,
+    named: &Named,
     uid: &str,
     existing: Option<&TenantControlPlane>,
     mark: &str,
 ) -> anyhow::Result<Way> {
-    let created = if arguments.clone.is_some() {
+    let created = if named.clone.is_some() {
         Way::Clone
     } else {
         Way::Again
     };
     let Some(existing) = existing else {
-        if arguments.replace {
+        if named.replace.is_some() {
             bail!(
-                "--replace is given, and there is no such TenantControlPlane: leave it out to create it"
+                "--replace is given, and there is no such TenantControlPlane: --create creates it again"
             );
         }
         return Ok(created);
@@ -282,12 +311,12 @@ fn way(
     if !is_original && marked.map(String::as_str) == Some(mark) {
         return Ok(created);
     }
-    if !is_original || arguments.clone.is_some() {
+    if !is_original || named.clone.is_some() {
         bail!(
             "a TenantControlPlane of this name exists, and it is not the one of the snapshot (uid {uid}): give another name by --as"
         );
     }
-    if !arguments.replace {
+    if named.replace.is_none() {
         bail!(
             "the tenant exists: --replace replaces all of its data by that of the snapshot; --as NAMESPACE/NAME makes a clone"
         );

@@ -122,7 +122,7 @@ async fn a_store_saved_under_load_and_lost_is_restored_with_its_users_and_no_rev
     for (bytes, words) in [
         (&whole[..whole.len() - 20], "backup"),
         (&altered[..], "altered or damaged"),
-        (b"something else".as_slice(), "no snapshot of etcd"),
+        (b"something else".as_slice(), "not encrypted"),
     ] {
         fs::write(store.path("backup.bad"), bytes).unwrap();
         let said = refused(&store.open(&store.path("backup.bad")));

@@ -73,7 +73,24 @@ async fn a_snapshot_shows_no_secret_of_a_tenant_and_a_plain_one_is_etcds_own_for
     let said = refused(&store.command(&base).arg("--plain").output().unwrap());
     assert!(said.contains("a file of this name exists"), "{said}");
     let said = ok(&store.command(&["verify", &plain]).output().unwrap());
-    assert!(said.contains("is whole"), "{said}");
+    assert!(
+        said.contains("is whole") && said.contains("it is not encrypted"),
+        "{said}"
+    );
+    let key = store.path("backup.key").display().to_string();
+    let by_key = ["verify", &plain, "--identity", &key];
+    let said = refused(&store.command(&by_key).output().unwrap());
+    assert!(said.contains("a key was given"), "{said}");
+    // What nobody encrypted is opened if the person says so.
+    let [to, data] = ["plain-opened.db", "no-data"].map(|name| store.path(name));
+    fs::create_dir(&data).unwrap();
+    let mut open = store.command(&["restore", &plain, "--plain"]);
+    open.arg("--to").arg(&to).arg("--data-dir").arg(&data);
+    ok(&open.output().unwrap());
+    assert_eq!(
+        fs::read(&to).unwrap(),
+        fs::read(store.path("plain.db")).unwrap()
+    );
     assert!(
         names(store.folder.path())
             .iter()

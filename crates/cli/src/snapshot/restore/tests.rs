@@ -19,7 +19,7 @@ fn chosen(flags: &[&str], existing: Option<(&str, Option<&str>)>) -> Result<&'st
             mark.map(|mark| [(labels::RESTORING.to_owned(), mark.to_owned())].into());
         tenant
     });
-    way(&arguments, "original", existing.as_ref(), "mark")
+    way(&arguments.named, "original", existing.as_ref(), "mark")
         .map(|way| match way {
             Way::Replace => "replace",
             Way::Again => "again",
@@ -31,10 +31,11 @@ fn chosen(flags: &[&str], existing: Option<(&str, Option<&str>)>) -> Result<&'st
 #[test]
 fn a_tenant_that_exists_is_replaced_on_request_alone_and_no_other_of_its_name() {
     let original = Some(("original", None));
-    assert_eq!(chosen(&["--replace"], original), Ok("replace"));
-    assert!(chosen(&[], original).unwrap_err().contains("--replace"));
-    for flags in [&["--replace"][..], &[], &["--as=a/b"]] {
-        let refused = chosen(flags, Some(("later", None))).unwrap_err();
+    assert_eq!(chosen(&["--replace=ns/demo"], original), Ok("replace"));
+    let refused = chosen(&["--create=ns/demo"], original).unwrap_err();
+    assert!(refused.contains("--replace"), "{refused}");
+    for flags in [["--replace=ns/demo"], ["--create=ns/demo"], ["--as=a/b"]] {
+        let refused = chosen(&flags, Some(("later", None))).unwrap_err();
         assert!(refused.contains("not the one of the snapshot"), "{flags:?}");
     }
     assert!(chosen(&["--as=a/b"], original).is_err());
@@ -42,9 +43,37 @@ fn a_tenant_that_exists_is_replaced_on_request_alone_and_no_other_of_its_name() 
 
 #[test]
 fn a_tenant_that_does_not_exist_is_created_with_its_keys_or_as_a_clone() {
-    assert_eq!(chosen(&[], None), Ok("again"));
+    assert_eq!(chosen(&["--create=ns/demo"], None), Ok("again"));
     assert_eq!(chosen(&["--as=a/b"], None), Ok("clone"));
-    assert!(chosen(&["--replace"], None).is_err());
+    let refused = chosen(&["--replace=ns/demo"], None).unwrap_err();
+    assert!(refused.contains("--create"), "{refused}");
+}
+
+#[test]
+fn a_tenant_is_named_once_by_the_person_and_no_file_chooses_another() {
+    let original = tenant_key("ns/demo").unwrap();
+    let key = |flag: &str| {
+        let line = Line::try_parse_from(["restore", "demo.snap", flag]).unwrap();
+        let key = line.arguments.named.key(&original);
+        key.map(|key| key.to_string())
+            .map_err(|error| error.to_string())
+    };
+    for flag in ["--replace=ns/demo", "--create=ns/demo"] {
+        assert_eq!(key(flag).unwrap(), "ns/demo");
+    }
+    for flag in ["--replace=ns/other", "--create=other/demo"] {
+        let refused = key(flag).unwrap_err();
+        let (_, named) = flag.split_once('=').unwrap();
+        assert!(
+            refused.contains("ns/demo") && refused.contains(named),
+            "{refused}"
+        );
+    }
+    assert_eq!(key("--as=a/b").unwrap(), "a/b");
+    for flags in [&[][..], &["--replace=ns/demo", "--as=a/b"]] {
+        let line = ["restore", "demo.snap"].iter().chain(flags);
+        assert!(Line::try_parse_from(line).is_err(), "{flags:?}");
+    }
 }
 
 #[test]
@@ -53,10 +82,13 @@ fn an_interrupted_restore_of_the_same_snapshot_goes_on_and_of_another_does_not()
         chosen(&["--as=a/b"], Some(("new", Some("mark")))),
         Ok("clone")
     );
-    assert_eq!(chosen(&[], Some(("new", Some("mark")))), Ok("again"));
+    assert_eq!(
+        chosen(&["--create=ns/demo"], Some(("new", Some("mark")))),
+        Ok("again")
+    );
     assert!(chosen(&["--as=a/b"], Some(("new", Some("other")))).is_err());
     // An original whose restore was interrupted is still replaced on request alone.
-    assert!(chosen(&[], Some(("original", Some("mark")))).is_err());
+    assert!(chosen(&["--create=ns/demo"], Some(("original", Some("mark")))).is_err());
 }
 
 fn saved() -> TenantControlPlane {
