@@ -91,17 +91,34 @@ pub struct NetworkRanges {
 }
 
 /// Reference to an object in the same namespace; the contract labels of its definition tell the API
-/// version.
+/// version. Cluster API's v1beta1 has an API version instead of the group, and a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractReference {
-    /// API group of the object.
-    #[serde(default)]
+    /// API group of the object; empty in the shape of v1beta1.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub api_group: String,
+    /// API group and version of the object; empty in the shape of v1beta2.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
     /// Kind of the object.
     #[serde(default)]
     pub kind: String,
     /// Name of the object.
     #[serde(default)]
     pub name: String,
+    /// Namespace of the object; empty in the shape of v1beta2, and where it is the Cluster's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+}
+
+impl ContractReference {
+    /// API group of the object, in either shape; empty if the reference has none.
+    pub fn group(&self) -> &str {
+        let of_version = self.api_version.split_once('/').map(|(group, _)| group);
+        match self.api_group.as_str() {
+            "" => of_version.unwrap_or_default(),
+            group => group,
+        }
+    }
 }

@@ -6,13 +6,13 @@ use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kamaji_api::tenant::TenantControlPlane;
-use kamaji_core::pki::certificate::Certificate;
+use kamaji_core::{pki::certificate::Certificate, unquoted};
 use kamaji_shell::{ObjectKey, answers::Answers};
 use kube::{
     Api, Client, Config,
     api::{Patch, PatchParams},
     client::ClientBuilder,
-    config::{AuthInfo, KubeConfigOptions, Kubeconfig},
+    config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use serde_json::Value;
 
@@ -242,6 +242,15 @@ pub fn of_version(read: &ObjectMeta, mut patch: Value) -> anyhow::Result<Value> 
     Ok(patch)
 }
 
+/// Error of a kubeconfig file without the excerpt of the file that the parser's own message has: it goes to the logs
+/// of pipelines, too, and the file has keys in it.
+pub fn unquoted_error(error: KubeconfigError) -> anyhow::Error {
+    match error {
+        KubeconfigError::Parse(error) => anyhow::anyhow!("{}", unquoted::yaml(&error)),
+        other => other.into(),
+    }
+}
+
 async fn config(flags: &AccessFlags) -> anyhow::Result<Config> {
     let options = KubeConfigOptions {
         context: flags.context.clone(),
@@ -249,7 +258,8 @@ async fn config(flags: &AccessFlags) -> anyhow::Result<Config> {
     };
     if let Some(path) = &flags.kubeconfig {
         let named = || format!("--kubeconfig {}", path.display());
-        let read = Kubeconfig::read_from(path).with_context(named)?;
+        let read = Kubeconfig::read_from(path).map_err(unquoted_error);
+        let read = read.with_context(named)?;
         return Config::from_custom_kubeconfig(read, &options)
             .await
             .with_context(named);
@@ -258,7 +268,7 @@ async fn config(flags: &AccessFlags) -> anyhow::Result<Config> {
         Err(_) if flags.context.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
             Config::incluster().context("the account of this pod")
         }
-        other => other.context(
+        other => other.map_err(unquoted_error).context(
             "no cluster is known: give --kubeconfig, set KUBECONFIG to a file that exists, or choose a --context of it",
         ),
     }

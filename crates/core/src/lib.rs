@@ -36,3 +36,4 @@ pub mod spread;
 pub mod tenant;
 pub mod tenant_cluster;
 pub mod transitions;
+pub mod unquoted;

@@ -65,7 +65,7 @@ pub fn dependencies(cluster: &Cluster) -> Vec<Dependency> {
 
 fn dependency(cluster: &Cluster, reference: &ContractReference) -> Dependency {
     let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
-    let kind = (reference.api_group.clone(), reference.kind.clone());
+    let kind = (reference.group().to_owned(), reference.kind.clone());
     Dependency::Infrastructure(kind, ObjectKey::new(namespace, &reference.name))
 }
 
@@ -94,7 +94,7 @@ impl Infrastructures {
             address: None,
             retry,
         };
-        let (group, kind) = (&reference.api_group, &reference.kind);
+        let (group, kind) = (reference.group(), &reference.kind);
         let (contract, resource) = match self.resolve(group, kind).await {
             Ok(Some(resolved)) => resolved,
             Ok(None) => {

@@ -51,9 +51,9 @@ pub async fn snapshot(
     let mut dependencies = first_dependencies(key, &place, cluster);
     let index = &context.dependents.index;
     index.declare(key, dependencies.clone());
-    let owner = owner(context, key, cluster);
+    let owner = owner(context, key, object);
     let observed = observe_tenant(context, key, &place).await;
-    let names = SecretNames::of(cluster, observed.tenant.as_ref(), &place);
+    let names = SecretNames::of(&owner, observed.tenant.as_ref(), &place);
     let secret = |name: &String| Dependency::Secret(ObjectKey::new(&key.namespace, name));
     dependencies.extend(names.local.iter().map(secret));
     if let Owner::Cluster(cluster) = &owner {
@@ -162,14 +162,11 @@ async fn observe_tenant(context: &Context, key: &ObjectKey, place: &Place) -> Te
     }
 }
 
-fn owner(context: &Context, key: &ObjectKey, name: Option<&str>) -> Owner {
-    let Some(name) = name else {
-        return Owner::Nobody;
-    };
-    match context.clusters.get(&ObjectKey::new(&key.namespace, name)) {
-        Some(cluster) => Owner::Cluster(Box::new((*cluster).clone())),
-        None => Owner::Missing(name.to_owned()),
-    }
+fn owner(context: &Context, key: &ObjectKey, object: &KamajiControlPlane) -> Owner {
+    let name = cluster_api::cluster_of(object);
+    let cluster = name.map(|name| ObjectKey::new(&key.namespace, name));
+    let cluster = cluster.and_then(|cluster| context.clusters.get(&cluster));
+    cluster_api::owner(object, cluster.as_deref())
 }
 
 /// Names of the Secrets to read.
@@ -181,9 +178,13 @@ struct SecretNames {
 }
 
 impl SecretNames {
-    fn of(cluster: Option<&str>, tenant: Option<&TenantControlPlane>, place: &Place) -> Self {
-        let published = cluster.into_iter().flat_map(cluster_api::published_names);
-        let mut local: BTreeSet<String> = published.collect();
+    fn of(owner: &Owner, tenant: Option<&TenantControlPlane>, place: &Place) -> Self {
+        let cluster = match owner {
+            Owner::Cluster(cluster) => cluster.metadata.name.as_deref(),
+            _ => None,
+        };
+        let published = cluster.map(cluster_api::published_names);
+        let mut local: BTreeSet<String> = published.into_iter().flatten().collect();
         let sources = tenant.map(cluster_api::source_names);
         let sources: BTreeSet<String> = sources.into_iter().flatten().collect();
         if place.kubeconfig.is_none() {

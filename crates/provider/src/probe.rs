@@ -12,12 +12,12 @@ use kamaji_api::{
     condition::{self, ConditionType},
     tenant::{TenantControlPlane, VersionPhase},
 };
-use kamaji_core::{checksum, cluster_api::Probe, error_chain::chain};
+use kamaji_core::{checksum, cluster_api::Probe, error_chain::chain, unquoted};
 use kamaji_shell::{ObjectKey, answers::Answers, lock::lock};
 use kube::{
     Client, Config,
     client::ClientBuilder,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
 /// Limit for connecting to a tenant's API server.
@@ -113,18 +113,51 @@ pub async fn client(kubeconfig: &[u8], options: ClientOptions<'_>) -> Result<Cli
         ));
     }
     let text = std::str::from_utf8(kubeconfig).map_err(|_| "it is not text".to_owned())?;
-    let read = Kubeconfig::from_yaml(text).map_err(|error| chain(&error))?;
+    let read = Kubeconfig::from_yaml(text).map_err(|error| unusable(&error))?;
     check(&read)?;
     let mut config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| unusable(&error))?;
     config.connect_timeout = Some(options.connect_timeout);
     config.read_timeout = options.read_timeout;
     // The time that a connection was idle in the pool must not count.
     config.reset_reader_on_write = true;
     config.default_retry = false;
-    let client = ClientBuilder::try_from(config).map_err(|error| chain(&error))?;
+    let client = ClientBuilder::try_from(config).map_err(|error| no_client(&error).to_owned())?;
     Ok(client.with_layer(options.answers).build())
+}
+
+/// Cause why a kubeconfig cannot be used, in words that quote nothing of it. The condition that has them is read by
+/// more people than the Secret, and whoever writes a control plane may name any Secret as the kubeconfig.
+fn unusable(error: &KubeconfigError) -> String {
+    use KubeconfigError as E;
+    let what = match error {
+        E::Parse(error) => return format!("it is no kubeconfig: {}", unquoted::yaml(error)),
+        E::CurrentContextNotSet => "it has no current-context",
+        E::LoadContext(_) => "it lacks the context that current-context names",
+        E::LoadClusterOfContext(_) => "it lacks the cluster of the current context",
+        E::MissingClusterUrl => "the cluster of the current context has no server",
+        E::ParseClusterUrl(_) => "the server of the current context's cluster is no URL",
+        E::ParseProxyUrl(_) => "the proxy-url of the current context's cluster is no URL",
+        E::LoadCertificateAuthority(_) => "its certificate-authority-data is not base64",
+        E::LoadClientCertificate(_) => "its client-certificate-data is not base64",
+        E::LoadClientKey(_) => "its client-key-data is not base64",
+        E::ParseCertificates(_) => "its certificate-authority-data is not PEM",
+        E::KindMismatch | E::ApiVersionMismatch => "its documents differ in kind or apiVersion",
+        _ => "no client can be configured by it",
+    };
+    what.to_owned()
+}
+
+/// Cause why no client can be made with a kubeconfig's credentials, as [`unusable`] says it.
+fn no_client(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::RustlsTls(_) => {
+            "its CA, client certificate or client key cannot be used: each must be PEM in base64, and the key that of the certificate"
+        }
+        kube::Error::Auth(_) => "the credentials of its user cannot be used",
+        _ => "no client can be made with it",
+    }
 }
 
 /// Refuses kubeconfigs with commands, which would run in the provider's pod, and with paths of files: the pod's files,

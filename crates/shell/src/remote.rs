@@ -131,7 +131,10 @@ fn connect(target: &Target, answers: &Answers) -> Result<Client, RemoteError> {
     // A tenant's API server that answers 503 must not hold a reconcile for minutes.
     config.default_retry = false;
     let client = ClientBuilder::try_from(config);
-    let client = client.map_err(|e| RemoteError::Material(e.to_string()))?;
+    // The parser's own message may quote certificate and key.
+    let client = client.map_err(|_| {
+        RemoteError::Material("its client certificate and key are no PEM pair".to_owned())
+    })?;
     Ok(client.with_layer(answers).build())
 }
 
@@ -141,7 +144,7 @@ fn pem_blocks(pem: &[u8]) -> Result<Vec<Vec<u8>>, RemoteError> {
     CertificateDer::pem_slice_iter(pem)
         .map(|der| der.map(|der| der.to_vec()))
         .collect::<Result<_, _>>()
-        .map_err(|e| RemoteError::Material(e.to_string()))
+        .map_err(|_| RemoteError::Material("its CA is not PEM".to_owned()))
 }
 
 #[cfg(test)]

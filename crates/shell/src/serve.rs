@@ -130,8 +130,10 @@ impl Certificates {
         let invalid = |text: String| ServeError::Certificate(text);
         let chain: Vec<CertificateDer> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
-            .map_err(|e| invalid(e.to_string()))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| invalid(e.to_string()))?;
+            .map_err(|_| invalid("the certificates are not PEM".to_owned()))?;
+        // The parser's own message may quote the key.
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|_| invalid("the private key is not PEM".to_owned()))?;
         let key = rustls::crypto::ring::sign::any_supported_type(&key)
             .map_err(|e| invalid(e.to_string()))?;
         let pair = CertifiedKey::new(chain, key);

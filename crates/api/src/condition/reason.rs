@@ -262,6 +262,8 @@ reasons! {
         InternalError,
         /// The Cluster that owns the control plane does not exist.
         ClusterMissing,
+        /// The Cluster's `spec.controlPlaneRef` does not name the control plane that has it as its owner.
+        ControlPlaneRefMismatch,
         /// The Cluster names another endpoint.
         EndpointMismatch,
         /// The remote management cluster cannot be reached.

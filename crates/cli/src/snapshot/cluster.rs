@@ -20,6 +20,8 @@ use kube::{
 };
 use serde_json::json;
 
+use crate::access::unquoted_error;
+
 /// Field manager of what this command writes.
 const MANAGER: &str = "kamaji-snapshot";
 
@@ -58,11 +60,14 @@ impl Cluster {
         };
         let config = match &flags.kubeconfig {
             Some(path) => {
-                let read = Kubeconfig::read_from(path);
+                let read = Kubeconfig::read_from(path).map_err(unquoted_error);
                 let read = read.with_context(|| format!("--kubeconfig {}", path.display()))?;
                 Config::from_custom_kubeconfig(read, &options).await?
             }
-            None if flags.context.is_some() => Config::from_kubeconfig(&options).await?,
+            None if flags.context.is_some() => {
+                let found = Config::from_kubeconfig(&options).await;
+                found.map_err(unquoted_error)?
+            }
             None => Config::infer()
                 .await
                 .context("no kubeconfig: give --kubeconfig")?,

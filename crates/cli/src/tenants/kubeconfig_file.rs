@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use kamaji_core::unquoted;
 use serde_json::Value;
 
 /// Bytes of a file beyond which it is not read.
@@ -69,9 +70,8 @@ fn read(path: &Path) -> anyhow::Result<Value> {
     if text.trim().is_empty() {
         return Ok(Value::Null);
     }
-    // The parser's own message comes with an excerpt of the text, which has keys in it.
     serde_saphyr::from_str(&text)
-        .map_err(|error| anyhow::anyhow!("{}", error.without_snippet()))
+        .map_err(|error| anyhow::anyhow!("{}", unquoted::yaml(&error)))
         .context("the file is not YAML")
 }
 

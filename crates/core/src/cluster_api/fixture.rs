@@ -29,13 +29,19 @@ pub(super) fn snapshot(spec: Value) -> Snapshot {
     let cluster = json!({
         "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
         "metadata": {"name": "c", "namespace": "n"},
-        "spec": {"clusterNetwork": {"services": {"cidrBlocks": ["10.8.0.0/16", "fd00::/112"]}}},
+        "spec": {
+            "clusterNetwork": {"services": {"cidrBlocks": ["10.8.0.0/16", "fd00::/112"]}},
+            "controlPlaneRef": {
+                "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KamajiControlPlane", "name": "a",
+            },
+        },
     });
     let control_plane = serde_json::from_value(object).unwrap();
+    let cluster: Cluster = serde_json::from_value(cluster).unwrap();
     Snapshot {
         place: placement::place(&control_plane, None),
+        owner: owner(&control_plane, Some(&cluster)),
         control_plane,
-        owner: Owner::Cluster(serde_json::from_value(cluster).unwrap()),
         tenant: None,
         infrastructure: Infrastructure::None,
         remote: Remote::Local,

@@ -15,6 +15,7 @@ mod fixture;
 mod infrastructure;
 #[cfg(test)]
 mod lifecycle_properties;
+mod owner;
 mod ownership;
 pub mod placement;
 mod rollout;
@@ -24,15 +25,15 @@ pub mod takeover;
 mod tenant;
 mod types;
 
+pub use owner::{cluster_of, owner};
 pub use types::{
     Contract, FINALIZER, FORMER_FINALIZER, Infrastructure, InfrastructurePatch, Kubeconfig,
     LEGACY_FINALIZER, Owner, Place, Plan, Probe, Remote, Settings, Snapshot,
 };
 
 use kamaji_api::{
-    cluster::{BLOCK_MOVE, Cluster, GROUP, PAUSED},
+    cluster::{BLOCK_MOVE, Cluster, PAUSED},
     condition::Reason,
-    control_plane::KamajiControlPlane,
     tenant::TenantControlPlane,
 };
 use serde_json::{Value, json};
@@ -54,16 +55,6 @@ pub fn published_names(cluster: &str) -> [String; 2] {
     [secrets::kubeconfig(cluster), secrets::authority(cluster)]
 }
 
-/// Name of the owning Cluster: the first owner reference of its group and kind; `None` without one.
-pub fn cluster_of(control_plane: &KamajiControlPlane) -> Option<&str> {
-    let owners = control_plane.metadata.owner_references.as_ref()?;
-    let cluster = owners.iter().find(|owner| {
-        let group = owner.api_version.split('/').next();
-        owner.kind == "Cluster" && group == Some(GROUP)
-    });
-    cluster.map(|owner| owner.name.as_str())
-}
-
 /// Plans the writes and the next status of one control plane.
 pub fn plan(snapshot: &Snapshot) -> Plan {
     let mut builder = PlanBuilder::new(snapshot);
@@ -82,6 +73,13 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
         }
         Owner::Missing(name) => {
             builder.blocked(Reason::ClusterMissing, &format!("the Cluster {name} is not in this namespace: create it, or correct the owner reference"));
+            return builder.finish();
+        }
+        Owner::Unconfirmed(cluster) => {
+            builder.blocked(
+                Reason::ControlPlaneRefMismatch,
+                &owner::unconfirmed(cluster),
+            );
             return builder.finish();
         }
     };
@@ -152,8 +150,10 @@ fn publish(builder: &mut PlanBuilder, cluster: &Cluster, tenant: &TenantControlP
 /// True if the Cluster's `spec.paused` or the annotation of the control plane is set.
 fn paused(snapshot: &Snapshot) -> bool {
     let annotations = snapshot.control_plane.metadata.annotations.as_ref();
-    let by_cluster =
-        matches!(&snapshot.owner, Owner::Cluster(cluster) if cluster.spec.paused == Some(true));
+    let by_cluster = match &snapshot.owner {
+        Owner::Cluster(cluster) | Owner::Unconfirmed(cluster) => cluster.spec.paused == Some(true),
+        Owner::Nobody | Owner::Missing(_) => false,
+    };
     by_cluster || annotations.is_some_and(|a| a.contains_key(PAUSED))
 }
 

@@ -3,8 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kamaji_api::{
     cluster::{CLUSTER_NAME, Cluster},
+    control_plane::KamajiControlPlane,
     tenant::TenantControlPlane,
 };
+use kube::Resource;
 
 use super::{builder::PlanBuilder, types::Remote};
 
@@ -17,11 +19,18 @@ pub(super) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     owners.find(|owner| owner.controller == Some(true))
 }
 
-/// True if the controlling owner is, or was, a control plane of this name. Uids are not compared, since they change
-/// when a cluster is restored from a backup.
+/// True if the owner reference names a control plane of this name. Uids are not compared, since they change when a
+/// cluster is restored from a backup; two control planes of one name cannot be in one namespace.
+pub(super) fn is_to(owner: &OwnerReference, name: &str) -> bool {
+    let group = owner.api_version.split_once('/').map(|(group, _)| group);
+    group == Some(&*KamajiControlPlane::group(&()))
+        && owner.kind == KamajiControlPlane::kind(&())
+        && owner.name == name
+}
+
+/// True if the controlling owner is, or was, a control plane of this name.
 pub(super) fn is_of(tenant: &TenantControlPlane, name: &str) -> bool {
-    controller(&tenant.metadata)
-        .is_some_and(|owner| owner.kind == "KamajiControlPlane" && owner.name == name)
+    controller(&tenant.metadata).is_some_and(|owner| is_to(owner, name))
 }
 
 /// Reason why an existing TenantControlPlane of the planned name belongs to another owner; `None` if it is ours.

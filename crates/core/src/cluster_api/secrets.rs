@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    ByteString,
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kamaji_api::{
     cluster::{Cluster, SECRET_TYPE},
@@ -234,7 +236,7 @@ fn plan_secret(
     let tenant = control_plane.metadata.name.clone().unwrap_or_default();
     let (label, cluster_name) = cluster_label(cluster);
     let live = builder.snapshot.secrets.get(&name);
-    if let Some(why) = live.and_then(|live| foreign(live, &data)) {
+    if let Some(why) = live.and_then(|live| foreign(live, &data, &tenant)) {
         // Secrets of other owners are not watched.
         builder.requeue_within(FOREIGN_RETRY);
         return Err(why);
@@ -275,20 +277,26 @@ fn plan_secret(
     Ok(())
 }
 
-/// Reason and message if the existing Secret must not be written, since another owner's keys are not replaced.
-fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(Reason, String)> {
+/// Reason and message if the existing Secret must not be written, since the keys of an owner other than the control
+/// plane `own` are not replaced.
+fn foreign(
+    live: &Secret,
+    data: &BTreeMap<String, ByteString>,
+    own: &str,
+) -> Option<(Reason, String)> {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let labels = live.metadata.labels.as_ref();
     let controller = ownership::controller(&live.metadata);
     let of_tenant = labels.is_some_and(|labels| labels.contains_key(labels::PROJECT));
-    let other = controller.filter(|owner| owner.kind != "KamajiControlPlane");
+    let other = controller.filter(|owner| !ownership::is_to(owner, own));
     if other.is_some() || of_tenant {
         let whose = other.map_or_else(
             || "a TenantControlPlane".to_owned(),
             |owner| format!("{} {}", owner.kind, owner.name),
         );
         let text = format!(
-            "the Secret {name} belongs to {whose} and is left alone: give this Cluster another name"
+            "the Secret {name} belongs to {whose} and is left alone: {}",
+            next_action(other)
         );
         return Some((Reason::SecretForeign, text));
     }
@@ -308,6 +316,17 @@ fn foreign(live: &Secret, data: &BTreeMap<String, ByteString>) -> Option<(Reason
         );
         (Reason::SecretForeign, text)
     })
+}
+
+/// Next action about a Secret that belongs to `other`. One that another control plane published is of no use once
+/// `spec.controlPlaneRef` of the Cluster names this one.
+fn next_action(other: Option<&OwnerReference>) -> &'static str {
+    match other {
+        Some(owner) if ownership::is_to(owner, &owner.name) => {
+            "the Cluster names this control plane and not that one, so delete the Secret, and it is made again; or give this Cluster another name"
+        }
+        _ => "give this Cluster another name",
+    }
 }
 
 /// True if a user made the Secret: neither a controller nor the provider's or the operator's label says otherwise.

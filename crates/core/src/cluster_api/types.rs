@@ -42,7 +42,9 @@ pub enum Owner {
     Nobody,
     /// An owner reference names a Cluster of this name, and there is no such Cluster.
     Missing(String),
-    /// The Cluster that the owner reference names.
+    /// The Cluster that an owner reference names does not name the control plane in its `spec.controlPlaneRef`.
+    Unconfirmed(Box<Cluster>),
+    /// The Cluster that the owner reference names, and that names the control plane.
     Cluster(Box<Cluster>),
 }
 

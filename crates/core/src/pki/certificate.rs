@@ -15,6 +15,7 @@ use super::{
     tally::{self, Work},
     verification_cache::{self, Check},
 };
+use crate::unquoted;
 
 /// A parsed certificate: the fields that decisions are made by.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +77,8 @@ impl Certificate {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(CertificateError::Missing);
         }
-        let blocks = pem::parse_many(bytes).map_err(|e| CertificateError::NotPem(e.to_string()))?;
+        let blocks = pem::parse_many(bytes)
+            .map_err(|error| CertificateError::NotPem(unquoted::pem(&error).to_owned()))?;
         let block = blocks
             .into_iter()
             .find(|block| block.tag() == "CERTIFICATE")

@@ -27,7 +27,7 @@ use super::{
     der,
     tally::{self, Work},
 };
-use crate::{excerpt::excerpt, rng::Entropy};
+use crate::{excerpt::excerpt, rng::Entropy, unquoted};
 
 /// Algorithm and size of new keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +124,8 @@ impl Key {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(KeyError::Missing);
         }
-        let blocks = pem::parse_many(bytes).map_err(|e| KeyError::NotPem(e.to_string()))?;
+        let blocks = pem::parse_many(bytes)
+            .map_err(|error| KeyError::NotPem(unquoted::pem(&error).to_owned()))?;
         // openssl puts an EC PARAMETERS block before the key.
         let block = blocks
             .iter()

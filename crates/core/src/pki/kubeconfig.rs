@@ -11,6 +11,7 @@ use super::{
     renew::{self, Subject},
     tenant_authority::TenantAuthority,
 };
+use crate::unquoted;
 
 /// A kubeconfig. The operator writes ones of one cluster, user and context; others are read, too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,9 +174,8 @@ impl Kubeconfig {
     pub fn parse(bytes: &[u8]) -> Result<Self, KubeconfigError> {
         let text =
             std::str::from_utf8(bytes).map_err(|e| KubeconfigError::Unreadable(e.to_string()))?;
-        // The parser's own message comes with an excerpt of the text, which has keys in it.
         serde_saphyr::from_str(text)
-            .map_err(|e| KubeconfigError::Unreadable(e.without_snippet().to_string()))
+            .map_err(|error| KubeconfigError::Unreadable(unquoted::yaml(&error)))
     }
 
     /// Returns server and credentials of the current context.
@@ -195,16 +195,21 @@ impl Kubeconfig {
             .iter()
             .find(|user| user.name == context.context.user)
             .ok_or(KubeconfigError::Lacks("user of the current context"))?;
-        let decode = |text: &String| {
-            STANDARD
-                .decode(text)
-                .map_err(|e| KubeconfigError::Unreadable(e.to_string()))
+        let decode = |text: &String, field: &str| {
+            let flaw = || KubeconfigError::Unreadable(format!("{field} is not base64"));
+            STANDARD.decode(text).map_err(|_| flaw())
         };
         Ok(Credentials {
             server: cluster.cluster.server.clone(),
-            ca: decode(&cluster.cluster.certificate_authority_data)?,
-            certificate: decode(&user.user.client_certificate_data)?,
-            key: decode(&user.user.client_key_data)?,
+            ca: decode(
+                &cluster.cluster.certificate_authority_data,
+                "certificate-authority-data",
+            )?,
+            certificate: decode(
+                &user.user.client_certificate_data,
+                "client-certificate-data",
+            )?,
+            key: decode(&user.user.client_key_data, "client-key-data")?,
         })
     }
 }

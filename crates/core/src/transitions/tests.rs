@@ -295,6 +295,7 @@ fn control_plane_conditions_warn_with_exactly_these_reasons() {
         .collect();
     for reason in [
         "ClusterMissing",
+        "ControlPlaneRefMismatch",
         "EndpointMismatch",
         "ExternalClusterUnreachable",
         "ExternalReferenceInvalid",

@@ -107,6 +107,14 @@ fn an_invalid_key_is_reported_without_its_content() {
 }
 
 #[test]
+fn certificates_that_are_not_pem_are_reported_without_their_content() {
+    let mut sample = good();
+    sample.ca_pem = "-----BEGIN hunter22\nhunter22\n".to_owned();
+    let (_, why) = flaw(&sample).unwrap();
+    assert_eq!(why, "is not valid PEM");
+}
+
+#[test]
 fn expired_certificates_are_reported_with_their_date() {
     assert_flaw(
         &sample(2001, 4000),

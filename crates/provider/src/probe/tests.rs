@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -83,4 +84,77 @@ async fn a_server_that_accepts_and_never_answers_fails_after_the_read_timeout() 
         "{text}"
     );
     accepting.abort();
+}
+
+#[tokio::test]
+async fn text_that_is_no_kubeconfig_is_refused_without_a_word_of_it() {
+    let key = "-----BEGIN PRIVATE KEY-----\nhunter22\n-----END PRIVATE KEY-----\n";
+    for text in [
+        "hunter22",
+        key,
+        "hunter22: hunter22",
+        "users: hunter22",
+        "clusters:\n- name: a\n  cluster: hunter22",
+        "users:\n- name: a\n  user: {token: [hunter22]}",
+        "current-context: {hunter22: 1}",
+        "contexts:\n- hunter22",
+        "users: *hunter22",
+        "users: [hunter22",
+        "current-context: hunter22",
+        "password: a\nhunter22: *b",
+    ] {
+        let made = client(text.as_bytes(), options()).await;
+        let why = made.map(drop).unwrap_err();
+        assert!(
+            !why.contains("hunter22") && !why.contains("BEGIN"),
+            "{text}: {why}"
+        );
+    }
+    let made = client(b"users: hunter22", options()).await;
+    let why = made.map(drop).unwrap_err();
+    assert!(
+        why.contains("no kubeconfig") && why.contains("line 1"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn a_kubeconfig_with_unusable_values_is_refused_without_a_word_of_them() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let server = json!({"server": "https://192.0.2.1:6443"});
+    let of_cluster = |key: &str, value: &str| {
+        let mut cluster = server.clone();
+        cluster[key] = json!(value);
+        cluster
+    };
+    let encoded = |text: &str| STANDARD.encode(text);
+    let pem = encoded("-----BEGIN hunter22\nhunter22");
+    let header =
+        encoded("-----BEGIN CERTIFICATE-----\nhunter22\n\nAAAA\n-----END CERTIFICATE-----\n");
+    let user = json!({"token": "t"});
+    let of_user = |value: &str| json!({"client-certificate-data": value, "client-key-data": value});
+    for (user, cluster) in [
+        (user.clone(), of_cluster("server", "http://[hunter22")),
+        (user.clone(), of_cluster("proxy-url", "http://[hunter22")),
+        (
+            user.clone(),
+            of_cluster("certificate-authority-data", "hunter22!"),
+        ),
+        (
+            user.clone(),
+            of_cluster("certificate-authority-data", &header),
+        ),
+        (of_user("hunter22!"), server.clone()),
+        (of_user(&pem), server.clone()),
+        (of_user(&header), server.clone()),
+    ] {
+        let name = format!("{user} {cluster}");
+        let made = made(user, cluster).await;
+        let why = made.expect_err(&name);
+        let numbers = "104, 117, 110, 116";
+        assert!(
+            !why.contains("hunter22") && !why.contains(numbers),
+            "{name}: {why}"
+        );
+    }
 }

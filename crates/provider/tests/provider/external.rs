@@ -131,7 +131,9 @@ impl TwoClusters {
         let cluster: Value = json!({
             "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
             "metadata": {"name": "c", "namespace": NAMESPACE},
-            "spec": {},
+            "spec": {"controlPlaneRef": {
+                "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KamajiControlPlane", "name": "cp",
+            }},
         });
         let owner = self.environment.apply(cluster).await.metadata.uid.unwrap();
         let reference = reference(namespace);
@@ -179,10 +181,15 @@ async fn a_remote_tenant_is_created_once_its_kubeconfig_appears_and_is_published
 async fn a_kubeconfig_that_changes_is_used_unless_it_is_invalid_or_of_another_cluster() {
     let two = TwoClusters::new().await;
     two.start_tenant().await;
-    two.set_kubeconfig("nonsense").await;
-    two.environment
+    two.set_kubeconfig("users: hunter22").await;
+    let why = two
+        .environment
         .wait_until_false("cp", "FoundExternalReferenceClient", UNREACHABLE)
         .await;
+    assert!(
+        why.contains("no kubeconfig") && !why.contains("hunter22"),
+        "{why}"
+    );
     two.set_kubeconfig(&format!("# rotated\n{}", two.kubeconfig()))
         .await;
     two.environment.wait_until_available("cp").await;

@@ -14,6 +14,7 @@ mod environment;
 mod external;
 mod leading;
 mod operator;
+mod owners;
 mod pausing;
 mod refused;
 mod takeover;

@@ -63,8 +63,10 @@ fn an_annotation_cannot_point_to_another_local_tenant() {
 
 #[test]
 fn a_tenant_of_the_control_plane_is_local_and_one_of_another_owner_is_ignored() {
-    let owned_by = |kind: &str, name: &str| {
-        let owner = json!({"apiVersion": "g/v1", "kind": kind, "name": name, "uid": "u-0", "controller": true});
+    let ours = "controlplane.cluster.x-k8s.io";
+    let owned_by = |group: &str, kind: &str, name: &str| {
+        let version = format!("{group}/v1alpha1");
+        let owner = json!({"apiVersion": version, "kind": kind, "name": name, "uid": "u-0", "controller": true});
         let metadata = json!({"name": "a", "namespace": "n", "ownerReferences": [owner]});
         serde_json::from_value::<TenantControlPlane>(json!({"metadata": metadata, "spec": {
             "controlPlane": {"service": {"serviceType": "ClusterIP"}},
@@ -72,18 +74,19 @@ fn a_tenant_of_the_control_plane_is_local_and_one_of_another_owner_is_ignored() 
         .unwrap()
     };
     let asked = control_plane(external());
-    for (kind, name, here) in [
-        ("KamajiControlPlane", "a", true),
-        ("KamajiControlPlane", "b", false),
-        ("Deployment", "a", false),
+    for (group, kind, name, here) in [
+        (ours, "KamajiControlPlane", "a", true),
+        (ours, "KamajiControlPlane", "b", false),
+        (ours, "Deployment", "a", false),
+        ("example.com", "KamajiControlPlane", "a", false),
     ] {
-        let place = super::place(&asked, Some(&owned_by(kind, name)));
-        assert_eq!(place.kubeconfig.is_none(), here, "{kind} {name}");
+        let place = super::place(&asked, Some(&owned_by(group, kind, name)));
+        assert_eq!(place.kubeconfig.is_none(), here, "{group} {kind} {name}");
     }
     // Upstream made one elsewhere though there was one here.
     let mut legacy = asked;
     legacy.metadata.finalizers = Some(vec![LEGACY_FINALIZER.to_owned()]);
-    let beside = owned_by("KamajiControlPlane", "a");
+    let beside = owned_by(ours, "KamajiControlPlane", "a");
     assert_eq!(super::place(&legacy, Some(&beside)).name, "kcp-u-1");
 }
 

@@ -142,3 +142,44 @@ fn the_published_certificate_is_that_of_the_ca_that_signs() {
         json!({"tls.crt": ByteString(b"the signer".to_vec()), "tls.key": ByteString(b"ca.key".to_vec())})
     );
 }
+
+#[test]
+fn a_secret_that_another_control_plane_published_is_left_alone_until_it_is_deleted() {
+    for (field, value) in [
+        ("name", "evil"),
+        ("kind", "Deployment"),
+        ("apiVersion", "example.com/v1alpha2"),
+    ] {
+        let (plan, said) = found("c-kubeconfig", |secret| {
+            let mut owner = json!(secret.metadata.owner_references.as_ref().unwrap()[0]);
+            owner[field] = json!(value);
+            owner["uid"] = json!("u-2");
+            let owner = serde_json::from_value(owner).unwrap();
+            secret.metadata.owner_references = Some(vec![owner]);
+            secret.data = Some([("value".to_owned(), ByteString(b"theirs".to_vec()))].into());
+        });
+        assert_eq!(plan.objects, [], "{field}");
+        assert!(plan.requeue_at.is_some());
+        let said = find(&said.conditions, "KubeadmResourcesCreated").unwrap();
+        assert_eq!(said.reason, "SecretForeign", "{field}");
+        let of_kamaji = field == "name";
+        assert_eq!(
+            said.message.contains("delete the Secret"),
+            of_kamaji,
+            "{}",
+            said.message
+        );
+    }
+}
+
+/// As after a restore, which gives the control plane another uid.
+#[test]
+fn a_secret_of_the_control_plane_by_another_uid_is_written() {
+    let (plan, _) = found("c-kubeconfig", |secret| {
+        let owners = secret.metadata.owner_references.as_mut().unwrap();
+        owners[0].uid = "u-0".to_owned();
+        secret.data = Some([("value".to_owned(), ByteString(b"stale".to_vec()))].into());
+    });
+    let names: Vec<&str> = plan.objects.iter().map(|o| o.key.name.as_str()).collect();
+    assert_eq!(names, ["c-kubeconfig"]);
+}

@@ -200,3 +200,16 @@ fn rsa_keys_that_could_not_sign_are_refused() {
         KeyError::Unsound
     );
 }
+
+#[test]
+fn text_that_is_no_key_or_certificate_is_refused_without_a_word_of_it() {
+    for tag in ["PRIVATE KEY", "CERTIFICATE"] {
+        let text = format!("-----BEGIN {tag}-----\nhunter22\n\nAAAA\n-----END {tag}-----\n");
+        let key = Key::from_pem(text.as_bytes()).unwrap_err().to_string();
+        let certificate = Certificate::from_pem(text.as_bytes());
+        let certificate = certificate.unwrap_err().to_string();
+        for error in [key, certificate] {
+            assert!(!error.contains("hunter22"), "{error}");
+        }
+    }
+}

@@ -237,3 +237,30 @@ fn a_kubeconfig_that_trusts_former_authorities_is_kept_while_they_are_expected()
     let differs = Verdict::Renew(Reason::AuthorityDiffers);
     assert_eq!(expected(ca.certificate_pem()), differs);
 }
+
+#[test]
+fn a_kubeconfig_that_cannot_be_read_is_refused_without_a_word_of_it() {
+    let of = |server: &str, key: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, \
+             contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+             clusters: [{{name: c, cluster: {{server: {server}, certificate-authority-data: \"\"}}}}], \
+             users: [{{name: u, user: {{client-certificate-data: \"\", client-key-data: {key}}}}}]}}"
+        )
+    };
+    assert!(credentials(of("a", "\"\"").as_bytes()).is_ok());
+    for text in [
+        "hunter22".to_owned(),
+        of("a", "[hunter22]"),
+        of("*hunter22", "a"),
+        of("a", "hunter22!"),
+    ] {
+        let error = credentials(text.as_bytes()).unwrap_err().to_string();
+        assert!(!error.contains("hunter22"), "{text}: {error}");
+    }
+    // Not even the byte that is no base64.
+    let error = credentials(of("a", "\"!\"").as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(error.ends_with("client-key-data is not base64"), "{error}");
+}

@@ -150,13 +150,11 @@ impl EtcdReader {
                 .with_range(range.end.clone())
                 .with_limit(i64::try_from(limit).unwrap_or(1));
             let read = TxnOp::get(range.start.clone(), Some(options));
-            match self.scope.read(&doing, vec![read]).await? {
-                Some(answer) => break (answer, limit),
-                None => {
-                    let too_large = || self.scope.etcd.too_large(&doing, &range.start);
-                    self.limit = fewer(limit).ok_or_else(too_large)?;
-                }
+            if let Some(answer) = self.scope.read(&doing, vec![read]).await? {
+                break (answer, limit);
             }
+            let too_large = || self.scope.etcd.too_large(&doing, &range.start);
+            self.limit = fewer(limit).ok_or_else(too_large)?;
         };
         let revision = answer
             .header()

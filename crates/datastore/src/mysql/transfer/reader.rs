@@ -244,7 +244,8 @@ impl Reader for TableReader {
                 .iter()
                 .filter_map(|name| last.get(name).copied())
                 .collect();
-            let rows = self.by_id(&Vec::from_iter(ids.iter().copied())).await?;
+            let asked: Vec<i64> = ids.iter().copied().collect();
+            let rows = self.by_id(&asked).await?;
             // A row that is gone was replaced and compacted meanwhile, or its key was deleted.
             if rows.len() == ids.len() {
                 let record = |name: &Vec<u8>| rows.get(last.get(name)?)?.clone().into_record();

@@ -9,13 +9,17 @@ fn tenant(fence: Value) -> TenantControlPlane {
         "apiVersion": "kamaji.clastix.io/v1alpha1",
         "kind": "TenantControlPlane",
         "metadata": {"name": "a", "namespace": "tenants", "uid": "t"},
-        "spec": {"dataStore": "silver", "controlPlane": {"service": {"serviceType": "ClusterIP"}},
-            "kubernetes": {"version": "v1.34.0"}},
+        "spec": {
+            "dataStore": "silver",
+            "controlPlane": {"deployment": {}, "service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": "v1.37.2", "kubelet": {}},
+        },
         "status": {"storage": {
-            "dataStoreName": "gold",
+            "dataStoreName": "gold", "driver": "etcd",
             "setup": {"schema": "s", "user": "u"},
             "migration": {
-                "phase": "Copying", "source": "gold", "target": "silver", "attempt": 1, "fence": fence,
+                "phase": "Copying", "source": "gold", "target": "silver", "attempts": 1, "prepared": false,
+                "fence": fence,
             },
         }},
     });
