@@ -84,6 +84,25 @@ async fn remove(folder: &Folder, location: &str, names: Vec<String>) -> anyhow::
     outcome.context("the new snapshot is saved, and an older one stays")
 }
 
+/// Streams the snapshot into the file.
+async fn write(
+    source: &Source<'_>,
+    file: &NewFile,
+    seal: &kamaji_snapshot::Seal,
+) -> anyhow::Result<kamaji_etcd::save::Saved> {
+    let mut out = StreamWriter::create(file.writer()?, seal)?;
+    let saved = Box::pin(source.save(&mut out)).await?;
+    out.finish()?;
+    Ok(saved)
+}
+
+fn file_length(path: &Path) -> anyhow::Result<u64> {
+    let metadata = std::fs::metadata(path);
+    Ok(metadata
+        .with_context(|| format!("reading {}", path.display()))?
+        .len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,23 +129,4 @@ mod tests {
         let files = Folder::open(&format!("{}/", folder.path().display())).unwrap();
         assert_eq!(files.names().await.unwrap(), ["two"]);
     }
-}
-
-/// Streams the snapshot into the file.
-async fn write(
-    source: &Source<'_>,
-    file: &NewFile,
-    seal: &kamaji_snapshot::Seal,
-) -> anyhow::Result<kamaji_etcd::save::Saved> {
-    let mut out = StreamWriter::create(file.writer()?, seal)?;
-    let saved = Box::pin(source.save(&mut out)).await?;
-    out.finish()?;
-    Ok(saved)
-}
-
-fn file_length(path: &Path) -> anyhow::Result<u64> {
-    let metadata = std::fs::metadata(path);
-    Ok(metadata
-        .with_context(|| format!("reading {}", path.display()))?
-        .len())
 }
