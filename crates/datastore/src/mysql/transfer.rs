@@ -5,6 +5,7 @@
 //! their bytes, whatever collation the table has.
 
 mod barrier;
+mod gather;
 mod hold;
 mod link;
 mod listing;

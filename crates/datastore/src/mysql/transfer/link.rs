@@ -14,6 +14,7 @@ use super::super::dial::dial;
 use super::super::failed::{Failed, unless};
 use super::super::query::Query;
 use super::super::sql::Statement;
+use super::gather::{ANSWER, gather};
 use crate::error::{Error, Site};
 
 /// Time limit of a request that reads or writes one batch.
@@ -193,8 +194,16 @@ impl Link {
 
     async fn rows_once(&mut self, query: &str, parameters: &Params) -> Result<Vec<Row>, Failed> {
         let mut conn = self.take().await?;
-        let request = timeout(CALL, conn.exec(query, parameters.clone())).await;
-        self.keep(conn, request, CALL)
+        let request = timeout(CALL, gather(&mut conn, query, parameters.clone())).await;
+        if matches!(request, Ok(Ok(None))) {
+            let words = format!(
+                "{} answers with more than the {ANSWER} bytes that are read: the table kine is not as kine makes it",
+                self.endpoint
+            );
+            return Err(Failed::new(Failure::Unexpected(words), 0));
+        }
+        let rows = self.keep(conn, request, CALL)?;
+        Ok(rows.unwrap_or_default())
     }
 
     async fn take(&mut self) -> Result<Conn, Failed> {

@@ -114,6 +114,31 @@ async fn a_page_is_bounded_by_its_bytes_and_holds_a_larger_record_alone() {
 }
 
 #[tokio::test]
+async fn rows_of_one_id_beyond_what_is_read_are_refused() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    let mut client = client_of(&server, &tenancy).await.unwrap();
+    let keyless = TABLE
+        .replace("AUTO_INCREMENT", "")
+        .split(", PRIMARY KEY")
+        .next()
+        .unwrap()
+        .to_owned()
+        + ")";
+    client.query_drop(keyless).await.unwrap();
+    client
+        .query_drop(
+            "INSERT INTO `cp-a`.kine (id, name, created, deleted, value) \
+             SELECT 1, '/registry/a', 1, 0, REPEAT('x', 1000) FROM `cp-a`.seq_1_to_40000",
+        )
+        .await
+        .unwrap();
+    let mut reader = store.reader(&tenancy).await.unwrap();
+    let error = reader.changes(0).await.unwrap_err();
+    assert!(error.to_string().contains("33554432 bytes"), "{error}");
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_page_holds_the_changes_that_were_read_before_it() {
     let (server, store, tenancy) = with_tenant("cp-a").await;
     let mut client = with_table(&server, &tenancy).await;
