@@ -57,7 +57,8 @@ pub(super) fn foreign(builder: &PlanBuilder, live: &TenantControlPlane) -> Optio
 }
 
 /// As [`foreign`], for another management cluster. Owner references do not reach there, so the annotation [`OWNER`]
-/// names the control plane. Tenants that upstream made have no annotation, and a name with the owner's uid.
+/// names the control plane. Tenants that upstream made have no annotation, and a name with the uid of their control plane:
+/// its own one, since whoever may write a control plane can record any other.
 pub(super) fn foreign_elsewhere(
     builder: &PlanBuilder,
     live: &TenantControlPlane,
@@ -65,10 +66,10 @@ pub(super) fn foreign_elsewhere(
     let mark = mark(builder);
     let annotations = live.metadata.annotations.as_ref();
     let name = live.metadata.name.as_deref().unwrap_or_default();
-    let owner = &builder.snapshot.place.owner;
+    let own = builder.snapshot.control_plane.metadata.uid.as_deref();
     let found = match annotations.and_then(|annotations| annotations.get(OWNER)) {
         Some(found) if *found == mark => return None,
-        None if name == legacy_name(owner) => return None,
+        None if own.is_some_and(|uid| name == legacy_name(uid)) => return None,
         Some(found) => format!("belongs to the control plane {found}"),
         None => "says nothing of a control plane".to_owned(),
     };

@@ -63,6 +63,24 @@ fn a_remote_tenant_is_deleted_with_its_control_plane_and_not_with_a_copy_of_it()
 }
 
 #[test]
+fn a_remote_tenant_of_upstream_is_deleted_with_the_control_plane_of_its_uid_alone() {
+    let mut deleted = remote();
+    let tenant = deleted.tenant.as_mut().unwrap();
+    tenant.metadata.name = Some("kcp-u-1".to_owned());
+    tenant.metadata.uid = Some("t-1".to_owned());
+    tenant.metadata.annotations = None;
+    let metadata = &mut deleted.control_plane.metadata;
+    metadata.uid = Some("u-1".to_owned());
+    metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    deleted.place.name = "kcp-u-1".to_owned();
+    deleted.place.owner = "u-1".to_owned();
+    assert_eq!(plan(&deleted).delete.as_deref(), Some("t-1"));
+    // The record, an annotation, names the uid of another control plane.
+    deleted.control_plane.metadata.uid = Some("u-3".to_owned());
+    assert_eq!(plan(&deleted).delete, None);
+}
+
+#[test]
 fn an_orphaned_tenant_is_kept() {
     let mut deleted = converge(snapshot(json!({})), "192.0.2.9:6443");
     deleted.tenant.as_mut().unwrap().metadata.uid = Some("t-1".to_owned());
