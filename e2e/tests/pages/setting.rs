@@ -36,7 +36,8 @@ pub struct Setting {
     tools: Tools,
     server: ApiServer,
     folder: TempDir,
-    kamaji: String,
+    /// Folder of `kamaji`, whatever name the file of the tested binary has.
+    programs: TempDir,
 }
 
 impl Setting {
@@ -51,13 +52,15 @@ impl Setting {
             .run("wait --for=condition=Established crd --all --timeout=30s")
             .await
             .unwrap();
+        let programs = tempfile::tempdir().unwrap();
         let kamaji = operator::binary().await.unwrap();
+        symlink(kamaji, programs.path().join("kamaji")).unwrap();
         let setting = Self {
             kubectl,
             tools,
             server,
             folder: tempfile::tempdir().unwrap(),
-            kamaji: kamaji.parent().unwrap().display().to_string(),
+            programs,
         };
         setting.lay_files();
         setting
@@ -139,7 +142,11 @@ impl Setting {
             .env("KUBECONFIG", self.server.kubeconfig())
             .env(
                 "PATH",
-                format!("{}:{}", self.kamaji, self.tools.search_path()),
+                format!(
+                    "{}:{}",
+                    self.programs.path().display(),
+                    self.tools.search_path()
+                ),
             );
         output(bash).await
     }
