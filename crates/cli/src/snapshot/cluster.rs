@@ -1,6 +1,10 @@
 //! The management cluster, as `kamaji snapshot` reads and writes it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use k8s_openapi::{
@@ -19,11 +23,15 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::access::unquoted_error;
 
 /// Field manager of what this command writes.
 const MANAGER: &str = "kamaji-snapshot";
+/// Longest wait for the garbage collection of a former tenant's Secret, and the pause between two reads.
+const COLLECTED: Duration = Duration::from_mins(2);
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Reads the key of a TenantControlPlane, written as NAMESPACE/NAME.
 pub fn tenant_key(text: &str) -> Result<ObjectKey, String> {
@@ -146,18 +154,29 @@ impl Cluster {
         found.with_context(|| format!("the Secret {namespace}/{name}"))
     }
 
-    /// Creates a Secret, unless one of that name has the same data.
+    /// Creates a Secret, unless one of that name has the same data. One that a former tenant owns, or that is being
+    /// deleted, is waited for until garbage collection has removed it, for at most [`COLLECTED`].
     pub async fn create_secret(&self, secret: &Secret) -> anyhow::Result<()> {
         let namespace = secret.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let name = secret.metadata.name.clone().unwrap_or_default();
-        if let Some(found) = self.secret(namespace, &name).await? {
-            if found.data == secret.data {
-                return Ok(());
+        let started = Instant::now();
+        while let Some(found) = self.secret(namespace, &name).await? {
+            if !is_leaving(&found) {
+                if found.data == secret.data {
+                    return Ok(());
+                }
+                bail!(
+                    "the Secret {namespace}/{name} exists and has other keys than the snapshot: delete it if nothing uses it"
+                );
             }
-            bail!(
-                "the Secret {namespace}/{name} exists and has other keys than the snapshot: delete it if nothing uses it"
-            );
+            if started.elapsed() > COLLECTED {
+                bail!(
+                    "the Secret {namespace}/{name} belongs to an owner that is gone, or is being deleted, and still exists after {} s: remove its metadata.ownerReferences to keep it, or delete it, and run this again",
+                    COLLECTED.as_secs()
+                );
+            }
+            sleep(AGAIN).await;
         }
         let created = api.create(&PostParams::default(), secret).await;
         created.with_context(|| format!("creating the Secret {namespace}/{name}"))?;
@@ -209,4 +228,27 @@ pub fn require_reconciled(tenant: &TenantControlPlane, key: &ObjectKey) -> anyho
         );
     }
     Ok(())
+}
+
+/// True of a Secret that will not stay: nobody owns an authority's Secret before its tenant exists, so that an owner is a
+/// former tenant.
+fn is_leaving(secret: &Secret) -> bool {
+    let owners = secret.metadata.owner_references.as_ref();
+    secret.metadata.deletion_timestamp.is_some() || owners.is_some_and(|owners| !owners.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_a_former_tenant_does_not_count_as_restored() {
+        let secret = |metadata| serde_json::from_value(json!({"metadata": metadata})).unwrap();
+        let owner = json!({"apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane", "name": "demo", "uid": "u"});
+        assert!(is_leaving(&secret(json!({"ownerReferences": [owner]}))));
+        assert!(is_leaving(&secret(
+            json!({"deletionTimestamp": "2026-11-29T03:10:32Z"})
+        )));
+        assert!(!is_leaving(&secret(json!({"name": "demo-ca"}))));
+    }
 }
