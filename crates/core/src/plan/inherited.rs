@@ -1,13 +1,16 @@
 //! Secrets of a tenant's names that belong to another TenantControlPlane, mostly one that had this name before. They
 //! are not adopted, since anybody who has read them could access the tenant cluster.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kamaji_api::condition::{ConditionType, Reason};
 
 use super::{builder::PlanBuilder, types::Wait};
 use crate::{checksum, secret_role::SecretRole, tenant::Tenant};
+
+/// Time after which Secrets of another owner are read again.
+const COLLECTION: Duration = Duration::from_secs(30);
 
 /// Waits if any Secret of the tenant's names has another owner. True if so.
 pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
@@ -45,6 +48,8 @@ pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
             foreign.join("; ")
         ),
     ));
+    // A Secret that was collected between its listing and its event wakes nobody.
+    builder.requeue_at(builder.snapshot.now + COLLECTION);
     true
 }
 
