@@ -1,12 +1,19 @@
 //! Fingerprints of everything that a tenant's plan depends on: equal ones need no new plan.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hasher},
+};
 
 use kamaji_api::tenant::TenantControlPlane;
+use kamaji_core::object::ObjectRef;
 use kamaji_shell::{
     ObjectKey,
     index::{Entry, Index},
 };
+
+/// Digests of what was written in each of a tenant's objects, by whomever.
+pub type Contents = BTreeMap<ObjectRef, u64>;
 
 /// Hashes of everything that a plan of one tenant depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +31,7 @@ pub struct Fingerprint {
 pub struct Children {
     /// Hash of what other controllers report, an address or a rollout for example.
     pub facts: u64,
-    /// Hash of what the operator wrote.
+    /// Hash of the [`Contents`].
     pub content: u64,
 }
 
@@ -40,19 +47,19 @@ impl Fingerprint {
             object: object_hash(object),
             children: Children {
                 facts: facts(index, key),
-                content: content(index, key),
+                content: hash(&contents(index, key)),
             },
             environment,
         }
     }
 
-    /// The fingerprint after the operator's own writes: the object and the content are as they are now.
+    /// The fingerprint after the operator's own writes: the object is as it is now, and `contents` are those of [`contents_after`].
     /// Facts and environment stay as observed, so that what changed during the reconcile starts another.
-    pub fn after_writes(self, index: &Index, key: &ObjectKey, object: &TenantControlPlane) -> Self {
+    pub fn after_writes(self, object: &TenantControlPlane, contents: &Contents) -> Self {
         Self {
             object: object_hash(object),
             children: Children {
-                content: content(index, key),
+                content: hash(contents),
                 ..self.children
             },
             ..self
@@ -80,14 +87,69 @@ fn object_hash(object: &TenantControlPlane) -> u64 {
 /// The hash of what other controllers report in the tenant's objects.
 pub fn facts(index: &Index, key: &ObjectKey) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let add = |entry: &Entry| hasher.write_u64(entry.facts_digest());
+    let add = |_: &ObjectRef, entry: &Entry| hasher.write_u64(entry.facts_digest());
     index.each(key, add);
     hasher.finish()
 }
 
-fn content(index: &Index, key: &ObjectKey) -> u64 {
+/// The contents of the tenant's objects as the index has them now.
+pub fn contents(index: &Index, key: &ObjectKey) -> Contents {
+    let mut contents = Contents::new();
+    index.each(key, |object, entry| {
+        contents.insert(object.clone(), entry.content_digest());
+    });
+    contents
+}
+
+/// Contents of the objects that the operator has written as they are now, and of all others as they were `before`: what
+/// somebody else changed during the reconcile was not planned for, and starts another.
+pub fn contents_after(
+    mut before: Contents,
+    now: Contents,
+    written: &BTreeSet<ObjectRef>,
+) -> Contents {
+    before.retain(|object, _| !written.contains(object));
+    let own = now
+        .into_iter()
+        .filter(|(object, _)| written.contains(object));
+    before.extend(own);
+    before
+}
+
+fn hash(contents: &Contents) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let add = |entry: &Entry| hasher.write_u64(entry.content_digest());
-    index.each(key, add);
+    for digest in contents.values() {
+        hasher.write_u64(*digest);
+    }
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use kamaji_core::object::Kind;
+
+    use super::*;
+
+    #[test]
+    fn what_others_change_during_a_reconcile_differs_from_what_is_recorded_after_it() {
+        let object = |name: &str| ObjectRef::namespaced(Kind::Secret, "n", name);
+        let contents = |all: &[(&str, u64)]| -> Contents {
+            let all = all.iter().map(|(name, digest)| (object(name), *digest));
+            all.collect()
+        };
+        let before = contents(&[("foreign", 1), ("own", 2), ("pruned", 3)]);
+        let written = BTreeSet::from(["made", "own", "pruned"].map(object));
+        let recorded =
+            |now: &[(&str, u64)]| contents_after(before.clone(), contents(now), &written);
+
+        let own = [("foreign", 1), ("made", 5), ("own", 4)];
+        assert_eq!(recorded(&own), contents(&own));
+        for others in [
+            &[("made", 5), ("own", 4)][..],
+            &[("foreign", 9), ("made", 5), ("own", 4)],
+            &[("foreign", 1), ("made", 5), ("new", 7), ("own", 4)],
+        ] {
+            assert_eq!(recorded(others), contents(&own), "{others:?}");
+        }
+    }
 }

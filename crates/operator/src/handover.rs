@@ -216,7 +216,7 @@ fn digest(context: &Context, key: &ObjectKey, object: &TenantControlPlane) -> Op
     digest.add_version(&Version::of(metadata));
     context
         .index
-        .each(key, |entry| digest.add_version(&entry.child.version));
+        .each(key, |_, entry| digest.add_version(&entry.child.version));
     for store in observe::store_names(context, object) {
         digest.add(store.as_bytes());
         digest.add(&context.stores.digest(&store).to_be_bytes());

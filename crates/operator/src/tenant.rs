@@ -2,14 +2,14 @@
 //!
 //! Decisions are made in `kamaji_core::plan`; this module carries them out.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kamaji_api::{labels, tenant::TenantControlPlane};
 use kamaji_core::{
     adoption::Child,
     binding::Binding,
     data_store::ResolvedDataStore,
-    object::{Kind, Object},
+    object::{Kind, Object, ObjectRef},
     plan::{self, Plan, Step},
     snapshot::Snapshot,
 };
@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     expiry_metrics::{self, Measured},
     failure::Failure,
-    fingerprint::{self, Fingerprint},
+    fingerprint::{self, Contents, Fingerprint},
     handover, migrations, observe, orphan,
     report::{self, Target},
     store, tenant_cluster, usage,
@@ -29,10 +29,16 @@ use kamaji_shell::{ObjectKey, clock, heavy, index::Answer, queue::Outcome};
 struct Reconcile {
     /// The observation of the tenant, updated by its writes.
     snapshot: Snapshot,
-    /// The fingerprint as observed, with the facts that the last plan was made from.
-    fingerprint: Fingerprint,
+    /// What the tenant was known by, with the facts that the last plan was made from.
+    before: Before,
     /// The plan that was made last.
     plan: Plan,
+}
+
+/// What a tenant was known by before its snapshot was gathered.
+struct Before {
+    fingerprint: Fingerprint,
+    contents: Contents,
 }
 
 /// Reconciles the tenant `key`:
@@ -80,6 +86,10 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
         };
     }
     migrations::schedule_lift(&context, &key, &object);
+    let before = Before {
+        fingerprint,
+        contents: fingerprint::contents(&context.index, &key),
+    };
     let snapshot = match Box::pin(observe(&context, &key, &object)).await {
         Ok(snapshot) => snapshot,
         Err(failure) => {
@@ -87,7 +97,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Outcome {
             return Outcome::Retry;
         }
     };
-    Box::pin(plan_and_apply(&context, &key, snapshot, fingerprint)).await
+    Box::pin(plan_and_apply(&context, &key, snapshot, before)).await
 }
 
 /// Time until the next reconcile of a tenant that this process or the former one left as it is now; `None` if it
@@ -117,17 +127,17 @@ async fn plan_and_apply(
     context: &Context,
     key: &ObjectKey,
     mut snapshot: Snapshot,
-    mut fingerprint: Fingerprint,
+    mut before: Before,
 ) -> Outcome {
     if create_service(context, key, &mut snapshot).await {
-        fingerprint.children.facts = fingerprint::facts(&context.index, key);
+        before.fingerprint.children.facts = fingerprint::facts(&context.index, key);
         observe::children(context, key, &mut snapshot);
     }
     match heavy::run(|| plan::plan(&snapshot)).await {
         Ok(plan) => {
             let reconcile = Reconcile {
                 snapshot,
-                fingerprint,
+                before,
                 plan,
             };
             Box::pin(apply_plan(context, key, reconcile)).await
@@ -139,7 +149,7 @@ async fn plan_and_apply(
             let requeue_after = Some(context.settings.resync);
             context
                 .tenant_cache
-                .complete(key, fingerprint, requeue_after);
+                .complete(key, before.fingerprint, requeue_after);
             Outcome::Done { requeue_after }
         }
     }
@@ -193,7 +203,7 @@ async fn apply_plan(context: &Context, key: &ObjectKey, mut reconcile: Reconcile
         }
     };
     match report::planned(context, key, object, &reconcile.plan).await {
-        Ok(object) if stable => complete(context, key, &reconcile, &object),
+        Ok(object) if stable => complete(context, key, reconcile, &object),
         Ok(_) => Outcome::Requeue(Duration::ZERO),
         Err(failure) => {
             tracing::debug!(tenant = %key, "status patch failed: {}", failure.message);
@@ -211,16 +221,17 @@ async fn apply_rounds(
 ) -> Result<bool, Failure> {
     let Reconcile {
         snapshot,
-        fingerprint,
+        before,
         plan,
     } = reconcile;
+    let known = &mut before.fingerprint.children.facts;
     for _ in 0..ROUNDS {
         apply(context, key, snapshot, plan).await?;
         let facts = fingerprint::facts(&context.index, key);
-        if facts == fingerprint.children.facts {
+        if facts == *known {
             return Ok(true);
         }
-        fingerprint.children.facts = facts;
+        *known = facts;
         observe::children(context, key, snapshot);
         match heavy::run(|| plan::plan(snapshot)).await {
             Ok(next) => *plan = next,
@@ -246,20 +257,24 @@ fn measure_expiries(context: &Context, key: &ObjectKey, reconcile: &Reconcile) {
 fn complete(
     context: &Context,
     key: &ObjectKey,
-    reconcile: &Reconcile,
+    reconcile: Reconcile,
     object: &TenantControlPlane,
 ) -> Outcome {
     // Before the checks: a change after them then differs from the recorded fingerprint.
-    let fingerprint = reconcile
-        .fingerprint
-        .after_writes(&context.index, key, object);
-    if is_outdated(context, key, reconcile, object) {
+    let now = fingerprint::contents(&context.index, key);
+    if is_outdated(context, key, &reconcile, object) {
         return Outcome::Requeue(Duration::ZERO);
     }
     let resync = context.settings.resync;
     let resync = clock::jitter(resync.mul_f64(0.9), resync);
     let requeue_at = reconcile.plan.requeue_at;
     let requeue_after = Some(requeue_at.map_or(resync, |at| clock::until(at).min(resync)));
+    let Before {
+        fingerprint,
+        contents,
+    } = reconcile.before;
+    let contents = fingerprint::contents_after(contents, now, &written(&reconcile.plan));
+    let fingerprint = fingerprint.after_writes(object, &contents);
     context
         .tenant_cache
         .complete(key, fingerprint, requeue_after);
@@ -267,6 +282,12 @@ fn complete(
     enqueue_stores(context, object);
     migrations::schedule(context, key, object);
     Outcome::Done { requeue_after }
+}
+
+/// The objects that a plan writes or deletes.
+fn written(plan: &Plan) -> BTreeSet<ObjectRef> {
+    let planned = plan.objects().map(|object| &object.key);
+    planned.chain(&plan.prunes).cloned().collect()
 }
 
 /// True if something changed during the reconcile that the plan did not know.
@@ -278,7 +299,7 @@ fn is_outdated(
 ) -> bool {
     let environment = observe::environment(context, key, object);
     !same_desired_state(&reconcile.snapshot.object, object)
-        || environment != reconcile.fingerprint.environment
+        || environment != reconcile.before.fingerprint.environment
         || reconcile
             .plan
             .objects()

@@ -93,11 +93,13 @@ impl Index {
     }
 
     /// Calls `callback` with every child of a tenant, in the order of [`Index::children`] and without copies.
-    pub fn each(&self, tenant: &ObjectKey, mut callback: impl FnMut(&Entry)) {
+    pub fn each(&self, tenant: &ObjectKey, mut callback: impl FnMut(&ObjectRef, &Entry)) {
         let state = lock::read(&self.state);
-        let keys = state.tenants.get(tenant).into_iter().flatten();
-        keys.filter_map(|key| state.children.get(key))
-            .for_each(|child| callback(&child.entry));
+        for key in state.tenants.get(tenant).into_iter().flatten() {
+            if let Some(child) = state.children.get(key) {
+                callback(key, &child.entry);
+            }
+        }
     }
 
     /// True if the last write of `object` had this content and the child has not changed since.

@@ -1,16 +1,13 @@
 //! Secrets of a tenant's names that belong to another TenantControlPlane, mostly one that had this name before. They
 //! are not adopted, since anybody who has read them could access the tenant cluster.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kamaji_api::condition::{ConditionType, Reason};
 
 use super::{builder::PlanBuilder, types::Wait};
-use crate::{checksum, secret_role::SecretRole, tenant::Tenant};
-
-/// Time after which Secrets of another owner are read again.
-const COLLECTION: Duration = Duration::from_secs(30);
+use crate::{checksum, orphan::is_tenant, secret_role::SecretRole, tenant::Tenant};
 
 /// Waits if any Secret of the tenant's names has another owner. True if so.
 pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
@@ -48,8 +45,6 @@ pub(super) fn refuse(builder: &mut PlanBuilder) -> bool {
             foreign.join("; ")
         ),
     ));
-    // A Secret that was collected between its listing and its event wakes nobody.
-    builder.requeue_at(builder.snapshot.now + COLLECTION);
     true
 }
 
@@ -60,10 +55,6 @@ fn another<'a>(tenant: &Tenant, secret: &'a Secret) -> Option<&'a OwnerReference
         return None;
     }
     owners.iter().find(|owner| is_tenant(owner))
-}
-
-fn is_tenant(owner: &OwnerReference) -> bool {
-    owner.kind == "TenantControlPlane" && owner.api_version.starts_with("kamaji.clastix.io/")
 }
 
 /// True for a TenantControlPlane of the tenant's name. If its uid is another, it does not exist any more.

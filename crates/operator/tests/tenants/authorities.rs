@@ -253,6 +253,36 @@ async fn a_tenant_waits_until_the_secrets_of_a_former_one_of_its_name_are_collec
     assert_ne!(environment.secret("t-ca").await.unwrap().data, ca);
 }
 
+/// Twenty Secrets, each deleted a little later in the first reconcile of its tenant: some were listed by it, and are gone
+/// when it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_goes_on_when_the_last_secret_of_a_former_one_is_collected_while_it_is_reconciled()
+{
+    let environment = Environment::new().await;
+    let _operator = environment.operator();
+    let (secrets, params) = (environment.secrets(), DeleteParams::default());
+    for n in 0..20 {
+        let (tenant, name) = (format!("t{n}"), format!("t{n}-front-proxy-ca-certificate"));
+        environment
+            .apply(json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {
+                    "name": name, "namespace": NAMESPACE,
+                    "labels": {"kamaji.clastix.io/project": "kamaji", "kamaji.clastix.io/name": tenant},
+                    "ownerReferences": [{
+                        "apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
+                        "name": tenant, "uid": "former",
+                    }],
+                },
+            }))
+            .await;
+        environment.tenant(&tenant, json!({})).await;
+        tokio::time::sleep(Duration::from_millis(4 * n)).await;
+        secrets.delete(&name, &params).await.unwrap();
+        environment.wait_for_objects(&tenant).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_tenant_takes_its_secrets_back() {
     let environment = Environment::new().await;
