@@ -1,6 +1,6 @@
 //! Secrets that wait for a TenantControlPlane which may be gone.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kamaji_api::labels;
 
 /// The TenantControlPlane that has the name of a Secret's tenant.
@@ -22,6 +22,11 @@ impl<'a> Namesake<'a> {
     }
 }
 
+/// True if an owner is a TenantControlPlane, of any version.
+pub fn is_tenant(owner: &OwnerReference) -> bool {
+    owner.kind == "TenantControlPlane" && owner.api_version.starts_with("kamaji.clastix.io/")
+}
+
 /// True if a Secret is being deleted and has the operator's finalizer for a tenant that is gone: that of its owner
 /// reference, or, for one that a backup brought back without any, that of its name.
 pub fn is_left(secret: &Secret, live: Option<Namesake<'_>>) -> bool {
@@ -35,9 +40,7 @@ pub fn is_left(secret: &Secret, live: Option<Namesake<'_>>) -> bool {
     if owners.is_empty() {
         return live.is_none_or(|live| !live.set_up);
     }
-    let owner = owners.iter().find(|owner| {
-        owner.kind == "TenantControlPlane" && owner.api_version.starts_with("kamaji.clastix.io/")
-    });
+    let owner = owners.iter().find(|owner| is_tenant(owner));
     owner.is_some_and(|owner| live.is_none_or(|live| live.uid != owner.uid))
 }
 

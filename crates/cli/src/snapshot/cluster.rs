@@ -15,7 +15,10 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kamaji_api::{datastore::DataStore, labels, tenant::TenantControlPlane};
-use kamaji_core::data_store::{self, ResolvedDataStore, Secrets};
+use kamaji_core::{
+    data_store::{self, ResolvedDataStore, Secrets},
+    orphan::is_tenant,
+};
 use kamaji_shell::ObjectKey;
 use kube::{
     Api, Client, Config,
@@ -230,11 +233,10 @@ pub fn require_reconciled(tenant: &TenantControlPlane, key: &ObjectKey) -> anyho
     Ok(())
 }
 
-/// True of a Secret that will not stay: nobody owns an authority's Secret before its tenant exists, so that an owner is a
-/// former tenant.
+/// True of a Secret that will not stay: before its tenant exists, a TenantControlPlane that owns it is a former one.
 fn is_leaving(secret: &Secret) -> bool {
-    let owners = secret.metadata.owner_references.as_ref();
-    secret.metadata.deletion_timestamp.is_some() || owners.is_some_and(|owners| !owners.is_empty())
+    let mut owners = secret.metadata.owner_references.iter().flatten();
+    secret.metadata.deletion_timestamp.is_some() || owners.any(is_tenant)
 }
 
 #[cfg(test)]
@@ -250,5 +252,9 @@ mod tests {
             json!({"deletionTimestamp": "2026-11-29T03:10:32Z"})
         )));
         assert!(!is_leaving(&secret(json!({"name": "demo-ca"}))));
+        let cluster_api = json!({"apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane", "name": "demo", "uid": "u"});
+        assert!(!is_leaving(&secret(
+            json!({"ownerReferences": [cluster_api]})
+        )));
     }
 }

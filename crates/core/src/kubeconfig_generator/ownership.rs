@@ -16,6 +16,7 @@ use crate::{
     adoption::{Child, Verdict},
     names::Names,
     object::{Kind, ObjectRef, Version},
+    orphan::is_tenant,
 };
 
 /// Most characters of the names of generator and tenant, which are values of labels.
@@ -113,9 +114,7 @@ pub fn check(
 }
 
 fn is_owner(owner: &OwnerReference, tenant: &TenantControlPlane) -> bool {
-    owner.kind == "TenantControlPlane"
-        && owner.api_version.starts_with("kamaji.clastix.io/")
-        && Some(&owner.uid) == tenant.metadata.uid.as_ref()
+    is_tenant(owner) && Some(&owner.uid) == tenant.metadata.uid.as_ref()
 }
 
 /// True if a Secret belongs to the control plane of `tenant`, by the uid of its owner.
