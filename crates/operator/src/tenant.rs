@@ -29,13 +29,13 @@ use kamaji_shell::{ObjectKey, clock, heavy, index::Answer, queue::Outcome};
 struct Reconcile {
     /// The observation of the tenant, updated by its writes.
     snapshot: Snapshot,
-    /// What the tenant was known by, with the facts that the last plan was made from.
+    /// Marks of the tenant as it was observed, with the facts that the last plan was made from.
     before: Before,
     /// The plan that was made last.
     plan: Plan,
 }
 
-/// What a tenant was known by before its snapshot was gathered.
+/// Marks of a tenant from before its snapshot was gathered.
 struct Before {
     fingerprint: Fingerprint,
     contents: Contents,

@@ -109,7 +109,7 @@ impl<W: Write> Write for Sealed<W> {
 pub enum Proof {
     /// The file is not encrypted.
     None,
-    /// One of its recipients' keys opened it.
+    /// The key of a recipient opened it.
     Recipient,
     /// The passphrase opened it.
     Passphrase,

@@ -5,6 +5,8 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "kit/header.rs"]
+mod header;
 #[path = "../../datastore/tests/kit/ports.rs"]
 mod ports;
 #[path = "../../datastore/tests/kit/process.rs"]
@@ -17,7 +19,6 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kamaji_api::{datastore::Driver, owner::Owner};
 use kamaji_datastore::transfer::{Op, Record};
 use kamaji_snapshot::{Bucket, Encoder, Error, Header, Keys, NewFile, Seal};
 use tempfile::TempDir;
@@ -89,24 +90,8 @@ impl Server {
 
 /// A snapshot of `keys` keys whose values do not compress, 100,000 bytes each.
 fn snapshot(keys: u32) -> NewFile {
-    let header = Header {
-        tenant: Owner {
-            namespace: "ns".to_owned(),
-            name: "demo".to_owned(),
-            ..Owner::default()
-        },
-        driver: Driver::Etcd,
-        data_store: "default".to_owned(),
-        schema: "demo".to_owned(),
-        root: "/demo/".to_owned(),
-        begun: 1,
-        kubernetes: "v1.36.3".to_owned(),
-        taken: "2026-01-01T00:00:00Z".to_owned(),
-        left_out: Vec::new(),
-        encrypted: false,
-    };
     let file = NewFile::within(&std::env::temp_dir()).unwrap();
-    let mut encoder = Encoder::create(file.writer().unwrap(), &header, &Seal::Plain).unwrap();
+    let mut encoder = Encoder::create(file.writer().unwrap(), &header::header(), &Seal::Plain).unwrap();
     let mut state = 1u64;
     for number in 1..=keys {
         let noise = |_| {

@@ -5,6 +5,8 @@
     reason = "tests, their helpers included"
 )]
 
+#[path = "kit/header.rs"]
+mod header;
 #[path = "../../datastore/tests/kit/kine.rs"]
 #[expect(dead_code, reason = "the drivers' tests need more of it")]
 mod kit_kine;
@@ -63,11 +65,7 @@ fn plan() -> Plan {
             data_store: "nats".to_owned(),
             schema: "cp-a".to_owned(),
             root: "/registry/".to_owned(),
-            begun: 1,
-            kubernetes: "v1.36.3".to_owned(),
-            taken: "2026-01-01T00:00:00Z".to_owned(),
-            left_out: Vec::new(),
-            encrypted: false,
+            ..header::header()
         },
         objects: Vec::new(),
         seal: Seal::Plain,

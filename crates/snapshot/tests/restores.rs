@@ -1,12 +1,13 @@
 //! Saves under writes, and restores, with datastores in memory.
 #![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
+#[path = "kit/header.rs"]
+mod header;
 #[path = "kit/memory.rs"]
 mod memory;
 
 use std::sync::{Arc, Mutex};
 
-use kamaji_api::{datastore::Driver, owner::Owner};
 use kamaji_snapshot::{
     Footer, Header, Keys, NewFile, Plan, SaveError, Seal, SnapshotFile, State,
     restore::{RestoreError, Source, Target, require_readable, restore},
@@ -15,22 +16,12 @@ use kamaji_snapshot::{
 use proptest::prelude::*;
 use serde_json::json;
 
+use header::header;
 use memory::{End, Memory, Shared};
 
 fn plan() -> Plan {
     Plan {
-        header: Header {
-            tenant: Owner::default(),
-            driver: Driver::Etcd,
-            data_store: "default".to_owned(),
-            schema: "demo".to_owned(),
-            root: "/demo/".to_owned(),
-            begun: 1,
-            kubernetes: "v1.36.3".to_owned(),
-            taken: "2026-01-01T00:00:00Z".to_owned(),
-            left_out: Vec::new(),
-            encrypted: false,
-        },
+        header: header(),
         objects: vec![json!({"kind": "TenantControlPlane"})],
         seal: Seal::Plain,
         folder: std::env::temp_dir(),

@@ -33,7 +33,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line about a file that nothing has verified: its fields are escaped.
+/// Line about a file that nothing has verified, with its fields escaped.
 fn line(entry: &Listed) -> String {
     let fields = match &entry.header {
         Ok(header) => fields(header, entry.bytes),

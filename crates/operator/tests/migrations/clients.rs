@@ -192,7 +192,7 @@ impl Clients {
         counts.map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// What the clients met since the counts `before`, when `more` writes were due.
+    /// Text about what the clients met since the counts `before`, when `more` writes were due.
     fn stalled(&self, before: [u64; 4], more: u64) -> String {
         let now = self.counts();
         let [acknowledged, refused, conflicts, unread] =

@@ -144,13 +144,13 @@ impl Environment {
         self.data_store_of(name, &self.etcd).await;
     }
 
-    /// The same for another etcd.
+    /// Applies a DataStore for another etcd, with its certificates inline.
     pub async fn data_store_of(&self, name: &str, etcd: &TlsEtcd) {
         self.data_store_at(name, &etcd.endpoint, &etcd.identities)
             .await;
     }
 
-    /// The same for an etcd at `endpoint` with these certificates.
+    /// Applies a DataStore of the driver etcd with this endpoint and these certificates, inline.
     pub async fn data_store_at(&self, name: &str, endpoint: &str, ids: &Identities) {
         let content = |pem: &str| json!({"content": STANDARD.encode(pem)});
         self.apply(json!({

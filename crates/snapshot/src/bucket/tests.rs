@@ -1,23 +1,14 @@
-use kamaji_api::{datastore::Driver, owner::Owner};
+#[path = "../../tests/kit/header.rs"]
+mod header;
+
 use object_store::{PutPayload, memory::InMemory};
 
 use super::*;
 use crate::{encoder::Encoder, header::Header, seal::Seal};
+use header::header;
 
 fn snapshot() -> Vec<u8> {
-    let header = Header {
-        tenant: Owner::default(),
-        driver: Driver::Etcd,
-        data_store: "default".to_owned(),
-        schema: "demo".to_owned(),
-        root: "/demo/".to_owned(),
-        begun: 1,
-        kubernetes: "v1.36.3".to_owned(),
-        taken: "2026-01-01T00:00:00Z".to_owned(),
-        left_out: Vec::new(),
-        encrypted: false,
-    };
-    let encoder = Encoder::create(Vec::new(), &header, &Seal::Plain).unwrap();
+    let encoder = Encoder::create(Vec::new(), &header(), &Seal::Plain).unwrap();
     encoder.finish(1).unwrap().0
 }
 

@@ -1,11 +1,12 @@
 //! Format of snapshots: what was written reads back, and what was cut, altered or made up is refused.
 #![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
+#[path = "../kit/header.rs"]
+mod header;
 mod keys;
 
 use std::{io::Write, sync::OnceLock};
 
-use kamaji_api::{datastore::Driver, owner::Owner};
 use kamaji_datastore::transfer::{Op, Record};
 use kamaji_snapshot::{
     Checked, Encoder, Error, Footer, Header, Item, Keys, Next, Seal, SnapshotFile, limits,
@@ -14,25 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-fn header() -> Header {
-    Header {
-        tenant: Owner {
-            cluster: "c".to_owned(),
-            tenant: "t".to_owned(),
-            namespace: "ns".to_owned(),
-            name: "demo".to_owned(),
-        },
-        driver: Driver::Etcd,
-        data_store: "default".to_owned(),
-        schema: "ns_demo".to_owned(),
-        root: "/ns_demo/".to_owned(),
-        begun: 1,
-        kubernetes: "v1.36.3".to_owned(),
-        taken: "2026-01-01T00:00:00Z".to_owned(),
-        left_out: Vec::new(),
-        encrypted: false,
-    }
-}
+use header::header;
 
 fn put(key: &str, value: &[u8], revision: i64) -> Op {
     Op::Put(Record {

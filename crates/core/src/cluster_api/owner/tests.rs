@@ -175,7 +175,7 @@ fn a_cluster_of_another_namespace_is_not_the_owner() {
     assert!(matches!(found, Owner::Unconfirmed(_)), "{found:?}");
 }
 
-/// As after a restore, before Cluster API replaces the uid.
+/// After a restore the uid is stale until Cluster API replaces it.
 #[test]
 fn a_cluster_that_names_the_control_plane_owns_it_whatever_uid_the_owner_reference_has() {
     let mut control_plane = snapshot(json!({})).control_plane;

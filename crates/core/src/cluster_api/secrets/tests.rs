@@ -172,7 +172,7 @@ fn a_secret_that_another_control_plane_published_is_left_alone_until_it_is_delet
     }
 }
 
-/// As after a restore, which gives the control plane another uid.
+/// A restore gives the control plane another uid.
 #[test]
 fn a_secret_of_the_control_plane_by_another_uid_is_written() {
     let (plan, _) = found("c-kubeconfig", |secret| {

@@ -1,4 +1,4 @@
-//! When an attempt begins, begins again, pauses, rolls back or ends.
+//! Attempts of a migration: their begin, repetition, pauses, roll back and end.
 
 use super::*;
 

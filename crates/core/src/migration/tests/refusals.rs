@@ -1,4 +1,4 @@
-//! What refuses a migration, by name and with the next action.
+//! Refusals of a migration, which name their cause and the next action.
 
 use super::*;
 
