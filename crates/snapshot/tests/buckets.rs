@@ -91,7 +91,8 @@ impl Server {
 /// A snapshot of `keys` keys whose values do not compress, 100,000 bytes each.
 fn snapshot(keys: u32) -> NewFile {
     let file = NewFile::within(&std::env::temp_dir()).unwrap();
-    let mut encoder = Encoder::create(file.writer().unwrap(), &header::header(), &Seal::Plain).unwrap();
+    let mut encoder =
+        Encoder::create(file.writer().unwrap(), &header::header(), &Seal::Plain).unwrap();
     let mut state = 1u64;
     for number in 1..=keys {
         let noise = |_| {
