@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kamaji_operator::settings::Settings;
 use kube::api::ApiResource;
 use serde_json::json;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, wait_until};
 
 /// Seconds without a write that the test demands: 10, and five minutes in `make soak`.
 fn quiescent_seconds() -> u64 {
@@ -18,10 +19,18 @@ fn quiescent_seconds() -> u64 {
     }
 }
 
+/// Settings of an operator that measures each tenant's data every five seconds.
+fn measuring() -> Settings {
+    Settings {
+        tenant_usage: Duration::from_secs(5),
+        ..Environment::settings()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_converge_and_the_operator_writes_nothing_more_not_even_after_a_restart() {
     let environment = Environment::new().await;
-    let operator = environment.operator();
+    let operator = environment.run(measuring());
     environment
         .tenant(
             "plain",
@@ -45,11 +54,19 @@ async fn tenants_converge_and_the_operator_writes_nothing_more_not_even_after_a_
         .wait_for_condition("waiting", "EndpointAssigned", "LoadBalancerPending")
         .await;
     assert!(message.contains("load balancer controller"), "{message}");
+    // The first measurement of a tenant's data is published, and the later ones only when they differ.
+    for name in ["plain", "waiting", "fixed"] {
+        wait_until(&format!("the size of {name}"), async || {
+            let tenant = environment.tenants().get(name).await.ok()?;
+            tenant.status?.storage?.usage?.bytes
+        })
+        .await;
+    }
     // The DataStore's list of its users is written a moment later.
     tokio::time::sleep(Duration::from_secs(4)).await;
     environment.assert_quiescent(quiescent_seconds()).await;
     drop(operator);
-    let _restarted = environment.operator();
+    let _restarted = environment.run(measuring());
     environment.assert_quiescent(8).await;
 }
 

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::data_stores::{apply_secret, data_store_with_secret, valid_material};
 use crate::environment::{Environment, wait_until};
 
-/// Data of the Secret with a tenant's certificates for its DataStore, and the annotations of its pods.
+/// Data of the Secret with a tenant's certificates for its DataStore, and the annotations of its pods. The Deployment is
+/// read first: pods that have rolled find the new Secret.
 async fn mounted(environment: &Environment, tenant: &str) -> Option<(String, Value)> {
-    let name = format!("{tenant}-datastore-certificate");
-    let authorities = environment.secret(&name).await?.data?.remove("ca.crt")?;
     let resource = ApiResource::erase::<Deployment>(&());
     let deployment = environment.owned(&resource, tenant).await.pop()?;
+    let name = format!("{tenant}-datastore-certificate");
+    let authorities = environment.secret(&name).await?.data?.remove("ca.crt")?;
     let annotations = deployment.data["spec"]["template"]["metadata"]["annotations"].clone();
     Some((String::from_utf8(authorities.0).ok()?, annotations))
 }
