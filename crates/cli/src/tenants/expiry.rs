@@ -6,6 +6,7 @@ use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kamaji_api::labels;
 use kamaji_core::{
     names::Names,
+    orphan,
     pki::{certificate::Certificate, kubeconfig},
     secret_role::{Content, SecretRole},
 };
@@ -55,11 +56,8 @@ pub async fn read(
 
 /// Takes the ends of one Secret's certificates for the tenant that owns it.
 fn collect(secret: &Secret, ends: &mut Ends) {
-    let owners = secret.metadata.owner_references.iter().flatten();
-    let Some(owner) = owners
-        .into_iter()
-        .find(|owner| owner.kind == "TenantControlPlane")
-    else {
+    let mut owners = secret.metadata.owner_references.iter().flatten();
+    let Some(owner) = owners.find(|owner| orphan::is_tenant(owner)) else {
         return;
     };
     let name = secret.metadata.name.as_deref().unwrap_or_default();
