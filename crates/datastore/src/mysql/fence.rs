@@ -69,6 +69,9 @@ impl Session<'_> {
     /// comes back under the same hold, which ends with every search that waits for it: one may be that of a creation
     /// that was refused, which kine would acknowledge if it found nothing. Without a table no kine has written
     /// yet; a fence makes one all the same.
+    ///
+    /// Whoever loses the right to write loses the log-in and every connection before it: a process that dies in between
+    /// leaves nobody who may read and is refused to write, whose refused creations kine would acknowledge.
     pub(super) async fn change_access(
         &mut self,
         target: Target<'_>,
@@ -90,7 +93,18 @@ impl Session<'_> {
             self.until_held(waiting, tenancy).await?;
             self.until_quiet(tenancy, observed).await?;
             let mut steps = Vec::new();
-            for write in writes {
+            let rights = writes
+                .iter()
+                .position(|write| !write.of_account())
+                .unwrap_or(writes.len());
+            let (log_in, rights) = writes.split_at(rights);
+            for write in log_in {
+                steps.extend(self.apply(write, target).await?);
+            }
+            if tenancy.access == Access::ReadOnly {
+                self.end_all_sessions(tenancy, observed).await?;
+            }
+            for write in rights {
                 steps.extend(self.apply(write, target).await?);
             }
             self.end_all_sessions(tenancy, observed).await?;

@@ -21,6 +21,16 @@ pub(super) enum Write {
     Grant,
 }
 
+impl Write {
+    /// True for what makes the account or its log-in, and false for a change of its rights.
+    pub(super) fn of_account(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateDatabase | Self::CreateUser | Self::SetPassword
+        )
+    }
+}
+
 impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on ", self.name)?;

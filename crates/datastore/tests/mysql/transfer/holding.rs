@@ -120,3 +120,21 @@ async fn a_fence_that_is_dropped_while_it_holds_the_table_is_lifted_and_lets_oth
     let mut client = client_of(&server, &tenancy).await.unwrap();
     insert(&mut client, &created(1, "/registry/x", b"1")).await;
 }
+
+#[tokio::test]
+async fn a_fence_that_is_dropped_at_any_moment_leaves_nobody_who_reads_and_is_refused_to_write() {
+    let (server, store, tenancy) = with_tenant("cp-a").await;
+    drop(with_table(&server, &tenancy).await);
+    let (read_only, id) = (fenced(&tenancy), attempt());
+    for moment in 1..=25 {
+        let mut client = client_of(&server, &tenancy).await.unwrap();
+        let after = Duration::from_millis(3 * moment);
+        let _ = timeout(after, store.fence(&read_only, &id)).await;
+        let write = "DELETE FROM `cp-a`.kine WHERE id = 99";
+        if client.query_drop(write).await.is_err() {
+            let read = client.query_drop("SELECT 1 FROM `cp-a`.kine").await;
+            assert!(read.is_err(), "dropped after {after:?}");
+        }
+        store.lift(&tenancy, &id).await.unwrap();
+    }
+}
