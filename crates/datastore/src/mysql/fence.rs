@@ -93,20 +93,15 @@ impl Session<'_> {
             self.until_held(waiting, tenancy).await?;
             self.until_quiet(tenancy, observed).await?;
             let mut steps = Vec::new();
-            let rights = writes
-                .iter()
-                .position(|write| !write.of_account())
-                .unwrap_or(writes.len());
-            let (log_in, rights) = writes.split_at(rights);
-            for write in log_in {
+            let mut connected = tenancy.access == Access::ReadOnly;
+            for write in writes {
+                if connected && !write.of_account() {
+                    self.end_all_sessions(tenancy, observed).await?;
+                    connected = false;
+                }
                 steps.extend(self.apply(write, target).await?);
             }
-            if tenancy.access == Access::ReadOnly {
-                self.end_all_sessions(tenancy, observed).await?;
-            }
-            for write in rights {
-                steps.extend(self.apply(write, target).await?);
-            }
+            // Again: until the right went, a tenant that makes its fence's password itself could log in.
             self.end_all_sessions(tenancy, observed).await?;
             if tenancy.access == Access::ReadWrite {
                 sleep(REFUSED).await;
