@@ -241,20 +241,38 @@ fn is_leaving(secret: &Secret) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+
     use super::*;
+
+    fn of(metadata: ObjectMeta) -> Secret {
+        Secret {
+            metadata,
+            ..Secret::default()
+        }
+    }
 
     #[test]
     fn a_secret_of_a_former_tenant_does_not_count_as_restored() {
-        let secret = |metadata| serde_json::from_value(json!({"metadata": metadata})).unwrap();
-        let owner = json!({"apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane", "name": "demo", "uid": "u"});
-        assert!(is_leaving(&secret(json!({"ownerReferences": [owner]}))));
-        assert!(is_leaving(&secret(
-            json!({"deletionTimestamp": "2026-11-29T03:10:32Z"})
-        )));
-        assert!(!is_leaving(&secret(json!({"name": "demo-ca"}))));
-        let cluster_api = json!({"apiVersion": "controlplane.cluster.x-k8s.io/v1alpha2", "kind": "KamajiControlPlane", "name": "demo", "uid": "u"});
-        assert!(!is_leaving(&secret(
-            json!({"ownerReferences": [cluster_api]})
-        )));
+        let owned_by = |api_version: &str, kind: &str| {
+            let owner = OwnerReference {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                ..OwnerReference::default()
+            };
+            of(ObjectMeta {
+                owner_references: Some(vec![owner]),
+                ..ObjectMeta::default()
+            })
+        };
+        let tenant = owned_by("kamaji.clastix.io/v1alpha1", "TenantControlPlane");
+        assert!(is_leaving(&tenant));
+        let cluster_api = "controlplane.cluster.x-k8s.io/v1alpha2";
+        assert!(!is_leaving(&owned_by(cluster_api, "KamajiControlPlane")));
+        assert!(!is_leaving(&of(ObjectMeta::default())));
+        assert!(is_leaving(&of(ObjectMeta {
+            deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)),
+            ..ObjectMeta::default()
+        })));
     }
 }
