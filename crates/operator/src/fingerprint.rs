@@ -47,14 +47,14 @@ impl Fingerprint {
             object: object_hash(object),
             children: Children {
                 facts: facts(index, key),
-                content: hash(&contents(index, key)),
+                content: content(index, key),
             },
             environment,
         }
     }
 
-    /// The fingerprint after the operator's own writes: the object is as it is now, and `contents` are those of [`contents_after`].
-    /// Facts and environment stay as observed, so that what changed during the reconcile starts another.
+    /// The fingerprint after the operator's own writes: the object is as it is now, and `contents` are those of
+    /// [`contents_after`]. Facts and environment stay as observed, so that what changed during the reconcile starts another.
     pub fn after_writes(self, object: &TenantControlPlane, contents: &Contents) -> Self {
         Self {
             object: object_hash(object),
@@ -88,6 +88,14 @@ fn object_hash(object: &TenantControlPlane) -> u64 {
 pub fn facts(index: &Index, key: &ObjectKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     let add = |_: &ObjectRef, entry: &Entry| hasher.write_u64(entry.facts_digest());
+    index.each(key, add);
+    hasher.finish()
+}
+
+/// The hash of the tenant's [`contents`], made without them: both are in the order of the objects' keys.
+fn content(index: &Index, key: &ObjectKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let add = |_: &ObjectRef, entry: &Entry| hasher.write_u64(entry.content_digest());
     index.each(key, add);
     hasher.finish()
 }
@@ -126,9 +134,31 @@ fn hash(contents: &Contents) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use kamaji_api::labels;
     use kamaji_core::object::Kind;
+    use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_content_of_the_index_is_the_hash_of_its_contents() {
+        let (index, tenant) = (Index::default(), ObjectKey::new("n", "t"));
+        for (kind, name) in [
+            (Kind::Service, "t"),
+            (Kind::Secret, "t-sa-certificate"),
+            (Kind::ConfigMap, "t-kubeadmconfig"),
+            (Kind::Secret, "t-ca"),
+        ] {
+            let object = serde_json::from_value(json!({"metadata": {
+                "name": name, "namespace": "n", "uid": name, "resourceVersion": "1",
+                "labels": {labels::PROJECT: "kamaji", labels::NAME: "t"},
+            }}));
+            index.observed(kind, object.unwrap());
+        }
+        let contents = contents(&index, &tenant);
+        assert_eq!(contents.len(), 4);
+        assert_eq!(content(&index, &tenant), hash(&contents));
+    }
 
     #[test]
     fn what_others_change_during_a_reconcile_differs_from_what_is_recorded_after_it() {
