@@ -110,6 +110,11 @@ pub enum NameProblem {
     /// A character could take the name out of its own range, or cut it short.
     #[error("contains {0:?}: use letters, digits, _ and -")]
     Character(char),
+    /// MySQL and MariaDB take the quotes off the user that logs in, so that it is another one.
+    #[error(
+        "stands between single quotes, which MySQL leaves out at the log-in: choose a name without them"
+    )]
+    Quoted,
     /// kine, through which the tenant uses the datastore, cannot pass the name on.
     #[error(transparent)]
     Unreachable(#[from] kine::Unreachable),
@@ -192,6 +197,8 @@ pub fn examine(part: Part, text: &str, driver: Option<Driver>) -> Result<(), Nam
         Err(NameProblem::Reserved)
     } else if let Some(c) = text.chars().find(|c| is_forbidden(*c, mysql)) {
         Err(NameProblem::Character(c))
+    } else if mysql && part == Part::User && is_quoted(text) {
+        Err(NameProblem::Quoted)
     } else if text.len() > most {
         Err(NameProblem::TooLong {
             length: text.len(),
@@ -217,6 +224,11 @@ fn is_uid(text: &str) -> bool {
 /// character above U+FFFF.
 fn is_forbidden(c: char, mysql: bool) -> bool {
     c == '/' || c.is_control() || c.is_whitespace() || mysql && c > '\u{ffff}'
+}
+
+/// True for a text between two single quotes.
+fn is_quoted(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('\'') && text.ends_with('\'')
 }
 
 /// Characters of a database name in a grant, with `_`, `%` and the backslash escaped.

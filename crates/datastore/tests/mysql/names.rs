@@ -102,6 +102,23 @@ fn names_and_passwords_of_any_characters_arrive_as_they_are() {
     outcome.unwrap();
 }
 
+/// The server's own behaviour, for which names between quotes are refused.
+#[tokio::test]
+async fn a_user_between_quotes_logs_in_as_the_one_without_them() {
+    let server = Server::start().await;
+    let store = server.store().await;
+    store.ensure(&tenancy("cp-a")).await.unwrap();
+    let mut client = server
+        .client("'cp-a'", &password(&tenancy("cp-a")))
+        .await
+        .unwrap();
+    let user: Option<String> = client.query_first("SELECT CURRENT_USER()").await.unwrap();
+    assert_eq!(user.as_deref(), Some("cp-a@%"));
+    let owner = owner("quoted");
+    let quoted = Tenancy::parse(Driver::MySql, "quoted", "'cp-a'", owner);
+    assert!(quoted.unwrap_err().to_string().contains("single quotes"));
+}
+
 #[tokio::test]
 async fn the_longest_names_that_are_taken_fit_the_server() {
     let server = Server::start().await;

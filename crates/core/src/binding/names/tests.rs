@@ -51,6 +51,20 @@ fn mysql_refuses_its_own_names_in_any_case_and_characters_beyond_its_identifiers
 }
 
 #[test]
+fn a_user_between_quotes_is_refused_at_mysql_alone() {
+    let mysql = |part, text: &str| examine(part, text, Some(Driver::MySql));
+    for quoted in ["''", "'neighbour'"] {
+        assert_eq!(mysql(Part::User, quoted), Err(NameProblem::Quoted));
+        assert_eq!(mysql(Part::Schema, quoted), Ok(()));
+        let other = examine(Part::User, quoted, Some(Driver::PostgreSql));
+        assert_eq!(other, Ok(()));
+    }
+    for user in ["'", "'a", "a'", "\"a\"", "`a`"] {
+        assert_eq!(mysql(Part::User, user), Ok(()), "{user}");
+    }
+}
+
+#[test]
 fn a_user_that_nothing_names_is_the_uid_on_mysql_without_its_hyphens() {
     let uid = "11111111-2222-3333-4444-555555555555";
     let object = crate::plan::fixture::tenant(serde_json::json!({}));
