@@ -109,7 +109,7 @@ async fn a_user_between_quotes_logs_in_as_the_one_without_them() {
     let store = server.store().await;
     store.ensure(&tenancy("cp-a")).await.unwrap();
     let mut client = server
-        .client("'cp-a'", &password(&tenancy("cp-a")))
+        .client("'cp-a'", password(&tenancy("cp-a")))
         .await
         .unwrap();
     let user: Option<String> = client.query_first("SELECT CURRENT_USER()").await.unwrap();
